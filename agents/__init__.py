@@ -1,0 +1,1 @@
+"""Training, evaluation and pretraining: what runs from a checkout with `python -m agents.<verb>`."""

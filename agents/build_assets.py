@@ -1,0 +1,31 @@
+"""`python -m agents.build_assets`: regenerates the embedded examples from their sources.
+
+The same sources give the same bytes. Needs the extra `lm_envs[corpus]`.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import typer
+
+from agents.corpus import classification, facts, paraphrase, prose, translation
+from agents.files import write_jsonl
+
+EXAMPLES = Path(__file__).parents[1] / "lm_envs" / "assets" / "examples"
+PARTS: dict[str, Callable[[], Iterable[dict[str, str]]]] = {
+    "prose": prose.passages,
+    "facts": facts.facts,
+    "translation": translation.pairs,
+    "paraphrase": paraphrase.pairs,
+    "classification": classification.rows,
+}
+
+
+def build(folder: Path = EXAMPLES) -> None:
+    """Writes one JSONL file a part to `folder`."""
+    for name, rows in PARTS.items():
+        write_jsonl(folder / f"{name}.jsonl", rows())
+
+
+if __name__ == "__main__":
+    typer.run(build)

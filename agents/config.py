@@ -1,0 +1,119 @@
+"""YAML to validated values: every key is known, every type is checked, every error is one line.
+
+Owns how configuration files are read. Executes nothing from them.
+"""
+
+import difflib
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pydantic
+import yaml
+
+MAX_BYTES = 100_000
+
+
+class UserError(ValueError):
+    """A mistake of the caller's: shown as one line, without a traceback."""
+
+
+class Config(pydantic.BaseModel):
+    """Base of all configuration values: frozen, strict, no unknown keys."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+C = TypeVar("C", bound=Config)
+
+
+def load_config(kind: type[C], path: Path, assignments: Sequence[str] = ()) -> C:
+    """Reads a YAML file, applies `key.key=value` assignments, and validates.
+
+    Raises:
+        UserError: Naming the file, the key, what was got, what is allowed and the remedy.
+    """
+    values = _read(path)
+    for assignment in assignments:
+        _assign(values, assignment)
+    try:
+        return kind.model_validate(values)
+    except pydantic.ValidationError as error:
+        raise UserError(_describe(error, kind, path)) from None
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turns a `ValueError` into one line on standard error and exit code 2."""
+    try:
+        yield
+    except (UserError, ValueError, FloatingPointError, ModuleNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise UserError(f"Got no file {path}; allowed: a YAML file such as those in configs/.")
+    if path.stat().st_size > MAX_BYTES:
+        raise UserError(f"Got {path} of {path.stat().st_size} bytes; allowed: {MAX_BYTES}.")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"Got {path}, which is no plain YAML: {_one_line(error)}.") from None
+    if not isinstance(values, dict):
+        raise UserError(f"Got {path} without keys; allowed: `key: value` lines.")
+    return values
+
+
+def _assign(values: dict[str, Any], assignment: str) -> None:
+    name, equals, text = assignment.partition("=")
+    if not (name and equals):
+        raise UserError(f"Got --set {assignment!r}; allowed: key=value, such as seed=1.")
+    *parents, last = name.split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise UserError(f"Got --set {assignment!r}, but {parent!r} holds no keys.")
+    try:
+        values[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"Got --set {assignment!r}: {_one_line(error)}.") from None
+
+
+def _describe(error: pydantic.ValidationError, kind: type[Config], path: Path) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        allowed = _keys_beside(kind, [str(part) for part in first["loc"][:-1]])
+        close = difflib.get_close_matches(str(first["loc"][-1]), allowed, 1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        return f"Got unknown key {key!r} in {path}; allowed: {', '.join(allowed)}.{hint}"
+    got = first.get("input")
+    hint = ""
+    if isinstance(got, str) and _is_number(got):
+        hint = " YAML reads 3e-4 and 1e6 as text: write 3.0e-4 and 1.0e+6, without quotes."
+    return f"Got {key}={got!r} in {path}; {first['msg']}.{hint}"
+
+
+def _keys_beside(kind: type[Config], parents: list[str]) -> list[str]:
+    for parent in parents:
+        annotation = kind.model_fields[parent].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, Config)):
+            return []
+        kind = annotation
+    return list(kind.model_fields)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,1 @@
+"""Where the embedded examples come from: public-domain prose, facts and generated pairs."""

@@ -1,0 +1,73 @@
+"""Sentences with labels: topic of a Factbook passage, language of a phrase, sentiment by template."""
+
+import itertools
+import re
+from collections.abc import Iterator
+
+from agents.corpus import translation
+from agents.corpus.prose import plain_texts
+from agents.corpus.sources import countries, split_of
+
+TOPICS = {
+    "Geography": "geography",
+    "People and Society": "society",
+    "Government": "government",
+    "Economy": "economy",
+    "Environment": "environment",
+    "Military and Security": "military",
+    "Transportation": "transport",
+    "Communications": "communications",
+}
+MAX_WORDS = 40
+TEXTS_PER_TOPIC = 120
+SUBJECTS = (
+    *("The food", "The hotel", "Our guide", "The service", "This film", "The room", "The book"),
+    *("The concert", "The museum", "My new phone", "The journey", "The staff", "The garden"),
+)
+FEELINGS = {
+    "positive": (
+        *("was wonderful", "was excellent", "made us very happy", "was a real pleasure"),
+        *("was better than we had hoped", "deserves the highest praise", "was charming"),
+    ),
+    "negative": (
+        *("was terrible", "was very disappointing", "made us angry", "was a waste of money"),
+        *("was worse than we had feared", "deserves no praise at all", "was dreadful"),
+    ),
+}
+ENDINGS = ("", " from start to finish", " this time", ", as all my friends agree")
+
+
+def rows() -> Iterator[dict[str, str]]:
+    """Rows text, label, kind, split."""
+    yield from _topics()
+    yield from _languages()
+    yield from _sentiments()
+
+
+def _topics() -> Iterator[dict[str, str]]:
+    counts = dict.fromkeys(TOPICS, 0)
+    for code, entry in countries():
+        for section, label in TOPICS.items():
+            for text in itertools.islice(plain_texts(entry.get(section, {})), 40):
+                short = " ".join(re.split(r"(?<=\.) ", text)[0].split()[:MAX_WORDS])
+                if len(short.split()) >= 8 and counts[section] < TEXTS_PER_TOPIC:
+                    counts[section] += 1
+                    split = split_of(f"factbook-{code}")
+                    yield {"text": short, "label": label, "kind": "topic", "split": split}
+
+
+def _languages() -> Iterator[dict[str, str]]:
+    names = {"en": "English", "fr": "French", "zh": "Chinese"}
+    for number, row in enumerate(translation.pairs()):
+        if number % 9 == 0 and row["kind"] in ("date", "sentence", "list", "relative time"):
+            language = row["pair"].split("-")[1]
+            for text, label in ((row["target"], names[language]), (row["source"], "English")):
+                yield {"text": text, "label": label, "kind": "language", "split": row["split"]}
+
+
+def _sentiments() -> Iterator[dict[str, str]]:
+    for label, feelings in FEELINGS.items():
+        for subject, feeling, ending in itertools.product(SUBJECTS, feelings, ENDINGS):
+            split = split_of(f"sentiment {subject}{feeling}", held_out=0.1)
+            text = f"{subject} {feeling}{ending}."
+            yield {"text": text, "label": label, "kind": "sentiment", "split": split}

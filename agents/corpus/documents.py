@@ -1,0 +1,51 @@
+"""The pretraining mix: every part as documents ready for the tokenizer.
+
+Owns which documents a part has in each split. Knows nothing of tokens.
+"""
+
+from collections.abc import Iterator
+
+from agents.corpus import classification, facts, paraphrase, prose, translation
+from lm_envs.tasks import templates
+
+PARTS = ("prose", "facts", "translation", "paraphrase", "classification")
+
+
+def documents(part: str, split: str) -> list[str]:
+    """Texts of one part and split, in a fixed order."""
+    if part == "prose":
+        return ["\n".join(texts) for _, held, texts in prose.documents() if held == split and texts]
+    return ["".join(pair) for held, pair in _PAIRS[part]() if held == split]
+
+
+Pair = tuple[str, tuple[str, str]]
+
+
+def _facts() -> Iterator[Pair]:
+    for row in facts.facts():
+        question, answer, split = row["question"], row["answer"], row["split"]
+        yield split, templates.question(question, answer)
+        yield split, templates.question(question, answer, row["context"])
+
+
+def _translations() -> Iterator[Pair]:
+    for row in translation.pairs():
+        yield row["split"], templates.translation(row["source"], row["target"], row["pair"])
+
+
+def _paraphrases() -> Iterator[Pair]:
+    for row in paraphrase.pairs():
+        yield row["split"], templates.paraphrase(row["text"], row["target"])
+
+
+def _classifications() -> Iterator[Pair]:
+    for row in classification.rows():
+        yield row["split"], templates.classification(row["text"], row["label"], row["kind"])
+
+
+_PAIRS = {
+    "facts": _facts,
+    "translation": _translations,
+    "paraphrase": _paraphrases,
+    "classification": _classifications,
+}

@@ -1,0 +1,74 @@
+"""Running English prose: State of the Union addresses and Factbook paragraphs."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from agents.corpus.sources import clean, countries, speeches, split_of
+
+FIRST_YEAR_SHIPPED = 1900
+MIN_WORDS, MAX_WORDS = 80, 140
+PASSAGES_PER_DOCUMENT = {"train": 8, "validation": 30, "test": 30}
+
+
+def documents() -> Iterator[tuple[str, str, list[str]]]:
+    """Every document as (name, split, paragraphs); a paragraph is plain running prose."""
+    for name, paragraphs in speeches():
+        yield name, split_of(name), [text for text in paragraphs if _is_prose(text)]
+    for code, entry in countries():
+        name = f"factbook-{code}"
+        yield name, split_of(name), [text for text in plain_texts(entry) if _is_prose(text)]
+
+
+def passages() -> Iterator[dict[str, str]]:
+    """Shipped excerpts: whole sentences, MIN_WORDS to MAX_WORDS words, from modern documents."""
+    for name, split, paragraphs in documents():
+        if not name.startswith("factbook") and int(name[:4]) < FIRST_YEAR_SHIPPED:
+            continue
+        found = list(_cut(paragraphs))
+        limit = PASSAGES_PER_DOCUMENT[split]
+        stride = max(1, len(found) // limit)
+        for text in found[::stride][:limit]:
+            yield {"text": text, "source": name, "split": split}
+
+
+def _cut(paragraphs: list[str]) -> Iterator[str]:
+    words: list[str] = []
+    for paragraph in paragraphs:
+        for sentence in re.split(r"(?<=[.!?]) (?=[A-Z\"'])", paragraph):
+            words += sentence.split()
+            if len(words) >= MIN_WORDS:
+                if len(words) <= MAX_WORDS:
+                    yield " ".join(words)
+                words = []
+
+
+def plain_texts(entry: Any) -> Iterator[str]:  # noqa: ANN401 - JSON of unknown shape
+    """Every text of a Factbook entry, cleaned."""
+    if isinstance(entry, dict):
+        for value in entry.values():
+            yield from plain_texts(value)
+    elif isinstance(entry, str):
+        yield re.sub(r"\b([A-Z])([A-Z'-]{2,})\b", _lower_name, clean(entry))
+
+
+def _lower_name(match: re.Match[str]) -> str:
+    """The Factbook capitalises family names (DE GAULLE); prose does not."""
+    word = match.group(0)
+    return word if word in _ACRONYMS else match.group(1) + match.group(2).lower()
+
+
+_ACRONYMS = {
+    *("NATO", "USSR", "UNESCO", "OPEC", "ASEAN", "GDP", "IMF", "WTO", "UNICEF", "USA", "FRG"),
+    *("GDR", "OECD", "AIDS", "HIV", "CIS", "UAE", "OAS", "OSCE", "ECOWAS", "ISIS", "PLO"),
+}
+
+
+def _is_prose(text: str) -> bool:
+    """Whole sentences of mostly lower-case words, few digits and no lists."""
+    letters = [character for character in text if character.isalpha()]
+    if len(text) < 120 or len(letters) < 0.72 * len(text):
+        return False
+    is_sentence = text[0].isupper() and text[-1] in ".!?\"'"
+    lower = sum(letter.islower() for letter in letters) / len(letters)
+    return is_sentence and lower > 0.9 and text.count(";") <= 8

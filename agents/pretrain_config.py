@@ -1,0 +1,42 @@
+"""What `python -m agents.pretrain` can be told; the YAML keys are these names."""
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from agents.config import Config
+
+
+class Shape(Config):
+    """Shape of the GPT-2, in the words of its `config.json`."""
+
+    n_layer: PositiveInt
+    n_head: PositiveInt
+    n_embd: PositiveInt
+    n_positions: PositiveInt
+
+
+class PretrainConfig(Config):
+    """A pretraining run.
+
+    Attributes:
+        run: Folder of logs and checkpoints.
+        vocab_size: Words of the byte-level BPE, the end of text included.
+        context: Tokens in a training window, at most `model.n_positions`.
+        mix: Weight of each part of the corpus in a batch.
+    """
+
+    run: str
+    model: Shape
+    vocab_size: int = Field(ge=257, le=65_535)
+    num_steps: PositiveInt
+    batch_size: PositiveInt = 32
+    context: PositiveInt = 256
+    mix: dict[str, float]
+    learning_rate: PositiveFloat = 2.0e-3
+    warmup_steps: PositiveInt = 100
+    weight_decay: float = Field(default=0.1, ge=0.0)
+    max_grad_norm: PositiveFloat = 1.0
+    bfloat16: bool = True
+    log_every: PositiveInt = 10
+    evaluate_every: PositiveInt = 200
+    checkpoint_every: PositiveInt = 200
+    seed: int = 0

@@ -1,0 +1,115 @@
+"""Static KV slots: row i of the batch owns slot i for life.
+
+Owns the key and value buffers and the ways to attend to them. Knows nothing of tokens, text or
+episodes; how much of a slot is live is told by positions.
+"""
+
+import torch
+import torch.nn.functional as F
+
+BLOCK = 64
+"""Attention reads slots in blocks of this many positions."""
+
+
+class KVSlots:
+    """Keys and values of N rows, (L, N, H, C, d) each, for at most C positions a row.
+
+    Allocated once; decoding writes in place.
+    """
+
+    def __init__(  # noqa: PLR0913 - a shape
+        self,
+        *,
+        num_layers: int,
+        num_rows: int,
+        num_heads: int,
+        head_size: int,
+        capacity: int,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        shape = (num_layers, num_rows, num_heads, capacity, head_size)
+        self.keys = torch.zeros(shape, dtype=dtype, device=device)
+        self.values = torch.zeros(shape, dtype=dtype, device=device)
+        self.capacity = capacity
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of both buffers."""
+        return 2 * self.keys.numel() * self.keys.element_size()
+
+
+class Decode:
+    """Attention of one new token per row, at `positions`, to its slot up to and with itself.
+
+    Args:
+        slots: Where keys and values live; this token's are written at its position.
+        positions: (N,) int64, on the slots' device.
+        live: How many leading positions to read; more than every position.
+    """
+
+    def __init__(self, slots: KVSlots, positions: torch.Tensor, live: int) -> None:
+        _, num_rows, num_heads, capacity, head_size = slots.keys.shape
+        device = positions.device
+        first = torch.arange(num_rows * num_heads, device=device).view(num_rows, num_heads)
+        self._slots = slots
+        self._written = (first * capacity + positions[:, None]).view(-1)  # (N H,) flat positions
+        self._live = live
+        self._scale = head_size**-0.5
+        is_hidden = torch.arange(live, device=device) > positions[:, None]  # (N, live)
+        self._bias = torch.zeros(is_hidden.shape, dtype=slots.keys.dtype, device=device)
+        self._bias.masked_fill_(is_hidden, -torch.inf)
+        self._bias = self._bias[:, None]  # (N, 1, live)
+
+    def __call__(
+        self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> torch.Tensor:
+        """Writes (N, H, d) keys and values, returns (N, D).
+
+        Two batched matrix-vector products: on CPU 1.5 to 3 times faster than
+        `scaled_dot_product_attention`, whose kernel is made for many queries.
+        """
+        _, num_rows, num_heads, capacity, head_size = self._slots.keys.shape
+        all_keys, all_values = self._slots.keys[layer], self._slots.values[layer]
+        flat = (-1, head_size)
+        all_keys.view(flat).index_copy_(0, self._written, keys.reshape(flat))
+        all_values.view(flat).index_copy_(0, self._written, values.reshape(flat))
+        per_head = (num_rows * num_heads, capacity, head_size)
+        live_keys = all_keys.view(per_head)[:, : self._live]  # (N H, live, d)
+        live_values = all_values.view(per_head)[:, : self._live]
+        scaled = (queries * self._scale).reshape(num_rows * num_heads, 1, head_size)
+        scores = torch.bmm(scaled, live_keys.mT).view(num_rows, num_heads, self._live)
+        weights = (scores + self._bias).softmax(-1).view(num_rows * num_heads, 1, self._live)
+        return torch.bmm(weights, live_values).view(num_rows, num_heads * head_size)
+
+
+class Fill:
+    """Causal attention inside R padded prompts of T tokens, written to the slots of `rows`.
+
+    Padding stands after the prompt, so no real token ever sees it, and decoding overwrites it
+    before reading that far.
+
+    Args:
+        slots: Where keys and values live, or None to remember nothing.
+        rows: (R,) int64 slots to write, on the slots' device.
+        width: T, positions per prompt.
+    """
+
+    def __init__(self, slots: KVSlots | None, rows: torch.Tensor, width: int) -> None:
+        self._slots = slots
+        self._rows = rows
+        self._width = width
+
+    def __call__(
+        self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> torch.Tensor:
+        """(R T, H, d) queries, keys and values -> (R T, D)."""
+        q, k, v = (
+            x.view(len(self._rows), self._width, *x.shape[1:]).transpose(1, 2)
+            for x in (queries, keys, values)
+        )  # (R, H, T, d)
+        if self._slots is not None:
+            self._slots.keys[layer, self._rows, :, : self._width] = k
+            self._slots.values[layer, self._rows, :, : self._width] = v
+        attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # (R, H, T, d)
+        return attended.transpose(1, 2).reshape(len(queries), -1)

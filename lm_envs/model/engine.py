@@ -1,0 +1,238 @@
+"""Next-token outputs for N rows of ids. Knows nothing of text.
+
+Owns the KV slots, the row lengths and the last hidden states; the only door to the model. Ids come
+in and small arrays go out: tensors and the (N, V) logits stay inside, and each step makes one copy
+from the device to the host.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from lm_envs.model.cache import BLOCK, Decode, Fill, KVSlots
+from lm_envs.model.gpt2 import GPT2
+from lm_envs.model.graph import CapturedStep
+from lm_envs.model.head import WordHead
+
+PREFILL_MULTIPLE = 16
+"""Prompts are padded to a multiple of this: a row's arithmetic depends on its own length only."""
+
+TOKENS_PER_PASS = 4096
+"""Most tokens, padding included, in one prefill pass; bounds the memory of activations."""
+
+WORDS_PER_PASS = 2**24
+"""Most logits in one pass of `score`; bounds its memory to 64 MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What the model says after each row's last token; fresh arrays, safe to keep.
+
+    Attributes:
+        hidden: (N, D) float32 last hidden states.
+        candidates: (N, K) int64 most likely next tokens, best first, ties by id; the end token
+            stands last where it is not among them.
+        logprobs: (N, K) float32 log-probabilities of the candidates, nats.
+        chosen: (N,) float32 log-probability that the last appended token had; 0 after a prefill.
+    """
+
+    hidden: np.ndarray
+    candidates: np.ndarray
+    logprobs: np.ndarray
+    chosen: np.ndarray
+
+
+class Engine:
+    """One GPT-2 and N rows of context, advanced together.
+
+    Args:
+        model: The network; may be shared by many engines.
+        num_rows: N.
+        capacity: Most tokens in a row, at most the model's `n_positions`.
+        num_candidates: K, how many next tokens to report.
+        end_token: Id of the end of text, which is always among the candidates.
+    """
+
+    def __init__(
+        self, model: GPT2, num_rows: int, *, capacity: int, num_candidates: int, end_token: int
+    ) -> None:
+        config = model.config
+        self.num_rows = num_rows
+        self.capacity = capacity
+        self.lengths = np.zeros(num_rows, np.int64)  # (N,) tokens each slot holds
+        self._model = model
+        self._num_candidates = num_candidates
+        self._head = WordHead(model, num_candidates, end_token)
+        self._slots = KVSlots(
+            num_layers=config.n_layer,
+            num_rows=num_rows,
+            num_heads=config.n_head,
+            head_size=config.n_embd // config.n_head,
+            capacity=_round_up(capacity, BLOCK),
+            dtype=model.dtype,
+            device=model.device,
+        )
+        self._hidden = torch.zeros(num_rows, config.n_embd, device=model.device)
+        self._normaliser = torch.zeros(num_rows, device=model.device)
+        width = config.n_embd + 2 * num_candidates + 1
+        self._outputs = self._unpack(np.zeros((num_rows, width), np.float32))
+        self._captured: dict[int, CapturedStep] = {}
+
+    @property
+    def outputs(self) -> Outputs:
+        """What the model said last."""
+        return self._outputs
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory of the KV slots."""
+        return self._slots.num_bytes
+
+    @torch.inference_mode()
+    def prefill(self, rows: np.ndarray, prompts: Sequence[np.ndarray]) -> Outputs:
+        """Starts the given rows afresh from their prompts; other rows stay as they are.
+
+        Args:
+            rows: (R,) int64 distinct row numbers.
+            prompts: R arrays (P,) int64, 1 <= P <= capacity.
+        """
+        for part, tokens, lengths in _batches(prompts):
+            slots = torch.as_tensor(rows[part], device=self._model.device)
+            hidden = self._forward(tokens, Fill(self._slots, slots, tokens.shape[1]))
+            last = torch.as_tensor(lengths - 1, device=self._model.device)
+            self._hidden[slots] = hidden[torch.arange(len(part)), last]
+            self.lengths[rows[part]] = lengths
+        slots = torch.as_tensor(rows, device=self._model.device)
+        packed, self._normaliser[slots] = self._read_out(self._hidden[slots])
+        self._outputs = _merge(self._outputs, self._unpack(_to_host(packed)), rows)
+        return self._outputs
+
+    @torch.inference_mode()
+    def append(self, tokens: np.ndarray, active: np.ndarray | None = None) -> Outputs:
+        """Appends one token to every row, or to the rows where `active` is True.
+
+        Args:
+            tokens: (N,) int64; the value at an inactive row is ignored.
+            active: (N,) bool, default all.
+        """
+        if active is None:
+            active = np.ones(self.num_rows, bool)
+        assert (self.lengths < self.capacity)[active].all(), "a full row cannot grow"
+        inputs = np.stack([np.where(active, tokens, 0), self.lengths, active])  # (3, N)
+        live = _round_up(int(self.lengths.max()) + 1, BLOCK)
+        packed = self._step(torch.as_tensor(inputs, device=self._model.device), live)
+        self.lengths += active
+        self._outputs = self._unpack(_to_host(packed))
+        return self._outputs
+
+    @torch.inference_mode()
+    def score(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Log-probability of every token given those before it; no slot is touched.
+
+        Args:
+            sequences: Arrays (T,) int64, 1 <= T <= `n_positions`.
+
+        Returns:
+            Arrays (T,) float64 in nats, the first entry 0.
+        """
+        scores: list[np.ndarray] = [np.zeros(0)] * len(sequences)
+        for part, tokens, lengths in _batches(sequences):
+            rows = torch.arange(len(part), device=self._model.device)
+            hidden = self._forward(tokens, Fill(None, rows, tokens.shape[1]))
+            for index, states, length in zip(part, hidden, lengths, strict=True):
+                words = torch.as_tensor(sequences[index][1:], device=self._model.device)
+                logprobs = self._logprobs(states[: length - 1], words).cpu().numpy()
+                scores[index] = np.concatenate([[0.0], logprobs.astype(np.float64)])
+        return scores
+
+    def _forward(self, tokens: np.ndarray, attend: Fill) -> torch.Tensor:
+        """Hidden states (R, T, D) of R padded sequences."""
+        ids = torch.as_tensor(tokens, device=self._model.device)
+        positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
+        positions = positions.clamp(max=self._model.config.n_positions - 1)  # padding may pass it
+        return self._model.forward(ids.flatten(), positions.flatten(), attend).view(*ids.shape, -1)
+
+    def _logprobs(self, hidden: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
+        """(T,) log-probabilities of one word after each hidden state, a few rows at a time."""
+        step = max(1, WORDS_PER_PASS // self._model.config.vocab_size)
+        parts = [torch.zeros(0, device=hidden.device)]
+        for states, chosen in zip(hidden.split(step), words.split(step), strict=True):
+            normaliser = self._head.logits(states).logsumexp(-1)
+            parts.append(self._head.read(states, chosen[:, None])[:, 0] - normaliser)
+        return torch.cat(parts)
+
+    def _step(self, inputs: torch.Tensor, live: int) -> torch.Tensor:
+        """Packed outputs of one decoding step: eager on CPU, a captured graph on CUDA."""
+        if inputs.device.type != "cuda":
+            return self._decode(inputs, live)
+        if live not in self._captured:
+            hidden, normaliser = self._hidden.clone(), self._normaliser.clone()
+            self._captured[live] = CapturedStep(lambda static: self._decode(static, live), inputs)
+            self._hidden.copy_(hidden)  # recording ran the step; the slots are written alike again
+            self._normaliser.copy_(normaliser)
+        return self._captured[live](inputs)
+
+    def _decode(self, inputs: torch.Tensor, live: int) -> torch.Tensor:
+        """Packed outputs (N, D + 2 K + 1) after one token a row; state is updated in place.
+
+        Args:
+            inputs: (3, N) int64: tokens, their positions, and which rows are active.
+            live: How many leading positions of the slots to read.
+        """
+        tokens, positions, active = inputs
+        chosen = self._head.read(self._hidden, tokens[:, None])[:, 0] - self._normaliser
+        # An inactive full row writes out of its slot otherwise; what it writes is never read.
+        positions = positions.clamp(max=self.capacity - 1)
+        hidden = self._model.forward(tokens, positions, Decode(self._slots, positions, live))
+        self._hidden.copy_(torch.where(active[:, None] > 0, hidden, self._hidden))
+        packed, normaliser = self._read_out(self._hidden)
+        self._normaliser.copy_(normaliser)
+        packed[:, -1] = chosen
+        return packed
+
+    def _read_out(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Hidden states, candidates, their log-probabilities and a 0 side by side; normalisers."""
+        words = self._head.best(hidden)
+        chosen = torch.zeros_like(hidden[:, :1])
+        candidates = words.candidates.float()  # ids are exact in float32 up to 2**24
+        packed = torch.cat([hidden, words.logprobs, candidates, chosen], -1)
+        return packed, words.normaliser
+
+    def _unpack(self, packed: np.ndarray) -> Outputs:
+        widths = np.cumsum([self._model.config.n_embd, self._num_candidates, self._num_candidates])
+        hidden, logprobs, candidates, chosen = np.split(packed, widths, axis=1)
+        return Outputs(hidden, candidates.astype(np.int64), logprobs, chosen[:, 0])
+
+
+def _to_host(packed: torch.Tensor) -> np.ndarray:
+    return packed.cpu().numpy()
+
+
+def _merge(old: Outputs, new: Outputs, rows: np.ndarray) -> Outputs:
+    """`old` with `rows` taken from `new`, in new arrays."""
+    merged = {name: getattr(old, name).copy() for name in Outputs.__slots__}
+    for name, array in merged.items():
+        array[rows] = getattr(new, name)
+    return replace(old, **merged)
+
+
+def _batches(
+    sequences: Sequence[np.ndarray],
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Sequences of like padded width together: their indices (R,), tokens (R, T), lengths (R,)."""
+    lengths = np.array([len(sequence) for sequence in sequences])
+    widths = -(-lengths // PREFILL_MULTIPLE) * PREFILL_MULTIPLE
+    for width in np.unique(widths):
+        members = np.flatnonzero(widths == width)
+        count = -(-len(members) * width // TOKENS_PER_PASS)
+        for part in np.array_split(members, count):
+            tokens = np.zeros((len(part), width), np.int64)
+            for row, index in zip(tokens, part, strict=True):
+                row[: lengths[index]] = sequences[index]
+            yield part, tokens, lengths[part]
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple

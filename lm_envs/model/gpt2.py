@@ -1,0 +1,123 @@
+"""GPT-2 as published: token and position embeddings, pre-norm blocks, tied output.
+
+Owns the weights and the order of the arithmetic. Tokens arrive flat, (M,), because every part but
+attention treats each token alone; who attends to whom is the caller's `Attend`. Knows nothing of
+rows, caches, text or files.
+
+Source: Radford et al. 2019, https://github.com/openai/gpt-2/blob/master/src/model.py
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+
+from lm_envs.model.linear import Linear
+
+
+@dataclass(frozen=True, slots=True)
+class GPT2Config:
+    """Shape of a GPT-2; the names are those of its `config.json`."""
+
+    vocab_size: int
+    n_positions: int
+    n_embd: int
+    n_layer: int
+    n_head: int
+    n_inner: int
+    layer_norm_epsilon: float
+
+
+class Attend(Protocol):
+    """Decides which earlier tokens each token sees, and remembers keys and values if it likes."""
+
+    def __call__(
+        self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> torch.Tensor:
+        """Attention output (M, D) of one block from (M, H, D / H) queries, keys and values."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """Layer norm in float32, whatever the type of the linears."""
+
+    gain: torch.Tensor
+    bias: torch.Tensor
+    epsilon: float
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Normalises (M, D) over D."""
+        return F.layer_norm(x, self.gain.shape, self.gain, self.bias, self.epsilon)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One layer: attention and a two-layer perceptron, each normed before and added after."""
+
+    attention_norm: Norm
+    qkv: Linear
+    attention_out: Linear
+    mlp_norm: Norm
+    up: Linear
+    down: Linear
+
+
+class GPT2:
+    """The network: flat token ids in, final hidden states out.
+
+    The residual stream and the norms are float32; `dtype` is the type of the linears (and of
+    whatever keys and values a caller keeps).
+
+    Attributes:
+        config: Shape of the network.
+        word_embeddings: (V, D) input embeddings in `dtype`; the output head shares them.
+        final_norm: Norm after the last block; its gain and bias bound every hidden state.
+    """
+
+    def __init__(
+        self, config: GPT2Config, weights: Mapping[str, torch.Tensor], dtype: torch.dtype
+    ) -> None:
+        self.config = config
+        self.dtype = dtype
+        self.word_embeddings = weights["wte.weight"].to(dtype).contiguous()
+        self.device = self.word_embeddings.device
+        self.final_norm = self._norm(weights, "ln_f")
+        self._position_embeddings = weights["wpe.weight"].float().contiguous()
+        self._blocks = [self._block(weights, f"h.{layer}") for layer in range(config.n_layer)]
+
+    def forward(
+        self, tokens: torch.Tensor, positions: torch.Tensor, attend: Attend
+    ) -> torch.Tensor:
+        """Hidden states after the last norm, (M, D) float32, of M tokens at their positions."""
+        num_heads = self.config.n_head
+        x = F.embedding(tokens, self.word_embeddings).float()  # (M, D)
+        x = x + F.embedding(positions, self._position_embeddings)
+        for layer, block in enumerate(self._blocks):
+            qkv = block.qkv(block.attention_norm(x).to(self.dtype))  # (M, 3 D)
+            q, k, v = qkv.view(len(x), 3, num_heads, -1).unbind(1)  # each (M, H, D / H)
+            x = x + block.attention_out(attend(layer, q, k, v))
+            x = x + block.down(block.up(block.mlp_norm(x).to(self.dtype)))
+        return self.final_norm(x)
+
+    def _block(self, weights: Mapping[str, torch.Tensor], name: str) -> Block:
+        return Block(
+            self._norm(weights, f"{name}.ln_1"),
+            self._linear(weights, f"{name}.attn.c_attn"),
+            self._linear(weights, f"{name}.attn.c_proj"),
+            self._norm(weights, f"{name}.ln_2"),
+            self._linear(weights, f"{name}.mlp.c_fc", gelu=True),
+            self._linear(weights, f"{name}.mlp.c_proj"),
+        )
+
+    def _norm(self, weights: Mapping[str, torch.Tensor], name: str) -> Norm:
+        gain, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+        return Norm(gain.float(), bias.float(), self.config.layer_norm_epsilon)
+
+    def _linear(
+        self, weights: Mapping[str, torch.Tensor], name: str, *, gelu: bool = False
+    ) -> Linear:
+        weight = weights[f"{name}.weight"].t()  # GPT-2 keeps (inputs, outputs)
+        return Linear(weight.to(self.dtype), weights[f"{name}.bias"].to(self.dtype), gelu=gelu)

@@ -1,0 +1,65 @@
+"""The output head: best next words and log-probabilities from a hidden state.
+
+Owns the (N, V) logits, which never leave the device. Knows nothing of rows' histories.
+"""
+
+from typing import NamedTuple
+
+import torch
+
+from lm_envs.model.gpt2 import GPT2
+from lm_envs.model.linear import Linear
+
+
+class NextWords(NamedTuple):
+    """What the head says of N hidden states."""
+
+    candidates: torch.Tensor  # (N, K) int64, best first
+    logprobs: torch.Tensor  # (N, K) float32
+    normaliser: torch.Tensor  # (N,) float32, log of the sum of exponentiated logits
+
+
+class WordHead:
+    """Log-probabilities of next words, read as a few candidates or one chosen word.
+
+    bfloat16 logits would make near-equal words tie (their steps are 0.25 wide at 50). Two things
+    prevent it: the mean word embedding is subtracted, which moves all logits of a row alike and
+    so no probability; and the few words that are read are computed again in float32.
+
+    Args:
+        model: Whose word embeddings are the output weights.
+        num_candidates: K.
+        always: A word that takes the last place where it is not among the best.
+    """
+
+    def __init__(self, model: GPT2, num_candidates: int, always: int) -> None:
+        self._embeddings = model.word_embeddings
+        self._is_exact = model.dtype == torch.float32
+        mean = self._embeddings.float().mean(0)  # (D,)
+        self._centre = torch.zeros_like(mean) if self._is_exact else mean
+        self._linear = Linear((self._embeddings.float() - self._centre).to(model.dtype), None)
+        self._always = torch.full((1, 1), always, device=model.device)
+        self._is_last = torch.arange(num_candidates, device=model.device) == num_candidates - 1
+
+    def best(self, hidden: torch.Tensor) -> NextWords:
+        """The K best next words of (N, D) float32 hidden states, ties by id."""
+        logits = self.logits(hidden)
+        normaliser = logits.logsumexp(-1)
+        words = logits.topk(len(self._is_last), sorted=False).indices.sort(-1).values
+        values = logits.gather(-1, words) if self._is_exact else self.read(hidden, words)
+        values, order = values.sort(dim=-1, descending=True, stable=True)
+        words = words.gather(-1, order)
+        is_missing = (words != self._always).all(-1, keepdim=True) & self._is_last  # (N, K)
+        words = torch.where(is_missing, self._always, words)
+        extra = self.read(hidden, self._always.expand(len(hidden), 1))
+        values = torch.where(is_missing, extra, values)
+        return NextWords(words, values - normaliser[:, None], normaliser)
+
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """(N, V) float32, each row up to a constant, from (N, D) float32 hidden states."""
+        return self._linear(hidden.to(self._embeddings.dtype)).float()
+
+    def read(self, hidden: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
+        """Logits (N, K) float32 of the words (N, K), with the same constant as `logits`."""
+        vectors = self._embeddings[words].float() - self._centre  # (N, K, D)
+        return (vectors * hidden[:, None]).sum(-1)

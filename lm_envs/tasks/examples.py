@@ -1,0 +1,162 @@
+"""Where examples come from: embedded, a JSONL, CSV, TSV or text file, or a hub dataset.
+
+Owns reading and checking rows of text. Knows nothing of prompts, tokens or scores.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+SPLITS = ("train", "validation", "test")
+MAX_BYTES = 2**30
+_FORMATS = ".txt, .jsonl, .csv or .tsv"
+
+Row = tuple[str, dict[str, Any]]
+"""Where a row stands, for error messages, and its fields."""
+
+
+def read_texts(dataset: str, split: str, column: str = "text") -> list[str]:
+    """The texts of one split, in file order.
+
+    Args:
+        dataset: "embedded", a .txt (paragraphs, or lines where there is no blank line), .jsonl,
+            .csv or .tsv file, or the name of a hub dataset.
+        split: "train", "validation" or "test". Rows without a "split" field are divided 90/5/5 by
+            a hash of their text.
+        column: Field that holds the text.
+
+    Raises:
+        ValueError: Naming file and line, what was got, what is allowed and the remedy.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"Got split={split!r}; allowed: {', '.join(SPLITS)}.")
+    texts = []
+    for where, row in _rows(dataset, split, column):
+        text = _text(row, column, where)
+        if row.get("split", _split_of(text)) == split:
+            texts.append(text)
+    if not texts:
+        raise ValueError(
+            f"Got no text in split {split!r} of {dataset}; use another split, or mark rows with a "
+            '"split" field.'
+        )
+    return texts
+
+
+def _rows(dataset: str, split: str, column: str) -> Iterator[Row]:
+    if dataset == "embedded":
+        folder = resources.files("lm_envs") / "assets" / "examples"
+        return _jsonl((folder / "prose.jsonl").read_text(encoding="utf-8"), "embedded prose")
+    path = Path(dataset).expanduser()
+    if path.suffix.lower() in _READERS:
+        return _READERS[path.suffix.lower()](_content(path), str(path))
+    if path.exists() or dataset.startswith((".", "/", "~")):
+        raise ValueError(f"Got dataset {dataset!r}; allowed: a file ending in {_FORMATS}.")
+    return _hub(dataset, split, column)
+
+
+def _content(path: Path) -> str:
+    if not path.is_file():
+        raise ValueError(f"Got no file {path}; allowed: 'embedded' or a file in {_FORMATS}.")
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"Got {path} of {path.stat().st_size} bytes; allowed: {MAX_BYTES}.")
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ValueError(
+            f"Got bytes that are no UTF-8 at {path} line {line}; save the file as UTF-8."
+        ) from None
+
+
+def _jsonl(content: str, name: str) -> Iterator[Row]:
+    for number, line in enumerate(content.split("\n"), start=1):
+        if not line.strip():
+            continue
+        where = f"{name} line {number}"
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise ValueError(
+                f"Got a broken line at {where} ({error}); each line must be one whole JSON object."
+            ) from None
+        if not isinstance(row, dict):
+            raise ValueError(f"Got {type(row).__name__} at {where}; allowed: a JSON object.")
+        yield where, row
+
+
+def _text_file(content: str, name: str) -> Iterator[Row]:
+    blank = re.search(r"\n[ \t\r]*\n", content.strip())
+    pattern = r"\n[ \t\r]*\n" if blank else r"\n"
+    line = 1
+    for part in re.split(f"({pattern})", content):
+        if part.strip():
+            yield f"{name} line {line}", {"text": " ".join(part.split())}
+        line += part.count("\n")
+
+
+def _table(content: str, name: str, delimiter: str) -> Iterator[Row]:
+    reader = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
+    try:
+        for row in reader:
+            where = f"{name} line {reader.line_num}"
+            if None in row or None in row.values():
+                raise ValueError(
+                    f"Got {where} with more or fewer cells than the header "
+                    f"{reader.fieldnames}; quote texts that hold the delimiter."
+                )
+            yield where, row
+    except csv.Error as error:
+        raise ValueError(f"Got a broken table at {name} line {reader.line_num}: {error}.") from None
+
+
+def _hub(dataset: str, split: str, column: str) -> Iterator[Row]:
+    try:
+        from datasets import load_dataset
+    except ModuleNotFoundError:
+        raise ValueError(
+            f"Got dataset={dataset!r}, which is no local file; hub datasets need "
+            f"`pip install lm_envs[data]`. Allowed without it: 'embedded' or a file in {_FORMATS}."
+        ) from None
+    try:
+        rows = load_dataset(dataset, split=split)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"Got dataset={dataset!r} split={split!r}, which the hub did not give ({reason}); "
+            f"check the name while on line, or save its {column!r} column to a file in {_FORMATS}."
+        ) from None
+    return ((f"{dataset} row {number}", {**row, "split": split}) for number, row in enumerate(rows))
+
+
+def _text(row: dict[str, Any], column: str, where: str) -> str:
+    if column not in row:
+        raise ValueError(f"Got no column {column!r} at {where}; it has {', '.join(row)}.")
+    text = row[column]
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f"Got {column}={text!r} at {where}; allowed: a text that is not empty.")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError(f"Got a lone surrogate in {column!r} at {where}; write valid Unicode.")
+    return text
+
+
+def _split_of(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    share = int.from_bytes(digest[:4], "big") / 2**32
+    if share < 0.05:
+        return "test"
+    return "validation" if share < 0.1 else "train"
+
+
+_READERS = {
+    ".txt": _text_file,
+    ".jsonl": _jsonl,
+    ".csv": lambda content, name: _table(content, name, ","),
+    ".tsv": lambda content, name: _table(content, name, "\t"),
+}

@@ -1,0 +1,73 @@
+"""Next-word generation: continue a passage of prose, one word at a time."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from lm_envs.tasks.examples import read_texts
+from lm_envs.tasks.reward import Reward
+from lm_envs.tasks.task import Example
+from lm_envs.tokenizer import Tokenizer
+
+DEFAULT_REWARDS = {"fluency": 1.0, "repetition": -1.0, "overlap": 0.5}
+
+
+class NextWord:
+    """Continue the beginning of a passage; judged by fluency, variety and likeness to the rest.
+
+    Args:
+        tokenizer: Cuts passages into tokens.
+        dataset: "embedded", a .txt, .jsonl, .csv or .tsv file, or a hub dataset.
+        split: "train", "validation" or "test"; whole documents are held out, not lines.
+        column: Field of the passages in a file or dataset with several.
+        prompt_tokens: How much of the passage is the prompt; at most half of a short one.
+        max_new_tokens: Budget of an episode.
+        rewards: Weight of each score; default `DEFAULT_REWARDS`.
+
+    Raises:
+        ValueError: If an argument is out of range, or the dataset cannot be read.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        *,
+        dataset: str = "embedded",
+        split: str = "train",
+        column: str = "text",
+        prompt_tokens: int = 16,
+        max_new_tokens: int = 24,
+        rewards: Mapping[str, float] | None = None,
+    ) -> None:
+        for name, value in (("prompt_tokens", prompt_tokens), ("max_new_tokens", max_new_tokens)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"Got {name}={value!r}; allowed: a whole number, 1 or more.")
+        self.prompt_tokens = prompt_tokens
+        self.max_new_tokens = max_new_tokens
+        self.reward = Reward(dict(DEFAULT_REWARDS if rewards is None else rewards))
+        self._tokenizer = tokenizer
+        self._texts = read_texts(dataset, split, column)
+        self._examples: dict[int, Example] = {}
+        self.num_examples = len(self._texts)
+
+    def draw(self, rng: np.random.Generator) -> int:
+        """Number of a random passage."""
+        return int(rng.integers(self.num_examples))
+
+    def example(self, index: int) -> Example:
+        """Beginning and continuation of a passage."""
+        if index not in self._examples:
+            tokens = self._tokenizer.encode(self._texts[index])
+            cut = min(self.prompt_tokens, max(1, len(tokens) // 2))
+            self._examples[index] = Example(
+                tokens[:cut], tokens[cut : cut + self.max_new_tokens].copy()
+            )
+        return self._examples[index]
+
+    def example_of(self, prompt: str) -> Example:
+        """A caller's prompt, whole; there is no reference."""
+        return Example(self._tokenizer.encode(prompt), np.zeros(0, np.int64))
+
+    def is_over(self, text: str) -> bool:
+        """Never: prose ends with the end of text or the budget."""
+        return False
