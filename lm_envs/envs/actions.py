@@ -60,11 +60,11 @@ class TopKActions:
 ACTIONS = {"top_k": TopKActions}
 
 
-def make_actions(spec: str | Mapping[str, Any]) -> TopKActions:
+def make_actions(spec: str | Mapping[str, Any], vocab_size: int) -> TopKActions:
     """The actions of a spec: a kind, or {"kind": kind, option: value, ...}.
 
     Raises:
-        ValueError: If the kind or an option is unknown.
+        ValueError: If the kind or an option is unknown, or there are more actions than words.
     """
     options = {"kind": spec} if isinstance(spec, str) else dict(spec)
     kind = options.pop("kind", None)
@@ -72,4 +72,9 @@ def make_actions(spec: str | Mapping[str, Any]) -> TopKActions:
         raise ValueError(f"Got actions kind {kind!r}; allowed: {sorted(ACTIONS)}.")
     if unknown := set(options) - {"k"}:
         raise ValueError(f"Got unknown option {sorted(unknown)} for {kind!r} actions; allowed: k.")
-    return ACTIONS[kind](**options)
+    actions = ACTIONS[kind](**options)
+    if actions.num_candidates > vocab_size:
+        raise ValueError(
+            f"Got k={actions.num_candidates} actions; allowed: up to the vocabulary, {vocab_size}."
+        )
+    return actions

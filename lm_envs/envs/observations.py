@@ -7,6 +7,7 @@ import gymnasium as gym
 import numpy as np
 
 from lm_envs.model.engine import Outputs
+from lm_envs.model.gpt2 import GPT2
 from lm_envs.tasks.scores import Drafts
 
 LOWEST_LOGPROB = -30.0
@@ -44,6 +45,20 @@ class HiddenObservation:
         left = 1.0 - drafts.lengths[:, None] / np.float32(drafts.budget)
         columns = (outputs.hidden, logprobs, repeats, left)
         return np.concatenate(columns, axis=1, dtype=np.float32, casting="same_kind")
+
+
+OBSERVATIONS = ("hidden",)
+
+
+def make_observation(spec: str, model: GPT2, num_candidates: int) -> HiddenObservation:
+    """The observation of a spec, for a model and K candidates.
+
+    Raises:
+        ValueError: If the spec is unknown.
+    """
+    if spec not in OBSERVATIONS:
+        raise ValueError(f"Got observation={spec!r}; allowed: {', '.join(OBSERVATIONS)}.")
+    return HiddenObservation(model.hidden_bound.cpu().numpy(), num_candidates)
 
 
 def repeat_lengths(candidates: np.ndarray, drafts: Drafts) -> np.ndarray:

@@ -88,6 +88,12 @@ class GPT2:
         self._position_embeddings = weights["wpe.weight"].float().contiguous()
         self._blocks = [self._block(weights, f"h.{layer}") for layer in range(config.n_layer)]
 
+    @property
+    def hidden_bound(self) -> torch.Tensor:
+        """(D,) largest magnitude that each hidden value can have, whatever the text."""
+        norm = self.final_norm
+        return norm.gain.abs() * self.config.n_embd**0.5 + norm.bias.abs()
+
     def forward(
         self, tokens: torch.Tensor, positions: torch.Tensor, attend: Attend
     ) -> torch.Tensor:

@@ -1,0 +1,88 @@
+"""One episode: row 0 of a one-row batch, so there is one set of dynamics to trust."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+from lm_envs.envs.vector_env import RENDER_MODES, LanguageVectorEnv
+from lm_envs.transcript import Transcript
+
+
+class LanguageEnv(gym.Env[np.ndarray, np.int64]):
+    """A `gymnasium.Env` view of a one-row `LanguageVectorEnv`, whose arguments it takes.
+
+    The render mode "human" prints the text to the terminal, each word coloured by its reward.
+    """
+
+    metadata = {  # noqa: RUF012 - Gymnasium's name and type
+        "render_modes": [*RENDER_MODES, "human"],
+        "render_fps": 4,
+    }
+
+    def __init__(self, *, render_mode: str | None = None, **arguments: Any) -> None:  # noqa: ANN401
+        drawn = "ansi" if render_mode == "human" else render_mode
+        self.batch = LanguageVectorEnv(
+            num_envs=1, autoreset_mode=AutoresetMode.DISABLED, render_mode=drawn, **arguments
+        )
+        self.render_mode = render_mode
+        self.observation_space = self.batch.single_observation_space
+        self.action_space = self.batch.single_action_space
+
+    @property
+    def transcript(self) -> Transcript:
+        """The episode so far."""
+        return self.batch.transcripts[0]
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begins an episode; `options` pins it by `index` or `prompt`."""
+        super().reset(seed=seed)
+        observations, infos = self.batch.reset(seed=seed, options=options)
+        return observations[0], _row(infos)
+
+    def step(self, action: np.int64) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Writes one word."""
+        observations, rewards, terminated, truncated, infos = self.batch.step(np.array([action]))
+        if self.render_mode == "human":
+            self.render()
+        return (
+            observations[0],
+            float(rewards[0]),
+            bool(terminated[0]),
+            bool(truncated[0]),
+            _row(infos),
+        )
+
+    def render(self) -> Any:  # noqa: ANN401 - by render mode
+        """ANSI text, or (H, W, 3) uint8; None in the "human" mode, which prints."""
+        frames = self.batch.render()
+        if frames is None:
+            return None
+        if self.render_mode == "human":
+            print(frames[0])
+            return None
+        return frames[0]
+
+    def get_state(self) -> dict[str, Any]:
+        """Everything `set_state` needs to go on from here."""
+        return self.batch.get_state()
+
+    def set_state(self, state: dict[str, Any]) -> np.ndarray:
+        """Returns to a state of `get_state`; the observation there."""
+        return self.batch.set_state(state)[0]
+
+
+def _row(infos: dict[str, Any]) -> dict[str, Any]:
+    """Row 0 of a vector environment's infos, in plain Python values."""
+    return {
+        name: _row(values)
+        if isinstance(values, dict)
+        else values[0].item()
+        if isinstance(values[0], np.generic)
+        else values[0]
+        for name, values in infos.items()
+        if not name.startswith("_")
+    }

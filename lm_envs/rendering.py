@@ -1,0 +1,108 @@
+"""Pictures of a transcript: ANSI text or an RGB frame. Pure; model text can command nothing."""
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lm_envs.transcript import Transcript
+
+if TYPE_CHECKING:
+    from PIL.ImageFont import FreeTypeFont, ImageFont
+
+WIDTH, HEIGHT = 640, 360
+MARGIN, FONT_SIZE, LINE_HEIGHT = 16, 17, 25
+BACKGROUND, GREY, WHITE = (24, 26, 32), (130, 135, 148), (235, 235, 240)
+LOSS, NEUTRAL, GAIN = (240, 96, 96), (215, 215, 220), (90, 210, 130)
+
+Colour = tuple[int, int, int]
+
+
+def ansi(transcript: Transcript) -> str:
+    """Coloured terminal text: the prompt dim, each word from red (cost) to green (gain)."""
+    from rich.console import Console
+    from rich.text import Text
+
+    text = Text(_printable(transcript.prompt), style="dim")
+    for word, colour in zip(transcript.words, _colours(transcript), strict=True):
+        text.append(_printable(word), style="rgb({},{},{})".format(*colour))
+    text.append(f"\n{_caption(transcript)}", style="bold")
+    console = Console(force_terminal=True, color_system="truecolor", width=100)
+    with console.capture() as capture:
+        console.print(text)
+    return capture.get()
+
+
+def rgb(transcript: Transcript) -> np.ndarray:
+    """A frame (360, 640, 3) uint8; the last lines of a long text."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    image = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND)
+    canvas, font = ImageDraw.Draw(image), ImageFont.load_default(FONT_SIZE)
+    pieces = [(_printable(transcript.prompt), GREY)]
+    words = map(_printable, transcript.words)
+    pieces += zip(words, _colours(transcript), strict=True)
+    visible = (HEIGHT - 3 * MARGIN - LINE_HEIGHT) // LINE_HEIGHT
+    for number, line in enumerate(_wrap(pieces, font)[-visible:]):
+        x = float(MARGIN)
+        for text, colour in line:
+            canvas.text((x, MARGIN + number * LINE_HEIGHT), text, colour, font)
+            x += font.getlength(text)
+    caption = _fit(_caption(transcript), font)
+    canvas.text((MARGIN, HEIGHT - MARGIN - LINE_HEIGHT), caption, WHITE, font)
+    return np.asarray(image, np.uint8).copy()
+
+
+def _caption(transcript: Transcript) -> str:
+    total = f"reward {transcript.rewards.sum():+.3f}"
+    state = f"{len(transcript.tokens)} words" if transcript.ending is None else transcript.ending
+    scores = [f"{name} {value:.2f}" for name, value in transcript.scores.items()]
+    return "  ".join([total, state, *scores])
+
+
+def _colours(transcript: Transcript) -> list[Colour]:
+    """One colour a word, symmetric about 0, full at the largest reward of the episode."""
+    largest = max(np.abs(transcript.rewards).max(initial=0.0), 1e-9)
+    return [_blend(reward / largest) for reward in transcript.rewards]
+
+
+def _blend(share: float) -> Colour:
+    """Red at -1, neutral at 0, green at 1."""
+    end = np.array(GAIN if share > 0 else LOSS)
+    red, green, blue = (np.array(NEUTRAL) + abs(share) * (end - NEUTRAL)).astype(int).tolist()
+    return red, green, blue
+
+
+def _printable(text: str) -> str:
+    """Text without characters that a terminal or a layout would obey."""
+    text = text.replace("\n", " ")
+    return "".join("\ufffd" if unicodedata.category(c)[0] == "C" else c for c in text)
+
+
+def _wrap(
+    pieces: list[tuple[str, Colour]], font: "FreeTypeFont | ImageFont"
+) -> list[list[tuple[str, Colour]]]:
+    """Lines of coloured pieces, broken before a word that would pass the right margin."""
+    lines: list[list[tuple[str, Colour]]] = [[]]
+    x = 0.0
+    for text, colour in pieces:
+        for part in _split_words(text):
+            size = font.getlength(part)
+            if x + size > WIDTH - 2 * MARGIN and x > 0:
+                lines.append([])
+                x, part = 0.0, part.lstrip()
+            lines[-1].append((part, colour))
+            x += font.getlength(part)
+    return lines
+
+
+def _split_words(text: str) -> list[str]:
+    """The text in pieces that each begin at a space; long pieces are cut."""
+    parts = text.replace(" ", "\n ").split("\n")
+    return [part[at : at + 40] for part in parts for at in range(0, len(part), 40)]
+
+
+def _fit(text: str, font: "FreeTypeFont | ImageFont") -> str:
+    while font.getlength(text) > WIDTH - 2 * MARGIN:
+        text = text[:-2]
+    return text
