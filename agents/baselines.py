@@ -1,0 +1,73 @@
+"""Policies to beat: random, greedy, sampling and top-p over the same candidates as the agent.
+
+All of them choose among the K candidates that the environment offers, so that what is compared is
+the choice and not the choices.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from lm_envs.envs.vector_env import LanguageVectorEnv
+
+Policy = Callable[[LanguageVectorEnv, np.ndarray], np.ndarray]
+"""Actions (N,) for an environment and its observations (N, ...)."""
+
+
+def greedy() -> Policy:
+    """The most likely word."""
+    return lambda env, observations: np.zeros(env.num_envs, np.int64)
+
+
+def uniform(seed: int = 0) -> Policy:
+    """Any candidate, all alike."""
+    rng = np.random.default_rng(seed)
+    return lambda env, observations: rng.integers(env.outputs.candidates.shape[1], size=env.num_envs)
+
+
+def sampling(temperature: float = 1.0, seed: int = 0) -> Policy:
+    """A candidate by the model's probability at a temperature, renormalised over candidates."""
+    rng = np.random.default_rng(seed)
+
+    def act(env: LanguageVectorEnv, observations: np.ndarray) -> np.ndarray:
+        return _draw(_softmax(env.outputs.logprobs / temperature), rng)
+
+    return act
+
+
+def top_p(share: float = 0.9, seed: int = 0) -> Policy:
+    """Sampling among the fewest best candidates that hold `share` of the probability.
+
+    Source: Holtzman et al. 2020, https://arxiv.org/abs/1904.09751 (nucleus sampling).
+    """
+    rng = np.random.default_rng(seed)
+
+    def act(env: LanguageVectorEnv, observations: np.ndarray) -> np.ndarray:
+        probabilities = _softmax(env.outputs.logprobs)
+        before = np.cumsum(probabilities, axis=1) - probabilities
+        kept = np.where(before < share, probabilities, 0.0)
+        return _draw(kept / kept.sum(1, keepdims=True), rng)
+
+    return act
+
+
+BASELINES: dict[str, Callable[[int], Policy]] = {
+    "random": uniform,
+    "greedy": lambda seed: greedy(),
+    "sampling": lambda seed: sampling(1.0, seed),
+    "sampling, T=0.7": lambda seed: sampling(0.7, seed),
+    "top-p 0.9": lambda seed: top_p(0.9, seed),
+}
+"""Every baseline by name, made from a seed."""
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    weights = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
+    return weights / weights.sum(1, keepdims=True)
+
+
+def _draw(probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One column per row (N,), by the row's probabilities."""
+    thresholds = rng.random((len(probabilities), 1))
+    chosen = (np.cumsum(probabilities, axis=1) < thresholds).sum(1)
+    return np.minimum(chosen, probabilities.shape[1] - 1)

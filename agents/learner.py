@@ -1,0 +1,85 @@
+"""A run's algorithm and environments, built from its configuration.
+
+Owns how names become Stable-Baselines3 objects. Nothing here trains.
+"""
+
+from typing import Any
+
+import gymnasium as gym
+import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.utils import LinearSchedule
+
+import lm_envs
+from agents.config import UserError
+from agents.train_config import ALGORITHMS, TrainConfig
+from lm_envs.envs.vector_env import LanguageVectorEnv
+from lm_envs.sb3 import LanguageVecEnv, make_language_vec_env
+
+gym.register_envs(lm_envs)
+
+LINEAR = "lin_"
+ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "gelu": torch.nn.GELU}
+
+
+def make_training_env(config: TrainConfig) -> LanguageVecEnv:
+    """N rows on the training split, seeded."""
+    env = config.env
+    return make_language_vec_env(env.id, env.n_envs, config.seed, **_checked(env.kwargs))
+
+
+def make_evaluation_env(config: TrainConfig, split: str, num_rows: int) -> LanguageVectorEnv:
+    """Rows on a held-out split that a caller resets one by one."""
+    kwargs = {**_checked(config.env.kwargs), "split": split}
+    env = gym.make_vec(
+        config.env.id, num_envs=num_rows, autoreset_mode=gym.vector.AutoresetMode.DISABLED, **kwargs
+    )
+    assert isinstance(env.unwrapped, LanguageVectorEnv)
+    return env.unwrapped
+
+
+def make_algorithm(config: TrainConfig, env: LanguageVecEnv, log: str | None) -> BaseAlgorithm:
+    """The algorithm, untrained, on the CPU: its networks are small beside the language model."""
+    kwargs = dict(config.algorithm.kwargs)
+    if "learning_rate" in kwargs:
+        kwargs["learning_rate"] = _learning_rate(kwargs["learning_rate"])
+    if "policy_kwargs" in kwargs:
+        kwargs["policy_kwargs"] = _policy_kwargs(kwargs["policy_kwargs"])
+    if not isinstance(env.action_space, gym.spaces.Discrete):
+        raise UserError(
+            f"Got {config.algorithm.name}, which needs discrete actions, for "
+            f"{env.action_space}; set env.kwargs.actions: top_k."
+        )
+    kind = ALGORITHMS[config.algorithm.name]
+    settings: dict[str, Any] = {"seed": config.seed, "tensorboard_log": log, "device": "cpu"}
+    return kind(config.algorithm.policy, env, **(settings | kwargs))
+
+
+def _checked(kwargs: dict[str, Any]) -> dict[str, Any]:
+    for name in ("split", "autoreset_mode", "num_envs"):
+        if name in kwargs:
+            raise UserError(
+                f"Got env.kwargs.{name}, which a run sets itself; use evaluation.split or "
+                "env.n_envs."
+            )
+    return kwargs
+
+
+def _learning_rate(value: float | str) -> float | LinearSchedule:
+    if isinstance(value, str):
+        try:
+            return LinearSchedule(float(value.removeprefix(LINEAR)), 0.0, 1.0)
+        except ValueError:
+            raise UserError(
+                f"Got learning_rate={value!r}; allowed: a number, or lin_3.0e-4."
+            ) from None
+    return value
+
+
+def _policy_kwargs(kwargs: dict[str, Any]) -> dict[str, Any]:
+    name = kwargs.get("activation_fn")
+    if name is None:
+        return kwargs
+    if name not in ACTIVATIONS:
+        raise UserError(f"Got activation_fn={name!r}; allowed: {', '.join(ACTIVATIONS)}.")
+    return {**kwargs, "activation_fn": ACTIVATIONS[name]}

@@ -1,0 +1,48 @@
+"""Episodes of a policy on given examples: what training and evaluation judge by."""
+
+import numpy as np
+
+from agents.baselines import Policy
+from lm_envs.envs.vector_env import LanguageVectorEnv
+from lm_envs.transcript import Transcript
+
+
+def spread(num_examples: int, episodes: int) -> np.ndarray:
+    """`episodes` numbers of examples, evenly spaced; all of them, again and again, if it is more."""
+    if episodes <= num_examples:
+        return np.linspace(0, num_examples - 1, episodes).round().astype(np.int64)
+    return np.arange(episodes) % num_examples
+
+
+def run_episodes(env: LanguageVectorEnv, policy: Policy, indices: np.ndarray) -> list[Transcript]:
+    """One finished transcript per example, in the order of `indices`.
+
+    Args:
+        env: With autoreset mode DISABLED.
+        policy: Called with the environment and the observations of all its rows.
+        indices: Numbers of the examples to write.
+    """
+    num_rows = env.num_envs
+    queue = list(range(len(indices)))
+    place = np.array([queue.pop(0) if queue else -1 for _ in range(num_rows)])
+    finished: dict[int, Transcript] = {}
+    observations, _ = env.reset(options={"index": indices[np.maximum(place, 0)]})
+    while len(finished) < len(indices):
+        observations, _, terminated, truncated, _ = env.step(policy(env, observations))
+        is_over = terminated | truncated
+        if not is_over.any():
+            continue
+        transcripts = env.transcripts
+        for row in np.flatnonzero(is_over):
+            if place[row] >= 0:
+                finished[int(place[row])] = transcripts[row]
+            place[row] = queue.pop(0) if queue else -1
+        pins = {"index": indices[np.maximum(place, 0)], "reset_mask": is_over}
+        observations, _ = env.reset(options=pins)
+    return [finished[number] for number in range(len(indices))]
+
+
+def mean_scores(transcripts: list[Transcript]) -> dict[str, float]:
+    """Mean of every score over some transcripts."""
+    names = transcripts[0].scores
+    return {name: float(np.mean([t.scores[name] for t in transcripts])) for name in names}

@@ -1,0 +1,230 @@
+"""Translates `LanguageVectorEnv` to Stable-Baselines3; renames and unbatches, decides nothing.
+
+The only module of the library that imports Stable-Baselines3.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from stable_baselines3.common.env_util import is_wrapped
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
+
+from lm_envs.envs.env import LanguageEnv
+from lm_envs.envs.vector_env import LanguageVectorEnv
+
+_PASSIVE = (
+    Monitor,
+    gym.wrappers.OrderEnforcing,
+    gym.wrappers.PassiveEnvChecker,
+)
+
+
+class LanguageVecEnv(VecEnv):
+    """N language episodes as one Stable-Baselines3 `VecEnv`, advanced in one batch.
+
+    For SB3's own idiom, `make_vec_env(id, n_envs=64, vec_env_cls=LanguageVecEnv)`; for the short
+    one see `make_language_vec_env`. Episode returns and lengths are reported as `Monitor` does.
+
+    Args:
+        env_fns: N functions that make the same language environment with the same arguments.
+
+    Raises:
+        ValueError: If the functions make something else, or wrap it in what cannot be batched.
+    """
+
+    def __init__(self, env_fns: Sequence[Callable[[], gym.Env]]) -> None:
+        self._adopt(_batched(env_fns))
+
+    @classmethod
+    def from_vector_env(cls, vector_env: LanguageVectorEnv) -> "LanguageVecEnv":
+        """Wraps a vector environment whose autoreset mode is SAME_STEP.
+
+        Raises:
+            ValueError: If the mode is another.
+        """
+        mode = vector_env.metadata["autoreset_mode"]
+        if mode is not AutoresetMode.SAME_STEP:
+            raise ValueError(
+                f"Got autoreset_mode={mode.name}; Stable-Baselines3 resets in the same step. Make "
+                "the environment with autoreset_mode='same_step'."
+            )
+        venv = cls.__new__(cls)
+        venv._adopt(vector_env)
+        return venv
+
+    def _adopt(self, vector_env: LanguageVectorEnv) -> None:
+        self.vector_env = vector_env
+        self._actions = np.zeros(0, np.int64)
+        self._returns = np.zeros(vector_env.num_envs)
+        self._lengths = np.zeros(vector_env.num_envs, np.int64)
+        self._start = time.time()
+        super().__init__(
+            vector_env.num_envs,
+            vector_env.single_observation_space,
+            vector_env.single_action_space,
+        )
+
+    def reset(self) -> np.ndarray:
+        """Begins N episodes; observations (N, ...)."""
+        seeds = None if self._seeds[0] is None else list(self._seeds)
+        options = _options_of_rows(self._options, self.num_envs)
+        observations, infos = self.vector_env.reset(seed=seeds, options=options)
+        self.reset_infos = [{"prompt": prompt} for prompt in infos["prompt"]]
+        self._returns[:] = 0.0
+        self._lengths[:] = 0
+        self._reset_seeds()
+        self._reset_options()
+        return observations
+
+    def step_async(self, actions: np.ndarray) -> None:
+        """Keeps the actions for `step_wait`."""
+        self._actions = np.asarray(actions)
+
+    def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:  # type: ignore[override]  # SB3 allows dict observations too
+        """Advances every row; an episode that is over begins again at once."""
+        observations, rewards, terminated, truncated, batched = self.vector_env.step(self._actions)
+        dones = terminated | truncated
+        self._returns += rewards
+        self._lengths += 1
+        infos: list[dict[str, Any]] = [
+            {"text": text, "logprob": logprob}
+            for text, logprob in zip(batched["text"], batched["logprob"].tolist(), strict=True)
+        ]
+        for row in np.flatnonzero(dones):
+            infos[row] |= _final_info(batched["final_info"], row)
+            infos[row]["terminal_observation"] = batched["final_obs"][row]
+            infos[row]["TimeLimit.truncated"] = bool(truncated[row] and not terminated[row])
+            infos[row]["episode"] = {
+                "r": round(float(self._returns[row]), 6),
+                "l": int(self._lengths[row]),
+                "t": round(time.time() - self._start, 6),
+            }
+        self._returns[dones] = 0.0
+        self._lengths[dones] = 0
+        return observations, rewards.astype(np.float32), dones, infos
+
+    def get_state(self) -> dict[str, Any]:
+        """Everything `set_state` needs to go on from here."""
+        totals = {"returns": self._returns.copy(), "lengths": self._lengths.copy()}
+        return {"rows": self.vector_env.get_state(), **totals}
+
+    def set_state(self, state: dict[str, Any]) -> np.ndarray:
+        """Returns to a state of `get_state`; the observations there."""
+        self._returns[:], self._lengths[:] = state["returns"], state["lengths"]
+        return self.vector_env.set_state(state["rows"])
+
+    def close(self) -> None:
+        """Closes the environment."""
+        self.vector_env.close()
+
+    def get_images(self) -> Sequence[np.ndarray | None]:
+        """One RGB frame a row, where `render_mode="rgb_array"`."""
+        frames = self.vector_env.render()
+        return frames if frames is not None else [None] * self.num_envs
+
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
+        """The attribute, once per row asked for."""
+        value = getattr(self.vector_env, attr_name)
+        return [value for _ in self._get_indices(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:  # noqa: ANN401
+        """Sets an attribute that all rows share.
+
+        Raises:
+            ValueError: If only some rows are meant.
+        """
+        if len(list(self._get_indices(indices))) != self.num_envs:
+            raise ValueError(f"Got set_attr({attr_name!r}) for some rows; rows share attributes.")
+        setattr(self.vector_env, attr_name, value)
+
+    def env_method(
+        self,
+        method_name: str,
+        *method_args: Any,  # noqa: ANN401
+        indices: VecEnvIndices = None,
+        **method_kwargs: Any,  # noqa: ANN401
+    ) -> list[Any]:
+        """Calls a method of the batch once; its result, once per row asked for."""
+        result = getattr(self.vector_env, method_name)(*method_args, **method_kwargs)
+        return [result for _ in self._get_indices(indices)]
+
+    def env_is_wrapped(
+        self, wrapper_class: type[gym.Wrapper], indices: VecEnvIndices = None
+    ) -> list[bool]:
+        """True for `Monitor`, whose work is done here."""
+        return [issubclass(wrapper_class, Monitor) for _ in self._get_indices(indices)]
+
+
+def make_language_vec_env(
+    env_id: str,
+    n_envs: int = 1,
+    seed: int | None = None,
+    **env_kwargs: Any,  # noqa: ANN401
+) -> LanguageVecEnv:
+    """One line from an id to a batched `VecEnv`; row i is seeded seed + i."""
+    vector_env = gym.make_vec(
+        env_id, num_envs=n_envs, autoreset_mode=AutoresetMode.SAME_STEP, **env_kwargs
+    )
+    venv = LanguageVecEnv.from_vector_env(vector_env.unwrapped)  # type: ignore[arg-type]  # our ids make this class
+    venv.seed(seed)
+    return venv
+
+
+def _batched(env_fns: Sequence[Callable[[], gym.Env]]) -> LanguageVectorEnv:
+    specs = [_spec(make()) for make in env_fns]
+    env_id, arguments = specs[0]
+    if any(spec != specs[0] for spec in specs):
+        raise ValueError("Got environments with different arguments; rows of a batch share them.")
+    arguments = {**arguments, "autoreset_mode": AutoresetMode.SAME_STEP}
+    if arguments.get("render_mode") == "human":
+        raise ValueError("Got render_mode='human' for a batch; allowed: None, ansi, rgb_array.")
+    return gym.make_vec(env_id, num_envs=len(env_fns), **arguments).unwrapped  # type: ignore[return-value]  # _spec checked the class
+
+
+def _spec(env: gym.Env) -> tuple[str, dict[str, Any]]:
+    """Id and arguments of a language environment.
+
+    Raises:
+        ValueError: If it is no language environment, or a wrapper would be lost in the batch.
+    """
+    layer = env
+    while isinstance(layer, gym.Wrapper):
+        is_writing = isinstance(layer, Monitor) and layer.results_writer is not None
+        if not isinstance(layer, _PASSIVE) or is_writing:
+            raise ValueError(
+                f"Got an environment wrapped in {type(layer).__name__}, which a batch cannot "
+                "keep; wrap the LanguageVecEnv in a VecEnvWrapper (VecMonitor writes files)."
+            )
+        layer = layer.env
+    if not isinstance(layer, LanguageEnv) or layer.spec is None:
+        raise ValueError(
+            f"Got {type(layer).__name__}; LanguageVecEnv batches environments made by "
+            "gymnasium.make('lm_envs/...'). Use DummyVecEnv for others."
+        )
+    env.close()
+    return layer.spec.id, dict(layer.spec.kwargs)
+
+
+def _options_of_rows(options: Sequence[dict[str, Any]], num_rows: int) -> dict[str, Any] | None:
+    """SB3's options, one dict a row, as one dict of the batch."""
+    names = {name for row in options for name in row}
+    if not names:
+        return None
+    if any(set(row) != names for row in options):
+        raise ValueError("Got reset options for some rows only; give each row the same names.")
+    return {name: [options[row][name] for row in range(num_rows)] for name in names}
+
+
+def _final_info(batched: dict[str, Any], row: int) -> dict[str, Any]:
+    """One row of a vector environment's infos."""
+    return {
+        name: _final_info(values, row) if isinstance(values, dict) else values[row]
+        for name, values in batched.items()
+        if not name.startswith("_")
+    }
