@@ -1,1 +1,1 @@
-"""Training, evaluation and pretraining: what runs from a checkout with `python -m agents.<verb>`."""
+"""Training, evaluation and pretraining: `python -m agents.<verb>` from a checkout."""

@@ -22,7 +22,9 @@ def greedy() -> Policy:
 def uniform(seed: int = 0) -> Policy:
     """Any candidate, all alike."""
     rng = np.random.default_rng(seed)
-    return lambda env, observations: rng.integers(env.outputs.candidates.shape[1], size=env.num_envs)
+    return lambda env, observations: rng.integers(
+        env.outputs.candidates.shape[1], size=env.num_envs
+    )
 
 
 def sampling(temperature: float = 1.0, seed: int = 0) -> Policy:

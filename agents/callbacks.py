@@ -39,7 +39,11 @@ class Companion(BaseCallback):
         self._next_evaluation = self._next_checkpoint = 0
         self._should_stop = False
         self._seconds = 0.0
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f}%"))
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:.0f}%"),
+        )
         self._progress = Progress(*columns, TimeRemainingColumn())
 
     def evaluate(self) -> dict[str, float]:

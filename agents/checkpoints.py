@@ -28,7 +28,7 @@ def save(model: BaseAlgorithm, path: Path) -> None:
         "last_episode_starts": model._last_episode_starts,
         "env": env.get_state(),
         "random": random.getstate(),
-        "numpy": np.random.get_state(),  # noqa: NPY002 - SB3 draws from the global generator
+        "numpy": np.random.get_state(),
         "torch": torch.get_rng_state(),
     }
     plain = _to_plain(state)
@@ -55,7 +55,7 @@ def restore(model: BaseAlgorithm, path: Path) -> None:
     model._last_obs = state["last_obs"]
     model._last_episode_starts = state["last_episode_starts"]
     random.setstate(_tupled(state["random"]))
-    np.random.set_state(_tupled(state["numpy"]))  # noqa: NPY002
+    np.random.set_state(_tupled(state["numpy"]))
     torch.set_rng_state(torch.from_numpy(state["torch"]))
 
 

@@ -73,9 +73,7 @@ def write_model_folder(
     write_text(folder / "README.md", _card(model, folder, result, config))
 
 
-def _card(
-    model: GPT2LMHeadModel, folder: Path, result: Mapping[str, Any], config: Path
-) -> str:
+def _card(model: GPT2LMHeadModel, folder: Path, result: Mapping[str, Any], config: Path) -> str:
     held_out = result["held_out"]
     return CARD.format(
         parameters=sum(p.numel() for p in model.parameters()) / 1e6,
@@ -108,8 +106,8 @@ def _samples(model: GPT2LMHeadModel, tokenizer: Tokenizer) -> list[str]:
         prompt = torch.as_tensor(tokenizer.encode(text)[None, :PROMPT_TOKENS])
         written = []
         for is_sampled in (True, False):
-            options = {"temperature": TEMPERATURE} if is_sampled else {}
-            tokens = model.generate(
+            options: dict[str, float] = {"temperature": TEMPERATURE} if is_sampled else {}
+            tokens = model.generate(  # type: ignore[attr-defined]  # its stub asks for more
                 prompt, do_sample=is_sampled, max_new_tokens=NEW_TOKENS, pad_token_id=0, **options
             )[0, PROMPT_TOKENS:]
             written.append(" ".join(tokenizer.decode(tokens.numpy()).split()))

@@ -8,9 +8,9 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 
-from matplotlib.figure import Figure  # noqa: E402 - after the backend is chosen
+from matplotlib.figure import Figure
 
-from agents.files import write_atomically  # noqa: E402
+from agents.files import write_atomically
 
 
 def loss_curve(log: Sequence[dict[str, Any]], path: Path) -> None:
@@ -33,9 +33,7 @@ def save(figure: Figure, path: Path) -> None:
     write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=120, format="png"))
 
 
-def reward_curve(
-    log: Sequence[dict[str, Any]], baselines: Mapping[str, float], path: Path
-) -> None:
+def reward_curve(log: Sequence[dict[str, Any]], baselines: Mapping[str, float], path: Path) -> None:
     """Training and held-out reward over environment steps, with the policies to beat."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()

@@ -17,8 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from agents.config import UserError, load_config, reported
-from agents.corpus.streams import Streams, train_tokenizer
 from agents.corpus.documents import PARTS
+from agents.corpus.streams import Streams, train_tokenizer
 from agents.files import append_jsonl, write_atomically, write_json
 from agents.model_card import write_model_folder
 from agents.plots import loss_curve

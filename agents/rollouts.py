@@ -8,7 +8,7 @@ from lm_envs.transcript import Transcript
 
 
 def spread(num_examples: int, episodes: int) -> np.ndarray:
-    """`episodes` numbers of examples, evenly spaced; all of them, again and again, if it is more."""
+    """`episodes` numbers of examples, evenly spaced; beyond all of them, they repeat."""
     if episodes <= num_examples:
         return np.linspace(0, num_examples - 1, episodes).round().astype(np.int64)
     return np.arange(episodes) % num_examples

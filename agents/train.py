@@ -49,10 +49,12 @@ def train(config: TrainConfig, runs: Path, *, resume: bool = False) -> dict[str,
     if resume:
         checkpoints.restore(model, checkpoint)
         if isinstance(model, OffPolicyAlgorithm):
-            typer.echo("The replay buffer is not part of a checkpoint: it restarts empty.", err=True)
+            typer.echo(
+                "The replay buffer is not part of a checkpoint: it restarts empty.", err=True
+            )
     baselines = _baselines(held_out, config)
     indices = spread(held_out.task.num_examples, NUM_SAMPLES)
-    before = run_episodes(held_out, _agent(model), indices)
+    before = run_episodes(held_out, agent_policy(model), indices)
     companion = Companion(config, folder, held_out)
     remaining = config.total_timesteps - model.num_timesteps
     try:
@@ -60,7 +62,7 @@ def train(config: TrainConfig, runs: Path, *, resume: bool = False) -> dict[str,
             model.learn(remaining, callback=companion, reset_num_timesteps=not resume)
     finally:
         companion.close()
-    after = run_episodes(held_out, _agent(model), indices)
+    after = run_episodes(held_out, agent_policy(model), indices)
     greedy = run_episodes(held_out, BASELINES["greedy"](0), indices)
     write_text(folder / "samples.md", _samples(before, after, greedy))
     log = [json.loads(line) for line in (folder / METRICS).read_text().splitlines()]
@@ -99,7 +101,8 @@ def _prepare(config: TrainConfig, folder: Path, *, resume: bool) -> None:
     write_json(folder / "versions.json", versions(device))
 
 
-def _agent(model: BaseAlgorithm) -> Policy:
+def agent_policy(model: BaseAlgorithm) -> Policy:
+    """The trained agent, choosing the action it thinks best."""
     return lambda env, observations: model.predict(observations, deterministic=True)[0]
 
 
@@ -115,17 +118,19 @@ def _baselines(env: LanguageVectorEnv, config: TrainConfig) -> dict[str, float]:
 def _samples(before: list[Transcript], after: list[Transcript], greedy: list[Transcript]) -> str:
     lines = ["# Held-out samples", "", "The same prompts before and after training, unselected."]
     for untrained, trained, plain in zip(before, after, greedy, strict=True):
-        lines += ["", f"**{_inline(trained.prompt)}** …", ""]
+        lines += ["", f"**{inline(trained.prompt)}** …", ""]
         for name, transcript in (("before", untrained), ("greedy", plain), ("after", trained)):
             reward = f"{transcript.scores['reward']:+.3f}"
-            lines.append(f"- {name} ({reward}): {_inline(transcript.text)}")
+            lines.append(f"- {name} ({reward}): {inline(transcript.text)}")
     return "\n".join(lines) + "\n"
 
 
-def _inline(text: str) -> str:
+def inline(text: str) -> str:
     """One line that Markdown shows as it is."""
     text = " ".join(text.split())
-    return "".join(f"\\{character}" if character in "\\`*_<>[]|" else character for character in text)
+    return "".join(
+        f"\\{character}" if character in "\\`*_<>[]|" else character for character in text
+    )
 
 
 def main(

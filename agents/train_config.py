@@ -43,7 +43,9 @@ class AlgorithmConfig(Config):
         kind = ALGORITHMS.get(info.data.get("name", ""))
         allowed = set(inspect.signature(kind).parameters) - _OWN_ARGUMENTS if kind else set(kwargs)
         if unknown := sorted(set(kwargs) - allowed):
-            raise ValueError(f"unknown argument {unknown[0]!r}; allowed: {', '.join(sorted(allowed))}")
+            raise ValueError(
+                f"unknown argument {unknown[0]!r}; allowed: {', '.join(sorted(allowed))}"
+            )
         for name, value in kwargs.items():
             if isinstance(value, str) and _is_number(value):
                 raise ValueError(f"{name}={value!r} is text in YAML; write it as 3.0e-4")

@@ -10,7 +10,6 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
-from stable_baselines3.common.env_util import is_wrapped
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
@@ -96,7 +95,7 @@ class LanguageVecEnv(VecEnv):
             {"text": text, "logprob": logprob}
             for text, logprob in zip(batched["text"], batched["logprob"].tolist(), strict=True)
         ]
-        for row in np.flatnonzero(dones):
+        for row in np.flatnonzero(dones).tolist():
             infos[row] |= _final_info(batched["final_info"], row)
             infos[row]["terminal_observation"] = batched["final_obs"][row]
             infos[row]["TimeLimit.truncated"] = bool(truncated[row] and not terminated[row])

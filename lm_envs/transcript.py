@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 
 Ending = Literal["end_token", "complete", "budget", "context", "time_limit"]
-"""How an episode ended: the model's end-of-text token, the task's own stop rule, the task's token
-budget (all three terminate), the model's context window or an outside step limit (both truncate)."""
+"""How an episode ended: by the end-of-text token, the task's own stop rule or its token budget (all
+three terminate); by the model's context window or an outside step limit (both truncate)."""
 
 TRUNCATIONS: frozenset[str] = frozenset({"context", "time_limit"})
 

@@ -1,4 +1,4 @@
-"""Sentences with labels: topic of a Factbook passage, language of a phrase, sentiment by template."""
+"""Sentences with labels: topic of a Factbook passage, language, sentiment by template."""
 
 import itertools
 import re

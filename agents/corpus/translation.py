@@ -7,6 +7,7 @@ import datetime
 import itertools
 import unicodedata
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 from babel import Locale, dates, lists, numbers, units
@@ -14,8 +15,24 @@ from babel import Locale, dates, lists, numbers, units
 from agents.corpus.sources import split_of
 
 LOCALES = {"fr": "fr", "zh": "zh_Hans"}
-UNITS = ("kilometer", "meter", "kilogram", "liter", "hour", "minute", "day", "week", "month", "year")
-TERRITORIES_PER_ROW = 300
+UNITS = (
+    "kilometer",
+    "meter",
+    "kilogram",
+    "liter",
+    "hour",
+    "minute",
+    "day",
+    "week",
+    "month",
+    "year",
+)
+NAMES_PER_KIND = 300
+RELATIVE_TIMES: tuple[tuple[Literal["minute", "hour", "day", "week", "year"], str, int], ...] = (
+    *(("minute", "minutes", 1), ("hour", "hours", 1), ("day", "days", 1)),
+    *(("week", "days", 7), ("year", "days", 365)),
+)
+"""Unit to speak in, and what it is in the words of `timedelta`."""
 
 NOUNS = (
     *(("the house", "la maison", "房子"), ("the book", "le livre", "书")),
@@ -96,21 +113,17 @@ def _units() -> Iterator[Fact]:
 
 
 def _relative() -> Iterator[Fact]:
-    for amount, unit in itertools.product(range(1, 60), ("minute", "hour", "day", "week", "year")):
+    for amount, (unit, word, size) in itertools.product(range(1, 60), RELATIVE_TIMES):
         for sign in (-1, 1):
-            delta = datetime.timedelta(**{_PLURAL.get(unit, "days"): sign * amount * _DAYS[unit]})
-
-            def said(code: str, delta: datetime.timedelta = delta, unit: str = unit) -> str:
-                return dates.format_timedelta(
+            delta = datetime.timedelta(**{word: sign * amount * size})
+            said = {
+                code: dates.format_timedelta(
                     delta, granularity=unit, threshold=10**6, add_direction=True, locale=code
                 )
-
-            texts = {name: said(code) for name, code in LOCALES.items()}
-            yield "relative time", f"{amount} {unit} {sign}", said("en"), texts
-
-
-_PLURAL = {"minute": "minutes", "hour": "hours"}
-_DAYS = {"minute": 1, "hour": 1, "day": 1, "week": 7, "year": 365}
+                for code in ("en", *LOCALES.values())
+            }
+            texts = {name: said[code] for name, code in LOCALES.items()}
+            yield "relative time", f"{amount} {unit} {sign}", said["en"], texts
 
 
 def _names() -> Iterator[Fact]:
@@ -119,20 +132,24 @@ def _names() -> Iterator[Fact]:
         names = getattr(english, kind)
         others = {name: getattr(Locale.parse(code), kind) for name, code in LOCALES.items()}
         codes = [code for code in sorted(names) if not code.isdigit()]
-        for code in codes[:TERRITORIES_PER_ROW]:
+        for code in codes[:NAMES_PER_KIND]:
             texts = {name: table.get(code, "") for name, table in others.items()}
             yield kind, code, names[code], texts
 
 
 def _lists() -> Iterator[Fact]:
     english = Locale.parse("en").territories
-    known = set(english).intersection(*(Locale.parse(code).territories for code in LOCALES.values()))
+    known = set(english).intersection(
+        *(Locale.parse(code).territories for code in LOCALES.values())
+    )
     codes = [code for code in sorted(known) if code.isalpha() and len(english[code]) < 12]
     rng = np.random.default_rng(2)
     for _ in range(500):
         chosen = rng.choice(codes, 2 + int(rng.integers(2)), replace=False).tolist()
         texts = {
-            name: lists.format_list([Locale.parse(code).territories[c] for c in chosen], locale=code)
+            name: lists.format_list(
+                [Locale.parse(code).territories[c] for c in chosen], locale=code
+            )
             for name, code in LOCALES.items()
         }
         source = lists.format_list([english[code] for code in chosen], locale="en")
@@ -147,7 +164,12 @@ def _sentences() -> Iterator[Fact]:
         is_female = noun[1].startswith("la ") or noun[1] == "l'école"
         french = f"{noun[1].capitalize()} est {female if is_female else male}."
         source = f"{noun[0].capitalize()} is {english}."
-        yield "sentence", f"{noun[0]} {english}", source, {"fr": french, "zh": f"{noun[2]}{chinese}。"}
+        yield (
+            "sentence",
+            f"{noun[0]} {english}",
+            source,
+            {"fr": french, "zh": f"{noun[2]}{chinese}。"},
+        )
 
 
 def _tidy(text: str) -> str:

@@ -66,7 +66,7 @@ def make_actions(spec: str | Mapping[str, Any], vocab_size: int) -> TopKActions:
     Raises:
         ValueError: If the kind or an option is unknown, or there are more actions than words.
     """
-    options = {"kind": spec} if isinstance(spec, str) else dict(spec)
+    options: dict[str, Any] = {"kind": spec} if isinstance(spec, str) else dict(spec)
     kind = options.pop("kind", None)
     if kind not in ACTIONS:
         raise ValueError(f"Got actions kind {kind!r}; allowed: {sorted(ACTIONS)}.")

@@ -4,6 +4,7 @@ Owns prompts, tokens, log-probabilities, rewards and texts of the running episod
 models, spaces or when an episode is over.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -122,7 +123,7 @@ class Episodes:
         for token in self.tokens[row, : self.counts[row]]:
             written += self._tokenizer.bytes_of[token]
             texts.append(text_of(written))
-        return tuple(new[len(old) :] for old, new in zip(texts, texts[1:], strict=False))
+        return tuple(new[len(old) :] for old, new in pairwise(texts))
 
 
 _ARRAYS = (

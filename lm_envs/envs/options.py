@@ -1,78 +1,35 @@
-"""The public door of the environments: checks arguments before anything is changed."""
+"""The options of `reset`: which rows, and which examples. Checked before anything is changed."""
 
-import difflib
-import inspect
-from collections.abc import Mapping
-from enum import Enum
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from lm_envs.tasks.task import Example
+from lm_envs.tasks.task import Example, Task
 
-if TYPE_CHECKING:
-    from lm_envs.envs.vector_env import LanguageVectorEnv
-
-PINS = ("reset_mask", "index", "prompt")
+OPTIONS = ("reset_mask", "index", "prompt")
 
 
-def one_of(name: str, value: Any, allowed: Any) -> Any:  # noqa: ANN401 - any choice
-    """`value`, or for an enum the member of that name.
-
-    Raises:
-        ValueError: If it is not among the allowed.
-    """
-    if inspect.isclass(allowed) and issubclass(allowed, Enum):
-        members = {member.name.lower(): member for member in allowed}
-        if isinstance(value, allowed):
-            return value
-        if isinstance(value, str) and value.lower() in members:
-            return members[value.lower()]
-        allowed = members
-    elif value in allowed:
-        return value
-    names = ", ".join(repr(choice) for choice in allowed)
-    raise ValueError(f"Got {name}={value!r}; allowed: {names}.")
-
-
-def check_options(task_class: type, options: Mapping[str, Any]) -> None:
-    """Refuses an argument that the task does not have.
-
-    Raises:
-        ValueError: Naming the argument, the allowed ones, and a close match.
-    """
-    parameters = inspect.signature(task_class).parameters.values()
-    allowed = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
-    for name in options:
-        if name not in allowed:
-            close = difflib.get_close_matches(name, allowed, 1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise ValueError(
-                f"Got unknown argument {name!r}; allowed: the environment's own and "
-                f"{', '.join(allowed)}.{hint}"
-            )
-
-
-def check_pins(
-    env: "LanguageVectorEnv", options: Mapping[str, Any]
-) -> tuple[np.ndarray, list[Example | None]]:
-    """Rows to reset (R,), and for each its pinned example, or None to draw one.
+def rows_and_pins(
+    options: Mapping[str, Any], num_rows: int, task: Task, capacity: int
+) -> tuple[list[int], Sequence[Example | None]]:
+    """Rows to reset, and for each its pinned example, or None to draw one.
 
     Raises:
         TypeError: If `reset_mask` is no bool array.
         ValueError: If an option is unknown, or an index or prompt is not allowed.
     """
-    if unknown := set(options) - set(PINS):
-        raise ValueError(f"Got reset options {sorted(unknown)}; allowed: {', '.join(PINS)}.")
+    if unknown := set(options) - set(OPTIONS):
+        raise ValueError(f"Got reset options {sorted(unknown)}; allowed: {', '.join(OPTIONS)}.")
     if "index" in options and "prompt" in options:
         raise ValueError("Got both 'index' and 'prompt' in the reset options; give one.")
-    rows = np.flatnonzero(_mask(options.get("reset_mask"), env.num_envs))
+    rows = np.flatnonzero(_mask(options.get("reset_mask"), num_rows)).tolist()
     if "index" in options:
-        pins = _spread(options["index"], env.num_envs, "index")
-        return rows, [_indexed(env, pins[row], row) for row in rows]
+        indices = _spread(options["index"], num_rows, "index")
+        return rows, [_indexed(indices[row], row, task) for row in rows]
     if "prompt" in options:
-        pins = _spread(options["prompt"], env.num_envs, "prompt")
-        return rows, [_prompted(env, pins[row], row) for row in rows]
+        prompts = _spread(options["prompt"], num_rows, "prompt")
+        return rows, [_prompted(prompts[row], row, task, capacity) for row in rows]
     return rows, [None] * len(rows)
 
 
@@ -97,23 +54,22 @@ def _spread(value: Any, num_rows: int, name: str) -> list[Any]:  # noqa: ANN401 
     return list(value)
 
 
-def _indexed(env: "LanguageVectorEnv", index: Any, row: int) -> Example:  # noqa: ANN401
+def _indexed(index: Any, row: int, task: Task) -> Example:  # noqa: ANN401 - a caller's value
     is_whole = isinstance(index, (int, np.integer)) and not isinstance(index, bool)
-    if not is_whole or not 0 <= index < env.task.num_examples:
+    if not is_whole or not 0 <= index < task.num_examples:
         raise ValueError(
-            f"Got index {index!r} for row {row}; allowed: 0 to {env.task.num_examples - 1}."
+            f"Got index {index!r} for row {row}; allowed: 0 to {task.num_examples - 1}."
         )
-    return env.task.example(int(index))
+    return task.example(int(index))
 
 
-def _prompted(env: "LanguageVectorEnv", prompt: Any, row: int) -> Example:  # noqa: ANN401
+def _prompted(prompt: Any, row: int, task: Task, capacity: int) -> Example:  # noqa: ANN401
     if not isinstance(prompt, str) or not prompt:
         raise ValueError(f"Got prompt {prompt!r} for row {row}; allowed: a text, not empty.")
-    example = env.task.example_of(prompt)
-    most = env.engine.capacity - 1
-    if len(example.prompt) > most:
+    example = task.example_of(prompt)
+    if len(example.prompt) >= capacity:
         raise ValueError(
-            f"Got a prompt of {len(example.prompt)} tokens for row {row}; allowed: {most} with "
-            f"prompt_tokens={env.task.prompt_tokens}. Shorten it, or raise prompt_tokens."
+            f"Got a prompt of {len(example.prompt)} tokens for row {row}; allowed: {capacity - 1} "
+            f"with prompt_tokens={task.prompt_tokens}. Shorten it, or raise prompt_tokens."
         )
     return example

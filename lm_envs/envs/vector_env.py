@@ -4,7 +4,7 @@ Owns the order of a step: act, write, judge, end, begin again. What is written l
 the model in `Engine`, the judgement in the task.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -13,18 +13,18 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from lm_envs import rendering
-from lm_envs.envs.actions import make_actions
-from lm_envs.envs.episodes import Episodes
-from lm_envs.envs.observations import make_observation
-from lm_envs.envs.options import check_options, check_pins, one_of
-from lm_envs.model import weights
-from lm_envs.model.engine import Engine, Outputs
-from lm_envs.tasks import TASKS
+from lm_envs.envs.options import rows_and_pins
+from lm_envs.envs.parts import assemble, check_choice
+from lm_envs.envs.parts import autoreset_mode as autoreset_mode_of
+from lm_envs.model.engine import Outputs
+from lm_envs.model.weights import EMBEDDED
 from lm_envs.tasks.task import Example
-from lm_envs.tokenizer import Tokenizer
 from lm_envs.transcript import TRUNCATIONS, Ending, Transcript
 
 RENDER_MODES = ("ansi", "rgb_array")
+ENDINGS: tuple[Ending, ...] = ("end_token", "complete", "budget", "context", "time_limit")
+"""Reasons for an episode to be over; where several hold, the first counts."""
+
 REWARD_DECIMALS = 4
 """Log-probabilities are rounded to this many decimals before they are judged or reported."""
 
@@ -61,12 +61,12 @@ class LanguageVectorEnv(VectorEnv):
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
 
-    def __init__(  # noqa: PLR0913 - one keyword per choice
+    def __init__(
         self,
         num_envs: int = 1,
         *,
         task: str,
-        model: str = weights.EMBEDDED,
+        model: str = EMBEDDED,
         device: str = "auto",
         dtype: str = "auto",
         actions: str | Mapping[str, Any] = "top_k",
@@ -77,38 +77,28 @@ class LanguageVectorEnv(VectorEnv):
         render_mode: str | None = None,
         **task_options: Any,  # noqa: ANN401 - the task's own arguments
     ) -> None:
-        mode = one_of("autoreset_mode", autoreset_mode, AutoresetMode)
-        one_of("render_mode", render_mode, (None, *RENDER_MODES))
-        task_class = TASKS[one_of("task", task, TASKS)]
-        check_options(task_class, task_options)
-        folder = weights.locate(model)
-        self.tokenizer = Tokenizer.from_folder(folder)
-        self.task = task_class(self.tokenizer, **task_options)
-        network = weights.load(folder, device, dtype)
-        capacity = self.task.prompt_tokens + self.task.max_new_tokens
-        if capacity > network.config.n_positions:
-            raise ValueError(
-                f"Got prompt_tokens + max_new_tokens = {capacity}; {model!r} reads at most "
-                f"{network.config.n_positions} tokens. Lower one of them."
-            )
-        self._actions = make_actions(actions, network.config.vocab_size)
-        self.engine = Engine(
-            network,
+        check_choice("render_mode", render_mode, (None, *RENDER_MODES))
+        self._mode = autoreset_mode_of(autoreset_mode)
+        parts = assemble(
             num_envs,
-            capacity=capacity,
-            num_candidates=self._actions.num_candidates,
-            end_token=self.tokenizer.end_token,
+            task,
+            task_options,
+            model=model,
+            device=device,
+            dtype=dtype,
+            actions=actions,
+            observation=observation,
         )
-        self._observation = make_observation(observation, network, self._actions.num_candidates)
+        self.tokenizer, self.task, self.engine = parts.tokenizer, parts.task, parts.engine
+        self._episodes, self._actions = parts.episodes, parts.actions
+        self._observation = parts.observation
         self._dense = dense
         self._max_steps = np.inf if max_episode_steps is None else max_episode_steps
-        self._episodes = Episodes(num_envs, self.task.max_new_tokens, self.tokenizer)
-        self._scores: dict[str, np.ndarray] = {}
+        self._scores: dict[str, np.ndarray] = {}  # of the last step, (N,) each
         self._over = np.ones(num_envs, bool)  # (N,) True until a row's first reset
         self._has_begun = False
         self._rngs = [np.random.default_rng() for _ in range(num_envs)]
-        self._mode = mode
-        self.metadata = {**type(self).metadata, "autoreset_mode": mode}
+        self.metadata = {**type(self).metadata, "autoreset_mode": self._mode}
         self.render_mode = render_mode
         self.num_envs = num_envs
         self.single_observation_space = self._observation.space
@@ -136,17 +126,20 @@ class LanguageVectorEnv(VectorEnv):
             options: `reset_mask` (N,) bool; and to pin examples `index` (a number, or (N,)
                 numbers) or `prompt` (a text, or N texts).
         """
-        rows, examples = check_pins(self, options or {})
+        rows, examples = rows_and_pins(
+            options or {}, self.num_envs, self.task, self.engine.capacity
+        )
         if seed is not None:
             seeds = [seed + row for row in range(self.num_envs)] if isinstance(seed, int) else seed
             for row, own in enumerate(seeds):
                 self._rngs[row] = np.random.default_rng(own)
         self._begin(rows, examples)
         self._has_begun = True
-        prompts = np.full(self.num_envs, None, object)
-        prompts[rows] = [self.tokenizer.decode(self._episodes.prompts[row]) for row in rows]
-        is_begun = np.isin(np.arange(self.num_envs), rows)
-        return self._observe(), {"prompt": prompts, "_prompt": is_begun}
+        infos: dict[str, Any] = {}
+        for row in rows:
+            prompt = self.tokenizer.decode(self._episodes.prompts[row])
+            infos = self._add_info(infos, {"prompt": prompt}, row)
+        return self._observe(), infos
 
     def step(
         self, actions: np.ndarray
@@ -167,7 +160,7 @@ class LanguageVectorEnv(VectorEnv):
         rewards = self._pay(rows, terminated | truncated)
         infos = self._infos(rows)
         if self._mode is AutoresetMode.NEXT_STEP:
-            self._begin_drawn(np.flatnonzero(~active))
+            self._begin_drawn(np.flatnonzero(~active).tolist())
         self._over = terminated | truncated
         if self._over.any():
             self._finish(infos)
@@ -237,17 +230,21 @@ class LanguageVectorEnv(VectorEnv):
     def _end(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Which rows terminated and which were truncated by this step, (N,) bool each."""
         terminated, truncated = np.zeros((2, self.num_envs), bool)
-        episodes = self._episodes
-        last = episodes.tokens[rows, episodes.counts[rows] - 1] == self.tokenizer.end_token
-        is_full = episodes.counts[rows] >= self.task.max_new_tokens
-        is_late = episodes.counts[rows] >= self._max_steps
-        is_out = self.engine.lengths[rows] >= self.engine.capacity
-        for row, *reasons in zip(rows, last, is_full, is_out, is_late, strict=True):
-            is_complete = self.task.is_over(episodes.texts[row])
-            ending = _ending(reasons[0], is_complete, *reasons[1:])
+        episodes, counts = self._episodes, self._episodes.counts[rows]
+        reasons = (
+            episodes.tokens[rows, counts - 1] == self.tokenizer.end_token,
+            [self.task.is_over(episodes.texts[row]) for row in rows],
+            counts >= self.task.max_new_tokens,
+            self.engine.lengths[rows] >= self.engine.capacity,
+            counts >= self._max_steps,
+        )
+        is_so = np.array(reasons, bool).reshape(len(ENDINGS), len(rows))
+        for place in np.flatnonzero(is_so.any(0)):
+            ending = ENDINGS[is_so[:, place].argmax()]
+            row = rows[place]
             episodes.endings[row] = ending
             truncated[row] = ending in TRUNCATIONS
-            terminated[row] = ending is not None and not truncated[row]
+            terminated[row] = ending not in TRUNCATIONS
         return terminated, truncated
 
     def _pay(self, rows: np.ndarray, is_over: np.ndarray) -> np.ndarray:
@@ -267,7 +264,7 @@ class LanguageVectorEnv(VectorEnv):
 
     def _finish(self, infos: dict[str, Any]) -> None:
         """Reports the rows that are over, and begins them again where the mode says so."""
-        rows = np.flatnonzero(self._over)
+        rows: list[int] = np.flatnonzero(self._over).tolist()
         if self._mode is not AutoresetMode.SAME_STEP:
             for row in rows:
                 self._add_info(infos, self._final_info(row), row)
@@ -296,31 +293,18 @@ class LanguageVectorEnv(VectorEnv):
         is_over = self._episodes.endings[row] is not None
         return self._episodes.transcript(row, self._final_info(row)["scores"] if is_over else {})
 
-    def _begin_drawn(self, rows: np.ndarray) -> None:
+    def _begin_drawn(self, rows: list[int]) -> None:
         self._begin(rows, [None] * len(rows))
 
-    def _begin(self, rows: np.ndarray, examples: list[Example | None]) -> None:
+    def _begin(self, rows: list[int], examples: Sequence[Example | None]) -> None:
         """Starts rows from the given examples; where there is None, the row draws one."""
         for row, pinned in zip(rows, examples, strict=True):
             drawn = pinned or self.task.example(self.task.draw(self._rngs[row]))
             self._episodes.begin(row, drawn)
-        if len(rows):
-            self.engine.prefill(rows, [self._episodes.prompts[row] for row in rows])
-        self._over[rows] = False
+        if rows:
+            prompts = [self._episodes.prompts[row] for row in rows]
+            self.engine.prefill(np.array(rows), prompts)
+            self._over[rows] = False
 
     def _observe(self) -> np.ndarray:
         return self._observation.encode(self.outputs, self._episodes.drafts)
-
-
-def _ending(
-    is_end_token: bool, is_complete: bool, is_full: bool, is_out: bool, is_late: bool
-) -> Ending | None:
-    """Why an episode is over; the first reason counts."""
-    reasons: tuple[tuple[bool, Ending], ...] = (
-        (is_end_token, "end_token"),
-        (is_complete, "complete"),
-        (is_full, "budget"),
-        (is_out, "context"),
-        (is_late, "time_limit"),
-    )
-    return next((name for is_so, name in reasons if is_so), None)

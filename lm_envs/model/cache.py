@@ -17,7 +17,7 @@ class KVSlots:
     Allocated once; decoding writes in place.
     """
 
-    def __init__(  # noqa: PLR0913 - a shape
+    def __init__(
         self,
         *,
         num_layers: int,

@@ -21,7 +21,9 @@ class CapturedStep:
         example: An input of the right shape and type, on CUDA.
     """
 
-    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor], example: torch.Tensor):
+    def __init__(
+        self, function: Callable[[torch.Tensor], torch.Tensor], example: torch.Tensor
+    ) -> None:
         self._input = example.clone()
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())

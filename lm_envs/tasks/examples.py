@@ -118,7 +118,7 @@ def _table(content: str, name: str, delimiter: str) -> Iterator[Row]:
 
 def _hub(dataset: str, split: str, column: str) -> Iterator[Row]:
     try:
-        from datasets import load_dataset
+        from datasets import load_dataset  # type: ignore[import-not-found]  # an extra
     except ModuleNotFoundError:
         raise ValueError(
             f"Got dataset={dataset!r}, which is no local file; hub datasets need "

@@ -96,7 +96,8 @@ def _is_repeated(drafts: Drafts, n: int) -> np.ndarray:
     for offset in range(n):
         words = drafts.tokens[:, offset : offset + size]
         is_same &= words[:, :, None] == words[:, None, :]
-    return (is_same & np.tri(size, k=-1, dtype=bool)).any(-1)
+    is_earlier = np.tri(size, k=-1, dtype=bool)
+    return np.any(is_same & is_earlier, axis=-1)
 
 
 def _mean(

@@ -1,0 +1,159 @@
+"""`python -m agents.evaluate RUN …`: trained agents against baselines on the same held-out prompts.
+
+Several runs of one configuration count as seeds of one agent. Owns the comparison; training and
+drawing live elsewhere.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from agents import checkpoints, plots
+from agents.baselines import BASELINES
+from agents.callbacks import CHECKPOINT
+from agents.config import UserError, reported
+from agents.files import write_json, write_text
+from agents.learner import make_algorithm, make_evaluation_env, make_training_env
+from agents.rollouts import run_episodes, spread
+from agents.statistics import mean_interval
+from agents.train import agent_policy, inline, read_config, versions
+from agents.train_config import TrainConfig
+from lm_envs.transcript import Transcript
+
+AGENT = "agent"
+ROWS = 64
+BASELINE_SEEDS = 3
+
+Episodes = dict[str, list[list[Transcript]]]
+"""Transcripts by policy, seed and prompt."""
+
+
+def evaluate(folders: Sequence[Path], split: str, episodes: int) -> Episodes:
+    """Writes the same held-out prompts with every agent and baseline.
+
+    Raises:
+        UserError: If a folder holds no run, or the runs differ in more than their seed.
+    """
+    configs = [_config(folder) for folder in folders]
+    first = configs[0]
+    for folder, config in zip(folders, configs, strict=True):
+        if config.model_copy(update={"seed": first.seed}) != first:
+            raise UserError(f"Got {folder}, which differs from {folders[0]} in more than its seed.")
+    env = make_evaluation_env(first, split, ROWS)
+    indices = spread(env.task.num_examples, episodes)
+    written: Episodes = {AGENT: []}
+    for folder, config in zip(folders, configs, strict=True):
+        policy = agent_policy(_model(folder, config))
+        written[AGENT].append(run_episodes(env, policy, indices))
+    for name, make in BASELINES.items():
+        seeds = range(1 if name == "greedy" else BASELINE_SEEDS)
+        written[name] = [run_episodes(env, make(seed), indices) for seed in seeds]
+    return written
+
+
+def summarise(written: Episodes) -> dict[str, Any]:
+    """Mean and 95 % interval of every score of every policy, and of the agent's lead."""
+    scores = {name: _arrays(seeds) for name, seeds in written.items()}
+    policies = {
+        name: {
+            score: {"mean": float(values.mean()), "interval": mean_interval(values)}
+            for score, values in arrays.items()
+        }
+        for name, arrays in scores.items()
+    }
+    low = policies[AGENT]["reward"]["interval"][0]
+    beaten = {
+        name: bool(low > policy["reward"]["interval"][1])
+        for name, policy in policies.items()
+        if name != AGENT
+    }
+    counts = {"seeds": len(written[AGENT]), "prompts": len(written[AGENT][0])}
+    return {**counts, "policies": policies, "agent_interval_above": beaten}
+
+
+def _arrays(seeds: list[list[Transcript]]) -> dict[str, np.ndarray]:
+    """(S, P) values of each score."""
+    names = seeds[0][0].scores
+    ordered = ["reward", *(name for name in names if name != "reward")]
+    return {name: np.array([[t.scores[name] for t in ts] for ts in seeds]) for name in ordered}
+
+
+def _config(folder: Path) -> TrainConfig:
+    if not (folder / CHECKPOINT).is_file():
+        raise UserError(f"Got {folder}, which is no finished run; allowed: folders such as runs/….")
+    return read_config(folder)
+
+
+def _model(folder: Path, config: TrainConfig) -> BaseAlgorithm:
+    model = make_algorithm(config, make_training_env(config), None)
+    checkpoints.load_parameters(model, folder / CHECKPOINT)
+    return model
+
+
+def _table(summary: Mapping[str, Any], split: str) -> Table:
+    policies = summary["policies"]
+    table = Table(title=f"{summary['prompts']} {split} prompts, {summary['seeds']} agent seeds")
+    table.add_column("policy")
+    for score in policies[AGENT]:
+        table.add_column(f"{score}\n[95 % interval]", justify="right")
+    for name, scores in policies.items():
+        cells = [
+            "{:.3f}\n{:.3f} … {:.3f}".format(s["mean"], *s["interval"]) for s in scores.values()
+        ]
+        table.add_row(name, *cells)
+    return table
+
+
+def _markdown(written: Episodes, num_samples: int) -> str:
+    """The same prompts side by side, and the agent's best-rewarded texts."""
+    agent = written[AGENT][0]
+    lines = ["# Samples", "", "Held-out prompts, evenly spaced, first seed of each policy."]
+    for number in spread(len(agent), num_samples):
+        lines += ["", f"**{inline(agent[number].prompt)}** …", ""]
+        lines.append(f"- *reference*: {inline(agent[number].reference)}")
+        for name, seeds in written.items():
+            text, scores = seeds[0][number].text, seeds[0][number].scores
+            lines.append(f"- {name} ({scores['reward']:+.3f}): {inline(text)}")
+    best = sorted(agent, key=lambda t: -t.scores["reward"])[:num_samples]
+    lines += ["", "## The agent's best-rewarded texts", ""]
+    lines += [
+        f"- ({t.scores['reward']:+.3f}) **{inline(t.prompt)}** {inline(t.text)}" for t in best
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main(
+    folders: Annotated[list[Path], typer.Argument(help="run folders of one configuration")],
+    split: Annotated[str, typer.Option(help="train, validation or test")] = "test",
+    episodes: Annotated[int, typer.Option(min=2, help="prompts")] = 200,
+    samples: Annotated[int, typer.Option(min=1, help="texts to show")] = 10,
+    output: Annotated[Path | None, typer.Option(help="folder; default RUN/evaluation")] = None,
+) -> None:
+    """Compares trained agents with random, greedy, sampling and top-p."""
+    with reported():
+        written = evaluate(folders, split, episodes)
+        summary = summarise(written)
+        policies = summary["policies"]
+        target = output or folders[0] / "evaluation"
+        means = {name: scores["reward"]["mean"] for name, scores in policies.items()}
+        intervals = {name: scores["reward"]["interval"] for name, scores in policies.items()}
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        config = _config(folders[0]).model_dump()
+        document = {**summary, "split": split, "config": config, "versions": versions(device)}
+        write_json(target / "evaluation.json", document)
+        write_text(target / "samples.md", _markdown(written, samples))
+        plots.score_bars(means, intervals, target / "rewards.png")
+        Console().print(_table(summary, split))
+        typer.echo(json.dumps(document))
+
+
+if __name__ == "__main__":
+    typer.run(main)
