@@ -1,0 +1,58 @@
+"""Small models that tests share; made once, on local disk."""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+from pathlib import Path  # noqa: E402
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+from lm_envs.model import weights  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _two_threads():
+    torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def reference_model():
+    """An untrained GPT-2 of transformers with weights large enough to disagree about."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    shape = {"n_layer": 3, "n_embd": 96, "n_head": 4, "vocab_size": 700, "n_positions": 160}
+    model = GPT2LMHeadModel(GPT2Config(**shape, bos_token_id=0, eos_token_id=0)).eval()
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            parameter.data.mul_(4)
+    return model
+
+
+@pytest.fixture(scope="session")
+def checkpoint(reference_model, tmp_path_factory) -> Path:
+    """The same model as a folder, with a tokenizer of its size."""
+    import tokenizers
+    from tokenizers import models, pre_tokenizers, trainers
+
+    folder = tmp_path_factory.mktemp("checkpoint")
+    reference_model.save_pretrained(folder)
+    backend = tokenizers.Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=["<|endoftext|>"],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    backend.train_from_iterator(["the cat sat on the mat, and the dog on the cat"], trainer)
+    backend.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model(checkpoint):
+    """The same model in our engine's form, float32."""
+    return weights.load(checkpoint, "cpu", "float32")

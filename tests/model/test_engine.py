@@ -1,0 +1,151 @@
+import numpy as np
+import pytest
+import torch
+
+from lm_envs.model import weights
+from lm_envs.model.engine import Engine
+
+VOCABULARY = 700
+CAPACITY = 128
+
+
+def make_engine(model, num_rows, **changes):
+    options = {"capacity": CAPACITY, "num_candidates": 16, "end_token": 0} | changes
+    return Engine(model, num_rows, **options)
+
+
+def random_tokens(rng, size):
+    return rng.integers(1, VOCABULARY, size)
+
+
+def walk(model, num_rows, num_steps, *, seed=0):
+    """Outputs and contexts of a run in which rows of ragged prompts begin again at random."""
+    rng = np.random.default_rng(seed)
+    engine = make_engine(model, num_rows)
+    contexts = [random_tokens(rng, int(n)) for n in rng.integers(1, 60, 32)][:num_rows]
+    engine.prefill(np.arange(num_rows), contexts)
+    for _ in range(num_steps):
+        tokens = random_tokens(rng, 32)[:num_rows]
+        fresh = [random_tokens(rng, int(n)) for n in rng.integers(1, 60, 32)]
+        is_reset = rng.random(32)[:num_rows] < 0.05
+        outputs = engine.append(tokens)
+        contexts = [np.append(c, token) for c, token in zip(contexts, tokens, strict=True)]
+        is_full = np.array([len(context) >= CAPACITY - 1 for context in contexts])
+        rows = np.flatnonzero(is_reset | is_full)
+        if len(rows):
+            outputs = engine.prefill(rows, [fresh[row] for row in rows])
+            contexts = [fresh[i] if i in rows else c for i, c in enumerate(contexts)]
+        yield outputs, contexts
+
+
+@torch.no_grad()
+def reference_logprobs(reference_model, context):
+    return reference_model(torch.tensor(context)[None]).logits[0, -1].log_softmax(-1).numpy()
+
+
+def test_outputs_equal_transformers_over_ragged_prompts_and_row_resets(reference_model, model):
+    worst_logprob = worst_hidden = 0.0
+    for step, (outputs, contexts) in enumerate(walk(model, 6, 1000)):
+        if step % 25:
+            continue
+        for row, context in enumerate(contexts):
+            expected = reference_logprobs(reference_model, context)
+            difference = expected[outputs.candidates[row, :-1]] - outputs.logprobs[row, :-1]
+            worst_logprob = max(worst_logprob, np.abs(difference).max())
+            assert outputs.candidates[row, 0] == expected.argmax()
+            with torch.no_grad():
+                states = reference_model.transformer(torch.tensor(context)[None])
+            difference = states.last_hidden_state[0, -1].numpy() - outputs.hidden[row]
+            worst_hidden = max(worst_hidden, np.abs(difference).max())
+    assert worst_logprob <= 2e-5
+    assert worst_hidden <= 2e-5
+
+
+def test_bfloat16_agrees_on_the_best_word_of_the_embedded_model():
+    folder = weights.locate("embedded")
+    exact, fast = (weights.load(folder, "cpu", dtype) for dtype in ("float32", "bfloat16"))
+    engines = [make_engine(network, 16, num_candidates=8) for network in (exact, fast)]
+    rng = np.random.default_rng(0)
+    prompts = [rng.integers(1, 6000, 12) for _ in range(16)]
+    a, b = (engine.prefill(np.arange(16), prompts) for engine in engines)
+    agreed = []
+    for _ in range(100):
+        agreed.append(a.candidates[:, 0] == b.candidates[:, 0])
+        chosen = a.candidates[np.arange(16), rng.integers(0, 8, 16)]
+        a, b = (engine.append(chosen) for engine in engines)
+    assert np.mean(agreed) >= 0.99
+
+
+@pytest.mark.parametrize("num_rows", [2, 7, 32])
+def test_a_row_does_not_depend_on_how_many_rows_there_are(model, num_rows):
+    together, alone = walk(model, num_rows, 300), walk(model, 1, 300)
+    for (many, _), (one, _) in zip(together, alone, strict=True):
+        assert np.array_equal(many.candidates[0], one.candidates[0])
+        np.testing.assert_allclose(many.logprobs[0], one.logprobs[0], rtol=0, atol=2e-5)
+
+
+def test_prefill_leaves_other_rows_as_they_are(model):
+    rng = np.random.default_rng(0)
+    engine = make_engine(model, 4)
+    before = engine.prefill(np.arange(4), [random_tokens(rng, 9) for _ in range(4)])
+    after = engine.prefill(np.array([2]), [random_tokens(rng, 30)])
+    others = [0, 1, 3]
+    assert np.array_equal(before.hidden[others], after.hidden[others])
+    assert not np.array_equal(before.hidden[2], after.hidden[2])
+    assert engine.lengths.tolist() == [9, 9, 30, 9]
+
+
+def test_an_inactive_row_keeps_its_outputs_and_its_future(model):
+    rng = np.random.default_rng(0)
+    prompts = [random_tokens(rng, 9) for _ in range(2)]
+    waiting, steady = make_engine(model, 2), make_engine(model, 2)
+    kept = waiting.prefill(np.arange(2), prompts)
+    steady.prefill(np.arange(2), prompts)
+    for _ in range(5):
+        outputs = waiting.append(random_tokens(rng, 2), np.array([True, False]))
+        assert np.array_equal(outputs.hidden[1], kept.hidden[1])
+    token = np.array([5, 6])
+    assert np.array_equal(waiting.append(token).hidden[1], steady.append(token).hidden[1])
+
+
+def test_chosen_is_the_log_probability_that_was_offered(model):
+    rng = np.random.default_rng(0)
+    engine = make_engine(model, 3)
+    offered = engine.prefill(np.arange(3), [random_tokens(rng, n) for n in (3, 20, 7)])
+    outputs = engine.append(offered.candidates[:, 4])
+    np.testing.assert_allclose(outputs.chosen, offered.logprobs[:, 4], rtol=0, atol=2e-5)
+
+
+def test_the_end_of_text_is_always_a_candidate(model):
+    rng = np.random.default_rng(0)
+    engine = make_engine(model, 8, num_candidates=3)
+    outputs = engine.prefill(np.arange(8), [random_tokens(rng, 5) for _ in range(8)])
+    assert (outputs.candidates == 0).any(1).all()
+    assert (np.diff(outputs.logprobs, axis=1) <= 0).all()
+
+
+def test_score_equals_transformers(reference_model, model):
+    rng = np.random.default_rng(0)
+    sequences = [random_tokens(rng, int(n)) for n in (1, 2, 17, 64, 130)]
+    scores = make_engine(model, 1).score(sequences)
+    for tokens, logprobs in zip(sequences, scores, strict=True):
+        with torch.no_grad():
+            logits = reference_model(torch.tensor(tokens)[None]).logits[0].log_softmax(-1).numpy()
+        expected = logits[np.arange(len(tokens) - 1), tokens[1:]]
+        assert logprobs[0] == 0.0
+        np.testing.assert_allclose(logprobs[1:], expected, rtol=0, atol=2e-5)
+
+
+def test_slots_take_the_memory_of_their_shape(model):
+    rows, layers, width = 5, 3, 96
+    assert make_engine(model, rows).num_bytes == 2 * layers * rows * CAPACITY * width * 4
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_captured_steps_on_cuda_equal_the_cpu(checkpoint):
+    on_cpu = weights.load(checkpoint, "cpu", "float32")
+    on_gpu = weights.load(checkpoint, "cuda", "float32")
+    for (a, _), (b, _) in zip(walk(on_cpu, 7, 200), walk(on_gpu, 7, 200), strict=True):
+        np.testing.assert_allclose(a.hidden, b.hidden, rtol=0, atol=2e-3)
+        np.testing.assert_allclose(a.chosen, b.chosen, rtol=0, atol=2e-3)

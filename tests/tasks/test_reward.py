@@ -1,0 +1,29 @@
+import math
+
+import numpy as np
+import pytest
+
+from lm_envs.tasks.reward import Reward
+from tests.tasks.test_scores import make_drafts
+
+
+def test_the_total_is_the_weighted_sum():
+    reward = Reward({"distinct_1": 2.0, "length": -1.0})
+    components = reward.components(make_drafts([[1, 1, 2], []]))
+    np.testing.assert_allclose(reward.total(components), [2 * 2 / 3 - 3 / 9, 0.0])
+
+
+def test_an_unknown_score_is_refused_with_a_close_match():
+    with pytest.raises(ValueError, match=r"'fluancy'; allowed: fluency.*Did you mean 'fluency'"):
+        Reward({"fluancy": 1.0})
+
+
+@pytest.mark.parametrize("weight", [math.nan, math.inf, True, "1", None])
+def test_a_weight_that_is_no_finite_number_is_refused(weight):
+    with pytest.raises(ValueError, match="allowed: a finite number"):
+        Reward({"fluency": weight})
+
+
+def test_no_reward_at_all_is_refused():
+    with pytest.raises(ValueError, match="Got no rewards"):
+        Reward({})

@@ -1,0 +1,55 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lm_envs.model import weights
+from lm_envs.tokenizer import Tokenizer, text_of
+
+TOKENIZER = Tokenizer.from_folder(weights.locate("embedded"))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_every_text_comes_back(text):
+    assert TOKENIZER.decode(TOKENIZER.encode(text)) == text
+
+
+def test_an_unfinished_character_is_held_back():
+    whole = "今天".encode()
+    assert [text_of(whole[:size]) for size in range(7)] == ["", "", "", "今", "今", "今", "今天"]
+
+
+def test_invalid_bytes_become_replacement_characters():
+    assert text_of(b"a\xffb") == "a\ufffdb"
+
+
+def test_the_end_of_text_inside_a_text_stays_text():
+    tokens = TOKENIZER.encode("before<|endoftext|>after")
+    assert TOKENIZER.end_token not in tokens
+    assert TOKENIZER.decode(tokens) == "before<|endoftext|>after"
+
+
+def test_the_end_token_writes_nothing():
+    assert TOKENIZER.decode(np.array([TOKENIZER.end_token])) == ""
+
+
+def test_a_lone_surrogate_is_refused():
+    with pytest.raises(ValueError, match=r"lone surrogate at character 2"):
+        TOKENIZER.encode("ab\ud800")
+
+
+def test_a_folder_without_vocabulary_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"tokenizer\.json, or vocab\.json and merges\.txt"):
+        Tokenizer.from_folder(tmp_path)
+
+
+def test_vocabulary_and_merges_give_the_same_ids(tmp_path):
+    folder = weights.locate("embedded")
+    model = json.loads((folder / "tokenizer.json").read_text())["model"]
+    (tmp_path / "vocab.json").write_text(json.dumps(model["vocab"]))
+    merges = "\n".join(" ".join(pair) for pair in model["merges"])
+    (tmp_path / "merges.txt").write_text(f"#version: 0.2\n{merges}\n")
+    text = "The Congress of the United States, 今天天气不错"
+    assert np.array_equal(Tokenizer.from_folder(tmp_path).encode(text), TOKENIZER.encode(text))
