@@ -17,11 +17,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 from lm_envs.envs.env import LanguageEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 
-_PASSIVE = (
-    Monitor,
-    gym.wrappers.OrderEnforcing,
-    gym.wrappers.PassiveEnvChecker,
-)
+_CHECKS = (gym.wrappers.OrderEnforcing, gym.wrappers.PassiveEnvChecker)
 
 
 class LanguageVecEnv(VecEnv):
@@ -192,22 +188,26 @@ def _spec(env: gym.Env) -> tuple[str, dict[str, Any]]:
     Raises:
         ValueError: If it is no language environment, or a wrapper would be lost in the batch.
     """
+    core = env.unwrapped
+    if not isinstance(core, LanguageEnv) or core.spec is None:
+        raise ValueError(
+            f"Got {type(core).__name__}; LanguageVecEnv batches environments made by "
+            "gymnasium.make('lm_envs/...'). Use DummyVecEnv for others."
+        )
+    arguments = dict(core.spec.kwargs)
     layer = env
     while isinstance(layer, gym.Wrapper):
-        is_writing = isinstance(layer, Monitor) and layer.results_writer is not None
-        if not isinstance(layer, _PASSIVE) or is_writing:
+        is_monitor = isinstance(layer, Monitor) and layer.results_writer is None
+        if isinstance(layer, gym.wrappers.TimeLimit):
+            arguments["max_episode_steps"] = layer._max_episode_steps
+        elif not (is_monitor or isinstance(layer, _CHECKS)):
             raise ValueError(
                 f"Got an environment wrapped in {type(layer).__name__}, which a batch cannot "
                 "keep; wrap the LanguageVecEnv in a VecEnvWrapper (VecMonitor writes files)."
             )
         layer = layer.env
-    if not isinstance(layer, LanguageEnv) or layer.spec is None:
-        raise ValueError(
-            f"Got {type(layer).__name__}; LanguageVecEnv batches environments made by "
-            "gymnasium.make('lm_envs/...'). Use DummyVecEnv for others."
-        )
     env.close()
-    return layer.spec.id, dict(layer.spec.kwargs)
+    return core.spec.id, arguments
 
 
 def _options_of_rows(options: Sequence[dict[str, Any]], num_rows: int) -> dict[str, Any] | None:

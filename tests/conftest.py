@@ -4,12 +4,12 @@ import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from pathlib import Path  # noqa: E402
+from pathlib import Path
 
-import pytest  # noqa: E402
-import torch  # noqa: E402
+import pytest
+import torch
 
-from lm_envs.model import weights  # noqa: E402
+from lm_envs.model import weights
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -21,7 +21,7 @@ def test_embedded_splits_share_no_text():
         ("a.jsonl", '{"text": "one, two", "split": "test"}\n{"text": "x", "split": "train"}\n'),
         ("a.csv", 'text,split\n"one, two",test\nx,train\n'),
         ("a.tsv", "text\tsplit\none, two\ttest\nx\ttrain\n"),
-        ("a.csv", b"\xef\xbb\xbftext,split\n\"one, two\",test\n"),
+        ("a.csv", b'\xef\xbb\xbftext,split\n"one, two",test\n'),
     ],
 )
 def test_each_format_gives_the_texts_of_its_split(tmp_path, name, content):
@@ -45,7 +45,11 @@ def test_the_end_of_text_in_a_file_is_kept_as_characters(tmp_path):
     ("name", "content", "message"),
     [
         ("a.jsonl", '{"text": "x", "split": "train"}\n{"text": "tr', "broken line at .*line 2"),
-        ("a.jsonl", '{"text": "\\ud800", "split": "train"}\n', "lone surrogate in 'text' at .*line 1"),
+        (
+            "a.jsonl",
+            '{"text": "\\ud800", "split": "train"}\n',
+            "lone surrogate in 'text' at .*line 1",
+        ),
         ("a.jsonl", "[1]\n", "Got list at .*line 1; allowed: a JSON object"),
         ("a.jsonl", '{"words": "x"}\n', "no column 'text' at .*line 1; it has words"),
         ("a.jsonl", '{"text": 3}\n', "text=3 at .*line 1"),

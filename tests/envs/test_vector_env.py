@@ -1,0 +1,222 @@
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode
+
+import lm_envs
+
+gym.register_envs(lm_envs)
+ID = "lm_envs/NextWord-v0"
+
+
+def make(num_envs=4, mode="disabled", **options):
+    options = {"max_new_tokens": 8} | options
+    return gym.make_vec(ID, num_envs=num_envs, autoreset_mode=mode, **options).unwrapped
+
+
+def snapshot(env):
+    return [(t.prompt, t.text, t.tokens.tolist(), t.ending) for t in env.transcripts]
+
+
+def test_reset_mask_leaves_other_rows_alone():
+    env = make()
+    env.reset(seed=0)
+    env.step(np.arange(4))
+    before = snapshot(env)
+    env.reset(options={"reset_mask": np.array([False, True, False, False])})
+    after = snapshot(env)
+    assert [before[row] == after[row] for row in range(4)] == [True, False, True, True]
+    assert after[1][1] == ""
+
+
+def test_rewards_of_an_episode_add_up_to_the_value_of_its_text():
+    dense, sparse = make(mode="same_step"), make(mode="same_step", dense=False)
+    rng = np.random.default_rng(0)
+    for env in (dense, sparse):
+        env.reset(seed=0)
+    totals = np.zeros((2, 4))
+    for _ in range(8):
+        actions = rng.integers(0, 16, 4)
+        for number, env in enumerate((dense, sparse)):
+            _, rewards, terminated, truncated, infos = env.step(actions)
+            over = terminated | truncated
+            totals[number] += rewards
+            assert env is dense or (rewards[~over] == 0).all()
+            values = infos.get("final_info", {}).get("scores", {}).get("reward", np.zeros(4))
+            np.testing.assert_allclose(totals[number][over], values[over], atol=1e-12)
+        if over.any():
+            return
+    pytest.fail("no episode ended")
+
+
+def test_the_reward_is_the_score_of_the_text_that_was_written():
+    env = make(1, rewards={"fluency": 1.0})
+    env.reset(seed=0)
+    for _ in range(8):
+        env.step(np.array([3]))
+    transcript = env.transcripts[0]
+    ids = np.concatenate([transcript.prompt_tokens, transcript.tokens])
+    logprobs = env.engine.score([ids])[0][len(transcript.prompt_tokens) :]
+    expected = 1 + np.mean(logprobs.clip(-8, 0)) / 8
+    assert transcript.scores["reward"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_writing_the_end_of_text_terminates():
+    env = make(1)
+    env.reset(seed=0)
+    candidates = env.outputs.candidates[0].tolist()
+    action = candidates.index(env.tokenizer.end_token)
+    _, _, terminated, truncated, infos = env.step(np.array([action]))
+    assert (terminated[0], truncated[0], infos["ending"][0]) == (True, False, "end_token")
+
+
+def test_a_step_limit_truncates_and_the_budget_terminates():
+    for options, expected in (
+        ({"max_episode_steps": 3}, ("time_limit", False, True, 3)),
+        ({"max_new_tokens": 3}, ("budget", True, False, 3)),
+        ({"max_new_tokens": 3, "max_episode_steps": 3}, ("budget", True, False, 3)),
+    ):
+        env = make(1, **options)
+        env.reset(seed=0)
+        for steps in range(1, 9):
+            _, _, terminated, truncated, infos = env.step(np.array([0]))
+            if terminated[0] or truncated[0]:
+                break
+        assert (infos["ending"][0], terminated[0], truncated[0], steps) == expected
+
+
+def test_a_full_context_truncates():
+    env = make(1, prompt_tokens=4, max_new_tokens=8)
+    env.reset(options={"prompt": "The people of the United States and of the world"})
+    room = env.engine.capacity - len(env.transcripts[0].prompt_tokens)
+    assert room < 8
+    for _ in range(room):
+        _, _, terminated, truncated, infos = env.step(np.array([0]))
+    assert (infos["ending"][0], terminated[0], truncated[0]) == ("context", False, True)
+
+
+def test_next_step_ignores_the_action_of_a_row_that_begins():
+    env = make(2, AutoresetMode.NEXT_STEP, max_new_tokens=2)
+    env.reset(seed=0)
+    for _ in range(2):
+        _, _, terminated, _, _ = env.step(np.zeros(2, int))
+    assert terminated.all()
+    _, rewards, terminated, truncated, infos = env.step(np.full(2, 15))
+    assert rewards.tolist() == [0, 0]
+    assert not (terminated | truncated | infos["_text"]).any()
+    assert [t.text for t in env.transcripts] == ["", ""]
+
+
+def test_pins_choose_the_examples():
+    env = make(2)
+    env.reset(options={"index": np.array([5, 9])})
+    first = snapshot(env)
+    env.reset(options={"index": [9, 5]})
+    assert snapshot(env) == first[::-1]
+    env.reset(options={"prompt": ["Once upon a time", "今天天气"]})
+    assert [t.prompt for t in env.transcripts] == ["Once upon a time", "今天天气"]
+
+
+def test_what_follows_a_restored_state_is_the_same_bit_for_bit():
+    env, other = make(5, "same_step"), make(5, "same_step")
+    rng = np.random.default_rng(0)
+    env.reset(seed=0)
+    for _ in range(13):
+        env.step(rng.integers(0, 16, 5))
+    observations = other.set_state(env.get_state())
+    for _ in range(30):
+        actions = rng.integers(0, 16, 5)
+        mine, rewards, *_ = env.step(actions)
+        theirs, other_rewards, *_ = other.step(actions)
+        assert np.array_equal(mine, theirs)
+        assert np.array_equal(rewards, other_rewards)
+    assert observations.shape == env.observation_space.shape
+
+
+def test_observations_are_fresh_arrays():
+    env = make(mode="same_step")
+    first, _ = env.reset(seed=0)
+    kept = first.copy()
+    for _ in range(10):
+        env.step(np.zeros(4, int))
+    assert np.array_equal(first, kept)
+
+
+@pytest.mark.parametrize(
+    ("actions", "message"),
+    [
+        (np.array([0, 16, 0, 0]), "Got action 16 in row 1; allowed: 0 to 15"),
+        (np.array([0, 0, -1, 0]), "Got action -1 in row 2"),
+        (np.zeros(3, int), r"shape \(3,\)"),
+        (np.zeros(4), "type float64; allowed: 4 whole numbers"),
+    ],
+)
+def test_a_bad_action_is_refused_and_changes_nothing(actions, message):
+    env = make()
+    env.reset(seed=0)
+    env.step(np.zeros(4, int))
+    before, outputs = snapshot(env), env.outputs
+    with pytest.raises(ValueError, match=message):
+        env.step(actions)
+    assert snapshot(env) == before
+    assert env.outputs is outputs
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"prompt": ""}, "prompt '' for row 0; allowed: a text"),
+        ({"prompt": "word " * 400}, r"Got a prompt of \d+ tokens for row 0; allowed: 23"),
+        ({"index": 10**6}, "index 1000000 for row 0; allowed: 0 to"),
+        ({"index": [1, 2]}, "Got 2 values of 'index'; allowed: one, or 4"),
+        ({"index": 1, "prompt": "a"}, "both 'index' and 'prompt'"),
+        ({"indx": 1}, r"reset options \['indx'\]; allowed: reset_mask, index, prompt"),
+        ({"reset_mask": np.zeros(4, bool)}, "with 0 True"),
+        ({"reset_mask": np.ones(3, bool)}, r"shape \(3,\) with 3 True"),
+    ],
+)
+def test_bad_reset_options_are_refused_and_change_nothing(options, message):
+    env = make()
+    env.reset(seed=0)
+    before = snapshot(env)
+    with pytest.raises(ValueError, match=message):
+        env.reset(options=options)
+    assert snapshot(env) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": "no/where"}, "model='no/where'"),
+        ({"dataset": "./no.txt"}, "Got no file"),
+        ({"rewards": {"blue": 1.0}}, "unknown score 'blue'; allowed: fluency"),
+        ({"max_new_token": 3}, "'max_new_token'.*Did you mean 'max_new_tokens'"),
+        ({"max_new_tokens": 0}, "max_new_tokens=0; allowed: a whole number"),
+        ({"max_new_tokens": 1000}, "reads at most 256 tokens"),
+        ({"actions": "top_q"}, "actions kind 'top_q'; allowed: .'top_k'"),
+        ({"actions": {"kind": "top_k", "j": 3}}, r"unknown option \['j'\]"),
+        ({"actions": {"kind": "top_k", "k": 1}}, "k=1 for top_k actions"),
+        ({"actions": {"kind": "top_k", "k": 10**5}}, "up to the vocabulary, 6144"),
+        ({"observation": "pixels"}, "observation='pixels'; allowed: hidden"),
+        ({"split": "dev"}, "split='dev'"),
+        ({"render_mode": "gif"}, "render_mode='gif'; allowed: None, 'ansi', 'rgb_array'"),
+    ],
+)
+def test_bad_arguments_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        make(**options)
+
+
+def test_an_unknown_autoreset_mode_is_refused():
+    with pytest.raises(ValueError, match="autoreset_mode='never'; allowed: 'next_step'"):
+        make(mode="never")
+
+
+def test_stepping_before_reset_or_after_the_end_is_refused():
+    env = make(2, max_new_tokens=1)
+    with pytest.raises(gym.error.ResetNeeded, match="call reset"):
+        env.step(np.zeros(2, int))
+    env.reset(seed=0)
+    env.step(np.zeros(2, int))
+    with pytest.raises(gym.error.ResetNeeded, match=r"rows \[0, 1\] are over"):
+        env.step(np.zeros(2, int))

@@ -1,0 +1,68 @@
+"""Every id keeps the contracts of Gymnasium and Stable-Baselines3, without a warning."""
+
+import subprocess
+import sys
+import warnings
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.utils.env_checker import check_env as gymnasium_check
+from gymnasium.utils.env_match import check_environments_match
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
+from stable_baselines3.common.env_checker import check_env as sb3_check
+
+import lm_envs
+
+gym.register_envs(lm_envs)
+IDS = [name for name in gym.registry if name.startswith("lm_envs/")]
+
+
+@pytest.mark.parametrize("env_id", IDS)
+@pytest.mark.parametrize("check", [gymnasium_check, sb3_check])
+def test_checkers_find_nothing(env_id, check):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check(gym.make(env_id).unwrapped)
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_two_instances_of_a_spec_from_json_match(env_id):
+    env = gym.make(env_id, max_new_tokens=6, rewards={"fluency": 1.0, "length": 0.5})
+    copy = gym.make(EnvSpec.from_json(env.spec.to_json()))
+    check_environments_match(env, copy, num_steps=60, seed=3)
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_rendering_gives_every_declared_mode(env_id, capsys):
+    for mode in gym.make(env_id).metadata["render_modes"]:
+        env = gym.make(env_id, render_mode=mode, max_new_tokens=3)
+        env.reset(seed=0)
+        env.step(0)
+        frame = env.render()
+        if mode == "rgb_array":
+            assert frame.shape == (360, 640, 3)
+            assert frame.dtype == np.uint8
+        elif mode == "ansi":
+            assert env.unwrapped.transcript.prompt.split()[0] in frame
+        else:
+            assert env.unwrapped.transcript.prompt.split()[0] in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_episode_statistics_of_gymnasium_wrap_the_batch(env_id):
+    env = RecordEpisodeStatistics(gym.make_vec(env_id, num_envs=3, max_new_tokens=4))
+    env.reset(seed=0)
+    totals = np.zeros(3)
+    for _ in range(4):
+        _, rewards, terminated, truncated, infos = env.step(np.array([0, 1, 2]))
+        totals += rewards
+    over = terminated | truncated
+    assert over.any()
+    np.testing.assert_allclose(infos["episode"]["r"][over], totals[over], atol=1e-6)
+
+
+def test_importing_the_library_loads_no_torch():
+    code = "import lm_envs, sys; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

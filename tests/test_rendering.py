@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from lm_envs import rendering
+from lm_envs.transcript import Transcript
+
+
+def make_transcript(words, rewards, prompt="Once upon"):
+    count = len(words)
+    return Transcript(
+        prompt=prompt,
+        text="".join(words),
+        reference="",
+        prompt_tokens=np.arange(2),
+        tokens=np.arange(count),
+        logprobs=np.full(count, -1.0),
+        rewards=np.array(rewards, float),
+        words=tuple(words),
+        ending="budget",
+        scores={"fluency": 0.5},
+    )
+
+
+def test_words_are_coloured_by_the_sign_of_their_reward():
+    shown = rendering.ansi(make_transcript([" good", " bad"], [0.1, -0.1]))
+    good = "38;2;{};{};{}m good".format(*rendering.GAIN)
+    bad = "38;2;{};{};{}m bad".format(*rendering.LOSS)
+    assert good in shown
+    assert bad in shown
+
+
+@pytest.mark.parametrize("word", ["\x1b[2J", "\x07", "\r", "\u202e", "[red]bold[/red]"])
+def test_model_text_commands_nothing(word):
+    shown = rendering.ansi(make_transcript([word], [0.0], prompt=word))
+    assert "\x1b[2J" not in shown
+    assert not set("\x07\r\u202e") & set(shown)
+    assert word != "[red]bold[/red]" or shown.count("[red]bold[/red]") == 2
+
+
+@pytest.mark.parametrize("words", [[], [" word"] * 300, ["今天天气不错"] * 30, ["x" * 500]])
+def test_a_frame_has_one_size_whatever_the_text(words):
+    frame = rendering.rgb(make_transcript(words, [0.1] * len(words)))
+    assert frame.shape == (rendering.HEIGHT, rendering.WIDTH, 3)
+    assert frame.dtype == np.uint8
+    assert len(np.unique(frame.reshape(-1, 3), axis=0)) > 2
+
+
+def test_a_frame_shows_gain_in_green():
+    frame = rendering.rgb(make_transcript([" mmmmm"], [1.0])).astype(int)
+    is_green = (np.abs(frame - np.array(rendering.GAIN)) < 3).all(-1)
+    assert is_green.any()

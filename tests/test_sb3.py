@@ -1,0 +1,115 @@
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.wrappers import TransformReward
+from stable_baselines3 import A2C, DQN, PPO
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.evaluation import evaluate_policy
+
+import lm_envs
+from lm_envs.envs.next_word import NextWordEnv
+from lm_envs.sb3 import LanguageVecEnv, make_language_vec_env
+
+gym.register_envs(lm_envs)
+ID = "lm_envs/NextWord-v0"
+
+
+def test_both_ways_to_make_it_give_the_same_environment():
+    options = {"max_new_tokens": 5}
+    idiom = make_vec_env(ID, 6, seed=3, vec_env_cls=LanguageVecEnv, env_kwargs=options)
+    helper = make_language_vec_env(ID, 6, seed=3, render_mode="rgb_array", **options)
+    assert np.array_equal(idiom.reset(), helper.reset())
+    rng = np.random.default_rng(0)
+    for _ in range(12):
+        actions = rng.integers(0, 16, 6)
+        for mine, theirs in zip(idiom.step(actions)[:3], helper.step(actions)[:3], strict=True):
+            assert np.array_equal(mine, theirs)
+    assert helper.get_images()[0].shape == (360, 640, 3)
+
+
+def test_the_batch_says_what_dummy_vec_env_says():
+    options = {"max_new_tokens": 5, "max_episode_steps": 4}
+    batch = make_language_vec_env(ID, 3, seed=1, **options)
+    plain = make_vec_env(lambda: NextWordEnv(**options), 3, seed=1)
+    np.testing.assert_allclose(batch.reset(), plain.reset(), rtol=0, atol=2e-5)
+    rng = np.random.default_rng(0)
+    for _ in range(15):
+        actions = rng.integers(0, 16, 3)
+        mine, rewards, dones, infos = batch.step(actions)
+        theirs, other_rewards, other_dones, other_infos = plain.step(actions)
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=2e-5)
+        assert np.array_equal(rewards, other_rewards)
+        assert np.array_equal(dones, other_dones)
+        for row in np.flatnonzero(dones):
+            info, other = infos[row], other_infos[row]
+            assert set(info) == set(other)
+            assert info["TimeLimit.truncated"] == other["TimeLimit.truncated"]
+            assert (info["text"], info["scores"]) == (other["text"], other["scores"])
+            assert info["episode"]["r"] == pytest.approx(other["episode"]["r"], abs=1e-5)
+            assert info["episode"]["l"] == other["episode"]["l"]
+            np.testing.assert_allclose(
+                info["terminal_observation"], other["terminal_observation"], rtol=0, atol=2e-5
+            )
+
+
+def test_ppo_learns_to_write_what_is_paid():
+    """Paid for certain words only, PPO finds the first candidate."""
+    env = make_language_vec_env(ID, 16, seed=0, max_new_tokens=4, rewards={"fluency": 1.0})
+    agent = PPO("MlpPolicy", env, n_steps=16, batch_size=128, learning_rate=3e-3, gamma=1.0, seed=0)
+    before, _ = evaluate_policy(agent, env, n_eval_episodes=64)
+    agent.learn(8192)
+    after, _ = evaluate_policy(agent, env, n_eval_episodes=64)
+    assert after > before + 0.05
+
+
+def test_plain_sb3_with_an_id_works():
+    PPO("MlpPolicy", ID, n_steps=32, batch_size=32).learn(32)
+
+
+@pytest.mark.parametrize("algorithm", [A2C, DQN])
+def test_other_algorithms_train(algorithm):
+    env = make_language_vec_env(ID, 4, seed=0, max_new_tokens=4)
+    agent = algorithm("MlpPolicy", env).learn(256)
+    assert agent.num_timesteps >= 256
+
+
+def test_seeds_are_honoured():
+    first, second = (make_language_vec_env(ID, 4, seed=5).reset() for _ in range(2))
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, make_language_vec_env(ID, 4, seed=6).reset())
+
+
+def test_options_pin_the_next_reset_only():
+    env = make_language_vec_env(ID, 2, seed=0)
+    env.set_options([{"prompt": "One"}, {"prompt": "Two"}])
+    env.reset()
+    assert [info["prompt"] for info in env.reset_infos] == ["One", "Two"]
+    env.reset()
+    assert [info["prompt"] for info in env.reset_infos] != ["One", "Two"]
+
+
+def test_a_wrapper_that_a_batch_would_lose_is_refused():
+    with pytest.raises(ValueError, match="wrapped in TransformReward.*VecEnvWrapper"):
+        make_vec_env(
+            lambda: TransformReward(gym.make(ID), lambda reward: 2 * reward),
+            vec_env_cls=LanguageVecEnv,
+        )
+
+
+def test_a_time_limit_of_gymnasium_becomes_the_batchs_own():
+    env = make_vec_env(ID, 2, vec_env_cls=LanguageVecEnv, env_kwargs={"max_episode_steps": 3})
+    env.reset()
+    for _ in range(3):
+        _, _, dones, infos = env.step(np.zeros(2, int))
+    assert dones.all()
+    assert all(info["TimeLimit.truncated"] for info in infos)
+
+
+def test_another_environment_is_refused():
+    with pytest.raises(ValueError, match="Got CartPoleEnv.*Use DummyVecEnv"):
+        make_vec_env("CartPole-v1", vec_env_cls=LanguageVecEnv)
+
+
+def test_another_autoreset_mode_is_refused():
+    with pytest.raises(ValueError, match="autoreset_mode='same_step'"):
+        LanguageVecEnv.from_vector_env(gym.make_vec(ID).unwrapped)
