@@ -89,7 +89,7 @@ def test_options_pin_the_next_reset_only():
 
 
 def test_a_wrapper_that_a_batch_would_lose_is_refused():
-    with pytest.raises(ValueError, match="wrapped in TransformReward.*VecEnvWrapper"):
+    with pytest.raises(ValueError, match=r"wrapped in TransformReward.*VecEnvWrapper"):
         make_vec_env(
             lambda: TransformReward(gym.make(ID), lambda reward: 2 * reward),
             vec_env_cls=LanguageVecEnv,
@@ -106,7 +106,7 @@ def test_a_time_limit_of_gymnasium_becomes_the_batchs_own():
 
 
 def test_another_environment_is_refused():
-    with pytest.raises(ValueError, match="Got CartPoleEnv.*Use DummyVecEnv"):
+    with pytest.raises(ValueError, match=r"Got CartPoleEnv.*Use DummyVecEnv"):
         make_vec_env("CartPole-v1", vec_env_cls=LanguageVecEnv)
 
 

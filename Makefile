@@ -1,0 +1,30 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: train test slow bench clean
+
+train: .venv/ready  ## train PPO on NextWord-v0, then compare it with the baselines
+	$(BIN)/python -m agents.train configs/next_word_ppo.yaml
+	$(BIN)/python -m agents.evaluate runs/next_word_ppo-s0
+
+test: .venv/ready  ## lint, types and fast tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python -m pytest
+
+slow: .venv/ready  ## long proofs: full view agreement, kill test
+	$(BIN)/python -m pytest -m slow
+
+bench: .venv/ready  ## tokens per second, side by side
+	$(BIN)/python -m benchmarks throughput
+
+.venv/ready: requirements.txt pyproject.toml
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'lm_envs needs Python 3.11 or newer: make PYTHON=python3.11')"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+clean:
+	rm -rf .venv runs

@@ -1,0 +1,82 @@
+"""`python -m benchmarks <subject>`: a table for people, then one line of JSON."""
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from agents.config import UserError, reported
+from agents.files import write_json
+from benchmarks import scaling, startup, throughput, timing
+
+SUBJECTS = {
+    "throughput": throughput.run,
+    "scaling": scaling.run,
+    "startup": startup.run,
+}
+COLUMNS = {
+    "what": "{}",
+    "n": "{}",
+    "dtype": "{}",
+    "context": "{}",
+    "tokens_per_s": "{:,.0f}",
+    "steps_per_s": "{:,.0f}",
+    "ms_per_step": "{:.2f}",
+    "seconds": "{:.2f}",
+    "times_the_shortest": "{:.2f}",
+    "environment_is_faster": "{:.2f} x",
+    "share_of_limit": "{:.0%}",
+    "iqr": "{:.3f}",
+    "note": "{}",
+}
+
+
+def main(
+    subject: Annotated[str, typer.Argument(help=", ".join(SUBJECTS))],
+    model: Annotated[str, typer.Option(help="gpt2-124m, embedded, or a folder")] = "gpt2-124m",
+    n: Annotated[list[int] | None, typer.Option(min=1, help="rows; again for more")] = None,
+    dtype: Annotated[list[str] | None, typer.Option(help="float32 or bfloat16")] = None,
+    repeats: Annotated[int, typer.Option(min=1)] = 5,
+    output: Annotated[Path, typer.Option()] = Path("benchmarks/results"),
+) -> None:
+    """Measures one subject and keeps the result under `<output>/<date>-<cpu>/`."""
+    with reported():
+        if subject not in SUBJECTS:
+            raise UserError(f"Got subject {subject!r}; allowed: {', '.join(SUBJECTS)}.")
+        kinds = dtype or ["float32", "bfloat16"]
+        result = SUBJECTS[subject](model, n or [1, 8, 64], kinds, repeats)
+        document = {**result, "machine": timing.machine()}
+        Console().print(table(document))
+        write_json(path_of(document, output), document)
+        typer.echo(json.dumps(document))
+
+
+def path_of(document: dict[str, Any], output: Path) -> Path:
+    """Where a result is kept: by date and processor, then subject and model."""
+    machine = document["machine"]
+    cpu = re.sub(r"[^a-z0-9]+", "-", machine["cpu"].lower()).strip("-")
+    model = Path(document.get("model", "")).name
+    name = "-".join(part for part in (document["subject"], model) if part)
+    return output / f"{machine['date']}-{cpu}" / f"{name}.json"
+
+
+def table(document: dict[str, Any]) -> Table:
+    """The rows of a result; a ratio that is too noisy to state is left open."""
+    rows = document["rows"]
+    shown = [name for name in COLUMNS if any(name in row for row in rows)]
+    result = Table(title=f"{document['subject']} on {document['machine']['cpu']}")
+    for name in shown:
+        result.add_column(name.replace("_", " "), justify="left" if name == "what" else "right")
+    for row in rows:
+        cells = (row.get(name) for name in shown)
+        pairs = zip(shown, cells, strict=True)
+        result.add_row(*("" if v is None else COLUMNS[name].format(v) for name, v in pairs))
+    return result
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,83 @@
+"""What we measure ourselves against: transformers' `generate`, CTranslate2, and no cache at all."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+MISSING_CTRANSLATE2 = "not installed: pip install ctranslate2"
+
+
+def generate(folder: Path, prompts: np.ndarray, new_tokens: int, dtype: torch.dtype) -> Callable:
+    """`GPT2LMHeadModel.generate`, greedy, dynamic cache."""
+    from transformers import GPT2LMHeadModel
+
+    model = GPT2LMHeadModel.from_pretrained(folder, dtype=dtype).eval()
+    inputs = torch.as_tensor(prompts)
+    options = {"do_sample": False, "max_new_tokens": new_tokens, "min_new_tokens": new_tokens}
+
+    def run() -> None:
+        with torch.inference_mode():
+            model.generate(
+                inputs, attention_mask=torch.ones_like(inputs), pad_token_id=0, **options
+            )
+
+    return run
+
+
+def re_encode(folder: Path, prompts: np.ndarray, new_tokens: int, dtype: torch.dtype) -> Callable:
+    """An environment that reads the whole text again for each word, as those without a cache do."""
+    from transformers import GPT2LMHeadModel
+
+    model = GPT2LMHeadModel.from_pretrained(folder, dtype=dtype).eval()
+
+    def run() -> None:
+        tokens = torch.as_tensor(prompts)
+        with torch.inference_mode():
+            for _ in range(new_tokens):
+                logits = model(tokens, use_cache=False, logits_to_keep=1).logits[:, -1]
+                tokens = torch.cat([tokens, logits.argmax(-1, keepdim=True)], 1)
+
+    return run
+
+
+def ctranslate2_generate(
+    folder: Path, prompts: np.ndarray, new_tokens: int, kind: str
+) -> Callable | None:
+    """CTranslate2's batched greedy generation in "float32" or "int8"; None where not installed."""
+    try:
+        import ctranslate2
+        from ctranslate2.converters import TransformersConverter
+    except ModuleNotFoundError:
+        return None
+    words = [[f"w{token}" for token in row] for row in prompts]
+    target = Path(tempfile.mkdtemp()) / kind
+    _with_plain_words(TransformersConverter)(str(folder)).convert(str(target), quantization=kind)
+    threads = torch.get_num_threads()
+    generator = ctranslate2.Generator(str(target), compute_type=kind, intra_threads=threads)
+
+    def run() -> None:
+        generator.generate_batch(
+            words, max_length=new_tokens, min_length=new_tokens, include_prompt_in_result=False
+        )
+
+    return run
+
+
+def _with_plain_words(converter: type) -> type:
+    """A converter that names words by number, so that any vocabulary will do."""
+    from transformers import GPT2Config
+
+    class Tokenizer:
+        unk_token = bos_token = eos_token = "w50256"
+
+        def get_vocab(self) -> dict[str, int]:
+            return {f"w{number}": number for number in range(GPT2Config().vocab_size)}
+
+    class PlainWords(converter):
+        def load_tokenizer(self, *args: object, **kwargs: object) -> Tokenizer:
+            return Tokenizer()
+
+    return PlainWords

@@ -1,0 +1,109 @@
+"""Cost of a token against rows and context: environment steps per second, and long contexts."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+import lm_envs
+from benchmarks import timing
+from benchmarks.models import folder_of
+from lm_envs.model import weights
+from lm_envs.model.engine import Engine
+
+gym.register_envs(lm_envs)
+
+STEPS = 96
+CONTEXT_ROWS = 16
+CONTEXTS = (64, 256, 512)
+CONTEXT_STEPS = 8
+
+
+def run(model: str, rows: Sequence[int], dtypes: Sequence[str], repeats: int) -> dict[str, Any]:
+    """Environment steps per second by rows, and milliseconds per step by context."""
+    results = []
+    for dtype in dtypes:
+        results += _by_rows(model, rows, dtype, repeats)
+        results += _by_context(model, dtype, repeats)
+    return {"subject": "scaling", "model": model, "rows": results}
+
+
+def _by_rows(model: str, rows: Sequence[int], dtype: str, repeats: int) -> list[dict[str, Any]]:
+    runs = {str(num_rows): _episodes(model, num_rows, dtype) for num_rows in rows}
+    timings = timing.take_turns(runs, repeats)
+    return [
+        {
+            "what": "environment steps/s, all default rewards, resets included",
+            "n": num_rows,
+            "dtype": dtype,
+            "steps_per_s": num_rows * STEPS / timings[str(num_rows)].median,
+            **timings[str(num_rows)].as_dict(),
+        }
+        for num_rows in rows
+    ]
+
+
+def _episodes(model: str, num_rows: int, dtype: str) -> Callable[[], None]:
+    """Random actions through the environment as training sees it."""
+    env = gym.make_vec(
+        "lm_envs/NextWord-v0",
+        num_envs=num_rows,
+        model=model if model == weights.EMBEDDED else str(folder_of(model)),
+        dtype=dtype,
+        autoreset_mode=AutoresetMode.SAME_STEP,
+    )
+    env.reset(seed=0)
+    rng = np.random.default_rng(0)
+    actions = rng.integers(0, 16, (STEPS, num_rows))
+
+    def run() -> None:
+        for chosen in actions:
+            env.step(chosen)
+
+    return run
+
+
+def _by_context(model: str, dtype: str, repeats: int) -> list[dict[str, Any]]:
+    network = weights.load(folder_of(model), "auto", dtype)
+    contexts = [c for c in CONTEXTS if c + CONTEXT_STEPS <= network.config.n_positions]
+    rng = np.random.default_rng(0)
+    runs = {}
+    for context in contexts:
+        engine = Engine(
+            network,
+            CONTEXT_ROWS,
+            capacity=context + CONTEXT_STEPS,
+            num_candidates=16,
+            end_token=network.config.vocab_size - 1,
+        )
+        prompts = list(rng.integers(1, network.config.vocab_size, (CONTEXT_ROWS, context - 8)))
+        engine.prefill(np.arange(CONTEXT_ROWS), prompts)
+        runs[str(context)] = _steps(engine)
+    timings = timing.take_turns(runs, repeats)
+    shortest = timings[str(contexts[0])].median
+    return [
+        {
+            "what": "engine step by context",
+            "n": CONTEXT_ROWS,
+            "dtype": dtype,
+            "context": context,
+            "ms_per_step": 1e3 * timings[str(context)].median / CONTEXT_STEPS,
+            "times_the_shortest": timings[str(context)].median / shortest,
+            **timings[str(context)].as_dict(),
+        }
+        for context in contexts
+    ]
+
+
+def _steps(engine: Engine) -> Callable[[], None]:
+    """A few steps at the same context, over and over."""
+    start = engine.lengths.copy()
+
+    def run() -> None:
+        for _ in range(CONTEXT_STEPS):
+            engine.append(engine.outputs.candidates[:, 0])
+        engine.lengths[:] = start
+
+    return run

@@ -1,0 +1,56 @@
+import pytest
+
+from agents.config import UserError, load_config
+from agents.train_config import TrainConfig
+
+GOOD = """
+name: run
+env: {id: lm_envs/NextWord-v0, n_envs: 2}
+algorithm: {name: PPO, kwargs: {learning_rate: 3.0e-4}}
+total_timesteps: 100
+"""
+
+
+def load(tmp_path, text, assignments=()):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    return load_config(TrainConfig, path, assignments)
+
+
+def test_assignments_change_nested_keys(tmp_path):
+    config = load(tmp_path, GOOD, ["seed=3", "env.n_envs=8", "algorithm.kwargs.gamma=1.0"])
+    assert (config.seed, config.env.n_envs) == (3, 8)
+    assert config.algorithm.kwargs == {"learning_rate": 3.0e-4, "gamma": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (GOOD + "sed: 1\n", r"unknown key 'sed' in .*Did you mean 'seed'"),
+        (GOOD + "evaluation: {evry: 5}\n", r"'evaluation\.evry'.*Did you mean 'every'"),
+        (GOOD.replace("100", "1e2"), r"total_timesteps='1e2'.*write 3\.0e-4"),
+        (GOOD.replace("100", "-1"), "total_timesteps=-1"),
+        (GOOD.replace("PPO", "PPQ"), r"algorithm\.name='PPQ'.*'PPO', 'A2C'"),
+        (GOOD.replace("3.0e-4", "3e-4"), r"learning_rate='3e-4' is text in YAML"),
+        (
+            GOOD.replace("learning_rate", "leaning_rate"),
+            r"unknown argument 'leaning_rate'; allowed",
+        ),
+        ("- 1\n- 2\n", "without keys"),
+        ("a: [1\n", "no plain YAML"),
+        ("a: !!python/object/apply:os.system ['true']\n", "no plain YAML"),
+    ],
+)
+def test_bad_files_are_refused_by_key(tmp_path, text, message):
+    with pytest.raises(UserError, match=message):
+        load(tmp_path, text)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"Got no file .*absent\.yaml"):
+        load_config(TrainConfig, tmp_path / "absent.yaml")
+
+
+def test_an_assignment_without_a_value_is_refused(tmp_path):
+    with pytest.raises(UserError, match="--set 'seed'; allowed: key=value"):
+        load(tmp_path, GOOD, ["seed"])

@@ -1,0 +1,38 @@
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from benchmarks import __main__ as cli
+from benchmarks import throughput
+from lm_envs.model import weights
+
+
+@pytest.fixture
+def run(tmp_path):
+    import typer
+
+    app = typer.Typer()
+    app.command()(cli.main)
+    return lambda *arguments: CliRunner().invoke(app, [*arguments, "--output", str(tmp_path)])
+
+
+def test_an_unknown_subject_is_refused_with_the_list(run):
+    result = run("speed")
+    assert result.exit_code == 2
+    assert "Got subject 'speed'; allowed: throughput, scaling, startup." in result.output
+
+
+def test_a_result_is_a_table_and_one_json_line(run, tmp_path):
+    options = ("--model", "embedded", "--n", "2", "--dtype", "float32", "--repeats", "1")
+    result = run("throughput", *options)
+    document = json.loads(result.output.splitlines()[-1])
+    assert {row["what"] for row in document["rows"]} == {
+        *("environment", "engine", "transformers generate", "re-encoding, no cache"),
+    }
+    assert json.loads(next(tmp_path.rglob("*.json")).read_text()) == document
+
+
+def test_a_batch_that_does_not_fit_is_refused_before_it_is_allocated():
+    with pytest.raises(ValueError, match=r"Got 1000000000 rows .* at most \d+ fit here"):
+        throughput.check_memory(weights.locate("embedded"), 10**9, ["float32"])
