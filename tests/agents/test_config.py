@@ -34,7 +34,7 @@ def test_assignments_change_nested_keys(tmp_path):
         (GOOD.replace("3.0e-4", "3e-4"), r"learning_rate='3e-4' is text in YAML"),
         (
             GOOD.replace("learning_rate", "leaning_rate"),
-            r"unknown argument 'leaning_rate'; allowed",
+            "unknown argument 'leaning_rate'",
         ),
         ("- 1\n- 2\n", "without keys"),
         ("a: [1\n", "no plain YAML"),
