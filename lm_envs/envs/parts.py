@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from lm_envs.envs.actions import TopKActions, make_actions
@@ -52,8 +53,7 @@ def assemble(
     """
     check_choice("task", task, TASKS)
     _check_task_options(TASKS[task], task_options)
-    if num_rows < 1:
-        raise ValueError(f"Got num_envs={num_rows}; allowed: 1 or more.")
+    check_count("num_envs", num_rows)
     folder = weights.locate(model)
     tokenizer = Tokenizer.from_folder(folder)
     made: Task = TASKS[task](tokenizer, **task_options)
@@ -83,6 +83,16 @@ def check_choice(name: str, value: object, allowed: Iterable[object]) -> None:
     if value not in allowed:
         names = ", ".join(repr(choice) for choice in allowed)
         raise ValueError(f"Got {name}={value!r}; allowed: {names}.")
+
+
+def check_count(name: str, value: object) -> None:
+    """Refuses what is no whole number of 1 or more.
+
+    Raises:
+        ValueError: Naming the argument.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"Got {name}={value!r}; allowed: a whole number, 1 or more.")
 
 
 def autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:

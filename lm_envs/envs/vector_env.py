@@ -14,7 +14,7 @@ from gymnasium.vector.utils import batch_space
 
 from lm_envs import rendering
 from lm_envs.envs.options import rows_and_pins
-from lm_envs.envs.parts import assemble, check_choice
+from lm_envs.envs.parts import assemble, check_choice, check_count
 from lm_envs.envs.parts import autoreset_mode as autoreset_mode_of
 from lm_envs.model.engine import Outputs
 from lm_envs.model.weights import EMBEDDED
@@ -78,6 +78,9 @@ class LanguageVectorEnv(VectorEnv):
         **task_options: Any,  # noqa: ANN401 - the task's own arguments
     ) -> None:
         check_choice("render_mode", render_mode, (None, *RENDER_MODES))
+        check_choice("dense", dense, (True, False))
+        if max_episode_steps is not None:
+            check_count("max_episode_steps", max_episode_steps)
         self._mode = autoreset_mode_of(autoreset_mode)
         parts = assemble(
             num_envs,
@@ -117,7 +120,10 @@ class LanguageVectorEnv(VectorEnv):
         return [self._transcript(row) for row in range(self.num_envs)]
 
     def reset(
-        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Begins a new episode in every row, or in the rows of `options["reset_mask"]`.
 
@@ -129,10 +135,7 @@ class LanguageVectorEnv(VectorEnv):
         rows, examples = rows_and_pins(
             options or {}, self.num_envs, self.task, self.engine.capacity
         )
-        if seed is not None:
-            seeds = [seed + row for row in range(self.num_envs)] if isinstance(seed, int) else seed
-            for row, own in enumerate(seeds):
-                self._rngs[row] = np.random.default_rng(own)
+        self._seed(seed)
         self._begin(rows, examples)
         self._has_begun = True
         infos: dict[str, Any] = {}
@@ -200,10 +203,21 @@ class LanguageVectorEnv(VectorEnv):
         self._scores = self.task.reward.components(episodes.drafts)
         return self._observe()
 
+    def _seed(self, seed: int | Sequence[int | None] | None) -> None:
+        if seed is None:
+            return
+        if isinstance(seed, (int, np.integer)):
+            seed = [int(seed) + row for row in range(self.num_envs)]
+        if len(seed) != self.num_envs:
+            raise ValueError(f"Got {len(seed)} seeds; allowed: one, or {self.num_envs}.")
+        for row, own in enumerate(seed):
+            if own is not None:
+                self._rngs[row] = np.random.default_rng(own)
+
     def _require_begun(self) -> None:
         if not self._has_begun:
             raise gym.error.ResetNeeded("Got step() before the first reset(); call reset() first.")
-        if self._mode is AutoresetMode.DISABLED and self._over.any():
+        if self._mode is not AutoresetMode.NEXT_STEP and self._over.any():
             over = np.flatnonzero(self._over).tolist()
             raise gym.error.ResetNeeded(
                 f"Got step() while the episodes of rows {over} are over; call "

@@ -198,6 +198,9 @@ def test_bad_reset_options_are_refused_and_change_nothing(options, message):
         ({"actions": {"kind": "top_k", "k": 10**5}}, "up to the vocabulary, 6144"),
         ({"observation": "pixels"}, "observation='pixels'; allowed: hidden"),
         ({"split": "dev"}, "split='dev'"),
+        ({"max_episode_steps": 0}, "max_episode_steps=0; allowed: a whole number"),
+        ({"num_envs": 0}, "num_envs=0; allowed: a whole number"),
+        ({"dense": "yes"}, "dense='yes'; allowed: True, False"),
         ({"render_mode": "gif"}, "render_mode='gif'; allowed: None, 'ansi', 'rgb_array'"),
     ],
 )
