@@ -7,7 +7,7 @@ episodes; how much of a slot is live is told by positions.
 import torch
 import torch.nn.functional as F
 
-BLOCK = 64
+BLOCK = 16
 """Attention reads slots in blocks of this many positions."""
 
 

@@ -14,7 +14,7 @@ import torch
 from lm_envs.model.cache import BLOCK, Decode, Fill, KVSlots
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.graph import CapturedStep
-from lm_envs.model.head import WordHead
+from lm_envs.model.head import WordHead, log_normaliser
 
 PREFILL_MULTIPLE = 16
 """Prompts are padded to a multiple of this: a row's arithmetic depends on its own length only."""
@@ -71,7 +71,7 @@ class Engine:
             num_heads=config.n_head,
             head_size=config.n_embd // config.n_head,
             capacity=_round_up(capacity, BLOCK),
-            dtype=model.dtype,
+            dtype=model.attention_dtype,
             device=model.device,
         )
         self._hidden = torch.zeros(num_rows, config.n_embd, device=model.device)
@@ -159,7 +159,7 @@ class Engine:
         step = max(1, WORDS_PER_PASS // self._model.config.vocab_size)
         parts = [torch.zeros(0, device=hidden.device)]
         for states, chosen in zip(hidden.split(step), words.split(step), strict=True):
-            normaliser = self._head.logits(states).logsumexp(-1)
+            normaliser = log_normaliser(self._head.logits(states))
             parts.append(self._head.read(states, chosen[:, None])[:, 0] - normaliser)
         return torch.cat(parts)
 

@@ -10,6 +10,9 @@ import torch
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.linear import Linear
 
+GROUP = 128
+"""Words are searched in groups of this many."""
+
 
 class NextWords(NamedTuple):
     """What the head says of N hidden states."""
@@ -44,8 +47,8 @@ class WordHead:
     def best(self, hidden: torch.Tensor) -> NextWords:
         """The K best next words of (N, D) float32 hidden states, ties by id."""
         logits = self.logits(hidden)
-        normaliser = logits.logsumexp(-1)
-        words = logits.topk(len(self._is_last), sorted=False).indices.sort(-1).values
+        normaliser = log_normaliser(logits)
+        words = best_words(logits, len(self._is_last)).sort(-1).values
         values = logits.gather(-1, words) if self._is_exact else self.read(hidden, words)
         values, order = values.sort(dim=-1, descending=True, stable=True)
         words = words.gather(-1, order)
@@ -63,3 +66,25 @@ class WordHead:
         """Logits (N, K) float32 of the words (N, K), with the same constant as `logits`."""
         vectors = self._embeddings[words].float() - self._centre  # (N, K, D)
         return (vectors * hidden[:, None]).sum(-1)
+
+
+def log_normaliser(logits: torch.Tensor) -> torch.Tensor:
+    """Log of the sum of exponentials, (N,), of (N, V); half the time of `logsumexp` on CPU."""
+    return logits[:, 0] - logits.log_softmax(-1)[:, 0]
+
+
+def best_words(logits: torch.Tensor, count: int) -> torch.Tensor:
+    """The `count` largest entries of each row of (N, V), in no order: ids (N, count).
+
+    The largest words stand in the groups with the largest maxima, so only those are searched.
+    """
+    num_groups = logits.shape[1] // GROUP
+    if num_groups < count:
+        return logits.topk(count, sorted=False).indices
+    whole = num_groups * GROUP
+    groups = logits[:, :whole].unflatten(1, (num_groups, GROUP)).amax(-1)  # (N, groups)
+    chosen = groups.topk(count, sorted=False).indices * GROUP
+    words = (chosen[..., None] + torch.arange(GROUP, device=logits.device)).flatten(1)
+    rest = torch.arange(whole, logits.shape[1], device=logits.device).expand(len(logits), -1)
+    words = torch.cat([words, rest], 1)
+    return words.gather(1, logits.gather(1, words).topk(count, sorted=False).indices)
