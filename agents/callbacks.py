@@ -19,26 +19,19 @@ from lm_envs.envs.vector_env import LanguageVectorEnv
 
 CHECKPOINT = "checkpoint.pt"
 METRICS = "metrics.jsonl"
-HISTORY = 100
 
 
 class Companion(BaseCallback):
-    """Evaluates, logs, checkpoints and shows progress.
-
-    Attributes:
-        best_reward: Highest held-out reward seen in this process.
-    """
+    """Evaluates, logs, checkpoints and shows progress."""
 
     def __init__(self, config: TrainConfig, folder: Path, env: LanguageVectorEnv) -> None:
         super().__init__()
-        self.best_reward = -np.inf
         self._config = config
         self._folder = folder
         self._env = env
         self._indices = spread(env.task.num_examples, config.evaluation.episodes)
         self._next_evaluation = self._next_checkpoint = 0
         self._should_stop = False
-        self._seconds = 0.0
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -93,7 +86,6 @@ class Companion(BaseCallback):
 
     def _report(self) -> None:
         scores = self.evaluate()
-        self.best_reward = max(self.best_reward, scores["reward"])
         recent = [episode["r"] for episode in self.model.ep_info_buffer or ()]
         training = float(np.mean(recent)) if recent else None
         append_jsonl(

@@ -93,7 +93,7 @@ def _describe(error: pydantic.ValidationError, kind: type[Config], path: Path) -
         return f"Got unknown key {key!r} in {path}; allowed: {', '.join(allowed)}.{hint}"
     got = first.get("input")
     hint = ""
-    if isinstance(got, str) and _is_number(got):
+    if isinstance(got, str) and is_number(got):
         hint = " YAML reads 3e-4 and 1e6 as text: write 3.0e-4 and 1.0e+6, without quotes."
     return f"Got {key}={got!r} in {path}; {first['msg']}.{hint}"
 
@@ -107,7 +107,8 @@ def _keys_beside(kind: type[Config], parents: list[str]) -> list[str]:
     return list(kind.model_fields)
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a text would be a number, had YAML read it so."""
     try:
         float(text)
     except ValueError:

@@ -8,7 +8,7 @@ import stable_baselines3
 from pydantic import Field, PositiveInt, field_validator
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from agents.config import Config
+from agents.config import Config, is_number
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
     "PPO": stable_baselines3.PPO,
@@ -47,7 +47,7 @@ class AlgorithmConfig(Config):
                 f"unknown argument {unknown[0]!r}; allowed: {', '.join(sorted(allowed))}"
             )
         for name, value in kwargs.items():
-            if isinstance(value, str) and _is_number(value):
+            if isinstance(value, str) and is_number(value):
                 raise ValueError(f"{name}={value!r} is text in YAML; write it as 3.0e-4")
         return kwargs
 
@@ -78,11 +78,3 @@ class TrainConfig(Config):
     checkpoint_every: PositiveInt = 100_000
     stop_at_reward: float | None = None
     seed: int = 0
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
