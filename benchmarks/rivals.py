@@ -1,7 +1,11 @@
 """What we measure ourselves against: transformers' `generate`, CTranslate2, and no cache at all."""
 
+import contextlib
+import importlib.util
+import multiprocessing
 import tempfile
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -50,24 +54,45 @@ def re_encode(folder: Path, prompts: np.ndarray, new_tokens: int, dtype: torch.d
 def ctranslate2_generate(
     folder: Path, prompts: np.ndarray, new_tokens: int, kind: str
 ) -> Callable | None:
-    """CTranslate2's batched greedy generation in "float32" or "int8"; None where not installed."""
-    try:
-        import ctranslate2
-        from ctranslate2.converters import TransformersConverter
-    except ModuleNotFoundError:
+    """CTranslate2's batched greedy generation in "float32" or "int8"; None where not installed.
+
+    It lives in a process of its own: its threads spin while they wait and would slow us down.
+    """
+    if importlib.util.find_spec("ctranslate2") is None:
         return None
-    words = [[f"w{token}" for token in row] for row in prompts]
-    target = Path(tempfile.mkdtemp()) / kind
-    _with_plain_words(TransformersConverter)(str(folder)).convert(str(target), quantization=kind)
-    threads = torch.get_num_threads()
-    generator = ctranslate2.Generator(str(target), compute_type=kind, intra_threads=threads)
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    arguments = (theirs, folder, prompts, new_tokens, kind, torch.get_num_threads())
+    context.Process(target=_serve_ctranslate2, args=arguments, daemon=True).start()
 
     def run() -> None:
-        generator.generate_batch(
-            words, max_length=new_tokens, min_length=new_tokens, include_prompt_in_result=False
-        )
+        ours.send(True)
+        ours.recv()
 
     return run
+
+
+def _serve_ctranslate2(
+    connection: Connection,
+    folder: Path,
+    prompts: np.ndarray,
+    new_tokens: int,
+    kind: str,
+    threads: int,
+) -> None:
+    """Generates once for every message, and answers when done."""
+    import ctranslate2
+    from ctranslate2.converters import TransformersConverter
+
+    target = Path(tempfile.mkdtemp()) / kind
+    _with_plain_words(TransformersConverter)(str(folder)).convert(str(target), quantization=kind)
+    generator = ctranslate2.Generator(str(target), compute_type=kind, intra_threads=threads)
+    words = [[f"w{token}" for token in row] for row in prompts]
+    options = {"max_length": new_tokens, "min_length": new_tokens}
+    with contextlib.suppress(EOFError):  # the asking process has ended
+        while connection.recv():
+            generator.generate_batch(words, include_prompt_in_result=False, **options)
+            connection.send(True)
 
 
 def _with_plain_words(converter: type) -> type:

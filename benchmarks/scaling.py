@@ -35,7 +35,7 @@ def _by_rows(model: str, rows: Sequence[int], dtype: str, repeats: int) -> list[
     timings = timing.take_turns(runs, repeats)
     return [
         {
-            "what": "environment steps/s, all default rewards, resets included",
+            "what": "environment",
             "n": num_rows,
             "dtype": dtype,
             "steps_per_s": num_rows * STEPS / timings[str(num_rows)].median,
@@ -46,7 +46,7 @@ def _by_rows(model: str, rows: Sequence[int], dtype: str, repeats: int) -> list[
 
 
 def _episodes(model: str, num_rows: int, dtype: str) -> Callable[[], None]:
-    """Random actions through the environment as training sees it."""
+    """Random actions, all default rewards, resets included: the environment as training sees it."""
     env = gym.make_vec(
         "lm_envs/NextWord-v0",
         num_envs=num_rows,
@@ -85,7 +85,7 @@ def _by_context(model: str, dtype: str, repeats: int) -> list[dict[str, Any]]:
     shortest = timings[str(contexts[0])].median
     return [
         {
-            "what": "engine step by context",
+            "what": "engine",
             "n": CONTEXT_ROWS,
             "dtype": dtype,
             "context": context,
