@@ -81,8 +81,10 @@ def _serve_ctranslate2(
     threads: int,
 ) -> None:
     """Generates once for every message, and answers when done."""
-    import ctranslate2
-    from ctranslate2.converters import TransformersConverter
+    import ctranslate2  # type: ignore[import-not-found]  # optional
+    from ctranslate2.converters import (  # type: ignore[import-not-found]  # optional
+        TransformersConverter,
+    )
 
     target = Path(tempfile.mkdtemp()) / kind
     _with_plain_words(TransformersConverter)(str(folder)).convert(str(target), quantization=kind)
