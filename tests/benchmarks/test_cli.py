@@ -26,7 +26,7 @@ def test_an_unknown_subject_is_refused_with_the_list(run):
 def test_a_result_is_a_table_and_one_json_line(run, tmp_path):
     options = ("--model", "embedded", "--n", "2", "--dtype", "float32", "--repeats", "1")
     result = run("throughput", *options)
-    document = json.loads(result.output.splitlines()[-1])
+    document = json.loads(result.stdout.splitlines()[-1])
     assert {row["what"] for row in document["rows"]} == {
         *("environment", "engine", "transformers generate", "re-encoding, no cache"),
     }
