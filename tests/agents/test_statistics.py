@@ -16,3 +16,10 @@ def test_seeds_that_disagree_widen_the_interval():
     apart = alike + np.linspace(-2, 2, 5)[:, None]
     widths = [high - low for low, high in (mean_interval(alike), mean_interval(apart))]
     assert widths[1] > 3 * widths[0]
+
+
+def test_more_seeds_on_the_same_prompts_do_not_hide_the_luck_of_the_prompts():
+    """Regression: prompts were drawn anew for each seed, as if each seed had its own."""
+    prompts = np.random.default_rng(0).normal(0, 1, (1, 200))
+    widths = [high - low for low, high in map(mean_interval, (prompts, np.repeat(prompts, 9, 0)))]
+    assert widths[1] > 0.9 * widths[0]
