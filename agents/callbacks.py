@@ -13,7 +13,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from agents import checkpoints
 from agents.files import append_jsonl
-from agents.rollouts import mean_scores, run_episodes, spread
+from agents.rollouts import agent_policy, mean_scores, run_episodes, spread
 from agents.train_config import TrainConfig
 from lm_envs.envs.vector_env import LanguageVectorEnv
 
@@ -41,12 +41,7 @@ class Companion(BaseCallback):
 
     def evaluate(self) -> dict[str, float]:
         """Mean held-out scores of the agent as it is now."""
-        transcripts = run_episodes(
-            self._env,
-            lambda env, observations: self.model.predict(observations, deterministic=True)[0],
-            self._indices,
-        )
-        return mean_scores(transcripts)
+        return mean_scores(run_episodes(self._env, agent_policy(self.model), self._indices))
 
     def _on_training_start(self) -> None:
         self._start = time.monotonic()

@@ -3,7 +3,6 @@
 Owns how configuration files are read. Executes nothing from them.
 """
 
-import difflib
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,8 @@ from typing import Any, TypeVar
 
 import pydantic
 import yaml
+
+from lm_envs.checks import did_you_mean
 
 MAX_BYTES = 100_000
 
@@ -88,8 +89,7 @@ def _describe(error: pydantic.ValidationError, kind: type[Config], path: Path) -
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         allowed = _keys_beside(kind, [str(part) for part in first["loc"][:-1]])
-        close = difflib.get_close_matches(str(first["loc"][-1]), allowed, 1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(first["loc"][-1], allowed)
         return f"Got unknown key {key!r} in {path}; allowed: {', '.join(allowed)}.{hint}"
     got = first.get("input")
     hint = ""

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import torch
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -22,9 +21,9 @@ from agents.callbacks import CHECKPOINT
 from agents.config import UserError, reported
 from agents.files import write_json, write_text
 from agents.learner import make_algorithm, make_evaluation_env, make_training_env
-from agents.rollouts import run_episodes, spread
+from agents.rollouts import agent_policy, run_episodes, spread
 from agents.statistics import mean_interval
-from agents.train import agent_policy, inline, read_config, versions
+from agents.train import inline, read_config, versions
 from agents.train_config import TrainConfig
 from lm_envs.transcript import Transcript
 
@@ -60,7 +59,7 @@ def evaluate(folders: Sequence[Path], split: str, episodes: int) -> Episodes:
 
 
 def summarise(written: Episodes) -> dict[str, Any]:
-    """Mean and 95 % interval of every score of every policy, and of the agent's lead."""
+    """Mean and 95 % interval of each policy's scores; which baselines the agent's reward clears."""
     scores = {name: _arrays(seeds) for name, seeds in written.items()}
     policies = {
         name: {
@@ -145,9 +144,8 @@ def main(
         target = output or folders[0] / "evaluation"
         means = {name: scores["reward"]["mean"] for name, scores in policies.items()}
         intervals = {name: scores["reward"]["interval"] for name, scores in policies.items()}
-        device = "cuda" if torch.cuda.is_available() else "cpu"
         config = _config(folders[0]).model_dump()
-        document = {**summary, "split": split, "config": config, "versions": versions(device)}
+        document = {**summary, "split": split, "config": config, "versions": versions()}
         write_json(target / "evaluation.json", document)
         write_text(target / "samples.md", _markdown(written, samples))
         plots.score_bars(means, intervals, target / "rewards.png")

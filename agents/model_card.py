@@ -83,7 +83,7 @@ def _card(model: GPT2LMHeadModel, folder: Path, result: Mapping[str, Any], confi
         vocabulary=model.config.vocab_size,
         positions=model.config.n_positions,
         config=config,
-        export="lm_envs/assets/gpt2-embedded",
+        export=folder,
         tokens=result["tokens"] / 1e6,
         steps=result["steps"],
         minutes=result["minutes"],

@@ -1,10 +1,16 @@
 """Episodes of a policy on given examples: what training and evaluation judge by."""
 
 import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.baselines import Policy
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.transcript import Transcript
+
+
+def agent_policy(model: BaseAlgorithm) -> Policy:
+    """A Stable-Baselines3 agent, choosing the action it thinks best."""
+    return lambda env, observations: model.predict(observations, deterministic=True)[0]
 
 
 def spread(num_examples: int, episodes: int) -> np.ndarray:

@@ -13,16 +13,15 @@ import stable_baselines3.common.logger as sb3_logger
 import torch
 import typer
 import yaml
-from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from agents import checkpoints, plots
-from agents.baselines import BASELINES, Policy
+from agents.baselines import BASELINES
 from agents.callbacks import CHECKPOINT, METRICS, Companion
 from agents.config import UserError, load_config, reported
 from agents.files import write_json, write_text
 from agents.learner import make_algorithm, make_evaluation_env, make_training_env
-from agents.rollouts import mean_scores, run_episodes, spread
+from agents.rollouts import agent_policy, mean_scores, run_episodes, spread
 from agents.train_config import TrainConfig
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.transcript import Transcript
@@ -81,8 +80,9 @@ def read_config(folder: Path) -> TrainConfig:
     return load_config(TrainConfig, folder / CONFIG)
 
 
-def versions(device: str) -> dict[str, str]:
+def versions() -> dict[str, str]:
     """What a result depends on besides its configuration."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     found = {package: version(package) for package in PACKAGES}
     return found | {"python": platform.python_version(), "device": device}
 
@@ -97,13 +97,7 @@ def _prepare(config: TrainConfig, folder: Path, *, resume: bool) -> None:
     folder.mkdir(parents=True)
     resolved = yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
     write_text(folder / CONFIG, resolved)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    write_json(folder / "versions.json", versions(device))
-
-
-def agent_policy(model: BaseAlgorithm) -> Policy:
-    """The trained agent, choosing the action it thinks best."""
-    return lambda env, observations: model.predict(observations, deterministic=True)[0]
+    write_json(folder / "versions.json", versions())
 
 
 def _baselines(env: LanguageVectorEnv, config: TrainConfig) -> dict[str, float]:
@@ -145,8 +139,7 @@ def main(
         extra = [] if seed is None else [f"seed={seed}"]
         settings = load_config(TrainConfig, config, [*(assignments or []), *extra])
         result = train(settings, runs, resume=resume)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        typer.echo(json.dumps({**result, "versions": versions(device)}))
+        typer.echo(json.dumps({**result, "versions": versions()}))
 
 
 if __name__ == "__main__":

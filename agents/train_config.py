@@ -33,9 +33,16 @@ class EnvConfig(Config):
 class AlgorithmConfig(Config):
     """Which algorithm, and its arguments; a learning rate `lin_3.0e-4` falls linearly to 0."""
 
-    name: Literal["PPO", "A2C", "DQN", "QRDQN", "TRPO"]
+    name: str
     policy: str = "MlpPolicy"
     kwargs: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _listed(cls, name: str) -> str:
+        if name not in ALGORITHMS:
+            raise ValueError(f"allowed: {', '.join(map(repr, ALGORITHMS))}")
+        return name
 
     @field_validator("kwargs")
     @classmethod

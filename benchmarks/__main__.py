@@ -12,6 +12,8 @@ from rich.table import Table
 from agents.config import UserError, reported
 from agents.files import write_json
 from benchmarks import scaling, startup, throughput, timing
+from lm_envs.checks import check_choice
+from lm_envs.model.weights import DTYPES
 
 SUBJECTS = {
     "throughput": throughput.run,
@@ -37,9 +39,15 @@ COLUMNS = {
 
 def main(
     subject: Annotated[str, typer.Argument(help=", ".join(SUBJECTS))],
-    model: Annotated[str, typer.Option(help="gpt2-124m, embedded, or a folder")] = "gpt2-124m",
-    n: Annotated[list[int] | None, typer.Option(min=1, help="rows; again for more")] = None,
-    dtype: Annotated[list[str] | None, typer.Option(help="float32 or bfloat16")] = None,
+    model: Annotated[
+        str, typer.Option(help="gpt2-124m, embedded, or a folder; not for startup")
+    ] = "gpt2-124m",
+    n: Annotated[
+        list[int] | None, typer.Option(min=1, help="rows; again for more; not for startup")
+    ] = None,
+    dtype: Annotated[
+        list[str] | None, typer.Option(help="float32 or bfloat16; not for startup")
+    ] = None,
     repeats: Annotated[int, typer.Option(min=1)] = 5,
     output: Annotated[Path, typer.Option()] = Path("benchmarks/results"),
 ) -> None:
@@ -47,7 +55,9 @@ def main(
     with reported():
         if subject not in SUBJECTS:
             raise UserError(f"Got subject {subject!r}; allowed: {', '.join(SUBJECTS)}.")
-        kinds = dtype or ["float32", "bfloat16"]
+        kinds = dtype or list(DTYPES)
+        for kind in kinds:
+            check_choice("dtype", kind, DTYPES)
         result = SUBJECTS[subject](model, n or [1, 8, 64], kinds, repeats)
         document = {**result, "machine": timing.machine()}
         Console().print(table(document))

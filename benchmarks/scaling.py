@@ -50,7 +50,7 @@ def _episodes(model: str, num_rows: int, dtype: str) -> Callable[[], None]:
     env = gym.make_vec(
         "lm_envs/NextWord-v0",
         num_envs=num_rows,
-        model=model if model == weights.EMBEDDED else str(folder_of(model)),
+        model=str(folder_of(model)),
         dtype=dtype,
         autoreset_mode=AutoresetMode.SAME_STEP,
     )

@@ -17,6 +17,7 @@ from benchmarks import rivals, timing
 from benchmarks.models import GPT2_124M, folder_of
 from lm_envs.model import weights
 from lm_envs.model.engine import Engine
+from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.weights import DTYPES
 
 gym.register_envs(lm_envs)
@@ -54,10 +55,9 @@ def check_memory(folder: Any, num_rows: int, dtypes: Sequence[str]) -> None:  # 
     Raises:
         ValueError: Naming the largest batch that does fit.
     """
-    config = weights.load(folder, "cpu", dtypes[0]).config
-    size = max(DTYPES[dtype].itemsize for dtype in dtypes)
-    capacity = -(-(PROMPT + NEW) // 64) * 64
-    per_row = 2 * config.n_layer * config.n_embd * capacity * size + 8 * config.vocab_size * 4
+    networks = [weights.load(folder, "auto", dtype) for dtype in dtypes]
+    slots = max(_engine(network, 1).num_bytes for network in networks)
+    per_row = slots + 8 * networks[0].config.vocab_size * 4  # and logits, in a few copies
     largest = int(0.8 * timing.available_memory() // per_row)
     if num_rows > largest:
         raise ValueError(
@@ -95,13 +95,7 @@ def environment(model: str, num_rows: int, dtype: str) -> Callable[[], None]:
 def engine(model: str, prompts: np.ndarray, dtype: str) -> Callable[[], None]:
     """The same tokens through the bare engine."""
     network = weights.load(folder_of(model), "auto", dtype)
-    bare = Engine(
-        network,
-        len(prompts),
-        capacity=PROMPT + NEW,
-        num_candidates=CANDIDATES,
-        end_token=network.config.vocab_size - 1,
-    )
+    bare = _engine(network, len(prompts))
 
     def run() -> None:
         outputs = bare.prefill(np.arange(len(prompts)), list(prompts))
@@ -114,12 +108,23 @@ def engine(model: str, prompts: np.ndarray, dtype: str) -> Callable[[], None]:
 def step_cost(model: str, num_rows: int, dtype: str) -> dict[str, float]:
     """Bytes read and FLOPs of one decoding step at the mean context, from the shape."""
     network = weights.load(folder_of(model), "cpu", dtype)
-    config, size = network.config, DTYPES[dtype].itemsize
+    config = network.config
     block = config.n_embd * (4 * config.n_embd + 2 * config.n_inner)
     matrices = config.n_layer * block + config.vocab_size * config.n_embd
     context = PROMPT + NEW / 2
     cached = 2 * config.n_layer * config.n_embd * context * num_rows
-    return {"bytes": (matrices + cached) * size, "flops": 2 * (matrices * num_rows + cached)}
+    read = matrices * network.dtype.itemsize + cached * network.attention_dtype.itemsize
+    return {"bytes": read, "flops": 2 * (matrices * num_rows + cached)}
+
+
+def _engine(network: GPT2, num_rows: int) -> Engine:
+    return Engine(
+        network,
+        num_rows,
+        capacity=PROMPT + NEW,
+        num_candidates=CANDIDATES,
+        end_token=network.config.vocab_size - 1,
+    )
 
 
 def _compare(model: str, num_rows: int, dtype: str, repeats: int) -> list[Row]:

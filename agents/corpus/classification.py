@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from agents.corpus import translation
 from agents.corpus.prose import plain_texts
-from agents.corpus.sources import countries, split_of
+from agents.corpus.sources import HELD_OUT, countries
+from lm_envs.tasks.examples import split_of
 
 TOPICS = {
     "Geography": "geography",
@@ -52,7 +53,7 @@ def _topics() -> Iterator[dict[str, str]]:
                 short = " ".join(re.split(r"(?<=\.) ", text)[0].split()[:MAX_WORDS])
                 if len(short.split()) >= 8 and counts[section] < TEXTS_PER_TOPIC:
                     counts[section] += 1
-                    split = split_of(f"factbook-{code}")
+                    split = split_of(f"factbook-{code}", HELD_OUT)
                     yield {"text": short, "label": label, "kind": "topic", "split": split}
 
 

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from agents.corpus.sources import clean, countries, split_of
+from agents.corpus.sources import HELD_OUT, clean, countries
+from lm_envs.tasks.examples import split_of
 
 COUNTRIES = (
     *("ar", "as", "au", "be", "bl", "br", "bu", "ca", "ci", "ch", "co", "cs", "cu", "cy"),
@@ -77,7 +78,7 @@ def facts() -> Iterator[dict[str, str]]:
                     "context": statement.format(name=name, answer=answer),
                     "subject": name,
                     "relation": relation,
-                    "split": split_of(f"{name} {relation}"),
+                    "split": split_of(f"{name} {relation}", HELD_OUT),
                 }
 
 

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator
 
-from agents.corpus.sources import split_of
+from lm_envs.tasks.examples import split_of
 
 FAMILIES_ZH = (
     (

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from agents.corpus.sources import clean, countries, speeches, split_of
+from agents.corpus.sources import HELD_OUT, clean, countries, speeches
+from lm_envs.tasks.examples import split_of
 
 FIRST_YEAR_SHIPPED = 1900
 MIN_WORDS, MAX_WORDS = 80, 140
@@ -14,10 +15,14 @@ PASSAGES_PER_DOCUMENT = {"train": 8, "validation": 30, "test": 30}
 def documents() -> Iterator[tuple[str, str, list[str]]]:
     """Every document as (name, split, paragraphs); a paragraph is plain running prose."""
     for name, paragraphs in speeches():
-        yield name, split_of(name), [text for text in paragraphs if _is_prose(text)]
+        yield name, split_of(name, HELD_OUT), [text for text in paragraphs if _is_prose(text)]
     for code, entry in countries():
         name = f"factbook-{code}"
-        yield name, split_of(name), [text for text in plain_texts(entry) if _is_prose(text)]
+        yield (
+            name,
+            split_of(name, HELD_OUT),
+            [text for text in plain_texts(entry) if _is_prose(text)],
+        )
 
 
 def passages() -> Iterator[dict[str, str]]:

@@ -3,7 +3,6 @@
 Owns cleaning: one paragraph of plain text in, the same without markup out.
 """
 
-import hashlib
 import importlib.util
 import json
 import re
@@ -13,7 +12,8 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
-SPLITS = ("train", "validation", "test")
+HELD_OUT = 0.06
+"""Share of documents and facts for validation, and as much for test."""
 
 
 def package_folder(package: str) -> Path:
@@ -52,11 +52,3 @@ def clean(text: str) -> str:
     text = text.translate(str.maketrans("‘’“”\u00a0\u202f", "''\"\"  "))
     text = re.sub(r"\s*(--|—|–)\s*", " - ", text)
     return re.sub(r"\s+", " ", text).strip()
-
-
-def split_of(fact: str, held_out: float = 0.06) -> str:
-    """Split of a fact or document, by its hash: the same for every row made of it."""
-    share = int.from_bytes(hashlib.sha256(fact.encode()).digest()[:4], "big") / 2**32
-    if share < held_out:
-        return "test"
-    return "validation" if share < 2 * held_out else "train"

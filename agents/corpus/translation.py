@@ -12,7 +12,8 @@ from typing import Literal
 import numpy as np
 from babel import Locale, dates, lists, numbers, units
 
-from agents.corpus.sources import split_of
+from agents.corpus.sources import HELD_OUT
+from lm_envs.tasks.examples import split_of
 
 LOCALES = {"fr": "fr", "zh": "zh_Hans"}
 UNITS = (
@@ -67,7 +68,7 @@ def pairs() -> Iterator[dict[str, str]]:
             if source == target or (source, language) in seen or not target:
                 continue
             seen.add((source, language))
-            split = split_of(f"{kind} {fact}")
+            split = split_of(f"{kind} {fact}", HELD_OUT)
             row = {"source": source, "target": target, "pair": f"en-{language}"}
             yield row | {"kind": kind, "split": split}
 

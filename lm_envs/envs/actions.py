@@ -30,7 +30,7 @@ class TopKActions:
         self.space = gym.spaces.Discrete(k)
 
     def check(self, actions: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Actions (N,) int64.
+        """Actions (N,) int64; 0 where `rows` is False, whose actions are ignored.
 
         Raises:
             ValueError: If they are not N whole numbers, or one of `rows` is outside 0 .. k - 1.
@@ -48,13 +48,11 @@ class TopKActions:
                 f"Got action {actions[row]} in row {row}; allowed: 0 to {self.num_candidates - 1}, "
                 "the ranks of the model's best next words."
             )
-        return actions.astype(np.int64)
+        return np.where(rows, actions, 0).astype(np.int64)
 
     def to_tokens(self, actions: np.ndarray, outputs: Outputs) -> np.ndarray:
         """Tokens (N,) int64 that the actions (N,) write."""
-        return np.take_along_axis(outputs.candidates, actions[:, None] % self.num_candidates, 1)[
-            :, 0
-        ]
+        return np.take_along_axis(outputs.candidates, actions[:, None], 1)[:, 0]
 
 
 ACTIONS = {"top_k": TopKActions}

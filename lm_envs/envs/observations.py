@@ -67,8 +67,8 @@ def repeat_lengths(candidates: np.ndarray, drafts: Drafts) -> np.ndarray:
     0: the word is new; 1: the word was written before; 2: it was written after the same word.
     """
     tokens, lengths = drafts.tokens, drafts.lengths  # (N, T), (N,)
-    is_written = np.arange(tokens.shape[1]) < lengths[:, None]
-    is_same = (tokens[:, :, None] == candidates[:, None, :]) & is_written[:, :, None]  # (N, T, K)
+    is_written = drafts.is_written[:, :, None]
+    is_same = (tokens[:, :, None] == candidates[:, None, :]) & is_written  # (N, T, K)
     last = np.take_along_axis(tokens, np.maximum(lengths - 1, 0)[:, None], 1)
     follows_last = is_same[:, 1:] & (tokens[:, :-1] == last)[:, :, None]
     return is_same.any(1).astype(np.int8) + follows_last.any(1)

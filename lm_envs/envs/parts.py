@@ -3,15 +3,14 @@
 Owns the meaning of the constructor's arguments; each is checked here, before anything is allocated.
 """
 
-import difflib
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from gymnasium.vector import AutoresetMode
 
+from lm_envs.checks import check_choice, check_count, did_you_mean
 from lm_envs.envs.actions import TopKActions, make_actions
 from lm_envs.envs.episodes import Episodes
 from lm_envs.envs.observations import HiddenObservation, make_observation
@@ -73,28 +72,6 @@ def assemble(
     return Parts(tokenizer, made, engine, episodes, chosen, seen)
 
 
-def check_choice(name: str, value: object, allowed: Iterable[object]) -> None:
-    """Refuses a value that is not among the allowed.
-
-    Raises:
-        ValueError: Naming them.
-    """
-    allowed = list(allowed)
-    if value not in allowed:
-        names = ", ".join(repr(choice) for choice in allowed)
-        raise ValueError(f"Got {name}={value!r}; allowed: {names}.")
-
-
-def check_count(name: str, value: object) -> None:
-    """Refuses what is no whole number of 1 or more.
-
-    Raises:
-        ValueError: Naming the argument.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"Got {name}={value!r}; allowed: a whole number, 1 or more.")
-
-
 def autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:
     """Gymnasium's enum from its value or its name in lower case."""
     if isinstance(mode, AutoresetMode):
@@ -109,11 +86,9 @@ def _check_task_options(task_class: type, options: Mapping[str, Any]) -> None:
     allowed = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
     for name in options:
         if name not in allowed:
-            close = difflib.get_close_matches(name, allowed, 1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
             raise ValueError(
                 f"Got unknown argument {name!r}; allowed: the environment's own and "
-                f"{', '.join(allowed)}.{hint}"
+                f"{', '.join(allowed)}.{did_you_mean(name, allowed)}"
             )
 
 

@@ -13,8 +13,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from lm_envs import rendering
+from lm_envs.checks import check_choice, check_count
 from lm_envs.envs.options import rows_and_pins
-from lm_envs.envs.parts import assemble, check_choice, check_count
+from lm_envs.envs.parts import assemble
 from lm_envs.envs.parts import autoreset_mode as autoreset_mode_of
 from lm_envs.model.engine import Outputs
 from lm_envs.model.weights import EMBEDDED
@@ -295,7 +296,7 @@ class LanguageVectorEnv(VectorEnv):
     def _final_info(self, row: int) -> dict[str, Any]:
         episodes = self._episodes
         scores = {name: float(values[row]) for name, values in self._scores.items()}
-        scores["reward"] = float(self.task.reward.total(self._scores)[row])
+        scores["reward"] = float(episodes.values[row])
         return {
             "prompt": self.tokenizer.decode(episodes.prompts[row]),
             "reference": episodes.reference(row),

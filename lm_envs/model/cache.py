@@ -12,7 +12,7 @@ BLOCK = 16
 
 
 class KVSlots:
-    """Keys and values of N rows, (L, N, H, C, d) each, for at most C positions a row.
+    """Keys and values of N rows, (L, N, H, C, d) each; C is the capacity in whole blocks.
 
     Allocated once; decoding writes in place.
     """
@@ -28,10 +28,10 @@ class KVSlots:
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
+        capacity = -(-capacity // BLOCK) * BLOCK
         shape = (num_layers, num_rows, num_heads, capacity, head_size)
         self.keys = torch.zeros(shape, dtype=dtype, device=device)
         self.values = torch.zeros(shape, dtype=dtype, device=device)
-        self.capacity = capacity
 
     @property
     def num_bytes(self) -> int:

@@ -70,7 +70,7 @@ class Engine:
             num_rows=num_rows,
             num_heads=config.n_head,
             head_size=config.n_embd // config.n_head,
-            capacity=_round_up(capacity, BLOCK),
+            capacity=capacity,
             dtype=model.attention_dtype,
             device=model.device,
         )

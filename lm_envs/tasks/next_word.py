@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from lm_envs.checks import check_count
 from lm_envs.tasks.examples import read_texts
 from lm_envs.tasks.reward import Reward
 from lm_envs.tasks.task import Example
@@ -18,7 +19,7 @@ class NextWord:
     Args:
         tokenizer: Cuts passages into tokens.
         dataset: "embedded", a .txt, .jsonl, .csv or .tsv file, or a hub dataset.
-        split: "train", "validation" or "test"; whole documents are held out, not lines.
+        split: "train", "validation" or "test"; of the embedded prose whole documents are held out.
         column: Field of the passages in a file or dataset with several.
         prompt_tokens: How much of the passage is the prompt; at most half of a short one.
         max_new_tokens: Budget of an episode.
@@ -39,9 +40,8 @@ class NextWord:
         max_new_tokens: int = 24,
         rewards: Mapping[str, float] | None = None,
     ) -> None:
-        for name, value in (("prompt_tokens", prompt_tokens), ("max_new_tokens", max_new_tokens)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"Got {name}={value!r}; allowed: a whole number, 1 or more.")
+        check_count("prompt_tokens", prompt_tokens)
+        check_count("max_new_tokens", max_new_tokens)
         self.prompt_tokens = prompt_tokens
         self.max_new_tokens = max_new_tokens
         self.reward = Reward(dict(DEFAULT_REWARDS if rewards is None else rewards))

@@ -1,11 +1,11 @@
 """What is paid: a weighted sum of named scores."""
 
-import difflib
 import math
 from collections.abc import Mapping
 
 import numpy as np
 
+from lm_envs.checks import did_you_mean
 from lm_envs.tasks.scores import SCORES, Drafts
 
 
@@ -35,8 +35,7 @@ class Reward:
 
 def _check(name: str, weight: float) -> None:
     if name not in SCORES:
-        close = difflib.get_close_matches(str(name), SCORES, 1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(name, SCORES)
         raise ValueError(f"Got unknown score {name!r}; allowed: {', '.join(SCORES)}.{hint}")
     is_number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
     if not (is_number and math.isfinite(weight)):

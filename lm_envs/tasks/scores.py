@@ -52,9 +52,7 @@ def fluency(drafts: Drafts) -> np.ndarray:
 
 def repetition(drafts: Drafts, n: int = 2) -> np.ndarray:
     """Share of n-grams that the draft already held, (N,) in [0, 1]; 0 means all are new."""
-    is_gram = drafts.is_written[:, n - 1 :]  # (N, T - n + 1)
-    counts = np.maximum(drafts.lengths - (n - 1), 0)
-    return _mean(_is_repeated(drafts, n), is_gram, counts)
+    return _mean_over_grams(_is_repeated(drafts, n), drafts, n)
 
 
 def distinct(drafts: Drafts, n: int = 2) -> np.ndarray:
@@ -62,9 +60,7 @@ def distinct(drafts: Drafts, n: int = 2) -> np.ndarray:
 
     Source: Li et al. 2016, https://arxiv.org/abs/1510.03055 (distinct-1, distinct-2).
     """
-    is_gram = drafts.is_written[:, n - 1 :]
-    counts = np.maximum(drafts.lengths - (n - 1), 0)
-    return _mean(~_is_repeated(drafts, n), is_gram, counts)
+    return _mean_over_grams(~_is_repeated(drafts, n), drafts, n)
 
 
 def overlap(drafts: Drafts) -> np.ndarray:
@@ -98,6 +94,12 @@ def _is_repeated(drafts: Drafts, n: int) -> np.ndarray:
         is_same &= words[:, :, None] == words[:, None, :]
     is_earlier = np.tri(size, k=-1, dtype=bool)
     return np.any(is_same & is_earlier, axis=-1)
+
+
+def _mean_over_grams(values: np.ndarray, drafts: Drafts, n: int) -> np.ndarray:
+    """Mean of (N, T - n + 1) values over the n-grams that are written; 0 where there are none."""
+    counts = np.maximum(drafts.lengths - (n - 1), 0)
+    return _mean(values, drafts.is_written[:, n - 1 :], counts)
 
 
 def _mean(

@@ -23,6 +23,22 @@ def test_an_unknown_subject_is_refused_with_the_list(run):
     assert "Got subject 'speed'; allowed: throughput, scaling, startup." in result.output
 
 
+def test_an_unknown_dtype_is_refused(run):
+    result = run("throughput", "--model", "embedded", "--dtype", "float16")
+    assert result.exit_code == 2
+    assert "Got dtype='float16'; allowed: 'float32', 'bfloat16'." in result.output
+
+
+def test_the_slots_of_bfloat16_are_counted_as_they_are_kept():
+    """Regression: attention is float32 on CPU, the bytes were counted as bfloat16."""
+    exact, fast = (
+        throughput.step_cost("embedded", 64, dtype)["bytes"] for dtype in ("float32", "bfloat16")
+    )
+    context = throughput.PROMPT + throughput.NEW / 2
+    cached = 2 * 4 * 256 * context * 64 * 4
+    assert fast - cached == (exact - cached) / 2
+
+
 def test_a_result_is_a_table_and_one_json_line(run, tmp_path):
     options = ("--model", "embedded", "--n", "2", "--dtype", "float32", "--repeats", "1")
     result = run("throughput", *options)
