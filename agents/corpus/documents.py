@@ -5,16 +5,18 @@ Owns which documents a part has in each split. Knows nothing of tokens.
 
 from collections.abc import Iterator
 
-from agents.corpus import classification, facts, paraphrase, prose, translation
+from agents.corpus import classification, dialogue, facts, paraphrase, prose, translation
 from lm_envs.tasks import templates
 
-PARTS = ("prose", "facts", "translation", "paraphrase", "classification")
+PARTS = ("prose", "facts", "translation", "paraphrase", "classification", "dialogue")
 
 
 def documents(part: str, split: str) -> list[str]:
     """Texts of one part and split, in a fixed order."""
     if part == "prose":
         return ["\n".join(texts) for _, held, texts in prose.documents() if held == split and texts]
+    if part == "dialogue":
+        return [text for held, text in dialogue.dialogues() if held == split]
     return ["".join(pair) for held, pair in _PAIRS[part]() if held == split]
 
 

@@ -15,10 +15,9 @@ COUNTRIES = (
     *("pk", "pm", "pe", "rp", "pl", "po", "ro", "rs", "sa", "sg", "si", "sf", "sp", "su"),
     *("sw", "sz", "sy", "tw", "tz", "th", "ts", "tu", "ug", "uk", "us", "uy", "uz", "ve"),
     *("vm", "za", "zi", "af", "al", "ag", "ao", "aj", "am", "bg", "bo", "cb", "cm", "ce"),
-    *("do", "es", "et", "gt", "gg", "ha", "ku", "la", "le", "mc", "md", "mn", "nu", "pa"),
+    *("do", "es", "gt", "gg", "ha", "ku", "la", "le", "mc", "md", "mn", "nu", "pa"),
     *("qa", "rw", "sn", "ri", "so", "ta", "ua", "up", "ym"),
 )
-"""Factbook codes of the countries that are asked about."""
 """Factbook codes of the countries that are asked about."""
 
 FIELDS = {
@@ -46,6 +45,11 @@ FIELDS = {
         ("Geography", "Climate"),
         "What is the climate of {name}?",
         "The climate of {name} is {answer}.",
+    ),
+    "currency": (
+        ("Economy", "Exchange rates", "Currency"),
+        "What is the currency of {name}?",
+        "People in {name} pay in {answer}.",
     ),
     "language": (
         ("People and Society", "Languages", "Languages"),
@@ -100,7 +104,8 @@ def _at(entry: dict[str, Any], path: tuple[str, ...]) -> str:
 
 def _short(text: str) -> str:
     """First item of a list, without figures or remarks; empty where it is long."""
-    text = re.sub(r"\([^)]*\)", "", text)
+    text = re.sub(r"\([^)]*\)| per US dollar|^metropolitan France: ", "", text)
     text = re.split(r"[;,]| note| - |: ", text)[0]
-    text = re.sub(r"\s+[\d.,]+%?( m)?$|<.*", "", text).strip(" .")
-    return text if 2 < len(text) <= 40 and not re.search(r"\d{3}|%", text) else ""
+    text = re.sub(r"\s+[\d.,]+%?( m)?$|<.*", "", text).strip(" .-")
+    is_odd = re.search(r"\d{3}|%|[a-z][A-Z]", text)
+    return text if 2 < len(text) <= 40 and not is_odd else ""

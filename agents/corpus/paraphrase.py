@@ -34,6 +34,31 @@ FAMILIES_ZH = (
         (("学中文", "去北京", "买一本书", "休息", "喝茶", "看电影", "回家"),),
     ),
     ("{0}很忙", "{0}没有空闲时间", (("我今天", "他最近", "老师", "爸爸", "我们", "医生", "妈妈"),)),
+    (
+        "{0}喜欢{1}",
+        "{1}是{0}的爱好",
+        (("他", "我妹妹", "小王", "爷爷", "孩子们"), ("唱歌", "画画", "游泳", "下棋", "钓鱼")),
+    ),
+    (
+        "{0}每天都{1}",
+        "{0}天天{1}",
+        (("他", "我", "妈妈", "我们", "小李"), ("跑步", "看书", "做饭", "喝咖啡", "坐地铁")),
+    ),
+    (
+        "{0}比{1}便宜",
+        "{1}比{0}贵",
+        (("苹果", "茶", "自行车", "面条", "这家店"), ("葡萄", "咖啡", "汽车", "牛肉", "那家店")),
+    ),
+    (
+        "{0}以前住在{1}",
+        "{0}过去在{1}居住",
+        (("他们", "我爷爷", "王老师", "这位作家"), ("上海", "乡下", "海边", "巴黎", "山里")),
+    ),
+    (
+        "{0}已经{1}了",
+        "{1}这件事{0}做完了",
+        (("我", "他", "姐姐", "经理"), ("订票", "付款", "买菜", "写报告", "洗车")),
+    ),
 )
 FAMILIES_EN = (
     (
@@ -77,12 +102,44 @@ FAMILIES_EN = (
         (("repair", "clean", "sell", "protect"), ("bridge", "house", "river", "garden", "school")),
     ),
     (
-        "{0} people live in {1}.",
-        "{1} has {2} inhabitants.",
-        (("Many", "Few"), ("the city", "this valley", "the north", "our village")),
+        "Many people live in {0}.",
+        "{0} has many inhabitants.",
+        (("the city", "this valley", "the north", "our village", "the capital"),),
+    ),
+    (
+        "{0} is older than {1}.",
+        "{1} is younger than {0}.",
+        (("My brother", "The teacher", "Her friend", "Anna"), ("Paul", "the doctor", "my sister")),
+    ),
+    (
+        "{0} bought {1} yesterday.",
+        "Yesterday {0} purchased {1}.",
+        (("my mother", "our neighbour", "the company"), ("a car", "two tickets", "some bread")),
+    ),
+    (
+        "It is not easy to {0} {1}.",
+        "To {0} {1} is difficult.",
+        (("learn", "teach", "explain"), ("a language", "history", "this game", "the rules")),
+    ),
+    (
+        "{0} did not {1} the {2}.",
+        "{0} failed to {1} the {2}.",
+        (("He", "She", "The team"), ("find", "finish", "win"), ("race", "work", "prize")),
+    ),
+    (
+        "{0} because it {1}.",
+        "It {1}, so {0}.",
+        (
+            ("we stayed at home", "they closed the road", "the game was stopped"),
+            ("rained", "snowed", "was too dark"),
+        ),
+    ),
+    (
+        "The {0} was built by {1}.",
+        "{1} built the {0}.",
+        (("house", "bridge", "church", "tower"), ("the Romans", "her father", "the city")),
     ),
 )
-_PLURALS = {"Many": "many", "Few": "few"}
 
 
 def pairs() -> Iterator[dict[str, str]]:
@@ -90,8 +147,10 @@ def pairs() -> Iterator[dict[str, str]]:
     for language, families in (("en", FAMILIES_EN), ("zh", FAMILIES_ZH)):
         for source, target, lists in families:
             for words in itertools.product(*lists):
-                extra = _PLURALS.get(words[0], "")
-                text, other = source.format(*words, extra), target.format(*words, extra)
-                other = other[0].upper() + other[1:]
+                text, other = (_sentence(pattern.format(*words)) for pattern in (source, target))
                 split = split_of(f"paraphrase {text}", held_out=0.1)
                 yield {"text": text, "target": other, "language": language, "split": split}
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]

@@ -54,25 +54,31 @@ def plain_texts(entry: Any) -> Iterator[str]:  # noqa: ANN401 - JSON of unknown 
         for value in entry.values():
             yield from plain_texts(value)
     elif isinstance(entry, str):
-        yield re.sub(r"\b([A-Z])([A-Z'-]{2,})\b", _lower_name, clean(entry))
+        yield re.sub(r"\b[A-Z][A-Z']*[A-Z]\b", _as_in_prose, clean(entry))
 
 
-def _lower_name(match: re.Match[str]) -> str:
+def _as_in_prose(match: re.Match[str]) -> str:
     """The Factbook capitalises family names (DE GAULLE); prose does not."""
     word = match.group(0)
-    return word if word in _ACRONYMS else match.group(1) + match.group(2).lower()
+    is_name = len(word) > 2 and set(word) & set("AEIOUY") and word not in _ACRONYMS
+    return word.capitalize() if is_name else word
 
 
 _ACRONYMS = {
-    *("NATO", "USSR", "UNESCO", "OPEC", "ASEAN", "GDP", "IMF", "WTO", "UNICEF", "USA", "FRG"),
-    *("GDR", "OECD", "AIDS", "HIV", "CIS", "UAE", "OAS", "OSCE", "ECOWAS", "ISIS", "PLO"),
+    *("ANC", "ANZUS", "AQIM", "ASEAN", "AIDS", "CAR", "CIS", "COFA", "COVID", "DOE"),
+    *("ECOWAS", "EEC", "EPRDF", "EUFOR", "FARC", "FIFA", "FIS", "GNU", "HAMAS", "HIV"),
+    *("IDF", "III", "IMF", "ISIS", "JCPOA", "KANU", "NAFTA", "NASA", "NATO", "NGO"),
+    *("NUG", "OAS", "OECD", "OPEC", "OSCE", "PLO", "PRI", "ROK", "SADC", "SFOR", "SWAPO"),
+    *("TAAF", "TFG", "UAE", "UAV", "UMNO", "UNESCO", "UNHCR", "UNICEF", "UNITA", "UNMIK"),
+    *("UNSC", "USA", "USD", "USMCA", "USSR", "WWII"),
 }
+"""Capitals to keep besides those without a vowel, which are no names."""
 
 
 def _is_prose(text: str) -> bool:
-    """Whole sentences of mostly lower-case words, few digits and no lists."""
+    """Whole sentences of mostly lower-case words, few digits and no lists or footers."""
     letters = [character for character in text if character.isalpha()]
-    if len(text) < 120 or len(letters) < 0.72 * len(text):
+    if len(text) < 120 or len(letters) < 0.72 * len(text) or "World Factbook" in text:
         return False
     is_sentence = text[0].isupper() and text[-1] in ".!?\"'"
     lower = sum(letter.islower() for letter in letters) / len(letters)
