@@ -1,0 +1,63 @@
+"""Scores that a caller brings: any callable, or a path to one, held to the contract of ours.
+
+The only module that imports code by a path a caller wrote. Knows nothing of what is scored.
+"""
+
+import importlib
+import inspect
+import math
+from collections.abc import Sequence
+
+from lm_envs.checks import did_you_mean
+from lm_envs.tasks.text_scores import TEXT_SCORES, TextFunction
+from lm_envs.tasks.words import normalised
+
+
+def load_score(source: str | TextFunction) -> TextFunction:
+    """A caller's own score, held to the contract: blank text 0, both sides NFC, a finite number.
+
+    Args:
+        source: A callable `(text, references) -> float`, or "package.module:function". A path is
+            imported, which **runs that module's code**: give only paths you trust.
+
+    Raises:
+        ValueError: If the path leads to no function, or it does not take a text and references;
+            and from the score itself, if it returns anything but a finite number.
+    """
+    function = _imported(source) if isinstance(source, str) else source
+    name = source if isinstance(source, str) else getattr(function, "__name__", repr(function))
+    _check_signature(function, name)
+
+    def score(text: str, references: Sequence[str]) -> float:
+        if not text.strip():
+            return 0.0
+        value = float(function(normalised(text), [normalised(r) for r in references]))
+        if not math.isfinite(value):
+            raise ValueError(f"Got {value} from score {name!r}; allowed: a finite number.")
+        return value
+
+    return score
+
+
+def _imported(path: str) -> TextFunction:
+    module_name, colon, function_name = path.partition(":")
+    if not (module_name and colon and function_name):
+        hint = did_you_mean(path, TEXT_SCORES)
+        raise ValueError(f"Got score {path!r}; allowed: 'package.module:function'.{hint}")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        remedy = "install it, or put its folder on PYTHONPATH"
+        raise ValueError(f"Got score {path!r}, but no module {error.name!r}; {remedy}.") from None
+    if not hasattr(module, function_name):
+        hint = did_you_mean(function_name, vars(module))
+        raise ValueError(f"Got score {path!r}, but no such name in {module_name}.{hint}")
+    return getattr(module, function_name)
+
+
+def _check_signature(function: TextFunction, name: str) -> None:
+    try:
+        inspect.signature(function).bind("text", ["reference"])
+    except TypeError as error:
+        allowed = "a function (text: str, references: Sequence[str]) -> float"
+        raise ValueError(f"Got score {name!r}: {error}; allowed: {allowed}.") from None
