@@ -1,6 +1,7 @@
-"""Pictures of a transcript: ANSI text or an RGB frame. Pure; model text can command nothing."""
+"""Pictures of a transcript: ANSI text, HTML or an RGB frame. Pure; model text commands nothing."""
 
 import unicodedata
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,8 @@ WIDTH, HEIGHT = 640, 360
 MARGIN, FONT_SIZE, LINE_HEIGHT = 16, 17, 25
 BACKGROUND, GREY, WHITE = (24, 26, 32), (130, 135, 148), (235, 235, 240)
 LOSS, NEUTRAL, GAIN = (240, 96, 96), (215, 215, 220), (90, 210, 130)
+TINT = 0.45
+"""Most of the background of a word in HTML; the ink above stays legible in light and dark."""
 
 Colour = tuple[int, int, int]
 
@@ -31,6 +34,26 @@ def ansi(transcript: Transcript) -> str:
     with console.capture() as capture:
         console.print(text)
     return capture.get()
+
+
+def html(transcript: Transcript) -> str:
+    """A `<figure>` for any page: the prompt dim, each word on red (cost) or green (gain).
+
+    The reward of a word is its tooltip, and a cost is underlined too. All text is escaped; there is
+    no script and no link. The ink is that of the page, light or dark.
+    """
+    prompt = f'<span style="opacity:.65">{escape(_printable(transcript.prompt))}</span>'
+    caption = escape(_printable(_caption(transcript)))
+    style = "white-space:pre-wrap;overflow-wrap:anywhere"
+    text = f'<p dir="auto" style="{style}">{prompt}{html_words(transcript)}</p>'
+    return f'<figure class="transcript">{text}<figcaption>{caption}</figcaption></figure>'
+
+
+def html_words(transcript: Transcript) -> str:
+    """The written words alone as `<span>`s, coloured as by `html`."""
+    largest = _largest(transcript)
+    words = zip(transcript.words, transcript.rewards, strict=True)
+    return "".join(_span(word, reward, reward / largest) for word, reward in words)
 
 
 def rgb(transcript: Transcript) -> np.ndarray:
@@ -62,8 +85,19 @@ def _caption(transcript: Transcript) -> str:
 
 def _colours(transcript: Transcript) -> list[Colour]:
     """One colour a word, symmetric about 0, full at the largest reward of the episode."""
-    largest = max(np.abs(transcript.rewards).max(initial=0.0), 1e-9)
+    largest = _largest(transcript)
     return [_blend(reward / largest) for reward in transcript.rewards]
+
+
+def _largest(transcript: Transcript) -> float:
+    return float(max(np.abs(transcript.rewards).max(initial=0.0), 1e-9))
+
+
+def _span(word: str, reward: float, share: float) -> str:
+    colour = "rgba({},{},{},{:.2f})".format(*(GAIN if share > 0 else LOSS), TINT * abs(share))
+    cost = ";text-decoration:underline dotted" if share < 0 else ""
+    style = f"background:{colour}{cost}"
+    return f'<span style="{style}" title="{reward:+.3f}">{escape(_printable(word))}</span>'
 
 
 def _blend(share: float) -> Colour:

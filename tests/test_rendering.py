@@ -1,3 +1,5 @@
+from html.parser import HTMLParser
+
 import numpy as np
 import pytest
 
@@ -49,3 +51,41 @@ def test_a_frame_shows_gain_in_green():
     frame = rendering.rgb(make_transcript([" mmmmm"], [1.0])).astype(int)
     is_green = (np.abs(frame - np.array(rendering.GAIN)) < 3).all(-1)
     assert is_green.any()
+
+
+def test_html_shows_gain_on_green_and_cost_underlined_on_red():
+    shown = rendering.html(make_transcript([" good", " bad", " so"], [0.2, -0.1, 0.0]))
+    green, red = ("rgba({},{},{},".format(*colour) for colour in (rendering.GAIN, rendering.LOSS))
+    assert f'<span style="background:{green}0.45)" title="+0.200"> good</span>' in shown
+    assert f"background:{red}0.23);text-decoration:underline dotted" in shown
+    assert f'<span style="background:{red}0.00)" title="+0.000"> so</span>' in shown
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["<script>alert(1)</script>", '" onmouseover="alert(1)', "</span><img src=x>", "&lt;b&gt;"],
+)
+def test_html_in_model_text_is_shown_as_text(word):
+    shown = rendering.html(make_transcript([word], [0.1], prompt=word))
+    assert texts_of(shown) == [word, word, "reward +0.100  budget  fluency 0.50"]
+
+
+def test_html_obeys_no_control_character():
+    shown = rendering.html(make_transcript(["\x00\x1b\u202e"], [0.0]))
+    assert "\ufffd\ufffd\ufffd</span>" in shown
+
+
+def texts_of(markup):
+    """What a browser shows, in pieces; refuses every tag but ours."""
+    pieces = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag, attributes):
+            assert tag in ("figure", "p", "span", "figcaption")
+            assert {name for name, _ in attributes} <= {"class", "style", "title", "dir"}
+
+        def handle_data(self, text):
+            pieces.append(text)
+
+    Reader().feed(markup)
+    return pieces
