@@ -1,54 +1,54 @@
-"""Policies to beat: random, greedy, sampling and top-p over the same candidates as the agent.
+"""Policies to beat: random, greedy, sampling and top-p over the same proposals as the agent.
 
-All of them choose among the K candidates that the environment offers, so that what is compared is
-the choice and not the choices.
+All of them choose among what the model proposes to the agent, words or lines, so that what is
+compared is the choice and not the choices.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
-from lm_envs.envs.vector_env import LanguageVectorEnv
+from lm_envs.envs.vector_env import LanguageVectorEnv, Observations
 
-Policy = Callable[[LanguageVectorEnv, np.ndarray], np.ndarray]
+Policy = Callable[[LanguageVectorEnv, Observations], np.ndarray]
 """Actions (N,) for an environment and its observations (N, ...)."""
 
 
 def greedy() -> Policy:
     """The most likely word."""
-    return lambda env, observations: np.zeros(env.num_envs, np.int64)
+    return lambda env, observations: env.of_ranks(np.zeros(env.num_envs, np.int64))
 
 
 def uniform(seed: int = 0) -> Policy:
-    """Any candidate, all alike."""
+    """Any proposal, all alike."""
     rng = np.random.default_rng(seed)
-    return lambda env, observations: rng.integers(
-        env.outputs.candidates.shape[1], size=env.num_envs
+    return lambda env, observations: env.of_ranks(
+        _draw(_softmax(np.where(np.isfinite(env.proposals), 0.0, -np.inf)), rng)
     )
 
 
 def sampling(temperature: float = 1.0, seed: int = 0) -> Policy:
-    """A candidate by the model's probability at a temperature, renormalised over candidates."""
+    """A proposal by the model's probability at a temperature, renormalised over the proposals."""
     rng = np.random.default_rng(seed)
 
-    def act(env: LanguageVectorEnv, observations: np.ndarray) -> np.ndarray:
-        return _draw(_softmax(env.outputs.logprobs / temperature), rng)
+    def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
+        return env.of_ranks(_draw(_softmax(env.proposals / temperature), rng))
 
     return act
 
 
 def top_p(share: float = 0.9, seed: int = 0) -> Policy:
-    """Sampling among the fewest best candidates that hold `share` of the probability.
+    """Sampling among the fewest best proposals that hold `share` of the probability.
 
     Source: Holtzman et al. 2020, https://arxiv.org/abs/1904.09751 (nucleus sampling).
     """
     rng = np.random.default_rng(seed)
 
-    def act(env: LanguageVectorEnv, observations: np.ndarray) -> np.ndarray:
-        probabilities = _softmax(env.outputs.logprobs)
+    def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
+        probabilities = _softmax(env.proposals)
         before = np.cumsum(probabilities, axis=1) - probabilities
         kept = np.where(before < share, probabilities, 0.0)
-        return _draw(kept / kept.sum(1, keepdims=True), rng)
+        return env.of_ranks(_draw(kept / kept.sum(1, keepdims=True), rng))
 
     return act
 

@@ -15,7 +15,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 
 from lm_envs.envs.env import LanguageEnv
-from lm_envs.envs.vector_env import LanguageVectorEnv
+from lm_envs.envs.vector_env import LanguageVectorEnv, Observations
 
 _CHECKS = (gym.wrappers.OrderEnforcing, gym.wrappers.PassiveEnvChecker)
 
@@ -65,7 +65,7 @@ class LanguageVecEnv(VecEnv):
             vector_env.single_action_space,
         )
 
-    def reset(self) -> np.ndarray:
+    def reset(self) -> Observations:  # type: ignore[override]  # SB3 allows tuples too
         """Begins N episodes; observations (N, ...)."""
         seeds = None if self._seeds[0] is None else list(self._seeds)
         options = _options_of_rows(self._options, self.num_envs)
@@ -81,7 +81,9 @@ class LanguageVecEnv(VecEnv):
         """Keeps the actions for `step_wait`."""
         self._actions = np.asarray(actions)
 
-    def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:  # type: ignore[override]  # SB3 allows dict observations too
+    def step_wait(  # type: ignore[override]  # SB3 allows tuples too
+        self,
+    ) -> tuple[Observations, np.ndarray, np.ndarray, list[dict[str, Any]]]:
         """Advances every row; an episode that is over begins again at once."""
         observations, rewards, terminated, truncated, batched = self.vector_env.step(self._actions)
         dones = terminated | truncated
@@ -109,7 +111,7 @@ class LanguageVecEnv(VecEnv):
         totals = {"returns": self._returns.copy(), "lengths": self._lengths.copy()}
         return {"rows": self.vector_env.get_state(), **totals}
 
-    def set_state(self, state: dict[str, Any]) -> np.ndarray:
+    def set_state(self, state: dict[str, Any]) -> Observations:
         """Returns to a state of `get_state`; the observations there."""
         self._returns[:], self._lengths[:] = state["returns"], state["lengths"]
         return self.vector_env.set_state(state["rows"])
@@ -145,9 +147,13 @@ class LanguageVecEnv(VecEnv):
         indices: VecEnvIndices = None,
         **method_kwargs: Any,  # noqa: ANN401
     ) -> list[Any]:
-        """Calls a method of the batch once; its result, once per row asked for."""
+        """Calls a method of the batch once; its result, once per row asked for.
+
+        An array with one entry a row, such as `action_masks`, is divided among the rows.
+        """
         result = getattr(self.vector_env, method_name)(*method_args, **method_kwargs)
-        return [result for _ in self._get_indices(indices)]
+        is_divided = isinstance(result, np.ndarray) and len(result) == self.num_envs
+        return [result[row] if is_divided else result for row in self._get_indices(indices)]
 
     def env_is_wrapped(
         self, wrapper_class: type[gym.Wrapper], indices: VecEnvIndices = None

@@ -36,6 +36,7 @@ class Tokenizer:
         backend.encode_special_tokens = True
         self._backend = backend
         self.end_token: int = end
+        self._num_ids = backend.get_vocab_size()
 
     @classmethod
     def from_folder(cls, folder: Path) -> "Tokenizer":
@@ -76,11 +77,16 @@ class Tokenizer:
         """Text of some ids; an unfinished character at the end is held back."""
         return text_of(b"".join([self.bytes_of[token] for token in tokens]))
 
+    def widen(self, num_ids: int) -> None:
+        """Lets ids up to `num_ids` stand for nothing, for models with more words than names."""
+        self._num_ids = max(num_ids, len(self))
+        self.__dict__.pop("bytes_of", None)
+
     @cached_property
     def bytes_of(self) -> list[bytes]:
-        """The bytes each id writes; the end-of-text token writes none."""
+        """The bytes each id writes; the end-of-text token and ids without a name write none."""
         unicode_to_byte = {character: byte for byte, character in _byte_characters().items()}
-        table = [b""] * len(self)
+        table = [b""] * self._num_ids
         for word, token in self._backend.get_vocab().items():
             if token != self.end_token:
                 table[token] = bytes(unicode_to_byte[character] for character in word)

@@ -1,5 +1,6 @@
 """Every id keeps the contracts of Gymnasium and Stable-Baselines3, without a warning."""
 
+import itertools
 import subprocess
 import sys
 import warnings
@@ -17,6 +18,9 @@ import lm_envs
 
 gym.register_envs(lm_envs)
 IDS = [name for name in gym.registry if name.startswith("lm_envs/")]
+KINDS = list(
+    itertools.product(("top_k", "vocabulary", "embedding"), ("hidden", "embeddings", "tokens"))
+)
 
 
 @pytest.mark.parametrize("env_id", IDS)
@@ -66,3 +70,16 @@ def test_episode_statistics_of_gymnasium_wrap_the_batch(env_id):
 def test_importing_the_library_loads_no_torch():
     code = "import lm_envs, sys; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("actions", "observation"), KINDS)
+@pytest.mark.parametrize("check", [gymnasium_check, sb3_check])
+def test_checkers_find_nothing_in_any_combination(actions, observation, check):
+    options = {"actions": actions, "observation": observation, "max_new_tokens": 6}
+    env = gym.make("lm_envs/NextWord-v0", **options)
+    copy = gym.make(EnvSpec.from_json(env.spec.to_json()))
+    assert copy.observation_space == env.observation_space
+    assert copy.action_space == env.action_space
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check(env.unwrapped)

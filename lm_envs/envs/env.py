@@ -6,11 +6,11 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from lm_envs.envs.vector_env import RENDER_MODES, LanguageVectorEnv
+from lm_envs.envs.vector_env import RENDER_MODES, LanguageVectorEnv, row_of
 from lm_envs.transcript import Transcript
 
 
-class LanguageEnv(gym.Env[np.ndarray, np.int64]):
+class LanguageEnv(gym.Env[Any, Any]):
     """A `gymnasium.Env` view of a one-row `LanguageVectorEnv`, whose arguments it takes.
 
     The render mode "human" prints the text to the terminal, each word coloured by its reward.
@@ -37,19 +37,19 @@ class LanguageEnv(gym.Env[np.ndarray, np.int64]):
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[np.ndarray, dict[str, Any]]:
+    ) -> tuple[Any, dict[str, Any]]:
         """Begins an episode; `options` pins it by `index` or `prompt`."""
         super().reset(seed=seed)
         observations, infos = self.batch.reset(seed=seed, options=options)
-        return observations[0], _row(infos)
+        return row_of(observations, 0), _row(infos)
 
-    def step(self, action: np.int64) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Writes one word."""
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:  # noqa: ANN401
+        """Writes one word, or one line."""
         observations, rewards, terminated, truncated, infos = self.batch.step(np.array([action]))
         if self.render_mode == "human":
             self.render()
         return (
-            observations[0],
+            row_of(observations, 0),
             float(rewards[0]),
             bool(terminated[0]),
             bool(truncated[0]),
@@ -66,13 +66,17 @@ class LanguageEnv(gym.Env[np.ndarray, np.int64]):
             return None
         return frames[0]
 
+    def action_masks(self) -> np.ndarray:
+        """Which discrete actions are sensible now, (actions,) bool."""
+        return self.batch.action_masks()[0]
+
     def get_state(self) -> dict[str, Any]:
         """Everything `set_state` needs to go on from here."""
         return self.batch.get_state()
 
-    def set_state(self, state: dict[str, Any]) -> np.ndarray:
+    def set_state(self, state: dict[str, Any]) -> Any:  # noqa: ANN401 - as step gives it
         """Returns to a state of `get_state`; the observation there."""
-        return self.batch.set_state(state)[0]
+        return row_of(self.batch.set_state(state), 0)
 
 
 def _row(infos: dict[str, Any]) -> dict[str, Any]:

@@ -1,16 +1,18 @@
 """What N rows have written: the only writer of the episode arrays.
 
-Owns prompts, tokens, log-probabilities, rewards and texts of the running episodes. Knows nothing of
-models, spaces or when an episode is over.
+Owns prompts, contexts, tokens, log-probabilities, rewards, texts and turns of the running episodes.
+Knows nothing of models, spaces or when an episode is over.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from lm_envs.tasks.reward import CROSS_ENTROPY
 from lm_envs.tasks.scores import Drafts
-from lm_envs.tasks.task import Example
+from lm_envs.tasks.task import Example, Task
 from lm_envs.tokenizer import Tokenizer, text_of
 from lm_envs.transcript import Ending, Transcript
 
@@ -19,58 +21,128 @@ class Episodes:
     """N episodes side by side.
 
     Attributes:
-        tokens: (N, B) int64 ids written; B is the token budget.
+        tokens: (N, B) int64 ids written by the agent; B is the token budget.
         logprobs: (N, B) float64 log-probabilities of the written tokens, nats.
-        rewards: (N, B) float64 reward of each written token.
+        rewards: (N, B) float64 reward, at the last token of each step.
         counts: (N,) int64 tokens written.
+        steps: (N,) int64 steps taken.
+        step_logprobs: (N,) float64 log-probability of what the last step wrote, nats.
+        contexts: (N, C) int64 ids of the text as the model reads it.
+        context_lengths: (N,) int64 tokens in it.
+        filled: (N,) int64 how many of them were read at once, as a prompt.
         texts: N strings written so far.
-        prompts: N arrays (P,) int64.
+        turns: N lists of the lines completed so far.
+        examples: What each row writes.
+        marks: The task's own scores, (N,) float64 each.
         endings: How each row ended, None while it runs.
         values: (N,) float64 value of each draft when it was last judged.
     """
 
-    def __init__(self, num_rows: int, budget: int, tokenizer: Tokenizer) -> None:
+    def __init__(self, num_rows: int, task: Task, tokenizer: Tokenizer) -> None:
+        budget = task.max_new_tokens
         self._tokenizer = tokenizer
+        self._task = task
         self.tokens = np.zeros((num_rows, budget), np.int64)
         self.logprobs = np.zeros((num_rows, budget))
         self.rewards = np.zeros((num_rows, budget))
         self.counts = np.zeros(num_rows, np.int64)
+        self.steps = np.zeros(num_rows, np.int64)
+        self.step_logprobs = np.zeros(num_rows)
+        self.contexts = np.zeros((num_rows, task.context_tokens), np.int64)
+        self.context_lengths = np.zeros(num_rows, np.int64)
+        self.filled = np.zeros(num_rows, np.int64)
         self.references = np.zeros((num_rows, budget), np.int64)
         self.reference_counts = np.zeros(num_rows, np.int64)
         self.values = np.zeros(num_rows)
-        self.prompts: list[np.ndarray] = [np.zeros(0, np.int64)] * num_rows
+        self.marks = {name: np.zeros(num_rows) for name in (*task.marks, CROSS_ENTROPY)}
+        nothing = Example(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        self.examples = [nothing] * num_rows
         self.texts = [""] * num_rows
+        self.turns: list[list[str]] = [[] for _ in range(num_rows)]
         self.endings: list[Ending | None] = [None] * num_rows
         self._written = [b""] * num_rows
+        self._line_starts = np.zeros(num_rows, np.int64)  # (N,) characters before the running line
 
     @property
     def drafts(self) -> Drafts:
         """The continuations as scores see them; a view, valid until the next write."""
-        budget = self.tokens.shape[1]
-        references = (self.references, self.reference_counts)
-        return Drafts(self.tokens, self.counts, self.logprobs, *references, budget)
+        return Drafts(
+            tokens=self.tokens,
+            lengths=self.counts,
+            logprobs=self.logprobs,
+            references=self.references,
+            reference_lengths=self.reference_counts,
+            budget=self.tokens.shape[1],
+            texts=self.texts,
+            targets=[example.targets for example in self.examples],
+            marks=self.marks,
+        )
 
     def begin(self, row: int, example: Example) -> None:
         """Starts a row afresh."""
         size = min(len(example.reference), self.references.shape[1])
         self.references[row, :size] = example.reference[:size]
         self.reference_counts[row] = size
-        self.counts[row] = 0
-        self.values[row] = 0.0
-        self.prompts[row] = example.prompt
+        for counter in (
+            self.counts,
+            self.steps,
+            self.values,
+            self.step_logprobs,
+            self._line_starts,
+        ):
+            counter[row] = 0
+        for mark in self.marks.values():
+            mark[row] = 0.0
+        self.examples[row] = example
         self.endings[row] = None
+        self.turns[row] = []
         self._written[row], self.texts[row] = b"", ""
+        self.fill(row, example.prompt)
+
+    def fill(self, row: int, context: np.ndarray) -> None:
+        """Replaces the text that the model reads in a row by `context` (P,)."""
+        self.contexts[row, : len(context)] = context
+        self.context_lengths[row] = self.filled[row] = len(context)
 
     def write(self, rows: np.ndarray, tokens: np.ndarray, logprobs: np.ndarray) -> None:
         """Appends one token to each of `rows` (R,); tokens and logprobs are (N,)."""
         columns = self.counts[rows]
         self.tokens[rows, columns] = tokens[rows]
-        self.logprobs[rows, columns] = logprobs[rows]
+        self.logprobs[rows, columns] = self.step_logprobs[rows] = logprobs[rows]
+        self.contexts[rows, self.context_lengths[rows]] = tokens[rows]
+        self.context_lengths[rows] += 1
         self.counts[rows] += 1
+        self.steps[rows] += 1
         bytes_of = self._tokenizer.bytes_of
         for row in rows.tolist():
             self._written[row] += bytes_of[tokens[row]]
             self.texts[row] = text_of(self._written[row])
+
+    def write_line(self, row: int, tokens: np.ndarray, logprobs: np.ndarray) -> None:
+        """Appends a whole line (T,) to a row, in one step; the context is the caller's to fill."""
+        end = self.counts[row] + len(tokens)
+        self.tokens[row, self.counts[row] : end] = tokens
+        self.logprobs[row, self.counts[row] : end] = logprobs
+        self.step_logprobs[row] = logprobs.sum()
+        self.rewards[row, self.counts[row] : end] = 0.0
+        self.counts[row] = end
+        self.steps[row] += 1
+        self._written[row] += self._bytes(tokens)
+        self.texts[row] = text_of(self._written[row])
+
+    def line(self, row: int) -> str:
+        """The line that a row is writing."""
+        return self.texts[row][self._line_starts[row] :]
+
+    def end_turn(self, row: int) -> None:
+        """Counts the line that a row is writing as complete."""
+        self.turns[row].append(self.line(row).strip())
+        self._line_starts[row] = len(self.texts[row])
+
+    def mark(self, row: int, marks: dict[str, float]) -> None:
+        """Notes the task's own scores of a row."""
+        for name, value in marks.items():
+            self.marks[name][row] = value
 
     def pay(self, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Rewards (N,) float64: how far each of `rows` rose to its new value (N,); 0 elsewhere."""
@@ -84,10 +156,10 @@ class Episodes:
         """One row's episode as a value."""
         count = self.counts[row]
         return Transcript(
-            prompt=self._tokenizer.decode(self.prompts[row]),
+            prompt=self.prompt(row),
             text=self.texts[row],
             reference=self.reference(row),
-            prompt_tokens=self.prompts[row].copy(),
+            prompt_tokens=self.examples[row].prompt.copy(),
             tokens=self.tokens[row, :count].copy(),
             logprobs=self.logprobs[row, :count].copy(),
             rewards=self.rewards[row, :count].copy(),
@@ -96,6 +168,10 @@ class Episodes:
             scores=scores,
         )
 
+    def prompt(self, row: int) -> str:
+        """Text the row's episode started from."""
+        return self._tokenizer.decode(self.examples[row].prompt)
+
     def reference(self, row: int) -> str:
         """Text a reader would have hoped for."""
         return self._tokenizer.decode(self.references[row, : self.reference_counts[row]])
@@ -103,19 +179,33 @@ class Episodes:
     def get_state(self) -> dict[str, Any]:
         """Everything `set_state` needs, as fresh arrays and lists."""
         state: dict[str, Any] = {name: getattr(self, name).copy() for name in _ARRAYS}
-        return state | {"prompts": list(self.prompts), "endings": list(self.endings)}
+        return state | {
+            "indices": [example.index for example in self.examples],
+            "prompts": [self.prompt(row) for row in range(len(self.examples))],
+            "marks": {name: values.copy() for name, values in self.marks.items()},
+            "turns": [list(turns) for turns in self.turns],
+            "endings": list(self.endings),
+        }
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Returns to what `get_state` gave."""
         for name in _ARRAYS:
             getattr(self, name)[...] = state[name]
-        self.prompts = [np.asarray(prompt, np.int64) for prompt in state["prompts"]]
+        for name, values in state["marks"].items():
+            self.marks[name][...] = values
+        self.examples = [
+            self._task.example(index) if index >= 0 else self._task.example_of(prompt)
+            for index, prompt in zip(state["indices"], state["prompts"], strict=True)
+        ]
+        self.turns = [list(turns) for turns in state["turns"]]
         self.endings = list(state["endings"])
-        bytes_of = self._tokenizer.bytes_of
         for row, count in enumerate(self.counts):
-            written = [bytes_of[token] for token in self.tokens[row, :count]]
-            self._written[row] = b"".join(written)
+            self._written[row] = self._bytes(self.tokens[row, :count])
             self.texts[row] = text_of(self._written[row])
+
+    def _bytes(self, tokens: Sequence[int] | np.ndarray) -> bytes:
+        bytes_of = self._tokenizer.bytes_of
+        return b"".join([bytes_of[token] for token in tokens])
 
     def _words(self, row: int) -> tuple[str, ...]:
         """What each token added to the text."""
@@ -127,11 +217,6 @@ class Episodes:
 
 
 _ARRAYS = (
-    "tokens",
-    "logprobs",
-    "rewards",
-    "counts",
-    "references",
-    "reference_counts",
-    "values",
+    *("tokens", "logprobs", "rewards", "counts", "steps", "values", "step_logprobs"),
+    *("contexts", "context_lengths", "filled", "references", "reference_counts", "_line_starts"),
 )

@@ -3,62 +3,263 @@
 Knows nothing of tasks or rewards.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
 import gymnasium as gym
 import numpy as np
 
+from lm_envs.checks import check_count
+from lm_envs.envs.actions import EmbeddingActions, TopKActions, WordActions, read_spec
+from lm_envs.envs.episodes import Episodes
+from lm_envs.envs.writers import LineWriter
 from lm_envs.model.engine import Outputs
 from lm_envs.model.gpt2 import GPT2
+from lm_envs.model.words import TextVectors
 from lm_envs.tasks.scores import Drafts
+from lm_envs.tasks.task import Task
 
 LOWEST_LOGPROB = -30.0
 LONGEST_REPEAT = 2
+POINT_BOUND = 100.0
+"""No word lies farther out along an axis of `EmbeddingActions`."""
+
+Columns = tuple[np.ndarray, np.ndarray]
+"""Lowest and highest value of some columns."""
 
 
-class HiddenObservation:
-    """The model's last hidden state, its candidates, and the share of the budget that is left.
+class Feature(Protocol):
+    """Some columns of an observation.
 
-    One float32 vector per row:
-
-    | columns | meaning | range |
-    |---|---|---|
-    | 0 .. D - 1 | hidden state after the last norm | bounded by the norm's gain and bias |
-    | D .. D + K - 1 | log-probability of each candidate, nats, clipped | [-30, 0] |
-    | D + K .. D + 2 K - 1 | repeat: 0 a new word, 0.5 a word of this draft, 1 a repeated pair | |
-    | D + 2 K | share of the token budget left | [0, 1] |
-
-    Args:
-        hidden_bound: (D,) largest magnitude of each hidden value.
-        num_candidates: K.
+    Attributes:
+        bounds: Lowest and highest value of each column.
     """
 
-    def __init__(self, hidden_bound: np.ndarray, num_candidates: int) -> None:
-        zeros, ones = np.zeros(num_candidates + 1), np.ones(num_candidates + 1)
-        lowest = np.full(num_candidates, LOWEST_LOGPROB)
-        low = np.concatenate([-hidden_bound, lowest, zeros])
-        high = np.concatenate([hidden_bound, zeros[1:], ones])
+    bounds: Columns
+
+    def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
+        """The columns of N rows."""
+        ...
+
+
+class Hidden:
+    """The model's last hidden state, bounded by the last norm's gain and bias.
+
+    Args:
+        model: Whose state is meant.
+    """
+
+    def __init__(self, model: GPT2) -> None:
+        bound = model.hidden_bound.cpu().numpy()
+        self.bounds: Columns = (-bound, bound)
+
+    def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
+        """(N, D)."""
+        return outputs.hidden
+
+
+class TextMean:
+    """Mean of the word embeddings of the text, prompt included.
+
+    Args:
+        model: Whose embeddings are meant.
+    """
+
+    def __init__(self, model: GPT2) -> None:
+        self._vectors = TextVectors(model)
+        self.bounds: Columns = _embedding_bounds(model, 1)
+
+    def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
+        """(N, D)."""
+        return self._vectors.mean(episodes.contexts, episodes.context_lengths)
+
+
+class LastWords:
+    """Word embeddings of the last tokens of the text, the newest last, zeros before its beginning.
+
+    Args:
+        model: Whose embeddings are meant.
+        count: How many tokens.
+    """
+
+    def __init__(self, model: GPT2, count: int) -> None:
+        self._vectors = TextVectors(model)
+        self._count = count
+        self.bounds: Columns = _embedding_bounds(model, count)
+
+    def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
+        """(N, count D)."""
+        tokens, lengths = episodes.contexts, episodes.context_lengths
+        return self._vectors.last(tokens, lengths, self._count).reshape(len(tokens), -1)
+
+
+class Candidates:
+    """Log-probability of each candidate, nats, clipped to [-30, 0]; and whether it would repeat.
+
+    Repeat is 0 for a new word, 0.5 for a word of this draft, 1 for a pair of words of this draft.
+
+    Args:
+        count: K.
+    """
+
+    def __init__(self, count: int) -> None:
+        lowest, zeros, ones = np.full(count, LOWEST_LOGPROB), np.zeros(count), np.ones(count)
+        self.bounds: Columns = (np.concatenate([lowest, zeros]), np.concatenate([zeros, ones]))
+
+    def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
+        """(N, 2 K)."""
+        repeats = repeat_lengths(outputs.candidates, episodes.drafts) / np.float32(LONGEST_REPEAT)
+        return np.concatenate([outputs.logprobs.clip(LOWEST_LOGPROB, 0.0), repeats], axis=1)
+
+
+class CandidatePoints:
+    """Where each candidate lies in the space of embedding actions.
+
+    Args:
+        actions: Whose space is meant.
+    """
+
+    def __init__(self, actions: EmbeddingActions) -> None:
+        size = actions.num_candidates * actions.dim
+        self._words = actions.words
+        self.bounds: Columns = (np.full(size, -POINT_BOUND), np.full(size, POINT_BOUND))
+
+    def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
+        """(N, K d)."""
+        return self._words.points(outputs.candidates).reshape(len(outputs.candidates), -1)
+
+
+class Lines:
+    """Each line on offer: the model's mean log-probability of it, nats, and whether it is open.
+
+    Args:
+        writer: Who offers the lines.
+    """
+
+    def __init__(self, writer: LineWriter) -> None:
+        count = writer.scores.shape[1]
+        lowest, zeros, ones = np.full(count, LOWEST_LOGPROB), np.zeros(count), np.ones(count)
+        self._writer = writer
+        self.bounds: Columns = (np.concatenate([lowest, zeros]), np.concatenate([zeros, ones]))
+
+    def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
+        """(N, 2 C)."""
+        scores = self._writer.scores.clip(LOWEST_LOGPROB, 0.0)
+        return np.concatenate([scores, self._writer.is_open], axis=1)
+
+
+class TurnsLeft:
+    """Share of the turns that is left, in [0, 1].
+
+    Args:
+        max_turns: Most turns in an episode.
+    """
+
+    def __init__(self, max_turns: int) -> None:
+        self._max_turns = max_turns
+        self.bounds: Columns = (np.zeros(1), np.ones(1))
+
+    def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
+        """(N, 1)."""
+        return 1.0 - episodes.steps[:, None] / np.float32(self._max_turns)
+
+
+class BudgetLeft:
+    """Share of the token budget that is left, in [0, 1]."""
+
+    bounds: Columns = (np.zeros(1), np.ones(1))
+
+    def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
+        """(N, 1)."""
+        drafts = episodes.drafts
+        return 1.0 - drafts.lengths[:, None] / np.float32(drafts.budget)
+
+
+class VectorObservation:
+    """One float32 vector a row: features side by side.
+
+    Args:
+        features: From left to right.
+    """
+
+    def __init__(self, features: Sequence[Feature]) -> None:
+        self._features = features
+        low, high = (
+            np.concatenate(sides) for sides in zip(*(f.bounds for f in features), strict=True)
+        )
         self.space = gym.spaces.Box(low.astype(np.float32), high.astype(np.float32))
 
-    def encode(self, outputs: Outputs, drafts: Drafts) -> np.ndarray:
-        """Observations (N, D + 2 K + 1) float32."""
-        logprobs = outputs.logprobs.clip(LOWEST_LOGPROB, 0.0)
-        repeats = repeat_lengths(outputs.candidates, drafts) / np.float32(LONGEST_REPEAT)
-        left = 1.0 - drafts.lengths[:, None] / np.float32(drafts.budget)
-        columns = (outputs.hidden, logprobs, repeats, left)
+    def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
+        """Observations (N, size) float32."""
+        columns = [feature.encode(outputs, episodes) for feature in self._features]
         return np.concatenate(columns, axis=1, dtype=np.float32, casting="same_kind")
 
 
-OBSERVATIONS = ("hidden",)
+class TokensObservation:
+    """The ids of the whole text: for policies that are language models.
+
+    `tokens` (C,) int64, 0 past the end; `length` (1,) int64.
+
+    Args:
+        vocab_size: V.
+        capacity: C, most tokens in a text.
+    """
+
+    def __init__(self, vocab_size: int, capacity: int) -> None:
+        tokens = gym.spaces.Box(0, vocab_size - 1, (capacity,), np.int64)
+        length = gym.spaces.Box(0, capacity, (1,), np.int64)
+        self.space = gym.spaces.Dict({"tokens": tokens, "length": length})
+
+    def encode(self, outputs: Outputs, episodes: Episodes) -> dict[str, np.ndarray]:
+        """`tokens` (N, C) and `length` (N, 1)."""
+        lengths = episodes.context_lengths[:, None].copy()
+        is_text = np.arange(episodes.contexts.shape[1]) < lengths
+        return {"tokens": np.where(is_text, episodes.contexts, 0), "length": lengths}
 
 
-def make_observation(spec: str, model: GPT2, num_candidates: int) -> HiddenObservation:
-    """The observation of a spec, for a model and K candidates.
+Observation = VectorObservation | TokensObservation
+
+KINDS: dict[str, tuple[str, ...]] = {"hidden": (), "embeddings": ("last",), "tokens": ()}
+"""Every kind of observation, and its options."""
+
+DEFAULT_LAST = 4
+
+
+def make_observation(
+    spec: str | Mapping[str, Any], model: GPT2, acts: WordActions | LineWriter, task: Task
+) -> Observation:
+    """The observation of a spec: a kind, or {"kind": kind, option: value, ...}.
+
+    Args:
+        spec: What the agent is shown of the text.
+        model: Whose states and embeddings are meant.
+        acts: What the agent chooses among, which it is shown too.
+        task: How long a text can become.
 
     Raises:
-        ValueError: If the spec is unknown.
+        ValueError: If the kind or an option is unknown.
     """
-    if spec not in OBSERVATIONS:
-        raise ValueError(f"Got observation={spec!r}; allowed: {', '.join(OBSERVATIONS)}.")
-    return HiddenObservation(model.hidden_bound.cpu().numpy(), num_candidates)
+    kind, options = read_spec("observation", spec, KINDS)
+    if kind == "tokens":
+        return TokensObservation(model.config.vocab_size, task.context_tokens)
+    features: list[Feature] = []
+    if kind == "hidden":
+        features.append(Hidden(model))
+    else:
+        last = options.get("last", DEFAULT_LAST)
+        check_count("last", last)
+        features += [TextMean(model), LastWords(model, last)]
+    return VectorObservation([*features, *_of_actions(acts, task)])
+
+
+def _of_actions(acts: WordActions | LineWriter, task: Task) -> list[Feature]:
+    if isinstance(acts, LineWriter):
+        return [Lines(acts), TurnsLeft(task.max_turns)]
+    if isinstance(acts, EmbeddingActions):
+        return [Candidates(acts.num_candidates), CandidatePoints(acts), BudgetLeft()]
+    if isinstance(acts, TopKActions):
+        return [Candidates(acts.num_candidates), BudgetLeft()]
+    return [BudgetLeft()]
 
 
 def repeat_lengths(candidates: np.ndarray, drafts: Drafts) -> np.ndarray:
@@ -72,3 +273,11 @@ def repeat_lengths(candidates: np.ndarray, drafts: Drafts) -> np.ndarray:
     last = np.take_along_axis(tokens, np.maximum(lengths - 1, 0)[:, None], 1)
     follows_last = is_same[:, 1:] & (tokens[:, :-1] == last)[:, :, None]
     return is_same.any(1).astype(np.int8) + follows_last.any(1)
+
+
+def _embedding_bounds(model: GPT2, count: int) -> Columns:
+    """Box around every word embedding and around the zeros of padding, `count` times."""
+    embeddings = model.word_embeddings.float()
+    low = embeddings.amin(0).clamp(max=0.0).cpu().numpy()
+    high = embeddings.amax(0).clamp(min=0.0).cpu().numpy()
+    return np.tile(low, count), np.tile(high, count)

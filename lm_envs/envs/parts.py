@@ -11,15 +11,18 @@ from typing import Any
 from gymnasium.vector import AutoresetMode
 
 from lm_envs.checks import check_choice, check_count, did_you_mean
-from lm_envs.envs.actions import TopKActions, make_actions
+from lm_envs.envs.actions import make_actions
 from lm_envs.envs.episodes import Episodes
-from lm_envs.envs.observations import HiddenObservation, make_observation
+from lm_envs.envs.observations import Observation, make_observation
+from lm_envs.envs.writers import LineWriter, WordWriter, Writer
 from lm_envs.model import weights
 from lm_envs.model.engine import Engine
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.tasks import TASKS
 from lm_envs.tasks.task import Task
 from lm_envs.tokenizer import Tokenizer
+
+CHOICES = "choices"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,8 @@ class Parts:
     task: Task
     engine: Engine
     episodes: Episodes
-    actions: TopKActions
-    observation: HiddenObservation
+    writer: Writer
+    observation: Observation
 
 
 def assemble(
@@ -43,7 +46,7 @@ def assemble(
     device: str,
     dtype: str,
     actions: str | Mapping[str, Any],
-    observation: str,
+    observation: str | Mapping[str, Any],
 ) -> Parts:
     """Parts of an environment with N rows.
 
@@ -56,20 +59,27 @@ def assemble(
     folder = weights.locate(model)
     tokenizer = Tokenizer.from_folder(folder)
     made: Task = TASKS[task](tokenizer, **task_options)
+    if actions == CHOICES:
+        _check_offers(made, task)
     network = weights.load(folder, device, dtype)
-    capacity = made.prompt_tokens + made.max_new_tokens
-    _check_fit(network, tokenizer, capacity, model)
-    chosen = make_actions(actions, network.config.vocab_size)
+    _check_fit(network, tokenizer, made.context_tokens, model)
+    tokenizer.widen(network.config.vocab_size)
+    episodes = Episodes(num_rows, made, tokenizer)
+    chosen = None if actions == CHOICES else make_actions(actions, network)
     engine = Engine(
         network,
         num_rows,
-        capacity=capacity,
-        num_candidates=chosen.num_candidates,
+        capacity=made.context_tokens,
+        num_candidates=chosen.num_candidates if chosen else 1,
         end_token=tokenizer.end_token,
     )
-    seen = make_observation(observation, network, chosen.num_candidates)
-    episodes = Episodes(num_rows, made.max_new_tokens, tokenizer)
-    return Parts(tokenizer, made, engine, episodes, chosen, seen)
+    if chosen:
+        writer = WordWriter(chosen, engine, episodes, made)
+        seen = make_observation(observation, network, chosen, made)
+    else:
+        writer = LineWriter(made.num_options, engine, episodes, made, tokenizer)
+        seen = make_observation(observation, network, writer, made)
+    return Parts(tokenizer, made, engine, episodes, writer, seen)
 
 
 def autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:
@@ -92,12 +102,20 @@ def _check_task_options(task_class: type, options: Mapping[str, Any]) -> None:
             )
 
 
+def _check_offers(task: Task, name: str) -> None:
+    if task.num_options < 2:
+        raise ValueError(
+            f"Got actions='choices', but {name!r} offers no lines to choose from; allowed here: "
+            "'top_k', 'vocabulary', 'embedding'."
+        )
+
+
 def _check_fit(network: GPT2, tokenizer: Tokenizer, capacity: int, model: str) -> None:
     config = network.config
     if capacity > config.n_positions:
         raise ValueError(
-            f"Got prompt_tokens + max_new_tokens = {capacity}; {model!r} reads at most "
-            f"{config.n_positions} tokens. Lower one of them."
+            f"Got prompt_tokens and max_new_tokens for texts of {capacity} tokens; {model!r} reads "
+            f"at most {config.n_positions}. Lower one of them."
         )
     if len(tokenizer) > config.vocab_size:
         raise ValueError(

@@ -19,6 +19,9 @@ from lm_envs.envs.parts import assemble
 from lm_envs.envs.parts import autoreset_mode as autoreset_mode_of
 from lm_envs.model.engine import Outputs
 from lm_envs.model.weights import EMBEDDED
+from lm_envs.tasks import templates
+from lm_envs.tasks.reward import CROSS_ENTROPY
+from lm_envs.tasks.scores import WORST_LOGPROB
 from lm_envs.tasks.task import Example
 from lm_envs.transcript import TRUNCATIONS, Ending, Transcript
 
@@ -26,8 +29,8 @@ RENDER_MODES = ("ansi", "rgb_array")
 ENDINGS: tuple[Ending, ...] = ("end_token", "complete", "budget", "context", "time_limit")
 """Reasons for an episode to be over; where several hold, the first counts."""
 
-REWARD_DECIMALS = 4
-"""Log-probabilities are rounded to this many decimals before they are judged or reported."""
+Observations = np.ndarray | dict[str, np.ndarray]
+"""Of N rows: one array (N, ...), or several by name."""
 
 
 class LanguageVectorEnv(VectorEnv):
@@ -43,8 +46,10 @@ class LanguageVectorEnv(VectorEnv):
         model: "embedded", a folder, or a hub name such as "gpt2".
         device: "auto", "cpu", "cuda", …
         dtype: "auto" (bfloat16 on CUDA, float32 on CPU), "float32" or "bfloat16".
-        actions: "top_k", or {"kind": "top_k", "k": 16}.
-        observation: "hidden".
+        actions: "top_k", "vocabulary", "embedding" (`lm_envs.envs.actions`) or "choices", one of
+            the lines that the task offers; or with options, such as {"kind": "top_k", "k": 16}.
+        observation: "hidden", "embeddings" or "tokens" (`lm_envs.envs.observations`); or with
+            options, such as {"kind": "embeddings", "last": 4}.
         dense: Pay each step how far it raised the value of the text; otherwise pay the whole value
             when the episode ends. The sum over an episode is the same.
         max_episode_steps: Truncate after this many steps; None leaves it to the task.
@@ -71,7 +76,7 @@ class LanguageVectorEnv(VectorEnv):
         device: str = "auto",
         dtype: str = "auto",
         actions: str | Mapping[str, Any] = "top_k",
-        observation: str = "hidden",
+        observation: str | Mapping[str, Any] = "hidden",
         dense: bool = True,
         max_episode_steps: int | None = None,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
@@ -94,11 +99,11 @@ class LanguageVectorEnv(VectorEnv):
             observation=observation,
         )
         self.tokenizer, self.task, self.engine = parts.tokenizer, parts.task, parts.engine
-        self._episodes, self._actions = parts.episodes, parts.actions
+        self._episodes, self._writer = parts.episodes, parts.writer
         self._observation = parts.observation
         self._dense = dense
         self._max_steps = np.inf if max_episode_steps is None else max_episode_steps
-        self._scores: dict[str, np.ndarray] = {}  # of the last step, (N,) each
+        self._scores = {name: np.zeros(num_envs) for name in self.task.reward.weights}
         self._over = np.ones(num_envs, bool)  # (N,) True until a row's first reset
         self._has_begun = False
         self._rngs = [np.random.default_rng() for _ in range(num_envs)]
@@ -106,7 +111,7 @@ class LanguageVectorEnv(VectorEnv):
         self.render_mode = render_mode
         self.num_envs = num_envs
         self.single_observation_space = self._observation.space
-        self.single_action_space = self._actions.space
+        self.single_action_space = self._writer.space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
 
@@ -120,12 +125,25 @@ class LanguageVectorEnv(VectorEnv):
         """Each row's episode so far."""
         return [self._transcript(row) for row in range(self.num_envs)]
 
+    @property
+    def proposals(self) -> np.ndarray:
+        """Log-probabilities (N, K) of what the model itself would do next, best first, nats."""
+        return self._writer.proposals()
+
+    def of_ranks(self, ranks: np.ndarray) -> np.ndarray:
+        """Actions of N rows that do what stands in these places (N,) of the proposals."""
+        return self._writer.of_ranks(ranks)
+
+    def action_masks(self) -> np.ndarray:
+        """Which discrete actions are sensible now, (N, actions) bool; as sb3-contrib asks for."""
+        return self._writer.masks()
+
     def reset(
         self,
         *,
         seed: int | Sequence[int | None] | None = None,
         options: dict[str, Any] | None = None,
-    ) -> tuple[np.ndarray, dict[str, Any]]:
+    ) -> tuple[Observations, dict[str, Any]]:
         """Begins a new episode in every row, or in the rows of `options["reset_mask"]`.
 
         Args:
@@ -141,14 +159,13 @@ class LanguageVectorEnv(VectorEnv):
         self._has_begun = True
         infos: dict[str, Any] = {}
         for row in rows:
-            prompt = self.tokenizer.decode(self._episodes.prompts[row])
-            infos = self._add_info(infos, {"prompt": prompt}, row)
+            infos = self._add_info(infos, {"prompt": self._episodes.prompt(row)}, row)
         return self._observe(), infos
 
     def step(
         self, actions: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Writes one word in every running row.
+    ) -> tuple[Observations, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Writes one word, or one line, in every running row.
 
         Raises:
             gymnasium.error.ResetNeeded: If a row is over and nobody is to reset it.
@@ -156,11 +173,10 @@ class LanguageVectorEnv(VectorEnv):
         """
         self._require_begun()
         active = ~self._over
-        actions = self._actions.check(actions, active)
+        actions = self._writer.check(actions, active)
         rows = np.flatnonzero(active)
-        self._write(rows, actions)
-        self._judge(rows)
-        terminated, truncated = self._end(rows)
+        is_complete = self._respond(rows, self._writer.write(rows, actions))
+        terminated, truncated = self._end(rows, is_complete)
         rewards = self._pay(rows, terminated | truncated)
         infos = self._infos(rows)
         if self._mode is AutoresetMode.NEXT_STEP:
@@ -186,7 +202,7 @@ class LanguageVectorEnv(VectorEnv):
             "generators": generators,
         }
 
-    def set_state(self, state: dict[str, Any]) -> np.ndarray:
+    def set_state(self, state: dict[str, Any]) -> Observations:
         """Returns to a state of `get_state`; the observations there (N, ...).
 
         Keys and values are rebuilt as they were built, one token at a time, so that what follows is
@@ -196,12 +212,9 @@ class LanguageVectorEnv(VectorEnv):
         self._over = np.array(state["over"], bool)
         for rng, generator in zip(self._rngs, state["generators"], strict=True):
             rng.bit_generator.state = generator
-        episodes = self._episodes
-        self.engine.prefill(np.arange(self.num_envs), episodes.prompts)
-        for column in range(int(episodes.counts.max())):
-            self.engine.append(episodes.tokens[:, column], episodes.counts > column)
+        self._writer.restore()
         self._has_begun = True
-        self._scores = self.task.reward.components(episodes.drafts)
+        self._judge(np.arange(self.num_envs))
         return self._observe()
 
     def _seed(self, seed: int | Sequence[int | None] | None) -> None:
@@ -225,33 +238,35 @@ class LanguageVectorEnv(VectorEnv):
                 "reset(options={'reset_mask': mask}) with these rows True."
             )
 
-    def _write(self, rows: np.ndarray, actions: np.ndarray) -> None:
-        tokens = self._actions.to_tokens(actions, self.outputs)  # (N,)
-        active = None if len(rows) == self.num_envs else ~self._over
-        outputs = self.engine.append(tokens, active)
-        if not np.isfinite(outputs.logprobs).all():
-            row = int((~np.isfinite(outputs.logprobs)).any(1).argmax())
-            raise FloatingPointError(
-                f"Got NaN or infinite log-probabilities in row {row}; the model's weights or its "
-                "dtype are broken. Use dtype='float32' or another checkpoint."
-            )
-        logprobs = outputs.chosen.astype(np.float64).round(REWARD_DECIMALS)
-        self._episodes.write(rows, tokens, logprobs)
+    def _respond(self, rows: np.ndarray, has_line: np.ndarray) -> np.ndarray:
+        """Lets the task answer those of `rows` (R,) that completed a line; which are over, (R,)."""
+        is_complete = np.zeros(len(rows), bool)
+        episodes, to_read = self._episodes, []
+        for place in np.flatnonzero(has_line):
+            row = int(rows[place])
+            episodes.end_turn(row)
+            response = self.task.respond(episodes.examples[row], episodes.turns[row])
+            episodes.mark(row, response.marks)
+            is_last = len(episodes.turns[row]) >= self.task.max_turns
+            is_complete[place] = response.is_over or is_last
+            if not is_complete[place]:
+                context = self.tokenizer.encode(response.context)
+                episodes.fill(row, context[: self.engine.capacity])
+                to_read.append(row)
+        if to_read:
+            self._writer.read(np.array(to_read))
+        return is_complete
 
-    def _judge(self, rows: np.ndarray) -> None:
-        if len(rows):
-            self._scores = self.task.reward.components(self._episodes.drafts)
-
-    def _end(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _end(self, rows: np.ndarray, is_complete: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Which rows terminated and which were truncated by this step, (N,) bool each."""
         terminated, truncated = np.zeros((2, self.num_envs), bool)
         episodes, counts = self._episodes, self._episodes.counts[rows]
         reasons = (
             episodes.tokens[rows, counts - 1] == self.tokenizer.end_token,
-            [self.task.is_over(episodes.texts[row]) for row in rows],
+            is_complete,
             counts >= self.task.max_new_tokens,
             self.engine.lengths[rows] >= self.engine.capacity,
-            counts >= self._max_steps,
+            episodes.steps[rows] >= self._max_steps,
         )
         is_so = np.array(reasons, bool).reshape(len(ENDINGS), len(rows))
         for place in np.flatnonzero(is_so.any(0)):
@@ -263,16 +278,35 @@ class LanguageVectorEnv(VectorEnv):
         return terminated, truncated
 
     def _pay(self, rows: np.ndarray, is_over: np.ndarray) -> np.ndarray:
-        values = self.task.reward.total(self._scores)
-        if not self._dense:
-            values = np.where(is_over, values, 0.0)
-        return self._episodes.pay(rows, values)
+        """Rewards (N,) of `rows`: of every step where they are dense, of the last otherwise."""
+        judged = rows if self._dense else rows[is_over[rows]]
+        self._judge(judged)
+        return self._episodes.pay(judged, self.task.reward.total(self._scores))
+
+    def _judge(self, rows: np.ndarray) -> None:
+        episodes, reward = self._episodes, self.task.reward
+        if CROSS_ENTROPY in reward.weights:
+            for row, value in zip(rows.tolist(), self._target_likelihoods(rows), strict=True):
+                episodes.mark(row, {CROSS_ENTROPY: value})
+        for name, values in reward.components(episodes.drafts, rows).items():
+            self._scores[name][rows] = values
+
+    def _target_likelihoods(self, rows: np.ndarray) -> list[float]:
+        """How well the model writes the first target of `rows` from their drafts, [0, 1] each."""
+        sequences, starts = [], []
+        for row in rows:
+            draft, targets = self._episodes.texts[row].strip(), self._episodes.examples[row].targets
+            prompt, target = templates.paraphrase(draft, targets[0] if targets else "")
+            starts.append(len(self.tokenizer.encode(prompt)))
+            sequences.append(self.tokenizer.encode(prompt + target))
+        scored = self.engine.score(sequences)
+        means = [values[start:].mean() for values, start in zip(scored, starts, strict=True)]
+        return [float(1.0 - mean.clip(WORST_LOGPROB, 0.0) / WORST_LOGPROB) for mean in means]
 
     def _infos(self, rows: np.ndarray) -> dict[str, Any]:
         episodes = self._episodes
         is_written = np.isin(np.arange(self.num_envs), rows)
-        last = np.maximum(episodes.counts - 1, 0)
-        logprobs = np.where(is_written, episodes.logprobs[np.arange(self.num_envs), last], 0.0)
+        logprobs = np.where(is_written, episodes.step_logprobs, 0.0)
         texts = np.array(episodes.texts, object)
         infos: dict[str, Any] = {"text": texts, "_text": is_written}
         return infos | {"logprob": logprobs, "_logprob": is_written.copy()}
@@ -287,7 +321,7 @@ class LanguageVectorEnv(VectorEnv):
         final = np.full(self.num_envs, None, object)
         observations = self._observe()
         for row in rows:
-            final[row] = observations[row]
+            final[row] = row_of(observations, row)
             step_info = {"text": infos["text"][row], "logprob": float(infos["logprob"][row])}
             self._add_info(infos, {"final_info": step_info | self._final_info(row)}, row)
         infos["final_obs"], infos["_final_obs"] = final, self._over.copy()
@@ -298,7 +332,7 @@ class LanguageVectorEnv(VectorEnv):
         scores = {name: float(values[row]) for name, values in self._scores.items()}
         scores["reward"] = float(episodes.values[row])
         return {
-            "prompt": self.tokenizer.decode(episodes.prompts[row]),
+            "prompt": episodes.prompt(row),
             "reference": episodes.reference(row),
             "ending": episodes.endings[row],
             "scores": scores,
@@ -317,9 +351,15 @@ class LanguageVectorEnv(VectorEnv):
             drawn = pinned or self.task.example(self.task.draw(self._rngs[row]))
             self._episodes.begin(row, drawn)
         if rows:
-            prompts = [self._episodes.prompts[row] for row in rows]
-            self.engine.prefill(np.array(rows), prompts)
+            self._writer.read(np.array(rows))
             self._over[rows] = False
 
-    def _observe(self) -> np.ndarray:
-        return self._observation.encode(self.outputs, self._episodes.drafts)
+    def _observe(self) -> Observations:
+        return self._observation.encode(self.outputs, self._episodes)
+
+
+def row_of(observations: Observations, row: int) -> Any:  # noqa: ANN401 - an array, or several
+    """One row's observation."""
+    if isinstance(observations, dict):
+        return {name: values[row] for name, values in observations.items()}
+    return observations[row]

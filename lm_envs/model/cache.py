@@ -113,3 +113,53 @@ class Fill:
             self._slots.values[layer, self._rows, :, : self._width] = v
         attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # (R, H, T, d)
         return attended.transpose(1, 2).reshape(len(queries), -1)
+
+
+class Branch:
+    """Attention of O possible lines of T tokens per row to the row's slot and causally to itself.
+
+    The slots stay as they are: what each line would add is forgotten.
+
+    Args:
+        slots: Where the keys and values of the text so far live.
+        rows: (R,) int64 slots to read, on the slots' device.
+        lengths: (R,) int64 tokens in each of them.
+        live: How many leading positions to read; at least every length.
+        shape: (O, T).
+    """
+
+    def __init__(
+        self,
+        slots: KVSlots,
+        rows: torch.Tensor,
+        lengths: torch.Tensor,
+        live: int,
+        shape: tuple[int, int],
+    ) -> None:
+        self._slots, self._rows, self._live, self._shape = slots, rows, live, shape
+        dtype, device, width = slots.keys.dtype, rows.device, shape[1]
+        is_past_end = torch.arange(live, device=device) >= lengths[:, None]  # (R, live)
+        self._past_bias = torch.zeros(is_past_end.shape, dtype=dtype, device=device)
+        self._past_bias.masked_fill_(is_past_end, -torch.inf)
+        future = torch.ones(width, width, dtype=torch.bool, device=device).triu(1)
+        self._own_bias = torch.zeros(width, width, dtype=dtype, device=device)
+        self._own_bias.masked_fill_(future, -torch.inf)
+
+    def __call__(
+        self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> torch.Tensor:
+        """(R O T, H, d) queries, keys and values -> (R O T, D)."""
+        lines, width = self._shape
+        q, k, v = (
+            x.view(len(self._rows), lines, width, *x.shape[1:]).permute(0, 3, 1, 2, 4)
+            for x in (queries, keys, values)
+        )  # (R, H, O, T, d)
+        past_keys = self._slots.keys[layer, self._rows, :, : self._live]  # (R, H, live, d)
+        past_values = self._slots.values[layer, self._rows, :, : self._live]
+        q = q * q.shape[-1] ** -0.5
+        past = q.flatten(2, 3) @ past_keys.mT + self._past_bias[:, None, None]  # (R, H, O T, live)
+        own = q @ k.mT + self._own_bias  # (R, H, O, T, T)
+        weights = torch.cat([past.unflatten(2, self._shape), own], -1).softmax(-1)
+        past, own = weights.split([self._live, width], -1)
+        attended = (past.flatten(2, 3) @ past_values).unflatten(2, self._shape) + own @ v
+        return attended.permute(0, 2, 3, 1, 4).reshape(len(queries), -1)

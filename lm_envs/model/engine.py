@@ -11,16 +11,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from lm_envs.model.cache import BLOCK, Decode, Fill, KVSlots
+from lm_envs.model.cache import BLOCK, Branch, Decode, Fill, KVSlots
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.graph import CapturedStep
-from lm_envs.model.head import WordHead, log_normaliser
+from lm_envs.model.head import WordHead, likely_words, log_normaliser
 
 PREFILL_MULTIPLE = 16
 """Prompts are padded to a multiple of this: a row's arithmetic depends on its own length only."""
 
 TOKENS_PER_PASS = 4096
 """Most tokens, padding included, in one prefill pass; bounds the memory of activations."""
+
+LINE_MULTIPLE = 4
+"""Lines to be scored are padded to a multiple of this many tokens."""
 
 WORDS_PER_PASS = 2**24
 """Most logits in one pass of `score`; bounds its memory to 64 MiB."""
@@ -64,6 +67,7 @@ class Engine:
         self.lengths = np.zeros(num_rows, np.int64)  # (N,) tokens each slot holds
         self._model = model
         self._num_candidates = num_candidates
+        self._end_token = end_token
         self._head = WordHead(model, num_candidates, end_token)
         self._slots = KVSlots(
             num_layers=config.n_layer,
@@ -146,6 +150,67 @@ class Engine:
                 logprobs = self._logprobs(states[: length - 1], words).cpu().numpy()
                 scores[index] = np.concatenate([[0.0], logprobs.astype(np.float64)])
         return scores
+
+    @torch.inference_mode()
+    def score_lines(
+        self, rows: np.ndarray, lines: Sequence[Sequence[np.ndarray]]
+    ) -> list[list[np.ndarray]]:
+        """Log-probability of each token of lines that rows could be continued with.
+
+        The text so far is not read again, and nothing is appended.
+
+        Args:
+            rows: (R,) int64 distinct row numbers.
+            lines: For each row as many lines (T,) int64, T >= 1, as for every other.
+
+        Returns:
+            For each row and line (T,) float64, nats.
+        """
+        widest = max(len(line) for options in lines for line in options)
+        width = _round_up(widest, LINE_MULTIPLE)
+        step = max(1, TOKENS_PER_PASS // (len(lines[0]) * width))
+        scores: list[list[np.ndarray]] = []
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
+            scores += self._score_lines(rows[part], lines[part], width)
+        return scores
+
+    @torch.inference_mode()
+    def likely_words(self, top_k: int | None, top_p: float | None) -> np.ndarray:
+        """The next words that `top_k` and `top_p` both keep, (N, V) bool; the end token always.
+
+        Args:
+            top_k: The k most likely; None for all.
+            top_p: The fewest that hold this probability; None for all.
+        """
+        keep = likely_words(self._head.logits(self._hidden), top_k, top_p)
+        keep[:, self._end_token] = True
+        return keep.cpu().numpy()
+
+    def _score_lines(
+        self, rows: np.ndarray, lines: Sequence[Sequence[np.ndarray]], width: int
+    ) -> list[list[np.ndarray]]:
+        device, num_lines = self._model.device, len(lines[0])
+        tokens = np.zeros((len(rows), num_lines, width), np.int64)
+        for row, options in zip(tokens, lines, strict=True):
+            for place, line in zip(row, options, strict=True):
+                place[: len(line)] = line
+        ids, slots = torch.as_tensor(tokens, device=device), torch.as_tensor(rows, device=device)
+        lengths = torch.as_tensor(self.lengths[rows], device=device)
+        live = _round_up(int(self.lengths.max()), BLOCK)
+        positions = lengths[:, None, None] + torch.arange(width, device=device)
+        positions = positions.expand_as(ids).clamp(max=self._model.config.n_positions - 1)
+        branch = Branch(self._slots, slots, lengths, live, (num_lines, width))
+        hidden = self._model.forward(ids.flatten(), positions.flatten(), branch)
+        hidden = hidden.view(*ids.shape, -1)  # (R, O, T, D)
+        before = self._hidden[slots][:, None, None].expand(-1, num_lines, 1, -1)
+        states = torch.cat([before, hidden[:, :, :-1]], 2)  # what each token was chosen from
+        logprobs = self._logprobs(states.flatten(0, 2), ids.flatten()).view(ids.shape)
+        values = logprobs.cpu().numpy().astype(np.float64)
+        return [
+            [value[: len(line)] for value, line in zip(row, options, strict=True)]
+            for row, options in zip(values, lines, strict=True)
+        ]
 
     def _forward(self, tokens: np.ndarray, attend: Fill) -> torch.Tensor:
         """Hidden states (R, T, D) of R padded sequences."""

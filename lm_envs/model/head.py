@@ -88,3 +88,19 @@ def best_words(logits: torch.Tensor, count: int) -> torch.Tensor:
     rest = torch.arange(whole, logits.shape[1], device=logits.device).expand(len(logits), -1)
     words = torch.cat([words, rest], 1)
     return words.gather(1, logits.gather(1, words).topk(count, sorted=False).indices)
+
+
+def likely_words(logits: torch.Tensor, top_k: int | None, top_p: float | None) -> torch.Tensor:
+    """The words of each row that `top_k` and `top_p` both keep, (N, V) bool, of (N, V) logits.
+
+    Equally likely words are kept or dropped together by `top_k`. Source of `top_p`: Holtzman et al.
+    2020, https://arxiv.org/abs/1904.09751 (nucleus sampling).
+    """
+    keep = torch.ones_like(logits, dtype=torch.bool)
+    if top_k is not None and top_k < logits.shape[1]:
+        keep &= logits >= logits.topk(top_k).values[:, -1:]
+    if top_p is not None:
+        ordered, words = logits.softmax(-1).sort(dim=-1, descending=True, stable=True)
+        is_needed = ordered.cumsum(-1) - ordered < top_p
+        keep &= torch.zeros_like(keep).scatter_(1, words, is_needed)
+    return keep

@@ -1,13 +1,13 @@
 """Next-word generation: continue a passage of prose, one word at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from lm_envs.checks import check_count
 from lm_envs.tasks.examples import read_texts
 from lm_envs.tasks.reward import Reward
-from lm_envs.tasks.task import Example
+from lm_envs.tasks.task import Example, Option, Response
 from lm_envs.tokenizer import Tokenizer
 
 DEFAULT_REWARDS = {"fluency": 1.0, "repetition": -1.0, "overlap": 0.5}
@@ -29,6 +29,10 @@ class NextWord:
         ValueError: If an argument is out of range, or the dataset cannot be read.
     """
 
+    max_turns = 1
+    num_options = 0
+    marks = ()
+
     def __init__(
         self,
         tokenizer: Tokenizer,
@@ -44,6 +48,7 @@ class NextWord:
         check_count("max_new_tokens", max_new_tokens)
         self.prompt_tokens = prompt_tokens
         self.max_new_tokens = max_new_tokens
+        self.context_tokens = prompt_tokens + max_new_tokens
         self.reward = Reward(dict(DEFAULT_REWARDS if rewards is None else rewards))
         self._tokenizer = tokenizer
         self._texts = read_texts(dataset, split, column)
@@ -59,15 +64,23 @@ class NextWord:
         if index not in self._examples:
             tokens = self._tokenizer.encode(self._texts[index])
             cut = min(self.prompt_tokens, max(1, len(tokens) // 2))
-            self._examples[index] = Example(
-                tokens[:cut], tokens[cut : cut + self.max_new_tokens].copy()
-            )
+            rest = tokens[cut : cut + self.max_new_tokens].copy()
+            targets = (self._tokenizer.decode(rest).strip(),)
+            self._examples[index] = Example(tokens[:cut], rest, targets, index)
         return self._examples[index]
 
     def example_of(self, prompt: str) -> Example:
         """A caller's prompt, whole; there is no reference."""
         return Example(self._tokenizer.encode(prompt), np.zeros(0, np.int64))
 
-    def is_over(self, text: str) -> bool:
+    def is_turn_over(self, text: str) -> bool:
         """Never: prose ends with the end of text or the budget."""
         return False
+
+    def options(self, example: Example, turns: Sequence[str]) -> Sequence[Option]:
+        """None: prose is written word by word."""
+        return ()
+
+    def respond(self, example: Example, turns: Sequence[str]) -> Response:
+        """Nothing."""
+        return Response()

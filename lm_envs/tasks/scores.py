@@ -4,8 +4,8 @@ Each row's score depends on that row alone, bit for bit; the score of an empty d
 a potential built from scores starts at 0. A reward is a score that is paid (`reward.py`).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -25,6 +25,9 @@ class Drafts:
         references: (N, R) int64 ids hoped for; past a row's reference length ignored.
         reference_lengths: (N,) int64, 0 where there is no reference.
         budget: Most tokens a draft can have.
+        texts: N texts written so far, as they are.
+        targets: For each row the texts hoped for.
+        marks: The task's own scores, (N,) float64 each.
     """
 
     tokens: np.ndarray
@@ -33,6 +36,9 @@ class Drafts:
     references: np.ndarray
     reference_lengths: np.ndarray
     budget: int
+    texts: Sequence[str] = ()
+    targets: Sequence[Sequence[str]] = ()
+    marks: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def is_written(self) -> np.ndarray:

@@ -1,7 +1,13 @@
-"""What to write and how it is judged: a prompt, a stop rule, a reward. Knows nothing of models."""
+"""What to write and how it is judged: a prompt, a stop rule, a reward. Knows nothing of models.
 
-from dataclasses import dataclass
-from typing import Protocol
+An episode is one or more *turns*: lines of the agent's, each answered by the task. Whatever the
+task answers is a pure function of the example and the turns so far, so that an episode can be
+restored from them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -15,10 +21,36 @@ class Example:
     Attributes:
         prompt: (P,) int64 ids the episode starts from, P >= 1.
         reference: (R,) int64 ids a reader would hope for; empty where there is none.
+        targets: The same as texts, any of which is right; empty where there is none.
+        index: Number of the example in its task; -1 for a caller's own prompt.
     """
 
     prompt: np.ndarray
     reference: np.ndarray
+    targets: tuple[str, ...] = ()
+    index: int = -1
+
+
+class Option(NamedTuple):
+    """A line that an agent can choose, and whether it would have an effect now."""
+
+    text: str
+    is_open: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a task makes of the turns so far.
+
+    Attributes:
+        is_over: Whether the episode is complete.
+        context: All the text that the model reads before the next turn, if there is one.
+        marks: The task's own scores so far, by the names of `Task.marks`.
+    """
+
+    is_over: bool = True
+    context: str = ""
+    marks: dict[str, float] = field(default_factory=dict)
 
 
 class Task(Protocol):
@@ -27,13 +59,21 @@ class Task(Protocol):
     Attributes:
         num_examples: How many examples there are to draw from.
         prompt_tokens: Most tokens in a prompt.
-        max_new_tokens: Budget: an episode terminates when it has written this many tokens.
+        max_new_tokens: Budget: an episode terminates when the agent has written this many tokens.
+        context_tokens: Most tokens in the whole text, whatever is written and answered.
+        max_turns: Most turns in an episode.
+        num_options: How many lines there are to choose from; 0 where there are none.
+        marks: Names of the task's own scores.
         reward: What is paid for the text.
     """
 
     num_examples: int
     prompt_tokens: int
     max_new_tokens: int
+    context_tokens: int
+    max_turns: int
+    num_options: int
+    marks: tuple[str, ...]
     reward: Reward
 
     def draw(self, rng: np.random.Generator) -> int:
@@ -48,6 +88,14 @@ class Task(Protocol):
         """An example made of a caller's own prompt."""
         ...
 
-    def is_over(self, text: str) -> bool:
-        """Whether the text written so far is complete."""
+    def is_turn_over(self, text: str) -> bool:
+        """Whether the line written so far is complete."""
+        ...
+
+    def options(self, example: Example, turns: Sequence[str]) -> Sequence[Option]:
+        """The `num_options` lines to choose from next."""
+        ...
+
+    def respond(self, example: Example, turns: Sequence[str]) -> Response:
+        """What comes of the turns so far, one or more."""
         ...

@@ -9,10 +9,10 @@ ROWS = 20_000
 
 
 def shares(policy):
-    """How often each candidate is chosen, where they have PROBABILITIES."""
+    """How often each proposal is chosen, where they have PROBABILITIES."""
     logprobs = np.tile(np.log(PROBABILITIES), (ROWS, 1)).astype(np.float32)
-    outputs = SimpleNamespace(logprobs=logprobs, candidates=np.tile(np.arange(4), (ROWS, 1)))
-    actions = policy(SimpleNamespace(outputs=outputs, num_envs=ROWS), np.zeros((ROWS, 1)))
+    env = SimpleNamespace(proposals=logprobs, of_ranks=lambda ranks: ranks, num_envs=ROWS)
+    actions = policy(env, np.zeros((ROWS, 1)))
     return np.bincount(actions, minlength=4) / ROWS
 
 

@@ -149,3 +149,21 @@ def test_captured_steps_on_cuda_equal_the_cpu(checkpoint):
     for (a, _), (b, _) in zip(walk(on_cpu, 7, 200), walk(on_gpu, 7, 200), strict=True):
         np.testing.assert_allclose(a.hidden, b.hidden, rtol=0, atol=2e-3)
         np.testing.assert_allclose(a.chosen, b.chosen, rtol=0, atol=2e-3)
+
+
+def test_lines_score_as_if_they_were_appended(model):
+    rng = np.random.default_rng(0)
+    prompts = [rng.integers(1, 700, size) for size in (5, 17, 9)]
+    engine = Engine(model, 3, capacity=60, num_candidates=4, end_token=0)
+    engine.prefill(np.arange(3), prompts)
+    lines = [[rng.integers(1, 700, rng.integers(1, 7)) for _ in range(5)] for _ in range(3)]
+    scored = engine.score_lines(np.arange(3), lines)
+    for row, prompt in enumerate(prompts):
+        for line, logprobs in zip(lines[row], scored[row], strict=True):
+            expected = engine.score([np.concatenate([prompt, line])])[0][len(prompt) :]
+            np.testing.assert_allclose(logprobs, expected, atol=2e-5)
+    tokens = rng.integers(1, 700, 3)
+    after = engine.append(tokens)
+    fresh = Engine(model, 3, capacity=60, num_candidates=4, end_token=0)
+    fresh.prefill(np.arange(3), prompts)
+    np.testing.assert_array_equal(after.hidden, fresh.append(tokens).hidden)

@@ -31,7 +31,7 @@ def paid_by_reward(weights):
     def value(string):
         chosen = [[logprobs[symbol] for symbol in string]]
         drafts = make_drafts([list(string)], chosen, [[0, 2, 0]])
-        return float(reward.total(reward.components(drafts))[0])
+        return float(reward.total(reward.components(drafts, np.arange(1)))[0])
 
     return value
 

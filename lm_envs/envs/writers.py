@@ -1,0 +1,205 @@
+"""How an action becomes text: one word at a time, or one of some lines.
+
+Owns what the agent may write now. Knows nothing of rewards, or of when an episode is over.
+"""
+
+from typing import Any, Protocol
+
+import gymnasium as gym
+import numpy as np
+
+from lm_envs.envs.actions import WordActions, check_discrete
+from lm_envs.envs.episodes import Episodes
+from lm_envs.model.engine import Engine
+from lm_envs.tasks.task import Task
+from lm_envs.tokenizer import Tokenizer
+
+LOGPROB_DECIMALS = 4
+"""Log-probabilities are rounded to this many decimals before they are judged or reported."""
+
+
+class Writer(Protocol):
+    """What an environment asks of a way to write.
+
+    Attributes:
+        space: One row's action space.
+    """
+
+    space: gym.Space[Any]
+
+    def check(self, actions: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Actions of N rows in one form; those outside `rows` (N,) bool are ignored.
+
+        Raises:
+            ValueError: If one of `rows` holds an action that is not in the space.
+        """
+        ...
+
+    def read(self, rows: np.ndarray) -> None:
+        """Lets the model read the contexts of `rows` (R,) afresh."""
+        ...
+
+    def restore(self) -> None:
+        """Lets the model read every row's context as it came about."""
+        ...
+
+    def write(self, rows: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        """Writes the actions (N, ...) of `rows` (R,); which of the rows completed a line, (R,)."""
+        ...
+
+    def masks(self) -> np.ndarray:
+        """Which discrete actions are sensible now, (N, actions) bool."""
+        ...
+
+    def proposals(self) -> np.ndarray:
+        """Log-probabilities (N, K) of what the model itself would do, best first, nats."""
+        ...
+
+    def of_ranks(self, ranks: np.ndarray) -> np.ndarray:
+        """Actions of N rows that do what the model proposes in these places (N,)."""
+        ...
+
+
+class WordWriter:
+    """Writes one word a step.
+
+    Args:
+        actions: What the words are chosen by.
+        engine: The model.
+        episodes: Where words are noted.
+        task: Says when a line is complete.
+    """
+
+    def __init__(
+        self, actions: WordActions, engine: Engine, episodes: Episodes, task: Task
+    ) -> None:
+        self.space = actions.space
+        self.check = actions.check
+        self._actions, self._engine = actions, engine
+        self._episodes, self._task = episodes, task
+
+    def read(self, rows: np.ndarray) -> None:
+        """Prefills the rows."""
+        prefill(self._engine, self._episodes, rows)
+
+    def restore(self) -> None:
+        """Prefills what was read at once, and appends what was written word by word."""
+        episodes, rows = self._episodes, np.arange(self._engine.num_rows)
+        written = episodes.context_lengths - episodes.filled
+        contexts = zip(episodes.contexts, episodes.filled, strict=True)
+        self._engine.prefill(rows, [context[:size] for context, size in contexts])
+        for column in range(int(written.max())):
+            places = np.minimum(episodes.filled + column, episodes.contexts.shape[1] - 1)
+            self._engine.append(episodes.contexts[rows, places], written > column)
+
+    def write(self, rows: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        """One word each."""
+        engine, episodes = self._engine, self._episodes
+        tokens = self._actions.to_tokens(actions, engine.outputs)  # (N,)
+        is_written = None
+        if len(rows) < engine.num_rows:
+            is_written = np.isin(np.arange(engine.num_rows), rows)
+        outputs = engine.append(tokens, is_written)
+        _require_finite(outputs.logprobs)
+        logprobs = outputs.chosen.astype(np.float64).round(LOGPROB_DECIMALS)
+        episodes.write(rows, tokens, logprobs)
+        return np.array([self._task.is_turn_over(episodes.line(row)) for row in rows], bool)
+
+    def masks(self) -> np.ndarray:
+        """As the kind of actions says."""
+        return self._actions.masks(self._engine)
+
+    def proposals(self) -> np.ndarray:
+        """The candidates' log-probabilities."""
+        return self._engine.outputs.logprobs
+
+    def of_ranks(self, ranks: np.ndarray) -> np.ndarray:
+        """As the kind of actions says."""
+        return self._actions.of_ranks(ranks, self._engine.outputs)
+
+
+class LineWriter:
+    """Writes one of the lines that the task offers.
+
+    Attributes:
+        scores: (N, C) float64 mean log-probability of each line's tokens, nats.
+        is_open: (N, C) bool, which lines can be chosen with effect.
+
+    Args:
+        count: C, lines to choose from.
+        engine: The model.
+        episodes: Where lines are noted.
+        task: Offers the lines.
+        tokenizer: Cuts them into tokens.
+    """
+
+    def __init__(
+        self, count: int, engine: Engine, episodes: Episodes, task: Task, tokenizer: Tokenizer
+    ) -> None:
+        self.space: gym.Space[Any] = gym.spaces.Discrete(count)
+        self.scores = np.zeros((engine.num_rows, count))
+        self.is_open = np.ones((engine.num_rows, count), bool)
+        self._lines: list[list[np.ndarray]] = [[] for _ in range(engine.num_rows)]
+        self._logprobs: list[list[np.ndarray]] = [[] for _ in range(engine.num_rows)]
+        self._engine, self._episodes = engine, episodes
+        self._task, self._tokenizer = task, tokenizer
+
+    def check(self, actions: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Actions (N,) int64; 0 where `rows` is False."""
+        return check_discrete(actions, rows, self.scores.shape[1], "the lines offered")
+
+    def read(self, rows: np.ndarray) -> None:
+        """Prefills the rows, and scores the lines that they can go on with."""
+        prefill(self._engine, self._episodes, rows)
+        _require_finite(self._engine.outputs.logprobs)
+        for row in rows.tolist():
+            example, turns = self._episodes.examples[row], self._episodes.turns[row]
+            options = self._task.options(example, turns)
+            self.is_open[row] = [option.is_open for option in options]
+            self._lines[row] = [self._tokenizer.encode(" " + option.text) for option in options]
+        scored = self._engine.score_lines(rows, [self._lines[row] for row in rows])
+        for row, logprobs in zip(rows.tolist(), scored, strict=True):
+            self._logprobs[row] = [values.round(LOGPROB_DECIMALS) for values in logprobs]
+            self.scores[row] = [values.mean() for values in self._logprobs[row]]
+
+    def restore(self) -> None:
+        """Reads every row: between lines, all of a context was read at once."""
+        self.read(np.arange(self._engine.num_rows))
+
+    def write(self, rows: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        """One line each, which is complete."""
+        for row in rows.tolist():
+            action = actions[row]
+            self._episodes.write_line(row, self._lines[row][action], self._logprobs[row][action])
+        return np.ones(len(rows), bool)
+
+    def masks(self) -> np.ndarray:
+        """Lines that can be chosen with effect."""
+        return self.is_open.copy()
+
+    def proposals(self) -> np.ndarray:
+        """The lines' scores, best first; -inf for those without effect."""
+        return -np.sort(-self._open_scores(), axis=1)
+
+    def of_ranks(self, ranks: np.ndarray) -> np.ndarray:
+        """The lines in these places by score."""
+        order = np.argsort(-self._open_scores(), axis=1, kind="stable")
+        return np.take_along_axis(order, ranks[:, None], 1)[:, 0]
+
+    def _open_scores(self) -> np.ndarray:
+        return np.where(self.is_open, self.scores, -np.inf)
+
+
+def prefill(engine: Engine, episodes: Episodes, rows: np.ndarray) -> None:
+    """Lets the model read the contexts of `rows` (R,) at once."""
+    lengths = episodes.context_lengths
+    engine.prefill(rows, [episodes.contexts[row, : lengths[row]] for row in rows])
+
+
+def _require_finite(logprobs: np.ndarray) -> None:
+    if not np.isfinite(logprobs).all():
+        row = int((~np.isfinite(logprobs)).any(1).argmax())
+        raise FloatingPointError(
+            f"Got NaN or infinite log-probabilities in row {row}; the model's weights or its "
+            "dtype are broken. Use dtype='float32' or another checkpoint."
+        )

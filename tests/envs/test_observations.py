@@ -1,0 +1,53 @@
+"""What each observation shows of the text."""
+
+import numpy as np
+import pytest
+
+from tests.envs.test_actions import make
+
+
+def texts(env):
+    return [np.concatenate([t.prompt_tokens, t.tokens]) for t in env.transcripts]
+
+
+def test_tokens_are_the_whole_text(checkpoint):
+    env = make(checkpoint, observation="tokens", actions="vocabulary")
+    env.reset(seed=0)
+    for _ in range(3):
+        observations = env.step(np.arange(3))[0]
+    for row, text in enumerate(texts(env)):
+        length = observations["length"][row, 0]
+        assert observations["tokens"][row, :length].tolist() == text.tolist()
+        assert not observations["tokens"][row, length:].any()
+
+
+def test_embeddings_are_the_mean_and_the_last_words(checkpoint, model):
+    env = make(checkpoint, observation={"kind": "embeddings", "last": 2}, actions="vocabulary")
+    env.reset(seed=0)
+    observations = env.step(np.array([5, 6, 7]))[0]
+    table = model.word_embeddings.numpy()
+    for row, text in enumerate(texts(env)):
+        mean, last = np.split(observations[row, :-1], [table.shape[1]])
+        np.testing.assert_allclose(mean, table[text].mean(0), atol=1e-6)
+        np.testing.assert_array_equal(last, table[text[-2:]].ravel())
+
+
+def test_zeros_stand_before_a_short_text(checkpoint, model):
+    env = make(checkpoint, 1, observation={"kind": "embeddings", "last": 4}, actions="vocabulary")
+    observations, _ = env.reset(options={"prompt": "a"})
+    size = model.config.n_embd
+    assert not observations[0, size : 4 * size].any()
+    assert observations[0, 4 * size : 5 * size].any()
+
+
+@pytest.mark.parametrize("observation", ["hidden", "embeddings", "tokens"])
+@pytest.mark.parametrize("actions", ["top_k", "vocabulary", "embedding"])
+def test_every_observation_lies_in_its_space(checkpoint, actions, observation):
+    env = make(checkpoint, actions=actions, observation=observation)
+    assert env.observation_space.contains(env.reset(seed=0)[0])
+    env.action_space.seed(0)
+    for _ in range(4):
+        observations, _, terminated, _, _ = env.step(env.action_space.sample())
+        assert env.observation_space.contains(observations)
+        if terminated.any():
+            return
