@@ -31,6 +31,7 @@ def bars(rows: Sequence[Bar], label: str) -> bytes:
     axes.barh(places, [row.value for row in rows], xerr=errors, color=colours, capsize=3)
     axes.set_yticks(places, [", ".join(filter(None, (row.what, row.setting))) for row in rows])
     axes.set(xlabel=label, xlim=(0, None))
+    axes.locator_params(axis="x", nbins=6)
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.3)
     buffer = io.BytesIO()
