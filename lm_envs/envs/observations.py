@@ -94,9 +94,10 @@ class LastWords:
 
 
 class Candidates:
-    """Log-probability of each candidate, nats, clipped to [-30, 0]; and whether it would repeat.
+    """Each candidate's log-probability, and whether it stands in the text already.
 
-    Repeat is 0 for a new word, 0.5 for a word of this draft, 1 for a pair of words of this draft.
+    Log-probabilities are in nats, clipped to [-30, 0]. Repeat is 0 for a new word, 0.5 for a word
+    of this draft, 1 for a pair of words of this draft. Echo is 1 for a word of the prompt.
 
     Args:
         count: K.
@@ -104,12 +105,14 @@ class Candidates:
 
     def __init__(self, count: int) -> None:
         lowest, zeros, ones = np.full(count, LOWEST_LOGPROB), np.zeros(count), np.ones(count)
-        self.bounds: Columns = (np.concatenate([lowest, zeros]), np.concatenate([zeros, ones]))
+        low, high = np.concatenate([lowest, zeros, zeros]), np.concatenate([zeros, ones, ones])
+        self.bounds: Columns = (low, high)
 
     def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
-        """(N, 2 K)."""
+        """(N, 3 K)."""
+        logprobs = outputs.logprobs.clip(LOWEST_LOGPROB, 0.0)
         repeats = repeat_lengths(outputs.candidates, episodes.drafts) / np.float32(LONGEST_REPEAT)
-        return np.concatenate([outputs.logprobs.clip(LOWEST_LOGPROB, 0.0), repeats], axis=1)
+        return np.concatenate([logprobs, repeats, _echoes(outputs.candidates, episodes)], axis=1)
 
 
 class CandidatePoints:
@@ -273,6 +276,14 @@ def repeat_lengths(candidates: np.ndarray, drafts: Drafts) -> np.ndarray:
     last = np.take_along_axis(tokens, np.maximum(lengths - 1, 0)[:, None], 1)
     follows_last = is_same[:, 1:] & (tokens[:, :-1] == last)[:, :, None]
     return is_same.any(1).astype(np.int8) + follows_last.any(1)
+
+
+def _echoes(candidates: np.ndarray, episodes: Episodes) -> np.ndarray:
+    """Whether each candidate (N, K) is a word of its row's prompt: (N, K) bool."""
+    width = int(episodes.filled.max())
+    is_prompt = np.arange(width) < episodes.filled[:, None]  # (N, P)
+    words = np.where(is_prompt, episodes.contexts[:, :width], -1)
+    return (words[:, :, None] == candidates[:, None, :]).any(1)
 
 
 def _embedding_bounds(model: GPT2, count: int) -> Columns:
