@@ -5,7 +5,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lm_envs.checks import check_choice, check_count
-from lm_envs.tasks.customers import WISHES, Customer, customers, is_polite, replies, split_of
+from lm_envs.tasks.customers import (
+    COURTESY,
+    QUESTIONS,
+    WISHES,
+    Customer,
+    customers,
+    is_polite,
+    replies,
+    split_of,
+)
 from lm_envs.tasks.examples import SPLITS
 from lm_envs.tasks.reward import Reward
 from lm_envs.tasks.task import Example, Option, Response
@@ -98,6 +107,15 @@ class Dialogue:
             "politeness": sum(map(is_polite, turns)) / len(turns),
         }
         return Response(is_content, _context(customer, turns), marks)
+
+    def solution(self, example: Example, turns: Sequence[str]) -> str:
+        """The polite question for what is not told yet, then the polite grant."""
+        customer = self._customers[example.index]
+        told = _told(customer, turns)
+        missing = [slot for slot in WISHES[customer.wish].slots if slot not in told]
+        if missing:
+            return QUESTIONS[missing[0]][1]
+        return COURTESY + WISHES[customer.wish].grant.format(**customer.values)
 
 
 def _told(customer: Customer, turns: Sequence[str]) -> set[str]:

@@ -103,9 +103,10 @@ class KnowledgeGraphQA:
         visited = [a for a, b in zip(places, [*places[1:], None], strict=True) if a != b]
         return Response(has_stopped, _context(quest.question, visited), marks)
 
-    def path(self, index: int) -> tuple[str, ...]:
-        """The lines that answer a question."""
-        return (*self._quests[index].path, STOP)
+    def solution(self, example: Example, turns: Sequence[str]) -> str:
+        """The next relation on the way to the answer, then to stop; after a detour unknown."""
+        path = (*self._quests[example.index].path, STOP)
+        return path[len(turns)] if tuple(turns) == path[: len(turns)] else ""
 
     def _is_in(self, quest: Quest, split: str) -> bool:
         size = len(self._tokenizer.encode(_context(quest.question, [quest.start])))

@@ -101,6 +101,10 @@ class LineTask:
         """The line is all there is to write."""
         return Response()
 
+    def solution(self, example: Example, turns: Sequence[str]) -> str:
+        """The first target."""
+        return example.targets[0] if example.targets else ""
+
     def _fits(self, line: Line) -> bool:
         longest = max((len(self._tokenizer.encode(f" {text}")) for text in line.options), default=0)
         is_short = len(self._tokenizer.encode(line.prompt)) <= self.prompt_tokens

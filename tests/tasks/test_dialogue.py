@@ -55,6 +55,15 @@ def test_every_customer_can_be_served_by_the_lines_on_offer(task, form):
         assert response.marks["politeness"] == pytest.approx(polite / len(turns))
 
 
+def test_the_solution_serves_every_customer_politely(task):
+    for index in range(task.num_examples):
+        example, turns = task.example(index), []
+        while not turns or not response.is_over:
+            turns.append(task.solution(example, turns))
+            response = task.respond(example, turns)
+        assert response.marks["completed"] == response.marks["politeness"] == 1.0
+
+
 def test_granting_without_asking_does_not_help(task):
     example = task.example(0)
     for option in task.options(example, []):
