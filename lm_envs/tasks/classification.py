@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from lm_envs.checks import check_choice
 from lm_envs.tasks import templates
-from lm_envs.tasks.examples import column_names, read_rows
+from lm_envs.tasks.examples import SPLITS, column_names, read_rows
 from lm_envs.tasks.line import Line, LineTask
 from lm_envs.tasks.task import Example, Response
 from lm_envs.tasks.text_scores import label_of
@@ -51,8 +51,10 @@ class Classification(LineTask):
         if dataset == "embedded":
             check_choice("kind", kind, KINDS)
         names = column_names(columns, "text", "label")
+        check_choice("split", split, SPLITS)
+        every = read_rows(dataset, None, names, "classification", {"kind": kind})
+        labels = tuple(sorted({row["label"][0] for row in every}))  # of all splits: one action each
         rows = read_rows(dataset, split, names, "classification", {"kind": kind})
-        labels = tuple(sorted({row["label"][0] for row in rows}))
         _check_costs(costs or {}, labels)
         self._costs = {label_of(right): dict(row) for right, row in (costs or {}).items()}
         lines = [

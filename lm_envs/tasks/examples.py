@@ -30,7 +30,7 @@ def read_texts(dataset: str, split: str, column: str = "text") -> list[str]:
 
 def read_rows(
     dataset: str,
-    split: str,
+    split: str | None,
     columns: Mapping[str, str],
     embedded: str,
     where: Mapping[str, str] | None = None,
@@ -40,8 +40,9 @@ def read_rows(
     Args:
         dataset: "embedded", a .txt (paragraphs, or lines where there is no blank line), .jsonl,
             .csv or .tsv file, or the name of a hub dataset.
-        split: "train", "validation" or "test". Rows without a "split" field are divided 90/5/5 by
-            a hash of their first text.
+        split: "train", "validation" or "test"; None for all rows of a file, and for "train" of a
+            hub dataset. Rows without a "split" field are divided 90/5/5 by a hash of their first
+            text.
         columns: Field that holds the texts of each name: a text, a list of texts, or an object with
             a list "text", as SQuAD writes answers.
         embedded: Name of the embedded file that "embedded" stands for.
@@ -50,14 +51,14 @@ def read_rows(
     Raises:
         ValueError: Naming file and line, what was got, what is allowed and the remedy.
     """
-    check_choice("split", split, SPLITS)
+    check_choice("split", split, (*SPLITS, None))
     found = []
-    for place, row in _rows(dataset, split, embedded, ", ".join(columns.values())):
+    for place, row in _rows(dataset, split or "train", embedded, ", ".join(columns.values())):
         if any(row.get(name, value) != value for name, value in (where or {}).items()):
             continue
         texts = {name: _texts(row, column, place) for name, column in columns.items()}
         own = row.get("split") or split_of(next(iter(texts.values()))[0])
-        if own == split:
+        if split in (own, None):
             found.append(texts)
     if not found:
         wanted = "".join(f" with {name}={value!r}" for name, value in (where or {}).items())

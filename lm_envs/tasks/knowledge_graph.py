@@ -115,12 +115,8 @@ class KnowledgeGraphQA:
 
 def _facts(dataset: str) -> list[Fact]:
     columns = {name: name for name in ("subject", "relation", "answer", "question")}
-    rows = [
-        {name: texts[0] for name, texts in row.items()}
-        for split in ("train", "validation", "test")
-        for row in read_rows(dataset, split, columns, "facts")
-    ]
-    return [Fact(r["subject"], r["relation"], r["answer"], r["question"]) for r in rows]
+    rows = read_rows(dataset, None, columns, "facts")
+    return [Fact(*(row[name][0] for name in columns)) for row in rows]
 
 
 def _context(question: str, places: Sequence[str]) -> str:

@@ -48,6 +48,13 @@ def test_exactly_one_option_is_right(tokenizer, kind):
         assert len(set(options) & set(example.targets)) == 1
 
 
+@pytest.mark.parametrize("kind", ["topic", "language", "sentiment"])
+def test_a_label_is_the_same_action_in_every_split(tokenizer, kind):
+    tasks = [Classification(tokenizer, split=split, kind=kind) for split in SPLITS]
+    offered = [[option.text for option in task.options(task.example(0), [])] for task in tasks]
+    assert offered[0] == offered[1] == offered[2]
+
+
 def test_the_right_option_stands_anywhere(tokenizer):
     task = QuestionAnswering(tokenizer)
     places = [
