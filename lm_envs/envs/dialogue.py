@@ -5,7 +5,7 @@ from typing import Any
 from lm_envs.envs.env import LanguageEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 
-DEFAULTS: dict[str, Any] = {"actions": "choices"}
+DEFAULTS: dict[str, Any] = {"actions": {"kind": "choices", "scores": False}}
 
 
 class DialogueEnv(LanguageEnv):
@@ -22,8 +22,9 @@ class DialogueEnv(LanguageEnv):
     word.
 
     ## Observation Space
-    `Box(D + 37,)` float32: the hidden state (D), the model's mean log-probability of each line in
-    nats (18), whether each is open (18), the share of turns left.
+    `Box(D + 19,)` float32: the hidden state (D), whether each line is open (18), the share of turns
+    left. `actions={"kind": "choices", "scores": True}` shows the model's mean log-probability of
+    each line too, in nats (18), which takes time.
 
     ## Rewards
     `rewards={"completed": 1.0, "turns": -0.3, "politeness": 0.2}` by default: whether the wish was

@@ -5,7 +5,10 @@ from typing import Any
 from lm_envs.envs.env import LanguageEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 
-DEFAULTS: dict[str, Any] = {"actions": "choices", "observation": "embeddings"}
+DEFAULTS: dict[str, Any] = {
+    "actions": {"kind": "choices", "scores": False},
+    "observation": "embeddings",
+}
 
 
 class KnowledgeGraphQAEnv(LanguageEnv):
@@ -24,9 +27,9 @@ class KnowledgeGraphQAEnv(LanguageEnv):
 
     ## Observation Space
     `Box` float32 (`observation="embeddings"`, the default): mean word embedding of question and
-    path (D), embeddings of the last 4 tokens (4 D), the model's mean log-probability of each line
-    in nats (19), whether each is open (19), the share of turns left. `"hidden"` shows the hidden
-    state in place of the embeddings.
+    path (D), embeddings of the last 4 tokens (4 D), whether each line is open (19), the share of
+    turns left. `"hidden"` shows the hidden state in place of the embeddings; `actions={"kind":
+    "choices", "scores": True}` also the model's mean log-probability of each line in nats (19).
 
     ## Rewards
     `rewards={"correct": 1.0, "moves": -0.2}` by default: whether the walk stopped at the answer,

@@ -132,23 +132,37 @@ class CandidatePoints:
         return self._words.points(outputs.candidates).reshape(len(outputs.candidates), -1)
 
 
-class Lines:
-    """Each line on offer: the model's mean log-probability of it, nats, and whether it is open.
+class OpenLines:
+    """Whether each line on offer can be chosen with effect.
 
     Args:
         writer: Who offers the lines.
     """
 
     def __init__(self, writer: LineWriter) -> None:
-        count = writer.scores.shape[1]
-        lowest, zeros, ones = np.full(count, LOWEST_LOGPROB), np.zeros(count), np.ones(count)
         self._writer = writer
-        self.bounds: Columns = (np.concatenate([lowest, zeros]), np.concatenate([zeros, ones]))
+        self.bounds: Columns = (np.zeros(writer.num_lines), np.ones(writer.num_lines))
 
     def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
-        """(N, 2 C)."""
-        scores = self._writer.scores.clip(LOWEST_LOGPROB, 0.0)
-        return np.concatenate([scores, self._writer.is_open], axis=1)
+        """(N, C)."""
+        return self._writer.is_open
+
+
+class LineLogprobs:
+    """The model's mean log-probability of each line on offer, nats, clipped to [-30, 0].
+
+    Args:
+        writer: Who offers the lines.
+    """
+
+    def __init__(self, writer: LineWriter) -> None:
+        self._writer = writer
+        lowest = np.full(writer.num_lines, LOWEST_LOGPROB)
+        self.bounds: Columns = (lowest, np.zeros(writer.num_lines))
+
+    def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
+        """(N, C)."""
+        return self._writer.scores.clip(LOWEST_LOGPROB, 0.0)
 
 
 class TurnsLeft:
@@ -229,7 +243,12 @@ DEFAULT_LAST = 4
 
 
 def make_observation(
-    spec: str | Mapping[str, Any], model: GPT2, acts: WordActions | LineWriter, task: Task
+    spec: str | Mapping[str, Any],
+    model: GPT2,
+    acts: WordActions | LineWriter,
+    task: Task,
+    *,
+    shows_scores: bool = True,
 ) -> Observation:
     """The observation of a spec: a kind, or {"kind": kind, option: value, ...}.
 
@@ -238,6 +257,7 @@ def make_observation(
         model: Whose states and embeddings are meant.
         acts: What the agent chooses among, which it is shown too.
         task: How long a text can become.
+        shows_scores: Show the model's score of each line, where lines are chosen.
 
     Raises:
         ValueError: If the kind or an option is unknown.
@@ -252,12 +272,13 @@ def make_observation(
         last = options.get("last", DEFAULT_LAST)
         check_count("last", last)
         features += [TextMean(model), LastWords(model, last)]
-    return VectorObservation([*features, *_of_actions(acts, task)])
+    return VectorObservation([*features, *_of_actions(acts, task, shows_scores)])
 
 
-def _of_actions(acts: WordActions | LineWriter, task: Task) -> list[Feature]:
+def _of_actions(acts: WordActions | LineWriter, task: Task, shows_scores: bool) -> list[Feature]:
     if isinstance(acts, LineWriter):
-        return [Lines(acts), TurnsLeft(task.max_turns)]
+        scores = [LineLogprobs(acts)] if shows_scores else []
+        return [*scores, OpenLines(acts), TurnsLeft(task.max_turns)]
     if isinstance(acts, EmbeddingActions):
         return [Candidates(acts.num_candidates), CandidatePoints(acts), BudgetLeft()]
     if isinstance(acts, TopKActions):

@@ -47,7 +47,8 @@ class LanguageVectorEnv(VectorEnv):
         device: "auto", "cpu", "cuda", …
         dtype: "auto" (bfloat16 on CUDA, float32 on CPU), "float32" or "bfloat16".
         actions: "top_k", "vocabulary", "embedding" (`lm_envs.envs.actions`) or "choices", one of
-            the lines that the task offers; or with options, such as {"kind": "top_k", "k": 16}.
+            the lines that the task offers; or with options, such as {"kind": "top_k", "k": 16}, or
+            {"kind": "choices", "scores": False} to show no scores of the lines, which is faster.
         observation: "hidden", "embeddings" or "tokens" (`lm_envs.envs.observations`); or with
             options, such as {"kind": "embeddings", "last": 4}.
         dense: Pay each step how far it raised the value of the text; otherwise pay the whole value

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lm_envs.checks import check_choice, check_count
-from lm_envs.tasks.examples import read_rows, split_of
+from lm_envs.tasks.examples import SPLITS, read_rows, split_of
 from lm_envs.tasks.graph import STOP, Fact, FactGraph, Quest
 from lm_envs.tasks.reward import Reward
 from lm_envs.tasks.task import Example, Option, Response
@@ -46,6 +46,7 @@ class KnowledgeGraphQA:
         prompt_tokens: int = 64,
         rewards: Mapping[str, float] | None = None,
     ) -> None:
+        check_choice("split", split, SPLITS)
         check_choice("hops", hops, (None, 1, 2))
         check_count("max_turns", max_turns)
         check_count("prompt_tokens", prompt_tokens)
