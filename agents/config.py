@@ -4,7 +4,7 @@ Owns how configuration files are read. Executes nothing from them.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -105,6 +105,21 @@ def _keys_beside(kind: type[Config], parents: list[str]) -> list[str]:
             return []
         kind = annotation
     return list(kind.model_fields)
+
+
+def refuse_quoted_numbers(values: Mapping[str, Any] | Sequence[Any], prefix: str = "") -> None:
+    """Refuses texts that read as numbers, at any depth.
+
+    Raises:
+        ValueError: Naming the key.
+    """
+    pairs = values.items() if isinstance(values, Mapping) else enumerate(values)
+    for key, value in pairs:
+        name = f"{prefix}{key}"
+        if isinstance(value, str) and is_number(value):
+            raise ValueError(f"{name}={value!r} is text in YAML; write it as 3.0e-4")
+        if isinstance(value, (Mapping, list)):
+            refuse_quoted_numbers(value, f"{name}.")
 
 
 def is_number(text: str) -> bool:
