@@ -95,7 +95,9 @@ def _describe(error: pydantic.ValidationError, kind: type[Config], path: Path) -
     hint = ""
     if isinstance(got, str) and is_number(got):
         hint = " YAML reads 3e-4 and 1e6 as text: write 3.0e-4 and 1.0e+6, without quotes."
-    return f"Got {key}={got!r} in {path}; {first['msg']}.{hint}"
+    message = first["msg"].removeprefix("Value error, ")
+    stop = "" if message.endswith("?") else "."
+    return f"Got {key}={got!r} in {path}; {message}{stop}{hint}"
 
 
 def _keys_beside(kind: type[Config], parents: list[str]) -> list[str]:

@@ -26,7 +26,7 @@ from lm_envs.tasks.task import Example
 from lm_envs.transcript import TRUNCATIONS, Ending, Transcript
 
 RENDER_MODES = ("ansi", "rgb_array")
-ENDINGS: tuple[Ending, ...] = ("end_token", "complete", "budget", "context", "time_limit")
+ENDINGS: tuple[Ending, ...] = ("end_token", "budget", "complete", "context", "time_limit")
 """Reasons for an episode to be over; where several hold, the first counts."""
 
 Observations = np.ndarray | dict[str, np.ndarray]
@@ -263,8 +263,8 @@ class LanguageVectorEnv(VectorEnv):
         episodes, counts = self._episodes, self._episodes.counts[rows]
         reasons = (
             episodes.tokens[rows, counts - 1] == self.tokenizer.end_token,
-            is_complete,
             counts >= self.task.max_new_tokens,
+            is_complete,
             self.engine.lengths[rows] >= self.engine.capacity,
             episodes.steps[rows] >= self._max_steps,
         )

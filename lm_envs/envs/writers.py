@@ -3,6 +3,7 @@
 Owns what the agent may write now. Knows nothing of rewards, or of when an episode is over.
 """
 
+from collections import OrderedDict
 from typing import Any, Protocol
 
 import gymnasium as gym
@@ -13,6 +14,9 @@ from lm_envs.envs.episodes import Episodes
 from lm_envs.model.engine import Engine
 from lm_envs.tasks.task import Task
 from lm_envs.tokenizer import Tokenizer
+
+MOST_KNOWN = 20_000
+"""Texts whose lines' scores are remembered: the model never changes, so they do not either."""
 
 LOGPROB_DECIMALS = 4
 """Log-probabilities are rounded to this many decimals before they are judged or reported."""
@@ -44,7 +48,7 @@ class Writer(Protocol):
         ...
 
     def write(self, rows: np.ndarray, actions: np.ndarray) -> np.ndarray:
-        """Writes the actions (N, ...) of `rows` (R,); which of the rows completed a line, (R,)."""
+        """Writes the actions (N, ...) of `rows` (R,); which of the rows ended a line, (R,) bool."""
         ...
 
     def masks(self) -> np.ndarray:
@@ -103,7 +107,9 @@ class WordWriter:
         _require_finite(outputs.logprobs)
         logprobs = outputs.chosen.astype(np.float64).round(LOGPROB_DECIMALS)
         episodes.write(rows, tokens, logprobs)
-        return np.array([self._task.is_turn_over(episodes.line(row)) for row in rows], bool)
+        has_line = [self._task.is_turn_over(episodes.line(row)) for row in rows]
+        is_last = episodes.counts[rows] >= self._task.max_new_tokens
+        return is_last | (tokens[rows] == engine.end_token) | np.array(has_line, bool)
 
     def masks(self) -> np.ndarray:
         """As the kind of actions says."""
@@ -139,6 +145,7 @@ class LineWriter:
         self.space: gym.Space[Any] = gym.spaces.Discrete(count)
         self.scores = np.zeros((engine.num_rows, count))
         self.is_open = np.ones((engine.num_rows, count), bool)
+        self._known: OrderedDict[bytes, list[np.ndarray]] = OrderedDict()
         self._lines: list[list[np.ndarray]] = [[] for _ in range(engine.num_rows)]
         self._logprobs: list[list[np.ndarray]] = [[] for _ in range(engine.num_rows)]
         self._engine, self._episodes = engine, episodes
@@ -157,10 +164,23 @@ class LineWriter:
             options = self._task.options(example, turns)
             self.is_open[row] = [option.is_open for option in options]
             self._lines[row] = [self._tokenizer.encode(" " + option.text) for option in options]
-        scored = self._engine.score_lines(rows, [self._lines[row] for row in rows])
-        for row, logprobs in zip(rows.tolist(), scored, strict=True):
-            self._logprobs[row] = [values.round(LOGPROB_DECIMALS) for values in logprobs]
-            self.scores[row] = [values.mean() for values in self._logprobs[row]]
+        keys = [self._key(row) for row in rows.tolist()]
+        new = np.array([key not in self._known for key in keys])
+        if new.any():
+            scored = self._engine.score_lines(rows[new], [self._lines[row] for row in rows[new]])
+            for place, logprobs in zip(np.flatnonzero(new), scored, strict=True):
+                self._known[keys[place]] = [v.round(LOGPROB_DECIMALS) for v in logprobs]
+        for row, key in zip(rows.tolist(), keys, strict=True):
+            self._known.move_to_end(key)
+            self._logprobs[row] = self._known[key]
+            self.scores[row] = [values.mean() for values in self._known[key]]
+        while len(self._known) > MOST_KNOWN:
+            self._known.popitem(last=False)
+
+    def _key(self, row: int) -> bytes:
+        """What the scores of a row's lines depend on: the text, and the lines."""
+        context = self._episodes.contexts[row, : self._episodes.context_lengths[row]]
+        return np.concatenate([context, [-1], *self._lines[row]]).tobytes()
 
     def restore(self) -> None:
         """Reads every row: between lines, all of a context was read at once."""
