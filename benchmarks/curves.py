@@ -24,6 +24,8 @@ def stratified_interval(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Percentile bootstrap interval of the IQM over all seeds of all strata.
 
+    Of two or three seeds it says no more than how far apart they lie; a claim needs more.
+
     Args:
         strata: One array (S, ...) a task; seeds are drawn with replacement within each.
         confidence: Share of resamples inside.

@@ -70,22 +70,19 @@ def _row(name: str, seeds: Sequence[Run], threshold: float | None) -> dict[str, 
     first = [_steps_to(run, threshold) for run in seeds]
     median = statistics.median(np.inf if step is None else step for step in first)
     return row | {
-        "steps_to_threshold": None if np.isinf(median) else median,
+        "steps_to_threshold": None if np.isinf(median) else int(median),
         "reached": f"{sum(step is not None for step in first)} of {len(first)}",
     }
 
 
 def _rows_of_all_tasks(by_name: Mapping[str, Sequence[Run]]) -> list[dict[str, Any]]:
-    strata: dict[str, list[np.ndarray]] = defaultdict(list)
+    by_algorithm: dict[str, list[Sequence[Run]]] = defaultdict(list)
     for seeds in by_name.values():
-        strata[seeds[0].config.algorithm.name].append(_final(seeds))
-    tasks: dict[str, set[str]] = defaultdict(set)
-    for seeds in by_name.values():
-        tasks[seeds[0].config.algorithm.name].add(seeds[0].config.env.id)
+        by_algorithm[seeds[0].config.algorithm.name].append(seeds)
     return [
-        {"what": ALL_TASKS, "algorithm": algorithm, **_reward(strata[algorithm])}
-        for algorithm, ids in tasks.items()
-        if len(ids) > 1
+        {"what": ALL_TASKS, "algorithm": algorithm, **_reward([_final(seeds) for seeds in tasks])}
+        for algorithm, tasks in by_algorithm.items()
+        if len({seeds[0].config.env.id for seeds in tasks}) > 1
     ]
 
 

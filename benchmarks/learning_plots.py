@@ -32,6 +32,7 @@ def interval_bars(document: Mapping[str, Any], path: Path) -> None:
     rows = document["rows"][::-1]
     figure = Figure(figsize=(7, 0.5 * len(rows) + 1.2), layout="constrained")
     axes = figure.subplots()
+    axes.use_sticky_edges = False
     for place, row in enumerate(rows):
         low, high = row["interval"]
         axes.barh(place, high - low, left=low, height=0.6, color="C0", alpha=0.4)

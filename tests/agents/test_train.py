@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 import agents.train
 from agents.callbacks import CHECKPOINT
 from agents.config import UserError, load_config
 from agents.train import train
-from agents.train_config import TrainConfig
+from agents.train_config import ALGORITHMS, TrainConfig
 from tests.agents.runs import CONFIG, changed, failing_at, power_cut
 
 
@@ -221,3 +222,16 @@ def test_continuous_algorithms_train_and_resume_on_continuous_actions(tmp_path):
     assert train(config, tmp_path)["steps"] == 64
     longer = config.model_copy(update={"total_timesteps": 128})
     assert train(longer, tmp_path, resume=True)["steps"] == 128
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_every_algorithm_trains_and_resumes(tmp_path, name):
+    is_off_policy = issubclass(ALGORITHMS[name].kind, OffPolicyAlgorithm)
+    actions = "embedding" if ALGORITHMS[name].acts_on == "continuous" else "top_k"
+    kwargs = {"buffer_size": 500, "learning_starts": 32} if is_off_policy else {"n_steps": 16}
+    algorithm = CONFIG.algorithm.model_copy(update={"name": name, "kwargs": kwargs})
+    env = CONFIG.env.model_copy(update={"kwargs": {"max_new_tokens": 5, "actions": actions}})
+    for budget in (128, 256):
+        config = changed(algorithm=algorithm, env=env, total_timesteps=budget)
+        assert train(config, tmp_path, resume=budget > 128)["steps"] == budget
