@@ -13,7 +13,7 @@ from rich.table import Table
 
 from agents.config import UserError, reported
 from agents.files import write_json
-from benchmarks import report, scaling, startup, throughput, timing
+from benchmarks import learning, report, scaling, startup, throughput, timing
 from lm_envs.checks import check_choice
 from lm_envs.model.weights import DTYPES
 
@@ -40,7 +40,7 @@ COLUMNS = {
 
 
 def main(
-    subject: Annotated[str, typer.Argument(help=f"{', '.join(SUBJECTS)}; or report")],
+    subject: Annotated[str, typer.Argument(help=f"{', '.join(SUBJECTS)}; or learning, report")],
     model: Annotated[
         str, typer.Option(help="gpt2-124m, embedded, or a folder; not for startup")
     ] = "gpt2-124m",
@@ -92,6 +92,7 @@ def table(document: dict[str, Any]) -> Table:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["report"]:
-        report.command(sys.argv[2:])
+    commands = {"report": report.command, "learning": learning.command}
+    if sys.argv[1:2] and sys.argv[1] in commands:
+        commands[sys.argv[1]](sys.argv[2:])
     typer.run(main)
