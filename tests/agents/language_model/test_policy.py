@@ -92,7 +92,9 @@ def test_every_step_is_given_out_once(checkpoint):
 
 
 def test_loss_and_gradient_are_those_of_single_transitions(checkpoint):
-    agent = make_agent(checkpoint, batch_size=ROWS * STEPS, normalize_advantage=False)
+    agent = make_agent(
+        checkpoint, batch_size=ROWS * STEPS, normalize_advantage=False, learning_rate=0.0
+    )
     episodes = collect(agent)
     single = DictRolloutBuffer(
         STEPS, agent.observation_space, agent.action_space, "cpu", 0.95, 0.99, ROWS
