@@ -233,7 +233,7 @@ def _sizes(env: VectorEnv | VecEnv) -> tuple[int, int]:
         )
     if not isinstance(actions, gym.spaces.Discrete) or actions.start != 0:
         raise ValueError(
-            f"Got actions {type(actions).__name__} of shape {actions.shape}; allowed: Discrete from "
-            "0, as actions='top_k'. For continuous actions use SAC or TD3."
+            f"Got actions {type(actions).__name__} of shape {actions.shape}; allowed: Discrete "
+            "from 0, as actions='top_k'. For continuous actions use SAC or TD3."
         )
     return int(states.n), int(actions.n)

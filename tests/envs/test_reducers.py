@@ -152,7 +152,7 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     path = tmp_path / "reducer.safetensors"
     save_file({"weights": np.zeros(3)}, path)
     for missing in (path, tmp_path / "none.safetensors"):
-        with pytest.raises(ValueError, match="cannot be read .* allowed: a file of kind"):
+        with pytest.raises(ValueError, match=r"cannot be read .* allowed: a file of kind"):
             load_reducer(missing)
 
 
