@@ -8,6 +8,7 @@ RANK = {
     "lm_envs.checks": 0,
     "lm_envs.transcript": 0,
     "lm_envs.tokenizer": 0,
+    "lm_envs.arrays": 1,
     "lm_envs.model": 1,
     "lm_envs.tasks": 1,
     "lm_envs.rendering": 1,

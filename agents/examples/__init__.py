@@ -1,0 +1,1 @@
+"""Language environments under other RL libraries: one short script each."""

@@ -1,0 +1,57 @@
+"""k-means: centres of points. Pure functions of arrays."""
+
+import numpy as np
+
+MAX_ROUNDS = 100
+_CHUNK = 2**24
+"""Most distances held at once: 128 MiB."""
+
+
+def k_means(points: np.ndarray, num_clusters: int, rng: np.random.Generator) -> np.ndarray:
+    """Centres (k, d) of points (S, d), by Lloyd's rounds from k-means++ seeds.
+
+    Source: Arthur and Vassilvitskii 2007, https://dl.acm.org/doi/10.5555/1283383.1283494.
+
+    Raises:
+        ValueError: If there are fewer distinct points than clusters.
+    """
+    centres = _seeds(points, num_clusters, rng)
+    labels = nearest(points, centres)
+    for _ in range(MAX_ROUNDS):
+        centres = _means(points, labels, centres)
+        moved = nearest(points, centres)
+        if (moved == labels).all():
+            break
+        labels = moved
+    return centres
+
+
+def nearest(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Number (N,) int64 of the nearest centre (k, d) of each point (N, d); the first of equals."""
+    squares = (centres**2).sum(1)
+    parts = np.array_split(points, max(1, -(-len(points) * len(centres) // _CHUNK)))
+    # |p - c|^2 without |p|^2, which all centres share
+    return np.concatenate([(squares - 2.0 * part @ centres.T).argmin(1) for part in parts])
+
+
+def _seeds(points: np.ndarray, num_clusters: int, rng: np.random.Generator) -> np.ndarray:
+    """Points drawn one after another by their squared distance to those drawn before."""
+    chosen = [int(rng.integers(len(points)))]
+    gaps = np.full(len(points), np.inf)
+    for count in range(1, num_clusters):
+        gaps = np.minimum(gaps, ((points - points[chosen[-1]]) ** 2).sum(1))
+        if not gaps.any():
+            raise ValueError(
+                f"Got num_clusters={num_clusters} for {count} distinct states; allowed: 1 to "
+                f"{count}. Sample more states, or lower num_clusters."
+            )
+        chosen.append(int(rng.choice(len(points), p=gaps / gaps.sum())))
+    return points[chosen]
+
+
+def _means(points: np.ndarray, labels: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Mean of each cluster's points; a centre without points stays where it is."""
+    counts = np.bincount(labels, minlength=len(centres))
+    sums = np.zeros_like(centres)
+    np.add.at(sums, labels, points)
+    return np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centres)
