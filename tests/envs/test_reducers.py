@@ -1,3 +1,5 @@
+import json
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -5,7 +7,7 @@ from gymnasium.utils.env_checker import check_env
 from safetensors.numpy import save_file
 
 import lm_envs
-from agents.fit_reducer import fit, sample_states, summarise
+from agents.fit_reducer import fit, main, sample_states, summarise
 from agents.reduced import ReducedVecEnv
 from lm_envs.envs.clusters import k_means, nearest
 from lm_envs.envs.reduced import ReducedObservation, VectorReducedObservation
@@ -132,6 +134,24 @@ def test_sb3_sees_reduced_terminal_observations(reducers, arguments, tmp_path):
     final = np.stack([info["terminal_observation"] for info in expected])
     ours = [info["terminal_observation"] for info in infos]
     assert ours == reducers["clustered"].transform(final).tolist()
+
+
+def test_sb3_returns_to_a_state_with_reduced_observations(reducers, arguments):
+    env = ReducedVecEnv(make_language_vec_env(ID, 3, seed=1, **arguments), reducers["hashed"])
+    env.reset()
+    state = env.get_state()
+    expected, *_ = env.step(np.zeros(3, np.int64))
+    assert env.reducer.space.contains(env.set_state(state)[0])
+    np.testing.assert_array_equal(env.step(np.zeros(3, np.int64))[0], expected)
+
+
+def test_the_command_fits_and_saves(tmp_path, capsys, checkpoint):
+    path = tmp_path / "reducer.safetensors"
+    kwargs = [f"model={checkpoint}", "max_new_tokens=3"]
+    main("hashed", path, n_envs=8, states=64, options=["bits=5"], kwargs=kwargs)
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert summary["space"] == "Discrete(32)"
+    assert load_reducer(path).model == summary["model"] == fingerprint(str(checkpoint))
 
 
 def test_a_reducer_of_another_model_is_refused(states, arguments):
