@@ -5,6 +5,8 @@ and is read with `weights_only=True`, into an algorithm rebuilt from the run's c
 """
 
 import random
+from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +17,30 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from agents.files import write_atomically
 from lm_envs.sb3 import LanguageVecEnv
 
+_COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_last_obs", "_last_episode_starts")
+_WINDOWS = ("ep_info_buffer", "ep_success_buffer")
+"""Attributes of an algorithm that go on, and its last episodes, of which it reports the mean."""
 
-def save(model: BaseAlgorithm, path: Path) -> None:
-    """Writes parameters, counters, random states and the environment's state."""
+
+def save(model: BaseAlgorithm, path: Path, notes: Mapping[str, Any] | None = None) -> None:
+    """Writes parameters, counters, random states and the environment's state.
+
+    Args:
+        model: Between an update and the next rollout.
+        path: Of the checkpoint.
+        notes: Plain values that `restore` hands back.
+    """
     env = model.get_env()
     assert isinstance(env, LanguageVecEnv)
     state = {
         "parameters": model.get_parameters(),
-        "num_timesteps": model.num_timesteps,
-        "n_updates": model._n_updates,
-        "last_obs": model._last_obs,
-        "last_episode_starts": model._last_episode_starts,
+        **{name: getattr(model, name) for name in _COUNTERS},
+        **{name: list(getattr(model, name) or ()) for name in _WINDOWS},
         "env": env.get_state(),
         "random": random.getstate(),
         "numpy": np.random.get_state(),
         "torch": torch.get_rng_state(),
+        "notes": dict(notes or {}),
     }
     plain = _to_plain(state)
     write_atomically(path, lambda temporary: torch.save(plain, temporary))
@@ -40,23 +51,25 @@ def load_parameters(model: BaseAlgorithm, path: Path) -> None:
     model.set_parameters(_read(path)["parameters"])
 
 
-def restore(model: BaseAlgorithm, path: Path) -> None:
-    """Continues where `save` was called: bit for bit for on-policy algorithms.
+def restore(model: BaseAlgorithm, path: Path) -> dict[str, Any]:
+    """Continues where `save` was called, bit for bit for on-policy algorithms; its notes.
 
-    Off-policy algorithms restart with an empty replay buffer.
+    The replay buffer of an off-policy algorithm is not part of a checkpoint, being far larger than
+    the rest: it restarts empty, and the agent learns on from what it writes next.
     """
     state = _read(path)
     env = model.get_env()
     assert isinstance(env, LanguageVecEnv)
     model.set_parameters(state["parameters"])
-    model.num_timesteps = state["num_timesteps"]
-    model._n_updates = state["n_updates"]
+    for name in _COUNTERS:
+        setattr(model, name, state[name])
+    for name in _WINDOWS:
+        setattr(model, name, deque(state[name], maxlen=model._stats_window_size))
     env.set_state(state["env"])
-    model._last_obs = state["last_obs"]
-    model._last_episode_starts = state["last_episode_starts"]
     random.setstate(_tupled(state["random"]))
     np.random.set_state(_tupled(state["numpy"]))
     torch.set_rng_state(torch.from_numpy(state["torch"]))
+    return state["notes"]
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -64,14 +77,14 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _to_plain(value: Any) -> Any:  # noqa: ANN401 - a tree of values
-    """Arrays as tensors, so that the file holds nothing but tensors and plain values."""
+    """Arrays as tensors, scalars as numbers: the file holds only tensors and plain values."""
     if isinstance(value, dict):
         return {key: _to_plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [_to_plain(entry) for entry in value]
     if isinstance(value, np.ndarray):
         return torch.from_numpy(value.copy())
-    return value
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _from_plain(value: Any, inside: str) -> Any:  # noqa: ANN401 - a tree of values

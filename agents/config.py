@@ -4,7 +4,7 @@ Owns how configuration files are read. Executes nothing from them.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -95,7 +95,9 @@ def _describe(error: pydantic.ValidationError, kind: type[Config], path: Path) -
     hint = ""
     if isinstance(got, str) and is_number(got):
         hint = " YAML reads 3e-4 and 1e6 as text: write 3.0e-4 and 1.0e+6, without quotes."
-    return f"Got {key}={got!r} in {path}; {first['msg']}.{hint}"
+    message = first["msg"].removeprefix("Value error, ")
+    stop = "" if message.endswith("?") else "."
+    return f"Got {key}={got!r} in {path}; {message}{stop}{hint}"
 
 
 def _keys_beside(kind: type[Config], parents: list[str]) -> list[str]:
@@ -105,6 +107,21 @@ def _keys_beside(kind: type[Config], parents: list[str]) -> list[str]:
             return []
         kind = annotation
     return list(kind.model_fields)
+
+
+def refuse_quoted_numbers(values: Mapping[str, Any] | Sequence[Any], prefix: str = "") -> None:
+    """Refuses texts that read as numbers, at any depth.
+
+    Raises:
+        ValueError: Naming the key.
+    """
+    pairs = values.items() if isinstance(values, Mapping) else enumerate(values)
+    for key, value in pairs:
+        name = f"{prefix}{key}"
+        if isinstance(value, str) and is_number(value):
+            raise ValueError(f"{name}={value!r} is text in YAML; write it as 3.0e-4")
+        if isinstance(value, (Mapping, list)):
+            refuse_quoted_numbers(value, f"{name}.")
 
 
 def is_number(text: str) -> bool:

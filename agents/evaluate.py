@@ -22,8 +22,9 @@ from agents.config import UserError, reported
 from agents.files import write_json, write_text
 from agents.learner import make_algorithm, make_evaluation_env, make_training_env
 from agents.rollouts import agent_policy, run_episodes, spread
+from agents.run_folder import read_config, versions
 from agents.statistics import mean_interval
-from agents.train import inline, read_config, versions
+from agents.train import inline
 from agents.train_config import TrainConfig
 from lm_envs.transcript import Transcript
 

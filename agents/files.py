@@ -1,6 +1,6 @@
 """Files that are either whole or absent, whatever kills the process.
 
-Owns the temp file, fsync and rename; every write in this package goes through here.
+Owns the temp file, the rename and both fsyncs; every write in this package goes through here.
 """
 
 import json
@@ -19,6 +19,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+        _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -42,3 +43,12 @@ def append_jsonl(path: Path, row: Mapping[str, Any]) -> None:
     """Adds one line to a log."""
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a rename in a folder outlast a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -22,6 +22,26 @@ LINEAR = "lin_"
 ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "gelu": torch.nn.GELU}
 
 
+def check_actions(config: TrainConfig) -> None:
+    """Refuses an algorithm that cannot choose such actions, before anything is built.
+
+    Raises:
+        UserError: Naming the line of the configuration to change.
+    """
+    name, needed = config.algorithm.name, ALGORITHMS[config.algorithm.name].acts_on
+    if needed in ("both", config.env.acts_on):
+        return
+    fitting = [
+        n for n, other in ALGORITHMS.items() if other.acts_on in ("both", config.env.acts_on)
+    ]
+    remedy = "embedding" if needed == "continuous" else "top_k"
+    raise UserError(
+        f"Got algorithm.name={name!r}, which needs {needed} actions, for an environment of "
+        f"{config.env.acts_on} ones; set env.kwargs.actions: {remedy}, or an algorithm.name of "
+        f"{', '.join(fitting)}."
+    )
+
+
 def make_training_env(config: TrainConfig) -> LanguageVecEnv:
     """N rows on the training split, seeded."""
     env = config.env
@@ -45,12 +65,7 @@ def make_algorithm(config: TrainConfig, env: LanguageVecEnv, log: str | None) ->
         kwargs["learning_rate"] = _learning_rate(kwargs["learning_rate"])
     if "policy_kwargs" in kwargs:
         kwargs["policy_kwargs"] = _policy_kwargs(kwargs["policy_kwargs"])
-    if not isinstance(env.action_space, gym.spaces.Discrete):
-        raise UserError(
-            f"Got {config.algorithm.name}, which needs discrete actions, for "
-            f"{env.action_space}; set env.kwargs.actions: top_k."
-        )
-    kind = ALGORITHMS[config.algorithm.name]
+    kind = ALGORITHMS[config.algorithm.name].kind
     settings: dict[str, Any] = {"seed": config.seed, "tensorboard_log": log, "device": "cpu"}
     return kind(config.algorithm.policy, env, **(settings | kwargs))
 

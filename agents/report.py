@@ -39,9 +39,8 @@ def evaluation_page(
         figures: PNG files by caption; they become part of the page.
         title: Heading of the page.
     """
-    policies = summary["policies"]
     parts = [paragraph(_setting(summary)), paragraph(_verdict(summary)), heading("Scores")]
-    parts.append(policy_table(policies))
+    parts.append(table(*policy_cells(summary["policies"]), INTERVALS))
     parts += [picture(path.read_bytes(), caption) for caption, path in figures.items()]
     if samples:
         parts += [heading("The same prompts, side by side"), paragraph(_LEGEND)]
@@ -50,14 +49,16 @@ def evaluation_page(
     return page(title, parts)
 
 
-def policy_table(policies: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Html:
-    """Policies against scores: mean and interval."""
+def policy_cells(
+    policies: Mapping[str, Mapping[str, Mapping[str, Any]]],
+) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of policies against scores; a line break parts mean and interval."""
     scores = list(dict.fromkeys(score for values in policies.values() for score in values))
     rows = [
         [name, *(_interval(values[score]) if score in values else "" for score in scores)]
         for name, values in policies.items()
     ]
-    return table(["policy", *scores], rows, INTERVALS)
+    return ["policy", *scores], rows
 
 
 _LEGEND = (

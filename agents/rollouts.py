@@ -1,6 +1,7 @@
 """Episodes of a policy on given examples: what training and evaluation judge by."""
 
 import numpy as np
+from sb3_contrib import MaskablePPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.baselines import Policy
@@ -10,6 +11,10 @@ from lm_envs.transcript import Transcript
 
 def agent_policy(model: BaseAlgorithm) -> Policy:
     """A Stable-Baselines3 agent, choosing the action it thinks best."""
+    if isinstance(model, MaskablePPO):
+        return lambda env, observations: model.predict(
+            observations, deterministic=True, action_masks=env.action_masks()
+        )[0]
     return lambda env, observations: model.predict(observations, deterministic=True)[0]
 
 

@@ -1,103 +1,104 @@
 """`python -m agents.train CONFIG`: trains a Stable-Baselines3 agent on a language environment.
 
-Owns the run folder: resolved configuration, versions, metrics, checkpoint, curve and samples.
+Owns the order of a run, its curve and its samples.
 """
 
 import json
-import platform
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
-import stable_baselines3.common.logger as sb3_logger
-import torch
 import typer
-import yaml
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
-from agents import checkpoints, plots
+from agents import checkpoints, plots, records
 from agents.baselines import BASELINES
-from agents.callbacks import CHECKPOINT, METRICS, Companion
-from agents.config import UserError, load_config, reported
-from agents.files import write_json, write_text
-from agents.learner import make_algorithm, make_evaluation_env, make_training_env
+from agents.callbacks import CHECKPOINT, Companion
+from agents.config import load_config, reported
+from agents.files import write_text
+from agents.learner import (
+    check_actions,
+    make_algorithm,
+    make_evaluation_env,
+    make_training_env,
+)
 from agents.rollouts import agent_policy, mean_scores, run_episodes, spread
+from agents.run_folder import open_run, versions
 from agents.train_config import TrainConfig
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.transcript import Transcript
 
-CONFIG = "config.yaml"
 NUM_SAMPLES = 8
 EVALUATION_ROWS = 64
-PACKAGES = ("lm_envs", "gymnasium", "stable-baselines3", "torch", "numpy")
 
 
 def train(config: TrainConfig, runs: Path, *, resume: bool = False) -> dict[str, Any]:
     """Trains to the end of the budget or the target reward; what came of it.
 
     Raises:
-        UserError: If the run folder is there already, or is not there to be resumed.
+        UserError: If the algorithm does not fit the actions, or the run folder is there already,
+            is not there to be resumed, or has another configuration.
+        FloatingPointError: If a reward, a loss or a weight is NaN or infinite.
     """
+    check_actions(config)
     folder = runs / f"{config.name}-s{config.seed}"
-    checkpoint = folder / CHECKPOINT
-    _prepare(config, folder, resume=resume)
-    env = make_training_env(config)
+    is_continued = open_run(config, folder, resume=resume)
     held_out = make_evaluation_env(config, config.evaluation.split, EVALUATION_ROWS)
-    model = make_algorithm(config, env, str(folder / "tensorboard"))
-    model.set_logger(sb3_logger.configure(str(folder), ["csv", "tensorboard"]))
-    if resume:
-        checkpoints.restore(model, checkpoint)
-        if isinstance(model, OffPolicyAlgorithm):
-            typer.echo(
-                "The replay buffer is not part of a checkpoint: it restarts empty.", err=True
-            )
+    model = make_algorithm(config, make_training_env(config), None)
     baselines = _baselines(held_out, config)
     indices = spread(held_out.task.num_examples, NUM_SAMPLES)
-    before = run_episodes(held_out, agent_policy(model), indices)
-    companion = Companion(config, folder, held_out)
-    remaining = config.total_timesteps - model.num_timesteps
-    try:
-        if remaining > 0:
-            model.learn(remaining, callback=companion, reset_num_timesteps=not resume)
-    finally:
-        companion.close()
+    before = run_episodes(held_out, agent_policy(model), indices)  # untrained, also when resumed
+    _learn(config, folder, model, held_out, is_continued=is_continued)
     after = run_episodes(held_out, agent_policy(model), indices)
     greedy = run_episodes(held_out, BASELINES["greedy"](0), indices)
     write_text(folder / "samples.md", _samples(before, after, greedy))
-    log = [json.loads(line) for line in (folder / METRICS).read_text().splitlines()]
+    log = records.read_metrics(folder)
     plots.reward_curve(log, baselines, folder / "reward.png")
     return {
         "run": str(folder),
-        "steps": model.num_timesteps,
+        "steps": log[-1]["step"],
         "seconds": log[-1]["seconds"],
         "held_out_reward": log[-1]["held_out"]["reward"],
         "baselines": baselines,
     }
 
 
-def read_config(folder: Path) -> TrainConfig:
-    """The resolved configuration of a run."""
-    return load_config(TrainConfig, folder / CONFIG)
+def _learn(
+    config: TrainConfig,
+    folder: Path,
+    model: BaseAlgorithm,
+    held_out: LanguageVectorEnv,
+    *,
+    is_continued: bool,
+) -> None:
+    """Trains from the start or the checkpoint, with logs that go on from there."""
+    notes: dict[str, Any] = {}
+    if is_continued:
+        notes = checkpoints.restore(model, folder / CHECKPOINT)
+        records.rewind(folder, model.num_timesteps)
+        _mention_replay_buffer(model)
+    else:
+        records.forget(folder)
+    model.set_logger(records.make_logger(folder, notes.get("pending")))
+    companion = Companion(config, folder, held_out, seconds=notes.get("seconds", 0.0))
+    remaining = config.total_timesteps - model.num_timesteps
+    try:
+        if remaining > 0 and not _has_reached_target(config, folder):
+            model.learn(remaining, callback=companion, reset_num_timesteps=not is_continued)
+    finally:
+        companion.close()
+        model.logger.close()
 
 
-def versions() -> dict[str, str]:
-    """What a result depends on besides its configuration."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    found = {package: version(package) for package in PACKAGES}
-    return found | {"python": platform.python_version(), "device": device}
+def _has_reached_target(config: TrainConfig, folder: Path) -> bool:
+    log = records.read_metrics(folder)
+    target = config.stop_at_reward
+    return bool(log) and target is not None and log[-1]["held_out"]["reward"] >= target
 
 
-def _prepare(config: TrainConfig, folder: Path, *, resume: bool) -> None:
-    if resume:
-        if not (folder / CHECKPOINT).is_file():
-            raise UserError(f"Got --resume, but there is no {folder / CHECKPOINT}; drop it.")
-        return
-    if folder.exists():
-        raise UserError(f"Got a run at {folder} already; use --resume, --seed or --set name=….")
-    folder.mkdir(parents=True)
-    resolved = yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
-    write_text(folder / CONFIG, resolved)
-    write_json(folder / "versions.json", versions())
+def _mention_replay_buffer(model: BaseAlgorithm) -> None:
+    if isinstance(model, OffPolicyAlgorithm):
+        typer.echo("The replay buffer is not part of a checkpoint: it restarts empty.", err=True)
 
 
 def _baselines(env: LanguageVectorEnv, config: TrainConfig) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """What `python -m agents.train` can be told; the YAML keys are these names."""
 
 import inspect
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import sb3_contrib
@@ -8,16 +9,42 @@ import stable_baselines3
 from pydantic import Field, PositiveInt, field_validator
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from agents.config import Config, is_number
+from agents.config import Config, refuse_quoted_numbers
+from lm_envs.checks import did_you_mean
 
-ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
-    "PPO": stable_baselines3.PPO,
-    "A2C": stable_baselines3.A2C,
-    "DQN": stable_baselines3.DQN,
-    "QRDQN": sb3_contrib.QRDQN,
-    "TRPO": sb3_contrib.TRPO,
+ActsOn = Literal["discrete", "continuous", "both"]
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """A class of Stable-Baselines3 and the actions it can choose among."""
+
+    kind: type[BaseAlgorithm]
+    acts_on: ActsOn
+
+
+ALGORITHMS: dict[str, Algorithm] = {
+    "PPO": Algorithm(stable_baselines3.PPO, "both"),
+    "A2C": Algorithm(stable_baselines3.A2C, "both"),
+    "TRPO": Algorithm(sb3_contrib.TRPO, "both"),
+    "MaskablePPO": Algorithm(sb3_contrib.MaskablePPO, "discrete"),
+    "DQN": Algorithm(stable_baselines3.DQN, "discrete"),
+    "QRDQN": Algorithm(sb3_contrib.QRDQN, "discrete"),
+    "SAC": Algorithm(stable_baselines3.SAC, "continuous"),
+    "TD3": Algorithm(stable_baselines3.TD3, "continuous"),
+    "DDPG": Algorithm(stable_baselines3.DDPG, "continuous"),
+    "TQC": Algorithm(sb3_contrib.TQC, "continuous"),
+    "CrossQ": Algorithm(sb3_contrib.CrossQ, "continuous"),
 }
-"""Algorithms by name; all of them choose among discrete actions."""
+"""Algorithms by name.
+
+RecurrentPPO is left out: an observation already tells the whole text. ARS is left out: it keeps
+weights outside its policy, so a checkpoint would not continue it. DQN and all below it keep a
+replay buffer of `buffer_size` transitions, a million by default: set it in `algorithm.kwargs`.
+"""
+
+CONTINUOUS_KINDS = ("embedding",)
+"""Kinds of `env.kwargs.actions` that are points; all others are numbered choices."""
 
 _OWN_ARGUMENTS = {"self", "policy", "env", "seed", "tensorboard_log", "verbose"}
 
@@ -28,6 +55,19 @@ class EnvConfig(Config):
     id: str
     n_envs: PositiveInt = 64
     kwargs: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("kwargs")
+    @classmethod
+    def _numbers(cls, kwargs: dict[str, Any]) -> dict[str, Any]:
+        refuse_quoted_numbers(kwargs)
+        return kwargs
+
+    @property
+    def acts_on(self) -> ActsOn:
+        """Whether its actions are numbered choices or points."""
+        spec = self.kwargs.get("actions")
+        kind = spec.get("kind") if isinstance(spec, dict) else spec
+        return "continuous" if kind in CONTINUOUS_KINDS else "discrete"
 
 
 class AlgorithmConfig(Config):
@@ -41,21 +81,24 @@ class AlgorithmConfig(Config):
     @classmethod
     def _listed(cls, name: str) -> str:
         if name not in ALGORITHMS:
-            raise ValueError(f"allowed: {', '.join(map(repr, ALGORITHMS))}")
+            raise ValueError(
+                f"allowed: {', '.join(map(repr, ALGORITHMS))}.{did_you_mean(name, ALGORITHMS)}"
+            )
         return name
 
     @field_validator("kwargs")
     @classmethod
     def _known(cls, kwargs: dict[str, Any], info: Any) -> dict[str, Any]:  # noqa: ANN401
-        kind = ALGORITHMS.get(info.data.get("name", ""))
-        allowed = set(inspect.signature(kind).parameters) - _OWN_ARGUMENTS if kind else set(kwargs)
+        algorithm = ALGORITHMS.get(info.data.get("name", ""))
+        allowed = set(kwargs)
+        if algorithm:
+            allowed = set(inspect.signature(algorithm.kind).parameters) - _OWN_ARGUMENTS
         if unknown := sorted(set(kwargs) - allowed):
             raise ValueError(
-                f"unknown argument {unknown[0]!r}; allowed: {', '.join(sorted(allowed))}"
+                f"unknown argument {unknown[0]!r}; allowed: {', '.join(sorted(allowed))}."
+                f"{did_you_mean(unknown[0], allowed)}"
             )
-        for name, value in kwargs.items():
-            if isinstance(value, str) and is_number(value):
-                raise ValueError(f"{name}={value!r} is text in YAML; write it as 3.0e-4")
+        refuse_quoted_numbers(kwargs)
         return kwargs
 
 

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +13,7 @@ from rich.table import Table
 
 from agents.config import UserError, reported
 from agents.files import write_json
-from benchmarks import scaling, startup, throughput, timing
+from benchmarks import learning, report, scaling, startup, throughput, timing
 from lm_envs.checks import check_choice
 from lm_envs.model.weights import DTYPES
 
@@ -38,7 +40,7 @@ COLUMNS = {
 
 
 def main(
-    subject: Annotated[str, typer.Argument(help=", ".join(SUBJECTS))],
+    subject: Annotated[str, typer.Argument(help=f"{', '.join(SUBJECTS)}; or learning, report")],
     model: Annotated[
         str, typer.Option(help="gpt2-124m, embedded, or a folder; not for startup")
     ] = "gpt2-124m",
@@ -59,7 +61,8 @@ def main(
         for kind in kinds:
             check_choice("dtype", kind, DTYPES)
         result = SUBJECTS[subject](model, n or [1, 8, 64], kinds, repeats)
-        document = {**result, "machine": timing.machine()}
+        command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
+        document = {**result, "machine": timing.machine(), "command": command}
         Console().print(table(document))
         write_json(path_of(document, output), document)
         typer.echo(json.dumps(document))
@@ -89,4 +92,7 @@ def table(document: dict[str, Any]) -> Table:
 
 
 if __name__ == "__main__":
+    commands = {"report": report.command, "learning": learning.command}
+    if sys.argv[1:2] and sys.argv[1] in commands:
+        commands[sys.argv[1]](sys.argv[2:])
     typer.run(main)

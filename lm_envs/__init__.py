@@ -7,9 +7,18 @@ import gymnasium as gym
 
 __version__ = "0.1.0"
 
-_TASK_IDS = {"NextWord-v0": "lm_envs.envs.next_word:NextWord"}
+_MODULES = {
+    "NextWord": "next_word",
+    "Paraphrase": "paraphrase",
+    "QuestionAnswering": "question_answering",
+    "KnowledgeGraphQA": "knowledge_graph",
+    "Translation": "translation",
+    "Classification": "classification",
+    "Dialogue": "dialogue",
+}
 
-for _name, _entry in _TASK_IDS.items():
+for _name, _module in _MODULES.items():
+    _entry = f"lm_envs.envs.{_module}:{_name}"
     gym.register(
-        f"lm_envs/{_name}", entry_point=f"{_entry}Env", vector_entry_point=f"{_entry}VectorEnv"
+        f"lm_envs/{_name}-v0", entry_point=f"{_entry}Env", vector_entry_point=f"{_entry}VectorEnv"
     )

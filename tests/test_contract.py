@@ -18,6 +18,7 @@ import lm_envs
 
 gym.register_envs(lm_envs)
 IDS = [name for name in gym.registry if name.startswith("lm_envs/")]
+CHOICES = [name for name in IDS if "NextWord" not in name]
 KINDS = list(
     itertools.product(("top_k", "vocabulary", "embedding"), ("hidden", "embeddings", "tokens"))
 )
@@ -33,7 +34,7 @@ def test_checkers_find_nothing(env_id, check):
 
 @pytest.mark.parametrize("env_id", IDS)
 def test_two_instances_of_a_spec_from_json_match(env_id):
-    env = gym.make(env_id, max_new_tokens=6, rewards={"fluency": 1.0, "length": 0.5})
+    env = gym.make(env_id, rewards={"fluency": 1.0, "length": 0.5})
     copy = gym.make(EnvSpec.from_json(env.spec.to_json()))
     check_environments_match(env, copy, num_steps=60, seed=3)
 
@@ -41,7 +42,7 @@ def test_two_instances_of_a_spec_from_json_match(env_id):
 @pytest.mark.parametrize("env_id", IDS)
 def test_rendering_gives_every_declared_mode(env_id, capsys):
     for mode in gym.make(env_id).metadata["render_modes"]:
-        env = gym.make(env_id, render_mode=mode, max_new_tokens=3)
+        env = gym.make(env_id, render_mode=mode)
         env.reset(seed=0)
         env.step(0)
         frame = env.render()
@@ -56,15 +57,23 @@ def test_rendering_gives_every_declared_mode(env_id, capsys):
 
 @pytest.mark.parametrize("env_id", IDS)
 def test_episode_statistics_of_gymnasium_wrap_the_batch(env_id):
-    env = RecordEpisodeStatistics(gym.make_vec(env_id, num_envs=3, max_new_tokens=4))
+    env = RecordEpisodeStatistics(gym.make_vec(env_id, num_envs=3))
     env.reset(seed=0)
-    totals = np.zeros(3)
-    for _ in range(4):
+    totals, over = np.zeros(3), np.zeros(3, bool)
+    while not over.any():
         _, rewards, terminated, truncated, infos = env.step(np.array([0, 1, 2]))
         totals += rewards
-    over = terminated | truncated
-    assert over.any()
+        over = terminated | truncated
     np.testing.assert_allclose(infos["episode"]["r"][over], totals[over], atol=1e-6)
+
+
+@pytest.mark.parametrize("env_id", CHOICES)
+@pytest.mark.parametrize("check", [gymnasium_check, sb3_check])
+@pytest.mark.parametrize("observation", ["hidden", "tokens"])
+def test_checkers_find_nothing_where_lines_are_chosen(env_id, check, observation):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check(gym.make(env_id, actions="choices", observation=observation).unwrapped)
 
 
 def test_importing_the_library_loads_no_torch():

@@ -85,3 +85,44 @@ def test_rows_replay_the_single_environment_when_reset_a_step_later(num_rows, st
             assert (terminated | truncated)[row] == was_over
             np.testing.assert_allclose(observations[row], observation, **TOLERANCE)
         over = terminated | truncated
+
+
+CHOICES = [
+    ("lm_envs/Classification-v0", {"actions": "choices", "kind": "language"}, 3),
+    ("lm_envs/KnowledgeGraphQA-v0", {}, 19),
+    ("lm_envs/Dialogue-v0", {}, 18),
+]
+
+
+@pytest.mark.parametrize(("env_id", "options", "count"), CHOICES)
+def test_rows_that_choose_lines_replay_the_single_environment(env_id, options, count):
+    num_rows, steps = 5, 24
+    actions = np.random.default_rng(1).integers(0, count, (steps, num_rows))
+    batch = gym.make_vec(env_id, num_envs=num_rows, autoreset_mode="same_step", **options)
+    observations, _ = batch.reset(seed=SEED)
+    for row in range(num_rows):
+        env = gym.make(env_id, **options)
+        run = follow(env, SEED + row, actions[:, row])
+        np.testing.assert_allclose(observations[row], next(run)[0], **TOLERANCE)
+        batch.reset(seed=SEED)
+        for step in range(steps):
+            now, rewards, terminated, truncated, infos = batch.step(actions[step])
+            observation, reward, was_terminated, was_truncated, info, _ = next(run)
+            assert rewards[row] == reward
+            assert (terminated[row], truncated[row]) == (was_terminated, was_truncated)
+            assert infos["text"][row] == info["text"]
+            np.testing.assert_allclose(now[row], observation, **TOLERANCE)
+
+
+@pytest.mark.parametrize("env_id", ["lm_envs/KnowledgeGraphQA-v0", "lm_envs/Dialogue-v0"])
+def test_what_follows_a_restored_turn_is_the_same(env_id):
+    env = gym.make_vec(env_id, num_envs=3, autoreset_mode="same_step").unwrapped
+    env.reset(seed=0)
+    env.step(np.array([1, 2, 3]))
+    state = env.get_state()
+    expected = [env.step(np.array([4, 5, 6]))[:2] for _ in range(3)]
+    env.set_state(state)
+    for observations, rewards in expected:
+        again = env.step(np.array([4, 5, 6]))
+        np.testing.assert_array_equal(again[0], observations)
+        np.testing.assert_array_equal(again[1], rewards)

@@ -46,15 +46,23 @@ def rows() -> Iterator[dict[str, str]]:
 
 
 def _topics() -> Iterator[dict[str, str]]:
-    counts = dict.fromkeys(TOPICS, 0)
+    """Beginnings of Factbook entries; a text that stands under two topics is taken once."""
+    counts, seen = dict.fromkeys(TOPICS, 0), set()
     for code, entry in countries():
         for section, label in TOPICS.items():
             for text in itertools.islice(plain_texts(entry.get(section, {})), 40):
                 short = " ".join(re.split(r"(?<=\.) ", text)[0].split()[:MAX_WORDS])
-                if len(short.split()) >= 8 and counts[section] < TEXTS_PER_TOPIC:
-                    counts[section] += 1
-                    split = split_of(f"factbook-{code}", HELD_OUT)
-                    yield {"text": short, "label": label, "kind": "topic", "split": split}
+                if not _is_telling(short) or short in seen or counts[section] == TEXTS_PER_TOPIC:
+                    continue
+                counts[section] += 1
+                seen.add(short)
+                split = split_of(f"factbook-{code}", HELD_OUT)
+                yield {"text": short, "label": label, "kind": "topic", "split": split}
+
+
+def _is_telling(text: str) -> bool:
+    """Long enough, and not one of the notes that many entries share."""
+    return len(text.split()) >= 8 and not text.startswith("note:")
 
 
 def _languages() -> Iterator[dict[str, str]]:

@@ -4,8 +4,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lm_envs.tasks.customers import CONTENT, COURTESY, QUESTIONS, WISHES, Customer, customers
-from lm_envs.tasks.examples import split_of
+from lm_envs.tasks.customers import (
+    CONTENT,
+    COURTESY,
+    QUESTIONS,
+    WISHES,
+    Customer,
+    customers,
+    split_of,
+)
 
 POLITE_SHARE = 0.4
 DIALOGUES_PER_CUSTOMER = 3
@@ -16,12 +23,7 @@ def dialogues() -> Iterator[tuple[str, str]]:
     rng = np.random.default_rng(0)
     for customer in customers():
         for _ in range(DIALOGUES_PER_CUSTOMER):
-            yield split_of_customer(customer), _conversation(customer, rng)
-
-
-def split_of_customer(customer: Customer) -> str:
-    """Held out by what is wished and told together."""
-    return split_of(" ".join([customer.wish, *customer.values.values()]), held_out=0.1)
+            yield split_of(customer), _conversation(customer, rng)
 
 
 def _conversation(customer: Customer, rng: np.random.Generator) -> str:

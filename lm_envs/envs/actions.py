@@ -186,13 +186,12 @@ KINDS: dict[str, tuple[str, ...]] = {
 """Every kind of word actions, and its options."""
 
 
-def make_actions(spec: str | Mapping[str, Any], model: GPT2) -> WordActions:
-    """The actions of a spec: a kind, or {"kind": kind, option: value, ...}.
+def make_actions(kind: str, options: Mapping[str, Any], model: GPT2) -> WordActions:
+    """Word actions of a kind in `KINDS`, with its options.
 
     Raises:
-        ValueError: If the kind or an option is unknown, or there are more actions than words.
+        ValueError: If an option is out of range, or there are more actions than words.
     """
-    kind, options = read_spec("actions", spec, KINDS)
     if kind == "embedding":
         actions: WordActions = EmbeddingActions(model, **options)
     elif kind == "vocabulary":

@@ -94,9 +94,10 @@ class LastWords:
 
 
 class Candidates:
-    """Log-probability of each candidate, nats, clipped to [-30, 0]; and whether it would repeat.
+    """Each candidate's log-probability, and whether it stands in the text already.
 
-    Repeat is 0 for a new word, 0.5 for a word of this draft, 1 for a pair of words of this draft.
+    Log-probabilities are in nats, clipped to [-30, 0]. Repeat is 0 for a new word, 0.5 for a word
+    of this draft, 1 for a pair of words of this draft. Echo is 1 for a word of the prompt.
 
     Args:
         count: K.
@@ -104,12 +105,14 @@ class Candidates:
 
     def __init__(self, count: int) -> None:
         lowest, zeros, ones = np.full(count, LOWEST_LOGPROB), np.zeros(count), np.ones(count)
-        self.bounds: Columns = (np.concatenate([lowest, zeros]), np.concatenate([zeros, ones]))
+        low, high = np.concatenate([lowest, zeros, zeros]), np.concatenate([zeros, ones, ones])
+        self.bounds: Columns = (low, high)
 
     def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
-        """(N, 2 K)."""
+        """(N, 3 K)."""
+        logprobs = outputs.logprobs.clip(LOWEST_LOGPROB, 0.0)
         repeats = repeat_lengths(outputs.candidates, episodes.drafts) / np.float32(LONGEST_REPEAT)
-        return np.concatenate([outputs.logprobs.clip(LOWEST_LOGPROB, 0.0), repeats], axis=1)
+        return np.concatenate([logprobs, repeats, _echoes(outputs.candidates, episodes)], axis=1)
 
 
 class CandidatePoints:
@@ -129,23 +132,37 @@ class CandidatePoints:
         return self._words.points(outputs.candidates).reshape(len(outputs.candidates), -1)
 
 
-class Lines:
-    """Each line on offer: the model's mean log-probability of it, nats, and whether it is open.
+class OpenLines:
+    """Whether each line on offer can be chosen with effect.
 
     Args:
         writer: Who offers the lines.
     """
 
     def __init__(self, writer: LineWriter) -> None:
-        count = writer.scores.shape[1]
-        lowest, zeros, ones = np.full(count, LOWEST_LOGPROB), np.zeros(count), np.ones(count)
         self._writer = writer
-        self.bounds: Columns = (np.concatenate([lowest, zeros]), np.concatenate([zeros, ones]))
+        self.bounds: Columns = (np.zeros(writer.num_lines), np.ones(writer.num_lines))
 
     def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
-        """(N, 2 C)."""
-        scores = self._writer.scores.clip(LOWEST_LOGPROB, 0.0)
-        return np.concatenate([scores, self._writer.is_open], axis=1)
+        """(N, C)."""
+        return self._writer.is_open
+
+
+class LineLogprobs:
+    """The model's mean log-probability of each line on offer, nats, clipped to [-30, 0].
+
+    Args:
+        writer: Who offers the lines.
+    """
+
+    def __init__(self, writer: LineWriter) -> None:
+        self._writer = writer
+        lowest = np.full(writer.num_lines, LOWEST_LOGPROB)
+        self.bounds: Columns = (lowest, np.zeros(writer.num_lines))
+
+    def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
+        """(N, C)."""
+        return self._writer.scores.clip(LOWEST_LOGPROB, 0.0)
 
 
 class TurnsLeft:
@@ -226,7 +243,12 @@ DEFAULT_LAST = 4
 
 
 def make_observation(
-    spec: str | Mapping[str, Any], model: GPT2, acts: WordActions | LineWriter, task: Task
+    spec: str | Mapping[str, Any],
+    model: GPT2,
+    acts: WordActions | LineWriter,
+    task: Task,
+    *,
+    shows_scores: bool = True,
 ) -> Observation:
     """The observation of a spec: a kind, or {"kind": kind, option: value, ...}.
 
@@ -235,6 +257,7 @@ def make_observation(
         model: Whose states and embeddings are meant.
         acts: What the agent chooses among, which it is shown too.
         task: How long a text can become.
+        shows_scores: Show the model's score of each line, where lines are chosen.
 
     Raises:
         ValueError: If the kind or an option is unknown.
@@ -249,12 +272,13 @@ def make_observation(
         last = options.get("last", DEFAULT_LAST)
         check_count("last", last)
         features += [TextMean(model), LastWords(model, last)]
-    return VectorObservation([*features, *_of_actions(acts, task)])
+    return VectorObservation([*features, *_of_actions(acts, task, shows_scores)])
 
 
-def _of_actions(acts: WordActions | LineWriter, task: Task) -> list[Feature]:
+def _of_actions(acts: WordActions | LineWriter, task: Task, shows_scores: bool) -> list[Feature]:
     if isinstance(acts, LineWriter):
-        return [Lines(acts), TurnsLeft(task.max_turns)]
+        scores = [LineLogprobs(acts)] if shows_scores else []
+        return [*scores, OpenLines(acts), TurnsLeft(task.max_turns)]
     if isinstance(acts, EmbeddingActions):
         return [Candidates(acts.num_candidates), CandidatePoints(acts), BudgetLeft()]
     if isinstance(acts, TopKActions):
@@ -273,6 +297,14 @@ def repeat_lengths(candidates: np.ndarray, drafts: Drafts) -> np.ndarray:
     last = np.take_along_axis(tokens, np.maximum(lengths - 1, 0)[:, None], 1)
     follows_last = is_same[:, 1:] & (tokens[:, :-1] == last)[:, :, None]
     return is_same.any(1).astype(np.int8) + follows_last.any(1)
+
+
+def _echoes(candidates: np.ndarray, episodes: Episodes) -> np.ndarray:
+    """Whether each candidate (N, K) is a word of its row's prompt: (N, K) bool."""
+    width = int(episodes.filled.max())
+    is_prompt = np.arange(width) < episodes.filled[:, None]  # (N, P)
+    words = np.where(is_prompt, episodes.contexts[:, :width], -1)
+    return (words[:, :, None] == candidates[:, None, :]).any(1)
 
 
 def _embedding_bounds(model: GPT2, count: int) -> Columns:

@@ -11,7 +11,7 @@ from typing import Any
 from gymnasium.vector import AutoresetMode
 
 from lm_envs.checks import check_choice, check_count, did_you_mean
-from lm_envs.envs.actions import make_actions
+from lm_envs.envs.actions import KINDS, make_actions, read_spec
 from lm_envs.envs.episodes import Episodes
 from lm_envs.envs.observations import Observation, make_observation
 from lm_envs.envs.writers import LineWriter, WordWriter, Writer
@@ -22,7 +22,8 @@ from lm_envs.tasks import TASKS
 from lm_envs.tasks.task import Task
 from lm_envs.tokenizer import Tokenizer
 
-CHOICES = "choices"
+CHOICES = {"choices": ("scores",)}
+"""The kind of actions that chooses lines, and its options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +59,15 @@ def assemble(
     check_count("num_envs", num_rows)
     folder = weights.locate(model)
     tokenizer = Tokenizer.from_folder(folder)
+    kind, options = read_spec("actions", actions, KINDS | CHOICES)
     made: Task = TASKS[task](tokenizer, **task_options)
-    if actions == CHOICES:
+    if kind in CHOICES:
         _check_offers(made, task)
     network = weights.load(folder, device, dtype)
     _check_fit(network, tokenizer, made.context_tokens, model)
     tokenizer.widen(network.config.vocab_size)
     episodes = Episodes(num_rows, made, tokenizer)
-    chosen = None if actions == CHOICES else make_actions(actions, network)
+    chosen = None if kind in CHOICES else make_actions(kind, options, network)
     engine = Engine(
         network,
         num_rows,
@@ -78,7 +80,9 @@ def assemble(
         seen = make_observation(observation, network, chosen, made)
     else:
         writer = LineWriter(made.num_options, engine, episodes, made, tokenizer)
-        seen = make_observation(observation, network, writer, made)
+        shows_scores = options.get("scores", True)
+        check_choice("scores", shows_scores, (True, False))
+        seen = make_observation(observation, network, writer, made, shows_scores=shows_scores)
     return Parts(tokenizer, made, engine, episodes, writer, seen)
 
 

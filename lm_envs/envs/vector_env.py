@@ -26,7 +26,7 @@ from lm_envs.tasks.task import Example
 from lm_envs.transcript import TRUNCATIONS, Ending, Transcript
 
 RENDER_MODES = ("ansi", "rgb_array")
-ENDINGS: tuple[Ending, ...] = ("end_token", "complete", "budget", "context", "time_limit")
+ENDINGS: tuple[Ending, ...] = ("end_token", "budget", "complete", "context", "time_limit")
 """Reasons for an episode to be over; where several hold, the first counts."""
 
 Observations = np.ndarray | dict[str, np.ndarray]
@@ -47,7 +47,8 @@ class LanguageVectorEnv(VectorEnv):
         device: "auto", "cpu", "cuda", …
         dtype: "auto" (bfloat16 on CUDA, float32 on CPU), "float32" or "bfloat16".
         actions: "top_k", "vocabulary", "embedding" (`lm_envs.envs.actions`) or "choices", one of
-            the lines that the task offers; or with options, such as {"kind": "top_k", "k": 16}.
+            the lines that the task offers; or with options, such as {"kind": "top_k", "k": 16}, or
+            {"kind": "choices", "scores": False} to show no scores of the lines, which is faster.
         observation: "hidden", "embeddings" or "tokens" (`lm_envs.envs.observations`); or with
             options, such as {"kind": "embeddings", "last": 4}.
         dense: Pay each step how far it raised the value of the text; otherwise pay the whole value
@@ -263,8 +264,8 @@ class LanguageVectorEnv(VectorEnv):
         episodes, counts = self._episodes, self._episodes.counts[rows]
         reasons = (
             episodes.tokens[rows, counts - 1] == self.tokenizer.end_token,
-            is_complete,
             counts >= self.task.max_new_tokens,
+            is_complete,
             self.engine.lengths[rows] >= self.engine.capacity,
             episodes.steps[rows] >= self._max_steps,
         )

@@ -3,6 +3,8 @@
 Owns what the agent may write now. Knows nothing of rewards, or of when an episode is over.
 """
 
+from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import gymnasium as gym
@@ -13,6 +15,9 @@ from lm_envs.envs.episodes import Episodes
 from lm_envs.model.engine import Engine
 from lm_envs.tasks.task import Task
 from lm_envs.tokenizer import Tokenizer
+
+MOST_KNOWN = 20_000
+"""Texts whose lines' scores are remembered: the model never changes, so they do not either."""
 
 LOGPROB_DECIMALS = 4
 """Log-probabilities are rounded to this many decimals before they are judged or reported."""
@@ -44,7 +49,7 @@ class Writer(Protocol):
         ...
 
     def write(self, rows: np.ndarray, actions: np.ndarray) -> np.ndarray:
-        """Writes the actions (N, ...) of `rows` (R,); which of the rows completed a line, (R,)."""
+        """Writes the actions (N, ...) of `rows` (R,); which of the rows ended a line, (R,) bool."""
         ...
 
     def masks(self) -> np.ndarray:
@@ -103,7 +108,9 @@ class WordWriter:
         _require_finite(outputs.logprobs)
         logprobs = outputs.chosen.astype(np.float64).round(LOGPROB_DECIMALS)
         episodes.write(rows, tokens, logprobs)
-        return np.array([self._task.is_turn_over(episodes.line(row)) for row in rows], bool)
+        has_line = [self._task.is_turn_over(episodes.line(row)) for row in rows]
+        is_last = episodes.counts[rows] >= self._task.max_new_tokens
+        return is_last | (tokens[rows] == engine.end_token) | np.array(has_line, bool)
 
     def masks(self) -> np.ndarray:
         """As the kind of actions says."""
@@ -121,12 +128,14 @@ class WordWriter:
 class LineWriter:
     """Writes one of the lines that the task offers.
 
+    The model's scores of the lines are computed where somebody asks for them.
+
     Attributes:
-        scores: (N, C) float64 mean log-probability of each line's tokens, nats.
         is_open: (N, C) bool, which lines can be chosen with effect.
+        num_lines: C, lines to choose from.
 
     Args:
-        count: C, lines to choose from.
+        num_lines: C.
         engine: The model.
         episodes: Where lines are noted.
         task: Offers the lines.
@@ -134,22 +143,28 @@ class LineWriter:
     """
 
     def __init__(
-        self, count: int, engine: Engine, episodes: Episodes, task: Task, tokenizer: Tokenizer
+        self, num_lines: int, engine: Engine, episodes: Episodes, task: Task, tokenizer: Tokenizer
     ) -> None:
-        self.space: gym.Space[Any] = gym.spaces.Discrete(count)
-        self.scores = np.zeros((engine.num_rows, count))
-        self.is_open = np.ones((engine.num_rows, count), bool)
+        self.space: gym.Space[Any] = gym.spaces.Discrete(num_lines)
+        self.num_lines = num_lines
+        self.is_open = np.ones((engine.num_rows, num_lines), bool)
         self._lines: list[list[np.ndarray]] = [[] for _ in range(engine.num_rows)]
-        self._logprobs: list[list[np.ndarray]] = [[] for _ in range(engine.num_rows)]
+        self._scores = LineScores(engine)
         self._engine, self._episodes = engine, episodes
         self._task, self._tokenizer = task, tokenizer
 
+    @property
+    def scores(self) -> np.ndarray:
+        """(N, C) float64 mean log-probability of each line's tokens, nats."""
+        known = self._logprobs(np.arange(self._engine.num_rows), self._lines)
+        return np.array([[values.mean() for values in row] for row in known])
+
     def check(self, actions: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Actions (N,) int64; 0 where `rows` is False."""
-        return check_discrete(actions, rows, self.scores.shape[1], "the lines offered")
+        return check_discrete(actions, rows, self.num_lines, "the lines offered")
 
     def read(self, rows: np.ndarray) -> None:
-        """Prefills the rows, and scores the lines that they can go on with."""
+        """Prefills the rows, and asks which lines they can go on with."""
         prefill(self._engine, self._episodes, rows)
         _require_finite(self._engine.outputs.logprobs)
         for row in rows.tolist():
@@ -157,10 +172,6 @@ class LineWriter:
             options = self._task.options(example, turns)
             self.is_open[row] = [option.is_open for option in options]
             self._lines[row] = [self._tokenizer.encode(" " + option.text) for option in options]
-        scored = self._engine.score_lines(rows, [self._lines[row] for row in rows])
-        for row, logprobs in zip(rows.tolist(), scored, strict=True):
-            self._logprobs[row] = [values.round(LOGPROB_DECIMALS) for values in logprobs]
-            self.scores[row] = [values.mean() for values in self._logprobs[row]]
 
     def restore(self) -> None:
         """Reads every row: between lines, all of a context was read at once."""
@@ -168,9 +179,9 @@ class LineWriter:
 
     def write(self, rows: np.ndarray, actions: np.ndarray) -> np.ndarray:
         """One line each, which is complete."""
-        for row in rows.tolist():
-            action = actions[row]
-            self._episodes.write_line(row, self._lines[row][action], self._logprobs[row][action])
+        chosen = [[self._lines[row][actions[row]]] for row in rows]
+        for row, [line], [logprobs] in zip(rows, chosen, self._logprobs(rows, chosen), strict=True):
+            self._episodes.write_line(int(row), line, logprobs)
         return np.ones(len(rows), bool)
 
     def masks(self) -> np.ndarray:
@@ -188,6 +199,55 @@ class LineWriter:
 
     def _open_scores(self) -> np.ndarray:
         return np.where(self.is_open, self.scores, -np.inf)
+
+    def _logprobs(
+        self, rows: np.ndarray, lines: Sequence[Sequence[np.ndarray]]
+    ) -> list[list[np.ndarray]]:
+        lengths = self._episodes.context_lengths
+        contexts = [self._episodes.contexts[row, : lengths[row]] for row in rows]
+        return self._scores.of(rows, contexts, lines)
+
+
+class LineScores:
+    """Log-probabilities of lines after texts, remembered: the model never changes.
+
+    Args:
+        engine: The model, which has read the texts.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._known: OrderedDict[bytes, list[np.ndarray]] = OrderedDict()
+
+    def of(
+        self,
+        rows: np.ndarray,
+        contexts: Sequence[np.ndarray],
+        lines: Sequence[Sequence[np.ndarray]],
+    ) -> list[list[np.ndarray]]:
+        """For each of `rows` (R,), and each of its lines, (T,) float64 log-probabilities, nats.
+
+        Args:
+            rows: Distinct row numbers.
+            contexts: For each row the ids (P,) that the engine has read.
+            lines: For each row as many lines (T,) as for every other.
+        """
+        keys = [
+            np.concatenate([context, [-1], *options]).tobytes()
+            for context, options in zip(contexts, lines, strict=True)
+        ]
+        new = np.array([key not in self._known for key in keys])
+        if new.any():
+            places = np.flatnonzero(new).tolist()
+            scored = self._engine.score_lines(rows[new], [lines[place] for place in places])
+            for place, logprobs in zip(places, scored, strict=True):
+                self._known[keys[place]] = [v.round(LOGPROB_DECIMALS) for v in logprobs]
+        found = [self._known[key] for key in keys]
+        for key in keys:
+            self._known.move_to_end(key)
+        while len(self._known) > MOST_KNOWN:
+            self._known.popitem(last=False)
+        return found
 
 
 def prefill(engine: Engine, episodes: Episodes, rows: np.ndarray) -> None:

@@ -67,7 +67,7 @@ class Engine:
         self.lengths = np.zeros(num_rows, np.int64)  # (N,) tokens each slot holds
         self._model = model
         self._num_candidates = num_candidates
-        self._end_token = end_token
+        self.end_token = end_token
         self._head = WordHead(model, num_candidates, end_token)
         self._slots = KVSlots(
             num_layers=config.n_layer,
@@ -184,7 +184,7 @@ class Engine:
             top_p: The fewest that hold this probability; None for all.
         """
         keep = likely_words(self._head.logits(self._hidden), top_k, top_p)
-        keep[:, self._end_token] = True
+        keep[:, self.end_token] = True
         return keep.cpu().numpy()
 
     def _score_lines(
@@ -205,12 +205,11 @@ class Engine:
         hidden = hidden.view(*ids.shape, -1)  # (R, O, T, D)
         before = self._hidden[slots][:, None, None].expand(-1, num_lines, 1, -1)
         states = torch.cat([before, hidden[:, :, :-1]], 2)  # what each token was chosen from
-        logprobs = self._logprobs(states.flatten(0, 2), ids.flatten()).view(ids.shape)
-        values = logprobs.cpu().numpy().astype(np.float64)
-        return [
-            [value[: len(line)] for value, line in zip(row, options, strict=True)]
-            for row, options in zip(values, lines, strict=True)
-        ]
+        sizes = np.array([[len(line) for line in options] for options in lines])  # (R, O)
+        is_real = torch.as_tensor(np.arange(width) < sizes[..., None], device=device)
+        logprobs = self._logprobs(states[is_real], ids[is_real]).cpu().numpy()
+        parts = np.split(logprobs.astype(np.float64), sizes.ravel().cumsum()[:-1])
+        return [parts[row * num_lines : (row + 1) * num_lines] for row in range(len(rows))]
 
     def _forward(self, tokens: np.ndarray, attend: Fill) -> torch.Tensor:
         """Hidden states (R, T, D) of R padded sequences."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lm_envs.tasks import examples
+
 ITEMS = ("lamp", "chair", "coat", "book", "phone", "camera", "kettle", "table")
 VALUES = {
     "order": tuple(f"{letter}{digit}" for letter in "ABCDEFGH" for digit in range(1, 9)),
@@ -104,6 +106,11 @@ class Customer:
         if asked not in self.values:
             return PUZZLED, told
         return ANSWERS[asked].format(**self.values), told | {asked}
+
+
+def split_of(customer: Customer) -> str:
+    """Split of a customer, held out by what is wished and told together."""
+    return examples.split_of(" ".join([customer.wish, *customer.values.values()]), held_out=0.1)
 
 
 def is_polite(reply: str) -> bool:

@@ -8,10 +8,12 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
+
+from lm_envs.checks import check_choice
 
 SPLITS = ("train", "validation", "test")
 MAX_BYTES = 2**30
@@ -22,43 +24,72 @@ Row = tuple[str, dict[str, Any]]
 
 
 def read_texts(dataset: str, split: str, column: str = "text") -> list[str]:
-    """The texts of one split, in file order.
+    """The texts of one split, in file order; see `read_rows`."""
+    return [row["text"][0] for row in read_rows(dataset, split, {"text": column}, "prose")]
+
+
+def read_rows(
+    dataset: str,
+    split: str | None,
+    columns: Mapping[str, str],
+    embedded: str,
+    where: Mapping[str, str] | None = None,
+) -> list[dict[str, tuple[str, ...]]]:
+    """The rows of one split, in file order: by each name the texts of its column, one or more.
 
     Args:
         dataset: "embedded", a .txt (paragraphs, or lines where there is no blank line), .jsonl,
             .csv or .tsv file, or the name of a hub dataset.
-        split: "train", "validation" or "test". Rows without a "split" field are divided 90/5/5 by
-            a hash of their text.
-        column: Field that holds the text.
+        split: "train", "validation" or "test"; None for all rows of a file, and for "train" of a
+            hub dataset. Rows without a "split" field are divided 90/5/5 by a hash of their first
+            text.
+        columns: Field that holds the texts of each name: a text, a list of texts, or an object with
+            a list "text", as SQuAD writes answers.
+        embedded: Name of the embedded file that "embedded" stands for.
+        where: Fields that must have this value in rows that hold them.
 
     Raises:
         ValueError: Naming file and line, what was got, what is allowed and the remedy.
     """
-    if split not in SPLITS:
-        raise ValueError(f"Got split={split!r}; allowed: {', '.join(SPLITS)}.")
-    texts = []
-    for where, row in _rows(dataset, split, column):
-        text = _text(row, column, where)
-        if row.get("split", split_of(text)) == split:
-            texts.append(text)
-    if not texts:
+    check_choice("split", split, (*SPLITS, None))
+    found = []
+    for place, row in _rows(dataset, split or "train", embedded, ", ".join(columns.values())):
+        if any(row.get(name, value) != value for name, value in (where or {}).items()):
+            continue
+        texts = {name: _texts(row, column, place) for name, column in columns.items()}
+        own = row.get("split") or split_of(next(iter(texts.values()))[0])
+        if split in (own, None):
+            found.append(texts)
+    if not found:
+        wanted = "".join(f" with {name}={value!r}" for name, value in (where or {}).items())
         raise ValueError(
-            f"Got no text in split {split!r} of {dataset}; use another split, or mark rows with a "
-            '"split" field.'
+            f"Got no text in split {split!r} of {dataset}{wanted}; use another split, or mark rows "
+            'with a "split" field.'
         )
-    return texts
+    return found
 
 
-def _rows(dataset: str, split: str, column: str) -> Iterator[Row]:
+def column_names(columns: Mapping[str, str] | None, *names: str) -> dict[str, str]:
+    """Field of each name: what `columns` says, or the name itself.
+
+    Raises:
+        ValueError: If `columns` speaks of another name.
+    """
+    for name in columns or {}:
+        check_choice("name in columns", name, names)
+    return {name: (columns or {}).get(name, name) for name in names}
+
+
+def _rows(dataset: str, split: str, embedded: str, columns: str) -> Iterator[Row]:
     if dataset == "embedded":
-        folder = resources.files("lm_envs") / "assets" / "examples"
-        return _jsonl((folder / "prose.jsonl").read_text(encoding="utf-8"), "embedded prose")
+        file = resources.files("lm_envs") / "assets" / "examples" / f"{embedded}.jsonl"
+        return _jsonl(file.read_text(encoding="utf-8"), f"embedded {embedded}")
     path = Path(dataset).expanduser()
     if path.suffix.lower() in _READERS:
         return _READERS[path.suffix.lower()](_content(path), str(path))
     if path.exists() or dataset.startswith((".", "/", "~")):
         raise ValueError(f"Got dataset {dataset!r}; allowed: a file ending in {_FORMATS}.")
-    return _hub(dataset, split, column)
+    return _hub(dataset, split, columns)
 
 
 def _content(path: Path) -> str:
@@ -116,7 +147,7 @@ def _table(content: str, name: str, delimiter: str) -> Iterator[Row]:
         raise ValueError(f"Got a broken table at {name} line {reader.line_num}: {error}.") from None
 
 
-def _hub(dataset: str, split: str, column: str) -> Iterator[Row]:
+def _hub(dataset: str, split: str, columns: str) -> Iterator[Row]:
     try:
         from datasets import load_dataset  # type: ignore[import-not-found]  # an extra
     except ModuleNotFoundError:
@@ -130,20 +161,28 @@ def _hub(dataset: str, split: str, column: str) -> Iterator[Row]:
         reason = str(error).splitlines()[0]
         raise ValueError(
             f"Got dataset={dataset!r} split={split!r}, which the hub did not give ({reason}); "
-            f"check the name while on line, or save its {column!r} column to a file in {_FORMATS}."
+            f"check the name on line, or save its columns ({columns}) to a file in {_FORMATS}."
         ) from None
     return ((f"{dataset} row {number}", {**row, "split": split}) for number, row in enumerate(rows))
 
 
-def _text(row: dict[str, Any], column: str, where: str) -> str:
+def _texts(row: dict[str, Any], column: str, where: str) -> tuple[str, ...]:
     if column not in row:
         raise ValueError(f"Got no column {column!r} at {where}; it has {', '.join(row)}.")
-    text = row[column]
-    if not isinstance(text, str) or not text.strip():
-        raise ValueError(f"Got {column}={text!r} at {where}; allowed: a text that is not empty.")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError(f"Got a lone surrogate in {column!r} at {where}; write valid Unicode.")
-    return text
+    value = row[column]
+    texts = value.get("text") if isinstance(value, dict) else value
+    checked: list[str] = []
+    for text in texts if isinstance(texts, list) else [texts]:
+        if not isinstance(text, str) or not text.strip():
+            raise ValueError(
+                f"Got {column}={text!r} at {where}; allowed: a text that is not empty."
+            )
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise ValueError(f"Got a lone surrogate in {column!r} at {where}; write valid Unicode.")
+        checked.append(text)
+    if not checked:
+        raise ValueError(f"Got {column}=[] at {where}; allowed: at least one text.")
+    return tuple(checked)
 
 
 def split_of(text: str, held_out: float = 0.05) -> str:

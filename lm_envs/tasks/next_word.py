@@ -84,3 +84,7 @@ class NextWord:
     def respond(self, example: Example, turns: Sequence[str]) -> Response:
         """Nothing."""
         return Response()
+
+    def solution(self, example: Example, turns: Sequence[str]) -> str:
+        """How the passage goes on."""
+        return example.targets[0] if example.targets else ""

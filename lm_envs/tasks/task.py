@@ -99,3 +99,7 @@ class Task(Protocol):
     def respond(self, example: Example, turns: Sequence[str]) -> Response:
         """What comes of the turns so far, one or more."""
         ...
+
+    def solution(self, example: Example, turns: Sequence[str]) -> str:
+        """The line that a perfect agent would write next; empty where nobody knows."""
+        ...

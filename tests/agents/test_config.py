@@ -34,7 +34,15 @@ def test_assignments_change_nested_keys(tmp_path):
         (GOOD.replace("3.0e-4", "3e-4"), r"learning_rate='3e-4' is text in YAML"),
         (
             GOOD.replace("learning_rate", "leaning_rate"),
-            "unknown argument 'leaning_rate'",
+            r"unknown argument 'leaning_rate'.*Did you mean 'learning_rate'\?",
+        ),
+        (
+            GOOD.replace("3.0e-4", "3.0e-4, policy_kwargs: {optimizer_kwargs: {eps: 1e-5}}"),
+            r"policy_kwargs\.optimizer_kwargs\.eps='1e-5' is text in YAML",
+        ),
+        (
+            GOOD.replace("n_envs: 2", "kwargs: {rewards: {fluency: '1'}}"),
+            r"rewards\.fluency='1' is text in YAML",
         ),
         ("- 1\n- 2\n", "without keys"),
         ("a: [1\n", "no plain YAML"),

@@ -1,86 +1,199 @@
+import csv
 import json
-import signal
-import subprocess
-import sys
-import time
-import zipfile
+import shutil
 
 import numpy as np
 import pytest
 import torch
-from stable_baselines3.common.callbacks import BaseCallback
+import yaml
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
-from agents import checkpoints
+import agents.train
 from agents.callbacks import CHECKPOINT
-from agents.config import UserError
-from agents.evaluate import evaluate, summarise
-from agents.learner import make_algorithm, make_training_env
+from agents.config import UserError, load_config
 from agents.train import train
-from agents.train_config import TrainConfig
-
-CONFIG = TrainConfig.model_validate(
-    {
-        "name": "test",
-        "env": {"id": "lm_envs/NextWord-v0", "n_envs": 4, "kwargs": {"max_new_tokens": 5}},
-        "algorithm": {
-            "name": "PPO",
-            "kwargs": {"n_steps": 16, "batch_size": 32, "learning_rate": "lin_1.0e-3"},
-        },
-        "total_timesteps": 256,
-        "evaluation": {"episodes": 6, "every": 128},
-        "checkpoint_every": 128,
-    }
-)
+from agents.train_config import ALGORITHMS, TrainConfig
+from tests.agents.runs import CONFIG, changed, failing_at, power_cut
 
 
-class SaveOnceAt(BaseCallback):
-    """Writes a checkpoint between an update and the next rollout."""
-
-    def __init__(self, step, path):
-        super().__init__()
-        self.step, self.path = step, path
-
-    def _on_step(self):
-        return True
-
-    def _on_rollout_start(self):
-        if self.num_timesteps == self.step:
-            checkpoints.save(self.model, self.path)
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """Folder of a whole run; only read."""
+    runs = tmp_path_factory.mktemp("whole")
+    train(CONFIG, runs)
+    return runs / "test-s0"
 
 
-def test_a_run_folder_holds_everything(tmp_path):
-    result = train(CONFIG, tmp_path)
-    folder = tmp_path / "test-s0"
-    names = {path.name for path in folder.iterdir()}
+@pytest.fixture(scope="module")
+def resumed(tmp_path_factory):
+    """Folder of a run killed at step 240, after its checkpoint at 128, and resumed; only read."""
+    runs = interrupted(tmp_path_factory.mktemp("cut"), 240)
+    assert [row["step"] for row in metrics(runs / "test-s0")] == [0, 64, 128, 192]
+    train(CONFIG, runs, resume=True)
+    return runs / "test-s0"
+
+
+@pytest.fixture
+def finished(uninterrupted, tmp_path):
+    """A copy of the whole run."""
+    return shutil.copytree(uninterrupted, tmp_path / "test-s0")
+
+
+def interrupted(runs, step, config=CONFIG, fail=power_cut, error=KeyboardInterrupt):
+    """Trains until a step, dies there, and lets other draws happen; the folder of runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(agents.train, "make_training_env", failing_at(step, fail))
+        with pytest.raises(error):
+            train(config, runs)
+    np.random.seed(99)
+    torch.manual_seed(99)
+    return runs
+
+
+def weights(folder):
+    return torch.load(folder / CHECKPOINT, weights_only=True)["parameters"]["policy"]
+
+
+def metrics(folder):
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").open()]
+    return [{name: row[name] for name in row if name != "seconds"} for row in rows]
+
+
+def seconds(folder):
+    return [json.loads(line)["seconds"] for line in (folder / "metrics.jsonl").open()]
+
+
+def progress(folder):
+    """Rows of progress.csv without the clock and without iterations, which SB3 counts anew."""
+    clocks = {"time/fps", "time/time_elapsed", "time/iterations"}
+    with (folder / "progress.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file, strict=True))
+    assert all(None not in row and None not in row.values() for row in rows)
+    return [{k: float(v or "nan") for k, v in r.items() if k not in clocks} for r in rows]
+
+
+def test_a_run_folder_holds_everything(uninterrupted):
     assert {
         *("config.yaml", "versions.json", "metrics.jsonl", "progress.csv"),
         *("reward.png", "samples.md", CHECKPOINT),
-    } <= names
-    steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").open()]
-    assert steps == sorted(steps)
-    assert steps[0] == 0
-    assert steps[-1] == result["steps"] == 256
-    assert not list(folder.glob("*.tmp"))
+    } <= {path.name for path in uninterrupted.iterdir()}
+    assert [row["step"] for row in metrics(uninterrupted)] == [0, 64, 128, 192, 256]
+    assert not list(uninterrupted.glob("*.tmp"))
 
 
-def test_a_resumed_run_is_the_uninterrupted_run_bit_for_bit(tmp_path):
-    path = tmp_path / "half.pt"
-    model = make_algorithm(CONFIG, make_training_env(CONFIG), None)
-    model.learn(256, callback=SaveOnceAt(128, path))
-    np.random.seed(99)
-    torch.manual_seed(99)
-    resumed = make_algorithm(CONFIG, make_training_env(CONFIG), None)
-    checkpoints.restore(resumed, path)
-    assert resumed.num_timesteps == 128
-    resumed.learn(128, reset_num_timesteps=False)
-    assert resumed.num_timesteps == model.num_timesteps
-    for mine, theirs in zip(model.policy.parameters(), resumed.policy.parameters(), strict=True):
-        assert torch.equal(mine, theirs)
+def test_a_resumed_run_is_the_uninterrupted_run_bit_for_bit(uninterrupted, resumed):
+    assert weights(resumed).keys() == weights(uninterrupted).keys()
+    for name, values in weights(uninterrupted).items():
+        assert torch.equal(weights(resumed)[name], values), name
+
+
+def test_a_resumed_run_has_the_metrics_of_the_uninterrupted_run(uninterrupted, resumed):
+    """Regressions: step 192 stood there twice, and training_reward forgot earlier episodes."""
+    assert metrics(resumed) == metrics(uninterrupted)
+    assert seconds(resumed) == sorted(seconds(resumed))
+
+
+def test_a_resumed_run_has_the_progress_of_the_uninterrupted_run(uninterrupted, resumed):
+    """Regression: progress.csv was begun anew."""
+    for mine, theirs in zip(progress(resumed), progress(uninterrupted), strict=True):
+        assert mine == pytest.approx(theirs, rel=1e-6, nan_ok=True)
+
+
+@pytest.mark.parametrize("name", ["A2C", "TRPO", "MaskablePPO"])
+def test_other_on_policy_algorithms_resume_bit_for_bit(tmp_path, name):
+    algorithm = CONFIG.algorithm.model_copy(update={"name": name, "kwargs": {"n_steps": 32}})
+    config = changed(algorithm=algorithm)
+    train(config, tmp_path)
+    runs = interrupted(tmp_path / "cut", 240, config)
+    train(config, runs, resume=True)
+    for key, values in weights(tmp_path / "test-s0").items():
+        assert torch.equal(weights(runs / "test-s0")[key], values), key
+
+
+def test_samples_before_training_stay_those_of_the_untrained_agent(uninterrupted, resumed):
+    """Regression: on resume, "before" was written by the resumed agent."""
+    assert (resumed / "samples.md").read_text() == (uninterrupted / "samples.md").read_text()
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_again(uninterrupted, tmp_path):
+    """Regression: it could neither be resumed nor started."""
+    runs = interrupted(tmp_path, 100)
+    assert not (runs / "test-s0" / CHECKPOINT).exists()
+    train(CONFIG, runs, resume=True)
+    assert metrics(runs / "test-s0") == metrics(uninterrupted)
+    for name, values in weights(uninterrupted).items():
+        assert torch.equal(weights(runs / "test-s0")[name], values), name
+
+
+def test_a_finished_run_goes_on_with_a_larger_budget(finished):
+    train(changed(total_timesteps=384), finished.parent, resume=True)
+    assert [row["step"] for row in metrics(finished)] == [0, 64, 128, 192, 256, 320, 384]
+    stored = yaml.safe_load((finished / "config.yaml").read_text())
+    assert stored["total_timesteps"] == 384
+
+
+def test_the_clock_of_a_resumed_run_goes_on(finished):
+    """Regression: `seconds` began at 0 again."""
+    path = finished / CHECKPOINT
+    state = torch.load(path, weights_only=True)
+    state["notes"]["seconds"] = 1000.0
+    torch.save(state, path)
+    train(changed(total_timesteps=320), finished.parent, resume=True)
+    assert 1000.0 < seconds(finished)[-1] < 1100.0
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("algorithm.kwargs.n_steps=8", r"algorithm\.kwargs\.n_steps=8 \(stored: 16\)"),
+        ("algorithm.kwargs.gamma=1.0", r"algorithm\.kwargs\.gamma=1\.0 \(stored: None\)"),
+        ("total_timesteps=128", r"total_timesteps=128 .*allowed: the stored 256 or more"),
+    ],
+)
+def test_resuming_with_another_configuration_is_refused(tmp_path, assignment, message):
+    runs = interrupted(tmp_path / "cut", 20)
+    path = tmp_path / "config.yaml"
+    path.write_text((runs / "test-s0" / "config.yaml").read_text())
+    before = path.read_text()
+    with pytest.raises(UserError, match=message):
+        train(load_config(TrainConfig, path, [assignment]), runs, resume=True)
+    assert (runs / "test-s0" / "config.yaml").read_text() == before
+
+
+def test_a_reward_that_is_not_a_number_never_reaches_the_agent(uninterrupted, tmp_path):
+    """The checkpoint is untouched, and resuming from it ends where a whole run does."""
+    path = tmp_path / "cut" / "test-s0" / CHECKPOINT
+    kept = {}
+
+    def poison(rewards, infos):
+        kept["checkpoint"] = path.read_bytes()
+        rewards[2] = np.nan
+        infos[2]["scores"] = {"fluency": 0.5, "overlap": float("nan")}
+
+    runs = interrupted(tmp_path / "cut", 160, fail=poison, error=FloatingPointError)
+    assert path.read_bytes() == kept["checkpoint"]
+    assert torch.load(path, weights_only=True)["num_timesteps"] == 128
+    train(CONFIG, runs, resume=True)
+    for name, values in weights(uninterrupted).items():
+        assert torch.equal(weights(runs / "test-s0")[name], values), name
+
+
+def test_exploding_weights_stop_the_run_and_leave_the_checkpoint(finished):
+    """Regression: the message was that of a torch distribution, without step or weights."""
+    path = finished / CHECKPOINT
+    state = torch.load(path, weights_only=True)
+    state["parameters"]["policy"]["value_net.weight"][0, 0] = 1.0e38
+    torch.save(state, path)
+    before = path.read_bytes()
+    with pytest.raises(FloatingPointError, match=r"in the gradient of \w+_net.* at step 320"):
+        train(changed(total_timesteps=512), finished.parent, resume=True)
+    assert path.read_bytes() == before
 
 
 def test_a_target_reward_stops_training(tmp_path):
-    config = CONFIG.model_copy(update={"stop_at_reward": -1.0, "total_timesteps": 10_000})
-    assert train(config, tmp_path)["steps"] < 500
+    config = changed(stop_at_reward=-1.0, total_timesteps=10_000)
+    assert train(config, tmp_path)["steps"] == 0
+    assert train(config, tmp_path, resume=True)["steps"] == 0
 
 
 def test_an_existing_run_is_not_overwritten(tmp_path):
@@ -94,54 +207,31 @@ def test_resuming_nothing_is_refused(tmp_path):
         train(CONFIG, tmp_path, resume=True)
 
 
-def test_a_checkpoint_that_holds_code_is_not_run(tmp_path):
-    path = tmp_path / "evil.pt"
-
-    class Evil:
-        def __reduce__(self):
-            return exec, ("raise SystemExit('executed')",)
-
-    torch.save({"parameters": Evil()}, path)
-    model = make_algorithm(CONFIG, make_training_env(CONFIG), None)
-    with pytest.raises(Exception, match="Weights only load failed"):
-        checkpoints.load_parameters(model, path)
+def test_an_algorithm_that_cannot_choose_such_actions_is_refused_first(tmp_path):
+    algorithm = CONFIG.algorithm.model_copy(update={"name": "SAC", "kwargs": {}})
+    with pytest.raises(UserError, match=r"needs continuous .* set env\.kwargs\.actions: embedding"):
+        train(changed(algorithm=algorithm), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
-def test_not_a_number_stops_the_run_and_leaves_the_checkpoint(tmp_path):
-    kwargs = {**CONFIG.algorithm.kwargs, "learning_rate": 1.0e30, "max_grad_norm": 1.0e30}
-    algorithm = CONFIG.algorithm.model_copy(update={"kwargs": kwargs})
-    with pytest.raises((FloatingPointError, ValueError), match=r"NaN|nan|constraint"):
-        train(CONFIG.model_copy(update={"algorithm": algorithm}), tmp_path)
-
-
-def test_evaluation_compares_the_agent_with_baselines_on_the_same_prompts(tmp_path):
-    train(CONFIG, tmp_path)
-    written = evaluate([tmp_path / "test-s0"], "test", 5)
-    prompts = {tuple(t.prompt for t in ts) for seeds in written.values() for ts in seeds}
-    assert len(prompts) == 1
-    summary = summarise(written)
-    assert set(summary["agent_interval_above"]) == set(written) - {"agent"}
-    for scores in summary["policies"].values():
-        low, high = scores["reward"]["interval"]
-        assert low <= scores["reward"]["mean"] <= high
+def test_continuous_algorithms_train_and_resume_on_continuous_actions(tmp_path):
+    kwargs = {"learning_starts": 16, "buffer_size": 200, "batch_size": 8}
+    algorithm = CONFIG.algorithm.model_copy(update={"name": "SAC", "kwargs": kwargs})
+    env = CONFIG.env.model_copy(update={"kwargs": {"max_new_tokens": 5, "actions": "embedding"}})
+    config = changed(algorithm=algorithm, env=env, total_timesteps=64)
+    assert train(config, tmp_path)["steps"] == 64
+    longer = config.model_copy(update={"total_timesteps": 128})
+    assert train(longer, tmp_path, resume=True)["steps"] == 128
 
 
 @pytest.mark.slow
-def test_a_kill_during_saves_never_tears_the_checkpoint(tmp_path):
-    code = (
-        "import sys, torch\n"
-        "from pathlib import Path\n"
-        "from agents.files import write_atomically\n"
-        "state = {'w': torch.zeros(2_000_000)}\n"
-        "print('go', flush=True)\n"
-        "while True: write_atomically(Path(sys.argv[1]), lambda p: torch.save(state, p))\n"
-    )
-    path = tmp_path / "c.pt"
-    rng = np.random.default_rng(0)
-    for _ in range(25):
-        child = subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE)
-        child.stdout.readline()
-        time.sleep(0.25 + rng.random() * 0.2)
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        assert zipfile.ZipFile(path).testzip() is None
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_every_algorithm_trains_and_resumes(tmp_path, name):
+    is_off_policy = issubclass(ALGORITHMS[name].kind, OffPolicyAlgorithm)
+    actions = "embedding" if ALGORITHMS[name].acts_on == "continuous" else "top_k"
+    kwargs = {"buffer_size": 500, "learning_starts": 32} if is_off_policy else {"n_steps": 16}
+    algorithm = CONFIG.algorithm.model_copy(update={"name": name, "kwargs": kwargs})
+    env = CONFIG.env.model_copy(update={"kwargs": {"max_new_tokens": 5, "actions": actions}})
+    for budget in (128, 256):
+        config = changed(algorithm=algorithm, env=env, total_timesteps=budget)
+        assert train(config, tmp_path, resume=budget > 128)["steps"] == budget

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -52,3 +54,10 @@ def test_a_result_is_a_table_and_one_json_line(run, tmp_path):
 def test_a_batch_that_does_not_fit_is_refused_before_it_is_allocated():
     with pytest.raises(ValueError, match=r"Got 1000000000 rows .* at most \d+ fit here"):
         throughput.check_memory(weights.locate("embedded"), 10**9, ["float32"])
+
+
+def test_report_has_its_own_options():
+    command = [sys.executable, "-m", "benchmarks", "report", "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "python -m benchmarks report" in shown
+    assert "--baseline" in shown

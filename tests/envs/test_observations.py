@@ -14,7 +14,7 @@ def test_tokens_are_the_whole_text(checkpoint):
     env = make(checkpoint, observation="tokens", actions="vocabulary")
     env.reset(seed=0)
     for _ in range(3):
-        observations = env.step(np.arange(3))[0]
+        observations = env.step(np.arange(1, 4))[0]
     for row, text in enumerate(texts(env)):
         length = observations["length"][row, 0]
         assert observations["tokens"][row, :length].tolist() == text.tolist()

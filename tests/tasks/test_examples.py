@@ -78,5 +78,5 @@ def test_an_unknown_dataset_is_refused(dataset, message):
 
 
 def test_an_unknown_split_is_refused():
-    with pytest.raises(ValueError, match="split='dev'; allowed: train, validation, test"):
+    with pytest.raises(ValueError, match="split='dev'; allowed: 'train', 'validation', 'test'"):
         read_texts("embedded", "dev")

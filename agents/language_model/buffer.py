@@ -1,0 +1,146 @@
+"""A rollout as episodes: minibatches of whole texts, so that each text is read once per update.
+
+Owns which steps belong to one text. Advantages are Stable-Baselines3's own, or those of groups.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import gymnasium as gym
+import numpy as np
+import torch
+from stable_baselines3.common.buffers import DictRolloutBuffer
+from stable_baselines3.common.type_aliases import DictRolloutBufferSamples
+
+from lm_envs.checks import check_choice
+
+Advantage = Literal["gae", "group"]
+
+
+class EpisodeRolloutBuffer(DictRolloutBuffer):
+    """Steps of N texts, given out a text at a time.
+
+    A *fragment* is a run of steps of one row in which each text is the one before and the word
+    written; an episode is one fragment unless a turn or the rollout's end cuts it.
+
+    Args:
+        buffer_size: Steps per row.
+        observation_space: `Dict(tokens, length)`.
+        action_space: `Discrete(V)`.
+        arguments: Of `DictRolloutBuffer`.
+        advantage: "gae", or "group": each word of an episode is paid the episode's return above the
+            mean of all episodes with the same prompt, in units of their deviation; a critic is not
+            needed then (`vf_coef=0`). Source of "group": Shao et al. 2024,
+            https://arxiv.org/abs/2402.03300 (GRPO).
+        options: Of `DictRolloutBuffer`.
+
+    Raises:
+        ValueError: If the spaces are not those of tokens and words.
+    """
+
+    def __init__(
+        self,
+        buffer_size: int,
+        observation_space: gym.spaces.Dict,
+        action_space: gym.Space[Any],
+        *arguments: Any,  # noqa: ANN401 - of DictRolloutBuffer
+        advantage: Advantage = "gae",
+        **options: Any,  # noqa: ANN401 - of DictRolloutBuffer
+    ) -> None:
+        check_spaces(observation_space, action_space)
+        check_choice("advantage", advantage, ("gae", "group"))
+        self._advantage = advantage
+        super().__init__(buffer_size, observation_space, action_space, *arguments, **options)
+
+    def compute_returns_and_advantage(self, last_values: torch.Tensor, dones: np.ndarray) -> None:
+        """Returns and advantages (T, N) of a full buffer."""
+        super().compute_returns_and_advantage(last_values, dones)
+        if self._advantage == "group":
+            self.advantages[...] = self._group_advantages(dones)
+
+    def get(self, batch_size: int | None = None) -> Iterator[DictRolloutBufferSamples]:  # type: ignore[override]  # a generator there
+        """Minibatches of whole fragments, `batch_size` steps or a little more; in random order."""
+        assert self.full, "the buffer is given out when it is full"
+        fragments = self._fragments()
+        wanted = batch_size or self.buffer_size * self.n_envs
+        chosen: list[tuple[int, int, int]] = []
+        for number in np.random.permutation(len(fragments)):
+            chosen.append(fragments[number])
+            if sum(end - start for _, start, end in chosen) >= wanted:
+                yield self._samples(chosen)
+                chosen = []
+        if chosen:
+            yield self._samples(chosen)
+
+    def _fragments(self) -> list[tuple[int, int, int]]:
+        """Each fragment's row, first step and end."""
+        tokens, lengths = self.observations["tokens"], self.observations["length"][..., 0]
+        places = np.arange(tokens.shape[2])
+        is_kept = (tokens[1:] == tokens[:-1]) | (places >= lengths[:-1, :, None])
+        grows = is_kept.all(-1) & (lengths[1:] == lengths[:-1] + 1)  # (T - 1, N)
+        starts = np.ones((self.buffer_size, self.n_envs), bool)
+        starts[1:] = ~grows | (self.episode_starts[1:] > 0)
+        fragments = []
+        for row in range(self.n_envs):
+            firsts = np.flatnonzero(starts[:, row])
+            ends = [*firsts[1:].tolist(), self.buffer_size]
+            fragments += [
+                (row, first, end) for first, end in zip(firsts.tolist(), ends, strict=True)
+            ]
+        return fragments
+
+    def _samples(self, fragments: list[tuple[int, int, int]]) -> DictRolloutBufferSamples:
+        rows = np.concatenate([np.full(end - start, row) for row, start, end in fragments])
+        steps = np.concatenate([np.arange(start, end) for _, start, end in fragments])
+        sizes = [end - start for _, start, end in fragments]
+        last = ([end - 1 for _, _, end in fragments], [row for row, _, _ in fragments])
+        lengths = self.observations["length"]
+        observations = {
+            "tokens": self.observations["tokens"][last],
+            "length": lengths[last],
+            "episode": np.repeat(np.arange(len(fragments)), sizes),
+            "position": lengths[steps, rows, 0],
+        }
+        return DictRolloutBufferSamples(
+            observations={name: self.to_torch(values) for name, values in observations.items()},
+            actions=self.to_torch(self.actions[steps, rows].astype(np.float32)),
+            old_values=self.to_torch(self.values[steps, rows]),
+            old_log_prob=self.to_torch(self.log_probs[steps, rows]),
+            advantages=self.to_torch(self.advantages[steps, rows]),
+            returns=self.to_torch(self.returns[steps, rows]),
+        )
+
+    def _group_advantages(self, dones: np.ndarray) -> np.ndarray:
+        """(T, N): each step's episode against the other episodes of its prompt; 0 where cut off."""
+        advantages = np.zeros_like(self.advantages)
+        groups: dict[bytes, list[tuple[int, int, int, float]]] = {}
+        for row in range(self.n_envs):
+            firsts = np.flatnonzero(self.episode_starts[:, row])
+            ends = [*firsts[1:].tolist(), self.buffer_size if dones[row] else -1]
+            for first, end in zip(firsts.tolist(), ends, strict=True):
+                if end > 0:
+                    key = self.observations["tokens"][first, row].tobytes()
+                    value = float(self.rewards[first:end, row].sum())
+                    groups.setdefault(key, []).append((row, first, end, value))
+        for episodes in groups.values():
+            values = np.array([value for *_, value in episodes])
+            scaled = (values - values.mean()) / (values.std() + 1e-6)
+            for (row, first, end, _), advantage in zip(episodes, scaled, strict=True):
+                advantages[first:end, row] = advantage
+        return advantages
+
+
+def check_spaces(observations: gym.Space[Any], actions: gym.Space[Any]) -> None:
+    """Refuses spaces that are not those of tokens and words.
+
+    Raises:
+        ValueError: Saying how to make the environment.
+    """
+    is_text = isinstance(observations, gym.spaces.Dict) and {"tokens", "length"} == set(
+        observations
+    )
+    if not (is_text and isinstance(actions, gym.spaces.Discrete)):
+        raise ValueError(
+            f"Got {observations} and {actions} for a policy that is a language model; make the "
+            "environment with actions='vocabulary' and observation='tokens'."
+        )

@@ -1,0 +1,163 @@
+"""A Stable-Baselines3 policy that is a language model: the words are its actions.
+
+Owns the network, its value head and the readers of running texts. Knows nothing of rewards.
+"""
+
+from collections import OrderedDict
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from stable_baselines3.common.distributions import CategoricalDistribution, Distribution
+from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
+from torch import nn
+
+from agents.language_model.buffer import check_spaces
+from agents.language_model.network import TrainableGPT2
+from agents.language_model.reader import Reader
+from lm_envs.model import weights
+from lm_envs.tokenizer import Tokenizer
+
+MOST_READERS = 3
+"""Batch sizes whose running texts are remembered: training, evaluation, and one more."""
+
+
+class LanguageModelPolicy(ActorCriticPolicy):
+    """GPT-2 as actor, a linear value of its hidden state as critic.
+
+    For environments made with `actions="vocabulary", observation="tokens"`. Rollouts read each new
+    token once, through KV slots that are rebuilt after every update; `evaluate_actions` reads whole
+    texts, one per episode where `EpisodeRolloutBuffer` says which steps belong together.
+
+    Args:
+        observation_space: `Dict(tokens, length)`.
+        action_space: `Discrete(V)`.
+        lr_schedule: Learning rate by remaining progress.
+        model: "embedded", a folder, or a hub name: the weights to begin from.
+        temperature: What logits are divided by, when acting and when learning.
+        dtype: "float32" or "bfloat16" of the linears in rollouts; updates are in float32, or under
+            bfloat16 autocast.
+        arguments: Of `ActorCriticPolicy`.
+
+    Raises:
+        ValueError: If the spaces are not those of words and tokens, or of another vocabulary.
+    """
+
+    def __init__(
+        self,
+        observation_space: gym.Space[Any],
+        action_space: gym.Space[Any],
+        lr_schedule: Schedule,
+        *,
+        model: str = weights.EMBEDDED,
+        temperature: float = 1.0,
+        dtype: str = "float32",
+        **arguments: Any,  # noqa: ANN401 - of ActorCriticPolicy
+    ) -> None:
+        check_spaces(observation_space, action_space)
+        self._source = {"model": model, "temperature": temperature, "dtype": dtype}
+        self._readers: OrderedDict[int, Reader] = OrderedDict()
+        self._is_stale = True
+        self.last_log_probs = torch.zeros(0)
+        super().__init__(observation_space, action_space, lr_schedule, net_arch=[], **arguments)
+
+    def _build(self, lr_schedule: Schedule) -> None:
+        """Called once by the base class: network, value head and optimiser."""
+        folder = weights.locate(str(self._source["model"]))
+        self.tokenizer = Tokenizer.from_folder(folder)
+        temperature = float(self._source["temperature"])
+        self.network = TrainableGPT2(folder, len(self.tokenizer), temperature)
+        _check_vocabulary(self.action_space, self.network, str(self._source["model"]))
+        self.value_net = nn.Linear(self.network.width, 1)
+        nn.init.zeros_(self.value_net.weight)
+        nn.init.zeros_(self.value_net.bias)
+        kwargs: dict[str, Any] = {"lr": lr_schedule(1)} | self.optimizer_kwargs
+        self.optimizer = self.optimizer_class(self.parameters(), **kwargs)
+        self.optimizer.register_step_post_hook(lambda *_: self.refresh())
+
+    def refresh(self) -> None:
+        """Forgets what was read: the weights are others now."""
+        self._is_stale = True
+
+    def forward(
+        self, obs: PyTorchObs, deterministic: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Words (N,), values (N, 1) and log-probabilities (N,) for running texts."""
+        hidden = self._read(obs)
+        logits = self.network.logits(hidden)
+        words = logits.argmax(-1) if deterministic else _sample(logits)
+        logprobs = logits.log_softmax(-1).gather(-1, words[:, None])[:, 0]
+        self.last_log_probs = logprobs
+        return words, self.value_net(hidden), logprobs
+
+    def evaluate_actions(
+        self, obs: PyTorchObs, actions: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Values (M, 1), log-probabilities (M,) and entropies (M,) of words (M,), with gradients.
+
+        Args:
+            obs: `tokens` (E, C) and `length` (E, 1) of whole texts; and for each of M steps its
+                text `episode` (M,) and how many tokens stood in it, `position` (M,). Without these
+                two every text is one step, M = E.
+            actions: (M,).
+        """
+        assert isinstance(obs, dict)
+        lengths = obs["length"].long().flatten()
+        tokens = obs["tokens"].long()[:, : int(lengths.max())]
+        episode = obs.get("episode", torch.arange(len(tokens), device=tokens.device)).long()
+        position = obs.get("position", lengths).long()
+        hidden = self.network(tokens)[episode, position - 1]  # (M, D)
+        logprobs, entropies = self.network.judge(hidden, actions.long())
+        return self.value_net(hidden), logprobs, entropies
+
+    def predict_values(self, obs: PyTorchObs) -> torch.Tensor:
+        """Values (N, 1) of running texts."""
+        return self.value_net(self._read(obs))
+
+    def get_distribution(self, obs: PyTorchObs) -> Distribution:
+        """Distribution over words after running texts."""
+        distribution = CategoricalDistribution(int(self.network.model.config.vocab_size))
+        return distribution.proba_distribution(self.network.logits(self._read(obs)))
+
+    def load_state_dict(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - as Module's
+        """Takes over parameters; what was read is forgotten."""
+        self.refresh()
+        return super().load_state_dict(*arguments, **options)
+
+    def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> torch.Tensor:
+        return self.forward(observation, deterministic)[0]
+
+    def _read(self, obs: PyTorchObs) -> torch.Tensor:
+        """Hidden states (N, D) of running texts."""
+        assert isinstance(obs, dict)
+        if self._is_stale:
+            self._readers.clear()
+            self._decoder = self.network.for_decoding(weights.DTYPES[str(self._source["dtype"])])
+            self._is_stale = False
+        tokens, lengths = (
+            obs[name].cpu().numpy().astype(np.int64) for name in ("tokens", "length")
+        )
+        num_rows, capacity = tokens.shape
+        if num_rows not in self._readers:
+            self._readers[num_rows] = Reader(self._decoder, num_rows, capacity)
+        self._readers.move_to_end(num_rows)
+        while len(self._readers) > MOST_READERS:
+            self._readers.popitem(last=False)
+        return self._readers[num_rows].read(tokens, lengths[:, 0])
+
+
+def _sample(logits: torch.Tensor) -> torch.Tensor:
+    """One word a row (N,), by its probability: the largest of logits plus Gumbel noise."""
+    noise = -torch.empty_like(logits).exponential_().log()
+    return (logits + noise).argmax(-1)
+
+
+def _check_vocabulary(actions: gym.Space[Any], network: TrainableGPT2, model: str) -> None:
+    size = network.model.config.vocab_size
+    if actions != gym.spaces.Discrete(size):
+        raise ValueError(
+            f"Got {actions} for {model!r}, which has {size} words; make the environment with "
+            "actions='vocabulary' and the same model."
+        )

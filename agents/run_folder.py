@@ -1,0 +1,90 @@
+"""The folder of a run: who may begin there, and with which configuration it may go on.
+
+Owns the refusals of `--resume` and the stored configuration. Knows nothing of what is logged.
+"""
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from agents.callbacks import CHECKPOINT
+from agents.config import UserError, load_config
+from agents.files import write_json, write_text
+from agents.train_config import TrainConfig
+
+CONFIG = "config.yaml"
+PACKAGES = ("lm_envs", "gymnasium", "stable-baselines3", "torch", "numpy")
+MAY_CHANGE = ("evaluation", "stop_at_reward", "checkpoint_every", "total_timesteps")
+"""Keys that may differ when a run goes on; the budget may only be raised."""
+
+
+def open_run(config: TrainConfig, folder: Path, *, resume: bool) -> bool:
+    """Makes or checks a run folder; whether it holds a checkpoint to go on from.
+
+    A run that was killed before its first checkpoint is begun again.
+
+    Raises:
+        UserError: If the run is there already, is not there to be resumed, or has another
+            configuration.
+    """
+    if resume and not folder.is_dir():
+        raise UserError(f"Got --resume, but there is no run at {folder}; drop it.")
+    if not resume and folder.exists():
+        raise UserError(
+            f"Got a run at {folder} already; use --resume to go on with it, or --seed or "
+            "--set name=… for another one."
+        )
+    is_stored = (folder / CONFIG).is_file()
+    if is_stored:
+        _check_same(config, read_config(folder), folder)
+    resolved = yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
+    write_text(folder / CONFIG, resolved)
+    write_json(folder / "versions.json", versions())
+    return is_stored and (folder / CHECKPOINT).is_file()
+
+
+def read_config(folder: Path) -> TrainConfig:
+    """The resolved configuration of a run."""
+    return load_config(TrainConfig, folder / CONFIG)
+
+
+def versions() -> dict[str, str]:
+    """What a result depends on besides its configuration."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    found = {package: version(package) for package in PACKAGES}
+    return found | {"python": platform.python_version(), "device": device}
+
+
+def _check_same(config: TrainConfig, stored: TrainConfig, folder: Path) -> None:
+    mine, theirs = _flat(config.model_dump()), _flat(stored.model_dump())
+    differing = [
+        f"{key}={mine.get(key)!r} (stored: {theirs.get(key)!r})"
+        for key in sorted(mine.keys() | theirs.keys())
+        if mine.get(key) != theirs.get(key) and key.split(".")[0] not in MAY_CHANGE
+    ]
+    if differing:
+        raise UserError(
+            f"Got --resume with {', '.join(differing)} for {folder}; allowed to change: "
+            f"{', '.join(MAY_CHANGE)}. Give the stored values, or begin another run with "
+            "--set name=…."
+        )
+    if config.total_timesteps < stored.total_timesteps:
+        raise UserError(
+            f"Got --resume with total_timesteps={config.total_timesteps} for {folder}; allowed: "
+            f"the stored {stored.total_timesteps} or more."
+        )
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values by dotted key."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

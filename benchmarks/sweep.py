@@ -1,0 +1,116 @@
+"""The runs of a sweep: one process each, several at once, resumed if cut off, kept by their hash.
+
+Owns what a sweep file says and where its runs are kept. Knows nothing of statistics.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field
+
+from agents.config import Config, UserError, load_config
+from agents.files import write_json, write_text
+from agents.records import read_metrics
+from agents.train_config import TrainConfig
+from lm_envs.model import weights
+
+RESULT = "result.json"
+
+
+class RunsConfig(Config):
+    """One configuration file and the seeds to run it with."""
+
+    config: str
+    seeds: list[int] = Field(min_length=1)
+
+
+class SweepConfig(Config):
+    """What to run, and the held-out reward whose first reaching is timed."""
+
+    runs: list[RunsConfig] = Field(min_length=1)
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run: its configuration, its evaluations and what training returned."""
+
+    config: TrainConfig
+    log: list[dict[str, Any]]
+    result: dict[str, Any]
+
+
+def read_configs(sweep: SweepConfig) -> list[TrainConfig]:
+    """One configuration a run.
+
+    Raises:
+        UserError: If a file is refused, or two runs would have the same name and seed.
+    """
+    configs = [
+        load_config(TrainConfig, Path(runs.config), [f"seed={seed}"])
+        for runs in sweep.runs
+        for seed in runs.seeds
+    ]
+    names = [f"{config.name}-s{config.seed}" for config in configs]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise UserError(f"Got {min(twice)} twice in a sweep; give each file its own name and seed.")
+    return configs
+
+
+def run_all(configs: Sequence[TrainConfig], runs: Path, jobs: int) -> list[Run]:
+    """Trains what is not yet there, `jobs` at a time; all runs in the order of `configs`.
+
+    Raises:
+        UserError: If a run failed; the others are finished first, and kept.
+    """
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    with ThreadPoolExecutor(jobs) as pool:
+        errors = pool.map(partial(_train, runs=runs, threads=threads), configs)
+        failed = [error for error in errors if error]
+    if failed:
+        raise UserError("; ".join(failed))
+    return [_finished(config, runs) for config in configs]
+
+
+def folder_of(config: TrainConfig, runs: Path) -> Path:
+    """Where a run is kept: by a hash of its configuration and of the language model's weights."""
+    digest = hashlib.sha256(json.dumps(config.model_dump(), sort_keys=True).encode())
+    model = weights.locate(config.env.kwargs.get("model", weights.EMBEDDED))
+    for path in sorted(model.glob("*.safetensors")):
+        digest.update(path.read_bytes())
+    return runs / digest.hexdigest()[:16]
+
+
+def _train(config: TrainConfig, runs: Path, threads: int) -> str | None:
+    """Runs one process unless its result is there; what went wrong, or None."""
+    folder = folder_of(config, runs)
+    if (folder / RESULT).is_file():
+        return None
+    name = f"{config.name}-s{config.seed}"
+    write_text(folder / "config.yaml", yaml.safe_dump(config.model_dump(), sort_keys=False))
+    command = [sys.executable, "-m", "agents.train", str(folder / "config.yaml")]
+    command += ["--runs", str(folder), *(["--resume"] if (folder / name).is_dir() else [])]
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    print(f"{name}: {'failed' if done.returncode else 'done'}", file=sys.stderr, flush=True)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        return f"Got exit code {done.returncode} from {name} in {folder}: {reason}"
+    write_json(folder / RESULT, json.loads(done.stdout.strip().splitlines()[-1]))
+    return None
+
+
+def _finished(config: TrainConfig, runs: Path) -> Run:
+    folder = folder_of(config, runs)
+    result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    return Run(config, read_metrics(folder / f"{config.name}-s{config.seed}"), result)

@@ -1,0 +1,87 @@
+"""Classification: the label of a text, written as a word by the model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from lm_envs.checks import check_choice
+from lm_envs.tasks import templates
+from lm_envs.tasks.examples import SPLITS, column_names, read_rows
+from lm_envs.tasks.line import Line, LineTask
+from lm_envs.tasks.task import Example, Response
+from lm_envs.tasks.text_scores import label_of
+from lm_envs.tokenizer import Tokenizer
+
+DEFAULT_REWARDS = {"accuracy": 1.0}
+COST = "cost"
+KINDS = ("topic", "language", "sentiment")
+
+
+class Classification(LineTask):
+    """Write the label of a text; judged by whether it is right, or by what the mistake costs.
+
+    The task's own score `cost` is 0 for the right label, and for another what `costs` says, or 1.
+
+    Args:
+        tokenizer: Cuts texts into tokens.
+        dataset: "embedded", a .jsonl, .csv or .tsv file, or a hub dataset.
+        split: "train", "validation" or "test".
+        kind: "topic", "language" or "sentiment" of the embedded texts; of files, the word that asks
+            for the label.
+        columns: Field of the text and of the label, where they have other
+            names than "text", "label".
+        costs: What it costs to write one label where another is right, {right: {written: cost}}.
+        prompt_tokens: Most tokens in a prompt; examples with longer ones are left out.
+        max_new_tokens: Budget of an episode.
+        rewards: Weight of each score; default `DEFAULT_REWARDS`.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        *,
+        dataset: str = "embedded",
+        split: str = "train",
+        kind: str = "topic",
+        columns: Mapping[str, str] | None = None,
+        costs: Mapping[str, Mapping[str, float]] | None = None,
+        prompt_tokens: int = 224,
+        max_new_tokens: int = 4,
+        rewards: Mapping[str, float] | None = None,
+    ) -> None:
+        if dataset == "embedded":
+            check_choice("kind", kind, KINDS)
+        names = column_names(columns, "text", "label")
+        check_choice("split", split, SPLITS)
+        every = read_rows(dataset, None, names, "classification", {"kind": kind})
+        labels = tuple(sorted({row["label"][0] for row in every}))  # of all splits: one action each
+        rows = read_rows(dataset, split, names, "classification", {"kind": kind})
+        _check_costs(costs or {}, labels)
+        self._costs = {label_of(right): dict(row) for right, row in (costs or {}).items()}
+        lines = [
+            Line(templates.classification(row["text"][0], "", kind)[0], row["label"], labels)
+            for row in rows
+        ]
+        super().__init__(
+            tokenizer,
+            lines,
+            prompt_tokens=prompt_tokens,
+            max_new_tokens=max_new_tokens,
+            rewards=DEFAULT_REWARDS if rewards is None else rewards,
+            marks=(COST,),
+        )
+
+    def respond(self, example: Example, turns: Sequence[str]) -> Response:
+        """What the label costs."""
+        response = super().respond(example, turns)
+        if not example.targets:
+            return response
+        right, written = label_of(example.targets[0]), label_of(turns[-1])
+        costs = {label_of(name): cost for name, cost in self._costs.get(right, {}).items()}
+        return replace(response, marks={COST: costs.get(written, float(written != right))})
+
+
+def _check_costs(costs: Mapping[str, Mapping[str, float]], labels: Sequence[str]) -> None:
+    for right, row in costs.items():
+        check_choice("label in costs", right, labels)
+        for written in row:
+            check_choice("label in costs", written, labels)

@@ -1,0 +1,87 @@
+"""A graph of facts: entities joined by named relations, and questions to be answered by walking.
+
+Owns edges and paths. Knows nothing of tokens, models or rewards.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One edge, from subject to value, and the question that asks for it."""
+
+    subject: str
+    relation: str
+    value: str
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quest:
+    """A question, where to start, the relations that lead to the answer, and the answer."""
+
+    question: str
+    start: str
+    path: tuple[str, ...]
+    answer: str
+
+
+class FactGraph:
+    """Facts as edges that can be followed both ways.
+
+    A relation leads from a subject to its value; `relation of` leads back, where only one subject
+    has that value.
+
+    Args:
+        facts: Its edges.
+
+    Attributes:
+        relations: Names of all edges, forward and back, in a fixed order.
+    """
+
+    def __init__(self, facts: Iterable[Fact]) -> None:
+        self._facts = tuple(facts)
+        names = list(dict.fromkeys(fact.relation for fact in self._facts))
+        self.relations = (*names, *(f"{name} of" for name in names))
+        back: dict[tuple[str, str], list[str]] = {}
+        self._edges: dict[tuple[str, str], str] = {}
+        for fact in self._facts:
+            self._edges[fact.subject, fact.relation] = fact.value
+            back.setdefault((fact.value, f"{fact.relation} of"), []).append(fact.subject)
+        self._edges |= {edge: found[0] for edge, found in back.items() if len(found) == 1}
+
+    def follow(self, entity: str, relation: str) -> str | None:
+        """Where a relation leads from an entity; None where there is no such edge."""
+        return self._edges.get((entity, relation))
+
+    def walk(self, start: str, path: Iterable[str]) -> str:
+        """Where a path ends; a relation that leads nowhere leaves the walker in place."""
+        entity = start
+        for relation in path:
+            entity = self.follow(entity, relation) or entity
+        return entity
+
+    def quests(self, hops: int) -> Iterator[Quest]:
+        """Questions that take 1 or 2 edges to answer.
+
+        One edge: a fact's own question. Two: the same about "the country" that another fact
+        describes, back to the country and on to the answer.
+        """
+        if hops == 1:
+            for fact in self._facts:
+                yield Quest(fact.question, fact.subject, (fact.relation,), fact.value)
+            return
+        by_subject: dict[str, list[Fact]] = {}
+        for fact in self._facts:
+            by_subject.setdefault(fact.subject, []).append(fact)
+        for facts in by_subject.values():
+            for known, asked in itertools.permutations(facts, 2):
+                back = f"{known.relation} of"
+                if self.follow(known.value, back) == asked.subject:
+                    described = f"the country whose {known.relation} is {known.value}"
+                    question = asked.question.replace(asked.subject, described)
+                    yield Quest(question, known.value, (back, asked.relation), asked.value)

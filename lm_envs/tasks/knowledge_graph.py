@@ -1,0 +1,125 @@
+"""Question answering over a knowledge graph: walk from entity to entity, and stop at the answer."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from lm_envs.checks import check_choice, check_count
+from lm_envs.tasks.examples import SPLITS, read_rows, split_of
+from lm_envs.tasks.graph import STOP, Fact, FactGraph, Quest
+from lm_envs.tasks.reward import Reward
+from lm_envs.tasks.task import Example, Option, Response
+from lm_envs.tokenizer import Tokenizer
+
+DEFAULT_REWARDS = {"correct": 1.0, "moves": -0.2}
+HELD_OUT = 0.1
+LONGEST_RELATION = 8
+"""Most tokens in the name of a relation, for the bound on a context."""
+
+
+class KnowledgeGraphQA:
+    """Follow relations through a graph of facts about countries; judged by where the walk stops.
+
+    The task's own scores are `correct` (1 if the walk stopped at the answer) and `moves` (the share
+    of the turns that were used). All facts are in the graph; questions are held out.
+
+    Args:
+        tokenizer: Cuts texts into tokens.
+        dataset: "embedded", or a file with the columns subject, relation, answer and question.
+        split: "train", "validation" or "test", of the questions.
+        hops: 1, 2, or None for both: edges between the start and the answer.
+        max_turns: Most turns; a walk that has not stopped by then has failed.
+        prompt_tokens: Most tokens in a prompt; questions with longer ones are left out.
+        rewards: Weight of each score; default `DEFAULT_REWARDS`.
+    """
+
+    marks = ("correct", "moves")
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        *,
+        dataset: str = "embedded",
+        split: str = "train",
+        hops: int | None = None,
+        max_turns: int = 5,
+        prompt_tokens: int = 64,
+        rewards: Mapping[str, float] | None = None,
+    ) -> None:
+        check_choice("split", split, SPLITS)
+        check_choice("hops", hops, (None, 1, 2))
+        check_count("max_turns", max_turns)
+        check_count("prompt_tokens", prompt_tokens)
+        self.prompt_tokens, self.max_turns = prompt_tokens, max_turns
+        self.max_new_tokens = max_turns * LONGEST_RELATION
+        self.reward = Reward(DEFAULT_REWARDS if rewards is None else rewards, self.marks)
+        self._tokenizer = tokenizer
+        self._graph = FactGraph(_facts(dataset))
+        self._lines = (*self._graph.relations, STOP)
+        self.num_options = len(self._lines)
+        quests = [quest for n in ([hops] if hops else [1, 2]) for quest in self._graph.quests(n)]
+        self._quests = [quest for quest in quests if self._is_in(quest, split)]
+        self.num_examples = len(self._quests)
+        self.context_tokens = 2 * prompt_tokens + self.max_new_tokens
+
+    def draw(self, rng: np.random.Generator) -> int:
+        """Number of a random question."""
+        return int(rng.integers(self.num_examples))
+
+    def example(self, index: int) -> Example:
+        """The question of that number, at the start of the walk."""
+        quest = self._quests[index]
+        prompt = self._tokenizer.encode(_context(quest.question, [quest.start]))
+        reference = self._tokenizer.encode(f" {quest.answer}")[: self.max_new_tokens]
+        return Example(prompt, reference, (quest.answer,), index)
+
+    def example_of(self, prompt: str) -> Example:
+        """Refused: a walk has to start somewhere in the graph.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError(f"Got prompt {prompt!r} for a walk on a graph; pin an example by 'index'.")
+
+    def is_turn_over(self, text: str) -> bool:
+        """At the end of the line."""
+        return "\n" in text
+
+    def options(self, example: Example, turns: Sequence[str]) -> Sequence[Option]:
+        """Every relation, open where the graph has such an edge; and to stop."""
+        entity = self._graph.walk(self._quests[example.index].start, turns)
+        return [
+            Option(line, line == STOP or self._graph.follow(entity, line) is not None)
+            for line in self._lines
+        ]
+
+    def respond(self, example: Example, turns: Sequence[str]) -> Response:
+        """Where the walker stands now, and whether they stopped."""
+        quest, has_stopped = self._quests[example.index], turns[-1] == STOP
+        places = [quest.start]
+        for turn in turns:
+            places.append(self._graph.walk(places[-1], [turn]))
+        is_right = has_stopped and places[-1] == quest.answer
+        marks = {"correct": float(is_right), "moves": len(turns) / self.max_turns}
+        visited = [a for a, b in zip(places, [*places[1:], None], strict=True) if a != b]
+        return Response(has_stopped, _context(quest.question, visited), marks)
+
+    def solution(self, example: Example, turns: Sequence[str]) -> str:
+        """The next relation on the way to the answer, then to stop; after a detour unknown."""
+        path = (*self._quests[example.index].path, STOP)
+        return path[len(turns)] if tuple(turns) == path[: len(turns)] else ""
+
+    def _is_in(self, quest: Quest, split: str) -> bool:
+        size = len(self._tokenizer.encode(_context(quest.question, [quest.start])))
+        return size <= self.prompt_tokens and split_of(quest.question, HELD_OUT) == split
+
+
+def _facts(dataset: str) -> list[Fact]:
+    columns = {name: name for name in ("subject", "relation", "answer", "question")}
+    rows = read_rows(dataset, None, columns, "facts")
+    return [Fact(*(row[name][0] for name in columns)) for row in rows]
+
+
+def _context(question: str, places: Sequence[str]) -> str:
+    """What the model reads: the question, and the last entities visited."""
+    return f"Question: {question}\nPath: {' -> '.join(places[-3:])}\nNext:"

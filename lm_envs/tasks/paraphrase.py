@@ -1,0 +1,60 @@
+"""Paraphrase: the same in other words, towards a target."""
+
+from collections.abc import Mapping
+
+from lm_envs.checks import check_choice
+from lm_envs.tasks import templates
+from lm_envs.tasks.examples import column_names, read_rows
+from lm_envs.tasks.line import Line, LineTask, with_distractors
+from lm_envs.tokenizer import Tokenizer
+
+DEFAULT_REWARDS = {"chrf": 1.0, "exact_match": 0.0}
+LANGUAGES = ("en", "zh")
+
+
+class Paraphrase(LineTask):
+    """Write a sentence in other words; judged by likeness to a target.
+
+    Args:
+        tokenizer: Cuts texts into tokens.
+        dataset: "embedded" (English and Chinese pairs), a .jsonl, .csv or .tsv file, or a hub
+            dataset.
+        split: "train", "validation" or "test".
+        columns: Field of the text and of the target or targets, where they have other
+            names than "text", "target".
+        language: "en" or "zh" of the embedded pairs; None for both.
+        prompt_tokens: Most tokens in a prompt.
+        max_new_tokens: Budget of an episode.
+        rewards: Weight of each score; default `DEFAULT_REWARDS`.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        *,
+        dataset: str = "embedded",
+        split: str = "train",
+        columns: Mapping[str, str] | None = None,
+        language: str | None = None,
+        prompt_tokens: int = 40,
+        max_new_tokens: int = 36,
+        rewards: Mapping[str, float] | None = None,
+    ) -> None:
+        check_choice("language", language, (None, *LANGUAGES))
+        names = column_names(columns, "text", "target")
+        where = {"language": language} if language else {}
+        rows = read_rows(dataset, split, names, "paraphrase", where)
+        targets = [row["target"] for row in rows]
+        groups = ["zh" if target[0][0] > "\u2e80" else "en" for target in targets]
+        options = with_distractors(targets, groups)
+        lines = [
+            Line(templates.paraphrase(row["text"][0], "")[0], row["target"], choices)
+            for row, choices in zip(rows, options, strict=True)
+        ]
+        super().__init__(
+            tokenizer,
+            lines,
+            prompt_tokens=prompt_tokens,
+            max_new_tokens=max_new_tokens,
+            rewards=DEFAULT_REWARDS if rewards is None else rewards,
+        )

@@ -1,0 +1,222 @@
+"""GPT-2 as the policy of Stable-Baselines3's own PPO."""
+
+import numpy as np
+import pytest
+import torch
+from stable_baselines3 import PPO
+from stable_baselines3.common.buffers import DictRolloutBuffer
+from stable_baselines3.common.utils import obs_as_tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from agents.language_model.buffer import EpisodeRolloutBuffer
+from agents.language_model.policy import LanguageModelPolicy
+from lm_envs.sb3 import make_language_vec_env
+
+ROWS, STEPS = 6, 10
+
+
+def make_env(checkpoint, **options):
+    return make_language_vec_env(
+        "lm_envs/NextWord-v0",
+        n_envs=ROWS,
+        seed=0,
+        **{
+            "model": str(checkpoint),
+            "actions": "vocabulary",
+            "observation": "tokens",
+            "max_new_tokens": 7,
+            "prompt_tokens": 6,
+        }
+        | options,
+    )
+
+
+def make_agent(checkpoint, env=None, buffer=EpisodeRolloutBuffer, **options):
+    settings = {"n_steps": STEPS, "batch_size": 20, "n_epochs": 1, "seed": 0, "device": "cpu"}
+    return PPO(
+        LanguageModelPolicy,
+        env or make_env(checkpoint),
+        rollout_buffer_class=buffer,
+        policy_kwargs={"model": str(checkpoint)},
+        **settings | options,
+    )
+
+
+def collect(agent):
+    """Fills the agent's buffer with one rollout, and does not learn from it."""
+    agent._total_timesteps = 10**6
+    _, callback = agent._setup_learn(10**6, None)
+    agent.collect_rollouts(agent.env, callback, agent.rollout_buffer, agent.n_steps)
+    return agent.rollout_buffer
+
+
+class Largest(TorchDispatchMode):
+    """Remembers the size of the largest tensor that was made."""
+
+    numel = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for tensor in result if isinstance(result, (tuple, list)) else [result]:
+            if isinstance(tensor, torch.Tensor):
+                self.numel = max(self.numel, tensor.numel())
+        return result
+
+
+def test_the_first_ratio_after_each_rollout_is_one(checkpoint):
+    agent = make_agent(checkpoint)
+    for _ in range(3):
+        buffer = collect(agent)
+        for batch in buffer.get(25):
+            _, logprobs, _ = agent.policy.evaluate_actions(
+                batch.observations, batch.actions.long().flatten()
+            )
+            ratio = torch.exp(logprobs - batch.old_log_prob)
+            np.testing.assert_allclose(ratio.detach(), 1.0, atol=1e-5)
+        agent.train()
+
+
+def test_values_of_the_rollout_are_those_of_the_update(checkpoint):
+    agent = make_agent(checkpoint)
+    torch.nn.init.normal_(agent.policy.value_net.weight)
+    agent.policy.refresh()
+    for batch in collect(agent).get():
+        values, _, _ = agent.policy.evaluate_actions(batch.observations, batch.actions.flatten())
+        np.testing.assert_allclose(values.detach()[:, 0], batch.old_values, atol=2e-5)
+
+
+def test_every_step_is_given_out_once(checkpoint):
+    buffer = collect(make_agent(checkpoint))
+    returns = np.concatenate([batch.returns.numpy() for batch in buffer.get(20)])
+    np.testing.assert_allclose(np.sort(returns), np.sort(buffer.returns.ravel()))
+
+
+def test_loss_and_gradient_are_those_of_single_transitions(checkpoint):
+    agent = make_agent(
+        checkpoint, batch_size=ROWS * STEPS, normalize_advantage=False, learning_rate=0.0
+    )
+    episodes = collect(agent)
+    single = DictRolloutBuffer(
+        STEPS, agent.observation_space, agent.action_space, "cpu", 0.95, 0.99, ROWS
+    )
+    for name in ("actions", "rewards", "returns", "episode_starts", "values"):
+        getattr(single, name)[...] = getattr(episodes, name)
+    single.log_probs[...], single.advantages[...] = episodes.log_probs, episodes.advantages
+    for name, values in episodes.observations.items():
+        single.observations[name][...] = values
+    single.full = True
+    agent.policy.double()
+    gradients = []
+    for buffer in (episodes, single):
+        agent.policy.optimizer = torch.optim.SGD(agent.policy.parameters(), lr=0.0)
+        agent.rollout_buffer, agent.max_grad_norm = buffer, 1e9
+        agent.train()
+        gradients.append([p.grad.clone() for p in agent.policy.parameters()])
+    for ours, theirs in zip(*gradients, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-9)
+    assert max(gradient.abs().max() for gradient in gradients[0]) > 1e-3
+
+
+def test_each_token_of_a_rollout_is_read_once(checkpoint):
+    agent = make_agent(checkpoint)
+    buffer = collect(agent)
+    reader = agent.policy._readers[ROWS]
+    episodes = int(buffer.episode_starts.sum()) + int(agent._last_episode_starts.sum())
+    assert reader.num_prefilled == episodes
+    assert reader.num_appended == ROWS * (STEPS + 1) - episodes
+
+
+def test_no_tensor_holds_the_logits_of_a_rollout(checkpoint, monkeypatch):
+    monkeypatch.setattr("agents.language_model.network.LOGITS_PER_CHUNK", 5 * 700)
+    agent = make_agent(checkpoint, batch_size=ROWS * STEPS)
+    collect(agent)
+    parameters = max(parameter.numel() for parameter in agent.policy.parameters())
+    with Largest() as largest:
+        agent.train()
+    assert largest.numel == parameters
+    assert parameters < ROWS * STEPS * 700 * 2
+
+
+def test_texts_that_do_not_continue_are_read_afresh(checkpoint):
+    policy = make_agent(checkpoint).policy
+    rng = np.random.default_rng(0)
+    tokens, lengths = rng.integers(1, 300, (ROWS, 13)), rng.integers(1, 6, ROWS)
+    for _ in range(40):
+        chance = rng.random(ROWS)
+        for row in range(ROWS):
+            if chance[row] < 0.2 or lengths[row] == 13:
+                tokens[row], lengths[row] = rng.integers(1, 300, 13), rng.integers(1, 6)
+            elif chance[row] < 0.9:
+                lengths[row] += 1
+        shown = np.where(np.arange(13) < lengths[:, None], tokens, 0)
+        obs = obs_as_tensor({"tokens": shown, "length": lengths[:, None].copy()}, "cpu")
+        with torch.no_grad():
+            expected = policy.network(obs["tokens"])[torch.arange(ROWS), lengths - 1]
+            np.testing.assert_allclose(policy._read(obs), expected, atol=2e-5)
+
+
+def test_a_value_asked_in_between_disturbs_nothing(checkpoint):
+    logprobs = []
+    for is_disturbed in (False, True):
+        agent = make_agent(checkpoint)
+        obs = agent.env.reset()
+        for _ in range(4):
+            tensors = obs_as_tensor(obs, "cpu")
+            with torch.no_grad():
+                if is_disturbed:
+                    one = {name: value[:1] for name, value in tensors.items()}
+                    agent.policy.predict_values(one)
+                words, _, logprob = agent.policy(tensors, deterministic=True)
+            obs = agent.env.step(words.numpy())[0]
+        logprobs.append(logprob)
+    np.testing.assert_array_equal(*logprobs)
+
+
+def test_advantages_are_those_of_stable_baselines3(checkpoint):
+    agent = make_agent(checkpoint)
+    ours = collect(agent)
+    theirs = DictRolloutBuffer(
+        STEPS, agent.observation_space, agent.action_space, "cpu", ours.gae_lambda, ours.gamma, ROWS
+    )
+    for name in ("rewards", "episode_starts", "values"):
+        getattr(theirs, name)[...] = getattr(ours, name)
+    last = agent.policy.predict_values(obs_as_tensor(agent._last_obs, "cpu")).detach()
+    theirs.compute_returns_and_advantage(last, agent._last_episode_starts)
+    np.testing.assert_array_equal(ours.advantages, theirs.advantages)
+
+
+def test_groups_compare_episodes_of_one_prompt(checkpoint):
+    agent = make_agent(checkpoint, rollout_buffer_kwargs={"advantage": "group"})
+    agent.env.set_options([{"index": 3}] * ROWS)
+    buffer = collect(agent)
+    first = {}
+    for row in range(ROWS):
+        end = int(np.flatnonzero([*buffer.episode_starts[1:, row], 1])[0]) + 1
+        first[row] = (buffer.rewards[:end, row].sum(), buffer.advantages[0, row])
+        assert np.ptp(buffer.advantages[:end, row]) == 0
+    order = [row for row, _ in sorted(first.items(), key=lambda item: item[1][0])]
+    advantages = [first[row][1] for row in order]
+    assert advantages == sorted(advantages)
+    assert advantages[0] < 0 < advantages[-1]
+
+
+def test_words_without_a_name_are_never_chosen(checkpoint):
+    policy = make_agent(checkpoint).policy
+    logits = policy.network.logits(torch.randn(50, policy.network.width))
+    assert torch.isinf(logits[:, len(policy.tokenizer) :]).all()
+    _, entropy = policy.network.judge(torch.randn(50, policy.network.width), torch.zeros(50).long())
+    assert torch.isfinite(entropy).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"actions": "top_k"}, "Got Discrete.16. .* actions='vocabulary'"),
+        ({"actions": "embedding"}, "actions='vocabulary' and observation='tokens'"),
+        ({"observation": "hidden"}, "actions='vocabulary' and observation='tokens'"),
+        ({"model": "embedded"}, "which has 700 words; .* the same model"),
+    ],
+)
+def test_other_spaces_are_refused(checkpoint, options, message):
+    with pytest.raises(ValueError, match=message):
+        make_agent(checkpoint, make_env(checkpoint, **options))

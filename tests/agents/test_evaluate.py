@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from agents.config import UserError
+from agents.evaluate import evaluate, summarise
+from agents.train import train
+from lm_envs.transcript import Transcript
+from tests.agents.runs import CONFIG, changed
+
+
+def transcript(reward):
+    nothing = np.zeros(0, np.int64)
+    scores = {"reward": float(reward)}
+    return Transcript("p", "t", "r", nothing, nothing, nothing, nothing, (), "budget", scores)
+
+
+def seeds_of(rewards):
+    """Transcripts of seeds and prompts with these rewards (S, P)."""
+    return [[transcript(reward) for reward in row] for row in rewards]
+
+
+def test_an_agent_beats_what_its_interval_clears():
+    rng = np.random.default_rng(0)
+    written = {
+        "agent": seeds_of(rng.normal(1.0, 0.1, (3, 40))),
+        "greedy": seeds_of(rng.normal(0.5, 0.1, (1, 40))),
+        "top-p": seeds_of(rng.normal(1.0, 0.1, (3, 40))),
+    }
+    summary = summarise(written)
+    assert summary["agent_interval_above"] == {"greedy": True, "top-p": False}
+    assert (summary["seeds"], summary["prompts"]) == (3, 40)
+
+
+def test_means_lie_in_their_intervals_and_more_seeds_narrow_them():
+    few, many = (
+        summarise({"agent": seeds_of(np.linspace(-1, 1, count)[:, None].repeat(20, 1))})
+        for count in (4, 40)
+    )
+    widths = []
+    for summary in (few, many):
+        score = summary["policies"]["agent"]["reward"]
+        low, high = score["interval"]
+        assert low <= score["mean"] <= high
+        widths.append(high - low)
+    assert widths[1] < widths[0] / 2
+
+
+def test_all_policies_write_the_same_held_out_prompts(tmp_path):
+    train(CONFIG, tmp_path)
+    written = evaluate([tmp_path / "test-s0"], "test", 5)
+    prompts = {tuple(t.prompt for t in ts) for seeds in written.values() for ts in seeds}
+    assert len(prompts) == 1
+
+
+def test_runs_of_different_configurations_are_refused(tmp_path):
+    for config in (changed(total_timesteps=64), changed(name="other", total_timesteps=128)):
+        train(config, tmp_path)
+    with pytest.raises(UserError, match=r"other-s0, which differs from .*test-s0 in more than"):
+        evaluate([tmp_path / "test-s0", tmp_path / "other-s0"], "test", 5)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(UserError, match="which is no finished run"):
+        evaluate([tmp_path], "test", 5)

@@ -1,0 +1,93 @@
+"""The graph of facts, and walking through it."""
+
+import pytest
+
+from lm_envs.model.weights import EMBEDDED, locate
+from lm_envs.tasks.graph import Fact, FactGraph
+from lm_envs.tasks.knowledge_graph import KnowledgeGraphQA
+from lm_envs.tokenizer import Tokenizer
+
+FACTS = [
+    Fact("Thailand", "capital", "Bangkok", "What is the capital of Thailand?"),
+    Fact("Thailand", "currency", "baht", "What is the currency of Thailand?"),
+    Fact("France", "currency", "euros", "What is the currency of France?"),
+    Fact("Spain", "currency", "euros", "What is the currency of Spain?"),
+]
+
+
+@pytest.fixture(scope="module")
+def task():
+    return KnowledgeGraphQA(Tokenizer.from_folder(locate(EMBEDDED)), split="validation")
+
+
+def path_of(task, index):
+    example, turns = task.example(index), []
+    while not turns or turns[-1] != "stop":
+        turns.append(task.solution(example, turns))
+    return turns
+
+
+def test_an_edge_leads_back_only_where_that_is_unique():
+    graph = FactGraph(FACTS)
+    assert graph.follow("baht", "currency of") == "Thailand"
+    assert graph.follow("euros", "currency of") is None
+
+
+def test_two_edges_ask_about_the_country_that_a_fact_describes():
+    quests = {quest.question: quest for quest in FactGraph(FACTS).quests(2)}
+    quest = quests["What is the capital of the country whose currency is baht?"]
+    assert (quest.start, quest.path, quest.answer) == (
+        "baht",
+        ("currency of", "capital"),
+        "Bangkok",
+    )
+    assert not any("euros" in question for question in quests)
+
+
+def test_a_walk_stays_where_there_is_no_edge():
+    assert FactGraph(FACTS).walk("baht", ["capital", "currency of", "capital"]) == "Bangkok"
+
+
+def test_every_question_is_answered_by_its_path(task):
+    for index in range(task.num_examples):
+        response = task.respond(task.example(index), path_of(task, index))
+        assert response.is_over
+        assert response.marks["correct"] == 1.0
+
+
+def test_stopping_elsewhere_or_not_at_all_is_wrong(task):
+    example, path = task.example(0), path_of(task, 0)
+    assert task.respond(example, ["stop"]).marks["correct"] == 0.0
+    unfinished = task.respond(example, path[:-1])
+    assert (unfinished.is_over, unfinished.marks["correct"]) == (False, 0.0)
+
+
+def test_the_open_lines_are_the_edges_of_the_entity(task):
+    for index in range(0, task.num_examples, 29):
+        example, path = task.example(index), path_of(task, index)
+        for step in range(len(path)):
+            lines = {option.text: option.is_open for option in task.options(example, path[:step])}
+            assert lines[path[step]]
+            assert not all(lines.values())
+
+
+def test_the_context_tells_where_the_walker_is(task):
+    index = next(i for i in range(task.num_examples) if len(path_of(task, i)) == 3)
+    example, path = task.example(index), path_of(task, index)
+    context = task.respond(example, path[:2]).context
+    assert f"-> {example.targets[0]}\nNext:" in context
+
+
+def test_questions_are_held_out(task):
+    tokenizer = Tokenizer.from_folder(locate(EMBEDDED))
+    train = KnowledgeGraphQA(tokenizer, split="train")
+    questions = [
+        {tokenizer.decode(t.example(i).prompt).split("\n")[0] for i in range(t.num_examples)}
+        for t in (task, train)
+    ]
+    assert not questions[0] & questions[1]
+
+
+def test_a_prompt_of_ones_own_is_refused(task):
+    with pytest.raises(ValueError, match="pin an example by 'index'"):
+        task.example_of("Where?")

@@ -1,0 +1,137 @@
+"""Paraphrase, questions, translation and labels: what is asked, what is right, what is offered."""
+
+import json
+
+import numpy as np
+import pytest
+
+from lm_envs.model.weights import EMBEDDED, locate
+from lm_envs.tasks.classification import Classification
+from lm_envs.tasks.line import with_distractors
+from lm_envs.tasks.paraphrase import Paraphrase
+from lm_envs.tasks.question_answering import QuestionAnswering
+from lm_envs.tasks.translation import Translation
+from lm_envs.tokenizer import Tokenizer
+
+SPLITS = ("train", "validation", "test")
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return Tokenizer.from_folder(locate(EMBEDDED))
+
+
+def write(tmp_path, rows):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+@pytest.mark.parametrize("kind", [Paraphrase, QuestionAnswering, Translation, Classification])
+def test_every_split_has_examples_and_shares_no_prompt(tokenizer, kind):
+    prompts = []
+    for split in SPLITS:
+        task = kind(tokenizer, split=split)
+        examples = [task.example(index) for index in range(task.num_examples)]
+        prompts.append({tuple(example.prompt.tolist()) for example in examples})
+    assert all(prompts)
+    assert sum(map(len, prompts)) == len(set.union(*prompts))
+
+
+@pytest.mark.parametrize("kind", [Paraphrase, QuestionAnswering, Translation, Classification])
+def test_exactly_one_option_is_right(tokenizer, kind):
+    task = kind(tokenizer, split="test")
+    for index in range(task.num_examples):
+        example = task.example(index)
+        options = [option.text for option in task.options(example, [])]
+        assert len(options) == len(set(options)) == task.num_options
+        assert len(set(options) & set(example.targets)) == 1
+
+
+@pytest.mark.parametrize("kind", ["topic", "language", "sentiment"])
+def test_a_label_is_the_same_action_in_every_split(tokenizer, kind):
+    tasks = [Classification(tokenizer, split=split, kind=kind) for split in SPLITS]
+    offered = [[option.text for option in task.options(task.example(0), [])] for task in tasks]
+    assert offered[0] == offered[1] == offered[2]
+
+
+def test_the_right_option_stands_anywhere(tokenizer):
+    task = QuestionAnswering(tokenizer)
+    places = [
+        [o.text for o in task.options(task.example(i), [])].index(task.example(i).targets[0])
+        for i in range(task.num_examples)
+    ]
+    shares = np.bincount(places, minlength=4) / len(places)
+    assert (np.abs(shares - 0.25) < 0.06).all()
+
+
+def test_distractors_are_of_the_same_group_where_there_are_enough():
+    targets = [(text,) for text in "abcdexy"]
+    options = with_distractors(targets, ["one"] * 5 + ["two"] * 2)
+    assert all(set(row) <= set("abcde") for row in options[:5])
+    assert all(len(row) == 4 for row in options)
+
+
+def test_a_context_holds_the_answer(tokenizer):
+    task = QuestionAnswering(tokenizer, mode="extractive")
+    for index in range(0, task.num_examples, 37):
+        example = task.example(index)
+        prompt = tokenizer.decode(example.prompt)
+        assert prompt.startswith("Context: ")
+        assert example.targets[0] in prompt
+
+
+def test_squad_answers_are_all_right(tokenizer, tmp_path):
+    rows = [{"question": "Who?", "answers": {"text": ["Ada", "Ada L."]}, "split": "train"}]
+    path = write(tmp_path, rows)
+    task = QuestionAnswering(tokenizer, dataset=path, columns={"answer": "answers"})
+    assert task.example(0).targets == ("Ada", "Ada L.")
+
+
+def test_a_file_of_ones_own_pairs(tokenizer, tmp_path):
+    path = write(tmp_path, [{"a": "今天天气不错", "b": "今天天气很好", "split": "train"}])
+    task = Paraphrase(tokenizer, dataset=path, columns={"text": "a", "target": "b"})
+    assert tokenizer.decode(task.example(0).prompt) == "Text: 今天天气不错\nParaphrase:"
+    assert task.example(0).targets == ("今天天气很好",)
+
+
+def test_the_pairs_of_the_brief_are_embedded(tokenizer):
+    pairs = set()
+    for split in SPLITS:
+        task = Paraphrase(tokenizer, split=split, language="zh")
+        for index in range(task.num_examples):
+            example = task.example(index)
+            pairs.add((tokenizer.decode(example.prompt).split("\n")[0], example.targets[0]))
+    assert ("Text: 今天天气不错", "今天天气很好") in pairs
+    assert ("Text: 昨晚的球赛很精彩", "昨晚的足球比赛很精彩") in pairs
+
+
+@pytest.mark.parametrize(
+    ("right", "written", "cost"),
+    [("negative", " Negative", 0.0), ("negative", "positive", 5.0), ("positive", "negative", 1.0)],
+)
+def test_a_mistake_costs_what_was_said_or_one(tokenizer, right, written, cost):
+    task = Classification(
+        tokenizer, kind="sentiment", costs={"negative": {"positive": 5.0}}, rewards={"cost": -1.0}
+    )
+    examples = map(task.example, range(task.num_examples))
+    example = next(example for example in examples if example.targets == (right,))
+    assert task.respond(example, [written]).marks == {"cost": cost}
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        (Translation, {"pair": "fr-fr"}, "pair='fr-fr'; allowed: 'en-fr'"),
+        (Translation, {"kind": "verse"}, "kind='verse'"),
+        (Paraphrase, {"language": "fr"}, "language='fr'; allowed: None, 'en', 'zh'"),
+        (QuestionAnswering, {"mode": "open"}, "mode='open'"),
+        (QuestionAnswering, {"columns": {"query": "q"}}, "name in columns='query'"),
+        (QuestionAnswering, {"prompt_tokens": 2}, "at most prompt_tokens=2 tokens"),
+        (Classification, {"kind": "mood"}, "kind='mood'; allowed: 'topic'"),
+        (Classification, {"costs": {"sport": {}}}, "label in costs='sport'"),
+    ],
+)
+def test_bad_arguments_are_refused(tokenizer, kind, options, message):
+    with pytest.raises(ValueError, match=message):
+        kind(tokenizer, **options)
