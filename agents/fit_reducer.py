@@ -80,14 +80,17 @@ def _values(assignments: Sequence[str]) -> dict[str, Any]:
     """Values of `name=value` texts, read as YAML.
 
     Raises:
-        UserError: If one has no name or value.
+        UserError: If one has no name, or a value that is no YAML.
     """
     values = {}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
+        try:
+            values[name] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            name = ""
         if not (name and equals):
             raise UserError(f"Got {assignment!r}; allowed: name=value, such as dim=8.")
-        values[name] = yaml.safe_load(text)
     return values
 
 

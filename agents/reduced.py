@@ -37,5 +37,10 @@ class ReducedVecEnv(VecEnvWrapper):
             infos[row]["terminal_observation"] = self._reduced(final[None])[0]
         return self._reduced(observations), rewards, dones, infos
 
+    def set_state(self, state: dict[str, Any]) -> np.ndarray:
+        """Returns to a state of `get_state`; the reduced observations there."""
+        venv: Any = self.venv  # a LanguageVecEnv, or a wrapper that forwards to it
+        return self._reduced(venv.set_state(state))
+
     def _reduced(self, observations: Any) -> np.ndarray:  # noqa: ANN401 - SB3 allows dicts too
         return self.reducer.transform(observations)
