@@ -17,7 +17,6 @@ from torch import nn
 from agents.language_model.buffer import check_spaces
 from agents.language_model.network import TrainableGPT2
 from agents.language_model.reader import Reader
-from lm_envs.checks import check_choice
 from lm_envs.model import weights
 from lm_envs.tokenizer import Tokenizer
 
@@ -58,11 +57,7 @@ class LanguageModelPolicy(ActorCriticPolicy):
         **arguments: Any,  # noqa: ANN401 - of ActorCriticPolicy
     ) -> None:
         check_spaces(observation_space, action_space)
-        check_choice("dtype", dtype, weights.DTYPES)
-        if not temperature > 0.0:
-            raise ValueError(f"Got temperature={temperature!r}; allowed: a number over 0.")
-        self.model_name = model
-        self._temperature, self._dtype = temperature, weights.DTYPES[dtype]
+        self._source = {"model": model, "temperature": temperature, "dtype": dtype}
         self._readers: OrderedDict[int, Reader] = OrderedDict()
         self._is_stale = True
         self.last_log_probs = torch.zeros(0)
@@ -70,10 +65,11 @@ class LanguageModelPolicy(ActorCriticPolicy):
 
     def _build(self, lr_schedule: Schedule) -> None:
         """Called once by the base class: network, value head and optimiser."""
-        folder = weights.locate(self.model_name)
+        folder = weights.locate(str(self._source["model"]))
         self.tokenizer = Tokenizer.from_folder(folder)
-        self.network = TrainableGPT2(folder, len(self.tokenizer), self._temperature)
-        _check_vocabulary(self.action_space, self.network, self.model_name)
+        temperature = float(self._source["temperature"])
+        self.network = TrainableGPT2(folder, len(self.tokenizer), temperature)
+        _check_vocabulary(self.action_space, self.network, str(self._source["model"]))
         self.value_net = nn.Linear(self.network.width, 1)
         nn.init.zeros_(self.value_net.weight)
         nn.init.zeros_(self.value_net.bias)
@@ -138,7 +134,7 @@ class LanguageModelPolicy(ActorCriticPolicy):
         assert isinstance(obs, dict)
         if self._is_stale:
             self._readers.clear()
-            self._decoder = self.network.for_decoding(self._dtype)
+            self._decoder = self.network.for_decoding(weights.DTYPES[str(self._source["dtype"])])
             self._is_stale = False
         tokens, lengths = (
             obs[name].cpu().numpy().astype(np.int64) for name in ("tokens", "length")
