@@ -41,6 +41,10 @@ class LanguageModelPolicy(ActorCriticPolicy):
             bfloat16 autocast.
         arguments: Of `ActorCriticPolicy`.
 
+    Attributes:
+        folder: Of the checkpoint that the weights began from.
+        last_log_probs: (N,) log-probabilities of the words chosen last, nats.
+
     Raises:
         ValueError: If the spaces are not those of words and tokens, or of another vocabulary.
     """
@@ -65,7 +69,7 @@ class LanguageModelPolicy(ActorCriticPolicy):
 
     def _build(self, lr_schedule: Schedule) -> None:
         """Called once by the base class: network, value head and optimiser."""
-        folder = weights.locate(str(self._source["model"]))
+        self.folder = folder = weights.locate(str(self._source["model"]))
         self.tokenizer = Tokenizer.from_folder(folder)
         temperature = float(self._source["temperature"])
         self.network = TrainableGPT2(folder, len(self.tokenizer), temperature)
