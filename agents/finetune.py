@@ -53,8 +53,6 @@ class Finetuning:
         assert isinstance(policy, LanguageModelPolicy)
         self.policy = policy
         penalised.watch(policy)
-        if config.gradient_checkpointing:
-            policy.network.model.gradient_checkpointing_enable()
         self.held_out = make_evaluation_env(config, config.evaluation.split, EVALUATION_ROWS)
         self.written: Stages = {}
         self.measured: dict[str, dict[str, Any]] = {}
@@ -141,6 +139,8 @@ def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:
         policy_kwargs={
             "model": config.env.kwargs.get("model", EMBEDDED),
             "temperature": config.temperature,
+            "bfloat16": config.bfloat16,
+            "gradient_checkpointing": config.gradient_checkpointing,
         },
         **config.algorithm.kwargs,
     )

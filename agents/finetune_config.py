@@ -37,7 +37,8 @@ class FinetuneConfig(TrainConfig):
     Attributes:
         advantage: Of `EpisodeRolloutBuffer`.
         temperature: What logits are divided by, when acting and when learning.
-        gradient_checkpointing: Compute activations again for the gradient: less memory, more time.
+        bfloat16: Of `LanguageModelPolicy`.
+        gradient_checkpointing: Of `LanguageModelPolicy`.
         warm_start: None begins with reinforcement learning.
         value_warm_up: Environment steps in which only the value head learns.
         checkpoint_every: Environment steps between exports of the model.
@@ -45,6 +46,7 @@ class FinetuneConfig(TrainConfig):
 
     advantage: Advantage = "gae"
     temperature: PositiveFloat = 1.0
+    bfloat16: bool = False
     gradient_checkpointing: bool = False
     warm_start: WarmStartConfig | None = WarmStartConfig()
     kl: KLConfig = KLConfig()
