@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
 from agents import finite
@@ -65,6 +66,8 @@ class FinetuneCompanion(BaseCallback):
         self.logger.record("train/kl_coefficient", penalty.coefficient)
         row = {"step": self.num_timesteps, "kl_per_word": penalty.divergence}
         row |= {"kl_coefficient": penalty.coefficient, "seconds": round(self._seconds, 1)}
+        recent = [episode["r"] for episode in self.model.ep_info_buffer or ()]
+        row["training_reward"] = float(np.mean(recent)) if recent else None
         append_jsonl(self._folder / METRICS, row)
         penalty.adapt()
 

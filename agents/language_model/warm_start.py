@@ -31,7 +31,7 @@ def warm_start(
         FloatingPointError: If a loss is NaN or infinite; the weights are those before that step.
     """
     network = policy.network
-    optimizer = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=0.0)
+    optimizer = torch.optim.Adam(network.parameters(), learning_rate)
     optimizer.register_step_post_hook(lambda *_: policy.refresh())
     rng = np.random.default_rng(seed)
     ending = policy.tokenizer.encode("\n" if task.is_turn_over("\n") else "")
@@ -39,9 +39,8 @@ def warm_start(
         loss = next_word_loss(network, _draw(task, ending, rng, batch_size))
         if not torch.isfinite(loss):
             raise FloatingPointError(
-                f"Got next-word loss {loss.item()} at step {step} of the warm start; allowed: "
-                "finite numbers. The weights were not updated with it. Lower "
-                "warm_start.learning_rate."
+                f"Got next-word loss {loss.item()} at step {step} of the warm start; the weights "
+                "were not updated with it. Lower warm_start.learning_rate."
             )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
