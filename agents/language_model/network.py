@@ -26,11 +26,22 @@ class TrainableGPT2(nn.Module):
         folder: Holds config.json and model.safetensors.
         num_words: Words that have a name; the others are never chosen.
         temperature: What logits are divided by.
+        bfloat16: Run the blocks under bfloat16 autocast; weights, norms and logits stay float32.
+        gradient_checkpointing: Compute a block's activations again for its gradient: less memory,
+            more time.
     """
 
     _is_nameless: torch.Tensor
 
-    def __init__(self, folder: Path, num_words: int, temperature: float = 1.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        num_words: int,
+        temperature: float = 1.0,
+        *,
+        bfloat16: bool = False,
+        gradient_checkpointing: bool = False,
+    ) -> None:
         super().__init__()
         model = GPT2LMHeadModel.from_pretrained(
             folder,
@@ -43,7 +54,10 @@ class TrainableGPT2(nn.Module):
         )
         assert isinstance(model, GPT2LMHeadModel)
         self.model = model
+        if gradient_checkpointing:
+            model.gradient_checkpointing_enable()
         self.temperature = temperature
+        self._bfloat16 = bfloat16
         is_nameless = torch.arange(model.config.vocab_size) >= num_words
         self.register_buffer("_is_nameless", is_nameless, persistent=False)
 
@@ -57,7 +71,8 @@ class TrainableGPT2(nn.Module):
 
         Padding stands after a text, where causal attention keeps it from everything that counts.
         """
-        hidden = self.model.transformer(input_ids=tokens, use_cache=False).last_hidden_state
+        with torch.autocast(tokens.device.type, torch.bfloat16, enabled=self._bfloat16):
+            hidden = self.model.transformer(input_ids=tokens, use_cache=False).last_hidden_state
         return hidden.to(torch.promote_types(hidden.dtype, torch.float32))
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:

@@ -37,9 +37,14 @@ class LanguageModelPolicy(ActorCriticPolicy):
         lr_schedule: Learning rate by remaining progress.
         model: "embedded", a folder, or a hub name: the weights to begin from.
         temperature: What logits are divided by, when acting and when learning.
-        dtype: "float32" or "bfloat16" of the linears in rollouts; updates are in float32, or under
-            bfloat16 autocast.
+        dtype: "float32" or "bfloat16" of the linears in rollouts.
+        bfloat16: Update under bfloat16 autocast; the first ratio is then 1 only to about 0.05.
+        gradient_checkpointing: Update with less memory, in more time.
         arguments: Of `ActorCriticPolicy`.
+
+    Attributes:
+        folder: Of the checkpoint that the weights began from.
+        last_log_probs: (N,) log-probabilities of the words chosen last, nats.
 
     Raises:
         ValueError: If the spaces are not those of words and tokens, or of another vocabulary.
@@ -54,10 +59,13 @@ class LanguageModelPolicy(ActorCriticPolicy):
         model: str = weights.EMBEDDED,
         temperature: float = 1.0,
         dtype: str = "float32",
+        bfloat16: bool = False,
+        gradient_checkpointing: bool = False,
         **arguments: Any,  # noqa: ANN401 - of ActorCriticPolicy
     ) -> None:
         check_spaces(observation_space, action_space)
         self._source = {"model": model, "temperature": temperature, "dtype": dtype}
+        self._update = {"bfloat16": bfloat16, "gradient_checkpointing": gradient_checkpointing}
         self._readers: OrderedDict[int, Reader] = OrderedDict()
         self._is_stale = True
         self.last_log_probs = torch.zeros(0)
@@ -65,10 +73,11 @@ class LanguageModelPolicy(ActorCriticPolicy):
 
     def _build(self, lr_schedule: Schedule) -> None:
         """Called once by the base class: network, value head and optimiser."""
-        folder = weights.locate(str(self._source["model"]))
+        self.folder = folder = weights.locate(str(self._source["model"]))
         self.tokenizer = Tokenizer.from_folder(folder)
         temperature = float(self._source["temperature"])
-        self.network = TrainableGPT2(folder, len(self.tokenizer), temperature)
+        num_words = len(self.tokenizer)
+        self.network = TrainableGPT2(folder, num_words, temperature, **self._update)
         _check_vocabulary(self.action_space, self.network, str(self._source["model"]))
         self.value_net = nn.Linear(self.network.width, 1)
         nn.init.zeros_(self.value_net.weight)

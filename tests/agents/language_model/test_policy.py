@@ -33,11 +33,11 @@ def make_env(checkpoint, **options):
 
 def make_agent(checkpoint, env=None, buffer=EpisodeRolloutBuffer, **options):
     settings = {"n_steps": STEPS, "batch_size": 20, "n_epochs": 1, "seed": 0, "device": "cpu"}
+    settings["policy_kwargs"] = {"model": str(checkpoint)}
     return PPO(
         LanguageModelPolicy,
         env or make_env(checkpoint),
         rollout_buffer_class=buffer,
-        policy_kwargs={"model": str(checkpoint)},
         **settings | options,
     )
 

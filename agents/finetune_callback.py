@@ -1,0 +1,84 @@
+"""What happens beside a finetuning run: value warm-up, penalty, metrics and exports."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from stable_baselines3.common.callbacks import BaseCallback
+
+from agents import finite
+from agents.files import append_jsonl
+from agents.finetune_config import FinetuneConfig
+from agents.language_model.penalty import KLPenalty
+from agents.language_model.policy import LanguageModelPolicy
+from agents.records import METRICS
+from agents.rollouts import agent_policy, mean_scores, run_episodes, spread
+from lm_envs.envs.vector_env import LanguageVectorEnv
+
+
+class FinetuneCompanion(BaseCallback):
+    """Evaluates and exports between an update and the next rollout; adapts the penalty before one.
+
+    Args:
+        config: Of the run.
+        folder: Of the run.
+        env: Held-out rows, autoreset mode DISABLED.
+        export: Writes the model.
+    """
+
+    def __init__(
+        self,
+        config: FinetuneConfig,
+        folder: Path,
+        env: LanguageVectorEnv,
+        export: Callable[[], None],
+    ) -> None:
+        super().__init__()
+        self._config, self._folder, self._env, self._export = config, folder, env, export
+        self._next_evaluation = config.evaluation.every
+        self._next_export = config.checkpoint_every
+        self._should_stop = False
+
+    def _on_training_start(self) -> None:
+        self._start = time.monotonic()
+        finite.guard(self.model.policy, lambda: self.num_timesteps)
+
+    def _on_rollout_start(self) -> None:
+        policy = self.model.policy
+        assert isinstance(policy, LanguageModelPolicy)
+        policy.network.requires_grad_(self.num_timesteps >= self._config.value_warm_up)
+        if self.num_timesteps >= self._next_evaluation:
+            self._evaluate()
+            self._next_evaluation = self.num_timesteps + self._config.evaluation.every
+        if self.num_timesteps >= self._next_export:
+            self._export()
+            self._next_export = self.num_timesteps + self._config.checkpoint_every
+
+    def _on_step(self) -> bool:
+        finite.check_rewards(self.locals["rewards"], self.locals["infos"], self.num_timesteps)
+        return not self._should_stop
+
+    def _on_rollout_end(self) -> None:
+        penalty = self.training_env
+        assert isinstance(penalty, KLPenalty)
+        self.logger.record("train/kl_per_word", penalty.divergence)
+        self.logger.record("train/kl_coefficient", penalty.coefficient)
+        row = {"step": self.num_timesteps, "kl_per_word": penalty.divergence}
+        row |= {"kl_coefficient": penalty.coefficient, "seconds": round(self._seconds, 1)}
+        recent = [episode["r"] for episode in self.model.ep_info_buffer or ()]
+        row["training_reward"] = float(np.mean(recent)) if recent else None
+        append_jsonl(self._folder / METRICS, row)
+        penalty.adapt()
+
+    @property
+    def _seconds(self) -> float:
+        return time.monotonic() - self._start
+
+    def _evaluate(self) -> None:
+        indices = spread(self._env.task.num_examples, self._config.evaluation.episodes)
+        scores = mean_scores(run_episodes(self._env, agent_policy(self.model), indices))
+        row = {"step": self.num_timesteps, "seconds": round(self._seconds, 1)}
+        append_jsonl(self._folder / METRICS, {**row, "held_out": scores})
+        target = self._config.stop_at_reward
+        self._should_stop = target is not None and scores["reward"] >= target

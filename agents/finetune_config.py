@@ -1,0 +1,75 @@
+"""What `python -m agents.finetune` can be told; the YAML keys are these names."""
+
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import field_validator as validates
+
+from agents.config import Config
+from agents.language_model.buffer import Advantage
+from agents.language_model.penalty import Estimator
+from agents.train_config import AlgorithmConfig, EnvConfig, TrainConfig
+
+ALGORITHMS = ("PPO", "A2C")
+SPACES = {"actions": "vocabulary", "observation": "tokens"}
+"""What a policy that is a language model needs of the environment."""
+
+_OWN_KWARGS = ("policy_kwargs", "rollout_buffer_class", "rollout_buffer_kwargs")
+
+
+class WarmStartConfig(Config):
+    """The supervised start on the references of the training split."""
+
+    steps: PositiveInt = 100
+    learning_rate: PositiveFloat = 1e-4
+    batch_size: PositiveInt = 32
+
+
+class KLConfig(Config):
+    """What straying from the frozen model costs; see `KLPenalty`."""
+
+    coefficient: NonNegativeFloat = 0.1
+    target: PositiveFloat | None = None
+    estimator: Estimator = "k1"
+
+
+class FinetuneConfig(TrainConfig):
+    """A run that trains the language model itself.
+
+    Attributes:
+        advantage: Of `EpisodeRolloutBuffer`.
+        temperature: What logits are divided by, when acting and when learning.
+        bfloat16: Of `LanguageModelPolicy`.
+        gradient_checkpointing: Of `LanguageModelPolicy`.
+        warm_start: None begins with reinforcement learning.
+        value_warm_up: Environment steps in which only the value head learns.
+        checkpoint_every: Environment steps between exports of the model.
+    """
+
+    advantage: Advantage = "gae"
+    temperature: PositiveFloat = 1.0
+    bfloat16: bool = False
+    gradient_checkpointing: bool = False
+    warm_start: WarmStartConfig | None = WarmStartConfig()
+    kl: KLConfig = KLConfig()
+    value_warm_up: NonNegativeInt = 0
+
+    @validates("env")
+    @classmethod
+    def _words(cls, env: EnvConfig) -> EnvConfig:
+        for name, needed in SPACES.items():
+            if env.kwargs.get(name, needed) != needed:
+                raise ValueError(
+                    f"kwargs.{name}={env.kwargs[name]!r}; allowed: {needed!r}, or leave it out"
+                )
+        return env.model_copy(update={"kwargs": {**env.kwargs, **SPACES}})
+
+    @validates("algorithm")
+    @classmethod
+    def _on_policy(cls, algorithm: AlgorithmConfig) -> AlgorithmConfig:
+        if algorithm.name not in ALGORITHMS:
+            raise ValueError(f"name={algorithm.name!r}; allowed: {', '.join(ALGORITHMS)}")
+        for name in _OWN_KWARGS:
+            if name in algorithm.kwargs:
+                raise ValueError(f"kwargs.{name} is set by the run itself; leave it out")
+        if isinstance(algorithm.kwargs.get("learning_rate"), str):
+            raise ValueError("kwargs.learning_rate is text; allowed here: a number")
+        return algorithm

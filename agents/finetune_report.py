@@ -1,0 +1,108 @@
+"""What a language model that is trained writes, and how far it has strayed.
+
+Owns the measures of a stage of finetuning. Trains nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3.common.utils import obs_as_tensor
+
+from agents.language_model.policy import LanguageModelPolicy
+from agents.rollouts import run_episodes
+from agents.statistics import mean_interval
+from agents.train import inline
+from lm_envs.envs.vector_env import LanguageVectorEnv
+from lm_envs.transcript import Transcript
+
+Stages = dict[str, list[Transcript]]
+"""Greedy texts on the same prompts, by stage."""
+
+TEXTS_AT_ONCE = 16
+
+
+def write_texts(
+    policy: LanguageModelPolicy, env: LanguageVectorEnv, indices: np.ndarray, *, greedy: bool
+) -> list[Transcript]:
+    """One transcript per example, of the likeliest words or of drawn ones."""
+    return run_episodes(env, lambda _, seen: policy.predict(seen, deterministic=greedy)[0], indices)
+
+
+def measure(
+    greedy: Sequence[Transcript], drawn: Sequence[Transcript], policy: LanguageModelPolicy
+) -> dict[str, Any]:
+    """Mean and 95 % interval over prompts of every score and of three measures.
+
+    `reward` and the other scores are those of greedy texts; `drawn_reward` that of drawn ones.
+    `kl` is the divergence from the frozen model, nats per drawn text; `base_logprob` the
+    frozen model's mean log-probability of a word in a greedy text, nats.
+    """
+    values = {name: [t.scores[name] for t in greedy] for name in ("reward", *greedy[0].scores)}
+    values["drawn_reward"] = [t.scores["reward"] for t in drawn]
+    values["kl"] = divergences(policy, drawn).tolist()
+    values["base_logprob"] = [float(t.logprobs.mean()) for t in greedy]
+    return {
+        name: {"mean": float(np.mean(each)), "interval": mean_interval(np.array([each]))}
+        for name, each in values.items()
+    }
+
+
+@torch.no_grad()
+def divergences(policy: LanguageModelPolicy, drawn: Sequence[Transcript]) -> np.ndarray:
+    """Log p - log q, nats, of each text that was drawn from the policy p, under the frozen q."""
+    parts = [
+        _log_probability(policy, drawn[start : start + TEXTS_AT_ONCE])
+        for start in range(0, len(drawn), TEXTS_AT_ONCE)
+    ]
+    return np.concatenate(parts) - [float(t.logprobs.sum()) for t in drawn]
+
+
+def samples(stages: Mapping[str, Sequence[Transcript]]) -> str:
+    """The same prompts at every stage, as Markdown."""
+    first = next(iter(stages.values()))
+    lines = ["# Held-out samples", "", "The likeliest words at each stage; prompts unselected."]
+    for number, transcript in enumerate(first):
+        lines += ["", f"**{inline(transcript.prompt)}** …", ""]
+        lines.append(f"- *reference*: {inline(transcript.reference)}")
+        for name, transcripts in stages.items():
+            text, reward = transcripts[number].text, transcripts[number].scores["reward"]
+            lines.append(f"- {name} ({reward:+.3f}): {inline(text)}")
+    return "\n".join(lines) + "\n"
+
+
+def story(stages: Mapping[str, Mapping[str, Any]], split: str) -> str:
+    """A table of the stages for the model card."""
+    lines = [f"Greedy texts on prompts of the {split} split; mean and 95 % interval.", ""]
+    lines += ["| stage | reward | KL, nats per text | log-probability of a word, nats |"]
+    lines += ["| --- | --- | --- | --- |"]
+    for name, values in stages.items():
+        cells = [_cell(values[key]) for key in ("reward", "kl", "base_logprob")]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _log_probability(policy: LanguageModelPolicy, texts: Sequence[Transcript]) -> np.ndarray:
+    """Log-probability (E,) of what was written in each text."""
+    tokens = [np.concatenate([t.prompt_tokens, t.tokens]) for t in texts]
+    counts = [len(t.tokens) for t in texts]
+    padded = np.zeros((len(texts), max(map(len, tokens))), np.int64)
+    for row, ids in enumerate(tokens):
+        padded[row, : len(ids)] = ids
+    starts = [len(t.prompt_tokens) for t in texts]
+    position = np.concatenate([s + np.arange(n) for s, n in zip(starts, counts, strict=True)])
+    episode = np.repeat(np.arange(len(texts)), counts)
+    seen = {
+        "tokens": padded,
+        "length": np.array([[len(ids)] for ids in tokens]),
+        "episode": episode,
+        "position": position,
+    }
+    words = torch.as_tensor(padded[episode, position], device=policy.device)
+    _, logprobs, _ = policy.evaluate_actions(obs_as_tensor(seen, policy.device), words)
+    return np.bincount(episode, logprobs.double().cpu().numpy(), len(texts))
+
+
+def _cell(value: Mapping[str, Any]) -> str:
+    return "{:.3f} ({:.3f} … {:.3f})".format(value["mean"], *value["interval"])

@@ -1,0 +1,85 @@
+"""A policy's language model as a folder that plain `transformers` and `lm_envs` load.
+
+Owns the files and their order. The value head is not part of it.
+"""
+
+import shutil
+from pathlib import Path
+
+from safetensors.torch import save
+
+from agents import finite
+from agents.files import write_atomically, write_json, write_text
+from agents.language_model.policy import LanguageModelPolicy
+
+TIED = "lm_head.weight"
+"""The output head is the word embeddings; only those are written."""
+
+VOCABULARY_FILES = ("tokenizer.json", "vocab.json", "merges.txt")
+
+CARD = """---
+library_name: transformers
+pipeline_tag: text-generation
+---
+# {name}
+
+A GPT-2 of {parameters:.1f} million parameters ({layers} blocks, width {width}), float32, trained
+with `lm_envs` from `{source}`.
+
+```python
+from transformers import AutoModelForCausalLM
+
+model = AutoModelForCausalLM.from_pretrained("{name}")
+```
+
+In `lm_envs`: `gymnasium.make("lm_envs/NextWord-v0", model="{name}")`.
+
+{story}
+"""
+
+
+def save_pretrained(
+    policy: LanguageModelPolicy, folder: Path, *, step: int = 0, story: str = ""
+) -> None:
+    """Writes config.json, tokenizer, model.safetensors and a model card.
+
+    Each file is replaced whole, the weights before the card, so that an interruption leaves a model
+    that loads: the one before or this one.
+
+    Args:
+        policy: Whose network is meant.
+        folder: Made if it is not there.
+        step: Of training, for the error message.
+        story: Markdown for the card: how the model was trained and what came of it.
+
+    Raises:
+        FloatingPointError: If a weight is NaN or infinite; the folder is left as it was.
+    """
+    finite.check_parameters(policy, step)
+    model = policy.network.model
+    for name in VOCABULARY_FILES:
+        source = policy.folder / name
+        if source.is_file() and source != folder.resolve() / name:
+            write_atomically(folder / name, lambda path, source=source: shutil.copy(source, path))
+    settings = {key: value for key, value in model.config.to_dict().items() if value is not None}
+    write_json(folder / "config.json", settings | {"dtype": "float32"})
+    tensors = {
+        name: tensor.detach().cpu().float().contiguous()
+        for name, tensor in model.state_dict().items()
+        if name != TIED
+    }
+    weights = save(tensors, {"format": "pt"})
+    write_atomically(folder / "model.safetensors", lambda path: path.write_bytes(weights))
+    write_text(folder / "README.md", _card(policy, folder, story))
+
+
+def _card(policy: LanguageModelPolicy, folder: Path, story: str) -> str:
+    config = policy.network.model.config
+    return CARD.format(
+        name=folder.name,
+        parameters=sum(p.numel() for p in policy.network.parameters()) / 1e6,
+        layers=config.n_layer,
+        width=config.n_embd,
+        source=policy.folder.name,
+        story=story,
+    )

@@ -1,0 +1,25 @@
+"""What an update may save in time and memory, and what that costs in exactness."""
+
+import numpy as np
+import torch
+
+from tests.agents.language_model.test_policy import collect, make_agent
+
+
+def ratios(agent):
+    for batch in collect(agent).get():
+        _, logprobs, _ = agent.policy.evaluate_actions(batch.observations, batch.actions.flatten())
+        yield torch.exp(logprobs - batch.old_log_prob).detach().numpy()
+
+
+def test_bfloat16_moves_the_first_ratio_a_little(checkpoint):
+    options = {"model": str(checkpoint), "bfloat16": True}
+    errors = np.abs(np.concatenate(list(ratios(make_agent(checkpoint, policy_kwargs=options)))) - 1)
+    assert 1e-5 < errors.mean() < 0.1
+
+
+def test_the_weights_stay_float32(checkpoint):
+    options = {"model": str(checkpoint), "bfloat16": True}
+    agent = make_agent(checkpoint, policy_kwargs=options)
+    agent.learn(60)
+    assert {p.dtype for p in agent.policy.parameters()} == {torch.float32}

@@ -1,0 +1,134 @@
+"""A whole run that trains the language model itself."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from agents import finetune as finetune_module
+from agents.config import UserError, load_config
+from agents.finetune import Finetuning, finetune
+from agents.finetune_config import FinetuneConfig
+from agents.language_model.policy import LanguageModelPolicy
+from agents.run_folder import open_run
+
+VALUES = {
+    "name": "test",
+    "env": {
+        "id": "lm_envs/NextWord-v0",
+        "n_envs": 4,
+        "kwargs": {"max_new_tokens": 5, "prompt_tokens": 6},
+    },
+    "warm_start": {"steps": 2, "batch_size": 4},
+    "value_warm_up": 32,
+    "algorithm": {
+        "name": "PPO",
+        "kwargs": {"n_steps": 8, "batch_size": 16, "n_epochs": 1, "device": "cpu"},
+    },
+    "total_timesteps": 96,
+    "evaluation": {"episodes": 4, "every": 32},
+    "checkpoint_every": 32,
+}
+
+
+@pytest.fixture
+def config(checkpoint):
+    env = {**VALUES["env"], "kwargs": {**VALUES["env"]["kwargs"], "model": str(checkpoint)}}
+    return FinetuneConfig.model_validate({**VALUES, "env": env})
+
+
+def test_a_run_leaves_a_model_its_measures_and_samples(config, tmp_path):
+    result = finetune(config, tmp_path)
+    folder = tmp_path / "test-s0"
+    assert set(result["stages"]) == {"base", "warm start", "reinforced"}
+    for measures in result["stages"].values():
+        low, high = measures["reward"]["interval"]
+        assert low <= measures["reward"]["mean"] <= high
+        assert {"kl", "base_logprob", "drawn_reward"} < set(measures)
+    log = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in log if "kl_per_word" in row] == [32, 64, 96]
+    assert [row["step"] for row in log if "held_out" in row] == [0, 0, 32, 64, 96]
+    assert (folder / "samples.md").read_text().count("- reinforced") == 4
+    assert AutoModelForCausalLM.from_pretrained(folder / "model").config.vocab_size == 700
+    with pytest.raises(UserError, match="Got a run at"):
+        finetune(config, tmp_path)
+
+
+def test_only_the_value_head_learns_in_its_warm_up(config, tmp_path):
+    config = config.model_copy(update={"total_timesteps": 32})
+    open_run(config, tmp_path / "run", resume=False)
+    run = Finetuning(config, tmp_path / "run")
+    before = [p.clone() for p in run.policy.network.parameters()]
+    run.reinforce()
+    assert all(map(torch.equal, before, run.policy.network.parameters()))
+    assert run.policy.value_net.weight.abs().max() > 0
+
+
+def test_gradient_checkpointing_changes_no_number(config, tmp_path):
+    learned = []
+    for is_on in (False, True):
+        chosen = config.model_copy(update={"gradient_checkpointing": is_on, "value_warm_up": 0})
+        folder = tmp_path / f"run-{is_on}"
+        open_run(chosen, folder, resume=False)
+        run = Finetuning(chosen, folder)
+        run.reinforce()
+        learned.append(run.policy.network.model.transformer.wpe.weight.detach().clone())
+    torch.testing.assert_close(*learned)
+
+
+def test_a_broken_loss_stops_before_the_weights_and_leaves_the_last_export(
+    config, tmp_path, monkeypatch
+):
+    """A NaN advantage reaches the loss in the second update, after an export."""
+    kept = {}
+
+    class Broken(finetune_module.EpisodeRolloutBuffer):
+        def compute_returns_and_advantage(self, last_values, dones):
+            super().compute_returns_and_advantage(last_values, dones)
+            Broken.rollouts = getattr(Broken, "rollouts", 0) + 1
+            if Broken.rollouts == 2:
+                self.advantages[...] = float("nan")
+                weights = tmp_path / "test-s0" / "model" / "model.safetensors"
+                kept["export"] = weights.read_bytes()
+
+    monkeypatch.setattr(finetune_module, "EpisodeRolloutBuffer", Broken)
+    steps = []
+    step = torch.optim.Adam.step
+    monkeypatch.setattr(
+        torch.optim.Adam, "step", lambda self, *a, **k: (steps.append(1), step(self, *a, **k))[1]
+    )
+    config = config.model_copy(update={"value_warm_up": 0, "warm_start": None})
+    with pytest.raises(FloatingPointError, match=r"gradient of network\.\S+ at step 64; allowed"):
+        finetune(config, tmp_path)
+    assert len(steps) == 2  # both minibatches of the first update, none of the second
+    weights = tmp_path / "test-s0" / "model" / "model.safetensors"
+    assert weights.read_bytes() == kept["export"]
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("env.kwargs.actions=top_k", "kwargs.actions='top_k'; allowed: 'vocabulary'"),
+        ("algorithm={name: DQN}", "name='DQN'; allowed: PPO, A2C"),
+        ("algorithm.kwargs.policy_kwargs={}", "policy_kwargs is set by the run itself"),
+        ("algorithm.kwargs.learning_rate=lin_1.0e-3", "learning_rate is text"),
+        ("kl.coefficient=-1.0", "kl.coefficient=-1.0"),
+        ("kl.weight=1.0", "unknown key 'kl.weight' .* allowed: coefficient, target, estimator"),
+    ],
+)
+def test_what_does_not_fit_is_refused(assignment, message):
+    path = Path(__file__).parents[2] / "configs" / "next_word_lm_ppo.yaml"
+    with pytest.raises(UserError, match=message):
+        load_config(FinetuneConfig, path, [assignment])
+
+
+def test_a_language_model_is_the_policy_of_a2c_too(config, tmp_path):
+    algorithm = {"name": "A2C", "kwargs": {"n_steps": 8, "device": "cpu"}}
+    config = FinetuneConfig.model_validate({**config.model_dump(), "algorithm": algorithm})
+    open_run(config, tmp_path / "run", resume=False)
+    run = Finetuning(config, tmp_path / "run")
+    run.reinforce()
+    assert isinstance(run.policy, LanguageModelPolicy)
+    assert run.agent.num_timesteps == 96
