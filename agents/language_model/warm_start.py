@@ -10,7 +10,8 @@ import torch
 
 from agents.language_model.network import TrainableGPT2
 from agents.language_model.policy import LanguageModelPolicy
-from lm_envs.tasks.task import Task
+from lm_envs.tasks.task import Example, Task
+from lm_envs.tokenizer import Tokenizer
 
 MAX_GRADIENT_NORM = 1.0
 
@@ -34,9 +35,8 @@ def warm_start(
     optimizer = torch.optim.Adam(network.parameters(), learning_rate)
     optimizer.register_step_post_hook(lambda *_: policy.refresh())
     rng = np.random.default_rng(seed)
-    ending = policy.tokenizer.encode("\n" if task.is_turn_over("\n") else "")
     for step in range(steps):
-        loss = next_word_loss(network, _draw(task, ending, rng, batch_size))
+        loss = next_word_loss(network, *_draw(task, policy.tokenizer, rng, batch_size))
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f"Got next-word loss {loss.item()} at step {step} of the warm start; the weights "
@@ -49,26 +49,64 @@ def warm_start(
         yield loss.item()
 
 
-def next_word_loss(network: TrainableGPT2, texts: Sequence[np.ndarray]) -> torch.Tensor:
-    """Mean negative log-probability, nats, of each word of some texts (T,) but their first."""
+def next_word_loss(
+    network: TrainableGPT2, texts: Sequence[np.ndarray], starts: Sequence[int]
+) -> torch.Tensor:
+    """Mean negative log-probability, nats, of each word of some texts (T,) from its start on.
+
+    Args:
+        network: What is to learn.
+        texts: Prompts and what is written after them.
+        starts: How many tokens of each are the prompt, 1 or more.
+    """
     device = next(network.parameters()).device
     lengths = torch.tensor([len(text) for text in texts], device=device)
+    firsts = torch.tensor(starts, device=device)
     padded = [torch.as_tensor(text, device=device) for text in texts]
     tokens = torch.nn.utils.rnn.pad_sequence(padded, batch_first=True)  # (E, T)
-    is_predicted = torch.arange(1, tokens.shape[1], device=device) < lengths[:, None]
+    places = torch.arange(1, tokens.shape[1], device=device)
+    is_predicted = (places < lengths[:, None]) & (places >= firsts[:, None])
     hidden = network(tokens)[:, :-1][is_predicted]  # (M, D)
     logprobs, _ = network.judge(hidden, tokens[:, 1:][is_predicted])
     return -logprobs.mean()
 
 
 def _draw(
-    task: Task, ending: np.ndarray, rng: np.random.Generator, batch_size: int
-) -> list[np.ndarray]:
-    """Prompts with their references and what ends a line, where the task is written in lines."""
-    examples = [task.example(task.draw(rng)) for _ in range(batch_size)]
-    if not any(len(example.reference) for example in examples):
-        raise ValueError(
-            f"Got {type(task).__name__}, which has no references to start from; leave warm_start "
-            "out."
-        )
-    return [np.concatenate([example.prompt, example.reference, ending]) for example in examples]
+    task: Task, tokenizer: Tokenizer, rng: np.random.Generator, batch_size: int
+) -> tuple[list[np.ndarray], list[int]]:
+    """Random texts, and how many tokens of each are the prompt."""
+    texts: list[np.ndarray] = []
+    starts: list[int] = []
+    while len(texts) < batch_size:
+        example = task.example(task.draw(rng))
+        if not len(example.reference):
+            raise ValueError(
+                f"Got {type(task).__name__}, which has no references to start from; leave "
+                "warm_start out."
+            )
+        for prompt, line in _lines(task, tokenizer, example):
+            texts.append(np.concatenate([prompt, line]))
+            starts.append(len(prompt))
+    return texts[:batch_size], starts[:batch_size]
+
+
+def _lines(
+    task: Task, tokenizer: Tokenizer, example: Example
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """What the model reads, and what a perfect agent writes then, turn by turn.
+
+    A line ends as the model ends it: by the end of text where it is the last thing written.
+    """
+    if not task.is_turn_over("\n"):
+        yield example.prompt, example.reference
+        return
+    if task.max_turns == 1:
+        yield example.prompt, np.append(example.reference, tokenizer.end_token)
+        return
+    turns: list[str] = []
+    context, is_over = example.prompt, False
+    while not is_over:
+        turns.append(task.solution(example, turns))
+        yield context, tokenizer.encode(f" {turns[-1]}\n")
+        response = task.respond(example, turns)
+        context, is_over = tokenizer.encode(response.context), response.is_over
