@@ -53,6 +53,11 @@ def top_p(share: float = 0.9, seed: int = 0) -> Policy:
     return act
 
 
+def oracle() -> Policy:
+    """What a perfect agent would do, as far as the environment lets it."""
+    return lambda env, observations: env.solutions()
+
+
 BASELINES: dict[str, Callable[[int], Policy]] = {
     "random": uniform,
     "greedy": lambda seed: greedy(),

@@ -16,19 +16,24 @@ from rich.table import Table
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents import checkpoints, plots
-from agents.baselines import BASELINES
+from agents.baselines import BASELINES, oracle
 from agents.callbacks import CHECKPOINT
 from agents.config import UserError, reported
 from agents.files import write_json, write_text
 from agents.learner import make_algorithm, make_evaluation_env, make_training_env
+from agents.measures import corpus_measures, text_measures, zero_variance_share
+from agents.report import evaluation_page
 from agents.rollouts import agent_policy, run_episodes, spread
 from agents.run_folder import read_config, versions
+from agents.search import best_of_n
 from agents.statistics import mean_interval
 from agents.train import inline
 from agents.train_config import TrainConfig
 from lm_envs.transcript import Transcript
 
-AGENT = "agent"
+AGENT, ORACLE = "agent", "oracle"
+SAMPLED = "sampling"
+SEARCH_SAMPLES, SEARCH_TEMPERATURE = 4, 0.7
 ROWS = 64
 BASELINE_SEEDS = 3
 
@@ -36,8 +41,16 @@ Episodes = dict[str, list[list[Transcript]]]
 """Transcripts by policy, seed and prompt."""
 
 
-def evaluate(folders: Sequence[Path], split: str, episodes: int) -> Episodes:
+def evaluate(
+    folders: Sequence[Path], split: str, episodes: int, *, search: bool = False
+) -> Episodes:
     """Writes the same held-out prompts with every agent and baseline.
+
+    Args:
+        folders: Of the runs.
+        split: Whose prompts.
+        episodes: How many prompts.
+        search: Also the best of a few samples by their reward.
 
     Raises:
         UserError: If a folder holds no run, or the runs differ in more than their seed.
@@ -56,6 +69,10 @@ def evaluate(folders: Sequence[Path], split: str, episodes: int) -> Episodes:
     for name, make in BASELINES.items():
         seeds = range(1 if name == "greedy" else BASELINE_SEEDS)
         written[name] = [run_episodes(env, make(seed), indices) for seed in seeds]
+    if search:
+        name = f"best of {SEARCH_SAMPLES}, T={SEARCH_TEMPERATURE}"
+        written[name] = [best_of_n(env, indices, SEARCH_SAMPLES, SEARCH_TEMPERATURE)]
+    written[ORACLE] = [run_episodes(env, oracle(), indices)]
     return written
 
 
@@ -73,17 +90,25 @@ def summarise(written: Episodes) -> dict[str, Any]:
     beaten = {
         name: bool(low > policy["reward"]["interval"][1])
         for name, policy in policies.items()
-        if name != AGENT
+        if name not in (AGENT, ORACLE)
     }
-    counts = {"seeds": len(written[AGENT]), "prompts": len(written[AGENT][0])}
-    return {**counts, "policies": policies, "agent_interval_above": beaten}
+    summary = {
+        "seeds": len(written[AGENT]),
+        "prompts": len(written[AGENT][0]),
+        "policies": policies,
+        "agent_interval_above": beaten,
+        "corpus": {name: corpus_measures(seeds) for name, seeds in written.items()},
+    }
+    if SAMPLED in written:
+        summary["prompts_without_variance"] = zero_variance_share(written[SAMPLED])
+    return summary
 
 
 def _arrays(seeds: list[list[Transcript]]) -> dict[str, np.ndarray]:
-    """(S, P) values of each score."""
-    names = seeds[0][0].scores
-    ordered = ["reward", *(name for name in names if name != "reward")]
-    return {name: np.array([[t.scores[name] for t in ts] for ts in seeds]) for name in ordered}
+    """(S, P) values of each score, the reward first, and of what is measured of any text."""
+    names = ["reward", *(name for name in seeds[0][0].scores if name != "reward")]
+    scores = {name: np.array([[t.scores[name] for t in ts] for ts in seeds]) for name in names}
+    return scores | text_measures(seeds)
 
 
 def _config(folder: Path) -> TrainConfig:
@@ -136,10 +161,11 @@ def main(
     episodes: Annotated[int, typer.Option(min=2, help="prompts")] = 200,
     samples: Annotated[int, typer.Option(min=1, help="texts to show")] = 10,
     output: Annotated[Path | None, typer.Option(help="folder; default RUN/evaluation")] = None,
+    search: Annotated[bool, typer.Option(help="also the best of 4 samples by reward")] = False,
 ) -> None:
-    """Compares trained agents with random, greedy, sampling and top-p."""
+    """Compares trained agents with random, greedy, sampling, top-p and an oracle."""
     with reported():
-        written = evaluate(folders, split, episodes)
+        written = evaluate(folders, split, episodes, search=search)
         summary = summarise(written)
         policies = summary["policies"]
         target = output or folders[0] / "evaluation"
@@ -149,7 +175,15 @@ def main(
         document = {**summary, "split": split, "config": config, "versions": versions()}
         write_json(target / "evaluation.json", document)
         write_text(target / "samples.md", _markdown(written, samples))
-        plots.score_bars(means, intervals, target / "rewards.png")
+        figure = target / "rewards.png"
+        plots.score_bars(means, intervals, figure)
+        shown = [
+            {name: seeds[0][number] for name, seeds in written.items()}
+            for number in spread(len(written[AGENT][0]), samples)
+        ]
+        figures = {"Mean held-out reward with its 95 % interval": figure}
+        title = f"{config['name']} on {config['env']['id']}"
+        write_text(target / "index.html", evaluation_page(document, shown, figures, title))
         Console().print(_table(summary, split))
         typer.echo(json.dumps(document))
 

@@ -6,6 +6,10 @@ from collections.abc import Iterable
 import numpy as np
 
 
+class UnexpectedArgumentError(TypeError, ValueError):
+    """An argument that nobody takes: Python's own error for it, and a bad value like the others."""
+
+
 def check_choice(name: str, value: object, allowed: Iterable[object]) -> None:
     """Refuses a value that is not among the allowed.
 

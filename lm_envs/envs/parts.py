@@ -10,7 +10,7 @@ from typing import Any
 
 from gymnasium.vector import AutoresetMode
 
-from lm_envs.checks import check_choice, check_count, did_you_mean
+from lm_envs.checks import UnexpectedArgumentError, check_choice, check_count, did_you_mean
 from lm_envs.envs.actions import KINDS, make_actions, read_spec
 from lm_envs.envs.episodes import Episodes
 from lm_envs.envs.observations import Observation, make_observation
@@ -52,6 +52,7 @@ def assemble(
     """Parts of an environment with N rows.
 
     Raises:
+        UnexpectedArgumentError: If the task has no such argument.
         ValueError: If an argument is not allowed; the message names the allowed values.
     """
     check_choice("task", task, TASKS)
@@ -100,8 +101,8 @@ def _check_task_options(task_class: type, options: Mapping[str, Any]) -> None:
     allowed = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
     for name in options:
         if name not in allowed:
-            raise ValueError(
-                f"Got unknown argument {name!r}; allowed: the environment's own and "
+            raise UnexpectedArgumentError(  # in Python's words: TorchRL looks for them
+                f"Got an unexpected keyword argument {name!r}; allowed: the environment's own and "
                 f"{', '.join(allowed)}.{did_you_mean(name, allowed)}"
             )
 

@@ -59,6 +59,7 @@ class LanguageVectorEnv(VectorEnv):
         task_options: Arguments of the task, such as `dataset`, `split` and `rewards`.
 
     Raises:
+        UnexpectedArgumentError: If the task has no such argument.
         ValueError: If an argument is not allowed; the message names the allowed values.
     """
 
@@ -88,7 +89,7 @@ class LanguageVectorEnv(VectorEnv):
         check_choice("dense", dense, (True, False))
         if max_episode_steps is not None:
             check_count("max_episode_steps", max_episode_steps)
-        self._mode = autoreset_mode_of(autoreset_mode)
+        self.autoreset_mode = autoreset_mode_of(autoreset_mode)
         parts = assemble(
             num_envs,
             task,
@@ -108,7 +109,7 @@ class LanguageVectorEnv(VectorEnv):
         self._over = np.ones(num_envs, bool)  # (N,) True until a row's first reset
         self._has_begun = False
         self._rngs = [np.random.default_rng() for _ in range(num_envs)]
-        self.metadata = {**type(self).metadata, "autoreset_mode": self._mode}
+        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = render_mode
         self.num_envs = num_envs
         self.single_observation_space = self._observation.space
@@ -134,6 +135,14 @@ class LanguageVectorEnv(VectorEnv):
     def of_ranks(self, ranks: np.ndarray) -> np.ndarray:
         """Actions of N rows that do what stands in these places (N,) of the proposals."""
         return self._writer.of_ranks(ranks)
+
+    def solutions(self) -> np.ndarray:
+        """Actions of N rows that a perfect agent would take, as far as they can be taken.
+
+        The line that the task knows to be right, or the reference's next word where the model
+        proposes it; else what the model proposes first.
+        """
+        return self._writer.solutions()
 
     def action_masks(self) -> np.ndarray:
         """Which discrete actions are sensible now, (N, actions) bool; as sb3-contrib asks for."""
@@ -180,7 +189,7 @@ class LanguageVectorEnv(VectorEnv):
         terminated, truncated = self._end(rows, is_complete)
         rewards = self._pay(rows, terminated | truncated)
         infos = self._infos(rows)
-        if self._mode is AutoresetMode.NEXT_STEP:
+        if self.autoreset_mode is AutoresetMode.NEXT_STEP:
             self._begin_drawn(np.flatnonzero(~active).tolist())
         self._over = terminated | truncated
         if self._over.any():
@@ -232,7 +241,7 @@ class LanguageVectorEnv(VectorEnv):
     def _require_begun(self) -> None:
         if not self._has_begun:
             raise gym.error.ResetNeeded("Got step() before the first reset(); call reset() first.")
-        if self._mode is not AutoresetMode.NEXT_STEP and self._over.any():
+        if self.autoreset_mode is not AutoresetMode.NEXT_STEP and self._over.any():
             over = np.flatnonzero(self._over).tolist()
             raise gym.error.ResetNeeded(
                 f"Got step() while the episodes of rows {over} are over; call "
@@ -315,7 +324,7 @@ class LanguageVectorEnv(VectorEnv):
     def _finish(self, infos: dict[str, Any]) -> None:
         """Reports the rows that are over, and begins them again where the mode says so."""
         rows: list[int] = np.flatnonzero(self._over).tolist()
-        if self._mode is not AutoresetMode.SAME_STEP:
+        if self.autoreset_mode is not AutoresetMode.SAME_STEP:
             for row in rows:
                 self._add_info(infos, self._final_info(row), row)
             return

@@ -64,6 +64,10 @@ class Writer(Protocol):
         """Actions of N rows that do what the model proposes in these places (N,)."""
         ...
 
+    def solutions(self) -> np.ndarray:
+        """Actions of N rows that a perfect agent would take, as far as they can be taken."""
+        ...
+
 
 class WordWriter:
     """Writes one word a step.
@@ -123,6 +127,16 @@ class WordWriter:
     def of_ranks(self, ranks: np.ndarray) -> np.ndarray:
         """As the kind of actions says."""
         return self._actions.of_ranks(ranks, self._engine.outputs)
+
+    def solutions(self) -> np.ndarray:
+        """The reference's next word, or the end of text after it, where it is a candidate."""
+        episodes = self._episodes
+        is_left = episodes.counts < episodes.reference_counts
+        places = np.where(is_left, episodes.counts, 0)
+        words = episodes.references[np.arange(len(places)), places]
+        wanted = np.where(is_left, words, self._engine.end_token)
+        is_wanted = self._engine.outputs.candidates == wanted[:, None]
+        return self.of_ranks(is_wanted.argmax(1))
 
 
 class LineWriter:
@@ -196,6 +210,17 @@ class LineWriter:
         """The lines in these places by score."""
         order = np.argsort(-self._open_scores(), axis=1, kind="stable")
         return np.take_along_axis(order, ranks[:, None], 1)[:, 0]
+
+    def solutions(self) -> np.ndarray:
+        """The line that the task knows to be right; the first where it knows none."""
+        episodes = self._episodes
+        found = []
+        for row, lines in enumerate(self._lines):
+            right = self._task.solution(episodes.examples[row], episodes.turns[row])
+            tokens = self._tokenizer.encode(f" {right}")
+            is_right = [np.array_equal(line, tokens) for line in lines]
+            found.append(int(np.argmax(is_right)))
+        return np.array(found)
 
     def _open_scores(self) -> np.ndarray:
         return np.where(self.is_open, self.scores, -np.inf)
