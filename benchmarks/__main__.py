@@ -13,7 +13,7 @@ from rich.table import Table
 
 from agents.config import UserError, reported
 from agents.files import write_json
-from benchmarks import learning, report, scaling, startup, throughput, timing
+from benchmarks import interfaces, learning, report, scaling, startup, throughput, timing
 from lm_envs.checks import check_choice
 from lm_envs.model.weights import DTYPES
 
@@ -21,6 +21,7 @@ SUBJECTS = {
     "throughput": throughput.run,
     "scaling": scaling.run,
     "startup": startup.run,
+    "interfaces": interfaces.run,
 }
 COLUMNS = {
     "what": "{}",

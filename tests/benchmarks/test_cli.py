@@ -22,7 +22,8 @@ def run(tmp_path):
 def test_an_unknown_subject_is_refused_with_the_list(run):
     result = run("speed")
     assert result.exit_code == 2
-    assert "Got subject 'speed'; allowed: throughput, scaling, startup." in result.output
+    allowed = "throughput, scaling, startup, interfaces"
+    assert f"Got subject 'speed'; allowed: {allowed}." in result.output
 
 
 def test_an_unknown_dtype_is_refused(run):

@@ -1,0 +1,91 @@
+"""Cost of what the agent is shown and does: steps per second of each action and observation."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+import lm_envs
+from benchmarks import timing
+from benchmarks.models import folder_of
+from lm_envs.envs.vector_env import LanguageVectorEnv
+
+gym.register_envs(lm_envs)
+
+STEPS = 48
+DEFAULT = ("top_k", "hidden")
+INTERFACES: tuple[tuple[Any, str], ...] = (
+    DEFAULT,
+    ("top_k", "embeddings"),
+    ("top_k", "tokens"),
+    ("vocabulary", "hidden"),
+    ("embedding", "hidden"),
+    ({"kind": "embedding", "top_k": None}, "hidden"),
+)
+"""Actions and observation; the last of them searches the whole vocabulary for the nearest word."""
+
+
+def run(model: str, rows: Sequence[int], dtypes: Sequence[str], repeats: int) -> dict[str, Any]:
+    """Steps per second of each interface, and how that compares with the default one."""
+    results = []
+    for dtype in dtypes:
+        for num_rows in rows:
+            results += _side_by_side(model, num_rows, dtype, repeats)
+    return {"subject": "interfaces", "model": model, "rows": results}
+
+
+def _side_by_side(model: str, num_rows: int, dtype: str, repeats: int) -> list[dict[str, Any]]:
+    names = [_name(actions, observation) for actions, observation in INTERFACES]
+    runs = {
+        name: _episodes(model, num_rows, dtype, actions, observation)
+        for name, (actions, observation) in zip(names, INTERFACES, strict=True)
+    }
+    timings = timing.take_turns(runs, repeats)
+    default = timings[names[0]]
+    return [
+        {
+            "what": name,
+            "n": num_rows,
+            "dtype": dtype,
+            "steps_per_s": num_rows * STEPS / timings[name].median,
+            "speedup": timing.ratio(timings[name], default),
+            **timings[name].as_dict(),
+        }
+        for name in names
+    ]
+
+
+def _episodes(
+    model: str,
+    num_rows: int,
+    dtype: str,
+    actions: Any,  # noqa: ANN401 - a spec
+    observation: str,
+) -> Callable[[], None]:
+    """Words drawn from the candidates, whatever they are chosen by: all write alike."""
+    env = gym.make_vec(
+        "lm_envs/NextWord-v0",
+        num_envs=num_rows,
+        model=str(folder_of(model)),
+        dtype=dtype,
+        actions=actions,
+        observation=observation,
+        autoreset_mode=AutoresetMode.SAME_STEP,
+    ).unwrapped
+    assert isinstance(env, LanguageVectorEnv)
+    env.reset(seed=0)
+    rng = np.random.default_rng(0)
+    ranks = rng.integers(0, 8, (STEPS, num_rows))
+
+    def run() -> None:
+        for chosen in ranks:
+            env.step(env.of_ranks(chosen))
+
+    return run
+
+
+def _name(actions: Any, observation: str) -> str:  # noqa: ANN401 - a spec
+    kind = actions if isinstance(actions, str) else f"{actions['kind']} (whole vocabulary)"
+    return f"{kind}, {observation}"
