@@ -32,8 +32,8 @@ class KnowledgeGraphQAEnv(LanguageEnv):
     "choices", "scores": True}` also the model's mean log-probability of each line in nats (19).
 
     ## Rewards
-    `rewards={"correct": 1.0, "moves": -0.2}` by default: whether the walk stopped at the answer,
-    and the share of `max_turns` that was used.
+    `rewards={"correct": 1.0, "closeness": 0.5, "moves": -0.2}` by default: whether the walk stopped
+    at the answer, how much of the way there it made good, and the share of `max_turns` it used.
 
     ## Starting State
     A question drawn from the split, at its first entity; `reset(options={"index": 3})` pins one.

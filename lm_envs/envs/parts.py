@@ -13,8 +13,9 @@ from gymnasium.vector import AutoresetMode
 from lm_envs.checks import UnexpectedArgumentError, check_choice, check_count, did_you_mean
 from lm_envs.envs.actions import KINDS, make_actions, read_spec
 from lm_envs.envs.episodes import Episodes
+from lm_envs.envs.lines import LineWriter
 from lm_envs.envs.observations import Observation, make_observation
-from lm_envs.envs.writers import LineWriter, WordWriter, Writer
+from lm_envs.envs.writers import WordWriter, Writer
 from lm_envs.model import weights
 from lm_envs.model.engine import Engine
 from lm_envs.model.gpt2 import GPT2

@@ -14,14 +14,12 @@ from gymnasium.vector.utils import batch_space
 
 from lm_envs import rendering
 from lm_envs.checks import check_choice, check_count
+from lm_envs.envs.judge import Judge
 from lm_envs.envs.options import rows_and_pins
 from lm_envs.envs.parts import assemble
 from lm_envs.envs.parts import autoreset_mode as autoreset_mode_of
 from lm_envs.model.engine import Outputs
 from lm_envs.model.weights import EMBEDDED
-from lm_envs.tasks import templates
-from lm_envs.tasks.reward import CROSS_ENTROPY
-from lm_envs.tasks.scores import WORST_LOGPROB
 from lm_envs.tasks.task import Example
 from lm_envs.transcript import TRUNCATIONS, Ending, Transcript
 
@@ -105,7 +103,7 @@ class LanguageVectorEnv(VectorEnv):
         self._observation = parts.observation
         self._dense = dense
         self._max_steps = np.inf if max_episode_steps is None else max_episode_steps
-        self._scores = {name: np.zeros(num_envs) for name in self.task.reward.weights}
+        self._judge = Judge(self.task, self.engine, self.tokenizer, self._episodes)
         self._over = np.ones(num_envs, bool)  # (N,) True until a row's first reset
         self._has_begun = False
         self._rngs = [np.random.default_rng() for _ in range(num_envs)]
@@ -224,7 +222,7 @@ class LanguageVectorEnv(VectorEnv):
             rng.bit_generator.state = generator
         self._writer.restore()
         self._has_begun = True
-        self._judge(np.arange(self.num_envs))
+        self._judge.values(np.arange(self.num_envs))
         return self._observe()
 
     def _seed(self, seed: int | Sequence[int | None] | None) -> None:
@@ -290,28 +288,7 @@ class LanguageVectorEnv(VectorEnv):
     def _pay(self, rows: np.ndarray, is_over: np.ndarray) -> np.ndarray:
         """Rewards (N,) of `rows`: of every step where they are dense, of the last otherwise."""
         judged = rows if self._dense else rows[is_over[rows]]
-        self._judge(judged)
-        return self._episodes.pay(judged, self.task.reward.total(self._scores))
-
-    def _judge(self, rows: np.ndarray) -> None:
-        episodes, reward = self._episodes, self.task.reward
-        if CROSS_ENTROPY in reward.weights:
-            for row, value in zip(rows.tolist(), self._target_likelihoods(rows), strict=True):
-                episodes.mark(row, {CROSS_ENTROPY: value})
-        for name, values in reward.components(episodes.drafts, rows).items():
-            self._scores[name][rows] = values
-
-    def _target_likelihoods(self, rows: np.ndarray) -> list[float]:
-        """How well the model writes the first target of `rows` from their drafts, [0, 1] each."""
-        sequences, starts = [], []
-        for row in rows:
-            draft, targets = self._episodes.texts[row].strip(), self._episodes.examples[row].targets
-            prompt, target = templates.paraphrase(draft, targets[0] if targets else "")
-            starts.append(len(self.tokenizer.encode(prompt)))
-            sequences.append(self.tokenizer.encode(prompt + target))
-        scored = self.engine.score(sequences)
-        means = [values[start:].mean() for values, start in zip(scored, starts, strict=True)]
-        return [float(1.0 - mean.clip(WORST_LOGPROB, 0.0) / WORST_LOGPROB) for mean in means]
+        return self._episodes.pay(judged, self._judge.values(judged))
 
     def _infos(self, rows: np.ndarray) -> dict[str, Any]:
         episodes = self._episodes
@@ -339,7 +316,7 @@ class LanguageVectorEnv(VectorEnv):
 
     def _final_info(self, row: int) -> dict[str, Any]:
         episodes = self._episodes
-        scores = {name: float(values[row]) for name, values in self._scores.items()}
+        scores = {name: float(values[row]) for name, values in self._judge.scores.items()}
         scores["reward"] = float(episodes.values[row])
         return {
             "prompt": episodes.prompt(row),

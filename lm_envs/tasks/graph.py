@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 STOP = "stop"
+FAR = 5
+"""Distances from here on count as this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,10 @@ class FactGraph:
             self._edges[fact.subject, fact.relation] = fact.value
             back.setdefault((fact.value, f"{fact.relation} of"), []).append(fact.subject)
         self._edges |= {edge: found[0] for edge, found in back.items() if len(found) == 1}
+        self._neighbours: dict[str, set[str]] = {}
+        for (entity, _), there in self._edges.items():
+            self._neighbours.setdefault(entity, set()).add(there)
+        self._distances: dict[tuple[str, str], int] = {}
 
     def follow(self, entity: str, relation: str) -> str | None:
         """Where a relation leads from an entity; None where there is no such edge."""
@@ -64,6 +70,12 @@ class FactGraph:
         for relation in path:
             entity = self.follow(entity, relation) or entity
         return entity
+
+    def distance(self, start: str, goal: str) -> int:
+        """Edges on the shortest path, or `FAR` where there is none as short."""
+        if (start, goal) not in self._distances:
+            self._distances[start, goal] = self._search(start, goal)
+        return self._distances[start, goal]
 
     def quests(self, hops: int) -> Iterator[Quest]:
         """Questions that take 1 or 2 edges to answer.
@@ -85,3 +97,11 @@ class FactGraph:
                     described = f"the country whose {known.relation} is {known.value}"
                     question = asked.question.replace(asked.subject, described)
                     yield Quest(question, known.value, (back, asked.relation), asked.value)
+
+    def _search(self, start: str, goal: str) -> int:
+        reached = {start}
+        for distance in range(FAR):
+            if goal in reached:
+                return distance
+            reached |= {there for here in reached for there in self._neighbours.get(here, ())}
+        return FAR

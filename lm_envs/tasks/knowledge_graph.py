@@ -11,7 +11,7 @@ from lm_envs.tasks.reward import Reward
 from lm_envs.tasks.task import Example, Option, Response
 from lm_envs.tokenizer import Tokenizer
 
-DEFAULT_REWARDS = {"correct": 1.0, "moves": -0.2}
+DEFAULT_REWARDS = {"correct": 1.0, "closeness": 0.5, "moves": -0.2}
 HELD_OUT = 0.1
 LONGEST_RELATION = 8
 """Most tokens in the name of a relation, for the bound on a context."""
@@ -20,8 +20,9 @@ LONGEST_RELATION = 8
 class KnowledgeGraphQA:
     """Follow relations through a graph of facts about countries; judged by where the walk stops.
 
-    The task's own scores are `correct` (1 if the walk stopped at the answer) and `moves` (the share
-    of the turns that were used). All facts are in the graph; questions are held out.
+    The task's own scores are `correct` (1 if the walk stopped at the answer), `closeness` (the share
+    of the way from the start to the answer that was made good) and `moves` (the share of the turns
+    that were used). All facts are in the graph; questions are held out.
 
     Args:
         tokenizer: Cuts texts into tokens.
@@ -33,7 +34,7 @@ class KnowledgeGraphQA:
         rewards: Weight of each score; default `DEFAULT_REWARDS`.
     """
 
-    marks = ("correct", "moves")
+    marks = ("correct", "closeness", "moves")
 
     def __init__(
         self,
@@ -100,7 +101,12 @@ class KnowledgeGraphQA:
         for turn in turns:
             places.append(self._graph.walk(places[-1], [turn]))
         is_right = has_stopped and places[-1] == quest.answer
-        marks = {"correct": float(is_right), "moves": len(turns) / self.max_turns}
+        way, left = (self._graph.distance(p, quest.answer) for p in (quest.start, places[-1]))
+        marks = {
+            "correct": float(is_right),
+            "closeness": max(0.0, 1.0 - left / max(way, 1)),
+            "moves": len(turns) / self.max_turns,
+        }
         visited = [a for a, b in zip(places, [*places[1:], None], strict=True) if a != b]
         return Response(has_stopped, _context(quest.question, visited), marks)
 

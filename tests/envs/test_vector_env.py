@@ -225,3 +225,34 @@ def test_stepping_before_reset_or_after_the_end_is_refused():
     env.step(np.zeros(2, int))
     with pytest.raises(gym.error.ResetNeeded, match=r"rows \[0, 1\] are over"):
         env.step(np.zeros(2, int))
+
+
+def test_the_cross_entropy_of_the_target_is_paid():
+    env = gym.make_vec(
+        "lm_envs/Paraphrase-v0",
+        num_envs=2,
+        autoreset_mode="disabled",
+        actions="choices",
+        rewards={"cross_entropy": 1.0},
+    ).unwrapped
+    env.reset(options={"index": 4})
+    right = env.solutions()[0]
+    infos = env.step(np.array([right, (right + 1) % 4]))[-1]
+    scores = infos["scores"]["cross_entropy"]
+    assert 0.0 <= scores[1] < scores[0] <= 1.0
+    transcript = env.transcripts[0]
+    prompt = env.tokenizer.encode(f"Text: {transcript.text.strip()}\nParaphrase:")
+    ids = np.concatenate([prompt, env.tokenizer.encode(f" {transcript.reference.strip()}")])
+    expected = 1 + env.engine.score([ids])[0][len(prompt) :].clip(-8, 0).mean() / 8
+    assert scores[0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_text_without_target_has_no_cross_entropy():
+    env = gym.make_vec(
+        "lm_envs/Paraphrase-v0",
+        num_envs=1,
+        autoreset_mode="disabled",
+        rewards={"cross_entropy": 1.0},
+    ).unwrapped
+    env.reset(options={"prompt": "Text: Hello.\nParaphrase:"})
+    assert env.step(np.array([0]))[1].tolist() == [0.0]

@@ -48,6 +48,19 @@ def test_a_walk_stays_where_there_is_no_edge():
     assert FactGraph(FACTS).walk("baht", ["capital", "currency of", "capital"]) == "Bangkok"
 
 
+def test_distances_are_shortest_paths():
+    graph = FactGraph(FACTS)
+    places = ("baht", "Thailand", "Bangkok", "France")
+    assert [graph.distance("baht", place) for place in places] == [0, 1, 2, 5]
+
+
+def test_closeness_is_the_share_of_the_way(task):
+    index = next(i for i in range(task.num_examples) if len(path_of(task, i)) == 3)
+    example, path = task.example(index), path_of(task, index)
+    closeness = [task.respond(example, path[:n]).marks["closeness"] for n in (1, 2, 3)]
+    assert closeness == [0.5, 1.0, 1.0]
+
+
 def test_every_question_is_answered_by_its_path(task):
     for index in range(task.num_examples):
         response = task.respond(task.example(index), path_of(task, index))

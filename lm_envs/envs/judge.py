@@ -1,0 +1,64 @@
+"""What the running texts are worth: the task's reward, and the one score that asks the model.
+
+Owns the scores of every row as they were when it was last judged.
+"""
+
+import numpy as np
+
+from lm_envs.envs.episodes import Episodes
+from lm_envs.model.engine import Engine
+from lm_envs.tasks import templates
+from lm_envs.tasks.reward import CROSS_ENTROPY
+from lm_envs.tasks.scores import WORST_LOGPROB
+from lm_envs.tasks.task import Task
+from lm_envs.tokenizer import Tokenizer
+
+
+class Judge:
+    """Scores N texts.
+
+    Args:
+        task: Says what is paid.
+        engine: The model.
+        tokenizer: Cuts texts into tokens.
+        episodes: The texts.
+
+    Attributes:
+        scores: Each component of the reward, unweighted, (N,) float64.
+    """
+
+    def __init__(
+        self, task: Task, engine: Engine, tokenizer: Tokenizer, episodes: Episodes
+    ) -> None:
+        self._reward, self._episodes = task.reward, episodes
+        self._engine, self._tokenizer = engine, tokenizer
+        self.scores = {name: np.zeros(engine.num_rows) for name in task.reward.weights}
+
+    def values(self, rows: np.ndarray) -> np.ndarray:
+        """Values (N,) float64 of all texts, those of `rows` (R,) judged anew."""
+        if CROSS_ENTROPY in self.scores:
+            for row, value in zip(rows.tolist(), self._target_likelihoods(rows), strict=True):
+                self._episodes.mark(row, {CROSS_ENTROPY: value})
+        for name, values in self._reward.components(self._episodes.drafts, rows).items():
+            self.scores[name][rows] = values
+        return self._reward.total(self.scores)
+
+    def _target_likelihoods(self, rows: np.ndarray) -> list[float]:
+        """How well the model writes the first target of `rows` from their drafts, [0, 1] each.
+
+        0 where there is no target; else 1 less the mean cross-entropy of the target's tokens, in
+        units of 8 nats, no token counting as worse than that. The target is read as a paraphrase of
+        the draft.
+        """
+        sequences, starts = [], []
+        for row in rows:
+            draft, targets = self._episodes.texts[row].strip(), self._episodes.examples[row].targets
+            prompt, target = templates.paraphrase(draft, targets[0] if targets else "")
+            starts.append(len(self._tokenizer.encode(prompt)))
+            sequences.append(self._tokenizer.encode(prompt + target.rstrip()))
+        return [
+            float(1.0 - values[start:].clip(WORST_LOGPROB, 0.0).mean() / WORST_LOGPROB)
+            if len(values) > start
+            else 0.0
+            for values, start in zip(self._engine.score(sequences), starts, strict=True)
+        ]
