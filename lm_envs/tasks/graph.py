@@ -103,5 +103,5 @@ class FactGraph:
         for distance in range(FAR):
             if goal in reached:
                 return distance
-            reached |= {there for here in reached for there in self._neighbours.get(here, ())}
+            reached = reached.union(*(self._neighbours.get(place, set()) for place in reached))
         return FAR

@@ -20,9 +20,9 @@ LONGEST_RELATION = 8
 class KnowledgeGraphQA:
     """Follow relations through a graph of facts about countries; judged by where the walk stops.
 
-    The task's own scores are `correct` (1 if the walk stopped at the answer), `closeness` (the share
-    of the way from the start to the answer that was made good) and `moves` (the share of the turns
-    that were used). All facts are in the graph; questions are held out.
+    The task's own scores are `correct` (1 if the walk stopped at the answer), `closeness` (the
+    share of the way to the answer that was made good) and `moves` (the share of the turns that were
+    used). All facts are in the graph; questions are held out.
 
     Args:
         tokenizer: Cuts texts into tokens.
