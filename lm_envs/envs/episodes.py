@@ -109,6 +109,7 @@ class Episodes:
         columns = self.counts[rows]
         self.tokens[rows, columns] = tokens[rows]
         self.logprobs[rows, columns] = self.step_logprobs[rows] = logprobs[rows]
+        self.rewards[rows, columns] = 0.0
         self.contexts[rows, self.context_lengths[rows]] = tokens[rows]
         self.context_lengths[rows] += 1
         self.counts[rows] += 1

@@ -256,3 +256,17 @@ def test_a_text_without_target_has_no_cross_entropy():
     ).unwrapped
     env.reset(options={"prompt": "Text: Hello.\nParaphrase:"})
     assert env.step(np.array([0]))[1].tolist() == [0.0]
+
+
+def test_rewards_of_an_earlier_episode_do_not_linger():
+    """Regression: with dense=False only the last step's reward was written."""
+    env = make(1, dense=False, max_new_tokens=3)
+    for length in (2, 3):
+        env.reset(options={"index": 3})
+        for step in range(length):
+            last = step == length - 1
+            end = env.outputs.candidates[0].tolist().index(env.tokenizer.end_token)
+            env.step(np.array([end if last and length == 2 else 1]))
+    transcript = env.transcripts[0]
+    assert transcript.rewards[:-1].tolist() == [0.0, 0.0]
+    assert transcript.rewards.sum() == pytest.approx(transcript.scores["reward"])

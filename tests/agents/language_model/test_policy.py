@@ -220,3 +220,34 @@ def test_words_without_a_name_are_never_chosen(checkpoint):
 def test_other_spaces_are_refused(checkpoint, options, message):
     with pytest.raises(ValueError, match=message):
         make_agent(checkpoint, make_env(checkpoint, **options))
+
+
+def test_ratios_are_one_over_several_turns_too():
+    """A customer's answer replaces the text that the policy reads."""
+    env = make_language_vec_env(
+        "lm_envs/Dialogue-v0",
+        n_envs=3,
+        seed=0,
+        actions="vocabulary",
+        observation="tokens",
+        max_new_tokens=40,
+    )
+    agent = PPO(
+        LanguageModelPolicy,
+        env,
+        rollout_buffer_class=EpisodeRolloutBuffer,
+        policy_kwargs={"temperature": 0.3},
+        n_steps=48,
+        batch_size=60,
+        seed=0,
+        device="cpu",
+    )
+    buffer = collect(agent)
+    turns = [text.count("\n") for text in (t.text for t in env.vector_env.transcripts)]
+    assert max(turns) > 0
+    for batch in buffer.get(60):
+        _, logprobs, _ = agent.policy.evaluate_actions(
+            batch.observations, batch.actions.long().flatten()
+        )
+        ratio = torch.exp(logprobs - batch.old_log_prob)
+        np.testing.assert_allclose(ratio.detach(), 1.0, atol=2e-4)
