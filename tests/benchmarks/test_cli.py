@@ -52,6 +52,15 @@ def test_a_result_is_a_table_and_one_json_line(run, tmp_path):
     assert json.loads(next(tmp_path.rglob("*.json")).read_text()) == document
 
 
+def test_every_interface_is_measured(run):
+    result = run(
+        "interfaces", "--model", "embedded", "--n", "2", "--dtype", "float32", "--repeats", "1"
+    )
+    rows = json.loads(result.stdout.splitlines()[-1])["rows"]
+    assert len({row["what"] for row in rows}) == 6
+    assert all(row["steps_per_s"] > 0 for row in rows)
+
+
 def test_a_batch_that_does_not_fit_is_refused_before_it_is_allocated():
     with pytest.raises(ValueError, match=r"Got 1000000000 rows .* at most \d+ fit here"):
         throughput.check_memory(weights.locate("embedded"), 10**9, ["float32"])
