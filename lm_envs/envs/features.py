@@ -54,20 +54,22 @@ class Hidden:
         return outputs.hidden
 
 
-class TextMean:
-    """Mean of the word embeddings of the text, prompt included.
+class TextPool:
+    """Mean of the word embeddings of the text, prompt included, times the square root of its length.
 
     Args:
         model: Whose embeddings are meant.
+        capacity: C, most tokens in a text.
     """
 
-    def __init__(self, model: GPT2) -> None:
+    def __init__(self, model: GPT2, capacity: int) -> None:
         self._vectors = TextVectors(model)
-        self.bounds: Columns = _embedding_bounds(model, 1)
+        bound = self._vectors.bound * np.float32(capacity**0.5)
+        self.bounds: Columns = (-bound, bound)
 
     def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
         """(N, D)."""
-        return self._vectors.mean(episodes.contexts, episodes.context_lengths)
+        return self._vectors.pooled(episodes.contexts, episodes.context_lengths)
 
 
 class LastWords:
@@ -81,7 +83,8 @@ class LastWords:
     def __init__(self, model: GPT2, count: int) -> None:
         self._vectors = TextVectors(model)
         self._count = count
-        self.bounds: Columns = _embedding_bounds(model, count)
+        bound = np.tile(self._vectors.bound, count)
+        self.bounds: Columns = (-bound, bound)
 
     def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
         """(N, count D)."""
@@ -207,11 +210,3 @@ def _echoes(candidates: np.ndarray, episodes: Episodes) -> np.ndarray:
     is_prompt = np.arange(width) < episodes.filled[:, None]  # (N, P)
     words = np.where(is_prompt, episodes.contexts[:, :width], -1)
     return (words[:, :, None] == candidates[:, None, :]).any(1)
-
-
-def _embedding_bounds(model: GPT2, count: int) -> Columns:
-    """Box around every word embedding and around the zeros of padding, `count` times."""
-    embeddings = model.word_embeddings.float()
-    low = embeddings.amin(0).clamp(max=0.0).cpu().numpy()
-    high = embeddings.amax(0).clamp(min=0.0).cpu().numpy()
-    return np.tile(low, count), np.tile(high, count)

@@ -27,7 +27,7 @@ class KnowledgeGraphQAEnv(LanguageEnv):
 
     ## Observation Space
     `Box` float32 (`observation="embeddings"`, the default): mean word embedding of question and
-    path (D), embeddings of the last 4 tokens (4 D), whether each line is open (19), the share of
+    path, times the square root of its length (D), embeddings of the last 4 tokens (4 D), whether each line is open (19), the share of
     turns left. `"hidden"` shows the hidden state in place of the embeddings; `actions={"kind":
     "choices", "scores": True}` also the model's mean log-probability of each line in nats (19).
 

@@ -21,7 +21,7 @@ from lm_envs.envs.features import (
     LastWords,
     LineLogprobs,
     OpenLines,
-    TextMean,
+    TextPool,
     TurnsLeft,
 )
 from lm_envs.envs.lines import LineWriter
@@ -109,7 +109,7 @@ def make_observation(
     else:
         last = options.get("last", DEFAULT_LAST)
         check_count("last", last)
-        features += [TextMean(model), LastWords(model, last)]
+        features += [TextPool(model, task.context_tokens), LastWords(model, last)]
     return VectorObservation([*features, *_of_actions(acts, task, shows_scores)])
 
 

@@ -59,23 +59,35 @@ class WordSpace:
 
 
 class TextVectors:
-    """Word embeddings of whole texts.
+    """Word embeddings of whole texts, each dimension in units of its deviation over all words.
+
+    Raw embeddings are an order of magnitude smaller than hidden states, too small for a network to
+    learn from soon.
 
     Args:
         model: Whose word embeddings are meant.
     """
 
     def __init__(self, model: GPT2) -> None:
-        self._embeddings = model.word_embeddings
+        embeddings = model.word_embeddings.float()
+        self._vectors = embeddings / embeddings.std(0)  # (V, D)
+
+    @property
+    def bound(self) -> np.ndarray:
+        """(D,) largest magnitude in each dimension."""
+        return self._vectors.abs().amax(0).cpu().numpy()
 
     @torch.inference_mode()
-    def mean(self, tokens: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Mean embedding (N, D) float32 of each row's first `lengths` of `tokens` (N, C)."""
-        ids = torch.as_tensor(tokens, device=self._embeddings.device)
+    def pooled(self, tokens: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Mean (N, D) float32 of each row's first `lengths` of `tokens` (N, C), times sqrt(length).
+
+        The factor keeps it as large as one word's embedding, however long the text.
+        """
+        ids = torch.as_tensor(tokens, device=self._vectors.device)
         sizes = torch.as_tensor(lengths, device=ids.device)[:, None]
         is_text = torch.arange(ids.shape[1], device=ids.device) < sizes  # (N, C)
-        vectors = self._embeddings[ids].float() * is_text[..., None]
-        return (vectors.sum(1) / sizes.clamp(min=1)).cpu().numpy()
+        total = (self._vectors[ids] * is_text[..., None]).sum(1)
+        return (total / sizes.clamp(min=1).sqrt()).cpu().numpy()
 
     @torch.inference_mode()
     def last(self, tokens: np.ndarray, lengths: np.ndarray, count: int) -> np.ndarray:
@@ -85,5 +97,5 @@ class TextVectors:
         """
         places = lengths[:, None] + np.arange(-count, 0)  # (N, count)
         ids = np.take_along_axis(tokens, np.maximum(places, 0), 1)
-        vectors = self._embeddings[torch.as_tensor(ids, device=self._embeddings.device)]
-        return vectors.float().cpu().numpy() * (places >= 0)[..., None]
+        vectors = self._vectors[torch.as_tensor(ids, device=self._vectors.device)]
+        return vectors.cpu().numpy() * (places >= 0)[..., None]

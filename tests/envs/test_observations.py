@@ -21,15 +21,16 @@ def test_tokens_are_the_whole_text(checkpoint):
         assert not observations["tokens"][row, length:].any()
 
 
-def test_embeddings_are_the_mean_and_the_last_words(checkpoint, model):
+def test_embeddings_are_the_pool_and_the_last_words(checkpoint, model):
     env = make(checkpoint, observation={"kind": "embeddings", "last": 2}, actions="vocabulary")
     env.reset(seed=0)
     observations = env.step(np.array([5, 6, 7]))[0]
     table = model.word_embeddings.numpy()
+    table = table / table.std(0, ddof=1)
     for row, text in enumerate(texts(env)):
-        mean, last = np.split(observations[row, :-1], [table.shape[1]])
-        np.testing.assert_allclose(mean, table[text].mean(0), atol=1e-6)
-        np.testing.assert_array_equal(last, table[text[-2:]].ravel())
+        pool, last = np.split(observations[row, :-1], [table.shape[1]])
+        np.testing.assert_allclose(pool, table[text].mean(0) * len(text) ** 0.5, atol=1e-5)
+        np.testing.assert_allclose(last, table[text[-2:]].ravel(), atol=1e-6)
 
 
 def test_zeros_stand_before_a_short_text(checkpoint, model):
