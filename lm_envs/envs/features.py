@@ -55,7 +55,7 @@ class Hidden:
 
 
 class TextPool:
-    """Mean of the word embeddings of the text, prompt included, times the square root of its length.
+    """Mean word embedding of the text, prompt included, times the square root of its length.
 
     Args:
         model: Whose embeddings are meant.

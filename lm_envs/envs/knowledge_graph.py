@@ -27,9 +27,10 @@ class KnowledgeGraphQAEnv(LanguageEnv):
 
     ## Observation Space
     `Box` float32 (`observation="embeddings"`, the default): mean word embedding of question and
-    path, times the square root of its length (D), embeddings of the last 4 tokens (4 D), whether each line is open (19), the share of
-    turns left. `"hidden"` shows the hidden state in place of the embeddings; `actions={"kind":
-    "choices", "scores": True}` also the model's mean log-probability of each line in nats (19).
+    path times the square root of their length (D), embeddings of the last 4 tokens (4 D), each in
+    units of its deviation; whether each line is open (19), the share of turns left. `"hidden"`
+    shows the hidden state in place of the embeddings; `actions={"kind": "choices", "scores": True}`
+    also the model's mean log-probability of each line in nats (19).
 
     ## Rewards
     `rewards={"correct": 1.0, "closeness": 0.5, "moves": -0.2}` by default: whether the walk stopped
