@@ -4,6 +4,7 @@ Stable-Baselines3's own `load` unpickles code; here a checkpoint holds tensors a
 and is read with `weights_only=True`, into an algorithm rebuilt from the run's configuration.
 """
 
+import pickle
 import random
 from collections import deque
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from agents.config import UserError
 from agents.files import write_atomically
 from lm_envs.sb3 import LanguageVecEnv
 
@@ -33,7 +35,7 @@ def save(model: BaseAlgorithm, path: Path, notes: Mapping[str, Any] | None = Non
     env = model.get_env()
     assert isinstance(env, LanguageVecEnv)
     state = {
-        "parameters": model.get_parameters(),
+        "parameters": {**model.get_parameters(), **_loose_tensors(model)},
         **{name: getattr(model, name) for name in _COUNTERS},
         **{name: list(getattr(model, name) or ()) for name in _WINDOWS},
         "env": env.get_state(),
@@ -48,7 +50,7 @@ def save(model: BaseAlgorithm, path: Path, notes: Mapping[str, Any] | None = Non
 
 def load_parameters(model: BaseAlgorithm, path: Path) -> None:
     """Gives an algorithm the parameters of a checkpoint; nothing else changes."""
-    model.set_parameters(_read(path)["parameters"])
+    _set_parameters(model, _read(path)["parameters"])
 
 
 def restore(model: BaseAlgorithm, path: Path) -> dict[str, Any]:
@@ -60,7 +62,7 @@ def restore(model: BaseAlgorithm, path: Path) -> dict[str, Any]:
     state = _read(path)
     env = model.get_env()
     assert isinstance(env, LanguageVecEnv)
-    model.set_parameters(state["parameters"])
+    _set_parameters(model, state["parameters"])
     for name in _COUNTERS:
         setattr(model, name, state[name])
     for name in _WINDOWS:
@@ -72,8 +74,26 @@ def restore(model: BaseAlgorithm, path: Path) -> dict[str, Any]:
     return state["notes"]
 
 
+def _loose_tensors(model: BaseAlgorithm) -> dict[str, torch.Tensor]:
+    """Learnt tensors outside any network, such as SAC's log of the entropy coefficient."""
+    names = model._get_torch_save_params()[1]
+    return {name: getattr(model, name).detach().clone() for name in names}
+
+
+def _set_parameters(model: BaseAlgorithm, parameters: dict[str, Any]) -> None:
+    loose = _loose_tensors(model)
+    model.set_parameters({n: value for n, value in parameters.items() if n not in loose})
+    with torch.no_grad():
+        for name in loose:
+            getattr(model, name).copy_(parameters[name])
+
+
 def _read(path: Path) -> dict[str, Any]:
-    return _from_plain(torch.load(path, weights_only=True), inside="")
+    try:
+        return _from_plain(torch.load(path, weights_only=True), inside="")
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"Got an unreadable {path} ({reason}); begin another run.") from None
 
 
 def _to_plain(value: Any) -> Any:  # noqa: ANN401 - a tree of values

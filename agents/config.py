@@ -7,8 +7,9 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
+import gymnasium as gym
 import pydantic
 import yaml
 
@@ -47,10 +48,10 @@ def load_config(kind: type[C], path: Path, assignments: Sequence[str] = ()) -> C
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Turns a `ValueError` into one line on standard error and exit code 2."""
+    """Turns a mistake of the caller's into one line on standard error and exit code 2."""
     try:
         yield
-    except (UserError, ValueError, FloatingPointError, ModuleNotFoundError) as error:
+    except (ValueError, FloatingPointError, ImportError, OSError, gym.error.Error) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
 
@@ -103,9 +104,11 @@ def _describe(error: pydantic.ValidationError, kind: type[Config], path: Path) -
 def _keys_beside(kind: type[Config], parents: list[str]) -> list[str]:
     for parent in parents:
         annotation = kind.model_fields[parent].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, Config)):
+        options = [annotation, *get_args(annotation)]  # a section, or a section or None
+        sections = [o for o in options if isinstance(o, type) and issubclass(o, Config)]
+        if not sections:
             return []
-        kind = annotation
+        kind = sections[0]
     return list(kind.model_fields)
 
 

@@ -49,7 +49,7 @@ def evaluate(
     Args:
         folders: Of the runs.
         split: Whose prompts.
-        episodes: How many prompts.
+        episodes: Most prompts; all of the split where it has fewer.
         search: Also the best of a few samples by their reward.
 
     Raises:
@@ -60,8 +60,11 @@ def evaluate(
     for folder, config in zip(folders, configs, strict=True):
         if config.model_copy(update={"seed": first.seed}) != first:
             raise UserError(f"Got {folder}, which differs from {folders[0]} in more than its seed.")
+    if len({config.seed for config in configs}) < len(configs):
+        raise UserError("Got a seed twice; each run counts as a seed of its own. Give it once.")
     env = make_evaluation_env(first, split, ROWS)
-    indices = spread(env.task.num_examples, episodes)
+    number = env.task.num_examples
+    indices = spread(number, min(episodes, number))  # a prompt twice would narrow the intervals
     written: Episodes = {AGENT: []}
     for folder, config in zip(folders, configs, strict=True):
         policy = agent_policy(_model(folder, config))
@@ -158,7 +161,7 @@ def _markdown(written: Episodes, num_samples: int) -> str:
 def main(
     folders: Annotated[list[Path], typer.Argument(help="run folders of one configuration")],
     split: Annotated[str, typer.Option(help="train, validation or test")] = "test",
-    episodes: Annotated[int, typer.Option(min=2, help="prompts")] = 200,
+    episodes: Annotated[int, typer.Option(min=2, help="most prompts")] = 200,
     samples: Annotated[int, typer.Option(min=1, help="texts to show")] = 10,
     output: Annotated[Path | None, typer.Option(help="folder; default RUN/evaluation")] = None,
     search: Annotated[bool, typer.Option(help="also the best of 4 samples by reward")] = False,

@@ -59,7 +59,8 @@ class Finetuning:
 
     def judge(self, stage: str) -> None:
         """Writes the held-out prompts and logs how they are."""
-        indices = spread(self.held_out.task.num_examples, self.config.evaluation.episodes)
+        number = self.held_out.task.num_examples
+        indices = spread(number, min(self.config.evaluation.episodes, number))
         greedy = write_texts(self.policy, self.held_out, indices, greedy=True)
         drawn = write_texts(self.policy, self.held_out, indices, greedy=False)
         self.written[stage] = greedy[:NUM_SAMPLES]

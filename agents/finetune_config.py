@@ -1,6 +1,8 @@
 """What `python -m agents.finetune` can be told; the YAML keys are these names."""
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from typing import Self
+
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 from pydantic import field_validator as validates
 
 from agents.config import Config
@@ -52,6 +54,16 @@ class FinetuneConfig(TrainConfig):
     kl: KLConfig = KLConfig()
     value_warm_up: NonNegativeInt = 0
 
+    @model_validator(mode="after")
+    def _comparable(self) -> Self:
+        if self.temperature != 1.0 and self.kl.coefficient > 0.0:
+            raise ValueError(
+                f"temperature={self.temperature} with kl.coefficient={self.kl.coefficient}: the "
+                "frozen model is read at temperature 1, so even the untrained policy would pay; "
+                "set one of them to 1 or 0"
+            )
+        return self
+
     @validates("env")
     @classmethod
     def _words(cls, env: EnvConfig) -> EnvConfig:
@@ -70,6 +82,8 @@ class FinetuneConfig(TrainConfig):
         for name in _OWN_KWARGS:
             if name in algorithm.kwargs:
                 raise ValueError(f"kwargs.{name} is set by the run itself; leave it out")
+        if algorithm.policy != "MlpPolicy":
+            raise ValueError("policy is the language model; leave it out")
         if isinstance(algorithm.kwargs.get("learning_rate"), str):
             raise ValueError("kwargs.learning_rate is text; allowed here: a number")
         return algorithm

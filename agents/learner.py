@@ -13,6 +13,7 @@ from stable_baselines3.common.utils import LinearSchedule
 import lm_envs
 from agents.config import UserError
 from agents.train_config import ALGORITHMS, TrainConfig
+from lm_envs.checks import did_you_mean
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.sb3 import LanguageVecEnv, make_language_vec_env
 
@@ -43,8 +44,17 @@ def check_actions(config: TrainConfig) -> None:
 
 
 def make_training_env(config: TrainConfig) -> LanguageVecEnv:
-    """N rows on the training split, seeded."""
+    """N rows on the training split, seeded.
+
+    Raises:
+        UserError: If the id is not one of this library's.
+    """
     env = config.env
+    ours = [name for name in gym.registry if name.startswith("lm_envs/")]
+    if env.id not in ours:
+        raise UserError(
+            f"Got env.id={env.id!r}; allowed: {', '.join(ours)}.{did_you_mean(env.id, ours)}"
+        )
     return make_language_vec_env(env.id, env.n_envs, config.seed, **_checked(env.kwargs))
 
 
@@ -67,7 +77,14 @@ def make_algorithm(config: TrainConfig, env: LanguageVecEnv, log: str | None) ->
         kwargs["policy_kwargs"] = _policy_kwargs(kwargs["policy_kwargs"])
     kind = ALGORITHMS[config.algorithm.name].kind
     settings: dict[str, Any] = {"seed": config.seed, "tensorboard_log": log, "device": "cpu"}
-    return kind(config.algorithm.policy, env, **(settings | kwargs))
+    try:
+        return kind(config.algorithm.policy, env, **(settings | kwargs))
+    except (TypeError, AttributeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"Got algorithm.kwargs that {config.algorithm.name} does not take: {reason}. See its "
+            "page in Stable-Baselines3."
+        ) from None
 
 
 def _checked(kwargs: dict[str, Any]) -> dict[str, Any]:

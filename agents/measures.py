@@ -11,7 +11,7 @@ Seeds = Sequence[Sequence[Transcript]]
 """Transcripts by seed and prompt."""
 
 MOST_LABELS = 20
-"""References with at most this many different texts are labels."""
+"""References of at most this many texts, each standing twice or more on average, are labels."""
 
 
 def text_measures(seeds: Seeds) -> dict[str, np.ndarray]:
@@ -36,7 +36,7 @@ def corpus_measures(seeds: Seeds) -> dict[str, float]:
         found["perplexity"] = metrics.perplexity(logprobs)
     if not all(references):
         return found
-    if len(set(references)) <= MOST_LABELS:
+    if len(set(references)) <= min(MOST_LABELS, len(seeds[0]) // 2):
         macro = metrics.macro_scores(written, references)
         found |= {"accuracy": metrics.accuracy(written, references), **macro._asdict()}
         return found

@@ -14,18 +14,21 @@ import yaml
 from agents.callbacks import CHECKPOINT
 from agents.config import UserError, load_config
 from agents.files import write_json, write_text
+from agents.records import METRICS
 from agents.train_config import TrainConfig
 
 CONFIG = "config.yaml"
 PACKAGES = ("lm_envs", "gymnasium", "stable-baselines3", "torch", "numpy")
 MAY_CHANGE = ("evaluation", "stop_at_reward", "checkpoint_every", "total_timesteps")
 """Keys that may differ when a run goes on; the budget may only be raised."""
+_MISSING = object()
 
 
 def open_run(config: TrainConfig, folder: Path, *, resume: bool) -> bool:
     """Makes or checks a run folder; whether it holds a checkpoint to go on from.
 
-    A run that was killed before its first checkpoint is begun again.
+    A run that was killed before its first checkpoint is begun again, and one that logged nothing
+    is as if it had never been.
 
     Raises:
         UserError: If the run is there already, is not there to be resumed, or has another
@@ -33,18 +36,18 @@ def open_run(config: TrainConfig, folder: Path, *, resume: bool) -> bool:
     """
     if resume and not folder.is_dir():
         raise UserError(f"Got --resume, but there is no run at {folder}; drop it.")
-    if not resume and folder.exists():
+    if not resume and (folder / METRICS).exists():
         raise UserError(
             f"Got a run at {folder} already; use --resume to go on with it, or --seed or "
             "--set name=… for another one."
         )
     is_stored = (folder / CONFIG).is_file()
-    if is_stored:
+    if is_stored and resume:
         _check_same(config, read_config(folder), folder)
     resolved = yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
     write_text(folder / CONFIG, resolved)
     write_json(folder / "versions.json", versions())
-    return is_stored and (folder / CHECKPOINT).is_file()
+    return resume and is_stored and (folder / CHECKPOINT).is_file()
 
 
 def read_config(folder: Path) -> TrainConfig:
@@ -64,7 +67,8 @@ def _check_same(config: TrainConfig, stored: TrainConfig, folder: Path) -> None:
     differing = [
         f"{key}={mine.get(key)!r} (stored: {theirs.get(key)!r})"
         for key in sorted(mine.keys() | theirs.keys())
-        if mine.get(key) != theirs.get(key) and key.split(".")[0] not in MAY_CHANGE
+        if mine.get(key, _MISSING) != theirs.get(key, _MISSING)
+        and key.split(".")[0] not in MAY_CHANGE
     ]
     if differing:
         raise UserError(

@@ -33,6 +33,7 @@ COLUMNS = {
     "ms_per_step": "{:.2f}",
     "seconds": "{:.2f}",
     "times_the_shortest": "{:.2f}",
+    "times_the_default": "{:.2f} x",
     "speedup": "{:.2f} x",
     "share_of_limit": "{:.0%}",
     "iqr": "{:.3f}",

@@ -50,7 +50,7 @@ def _side_by_side(model: str, num_rows: int, dtype: str, repeats: int) -> list[d
             "n": num_rows,
             "dtype": dtype,
             "steps_per_s": num_rows * STEPS / timings[name].median,
-            "speedup": timing.ratio(timings[name], default),
+            "times_the_default": timing.ratio(timings[name], default),
             **timings[name].as_dict(),
         }
         for name in names

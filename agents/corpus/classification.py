@@ -20,7 +20,8 @@ TOPICS = {
     "Communications": "communications",
 }
 MAX_WORDS = 40
-TEXTS_PER_TOPIC = 120
+TEXTS_PER_TOPIC = 240
+TEXTS_PER_ENTRY = 2
 SUBJECTS = (
     *("The food", "The hotel", "Our guide", "The service", "This film", "The room", "The book"),
     *("The concert", "The museum", "My new phone", "The journey", "The staff", "The garden"),
@@ -50,14 +51,19 @@ def _topics() -> Iterator[dict[str, str]]:
     counts, seen = dict.fromkeys(TOPICS, 0), set()
     for code, entry in countries():
         for section, label in TOPICS.items():
-            for text in itertools.islice(plain_texts(entry.get(section, {})), 40):
-                short = " ".join(re.split(r"(?<=\.) ", text)[0].split()[:MAX_WORDS])
-                if not _is_telling(short) or short in seen or counts[section] == TEXTS_PER_TOPIC:
-                    continue
+            found = (_beginning(text) for text in plain_texts(entry.get(section, {})))
+            new = (text for text in found if _is_telling(text) and text not in seen)
+            left = min(TEXTS_PER_ENTRY, TEXTS_PER_TOPIC - counts[section])
+            for text in itertools.islice(new, left):
                 counts[section] += 1
-                seen.add(short)
+                seen.add(text)
                 split = split_of(f"factbook-{code}", HELD_OUT)
-                yield {"text": short, "label": label, "kind": "topic", "split": split}
+                yield {"text": text, "label": label, "kind": "topic", "split": split}
+
+
+def _beginning(text: str) -> str:
+    """The first sentence, or what of it is short enough."""
+    return " ".join(re.split(r"(?<=\.) ", text)[0].split()[:MAX_WORDS])
 
 
 def _is_telling(text: str) -> bool:

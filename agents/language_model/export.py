@@ -61,7 +61,8 @@ def save_pretrained(
         source = policy.folder / name
         if source.is_file() and source != folder.resolve() / name:
             write_atomically(folder / name, lambda path, source=source: shutil.copy(source, path))
-    settings = {key: value for key, value in model.config.to_dict().items() if value is not None}
+    given = model.config.to_dict()
+    settings = {k: v for k, v in given.items() if v is not None and k != "_name_or_path"}
     write_json(folder / "config.json", settings | {"dtype": "float32"})
     tensors = {
         name: tensor.detach().cpu().float().contiguous()
@@ -80,6 +81,6 @@ def _card(policy: LanguageModelPolicy, folder: Path, story: str) -> str:
         parameters=sum(p.numel() for p in policy.network.parameters()) / 1e6,
         layers=config.n_layer,
         width=config.n_embd,
-        source=policy.folder.name,
+        source=policy.model_name,
         story=story,
     )

@@ -17,6 +17,7 @@ from torch import nn
 from agents.language_model.buffer import check_spaces
 from agents.language_model.network import TrainableGPT2
 from agents.language_model.reader import Reader
+from lm_envs.checks import check_choice
 from lm_envs.model import weights
 from lm_envs.tokenizer import Tokenizer
 
@@ -38,7 +39,7 @@ class LanguageModelPolicy(ActorCriticPolicy):
         model: "embedded", a folder, or a hub name: the weights to begin from.
         temperature: What logits are divided by, when acting and when learning.
         dtype: "float32" or "bfloat16" of the linears in rollouts.
-        bfloat16: Update under bfloat16 autocast; the first ratio is then 1 only to about 0.05.
+        bfloat16: Update under bfloat16 autocast; the first ratio is then 1 only roughly.
         gradient_checkpointing: Update with less memory, in more time.
         arguments: Of `ActorCriticPolicy`.
 
@@ -64,7 +65,11 @@ class LanguageModelPolicy(ActorCriticPolicy):
         **arguments: Any,  # noqa: ANN401 - of ActorCriticPolicy
     ) -> None:
         check_spaces(observation_space, action_space)
-        self._source = {"model": model, "temperature": temperature, "dtype": dtype}
+        check_choice("dtype", dtype, weights.DTYPES)
+        if not temperature > 0.0:
+            raise ValueError(f"Got temperature={temperature!r}; allowed: a number over 0.")
+        self.model_name = model
+        self._temperature, self._dtype = temperature, weights.DTYPES[dtype]
         self._update = {"bfloat16": bfloat16, "gradient_checkpointing": gradient_checkpointing}
         self._readers: OrderedDict[int, Reader] = OrderedDict()
         self._is_stale = True
@@ -73,12 +78,11 @@ class LanguageModelPolicy(ActorCriticPolicy):
 
     def _build(self, lr_schedule: Schedule) -> None:
         """Called once by the base class: network, value head and optimiser."""
-        self.folder = folder = weights.locate(str(self._source["model"]))
+        self.folder = folder = weights.locate(self.model_name)
         self.tokenizer = Tokenizer.from_folder(folder)
-        temperature = float(self._source["temperature"])
         num_words = len(self.tokenizer)
-        self.network = TrainableGPT2(folder, num_words, temperature, **self._update)
-        _check_vocabulary(self.action_space, self.network, str(self._source["model"]))
+        self.network = TrainableGPT2(folder, num_words, self._temperature, **self._update)
+        _check_vocabulary(self.action_space, self.network, self.model_name)
         self.value_net = nn.Linear(self.network.width, 1)
         nn.init.zeros_(self.value_net.weight)
         nn.init.zeros_(self.value_net.bias)
@@ -143,7 +147,7 @@ class LanguageModelPolicy(ActorCriticPolicy):
         assert isinstance(obs, dict)
         if self._is_stale:
             self._readers.clear()
-            self._decoder = self.network.for_decoding(weights.DTYPES[str(self._source["dtype"])])
+            self._decoder = self.network.for_decoding(self._dtype)
             self._is_stale = False
         tokens, lengths = (
             obs[name].cpu().numpy().astype(np.int64) for name in ("tokens", "length")

@@ -44,9 +44,18 @@ def warm_start(
             )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
+        _clip(network, step)
         optimizer.step()
         yield loss.item()
+
+
+def _clip(network: TrainableGPT2, step: int) -> None:
+    norm = torch.nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
+    if not torch.isfinite(norm):
+        raise FloatingPointError(
+            f"Got a gradient of norm {norm.item()} at step {step} of the warm start; the weights "
+            "were not updated with it. Lower warm_start.learning_rate."
+        )
 
 
 def next_word_loss(

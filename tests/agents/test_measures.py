@@ -31,10 +31,15 @@ def test_each_text_is_measured_by_seed_and_prompt():
 
 def test_labels_are_measured_as_labels():
     texts = [transcript(" yes", "yes"), transcript("no", "yes"), transcript("no", "no")]
-    measures = corpus_measures([texts])
-    assert measures["accuracy"] == pytest.approx(2 / 3)
+    measures = corpus_measures([[*texts, transcript("yes", "yes")]])
+    assert measures["accuracy"] == pytest.approx(3 / 4)
     assert measures["precision"] == pytest.approx((1 + 1 / 2) / 2)
     assert "bleu" not in measures
+
+
+def test_a_few_free_texts_are_no_labels():
+    texts = [transcript(f"this is text number {n}", f"this is text number {n}") for n in range(9)]
+    assert "bleu" in corpus_measures([texts])
 
 
 def test_texts_are_measured_together():
