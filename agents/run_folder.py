@@ -14,10 +14,10 @@ import yaml
 from agents.callbacks import CHECKPOINT
 from agents.config import UserError, load_config
 from agents.files import write_json, write_text
-from agents.records import METRICS
 from agents.train_config import TrainConfig
 
 CONFIG = "config.yaml"
+VERSIONS = "versions.json"
 PACKAGES = ("lm_envs", "gymnasium", "stable-baselines3", "torch", "numpy")
 MAY_CHANGE = ("evaluation", "stop_at_reward", "checkpoint_every", "total_timesteps")
 """Keys that may differ when a run goes on; the budget may only be raised."""
@@ -36,7 +36,7 @@ def open_run(config: TrainConfig, folder: Path, *, resume: bool) -> bool:
     """
     if resume and not folder.is_dir():
         raise UserError(f"Got --resume, but there is no run at {folder}; drop it.")
-    if not resume and (folder / METRICS).exists():
+    if not resume and _is_used(folder):
         raise UserError(
             f"Got a run at {folder} already; use --resume to go on with it, or --seed or "
             "--set name=… for another one."
@@ -46,7 +46,7 @@ def open_run(config: TrainConfig, folder: Path, *, resume: bool) -> bool:
         _check_same(config, read_config(folder), folder)
     resolved = yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
     write_text(folder / CONFIG, resolved)
-    write_json(folder / "versions.json", versions())
+    write_json(folder / VERSIONS, versions())
     return resume and is_stored and (folder / CHECKPOINT).is_file()
 
 
@@ -60,6 +60,11 @@ def versions() -> dict[str, str]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     found = {package: version(package) for package in PACKAGES}
     return found | {"python": platform.python_version(), "device": device}
+
+
+def _is_used(folder: Path) -> bool:
+    """Whether a folder holds more than what a run writes before it begins."""
+    return folder.exists() and any(path.name not in (CONFIG, VERSIONS) for path in folder.iterdir())
 
 
 def _check_same(config: TrainConfig, stored: TrainConfig, folder: Path) -> None:

@@ -2,6 +2,7 @@ import csv
 import json
 import shutil
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
@@ -198,8 +199,17 @@ def test_a_target_reward_stops_training(tmp_path):
 
 def test_an_existing_run_is_not_overwritten(tmp_path):
     (tmp_path / "test-s0").mkdir()
+    (tmp_path / "test-s0" / "metrics.jsonl").touch()
     with pytest.raises(UserError, match=r"Got a run at .* already; use --resume"):
         train(CONFIG, tmp_path)
+
+
+def test_a_run_refused_at_its_start_does_not_keep_its_name(tmp_path):
+    """Regression: the folder was claimed before the configuration had been tried."""
+    env = CONFIG.env.model_copy(update={"id": "lm_envs/NextWrd-v0"})
+    with pytest.raises((UserError, gym.error.Error)):
+        train(changed(env=env), tmp_path)
+    assert train(changed(total_timesteps=64), tmp_path)["steps"] >= 64
 
 
 def test_resuming_nothing_is_refused(tmp_path):
