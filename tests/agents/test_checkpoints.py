@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from agents import checkpoints, files
+from agents.config import UserError
 from agents.learner import make_algorithm, make_training_env
-from tests.agents.runs import CONFIG
+from tests.agents.runs import CONFIG, changed
 
 
 @pytest.fixture
@@ -28,6 +29,27 @@ def path(tmp_path, model):
 
 def test_notes_come_back_as_plain_values(model, path):
     assert checkpoints.restore(model, path) == {"seconds": 12.5, "loss": 0.5}
+
+
+def test_an_entropy_coefficient_comes_back(tmp_path):
+    """Regression: it lies outside every network, and was left out of checkpoints."""
+    algorithm = CONFIG.algorithm.model_copy(update={"name": "SAC", "kwargs": {"buffer_size": 9}})
+    env = CONFIG.env.model_copy(update={"kwargs": {"actions": "embedding"}})
+    config = changed(algorithm=algorithm, env=env)
+    learnt, fresh = (make_algorithm(config, make_training_env(config), None) for _ in range(2))
+    with torch.no_grad():
+        learnt.log_ent_coef.fill_(-3.0)
+    learnt.get_env().reset()
+    checkpoints.save(learnt, tmp_path / "c.pt")
+    checkpoints.restore(fresh, tmp_path / "c.pt")
+    assert fresh.log_ent_coef.item() == -3.0
+
+
+def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path):
+    (tmp_path / "c.pt").write_bytes(b"no checkpoint")
+    model = make_algorithm(CONFIG, make_training_env(CONFIG), None)
+    with pytest.raises(UserError, match="Got an unreadable"):
+        checkpoints.restore(model, tmp_path / "c.pt")
 
 
 def test_recent_episodes_come_back(model, path):
