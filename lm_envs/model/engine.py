@@ -125,7 +125,8 @@ class Engine:
             active = np.ones(self.num_rows, bool)
         assert (self.lengths < self.capacity)[active].all(), "a full row cannot grow"
         inputs = np.stack([np.where(active, tokens, 0), self.lengths, active])  # (3, N)
-        live = _round_up(int(self.lengths.max()) + 1, BLOCK)
+        longest = min(int(self.lengths.max()) + 1, self.capacity)  # an inactive row may be full
+        live = _round_up(longest, BLOCK)
         packed = self._step(torch.as_tensor(inputs, device=self._model.device), live)
         self.lengths += active
         self._outputs = self._unpack(_to_host(packed))

@@ -270,3 +270,14 @@ def test_rewards_of_an_earlier_episode_do_not_linger():
     transcript = env.transcripts[0]
     assert transcript.rewards[:-1].tolist() == [0.0, 0.0]
     assert transcript.rewards.sum() == pytest.approx(transcript.scores["reward"])
+
+
+def test_a_full_row_may_rest_while_others_write():
+    """Regression: with a capacity in whole blocks, the attention read past the slots."""
+    env = make(2, "next_step", prompt_tokens=16, max_new_tokens=16, actions="vocabulary")
+    env.reset(seed=0)
+    end = env.tokenizer.end_token
+    env.step(np.array([end, 5]))
+    for _ in range(20):
+        observations, *_ = env.step(np.array([5, 5]))
+    assert np.isfinite(observations).all()
