@@ -16,7 +16,7 @@ import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.config import UserError
-from agents.files import write_atomically
+from lm_envs.files import write_atomically
 from lm_envs.sb3 import LanguageVecEnv
 
 _COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_last_obs", "_last_episode_starts")

@@ -63,8 +63,7 @@ def evaluate(
     if len({config.seed for config in configs}) < len(configs):
         raise UserError("Got a seed twice; each run counts as a seed of its own. Give it once.")
     env = make_evaluation_env(first, split, ROWS)
-    number = env.task.num_examples
-    indices = spread(number, min(episodes, number))  # a prompt twice would narrow the intervals
+    indices = spread(env.task.num_examples, episodes)
     written: Episodes = {AGENT: []}
     for folder, config in zip(folders, configs, strict=True):
         policy = agent_policy(_model(folder, config))

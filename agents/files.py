@@ -1,27 +1,11 @@
-"""Files that are either whole or absent, whatever kills the process.
-
-Owns the temp file, the rename and both fsyncs; every write in this package goes through here.
-"""
+"""Texts, JSON documents and logs as files; every write in this package goes through here."""
 
 import json
-import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Lets `write` fill a temporary file beside `path`, then puts it in the place of `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+from lm_envs.files import write_atomically
 
 
 def write_text(path: Path, text: str) -> None:
@@ -43,12 +27,3 @@ def append_jsonl(path: Path, row: Mapping[str, Any]) -> None:
     """Adds one line to a log."""
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes a rename in a folder outlast a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -59,8 +59,7 @@ class Finetuning:
 
     def judge(self, stage: str) -> None:
         """Writes the held-out prompts and logs how they are."""
-        number = self.held_out.task.num_examples
-        indices = spread(number, min(self.config.evaluation.episodes, number))
+        indices = spread(self.held_out.task.num_examples, self.config.evaluation.episodes)
         greedy = write_texts(self.policy, self.held_out, indices, greedy=True)
         drawn = write_texts(self.policy, self.held_out, indices, greedy=False)
         self.written[stage] = greedy[:NUM_SAMPLES]

@@ -11,7 +11,8 @@ from safetensors.torch import save
 from transformers import GPT2LMHeadModel
 
 from agents.corpus.documents import documents
-from agents.files import write_atomically, write_json, write_text
+from agents.files import write_json, write_text
+from lm_envs.files import write_atomically
 from lm_envs.tokenizer import Tokenizer
 
 NUM_SAMPLES = 10

@@ -10,7 +10,7 @@ mpl.use("Agg")
 
 from matplotlib.figure import Figure
 
-from agents.files import write_atomically
+from lm_envs.files import write_atomically
 
 
 def loss_curve(log: Sequence[dict[str, Any]], path: Path) -> None:

@@ -19,10 +19,11 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from agents.config import UserError, load_config, reported
 from agents.corpus.documents import PARTS
 from agents.corpus.streams import Streams, train_tokenizer
-from agents.files import append_jsonl, write_atomically, write_json
+from agents.files import append_jsonl, write_json
 from agents.model_card import write_model_folder
 from agents.plots import loss_curve
 from agents.pretrain_config import PretrainConfig
+from lm_envs.files import write_atomically
 from lm_envs.tokenizer import Tokenizer
 
 CHECKPOINT = "checkpoint.pt"

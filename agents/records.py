@@ -11,7 +11,8 @@ from typing import Any
 
 from stable_baselines3.common.logger import CSVOutputFormat, Logger, TensorBoardOutputFormat
 
-from agents.files import write_atomically, write_jsonl
+from agents.files import write_jsonl
+from lm_envs.files import write_atomically
 
 METRICS = "metrics.jsonl"
 PROGRESS = "progress.csv"

@@ -18,11 +18,13 @@ def agent_policy(model: BaseAlgorithm) -> Policy:
     return lambda env, observations: model.predict(observations, deterministic=True)[0]
 
 
-def spread(num_examples: int, episodes: int) -> np.ndarray:
-    """`episodes` numbers of examples, evenly spaced; beyond all of them, they repeat."""
-    if episodes <= num_examples:
-        return np.linspace(0, num_examples - 1, episodes).round().astype(np.int64)
-    return np.arange(episodes) % num_examples
+def spread(num_examples: int, most: int) -> np.ndarray:
+    """Up to `most` numbers of examples, evenly spaced; all where there are fewer, none twice.
+
+    An example counted twice would make intervals too narrow.
+    """
+    count = min(most, num_examples)
+    return np.linspace(0, num_examples - 1, count).round().astype(np.int64)
 
 
 def run_episodes(env: LanguageVectorEnv, policy: Policy, indices: np.ndarray) -> list[Transcript]:

@@ -4,7 +4,6 @@ Owns the file's form. Reading executes nothing. Knows nothing of what the arrays
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from lm_envs.checks import check_choice
+from lm_envs.files import write_atomically
 
 _HEADER = "header"
 
@@ -26,16 +26,9 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], header: Mapping[s
         arrays: Numbers or truth values by name.
         header: Plain values that JSON can hold; `kind` says what the arrays are.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     solid = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    try:
-        save_file(solid, temporary, {_HEADER: json.dumps(header, allow_nan=False)})
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    metadata = {_HEADER: json.dumps(header, allow_nan=False)}
+    write_atomically(path, lambda temporary: save_file(solid, temporary, metadata))
 
 
 def read_arrays(path: Path, kinds: Sequence[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

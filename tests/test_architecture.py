@@ -6,6 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 RANK = {
     "lm_envs.checks": 0,
+    "lm_envs.files": 0,
     "lm_envs.transcript": 0,
     "lm_envs.tokenizer": 0,
     "lm_envs.arrays": 1,

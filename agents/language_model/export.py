@@ -9,8 +9,9 @@ from pathlib import Path
 from safetensors.torch import save
 
 from agents import finite
-from agents.files import write_atomically, write_json, write_text
+from agents.files import write_json, write_text
 from agents.language_model.policy import LanguageModelPolicy
+from lm_envs.files import write_atomically
 
 TIED = "lm_head.weight"
 """The output head is the word embeddings; only those are written."""

@@ -6,10 +6,9 @@ Owns the slots and what stands in them. Knows nothing of actions or values.
 import numpy as np
 import torch
 
-from lm_envs.model.cache import BLOCK, Decode, Fill, KVSlots
+from lm_envs.model.cache import Decode, KVSlots, round_up
+from lm_envs.model.engine import read_prompts
 from lm_envs.model.gpt2 import GPT2
-
-PREFILL_MULTIPLE = 16
 
 
 class Reader:
@@ -55,30 +54,19 @@ class Reader:
         is_next = is_same & (grown == 1) & (self._lengths > 0)
         is_new = ~(is_next | (is_same & (grown == 0)))
         if is_new.any():
-            self._fill(np.flatnonzero(is_new), tokens, lengths)
+            rows = np.flatnonzero(is_new)
+            prompts = [tokens[row, : lengths[row]] for row in rows]
+            read_prompts(self._model, self._slots, rows, prompts, self._hidden)
+            self.num_prefilled += len(rows)
         if is_next.any():
             self._append(tokens, lengths, is_next)
         self._tokens, self._lengths = tokens.copy(), lengths.copy()
         return self._hidden.clone()
 
-    def _fill(self, rows: np.ndarray, tokens: np.ndarray, lengths: np.ndarray) -> None:
-        widths = -(-lengths[rows] // PREFILL_MULTIPLE) * PREFILL_MULTIPLE
-        for width in np.unique(widths):
-            some = rows[widths == width]
-            width = min(int(width), tokens.shape[1])
-            ids = torch.as_tensor(tokens[some, :width], device=self._model.device)
-            slots = torch.as_tensor(some, device=ids.device)
-            positions = torch.arange(width, device=ids.device).expand_as(ids).flatten()
-            fill = Fill(self._slots, slots, width)
-            hidden = self._model.forward(ids.flatten(), positions, fill).view(*ids.shape, -1)
-            last = torch.as_tensor(lengths[some] - 1, device=ids.device)
-            self._hidden[slots] = hidden[torch.arange(len(some)), last]
-        self.num_prefilled += len(rows)
-
     def _append(self, tokens: np.ndarray, lengths: np.ndarray, is_next: np.ndarray) -> None:
         """Reads the last token of the rows `is_next`; others write past the end of their text."""
         positions = np.where(is_next, lengths - 1, lengths)
-        live = -(-(int(positions.max()) + 1) // BLOCK) * BLOCK
+        live = round_up(int(positions.max()) + 1)
         last = np.maximum(lengths - 1, 0)
         new = torch.as_tensor(tokens[np.arange(len(tokens)), last], device=self._model.device)
         places = torch.as_tensor(positions, device=new.device)

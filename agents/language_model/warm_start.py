@@ -10,7 +10,7 @@ import torch
 
 from agents.language_model.network import TrainableGPT2
 from agents.language_model.policy import LanguageModelPolicy
-from lm_envs.tasks.task import Example, Task
+from lm_envs.tasks.task import Example, Task, draw
 from lm_envs.tokenizer import Tokenizer
 
 MAX_GRADIENT_NORM = 1.0
@@ -87,7 +87,7 @@ def _draw(
     texts: list[np.ndarray] = []
     starts: list[int] = []
     while len(texts) < batch_size:
-        example = task.example(task.draw(rng))
+        example = draw(task, rng)
         if not len(example.reference):
             raise ValueError(
                 f"Got {type(task).__name__}, which has no references to start from; leave "

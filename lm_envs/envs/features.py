@@ -58,13 +58,13 @@ class TextPool:
     """Mean word embedding of the text, prompt included, times the square root of its length.
 
     Args:
-        model: Whose embeddings are meant.
+        vectors: Of the model's words.
         capacity: C, most tokens in a text.
     """
 
-    def __init__(self, model: GPT2, capacity: int) -> None:
-        self._vectors = TextVectors(model)
-        bound = self._vectors.bound * np.float32(capacity**0.5)
+    def __init__(self, vectors: TextVectors, capacity: int) -> None:
+        self._vectors = vectors
+        bound = vectors.bound * np.float32(capacity**0.5)
         self.bounds: Columns = (-bound, bound)
 
     def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
@@ -76,14 +76,14 @@ class LastWords:
     """Word embeddings of the last tokens of the text, the newest last, zeros before its beginning.
 
     Args:
-        model: Whose embeddings are meant.
+        vectors: Of the model's words.
         count: How many tokens.
     """
 
-    def __init__(self, model: GPT2, count: int) -> None:
-        self._vectors = TextVectors(model)
+    def __init__(self, vectors: TextVectors, count: int) -> None:
+        self._vectors = vectors
         self._count = count
-        bound = np.tile(self._vectors.bound, count)
+        bound = np.tile(vectors.bound, count)
         self.bounds: Columns = (-bound, bound)
 
     def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
@@ -187,8 +187,7 @@ class BudgetLeft:
 
     def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
         """(N, 1)."""
-        drafts = episodes.drafts
-        return 1.0 - drafts.lengths[:, None] / np.float32(drafts.budget)
+        return 1.0 - episodes.counts[:, None] / np.float32(episodes.tokens.shape[1])
 
 
 def repeat_lengths(candidates: np.ndarray, drafts: Drafts) -> np.ndarray:

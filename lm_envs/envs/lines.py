@@ -5,6 +5,7 @@ Owns the lines on offer and their scores. Knows nothing of rewards, or of when a
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import gymnasium as gym
@@ -18,7 +19,7 @@ from lm_envs.tasks.task import Task
 from lm_envs.tokenizer import Tokenizer
 
 MOST_KNOWN = 20_000
-"""Texts whose lines' scores are remembered: the model never changes, so they do not either."""
+"""Texts whose lines' scores are remembered, as are the tokens of lines: neither ever changes."""
 
 
 class LineWriter:
@@ -47,7 +48,8 @@ class LineWriter:
         self._lines: list[list[np.ndarray]] = [[] for _ in range(engine.num_rows)]
         self._scores = LineScores(engine)
         self._engine, self._episodes = engine, episodes
-        self._task, self._tokenizer = task, tokenizer
+        self._task = task
+        self._encode = lru_cache(MOST_KNOWN)(lambda text: tokenizer.encode(f" {text}"))
 
     @property
     def scores(self) -> np.ndarray:
@@ -67,7 +69,7 @@ class LineWriter:
             example, turns = self._episodes.examples[row], self._episodes.turns[row]
             options = self._task.options(example, turns)
             self.is_open[row] = [option.is_open for option in options]
-            self._lines[row] = [self._tokenizer.encode(" " + option.text) for option in options]
+            self._lines[row] = [self._encode(option.text) for option in options]
 
     def restore(self) -> None:
         """Reads every row: between lines, all of a context was read at once."""
@@ -99,8 +101,7 @@ class LineWriter:
         found = []
         for row, lines in enumerate(self._lines):
             right = self._task.solution(episodes.examples[row], episodes.turns[row])
-            tokens = self._tokenizer.encode(f" {right}")
-            is_right = [np.array_equal(line, tokens) for line in lines]
+            is_right = [np.array_equal(line, self._encode(right)) for line in lines]
             found.append(int(np.argmax(is_right)))
         return np.array(found)
 

@@ -27,6 +27,7 @@ from lm_envs.envs.features import (
 from lm_envs.envs.lines import LineWriter
 from lm_envs.model.engine import Outputs
 from lm_envs.model.gpt2 import GPT2
+from lm_envs.model.words import TextVectors
 from lm_envs.tasks.task import Task
 
 
@@ -109,7 +110,8 @@ def make_observation(
     else:
         last = options.get("last", DEFAULT_LAST)
         check_count("last", last)
-        features += [TextPool(model, task.context_tokens), LastWords(model, last)]
+        vectors = TextVectors(model)
+        features += [TextPool(vectors, task.context_tokens), LastWords(vectors, last)]
     return VectorObservation([*features, *_of_actions(acts, task, shows_scores)])
 
 

@@ -20,7 +20,7 @@ from lm_envs.envs.parts import assemble
 from lm_envs.envs.parts import autoreset_mode as autoreset_mode_of
 from lm_envs.model.engine import Outputs
 from lm_envs.model.weights import EMBEDDED
-from lm_envs.tasks.task import Example
+from lm_envs.tasks.task import Example, draw
 from lm_envs.transcript import TRUNCATIONS, Ending, Transcript
 
 RENDER_MODES = ("ansi", "rgb_array")
@@ -335,8 +335,7 @@ class LanguageVectorEnv(VectorEnv):
     def _begin(self, rows: list[int], examples: Sequence[Example | None]) -> None:
         """Starts rows from the given examples; where there is None, the row draws one."""
         for row, pinned in zip(rows, examples, strict=True):
-            drawn = pinned or self.task.example(self.task.draw(self._rngs[row]))
-            self._episodes.begin(row, drawn)
+            self._episodes.begin(row, pinned or draw(self.task, self._rngs[row]))
         if rows:
             self._writer.read(np.array(rows))
             self._over[rows] = False

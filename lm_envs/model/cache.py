@@ -11,6 +11,11 @@ BLOCK = 16
 """Attention reads slots in blocks of this many positions."""
 
 
+def round_up(value: int, multiple: int = BLOCK) -> int:
+    """The smallest multiple that is no less than a value."""
+    return -(-value // multiple) * multiple
+
+
 class KVSlots:
     """Keys and values of N rows, (L, N, H, C, d) each; C is the capacity in whole blocks.
 
@@ -28,7 +33,7 @@ class KVSlots:
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
-        capacity = -(-capacity // BLOCK) * BLOCK
+        capacity = round_up(capacity)
         shape = (num_layers, num_rows, num_heads, capacity, head_size)
         self.keys = torch.zeros(shape, dtype=dtype, device=device)
         self.values = torch.zeros(shape, dtype=dtype, device=device)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from lm_envs.model.cache import BLOCK, Branch, Decode, Fill, KVSlots
+from lm_envs.model.cache import Branch, Decode, Fill, KVSlots, round_up
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.graph import CapturedStep
 from lm_envs.model.head import WordHead, likely_words, log_normaliser
@@ -102,12 +102,8 @@ class Engine:
             rows: (R,) int64 distinct row numbers.
             prompts: R arrays (P,) int64, 1 <= P <= capacity.
         """
-        for part, tokens, lengths in _batches(prompts):
-            slots = torch.as_tensor(rows[part], device=self._model.device)
-            hidden = self._forward(tokens, Fill(self._slots, slots, tokens.shape[1]))
-            last = torch.as_tensor(lengths - 1, device=self._model.device)
-            self._hidden[slots] = hidden[torch.arange(len(part)), last]
-            self.lengths[rows[part]] = lengths
+        read_prompts(self._model, self._slots, rows, prompts, self._hidden)
+        self.lengths[rows] = [len(prompt) for prompt in prompts]
         slots = torch.as_tensor(rows, device=self._model.device)
         packed, self._normaliser[slots] = self._read_out(self._hidden[slots])
         self._outputs = _merge(self._outputs, self._unpack(_to_host(packed)), rows)
@@ -126,7 +122,7 @@ class Engine:
         assert (self.lengths < self.capacity)[active].all(), "a full row cannot grow"
         inputs = np.stack([np.where(active, tokens, 0), self.lengths, active])  # (3, N)
         longest = min(int(self.lengths.max()) + 1, self.capacity)  # an inactive row may be full
-        live = _round_up(longest, BLOCK)
+        live = round_up(longest)
         packed = self._step(torch.as_tensor(inputs, device=self._model.device), live)
         self.lengths += active
         self._outputs = self._unpack(_to_host(packed))
@@ -145,7 +141,7 @@ class Engine:
         scores: list[np.ndarray] = [np.zeros(0)] * len(sequences)
         for part, tokens, lengths in _batches(sequences):
             rows = torch.arange(len(part), device=self._model.device)
-            hidden = self._forward(tokens, Fill(None, rows, tokens.shape[1]))
+            hidden = _read(self._model, tokens, Fill(None, rows, tokens.shape[1]))
             for index, states, length in zip(part, hidden, lengths, strict=True):
                 words = torch.as_tensor(sequences[index][1:], device=self._model.device)
                 logprobs = self._logprobs(states[: length - 1], words).cpu().numpy()
@@ -168,7 +164,7 @@ class Engine:
             For each row and line (T,) float64, nats.
         """
         widest = max(len(line) for options in lines for line in options)
-        width = _round_up(widest, LINE_MULTIPLE)
+        width = round_up(widest, LINE_MULTIPLE)
         step = max(1, TOKENS_PER_PASS // (len(lines[0]) * width))
         scores: list[list[np.ndarray]] = []
         for start in range(0, len(rows), step):
@@ -198,7 +194,7 @@ class Engine:
                 place[: len(line)] = line
         ids, slots = torch.as_tensor(tokens, device=device), torch.as_tensor(rows, device=device)
         lengths = torch.as_tensor(self.lengths[rows], device=device)
-        live = _round_up(int(self.lengths.max()), BLOCK)
+        live = round_up(int(self.lengths.max()))
         positions = lengths[:, None, None] + torch.arange(width, device=device)
         positions = positions.expand_as(ids).clamp(max=self._model.config.n_positions - 1)
         branch = Branch(self._slots, slots, lengths, live, (num_lines, width))
@@ -211,13 +207,6 @@ class Engine:
         logprobs = self._logprobs(states[is_real], ids[is_real]).cpu().numpy()
         parts = np.split(logprobs.astype(np.float64), sizes.ravel().cumsum()[:-1])
         return [parts[row * num_lines : (row + 1) * num_lines] for row in range(len(rows))]
-
-    def _forward(self, tokens: np.ndarray, attend: Fill) -> torch.Tensor:
-        """Hidden states (R, T, D) of R padded sequences."""
-        ids = torch.as_tensor(tokens, device=self._model.device)
-        positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
-        positions = positions.clamp(max=self._model.config.n_positions - 1)  # padding may pass it
-        return self._model.forward(ids.flatten(), positions.flatten(), attend).view(*ids.shape, -1)
 
     def _logprobs(self, hidden: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
         """(T,) log-probabilities of one word after each hidden state, a few rows at a time."""
@@ -271,6 +260,37 @@ class Engine:
         return Outputs(hidden, candidates.astype(np.int64), logprobs, chosen[:, 0])
 
 
+def read_prompts(
+    model: GPT2,
+    slots: KVSlots,
+    rows: np.ndarray,
+    prompts: Sequence[np.ndarray],
+    hidden: torch.Tensor,
+) -> None:
+    """Fills the slots of `rows` from their prompts, a pass for each padded width.
+
+    Args:
+        model: Reads them.
+        slots: Where their keys and values go.
+        rows: (R,) int64 distinct row numbers.
+        prompts: R arrays (P,) int64, P >= 1.
+        hidden: (N, D) float32; the rows' last hidden states go into it.
+    """
+    for part, tokens, lengths in _batches(prompts):
+        chosen = torch.as_tensor(rows[part], device=model.device)
+        states = _read(model, tokens, Fill(slots, chosen, tokens.shape[1]))
+        last = torch.as_tensor(lengths - 1, device=model.device)
+        hidden[chosen] = states[torch.arange(len(part)), last]
+
+
+def _read(model: GPT2, tokens: np.ndarray, attend: Fill) -> torch.Tensor:
+    """Hidden states (R, T, D) of R padded sequences."""
+    ids = torch.as_tensor(tokens, device=model.device)
+    positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
+    positions = positions.clamp(max=model.config.n_positions - 1)  # padding may pass it
+    return model.forward(ids.flatten(), positions.flatten(), attend).view(*ids.shape, -1)
+
+
 def _to_host(packed: torch.Tensor) -> np.ndarray:
     return packed.cpu().numpy()
 
@@ -297,7 +317,3 @@ def _batches(
             for row, index in zip(tokens, part, strict=True):
                 row[: lengths[index]] = sequences[index]
             yield part, tokens, lengths[part]
-
-
-def _round_up(value: int, multiple: int) -> int:
-    return -(-value // multiple) * multiple

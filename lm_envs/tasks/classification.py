@@ -56,7 +56,10 @@ class Classification(LineTask):
         labels = tuple(sorted({row["label"][0] for row in every}))  # of all splits: one action each
         rows = read_rows(dataset, split, names, "classification", {"kind": kind})
         _check_costs(costs or {}, labels)
-        self._costs = {label_of(right): dict(row) for right, row in (costs or {}).items()}
+        self._costs = {
+            label_of(right): {label_of(written): cost for written, cost in row.items()}
+            for right, row in (costs or {}).items()
+        }
         lines = [
             Line(templates.classification(row["text"][0], "", kind)[0], row["label"], labels)
             for row in rows
@@ -76,8 +79,8 @@ class Classification(LineTask):
         if not example.targets:
             return response
         right, written = label_of(example.targets[0]), label_of(turns[-1])
-        costs = {label_of(name): cost for name, cost in self._costs.get(right, {}).items()}
-        return replace(response, marks={COST: costs.get(written, float(written != right))})
+        cost = self._costs.get(right, {}).get(written, float(written != right))
+        return replace(response, marks={COST: cost})
 
 
 def _check_costs(costs: Mapping[str, Mapping[str, float]], labels: Sequence[str]) -> None:

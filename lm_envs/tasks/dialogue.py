@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from lm_envs.checks import check_choice, check_count
 from lm_envs.tasks.customers import (
     COURTESY,
@@ -66,10 +64,6 @@ class Dialogue:
         self._customers = [customer for customer in chosen if split_of(customer) == split]
         self.num_examples = len(self._customers)
         self.num_options = len(replies({}))
-
-    def draw(self, rng: np.random.Generator) -> int:
-        """Number of a random customer."""
-        return int(rng.integers(self.num_examples))
 
     def example(self, index: int) -> Example:
         """A customer's first line; the target is how their wish is granted."""

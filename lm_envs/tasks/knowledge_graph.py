@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from lm_envs.checks import check_choice, check_count
 from lm_envs.tasks.examples import SPLITS, read_rows, split_of
 from lm_envs.tasks.graph import STOP, Fact, FactGraph, Quest
@@ -62,10 +60,6 @@ class KnowledgeGraphQA:
         self._quests = [quest for quest in quests if self._is_in(quest, split)]
         self.num_examples = len(self._quests)
         self.context_tokens = 2 * prompt_tokens + self.max_new_tokens
-
-    def draw(self, rng: np.random.Generator) -> int:
-        """Number of a random question."""
-        return int(rng.integers(self.num_examples))
 
     def example(self, index: int) -> Example:
         """The question of that number, at the start of the walk."""

@@ -65,7 +65,9 @@ class LineTask:
         self.marks = marks
         self.reward = Reward(rewards, marks)
         self._tokenizer = tokenizer
-        self._lines = [line for line in lines if self._fits(line)]
+        options = {text for line in lines for text in line.options}  # many lines share them
+        sizes = {text: len(tokenizer.encode(f" {text}")) for text in options}
+        self._lines = [line for line in lines if self._fits(line, sizes)]
         if not self._lines:
             raise ValueError(
                 f"Got no example whose prompt has at most prompt_tokens={prompt_tokens} tokens and "
@@ -73,10 +75,6 @@ class LineTask:
             )
         self.num_examples = len(self._lines)
         self.num_options = len(self._lines[0].options)
-
-    def draw(self, rng: np.random.Generator) -> int:
-        """Number of a random example."""
-        return int(rng.integers(self.num_examples))
 
     def example(self, index: int) -> Example:
         """The example of that number."""
@@ -105,8 +103,8 @@ class LineTask:
         """The first target."""
         return example.targets[0] if example.targets else ""
 
-    def _fits(self, line: Line) -> bool:
-        longest = max((len(self._tokenizer.encode(f" {text}")) for text in line.options), default=0)
+    def _fits(self, line: Line, sizes: Mapping[str, int]) -> bool:
+        longest = max((sizes[text] for text in line.options), default=0)
         is_short = len(self._tokenizer.encode(line.prompt)) <= self.prompt_tokens
         return is_short and longest <= self.max_new_tokens
 

@@ -55,10 +55,6 @@ class NextWord:
         self._examples: dict[int, Example] = {}
         self.num_examples = len(self._texts)
 
-    def draw(self, rng: np.random.Generator) -> int:
-        """Number of a random passage."""
-        return int(rng.integers(self.num_examples))
-
     def example(self, index: int) -> Example:
         """Beginning and continuation of a passage."""
         if index not in self._examples:

@@ -76,10 +76,6 @@ class Task(Protocol):
     marks: tuple[str, ...]
     reward: Reward
 
-    def draw(self, rng: np.random.Generator) -> int:
-        """Number of a random example."""
-        ...
-
     def example(self, index: int) -> Example:
         """The example of that number, 0 <= index < num_examples."""
         ...
@@ -103,3 +99,8 @@ class Task(Protocol):
     def solution(self, example: Example, turns: Sequence[str]) -> str:
         """The line that a perfect agent would write next; empty where nobody knows."""
         ...
+
+
+def draw(task: Task, rng: np.random.Generator) -> Example:
+    """A random example of a task."""
+    return task.example(int(rng.integers(task.num_examples)))

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from agents import checkpoints, files
+from agents import checkpoints
 from agents.config import UserError
+from agents.files import write_text
 from agents.learner import make_algorithm, make_training_env
+from lm_envs import files
 from tests.agents.runs import CONFIG, changed
 
 
@@ -89,7 +91,7 @@ def test_a_checkpoint_that_holds_code_is_not_run(tmp_path, model):
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "c.txt"
-    files.write_text(path, "old")
+    write_text(path, "old")
 
     def fail(temporary):
         temporary.write_text("ne")
@@ -105,7 +107,7 @@ def test_a_write_reaches_the_folder_too(tmp_path, monkeypatch):
     """Regression: only the file was synchronised, so a power cut could undo the rename."""
     synced = []
     monkeypatch.setattr(files.os, "fsync", lambda number: synced.append(files.os.fstat(number)))
-    files.write_text(tmp_path / "c.txt", "text")
+    write_text(tmp_path / "c.txt", "text")
     assert [status.st_ino for status in synced] == [
         (tmp_path / "c.txt").stat().st_ino,
         tmp_path.stat().st_ino,
@@ -117,7 +119,7 @@ def test_a_kill_during_saves_never_tears_the_checkpoint(tmp_path):
     code = (
         "import sys, torch\n"
         "from pathlib import Path\n"
-        "from agents.files import write_atomically\n"
+        "from lm_envs.files import write_atomically\n"
         "state = {'w': torch.zeros(2_000_000)}\n"
         "print('go', flush=True)\n"
         "while True: write_atomically(Path(sys.argv[1]), lambda p: torch.save(state, p))\n"
