@@ -71,8 +71,8 @@ class Decode:
     ) -> torch.Tensor:
         """Writes (N, H, d) keys and values, returns (N, D).
 
-        Two batched matrix-vector products: on CPU 1.5 to 3 times faster than
-        `scaled_dot_product_attention`, whose kernel is made for many queries.
+        Two batched matrix-vector products, the matrix on the left: on CPU 1.5 to 3 times faster
+        than `scaled_dot_product_attention`, whose kernel is made for many queries.
         """
         _, num_rows, num_heads, capacity, head_size = self._slots.keys.shape
         all_keys, all_values = self._slots.keys[layer], self._slots.values[layer]
@@ -83,7 +83,7 @@ class Decode:
         live_keys = all_keys.view(per_head)[:, : self._live]  # (N H, live, d)
         live_values = all_values.view(per_head)[:, : self._live]
         scaled = (queries * self._scale).reshape(num_rows * num_heads, 1, head_size)
-        scores = torch.bmm(scaled, live_keys.mT).view(num_rows, num_heads, self._live)
+        scores = torch.bmm(live_keys, scaled.mT).view(num_rows, num_heads, self._live)
         weights = (scores + self._bias).softmax(-1).view(num_rows * num_heads, 1, self._live)
         return torch.bmm(weights, live_values).view(num_rows, num_heads * head_size)
 
