@@ -1,7 +1,11 @@
 """Checks at public doors, and how a refusal is worded. Knows nothing of what is checked."""
 
 import difflib
-from collections.abc import Iterable
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -30,6 +34,46 @@ def check_count(name: str, value: object) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise ValueError(f"Got {name}={value!r}; allowed: a whole number, 1 or more.")
+
+
+def check_types(function: Callable[..., Any], arguments: Mapping[str, object]) -> None:
+    """Refuses arguments that are no text, mapping or sequence where the annotations ask for one.
+
+    Numbers and flags are left to the checks that know their range.
+
+    Raises:
+        ValueError: Naming the argument and its annotation.
+    """
+    hints = get_type_hints(function)
+    for name, value in arguments.items():
+        if not _is_of(value, hints[name]):
+            allowed = re.sub(r"\b(\w+\.)+", "", inspect.formatannotation(hints[name]))
+            raise ValueError(f"Got {name}={value!r}; allowed: {allowed}.")
+
+
+def _is_of(value: Any, hint: Any) -> bool:  # noqa: ANN401 - any argument, any annotation
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return any(_is_of(value, part) for part in parts)
+    if origin is Mapping:
+        return isinstance(value, Mapping) and all(
+            _is_of(item, part)
+            for pair in value.items()
+            for item, part in zip(pair, parts, strict=True)
+        )
+    if origin is Sequence:
+        return isinstance(value, (list, tuple)) and all(_is_of(item, parts[0]) for item in value)
+    return isinstance(value, hint) if hint in (str, NoneType) else True
+
+
+def check_number(name: str, value: object) -> None:
+    """Refuses what is no finite number.
+
+    Raises:
+        ValueError: Naming the argument.
+    """
+    if not isinstance(value, (int, float, np.number, np.bool_)) or not np.isfinite(value):
+        raise ValueError(f"Got {name}={value!r}; allowed: a finite number.")
 
 
 def did_you_mean(name: object, allowed: Iterable[str]) -> str:

@@ -94,6 +94,7 @@ class LanguageVecEnv(VecEnv):
             for text, logprob in zip(batched["text"], batched["logprob"].tolist(), strict=True)
         ]
         for row in np.flatnonzero(dones).tolist():
+            self.reset_infos[row] = {"prompt": batched["prompt"][row]}
             infos[row] |= _final_info(batched["final_info"], row)
             infos[row]["terminal_observation"] = batched["final_obs"][row]
             infos[row]["TimeLimit.truncated"] = bool(truncated[row] and not terminated[row])
@@ -178,6 +179,8 @@ def make_language_vec_env(
 
 
 def _batched(env_fns: Sequence[Callable[[], gym.Env]]) -> LanguageVectorEnv:
+    if not env_fns:
+        raise ValueError("Got no functions that make an environment; allowed: one or more.")
     specs = [_spec(make()) for make in env_fns]
     env_id, arguments = specs[0]
     if any(spec != specs[0] for spec in specs):

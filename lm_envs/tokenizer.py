@@ -44,16 +44,17 @@ class Tokenizer:
 
         Raises:
             FileNotFoundError: If the folder holds neither.
+            ValueError: If they cannot be read, or are no byte-level BPE.
         """
-        if (folder / "tokenizer.json").is_file():
-            return cls(tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json")))
-        vocabulary, merges = folder / "vocab.json", folder / "merges.txt"
-        if not (vocabulary.is_file() and merges.is_file()):
-            raise FileNotFoundError(
-                f"Got {folder} without a tokenizer; it must hold tokenizer.json, or vocab.json "
-                "and merges.txt. Save one there with `tokenizer.save_pretrained(folder)`."
-            )
-        return cls(_byte_level(BPE.from_file(str(vocabulary), str(merges))))
+        try:
+            return cls(_backend(folder))
+        except (FileNotFoundError, ValueError):
+            raise
+        except Exception as error:  # of no type: the parser is Rust
+            raise ValueError(
+                f"Got an unreadable tokenizer in {folder} ({error}); save it again with "
+                "`tokenizer.save_pretrained(folder)`."
+            ) from None
 
     def __len__(self) -> int:
         return self._backend.get_vocab_size()
@@ -84,18 +85,38 @@ class Tokenizer:
 
     @cached_property
     def bytes_of(self) -> list[bytes]:
-        """The bytes each id writes; the end-of-text token and ids without a name write none."""
+        """The bytes each id writes; the end-of-text token and ids without a name none."""
         unicode_to_byte = {character: byte for byte, character in _byte_characters().items()}
         table = [b""] * self._num_ids
+        added = self._backend.get_added_tokens_decoder()
         for word, token in self._backend.get_vocab().items():
-            if token != self.end_token:
+            if token in added:  # these stand in the vocabulary as they are written
+                table[token] = word.encode()
+            elif unicode_to_byte.keys() >= set(word):
                 table[token] = bytes(unicode_to_byte[character] for character in word)
+            else:
+                raise ValueError(
+                    f"Got the word {word!r} in a vocabulary; allowed: byte-level BPE, as GPT-2's."
+                )
+        table[self.end_token] = b""
         return table
 
 
 def text_of(written: bytes) -> str:
     """Text of a byte string: invalid bytes become U+FFFD, an unfinished last character waits."""
     return codecs.utf_8_decode(written, "replace", False)[0]
+
+
+def _backend(folder: Path) -> tokenizers.Tokenizer:
+    if (folder / "tokenizer.json").is_file():
+        return tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    vocabulary, merges = folder / "vocab.json", folder / "merges.txt"
+    if not (vocabulary.is_file() and merges.is_file()):
+        raise FileNotFoundError(
+            f"Got {folder} without a tokenizer; it must hold tokenizer.json, or vocab.json "
+            "and merges.txt. Save one there with `tokenizer.save_pretrained(folder)`."
+        )
+    return _byte_level(BPE.from_file(str(vocabulary), str(merges)))
 
 
 def _byte_level(model: BPE) -> tokenizers.Tokenizer:

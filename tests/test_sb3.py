@@ -105,6 +105,20 @@ def test_a_time_limit_of_gymnasium_becomes_the_batchs_own():
     assert all(info["TimeLimit.truncated"] for info in infos)
 
 
+def test_no_functions_are_refused():
+    with pytest.raises(ValueError, match="no functions that make an environment"):
+        LanguageVecEnv([])
+
+
+def test_reset_infos_tell_of_the_episode_that_runs():
+    env = make_language_vec_env(ID, 2, seed=0, max_new_tokens=2)
+    env.reset()
+    for _ in range(2):
+        env.step(np.zeros(2, int))
+    prompts = [transcript.prompt for transcript in env.vector_env.transcripts]
+    assert [info["prompt"] for info in env.reset_infos] == prompts
+
+
 def test_another_environment_is_refused():
     with pytest.raises(ValueError, match=r"Got CartPoleEnv.*Use DummyVecEnv"):
         make_vec_env("CartPole-v1", vec_env_cls=LanguageVecEnv)

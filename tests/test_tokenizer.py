@@ -2,8 +2,10 @@ import json
 
 import numpy as np
 import pytest
+import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers.models import BPE
 
 from lm_envs.model import weights
 from lm_envs.tokenizer import Tokenizer, text_of
@@ -53,3 +55,27 @@ def test_vocabulary_and_merges_give_the_same_ids(tmp_path):
     (tmp_path / "merges.txt").write_text(f"#version: 0.2\n{merges}\n")
     text = "The Congress of the United States, 今天天气不错"
     assert np.array_equal(Tokenizer.from_folder(tmp_path).encode(text), TOKENIZER.encode(text))
+
+
+def test_a_broken_tokenizer_file_is_refused(tmp_path):
+    (tmp_path / "tokenizer.json").write_text('{"model": {}')
+    with pytest.raises(ValueError, match=r"unreadable tokenizer in .*save_pretrained"):
+        Tokenizer.from_folder(tmp_path)
+
+
+def test_added_tokens_are_written_as_they_are(tmp_path):
+    file = tmp_path / "tokenizer.json"
+    file.write_bytes((weights.locate("embedded") / "tokenizer.json").read_bytes())
+    backend = tokenizers.Tokenizer.from_file(str(file))
+    backend.add_tokens(["<two words>"])
+    backend.save(str(file))
+    tokenizer = Tokenizer.from_folder(tmp_path)
+    tokens = tokenizer.encode("a <two words> b")
+    assert len(tokenizer) - 1 in tokens
+    assert tokenizer.decode(tokens) == "a <two words> b"
+
+
+def test_a_vocabulary_of_other_than_bytes_is_refused():
+    backend = tokenizers.Tokenizer(BPE({"a b": 0, "<|endoftext|>": 1}, []))
+    with pytest.raises(ValueError, match="word 'a b' in a vocabulary; allowed: byte-level BPE"):
+        Tokenizer(backend).decode(np.array([0]))

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import gymnasium as gym
 import numpy as np
 
-from lm_envs.checks import check_choice, check_count, did_you_mean
+from lm_envs.checks import check_choice, check_count, check_number, did_you_mean
 from lm_envs.model.engine import Engine, Outputs
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.words import WordSpace
@@ -96,6 +96,8 @@ class VocabularyActions:
     ) -> None:
         if top_k is not None:
             check_count("top_k", top_k)
+        if top_p is not None:
+            check_number("top_p", top_p)
         if top_p is not None and not 0.0 < top_p <= 1.0:
             raise ValueError(f"Got top_p={top_p!r} for actions; allowed: over 0, up to 1.")
         self.num_candidates = min(DEFAULT_K, vocab_size)

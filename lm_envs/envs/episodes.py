@@ -30,6 +30,7 @@ class Episodes:
         contexts: (N, C) int64 ids of the text as the model reads it.
         context_lengths: (N,) int64 tokens in it.
         filled: (N,) int64 how many of them were read at once, as a prompt.
+        told: (N,) int64 how many turns the context tells of; after the last turn, all but one.
         texts: N strings written so far.
         turns: N lists of the lines completed so far.
         examples: What each row writes.
@@ -51,6 +52,7 @@ class Episodes:
         self.contexts = np.zeros((num_rows, task.context_tokens), np.int64)
         self.context_lengths = np.zeros(num_rows, np.int64)
         self.filled = np.zeros(num_rows, np.int64)
+        self.told = np.zeros(num_rows, np.int64)
         self.references = np.zeros((num_rows, budget), np.int64)
         self.reference_counts = np.zeros(num_rows, np.int64)
         self.values = np.zeros(num_rows)
@@ -103,6 +105,7 @@ class Episodes:
         """Replaces the text that the model reads in a row by `context` (P,)."""
         self.contexts[row, : len(context)] = context
         self.context_lengths[row] = self.filled[row] = len(context)
+        self.told[row] = len(self.turns[row])
 
     def write(self, rows: np.ndarray, tokens: np.ndarray, logprobs: np.ndarray) -> None:
         """Appends one token to each of `rows` (R,); tokens and logprobs are (N,)."""
@@ -219,5 +222,13 @@ class Episodes:
 
 _ARRAYS = (
     *("tokens", "logprobs", "rewards", "counts", "steps", "values", "step_logprobs"),
-    *("contexts", "context_lengths", "filled", "references", "reference_counts", "_line_starts"),
+    *(
+        "contexts",
+        "context_lengths",
+        "filled",
+        "told",
+        "references",
+        "reference_counts",
+        "_line_starts",
+    ),
 )

@@ -48,14 +48,17 @@ class Judge:
 
         0 where there is no target; else 1 less the mean cross-entropy of the target's tokens, in
         units of 8 nats, no token counting as worse than that. The target is read as a paraphrase of
-        the draft.
+        the draft; where both are too long for the model, the end of them.
         """
         sequences, starts = [], []
         for row in rows:
             draft, targets = self._episodes.texts[row].strip(), self._episodes.examples[row].targets
             prompt, target = templates.paraphrase(draft, targets[0] if targets else "")
-            starts.append(len(self._tokenizer.encode(prompt)))
-            sequences.append(self._tokenizer.encode(prompt + target.rstrip()))
+            tokens = self._tokenizer.encode(prompt + target.rstrip())
+            kept = tokens[-self._engine.longest :]
+            sequences.append(kept)
+            start = len(self._tokenizer.encode(prompt)) - (len(tokens) - len(kept))
+            starts.append(max(start, 1))  # nothing foretells a first token
         return [
             float(1.0 - values[start:].clip(WORST_LOGPROB, 0.0).mean() / WORST_LOGPROB)
             if len(values) > start

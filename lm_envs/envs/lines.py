@@ -66,8 +66,8 @@ class LineWriter:
         prefill(self._engine, self._episodes, rows)
         require_finite(self._engine.outputs.logprobs)
         for row in rows.tolist():
-            example, turns = self._episodes.examples[row], self._episodes.turns[row]
-            options = self._task.options(example, turns)
+            told = self._episodes.turns[row][: self._episodes.told[row]]
+            options = self._task.options(self._episodes.examples[row], told)
             self.is_open[row] = [option.is_open for option in options]
             self._lines[row] = [self._encode(option.text) for option in options]
 
@@ -76,8 +76,9 @@ class LineWriter:
         self.read(np.arange(self._engine.num_rows))
 
     def write(self, rows: np.ndarray, actions: np.ndarray) -> np.ndarray:
-        """One line each, which is complete."""
-        chosen = [[self._lines[row][actions[row]]] for row in rows]
+        """One line each, which is complete; as much of it as the budget leaves room for."""
+        left = self._task.max_new_tokens - self._episodes.counts
+        chosen = [[self._lines[row][actions[row]][: left[row]]] for row in rows]
         for row, [line], [logprobs] in zip(rows, chosen, self._logprobs(rows, chosen), strict=True):
             self._episodes.write_line(int(row), line, logprobs)
         return np.ones(len(rows), bool)

@@ -52,9 +52,10 @@ class VectorObservation:
 
 
 class TokensObservation:
-    """The ids of the whole text: for policies that are language models.
+    """The ids of the text as the model reads it: for policies that are language models.
 
-    `tokens` (C,) int64, 0 past the end; `length` (1,) int64.
+    `tokens` (C,) int64, 0 past the end; `length` (1,) int64. A line that was chosen is part of it
+    when the task has answered, so not at the end of an episode.
 
     Args:
         vocab_size: V.

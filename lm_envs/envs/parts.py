@@ -10,7 +10,13 @@ from typing import Any
 
 from gymnasium.vector import AutoresetMode
 
-from lm_envs.checks import UnexpectedArgumentError, check_choice, check_count, did_you_mean
+from lm_envs.checks import (
+    UnexpectedArgumentError,
+    check_choice,
+    check_count,
+    check_types,
+    did_you_mean,
+)
 from lm_envs.envs.actions import KINDS, make_actions, read_spec
 from lm_envs.envs.episodes import Episodes
 from lm_envs.envs.lines import LineWriter
@@ -57,6 +63,8 @@ def assemble(
         ValueError: If an argument is not allowed; the message names the allowed values.
     """
     check_choice("task", task, TASKS)
+    own = {"model": model, "device": device, "dtype": dtype}
+    check_types(assemble, own | {"actions": actions, "observation": observation})
     _check_task_options(TASKS[task], task_options)
     check_count("num_envs", num_rows)
     folder = weights.locate(model)
@@ -106,6 +114,7 @@ def _check_task_options(task_class: type, options: Mapping[str, Any]) -> None:
                 f"Got an unexpected keyword argument {name!r}; allowed: the environment's own and "
                 f"{', '.join(allowed)}.{did_you_mean(name, allowed)}"
             )
+    check_types(task_class.__init__, options)
 
 
 def _check_offers(task: Task, name: str) -> None:

@@ -51,7 +51,8 @@ class LanguageVectorEnv(VectorEnv):
             options, such as {"kind": "embeddings", "last": 4}.
         dense: Pay each step how far it raised the value of the text; otherwise pay the whole value
             when the episode ends. The sum over an episode is the same.
-        max_episode_steps: Truncate after this many steps; None leaves it to the task.
+        max_episode_steps: Truncate after this many steps; None leaves it to the task. (Of
+            `gymnasium.make` see `LanguageEnv`.)
         autoreset_mode: "next_step", "same_step" or "disabled", or Gymnasium's enum.
         render_mode: None, "ansi" or "rgb_array".
         task_options: Arguments of the task, such as `dataset`, `split` and `rewards`.
@@ -102,7 +103,7 @@ class LanguageVectorEnv(VectorEnv):
         self._episodes, self._writer = parts.episodes, parts.writer
         self._observation = parts.observation
         self._dense = dense
-        self._max_steps = np.inf if max_episode_steps is None else max_episode_steps
+        self._max_steps = max_episode_steps or np.inf
         self._judge = Judge(self.task, self.engine, self.tokenizer, self._episodes)
         self._over = np.ones(num_envs, bool)  # (N,) True until a row's first reset
         self._has_begun = False
@@ -155,19 +156,29 @@ class LanguageVectorEnv(VectorEnv):
         """Begins a new episode in every row, or in the rows of `options["reset_mask"]`.
 
         Args:
-            seed: Row i draws its examples from seed + i; a list seeds rows one by one.
+            seed: Row i draws its examples from seed + i; a list seeds rows one by one. Rows that
+                do not begin keep their generators.
             options: `reset_mask` (N,) bool; and to pin examples `index` (a number, or (N,)
                 numbers) or `prompt` (a text, or N texts).
+
+        Raises:
+            TypeError: If `reset_mask` is no bool array.
+            ValueError: If an option or the number of seeds is not allowed, or the first reset
+                leaves out rows; nothing has changed then.
         """
         rows, examples = rows_and_pins(
             options or {}, self.num_envs, self.task, self.engine.capacity
         )
-        self._seed(seed)
+        if not self._has_begun and len(rows) < self.num_envs:
+            raise ValueError(
+                f"Got a reset_mask for rows {rows} at the first reset; it begins all "
+                f"{self.num_envs} rows. Leave reset_mask out."
+            )
+        self._seed(seed, rows)
         self._begin(rows, examples)
         self._has_begun = True
         infos: dict[str, Any] = {}
-        for row in rows:
-            infos = self._add_info(infos, {"prompt": self._episodes.prompt(row)}, row)
+        self._add_prompts(infos, rows)
         return self._observe(), infos
 
     def step(
@@ -188,7 +199,7 @@ class LanguageVectorEnv(VectorEnv):
         rewards = self._pay(rows, terminated | truncated)
         infos = self._infos(rows)
         if self.autoreset_mode is AutoresetMode.NEXT_STEP:
-            self._begin_drawn(np.flatnonzero(~active).tolist())
+            self._begin_drawn(np.flatnonzero(~active).tolist(), infos)
         self._over = terminated | truncated
         if self._over.any():
             self._finish(infos)
@@ -215,7 +226,15 @@ class LanguageVectorEnv(VectorEnv):
 
         Keys and values are rebuilt as they were built, one token at a time, so that what follows is
         the same bit for bit.
+
+        Raises:
+            ValueError: If the state is of another number of rows; nothing has changed then.
         """
+        if len(state["over"]) != self.num_envs:
+            raise ValueError(
+                f"Got a state of {len(state['over'])} rows; allowed: {self.num_envs}, as many as "
+                "this environment has."
+            )
         self._episodes.set_state(state["episodes"])
         self._over = np.array(state["over"], bool)
         for rng, generator in zip(self._rngs, state["generators"], strict=True):
@@ -225,16 +244,16 @@ class LanguageVectorEnv(VectorEnv):
         self._judge.values(np.arange(self.num_envs))
         return self._observe()
 
-    def _seed(self, seed: int | Sequence[int | None] | None) -> None:
+    def _seed(self, seed: int | Sequence[int | None] | None, rows: list[int]) -> None:
         if seed is None:
             return
         if isinstance(seed, (int, np.integer)):
             seed = [int(seed) + row for row in range(self.num_envs)]
         if len(seed) != self.num_envs:
             raise ValueError(f"Got {len(seed)} seeds; allowed: one, or {self.num_envs}.")
-        for row, own in enumerate(seed):
-            if own is not None:
-                self._rngs[row] = np.random.default_rng(own)
+        for row in rows:
+            if seed[row] is not None:
+                self._rngs[row] = np.random.default_rng(seed[row])
 
     def _require_begun(self) -> None:
         if not self._has_begun:
@@ -259,7 +278,7 @@ class LanguageVectorEnv(VectorEnv):
             is_complete[place] = response.is_over or is_last
             if not is_complete[place]:
                 context = self.tokenizer.encode(response.context)
-                episodes.fill(row, context[: self.engine.capacity])
+                episodes.fill(row, context[-self.engine.capacity + 1 :])  # room for a word
                 to_read.append(row)
         if to_read:
             self._writer.read(np.array(to_read))
@@ -312,7 +331,8 @@ class LanguageVectorEnv(VectorEnv):
             step_info = {"text": infos["text"][row], "logprob": float(infos["logprob"][row])}
             self._add_info(infos, {"final_info": step_info | self._final_info(row)}, row)
         infos["final_obs"], infos["_final_obs"] = final, self._over.copy()
-        self._begin_drawn(rows)
+        infos["_text"][rows] = infos["_logprob"][rows] = False
+        self._begin_drawn(rows, infos)
 
     def _final_info(self, row: int) -> dict[str, Any]:
         episodes = self._episodes
@@ -329,8 +349,13 @@ class LanguageVectorEnv(VectorEnv):
         is_over = self._episodes.endings[row] is not None
         return self._episodes.transcript(row, self._final_info(row)["scores"] if is_over else {})
 
-    def _begin_drawn(self, rows: list[int]) -> None:
+    def _begin_drawn(self, rows: list[int], infos: dict[str, Any]) -> None:
         self._begin(rows, [None] * len(rows))
+        self._add_prompts(infos, rows)
+
+    def _add_prompts(self, infos: dict[str, Any], rows: list[int]) -> None:
+        for row in rows:
+            self._add_info(infos, {"prompt": self._episodes.prompt(row)}, row)
 
     def _begin(self, rows: list[int], examples: Sequence[Example | None]) -> None:
         """Starts rows from the given examples; where there is None, the row draws one."""

@@ -90,6 +90,11 @@ class Engine:
         return self._outputs
 
     @property
+    def longest(self) -> int:
+        """Most tokens that the model reads at once."""
+        return self._model.config.n_positions
+
+    @property
     def num_bytes(self) -> int:
         """Memory of the KV slots."""
         return self._slots.num_bytes
@@ -138,6 +143,8 @@ class Engine:
         Returns:
             Arrays (T,) float64 in nats, the first entry 0.
         """
+        sizes = [len(sequence) for sequence in sequences]
+        assert all(1 <= size <= self.longest for size in sizes), "the model cannot read so much"
         scores: list[np.ndarray] = [np.zeros(0)] * len(sequences)
         for part, tokens, lengths in _batches(sequences):
             rows = torch.arange(len(part), device=self._model.device)

@@ -15,6 +15,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from lm_envs.checks import check_count
 from lm_envs.model.gpt2 import GPT2, GPT2Config
 
 EMBEDDED = "embedded"
@@ -23,6 +24,7 @@ SHARED_MODELS = 4
 """How many models a process keeps for environments to share."""
 
 _FILES = ("config.json", "model.safetensors", "tokenizer.json", "vocab.json", "merges.txt")
+_SIZES = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head")
 _FIXED_CONFIG = {
     "model_type": "gpt2",
     "activation_function": "gelu_new",
@@ -90,19 +92,25 @@ def _config(path: Path) -> GPT2Config:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"Got no readable GPT-2 configuration at {path}: {error}.") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"Got {type(values).__name__} in {path}; allowed: a JSON object.")
     for key, needed in _FIXED_CONFIG.items():
         if values.get(key, needed) != needed:
             raise ValueError(
                 f"Got {key}={values[key]!r} in {path}; only {key}={needed!r} is supported. "
                 "Use a GPT-2 checkpoint (gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2, …)."
             )
-    width = values["n_embd"]
+    for key in _SIZES:
+        check_count(f"{path}: {key}", values.get(key))
+    width, heads = values["n_embd"], values["n_head"]
+    if width % heads:
+        raise ValueError(f"Got n_embd={width} in {path}; allowed: a multiple of n_head={heads}.")
     return GPT2Config(
         values["vocab_size"],
         values["n_positions"],
         width,
         values["n_layer"],
-        values["n_head"],
+        heads,
         values.get("n_inner") or 4 * width,
         values.get("layer_norm_epsilon", 1e-5),
     )

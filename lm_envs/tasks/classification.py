@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from lm_envs.checks import check_choice
+from lm_envs.checks import check_choice, check_number
 from lm_envs.tasks import templates
 from lm_envs.tasks.examples import SPLITS, column_names, read_rows
 from lm_envs.tasks.line import Line, LineTask
@@ -19,7 +19,8 @@ KINDS = ("topic", "language", "sentiment")
 class Classification(LineTask):
     """Write the label of a text; judged by whether it is right, or by what the mistake costs.
 
-    The task's own score `cost` is 0 for the right label, and for another what `costs` says, or 1.
+    The task's own score `cost` is 0 for a right label, and for another what `costs` says, or 1; the
+    least of them where a text has several right labels.
 
     Args:
         tokenizer: Cuts texts into tokens.
@@ -61,7 +62,7 @@ class Classification(LineTask):
             for right, row in (costs or {}).items()
         }
         lines = [
-            Line(templates.classification(row["text"][0], "", kind)[0], row["label"], labels)
+            Line(templates.classification(row["text"][0], "", kind)[0], row["label"])
             for row in rows
         ]
         super().__init__(
@@ -71,6 +72,7 @@ class Classification(LineTask):
             max_new_tokens=max_new_tokens,
             rewards=DEFAULT_REWARDS if rewards is None else rewards,
             marks=(COST,),
+            labels=labels,
         )
 
     def respond(self, example: Example, turns: Sequence[str]) -> Response:
@@ -78,13 +80,17 @@ class Classification(LineTask):
         response = super().respond(example, turns)
         if not example.targets:
             return response
-        right, written = label_of(example.targets[0]), label_of(turns[-1])
-        cost = self._costs.get(right, {}).get(written, float(written != right))
+        written = label_of(turns[-1])
+        cost = min(self._cost(label_of(right), written) for right in example.targets)
         return replace(response, marks={COST: cost})
+
+    def _cost(self, right: str, written: str) -> float:
+        return self._costs.get(right, {}).get(written, float(written != right))
 
 
 def _check_costs(costs: Mapping[str, Mapping[str, float]], labels: Sequence[str]) -> None:
     for right, row in costs.items():
         check_choice("label in costs", right, labels)
-        for written in row:
+        for written, cost in row.items():
             check_choice("label in costs", written, labels)
+            check_number(f"cost of {written!r} for {right!r}", cost)

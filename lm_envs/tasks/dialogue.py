@@ -60,9 +60,15 @@ class Dialogue:
         self.context_tokens = self.prompt_tokens + max_new_tokens + max_turns * LONGEST_ANSWER
         self.reward = Reward(DEFAULT_REWARDS if rewards is None else rewards, self.marks)
         self._tokenizer = tokenizer
-        chosen = [customer for customer in customers() if customer.wish in (wishes or WISHES)]
+        wanted = WISHES if wishes is None else wishes
+        chosen = [customer for customer in customers() if customer.wish in wanted]
         self._customers = [customer for customer in chosen if split_of(customer) == split]
         self.num_examples = len(self._customers)
+        if not self._customers:
+            raise ValueError(
+                f"Got no customer of wishes={wishes!r} in split {split!r}; allowed: some of "
+                f"{', '.join(WISHES)}."
+            )
         self.num_options = len(replies({}))
 
     def example(self, index: int) -> Example:

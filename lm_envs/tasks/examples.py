@@ -58,6 +58,7 @@ def read_rows(
             continue
         texts = {name: _texts(row, column, place) for name, column in columns.items()}
         own = row.get("split") or split_of(next(iter(texts.values()))[0])
+        check_choice(f"split at {place}", own, SPLITS)
         if split in (own, None):
             found.append(texts)
     if not found:

@@ -43,6 +43,7 @@ class FactGraph:
 
     Attributes:
         relations: Names of all edges, forward and back, in a fixed order.
+        entities: Names of all ends of edges.
     """
 
     def __init__(self, facts: Iterable[Fact]) -> None:
@@ -55,6 +56,7 @@ class FactGraph:
             self._edges[fact.subject, fact.relation] = fact.value
             back.setdefault((fact.value, f"{fact.relation} of"), []).append(fact.subject)
         self._edges |= {edge: found[0] for edge, found in back.items() if len(found) == 1}
+        self.entities = {fact.subject for fact in self._facts} | {f.value for f in self._facts}
         self._neighbours: dict[str, set[str]] = {}
         for (entity, _), there in self._edges.items():
             self._neighbours.setdefault(entity, set()).add(there)
@@ -81,12 +83,17 @@ class FactGraph:
         """Questions that take 1 or 2 edges to answer.
 
         One edge: a fact's own question. Two: the same about "the country" that another fact
-        describes, back to the country and on to the answer.
+        describes, back to the country and on to the answer. Where a relation has several values,
+        edges lead to the last, and there are no questions for the others.
         """
-        if hops == 1:
-            for fact in self._facts:
-                yield Quest(fact.question, fact.subject, (fact.relation,), fact.value)
-            return
+        found = self._direct() if hops == 1 else self._indirect()
+        return (quest for quest in found if self.walk(quest.start, quest.path) == quest.answer)
+
+    def _direct(self) -> Iterator[Quest]:
+        for fact in self._facts:
+            yield Quest(fact.question, fact.subject, (fact.relation,), fact.value)
+
+    def _indirect(self) -> Iterator[Quest]:
         by_subject: dict[str, list[Fact]] = {}
         for fact in self._facts:
             by_subject.setdefault(fact.subject, []).append(fact)

@@ -11,8 +11,6 @@ from lm_envs.tokenizer import Tokenizer
 
 DEFAULT_REWARDS = {"correct": 1.0, "closeness": 0.5, "moves": -0.2}
 HELD_OUT = 0.1
-LONGEST_RELATION = 8
-"""Most tokens in the name of a relation, for the bound on a context."""
 
 
 class KnowledgeGraphQA:
@@ -50,7 +48,6 @@ class KnowledgeGraphQA:
         check_count("max_turns", max_turns)
         check_count("prompt_tokens", prompt_tokens)
         self.prompt_tokens, self.max_turns = prompt_tokens, max_turns
-        self.max_new_tokens = max_turns * LONGEST_RELATION
         self.reward = Reward(DEFAULT_REWARDS if rewards is None else rewards, self.marks)
         self._tokenizer = tokenizer
         self._graph = FactGraph(_facts(dataset))
@@ -59,7 +56,15 @@ class KnowledgeGraphQA:
         quests = [quest for n in ([hops] if hops else [1, 2]) for quest in self._graph.quests(n)]
         self._quests = [quest for quest in quests if self._is_in(quest, split)]
         self.num_examples = len(self._quests)
-        self.context_tokens = 2 * prompt_tokens + self.max_new_tokens
+        if not self._quests:
+            raise ValueError(
+                f"Got no question of hops={hops} in split {split!r} of {dataset} with at most "
+                f"prompt_tokens={prompt_tokens} tokens; raise it, or use another split."
+            )
+        line = max(len(tokenizer.encode(f" {text}\n")) for text in self._lines)
+        place = max(len(tokenizer.encode(f" -> {name}")) for name in self._graph.entities)
+        self.max_new_tokens = max_turns * line
+        self.context_tokens = prompt_tokens + 2 * place + self.max_new_tokens
 
     def example(self, index: int) -> Example:
         """The question of that number, at the start of the walk."""

@@ -23,12 +23,12 @@ class Line:
     Attributes:
         prompt: All the text before it.
         targets: What a reader would hope for, any of them.
-        options: Lines to choose from, one of the targets among them.
+        group: Lines of one group are told apart by the reader's knowledge, not by their kind.
     """
 
     prompt: str
     targets: tuple[str, ...]
-    options: tuple[str, ...] = ()
+    group: str = ""
 
 
 class LineTask:
@@ -36,11 +36,13 @@ class LineTask:
 
     Args:
         tokenizer: Cuts texts into tokens.
-        lines: What there is to write.
-        prompt_tokens: Most tokens in a prompt; examples with longer ones are left out.
+        lines: What there is to write; those whose prompt or first target is too long are left out.
+        prompt_tokens: Most tokens in a prompt.
         max_new_tokens: Budget of an episode.
         rewards: Weight of each score.
         marks: Names of the task's own scores.
+        labels: Lines to choose from in every example; default the first target among those of other
+            examples.
 
     Raises:
         ValueError: If an argument is out of range, or no example is short enough.
@@ -57,6 +59,7 @@ class LineTask:
         max_new_tokens: int,
         rewards: Mapping[str, float],
         marks: tuple[str, ...] = (),
+        labels: Sequence[str] = (),
     ) -> None:
         check_count("prompt_tokens", prompt_tokens)
         check_count("max_new_tokens", max_new_tokens)
@@ -65,16 +68,15 @@ class LineTask:
         self.marks = marks
         self.reward = Reward(rewards, marks)
         self._tokenizer = tokenizer
-        options = {text for line in lines for text in line.options}  # many lines share them
-        sizes = {text: len(tokenizer.encode(f" {text}")) for text in options}
-        self._lines = [line for line in lines if self._fits(line, sizes)]
+        self._lines = [line for line in lines if self._fits(line)]
         if not self._lines:
             raise ValueError(
                 f"Got no example whose prompt has at most prompt_tokens={prompt_tokens} tokens and "
-                f"whose options have at most max_new_tokens={max_new_tokens}; raise them."
+                f"whose target has at most max_new_tokens={max_new_tokens}; raise them."
             )
+        self._options = [tuple(labels)] * len(self._lines) if labels else _choices(self._lines)
         self.num_examples = len(self._lines)
-        self.num_options = len(self._lines[0].options)
+        self.num_options = len(self._options[0])
 
     def example(self, index: int) -> Example:
         """The example of that number."""
@@ -92,8 +94,7 @@ class LineTask:
 
     def options(self, example: Example, turns: Sequence[str]) -> Sequence[Option]:
         """The example's options; those of the first example for a caller's own prompt."""
-        line = self._lines[max(example.index, 0)]
-        return [Option(text) for text in line.options]
+        return [Option(text) for text in self._options[max(example.index, 0)]]
 
     def respond(self, example: Example, turns: Sequence[str]) -> Response:
         """The line is all there is to write."""
@@ -103,33 +104,37 @@ class LineTask:
         """The first target."""
         return example.targets[0] if example.targets else ""
 
-    def _fits(self, line: Line, sizes: Mapping[str, int]) -> bool:
-        longest = max((sizes[text] for text in line.options), default=0)
+    def _fits(self, line: Line) -> bool:
         is_short = len(self._tokenizer.encode(line.prompt)) <= self.prompt_tokens
-        return is_short and longest <= self.max_new_tokens
+        return (
+            is_short and len(self._tokenizer.encode(f" {line.targets[0]}")) <= self.max_new_tokens
+        )
 
 
-def with_distractors(
-    targets: Sequence[tuple[str, ...]], groups: Sequence[str]
-) -> list[tuple[str, ...]]:
-    """Options for each target: the first of its texts among `NUM_OPTIONS` of the same group.
+def _choices(lines: Sequence[Line]) -> list[tuple[str, ...]]:
+    """Options for each line: its first target among first targets of other lines of its group.
 
-    The others are targets of other examples; which ones, and in which order they stand, depends on
-    the example's place alone. Groups with too few different texts borrow from all.
+    There are `NUM_OPTIONS` everywhere, or as many fewer as it takes for all lines to have the same
+    number. Which they are, and in which order they stand, depends on the line's place alone. Groups
+    with too few different texts borrow from all.
     """
-    pools: dict[str, list[str]] = {}
-    for texts, group in zip(targets, groups, strict=True):
-        pools.setdefault(group, []).append(texts[0])
-    everything = sorted({texts[0] for texts in targets})
-    unique = {group: sorted(set(pool)) for group, pool in pools.items()}
+    texts: dict[str | None, set[str]] = {None: {line.targets[0] for line in lines}}
+    for line in lines:
+        texts.setdefault(line.group, set()).add(line.targets[0])
+    pools = {group: sorted(members) for group, members in texts.items()}
+    size = min(NUM_OPTIONS - 1, min(_num_others(texts[None], line) for line in lines))
     options = []
-    for number, (texts, group) in enumerate(zip(targets, groups, strict=True)):
+    for number, line in enumerate(lines):
+        has_enough = _num_others(texts[line.group], line) >= size
+        pool = pools[line.group if has_enough else None]
         rng = np.random.default_rng((0, number))
-        others = [text for text in unique[group] if text not in texts]
-        if len(others) < NUM_OPTIONS - 1:
-            others = [text for text in everything if text not in texts]
-        size = min(NUM_OPTIONS - 1, len(others))
-        chosen = [others[place] for place in rng.permutation(len(others))[:size]]
-        chosen.insert(int(rng.integers(size + 1)), texts[0])
+        drawn = rng.choice(len(pool), min(size + len(line.targets), len(pool)), replace=False)
+        chosen = [pool[place] for place in drawn if pool[place] not in line.targets][:size]
+        chosen.insert(int(rng.integers(size + 1)), line.targets[0])
         options.append(tuple(chosen))
     return options
+
+
+def _num_others(texts: set[str], line: Line) -> int:
+    """How many of some texts are no targets of a line."""
+    return len(texts) - len(texts.intersection(line.targets))

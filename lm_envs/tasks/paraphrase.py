@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from lm_envs.checks import check_choice
 from lm_envs.tasks import templates
 from lm_envs.tasks.examples import column_names, read_rows
-from lm_envs.tasks.line import Line, LineTask, with_distractors
+from lm_envs.tasks.line import Line, LineTask
 from lm_envs.tokenizer import Tokenizer
 
 DEFAULT_REWARDS = {"chrf": 1.0, "exact_match": 0.0}
@@ -44,12 +44,9 @@ class Paraphrase(LineTask):
         names = column_names(columns, "text", "target")
         where = {"language": language} if language else {}
         rows = read_rows(dataset, split, names, "paraphrase", where)
-        targets = [row["target"] for row in rows]
-        groups = ["zh" if target[0][0] > "\u2e80" else "en" for target in targets]
-        options = with_distractors(targets, groups)
         lines = [
-            Line(templates.paraphrase(row["text"][0], "")[0], row["target"], choices)
-            for row, choices in zip(rows, options, strict=True)
+            Line(templates.paraphrase(row["text"][0], "")[0], row["target"], _language(row))
+            for row in rows
         ]
         super().__init__(
             tokenizer,
@@ -58,3 +55,7 @@ class Paraphrase(LineTask):
             max_new_tokens=max_new_tokens,
             rewards=DEFAULT_REWARDS if rewards is None else rewards,
         )
+
+
+def _language(row: Mapping[str, tuple[str, ...]]) -> str:
+    return "zh" if row["target"][0][0] > "\u2e80" else "en"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from lm_envs.checks import check_choice
 from lm_envs.tasks import templates
 from lm_envs.tasks.examples import column_names, read_rows
-from lm_envs.tasks.line import Line, LineTask, with_distractors
+from lm_envs.tasks.line import Line, LineTask
 from lm_envs.tokenizer import Tokenizer
 
 DEFAULT_REWARDS = {"token_f1": 1.0, "exact_match": 0.0}
@@ -45,12 +45,7 @@ class QuestionAnswering(LineTask):
         if mode == "closed_book":
             del names["context"]
         rows = read_rows(dataset, split, names, "facts")
-        answers = [row["answer"] for row in rows]
-        kinds = [_kind(row["question"][0]) for row in rows]
-        lines = [
-            Line(_prompt(row), row["answer"], options)
-            for row, options in zip(rows, with_distractors(answers, kinds), strict=True)
-        ]
+        lines = [Line(_prompt(row), row["answer"], _kind(row["question"][0])) for row in rows]
         super().__init__(
             tokenizer,
             lines,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from lm_envs.checks import check_choice
 from lm_envs.tasks import templates
 from lm_envs.tasks.examples import column_names, read_rows
-from lm_envs.tasks.line import Line, LineTask, with_distractors
+from lm_envs.tasks.line import Line, LineTask
 from lm_envs.tokenizer import Tokenizer
 
 DEFAULT_REWARDS = {"chrf": 1.0, "bleu": 0.0, "exact_match": 0.0}
@@ -52,11 +52,9 @@ class Translation(LineTask):
         names = column_names(columns, "source", "target")
         where = {"pair": pair} | ({"kind": kind} if kind else {})
         rows = read_rows(dataset, split, names, "translation", where)
-        targets = [row["target"] for row in rows]
-        options = with_distractors(targets, [pair] * len(targets))
         lines = [
-            Line(templates.translation(row["source"][0], "", pair)[0], row["target"], choices)
-            for row, choices in zip(rows, options, strict=True)
+            Line(templates.translation(row["source"][0], "", pair)[0], row["target"])
+            for row in rows
         ]
         super().__init__(
             tokenizer,

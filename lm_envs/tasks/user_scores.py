@@ -5,10 +5,9 @@ The only module that imports code by a path a caller wrote. Knows nothing of wha
 
 import importlib
 import inspect
-import math
 from collections.abc import Sequence
 
-from lm_envs.checks import did_you_mean
+from lm_envs.checks import check_number, did_you_mean
 from lm_envs.tasks.text_scores import TEXT_SCORES, TextFunction
 from lm_envs.tasks.words import normalised
 
@@ -31,17 +30,16 @@ def load_score(source: str | TextFunction) -> TextFunction:
     def score(text: str, references: Sequence[str]) -> float:
         if not text.strip():
             return 0.0
-        value = float(function(normalised(text), [normalised(r) for r in references]))
-        if not math.isfinite(value):
-            raise ValueError(f"Got {value} from score {name!r}; allowed: a finite number.")
-        return value
+        value = function(normalised(text), [normalised(r) for r in references])
+        check_number(f"value of score {name!r}", value)
+        return float(value)
 
     return score
 
 
 def _imported(path: str) -> TextFunction:
     module_name, colon, function_name = path.partition(":")
-    if not (module_name and colon and function_name):
+    if not (module_name and colon and function_name) or path.startswith("."):
         hint = did_you_mean(path, TEXT_SCORES)
         raise ValueError(f"Got score {path!r}; allowed: 'package.module:function'.{hint}")
     try:

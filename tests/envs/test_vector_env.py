@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -205,6 +207,13 @@ def test_bad_reset_options_are_refused_and_change_nothing(options, message):
         ({"num_envs": 0}, "num_envs=0; allowed: a whole number"),
         ({"dense": "yes"}, "dense='yes'; allowed: True, False"),
         ({"render_mode": "gif"}, "render_mode='gif'; allowed: None, 'ansi', 'rgb_array'"),
+        ({"actions": None}, r"actions=None; allowed: str \| Mapping\[str, Any\]"),
+        ({"observation": 3}, r"observation=3; allowed: str \| Mapping\[str, Any\]"),
+        ({"model": None}, "model=None; allowed: str"),
+        ({"dtype": ["float32"]}, r"dtype=\['float32'\]; allowed: str"),
+        ({"dataset": 3}, "dataset=3; allowed: str"),
+        ({"rewards": "fluency"}, r"rewards='fluency'; allowed: Mapping\[str, float\] \| None"),
+        ({"actions": {"kind": "vocabulary", "top_p": "x"}}, "top_p='x'; allowed: a finite number"),
     ],
 )
 def test_bad_arguments_are_refused(options, message):
@@ -281,3 +290,81 @@ def test_a_full_row_may_rest_while_others_write():
     for _ in range(20):
         observations, *_ = env.step(np.array([5, 5]))
     assert np.isfinite(observations).all()
+
+
+def test_seeds_reach_only_the_rows_that_begin():
+    env, other = make(2), make(2)
+    for each in (env, other):
+        each.reset(seed=0)
+    mask = np.array([True, False])
+    env.reset(seed=5, options={"reset_mask": mask})
+    other.reset(options={"reset_mask": mask})
+    _, infos = env.reset()
+    _, others = other.reset()
+    assert infos["prompt"][0] != others["prompt"][0]
+    assert infos["prompt"][1] == others["prompt"][1]
+
+
+def test_the_first_reset_begins_every_row():
+    env = make(2)
+    with pytest.raises(ValueError, match=r"rows \[0\] at the first reset; it begins all 2 rows"):
+        env.reset(options={"reset_mask": np.array([True, False])})
+    env.reset(seed=0)
+
+
+def test_a_state_of_another_number_of_rows_is_refused_and_changes_nothing():
+    env, other = make(2), make(3)
+    env.reset(seed=0)
+    other.reset(seed=0)
+    before = snapshot(env)
+    with pytest.raises(ValueError, match="a state of 3 rows; allowed: 2"):
+        env.set_state(other.get_state())
+    assert snapshot(env) == before
+
+
+@pytest.mark.parametrize("mode", ["next_step", "same_step"])
+def test_a_row_that_begins_by_itself_reports_its_prompt(mode):
+    env = make(2, mode, max_new_tokens=2)
+    env.reset(seed=0)
+    infos = {}
+    for _ in range(3 if mode == "next_step" else 2):
+        *_, infos = env.step(np.zeros(2, np.int64))
+    assert infos["_prompt"].all()
+    assert list(infos["prompt"]) == [transcript.prompt for transcript in env.transcripts]
+    assert not infos["_text"].any()
+
+
+def test_a_chosen_line_is_cut_to_what_the_budget_leaves():
+    env = gym.make_vec(
+        "lm_envs/Dialogue-v0", num_envs=2, max_new_tokens=12, autoreset_mode="disabled"
+    ).unwrapped
+    env.reset(seed=0)
+    terminated = np.zeros(2, bool)
+    while not terminated.any():
+        _, _, terminated, _, infos = env.step(np.zeros(2, np.int64))
+    assert list(infos["ending"]) == ["budget"] * 2
+    assert [len(transcript.tokens) for transcript in env.transcripts] == [12, 12]
+
+
+def test_a_long_conversation_is_read_from_its_end():
+    env = gym.make_vec("lm_envs/Dialogue-v0", max_turns=5, actions="top_k").unwrapped
+    env.reset(seed=0)
+    newline = int(env.tokenizer.encode("\n")[0])
+    env.engine.capacity = 60
+    for _ in range(4):
+        env._episodes.write(np.array([0]), np.array([newline]), np.zeros(1))
+        env._respond(np.array([0]), np.array([True]))
+    size = int(env._episodes.context_lengths[0])
+    assert size == 59
+    assert env.tokenizer.decode(env._episodes.contexts[0, :size]).endswith("Agent:")
+
+
+def test_the_cross_entropy_of_what_is_too_long_for_the_model_reads_its_end():
+    env = make(1, rewards={"cross_entropy": 1.0}, max_new_tokens=230)
+    env.reset(options={"prompt": "Once upon a time"})
+    long = "word " * 200
+    env._episodes.texts[0] = long
+    env._episodes.examples[0] = replace(env._episodes.examples[0], targets=(long,))
+    short = env._judge._target_likelihoods(np.array([0]))
+    env._episodes.texts[0] = "Something else entirely. " + long
+    assert env._judge._target_likelihoods(np.array([0])) == short

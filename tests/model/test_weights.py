@@ -70,6 +70,26 @@ def test_a_checkpoint_that_is_not_gpt2_is_refused(folder, changes):
         weights.load(folder)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_embd": None}, r"config\.json: n_embd=None; allowed: a whole number"),
+        ({"n_layer": "2"}, r"config\.json: n_layer='2'; allowed: a whole number"),
+        ({"n_head": 5}, r"n_embd=\d+ in .*; allowed: a multiple of n_head=5"),
+    ],
+)
+def test_a_shape_that_no_gpt2_has_is_refused(folder, changes, message):
+    change_config(folder, **changes)
+    with pytest.raises(ValueError, match=message):
+        weights.load(folder)
+
+
+def test_a_configuration_that_is_no_object_is_refused(folder):
+    (folder / "config.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"Got list in .*config\.json; allowed: a JSON object"):
+        weights.load(folder)
+
+
 def test_nan_weights_are_refused(folder):
     change_tensors(folder, lambda tensors: tensors["transformer.h.1.ln_1.weight"].fill_(torch.nan))
     with pytest.raises(ValueError, match=r"NaN or infinite values in 'h\.1\.ln_1\.weight'"):

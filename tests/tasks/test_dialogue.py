@@ -87,6 +87,11 @@ def test_an_unknown_wish_is_refused():
         Dialogue(Tokenizer.from_folder(locate(EMBEDDED)), wishes=["refund"])
 
 
+def test_nobody_to_serve_is_refused():
+    with pytest.raises(ValueError, match=r"no customer of wishes=\[\].*some of return"):
+        Dialogue(Tokenizer.from_folder(locate(EMBEDDED)), wishes=[])
+
+
 def test_each_wish_needs_all_its_slots():
     assert {customer.wish for customer in customers()} == set(WISHES)
     for customer in customers():

@@ -57,6 +57,7 @@ def test_the_end_of_text_in_a_file_is_kept_as_characters(tmp_path):
         ("a.csv", "text,split\na,b,c\n", "line 2 with more or fewer cells"),
         ("a.txt", b"fine\nbad \xff\n", "no UTF-8 at .*line 2; save the file as UTF-8"),
         ("a.jsonl", '{"text": "x", "split": "test"}\n', "no text in split 'train'"),
+        ("a.jsonl", '{"text": "x", "split": "dev"}\n', "split at .*line 1='dev'; allowed: 'train'"),
     ],
 )
 def test_bad_files_are_refused_by_line(tmp_path, name, content, message):

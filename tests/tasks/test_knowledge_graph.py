@@ -1,8 +1,11 @@
 """The graph of facts, and walking through it."""
 
+import json
+
 import pytest
 
 from lm_envs.model.weights import EMBEDDED, locate
+from lm_envs.tasks.examples import split_of
 from lm_envs.tasks.graph import Fact, FactGraph
 from lm_envs.tasks.knowledge_graph import KnowledgeGraphQA
 from lm_envs.tokenizer import Tokenizer
@@ -42,6 +45,37 @@ def test_two_edges_ask_about_the_country_that_a_fact_describes():
         "Bangkok",
     )
     assert not any("euros" in question for question in quests)
+
+
+def test_a_relation_with_several_values_is_asked_for_the_one_it_leads_to():
+    two = [*FACTS, Fact("Thailand", "capital", "Krung Thep", "What is the capital of Thailand?")]
+    graph = FactGraph(two)
+    answers = [quest.answer for quest in graph.quests(1) if "capital" in quest.path]
+    assert answers == ["Krung Thep"]
+    for quest in [*graph.quests(1), *graph.quests(2)]:
+        assert graph.walk(quest.start, quest.path) == quest.answer
+
+
+def test_long_names_fit_into_budget_and_context(tmp_path):
+    relation = "the name of the largest city in the north of the country"
+    row = {"subject": "Oz", "relation": relation, "answer": "Emerald City on the far river"}
+    path = tmp_path / "facts.jsonl"
+    path.write_text(json.dumps(row | {"question": "Which city?", "split": "train"}))
+    tokenizer = Tokenizer.from_folder(locate(EMBEDDED))
+    task = KnowledgeGraphQA(tokenizer, dataset=str(path), split=split_of("Which city?", 0.1))
+    turns = [relation, f"{relation} of"] * 3
+    for count in range(1, task.max_turns):
+        written = sum(len(tokenizer.encode(f" {turn}")) for turn in turns[: count + 1])
+        context = tokenizer.encode(task.respond(task.example(0), turns[:count]).context)
+        assert written <= task.max_new_tokens
+        assert len(context) + task.max_new_tokens - written <= task.context_tokens
+
+
+def test_a_split_without_questions_is_refused():
+    with pytest.raises(ValueError, match=r"no question of hops=2 in split 'test'.*raise it"):
+        KnowledgeGraphQA(
+            Tokenizer.from_folder(locate(EMBEDDED)), hops=2, split="test", prompt_tokens=3
+        )
 
 
 def test_a_walk_stays_where_there_is_no_edge():

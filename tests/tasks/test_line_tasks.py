@@ -7,7 +7,7 @@ import pytest
 
 from lm_envs.model.weights import EMBEDDED, locate
 from lm_envs.tasks.classification import Classification
-from lm_envs.tasks.line import with_distractors
+from lm_envs.tasks.line import Line, LineTask
 from lm_envs.tasks.paraphrase import Paraphrase
 from lm_envs.tasks.question_answering import QuestionAnswering
 from lm_envs.tasks.translation import Translation
@@ -65,11 +65,41 @@ def test_the_right_option_stands_anywhere(tokenizer):
     assert (np.abs(shares - 0.25) < 0.06).all()
 
 
-def test_distractors_are_of_the_same_group_where_there_are_enough():
-    targets = [(text,) for text in "abcdexy"]
-    options = with_distractors(targets, ["one"] * 5 + ["two"] * 2)
+def offered(tokenizer, lines):
+    task = LineTask(
+        tokenizer, lines, prompt_tokens=8, max_new_tokens=4, rewards={"exact_match": 1.0}
+    )
+    examples = [task.example(index) for index in range(task.num_examples)]
+    options = [[option.text for option in task.options(example, [])] for example in examples]
+    return task, options
+
+
+def test_distractors_are_of_the_same_group_where_there_are_enough(tokenizer):
+    groups = ["one"] * 5 + ["two"] * 2
+    lines = [Line("?", (text,), group) for text, group in zip("abcdexy", groups, strict=True)]
+    _, options = offered(tokenizer, lines)
     assert all(set(row) <= set("abcde") for row in options[:5])
     assert all(len(row) == 4 for row in options)
+
+
+def test_rows_with_several_answers_are_offered_as_many_lines_as_others(tokenizer):
+    lines = [
+        Line("?", ("a",)),
+        Line("?", ("b", "c", "d")),
+        Line("?", ("c", "a")),
+        Line("?", ("d",)),
+    ]
+    task, options = offered(tokenizer, lines)
+    assert [len(set(row)) for row in options] == [task.num_options] * 4
+    for line, row in zip(lines, options, strict=True):
+        assert len(set(row) & set(line.targets)) == 1
+
+
+def test_an_example_too_long_to_write_is_left_out_alone(tokenizer):
+    long = "one two three four five six seven"
+    task, options = offered(tokenizer, [Line("?", (text,)) for text in ("a", "b", long)])
+    assert task.num_examples == 2
+    assert all(set(row) == {"a", "b"} for row in options)
 
 
 def test_a_context_holds_the_answer(tokenizer):
@@ -117,6 +147,20 @@ def test_a_mistake_costs_what_was_said_or_one(tokenizer, right, written, cost):
     examples = map(task.example, range(task.num_examples))
     example = next(example for example in examples if example.targets == (right,))
     assert task.respond(example, [written]).marks == {"cost": cost}
+
+
+def test_a_text_with_several_right_labels_costs_the_least_of_them(tokenizer, tmp_path):
+    rows = [{"text": "So so.", "label": ["good", "bad"]}, {"text": "Fine.", "label": "good"}]
+    path = write(tmp_path, [row | {"split": "train"} for row in rows])
+    task = Classification(tokenizer, dataset=path)
+    assert task.respond(task.example(0), ["bad"]).marks == {"cost": 0.0}
+    assert task.respond(task.example(1), ["bad"]).marks == {"cost": 1.0}
+
+
+@pytest.mark.parametrize("cost", [float("nan"), "5", None])
+def test_a_cost_that_is_no_number_is_refused(tokenizer, cost):
+    with pytest.raises(ValueError, match=r"cost of 'positive' for 'negative'=.*a finite number"):
+        Classification(tokenizer, kind="sentiment", costs={"negative": {"positive": cost}})
 
 
 @pytest.mark.parametrize(

@@ -35,9 +35,9 @@ def test_an_empty_text_scores_zero_whatever_it_says():
     assert load_score(lambda text, references: 5.0)("  ", ["a"]) == 0.0
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("value", [math.nan, math.inf, "0.5", None, [1.0]])
 def test_a_value_that_is_no_finite_number_is_refused(value):
-    with pytest.raises(ValueError, match=r"Got (nan|inf) from score .*; allowed: a finite number"):
+    with pytest.raises(ValueError, match=r"Got value of score .*; allowed: a finite number"):
         load_score(lambda text, references: value)("text", [])
 
 
@@ -46,6 +46,7 @@ def test_a_value_that_is_no_finite_number_is_refused(value):
     [
         ("blue", r"allowed: 'package.module:function'\. Did you mean 'bleu'\?"),
         (":brevity", "allowed: 'package.module:function'"),
+        (".scores:brevity", "allowed: 'package.module:function'"),
         ("my_own_scores:", "allowed: 'package.module:function'"),
         ("no_such_module_here:f", "no module 'no_such_module_here'; install it, or put its folder"),
         ("my_own_scores:brevty", r"no such name in my_own_scores\. Did you mean 'brevity'\?"),
