@@ -96,6 +96,7 @@ class LanguageVecEnv(VecEnv):
         for row in np.flatnonzero(dones).tolist():
             self.reset_infos[row] = {"prompt": batched["prompt"][row]}
             infos[row] |= _final_info(batched["final_info"], row)
+            self.reset_infos[row] = {"prompt": batched["prompt"][row]}
             infos[row]["terminal_observation"] = batched["final_obs"][row]
             infos[row]["TimeLimit.truncated"] = bool(truncated[row] and not terminated[row])
             infos[row]["episode"] = {
@@ -114,8 +115,9 @@ class LanguageVecEnv(VecEnv):
 
     def set_state(self, state: dict[str, Any]) -> Observations:
         """Returns to a state of `get_state`; the observations there."""
+        observations = self.vector_env.set_state(state["rows"])
         self._returns[:], self._lengths[:] = state["returns"], state["lengths"]
-        return self.vector_env.set_state(state["rows"])
+        return observations
 
     def close(self) -> None:
         """Closes the environment."""
@@ -208,7 +210,8 @@ def _spec(env: gym.Env) -> tuple[str, dict[str, Any]]:
     while isinstance(layer, gym.Wrapper):
         is_monitor = isinstance(layer, Monitor) and layer.results_writer is None
         if isinstance(layer, gym.wrappers.TimeLimit):
-            arguments["max_episode_steps"] = layer._max_episode_steps
+            limit = layer._max_episode_steps
+            arguments["max_steps"] = min(limit, arguments.get("max_steps") or limit)
         elif not (is_monitor or isinstance(layer, _CHECKS)):
             raise ValueError(
                 f"Got an environment wrapped in {type(layer).__name__}, which a batch cannot "

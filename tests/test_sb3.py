@@ -28,10 +28,11 @@ def test_both_ways_to_make_it_give_the_same_environment():
 
 
 def test_the_batch_says_what_dummy_vec_env_says():
-    options = {"max_new_tokens": 5, "max_episode_steps": 4}
+    options = {"max_new_tokens": 5, "max_steps": 4}
     batch = make_language_vec_env(ID, 3, seed=1, **options)
     plain = make_vec_env(lambda: NextWordEnv(**options), 3, seed=1)
     np.testing.assert_allclose(batch.reset(), plain.reset(), rtol=0, atol=2e-5)
+    assert batch.reset_infos == plain.reset_infos
     rng = np.random.default_rng(0)
     for _ in range(15):
         actions = rng.integers(0, 16, 3)
@@ -40,6 +41,7 @@ def test_the_batch_says_what_dummy_vec_env_says():
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=2e-5)
         assert np.array_equal(rewards, other_rewards)
         assert np.array_equal(dones, other_dones)
+        assert batch.reset_infos == plain.reset_infos
         for row in np.flatnonzero(dones):
             info, other = infos[row], other_infos[row]
             assert set(info) == set(other)
@@ -117,6 +119,18 @@ def test_reset_infos_tell_of_the_episode_that_runs():
         env.step(np.zeros(2, int))
     prompts = [transcript.prompt for transcript in env.vector_env.transcripts]
     assert [info["prompt"] for info in env.reset_infos] == prompts
+
+
+def test_a_state_of_other_rows_is_refused_and_changes_nothing():
+    """Regression: returns were taken over before the rows were looked at."""
+    env, other = make_language_vec_env(ID, 2, seed=0), make_language_vec_env(ID, 3, seed=0)
+    env.reset()
+    other.reset()
+    env.step(np.zeros(2, int))
+    before = env.get_state()
+    with pytest.raises(ValueError, match="Got a state"):
+        env.set_state(other.get_state())
+    assert env.get_state()["returns"].tolist() == before["returns"].tolist()
 
 
 def test_another_environment_is_refused():

@@ -35,7 +35,7 @@ class DialogueEnv(LanguageEnv):
 
     ## Episode End
     Terminates when the customer is content, after `max_turns`, at the end of text, or when
-    `max_new_tokens` are written. Truncates after `max_episode_steps`; and, written word by word,
+    `max_new_tokens` are written. Truncates after `max_steps`; and, written word by word,
     when the model's context is full, which takes turns of more than 20 words: of a longer
     conversation only its end is read.
 
@@ -44,7 +44,7 @@ class DialogueEnv(LanguageEnv):
     `scores`.
 
     ## Arguments
-    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_episode_steps`,
+    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_steps`,
     `render_mode` as in `LanguageVectorEnv`; `split`, `wishes`, `max_turns`, `max_new_tokens`,
     `rewards` as in `lm_envs.tasks.dialogue.Dialogue`.
 

@@ -14,10 +14,6 @@ class LanguageEnv(gym.Env[Any, Any]):
     """A `gymnasium.Env` view of a one-row `LanguageVectorEnv`, whose arguments it takes.
 
     The render mode "human" prints the text to the terminal, each word coloured by its reward.
-
-    `gymnasium.make(id, max_episode_steps=n)` does not reach this class: Gymnasium's own `TimeLimit`
-    cuts the episode from outside, so there is no `ending` and no `scores` then, and with
-    `dense=False` no pay. `gymnasium.make_vec` does pass it on.
     """
 
     metadata = {  # noqa: RUF012 - Gymnasium's name and type

@@ -191,6 +191,20 @@ class Episodes:
             "endings": list(self.endings),
         }
 
+    def check_state(self, state: dict[str, Any]) -> None:
+        """Refuses a state of `get_state` that is not of rows and texts as long as these.
+
+        Raises:
+            ValueError: Naming what differs.
+        """
+        for name in _ARRAYS:
+            got, allowed = np.shape(state[name]), getattr(self, name).shape
+            if got != allowed:
+                raise ValueError(
+                    f"Got a state whose {name} has shape {got}; allowed: {allowed}. Restore it in "
+                    "an environment made with the same num_envs, task and arguments."
+                )
+
     def set_state(self, state: dict[str, Any]) -> None:
         """Returns to what `get_state` gave."""
         for name in _ARRAYS:

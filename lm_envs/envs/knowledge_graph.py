@@ -40,14 +40,14 @@ class KnowledgeGraphQAEnv(LanguageEnv):
     A question drawn from the split, at its first entity; `reset(options={"index": 3})` pins one.
 
     ## Episode End
-    Terminates when the agent stops, or after `max_turns`. Truncates after `max_episode_steps`.
+    Terminates when the agent stops, or after `max_turns`. Truncates after `max_steps`.
 
     ## Information
     As in `lm_envs/NextWord-v0`: `prompt`, `text`, `logprob`; at the end `reference`, `ending` and
     `scores`.
 
     ## Arguments
-    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_episode_steps`,
+    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_steps`,
     `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `hops`, `max_turns`,
     `prompt_tokens`, `rewards` as in `lm_envs.tasks.knowledge_graph.KnowledgeGraphQA`.
 

@@ -40,8 +40,9 @@ class NextWordEnv(LanguageEnv):
 
     ## Episode End
     Terminates at the end of text, or when `max_new_tokens` are written. Truncates when the model's
-    context is full (only with a pinned prompt longer than `prompt_tokens`) or after
-    `max_episode_steps`.
+    context is full (only with a pinned prompt longer than `prompt_tokens`) or after `max_steps`.
+    `gymnasium.make(..., max_episode_steps=n)` wraps the environment in Gymnasium's `TimeLimit`,
+    which cuts from outside: no `ending` and no `scores`, and no reward with `dense=False`.
 
     ## Information
     `reset`: `prompt`. Every step: `text` so far and `logprob` of the word just written, nats. At
@@ -49,7 +50,7 @@ class NextWordEnv(LanguageEnv):
     sum `reward`.
 
     ## Arguments
-    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_episode_steps`,
+    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_steps`,
     `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `column`, `prompt_tokens`,
     `max_new_tokens`, `rewards` as in `lm_envs.tasks.next_word.NextWord`.
 

@@ -1,7 +1,7 @@
-"""The options of `reset`: which rows, and which examples. Checked before anything is changed."""
+"""The arguments of `reset`: which rows, seeds and examples. Checked before anything is changed."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -33,6 +33,31 @@ def rows_and_pins(
     return rows, [None] * len(rows)
 
 
+def seeds_of_rows(seed: int | Sequence[int | None] | None, num_rows: int) -> np.ndarray:
+    """Seeds (N,) of N rows, whole numbers or None: seed + row of a number, or one by one.
+
+    Raises:
+        ValueError: If they are not as many as rows, or one is no whole number, 0 or more.
+    """
+    if _is_seed(seed):
+        seeds = [None if seed is None else seed + row for row in range(num_rows)]
+    else:
+        seeds = list(seed) if isinstance(seed, Iterable) else []
+    if len(seeds) != num_rows or not all(map(_is_seed, seeds)):
+        raise ValueError(
+            f"Got seed={seed!r}; allowed: None, a whole number, 0 or more, or {num_rows} of them."
+        )
+    return np.array(seeds, object)
+
+
+def _is_seed(value: object) -> TypeGuard[int | None]:
+    return value is None or (_is_whole(value) and value >= 0)
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
 def _mask(mask: Any, num_rows: int) -> np.ndarray:  # noqa: ANN401 - a caller's value
     if mask is None:
         return np.ones(num_rows, bool)
@@ -55,8 +80,7 @@ def _spread(value: Any, num_rows: int, name: str) -> list[Any]:  # noqa: ANN401 
 
 
 def _indexed(index: Any, row: int, task: Task) -> Example:  # noqa: ANN401 - a caller's value
-    is_whole = isinstance(index, (int, np.integer)) and not isinstance(index, bool)
-    if not is_whole or not 0 <= index < task.num_examples:
+    if not _is_whole(index) or not 0 <= index < task.num_examples:
         raise ValueError(
             f"Got index {index!r} for row {row}; allowed: 0 to {task.num_examples - 1}."
         )

@@ -109,6 +109,11 @@ def _check_task_options(task_class: type, options: Mapping[str, Any]) -> None:
     parameters = inspect.signature(task_class).parameters.values()
     allowed = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
     for name in options:
+        if name == "max_episode_steps":
+            raise UnexpectedArgumentError(
+                "Got max_episode_steps, which gymnasium.make keeps for a limit from outside; use "
+                "max_steps, which ends and scores the episode."
+            )
         if name not in allowed:
             raise UnexpectedArgumentError(  # in Python's words: TorchRL looks for them
                 f"Got an unexpected keyword argument {name!r}; allowed: the environment's own and "

@@ -33,14 +33,14 @@ class QuestionAnsweringEnv(LanguageEnv):
 
     ## Episode End
     Terminates at the end of text, at the end of the line, or when `max_new_tokens` are written;
-    with choices after one line. Truncates after `max_episode_steps`.
+    with choices after one line. Truncates after `max_steps`.
 
     ## Information
     As in `lm_envs/NextWord-v0`: `prompt`, `text`, `logprob`; at the end `reference`, `ending` and
     `scores`.
 
     ## Arguments
-    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_episode_steps`,
+    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_steps`,
     `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `mode`, `columns`, `prompt_tokens`,
     `max_new_tokens`, `rewards` as in `lm_envs.tasks.question_answering.QuestionAnswering`.
 

@@ -15,7 +15,7 @@ from gymnasium.vector.utils import batch_space
 from lm_envs import rendering
 from lm_envs.checks import check_choice, check_count
 from lm_envs.envs.judge import Judge
-from lm_envs.envs.options import rows_and_pins
+from lm_envs.envs.options import rows_and_pins, seeds_of_rows
 from lm_envs.envs.parts import assemble
 from lm_envs.envs.parts import autoreset_mode as autoreset_mode_of
 from lm_envs.model.engine import Outputs
@@ -51,8 +51,8 @@ class LanguageVectorEnv(VectorEnv):
             options, such as {"kind": "embeddings", "last": 4}.
         dense: Pay each step how far it raised the value of the text; otherwise pay the whole value
             when the episode ends. The sum over an episode is the same.
-        max_episode_steps: Truncate after this many steps; None leaves it to the task. (Of
-            `gymnasium.make` see `LanguageEnv`.)
+        max_steps: Truncate after this many steps; None leaves it to the task. Gymnasium's own
+            `max_episode_steps` cuts from outside instead: nothing is reported or paid for that.
         autoreset_mode: "next_step", "same_step" or "disabled", or Gymnasium's enum.
         render_mode: None, "ansi" or "rgb_array".
         task_options: Arguments of the task, such as `dataset`, `split` and `rewards`.
@@ -79,15 +79,15 @@ class LanguageVectorEnv(VectorEnv):
         actions: str | Mapping[str, Any] = "top_k",
         observation: str | Mapping[str, Any] = "hidden",
         dense: bool = True,
-        max_episode_steps: int | None = None,
+        max_steps: int | None = None,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
         **task_options: Any,  # noqa: ANN401 - the task's own arguments
     ) -> None:
         check_choice("render_mode", render_mode, (None, *RENDER_MODES))
         check_choice("dense", dense, (True, False))
-        if max_episode_steps is not None:
-            check_count("max_episode_steps", max_episode_steps)
+        if max_steps is not None:
+            check_count("max_steps", max_steps)
         self.autoreset_mode = autoreset_mode_of(autoreset_mode)
         parts = assemble(
             num_envs,
@@ -103,7 +103,7 @@ class LanguageVectorEnv(VectorEnv):
         self._episodes, self._writer = parts.episodes, parts.writer
         self._observation = parts.observation
         self._dense = dense
-        self._max_steps = max_episode_steps or np.inf
+        self._max_steps = np.inf if max_steps is None else max_steps
         self._judge = Judge(self.task, self.engine, self.tokenizer, self._episodes)
         self._over = np.ones(num_envs, bool)  # (N,) True until a row's first reset
         self._has_begun = False
@@ -162,24 +162,23 @@ class LanguageVectorEnv(VectorEnv):
                 numbers) or `prompt` (a text, or N texts).
 
         Raises:
-            TypeError: If `reset_mask` is no bool array.
-            ValueError: If an option or the number of seeds is not allowed, or the first reset
-                leaves out rows; nothing has changed then.
+            gymnasium.error.ResetNeeded: If the first reset leaves out rows.
+            ValueError: If a seed or an option is not allowed; nothing has changed then.
         """
         rows, examples = rows_and_pins(
             options or {}, self.num_envs, self.task, self.engine.capacity
         )
         if not self._has_begun and len(rows) < self.num_envs:
-            raise ValueError(
-                f"Got a reset_mask for rows {rows} at the first reset; it begins all "
-                f"{self.num_envs} rows. Leave reset_mask out."
+            raise gym.error.ResetNeeded(
+                f"Got a reset_mask of rows {rows} before the first reset(); call reset() without "
+                "one first."
             )
-        self._seed(seed, rows)
+        for row, own in zip(rows, seeds_of_rows(seed, self.num_envs)[rows], strict=True):
+            if own is not None:
+                self._rngs[row] = np.random.default_rng(own)
         self._begin(rows, examples)
         self._has_begun = True
-        infos: dict[str, Any] = {}
-        self._add_prompts(infos, rows)
-        return self._observe(), infos
+        return self._observe(), self._add_prompts({}, rows)
 
     def step(
         self, actions: np.ndarray
@@ -224,17 +223,13 @@ class LanguageVectorEnv(VectorEnv):
     def set_state(self, state: dict[str, Any]) -> Observations:
         """Returns to a state of `get_state`; the observations there (N, ...).
 
-        Keys and values are rebuilt as they were built, one token at a time, so that what follows is
-        the same bit for bit.
+        Keys and values are rebuilt as they were built: what follows is the same bit for bit.
 
         Raises:
-            ValueError: If the state is of another number of rows; nothing has changed then.
+            ValueError: If the state is of an environment with other rows or arguments; nothing has
+                changed then.
         """
-        if len(state["over"]) != self.num_envs:
-            raise ValueError(
-                f"Got a state of {len(state['over'])} rows; allowed: {self.num_envs}, as many as "
-                "this environment has."
-            )
+        self._episodes.check_state(state["episodes"])
         self._episodes.set_state(state["episodes"])
         self._over = np.array(state["over"], bool)
         for rng, generator in zip(self._rngs, state["generators"], strict=True):
@@ -243,17 +238,6 @@ class LanguageVectorEnv(VectorEnv):
         self._has_begun = True
         self._judge.values(np.arange(self.num_envs))
         return self._observe()
-
-    def _seed(self, seed: int | Sequence[int | None] | None, rows: list[int]) -> None:
-        if seed is None:
-            return
-        if isinstance(seed, (int, np.integer)):
-            seed = [int(seed) + row for row in range(self.num_envs)]
-        if len(seed) != self.num_envs:
-            raise ValueError(f"Got {len(seed)} seeds; allowed: one, or {self.num_envs}.")
-        for row in rows:
-            if seed[row] is not None:
-                self._rngs[row] = np.random.default_rng(seed[row])
 
     def _require_begun(self) -> None:
         if not self._has_begun:
@@ -353,9 +337,11 @@ class LanguageVectorEnv(VectorEnv):
         self._begin(rows, [None] * len(rows))
         self._add_prompts(infos, rows)
 
-    def _add_prompts(self, infos: dict[str, Any], rows: list[int]) -> None:
+    def _add_prompts(self, infos: dict[str, Any], rows: list[int]) -> dict[str, Any]:
+        """Infos with what the episodes of `rows`, which begin now, start from."""
         for row in rows:
-            self._add_info(infos, {"prompt": self._episodes.prompt(row)}, row)
+            infos = self._add_info(infos, {"prompt": self._episodes.prompt(row)}, row)
+        return infos
 
     def _begin(self, rows: list[int], examples: Sequence[Example | None]) -> None:
         """Starts rows from the given examples; where there is None, the row draws one."""

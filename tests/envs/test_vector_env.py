@@ -31,6 +31,46 @@ def test_reset_mask_leaves_other_rows_alone():
     assert after[1][1] == ""
 
 
+def test_a_seed_with_a_mask_seeds_the_rows_of_the_mask_only():
+    """Regression: rows outside of the mask drew other examples afterwards."""
+    env, untouched = make(2), make(2)
+    for each in (env, untouched):
+        each.reset(seed=0)
+    first = np.array([True, False])
+    env.reset(seed=100, options={"reset_mask": first})
+    seeded = env.transcripts[0].prompt
+    for each in (env, untouched):
+        each.reset(options={"reset_mask": ~first})
+    assert env.transcripts[1].prompt == untouched.transcripts[1].prompt
+    untouched.reset(seed=100)
+    assert seeded == untouched.transcripts[0].prompt
+
+
+@pytest.mark.parametrize("env_id", [ID, "lm_envs/Dialogue-v0"])
+@pytest.mark.parametrize("mode", ["disabled", "next_step", "same_step"])
+def test_the_first_reset_has_to_begin_every_row(env_id, mode):
+    """Regression: rows that had never begun were shown, which crashed where lines are chosen."""
+    env = gym.make_vec(env_id, num_envs=2, autoreset_mode=mode).unwrapped
+    with pytest.raises(gym.error.ResetNeeded, match=r"reset_mask of rows \[1\] before the first"):
+        env.reset(options={"reset_mask": np.array([False, True])})
+    with pytest.raises(gym.error.ResetNeeded, match="before the first"):
+        env.step(np.zeros(2, int))
+    env.reset(options={"reset_mask": np.ones(2, bool)})
+    env.step(np.zeros(2, int))
+
+
+@pytest.mark.parametrize("mode", ["next_step", "same_step"])
+def test_a_row_that_begins_by_itself_says_its_prompt(mode):
+    """Regression: only `reset` reported the prompt."""
+    env = make(2, mode, max_new_tokens=2)
+    env.reset(seed=0)
+    for _ in range(3 if mode == "next_step" else 2):
+        *_, infos = env.step(np.zeros(2, int))
+    assert infos["prompt"].tolist() == [t.prompt for t in env.transcripts]
+    assert infos["_prompt"].all()
+    assert not infos["_text"].any()
+
+
 def test_rewards_of_an_episode_add_up_to_the_value_of_its_text():
     dense, sparse = make(mode="same_step"), make(mode="same_step", dense=False)
     rng = np.random.default_rng(0)
@@ -74,9 +114,9 @@ def test_writing_the_end_of_text_terminates():
 
 def test_a_step_limit_truncates_and_the_budget_terminates():
     for options, expected in (
-        ({"max_episode_steps": 3}, ("time_limit", False, True)),
+        ({"max_steps": 3}, ("time_limit", False, True)),
         ({"max_new_tokens": 3}, ("budget", True, False)),
-        ({"max_new_tokens": 3, "max_episode_steps": 3}, ("budget", True, False)),
+        ({"max_new_tokens": 3, "max_steps": 3}, ("budget", True, False)),
     ):
         env = make(1, **options)
         env.reset(seed=0)
@@ -84,6 +124,22 @@ def test_a_step_limit_truncates_and_the_budget_terminates():
             assert not np.any(env.step(np.array([0]))[2:4])
         _, _, terminated, truncated, infos = env.step(np.array([0]))
         assert (infos["ending"][0], terminated[0], truncated[0]) == expected
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_a_step_limit_scores_and_pays_a_single_environment_as_it_does_a_batch(dense):
+    """Regression: `max_episode_steps` was Gymnasium's TimeLimit in one and the batch's in other."""
+    options = {"max_steps": 3, "dense": dense}
+    batch, single = make(1, **options), gym.make(ID, max_new_tokens=8, **options)
+    batch.reset(seed=0)
+    single.reset(seed=0)
+    for _ in range(3):
+        _, rewards, terminated, truncated, infos = batch.step(np.array([1]))
+        _, reward, was_terminated, was_truncated, info = single.step(1)
+        assert (rewards[0], terminated[0], truncated[0]) == (reward, was_terminated, was_truncated)
+    assert (infos["ending"][0], info["ending"], was_truncated) == ("time_limit", "time_limit", True)
+    assert info["scores"]["reward"] == infos["scores"]["reward"][0] != 0
+    assert reward != 0
 
 
 def test_a_full_context_truncates():
@@ -132,6 +188,19 @@ def test_what_follows_a_restored_state_is_the_same_bit_for_bit():
         assert np.array_equal(mine, theirs)
         assert np.array_equal(rewards, other_rewards)
     assert observations.shape == env.observation_space.shape
+
+
+@pytest.mark.parametrize("options", [{"num_envs": 3}, {"max_new_tokens": 9}])
+def test_a_state_of_another_shape_is_refused_and_changes_nothing(options):
+    """Regression: the environment was left with some of the state's arrays."""
+    env, other = make(), make(**options)
+    env.reset(seed=0)
+    other.reset(seed=1)
+    before, outputs = snapshot(env), env.outputs
+    with pytest.raises(ValueError, match=r"Got a state whose tokens has shape \(\d, \d\); allowed"):
+        env.set_state(other.get_state())
+    assert snapshot(env) == before
+    assert env.outputs is outputs
 
 
 def test_observations_are_fresh_arrays():
@@ -185,6 +254,16 @@ def test_bad_reset_options_are_refused_and_change_nothing(options, message):
     assert snapshot(env) == before
 
 
+@pytest.mark.parametrize("seed", [[1], -1, 1.5, "abcd", [0, 1, 2, "a"]])
+def test_a_bad_seed_is_refused_and_changes_nothing(seed):
+    env = make()
+    env.reset(seed=0)
+    before = env.get_state()["generators"]
+    with pytest.raises(ValueError, match=r"Got seed=.*allowed: None, a whole number, 0 or more"):
+        env.reset(seed=seed)
+    assert env.get_state()["generators"] == before
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -203,7 +282,8 @@ def test_bad_reset_options_are_refused_and_change_nothing(options, message):
         ({"actions": {"kind": "top_k", "k": 10**5}}, "up to the vocabulary, 6144"),
         ({"observation": "pixels"}, "observation kind='pixels'; allowed: 'hidden'"),
         ({"split": "dev"}, "split='dev'"),
-        ({"max_episode_steps": 0}, "max_episode_steps=0; allowed: a whole number"),
+        ({"max_steps": 0}, "max_steps=0; allowed: a whole number"),
+        ({"max_episode_steps": 3}, "gymnasium.make keeps for a limit from outside; use max_steps"),
         ({"num_envs": 0}, "num_envs=0; allowed: a whole number"),
         ({"dense": "yes"}, "dense='yes'; allowed: True, False"),
         ({"render_mode": "gif"}, "render_mode='gif'; allowed: None, 'ansi', 'rgb_array'"),
@@ -290,48 +370,6 @@ def test_a_full_row_may_rest_while_others_write():
     for _ in range(20):
         observations, *_ = env.step(np.array([5, 5]))
     assert np.isfinite(observations).all()
-
-
-def test_seeds_reach_only_the_rows_that_begin():
-    env, other = make(2), make(2)
-    for each in (env, other):
-        each.reset(seed=0)
-    mask = np.array([True, False])
-    env.reset(seed=5, options={"reset_mask": mask})
-    other.reset(options={"reset_mask": mask})
-    _, infos = env.reset()
-    _, others = other.reset()
-    assert infos["prompt"][0] != others["prompt"][0]
-    assert infos["prompt"][1] == others["prompt"][1]
-
-
-def test_the_first_reset_begins_every_row():
-    env = make(2)
-    with pytest.raises(ValueError, match=r"rows \[0\] at the first reset; it begins all 2 rows"):
-        env.reset(options={"reset_mask": np.array([True, False])})
-    env.reset(seed=0)
-
-
-def test_a_state_of_another_number_of_rows_is_refused_and_changes_nothing():
-    env, other = make(2), make(3)
-    env.reset(seed=0)
-    other.reset(seed=0)
-    before = snapshot(env)
-    with pytest.raises(ValueError, match="a state of 3 rows; allowed: 2"):
-        env.set_state(other.get_state())
-    assert snapshot(env) == before
-
-
-@pytest.mark.parametrize("mode", ["next_step", "same_step"])
-def test_a_row_that_begins_by_itself_reports_its_prompt(mode):
-    env = make(2, mode, max_new_tokens=2)
-    env.reset(seed=0)
-    infos = {}
-    for _ in range(3 if mode == "next_step" else 2):
-        *_, infos = env.step(np.zeros(2, np.int64))
-    assert infos["_prompt"].all()
-    assert list(infos["prompt"]) == [transcript.prompt for transcript in env.transcripts]
-    assert not infos["_text"].any()
 
 
 def test_a_chosen_line_is_cut_to_what_the_budget_leaves():
