@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from lm_envs.envs.interpreter import READ, WRITE, Interpreter
 from lm_envs.envs.vector_env import LanguageVectorEnv, Observations
+from lm_envs.tasks.words import plain_words
 
 Policy = Callable[[LanguageVectorEnv, Observations], np.ndarray]
 """Actions (N,) for an environment and its observations (N, ...)."""
@@ -58,6 +60,20 @@ def oracle() -> Policy:
     return lambda env, observations: env.solutions()
 
 
+def wait(k: int) -> Policy:
+    """Of an interpreter: to stay k source words ahead of the words written.
+
+    Source: Ma et al. 2019, https://arxiv.org/abs/1810.08398 (wait-k).
+    """
+
+    def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
+        assert isinstance(env.writer, Interpreter)
+        written = np.array([len(plain_words(transcript.text)) for transcript in env.transcripts])
+        return np.where(env.writer.heard < k + written, READ, WRITE)
+
+    return act
+
+
 BASELINES: dict[str, Callable[[int], Policy]] = {
     "random": uniform,
     "greedy": lambda seed: greedy(),
@@ -66,6 +82,13 @@ BASELINES: dict[str, Callable[[int], Policy]] = {
     "top-p 0.9": lambda seed: top_p(0.9, seed),
 }
 """Every baseline by name, made from a seed."""
+
+WAITING: dict[str, Callable[[int], Policy]] = {
+    "wait-1": lambda seed: wait(1),
+    "wait-2": lambda seed: wait(2),
+    "wait-3": lambda seed: wait(3),
+}
+"""Baselines of an interpreter, whose greedy policy is to hear everything first."""
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

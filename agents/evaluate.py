@@ -16,7 +16,7 @@ from rich.table import Table
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents import checkpoints, plots
-from agents.baselines import BASELINES, oracle
+from agents.baselines import BASELINES, WAITING, oracle
 from agents.callbacks import CHECKPOINT
 from agents.config import UserError, reported
 from agents.files import write_json, write_text
@@ -25,15 +25,17 @@ from agents.measures import corpus_measures, text_measures, zero_variance_share
 from agents.report import evaluation_page
 from agents.rollouts import agent_policy, run_episodes, spread
 from agents.run_folder import read_config, versions
-from agents.search import best_of_n
+from agents.search import beam, best_of_n
 from agents.statistics import mean_interval
 from agents.train import inline
 from agents.train_config import TrainConfig
+from lm_envs.envs.interpreter import Interpreter
 from lm_envs.transcript import Transcript
 
 AGENT, ORACLE = "agent", "oracle"
 SAMPLED = "sampling"
 SEARCH_SAMPLES, SEARCH_TEMPERATURE = 4, 0.7
+BEAMS = 4
 ROWS = 64
 BASELINE_SEEDS = 3
 
@@ -50,7 +52,8 @@ def evaluate(
         folders: Of the runs.
         split: Whose prompts.
         episodes: Most prompts; all of the split where it has fewer.
-        search: Also the best of a few samples by their reward.
+        search: Also the best of a few samples by their reward, and the likeliest text that a beam
+            finds, which takes a second or so a prompt.
 
     Raises:
         UserError: If a folder holds no run, or the runs differ in more than their seed.
@@ -68,12 +71,15 @@ def evaluate(
     for folder, config in zip(folders, configs, strict=True):
         policy = agent_policy(_model(folder, config))
         written[AGENT].append(run_episodes(env, policy, indices))
-    for name, make in BASELINES.items():
-        seeds = range(1 if name == "greedy" else BASELINE_SEEDS)
+    waiting = WAITING if isinstance(env.writer, Interpreter) else {}
+    for name, make in (BASELINES | waiting).items():
+        seeds = range(1 if name in {"greedy", *WAITING} else BASELINE_SEEDS)
         written[name] = [run_episodes(env, make(seed), indices) for seed in seeds]
     if search:
         name = f"best of {SEARCH_SAMPLES}, T={SEARCH_TEMPERATURE}"
         written[name] = [best_of_n(env, indices, SEARCH_SAMPLES, SEARCH_TEMPERATURE)]
+        beams = make_evaluation_env(first, split, BEAMS)
+        written[f"beam of {BEAMS}"] = [[beam(beams, index) for index in indices.tolist()]]
     written[ORACLE] = [run_episodes(env, oracle(), indices)]
     return written
 

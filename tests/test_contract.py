@@ -76,6 +76,16 @@ def test_checkers_find_nothing_where_lines_are_chosen(env_id, check, observation
         check(gym.make(env_id, actions="choices", observation=observation).unwrapped)
 
 
+@pytest.mark.parametrize("check", [gymnasium_check, sb3_check])
+def test_checkers_find_nothing_in_a_simultaneous_translation(check):
+    env = gym.make("lm_envs/Translation-v0", mode="simultaneous")
+    copy = gym.make(EnvSpec.from_json(env.spec.to_json()))
+    assert copy.action_space == env.action_space
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check(env.unwrapped)
+
+
 def test_importing_the_library_loads_no_torch():
     code = "import lm_envs, sys; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

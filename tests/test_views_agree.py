@@ -91,11 +91,12 @@ CHOICES = [
     ("lm_envs/Classification-v0", {"actions": "choices", "kind": "language"}, 3),
     ("lm_envs/KnowledgeGraphQA-v0", {}, 19),
     ("lm_envs/Dialogue-v0", {}, 18),
+    ("lm_envs/Translation-v0", {"mode": "simultaneous"}, 2),
 ]
 
 
 @pytest.mark.parametrize(("env_id", "options", "count"), CHOICES)
-def test_rows_that_choose_lines_replay_the_single_environment(env_id, options, count):
+def test_rows_of_other_actions_replay_the_single_environment(env_id, options, count):
     num_rows, steps = 5, 24
     actions = np.random.default_rng(1).integers(0, count, (steps, num_rows))
     batch = gym.make_vec(env_id, num_envs=num_rows, autoreset_mode="same_step", **options)

@@ -24,6 +24,7 @@ class Episodes:
         tokens: (N, B) int64 ids written by the agent; B is the token budget.
         logprobs: (N, B) float64 log-probabilities of the written tokens, nats.
         rewards: (N, B) float64 reward, at the last token of each step.
+        steps_of: (N, B) int64 steps taken before each token was written.
         counts: (N,) int64 tokens written.
         steps: (N,) int64 steps taken.
         step_logprobs: (N,) float64 log-probability of what the last step wrote, nats.
@@ -46,6 +47,7 @@ class Episodes:
         self.tokens = np.zeros((num_rows, budget), np.int64)
         self.logprobs = np.zeros((num_rows, budget))
         self.rewards = np.zeros((num_rows, budget))
+        self.steps_of = np.zeros((num_rows, budget), np.int64)
         self.counts = np.zeros(num_rows, np.int64)
         self.steps = np.zeros(num_rows, np.int64)
         self.step_logprobs = np.zeros(num_rows)
@@ -113,6 +115,7 @@ class Episodes:
         self.tokens[rows, columns] = tokens[rows]
         self.logprobs[rows, columns] = self.step_logprobs[rows] = logprobs[rows]
         self.rewards[rows, columns] = 0.0
+        self.steps_of[rows, columns] = self.steps[rows]
         self.contexts[rows, self.context_lengths[rows]] = tokens[rows]
         self.context_lengths[rows] += 1
         self.counts[rows] += 1
@@ -129,10 +132,16 @@ class Episodes:
         self.logprobs[row, self.counts[row] : end] = logprobs
         self.step_logprobs[row] = logprobs.sum()
         self.rewards[row, self.counts[row] : end] = 0.0
+        self.steps_of[row, self.counts[row] : end] = self.steps[row]
         self.counts[row] = end
         self.steps[row] += 1
         self._written[row] += self._bytes(tokens)
         self.texts[row] = text_of(self._written[row])
+
+    def rest(self, rows: np.ndarray) -> None:
+        """Counts a step of `rows` (R,) that wrote nothing."""
+        self.step_logprobs[rows] = 0.0
+        self.steps[rows] += 1
 
     def line(self, row: int) -> str:
         """The line that a row is writing."""
@@ -152,7 +161,7 @@ class Episodes:
         """Rewards (N,) float64: how far each of `rows` rose to its new value (N,); 0 elsewhere."""
         rewards = np.zeros(len(values))
         rewards[rows] = values[rows] - self.values[rows]
-        self.rewards[rows, self.counts[rows] - 1] = rewards[rows]
+        self.rewards[rows, np.maximum(self.counts[rows] - 1, 0)] += rewards[rows]
         self.values[rows] = values[rows]
         return rewards
 
@@ -235,7 +244,7 @@ class Episodes:
 
 
 _ARRAYS = (
-    *("tokens", "logprobs", "rewards", "counts", "steps", "values", "step_logprobs"),
+    *("tokens", "logprobs", "rewards", "steps_of", "counts", "steps", "values", "step_logprobs"),
     *(
         "contexts",
         "context_lengths",

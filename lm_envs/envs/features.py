@@ -9,6 +9,7 @@ import numpy as np
 
 from lm_envs.envs.actions import EmbeddingActions
 from lm_envs.envs.episodes import Episodes
+from lm_envs.envs.interpreter import Interpreter
 from lm_envs.envs.lines import LineWriter
 from lm_envs.model.engine import Outputs
 from lm_envs.model.gpt2 import GPT2
@@ -178,6 +179,22 @@ class TurnsLeft:
     def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
         """(N, 1)."""
         return 1.0 - episodes.steps[:, None] / np.float32(self._max_turns)
+
+
+class SourceLeft:
+    """Share of the source that is still to be heard, in [0, 1].
+
+    Args:
+        interpreter: Who hears it.
+    """
+
+    def __init__(self, interpreter: Interpreter) -> None:
+        self._interpreter = interpreter
+        self.bounds: Columns = (np.zeros(1), np.ones(1))
+
+    def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
+        """(N, 1)."""
+        return (1.0 - self._interpreter.heard / self._interpreter.num_words)[:, None]
 
 
 class BudgetLeft:

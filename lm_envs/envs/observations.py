@@ -21,9 +21,11 @@ from lm_envs.envs.features import (
     LastWords,
     LineLogprobs,
     OpenLines,
+    SourceLeft,
     TextPool,
     TurnsLeft,
 )
+from lm_envs.envs.interpreter import NUM_CANDIDATES, Interpreter
 from lm_envs.envs.lines import LineWriter
 from lm_envs.model.engine import Outputs
 from lm_envs.model.gpt2 import GPT2
@@ -85,7 +87,7 @@ DEFAULT_LAST = 4
 def make_observation(
     spec: str | Mapping[str, Any],
     model: GPT2,
-    acts: WordActions | LineWriter,
+    acts: WordActions | LineWriter | Interpreter,
     task: Task,
     *,
     shows_scores: bool = True,
@@ -116,10 +118,14 @@ def make_observation(
     return VectorObservation([*features, *_of_actions(acts, task, shows_scores)])
 
 
-def _of_actions(acts: WordActions | LineWriter, task: Task, shows_scores: bool) -> list[Feature]:
+def _of_actions(
+    acts: WordActions | LineWriter | Interpreter, task: Task, shows_scores: bool
+) -> list[Feature]:
     if isinstance(acts, LineWriter):
         scores = [LineLogprobs(acts)] if shows_scores else []
         return [*scores, OpenLines(acts), TurnsLeft(task.max_turns)]
+    if isinstance(acts, Interpreter):
+        return [Candidates(NUM_CANDIDATES), SourceLeft(acts), BudgetLeft()]
     if isinstance(acts, EmbeddingActions):
         return [Candidates(acts.num_candidates), CandidatePoints(acts), BudgetLeft()]
     if isinstance(acts, TopKActions):

@@ -19,6 +19,7 @@ from lm_envs.checks import (
 )
 from lm_envs.envs.actions import KINDS, make_actions, read_spec
 from lm_envs.envs.episodes import Episodes
+from lm_envs.envs.interpreter import NUM_CANDIDATES, Interpreter
 from lm_envs.envs.lines import LineWriter
 from lm_envs.envs.observations import Observation, make_observation
 from lm_envs.envs.writers import WordWriter, Writer
@@ -27,10 +28,16 @@ from lm_envs.model.engine import Engine
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.tasks import TASKS
 from lm_envs.tasks.task import Task
+from lm_envs.tasks.translation import Translation
 from lm_envs.tokenizer import Tokenizer
 
 CHOICES = {"choices": ("scores",)}
 """The kind of actions that chooses lines, and its options."""
+
+READ_WRITE: dict[str, tuple[str, ...]] = {"read_write": ()}
+"""The kind of actions of a simultaneous translation, and its options."""
+
+_NUM_CANDIDATES = {"choices": 1, "read_write": NUM_CANDIDATES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +76,27 @@ def assemble(
     check_count("num_envs", num_rows)
     folder = weights.locate(model)
     tokenizer = Tokenizer.from_folder(folder)
-    kind, options = read_spec("actions", actions, KINDS | CHOICES)
+    kind, options = read_spec("actions", actions, KINDS | CHOICES | READ_WRITE)
     made: Task = TASKS[task](tokenizer, **task_options)
-    if kind in CHOICES:
-        _check_offers(made, task)
+    _check_offers(made, task, kind)
     network = weights.load(folder, device, dtype)
     _check_fit(network, tokenizer, made.context_tokens, model)
     tokenizer.widen(network.config.vocab_size)
     episodes = Episodes(num_rows, made, tokenizer)
-    chosen = None if kind in CHOICES else make_actions(kind, options, network)
+    chosen = make_actions(kind, options, network) if kind in KINDS else None
     engine = Engine(
         network,
         num_rows,
         capacity=made.context_tokens,
-        num_candidates=chosen.num_candidates if chosen else 1,
+        num_candidates=chosen.num_candidates if chosen else _NUM_CANDIDATES[kind],
         end_token=tokenizer.end_token,
     )
     if chosen:
         writer = WordWriter(chosen, engine, episodes, made)
         seen = make_observation(observation, network, chosen, made)
+    elif isinstance(made, Translation) and kind in READ_WRITE:
+        writer = Interpreter(engine, episodes, made, tokenizer)
+        seen = make_observation(observation, network, writer, made)
     else:
         writer = LineWriter(made.num_options, engine, episodes, made, tokenizer)
         shows_scores = options.get("scores", True)
@@ -122,8 +131,14 @@ def _check_task_options(task_class: type, options: Mapping[str, Any]) -> None:
     check_types(task_class.__init__, options)
 
 
-def _check_offers(task: Task, name: str) -> None:
-    if task.num_options < 2:
+def _check_offers(task: Task, name: str, kind: str) -> None:
+    is_simultaneous = isinstance(task, Translation) and task.is_simultaneous
+    if is_simultaneous != (kind in READ_WRITE):
+        raise ValueError(
+            f"Got actions={kind!r} for {name!r}; 'read_write' and mode='simultaneous' of a "
+            "translation go together, and with nothing else."
+        )
+    if kind in CHOICES and task.num_options < 2:
         raise ValueError(
             f"Got actions='choices', but {name!r} offers no lines to choose from; allowed here: "
             "'top_k', 'vocabulary', 'embedding'."

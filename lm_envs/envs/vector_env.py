@@ -44,9 +44,10 @@ class LanguageVectorEnv(VectorEnv):
         model: "embedded", a folder, or a hub name such as "gpt2".
         device: "auto", "cpu", "cuda", …
         dtype: "auto" (bfloat16 on CUDA, float32 on CPU), "float32" or "bfloat16".
-        actions: "top_k", "vocabulary", "embedding" (`lm_envs.envs.actions`) or "choices", one of
-            the lines that the task offers; or with options, such as {"kind": "top_k", "k": 16}, or
-            {"kind": "choices", "scores": False} to show no scores of the lines, which is faster.
+        actions: "top_k", "vocabulary", "embedding" (`lm_envs.envs.actions`); "choices", one of the
+            lines that the task offers; "read_write" (`lm_envs.envs.interpreter`); or with options,
+            such as {"kind": "top_k", "k": 16}, or {"kind": "choices", "scores": False} to show no
+            scores of the lines, which is faster.
         observation: "hidden", "embeddings" or "tokens" (`lm_envs.envs.observations`); or with
             options, such as {"kind": "embeddings", "last": 4}.
         dense: Pay each step how far it raised the value of the text; otherwise pay the whole value
@@ -100,7 +101,7 @@ class LanguageVectorEnv(VectorEnv):
             observation=observation,
         )
         self.tokenizer, self.task, self.engine = parts.tokenizer, parts.task, parts.engine
-        self._episodes, self._writer = parts.episodes, parts.writer
+        self._episodes, self.writer = parts.episodes, parts.writer
         self._observation = parts.observation
         self._dense = dense
         self._max_steps = np.inf if max_steps is None else max_steps
@@ -112,7 +113,7 @@ class LanguageVectorEnv(VectorEnv):
         self.render_mode = render_mode
         self.num_envs = num_envs
         self.single_observation_space = self._observation.space
-        self.single_action_space = self._writer.space
+        self.single_action_space = self.writer.space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
 
@@ -129,11 +130,11 @@ class LanguageVectorEnv(VectorEnv):
     @property
     def proposals(self) -> np.ndarray:
         """Log-probabilities (N, K) of what the model itself would do next, best first, nats."""
-        return self._writer.proposals()
+        return self.writer.proposals()
 
     def of_ranks(self, ranks: np.ndarray) -> np.ndarray:
         """Actions of N rows that do what stands in these places (N,) of the proposals."""
-        return self._writer.of_ranks(ranks)
+        return self.writer.of_ranks(ranks)
 
     def solutions(self) -> np.ndarray:
         """Actions of N rows that a perfect agent would take, as far as they can be taken.
@@ -141,11 +142,11 @@ class LanguageVectorEnv(VectorEnv):
         The line that the task knows to be right, or the reference's next word where the model
         proposes it; else what the model proposes first.
         """
-        return self._writer.solutions()
+        return self.writer.solutions()
 
     def action_masks(self) -> np.ndarray:
         """Which discrete actions are sensible now, (N, actions) bool; as sb3-contrib asks for."""
-        return self._writer.masks()
+        return self.writer.masks()
 
     def reset(
         self,
@@ -191,9 +192,9 @@ class LanguageVectorEnv(VectorEnv):
         """
         self._require_begun()
         active = ~self._over
-        actions = self._writer.check(actions, active)
+        actions = self.writer.check(actions, active)
         rows = np.flatnonzero(active)
-        is_complete = self._respond(rows, self._writer.write(rows, actions))
+        is_complete = self._respond(rows, self.writer.write(rows, actions))
         terminated, truncated = self._end(rows, is_complete)
         rewards = self._pay(rows, terminated | truncated)
         infos = self._infos(rows)
@@ -234,7 +235,7 @@ class LanguageVectorEnv(VectorEnv):
         self._over = np.array(state["over"], bool)
         for rng, generator in zip(self._rngs, state["generators"], strict=True):
             rng.bit_generator.state = generator
-        self._writer.restore()
+        self.writer.restore()
         self._has_begun = True
         self._judge.values(np.arange(self.num_envs))
         return self._observe()
@@ -265,7 +266,7 @@ class LanguageVectorEnv(VectorEnv):
                 episodes.fill(row, context[-self.engine.capacity + 1 :])  # room for a word
                 to_read.append(row)
         if to_read:
-            self._writer.read(np.array(to_read))
+            self.writer.read(np.array(to_read))
         return is_complete
 
     def _end(self, rows: np.ndarray, is_complete: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -273,7 +274,7 @@ class LanguageVectorEnv(VectorEnv):
         terminated, truncated = np.zeros((2, self.num_envs), bool)
         episodes, counts = self._episodes, self._episodes.counts[rows]
         reasons = (
-            episodes.tokens[rows, counts - 1] == self.tokenizer.end_token,
+            (counts > 0) & (episodes.tokens[rows, counts - 1] == self.tokenizer.end_token),
             counts >= self.task.max_new_tokens,
             is_complete,
             self.engine.lengths[rows] >= self.engine.capacity,
@@ -348,7 +349,7 @@ class LanguageVectorEnv(VectorEnv):
         for row, pinned in zip(rows, examples, strict=True):
             self._episodes.begin(row, pinned or draw(self.task, self._rngs[row]))
         if rows:
-            self._writer.read(np.array(rows))
+            self.writer.read(np.array(rows))
             self._over[rows] = False
 
     def _observe(self) -> Observations:
