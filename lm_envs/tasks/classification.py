@@ -54,7 +54,7 @@ class Classification(LineTask):
         names = column_names(columns, "text", "label")
         check_choice("split", split, SPLITS)
         every = read_rows(dataset, None, names, "classification", {"kind": kind})
-        labels = tuple(sorted({row["label"][0] for row in every}))  # of all splits: one action each
+        labels = sorted({label for row in every for label in row["label"]})  # an action each
         rows = read_rows(dataset, split, names, "classification", {"kind": kind})
         _check_costs(costs or {}, labels)
         self._costs = {

@@ -157,6 +157,15 @@ def test_a_text_with_several_right_labels_costs_the_least_of_them(tokenizer, tmp
     assert task.respond(task.example(1), ["bad"]).marks == {"cost": 1.0}
 
 
+def test_a_label_that_only_ever_stands_second_can_be_chosen_and_have_a_cost(tokenizer, tmp_path):
+    rows = [{"text": "So so.", "label": ["good", "mixed"]}, {"text": "Awful.", "label": "bad"}]
+    path = write(tmp_path, [row | {"split": "train"} for row in rows])
+    task = Classification(tokenizer, dataset=path, costs={"bad": {"mixed": 0.5}})
+    offered = [option.text for option in task.options(task.example(0), [])]
+    assert offered == ["bad", "good", "mixed"]
+    assert task.respond(task.example(1), ["mixed"]).marks == {"cost": 0.5}
+
+
 @pytest.mark.parametrize("cost", [float("nan"), "5", None])
 def test_a_cost_that_is_no_number_is_refused(tokenizer, cost):
     with pytest.raises(ValueError, match=r"cost of 'positive' for 'negative'=.*a finite number"):
