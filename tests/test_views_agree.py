@@ -127,3 +127,40 @@ def test_what_follows_a_restored_turn_is_the_same(env_id):
         again = env.step(np.array([4, 5, 6]))
         np.testing.assert_array_equal(again[0], observations)
         np.testing.assert_array_equal(again[1], rewards)
+
+
+TURNS = [
+    ("lm_envs/KnowledgeGraphQA-v0", {"observation": "hidden"}, 19),
+    ("lm_envs/Dialogue-v0", {"actions": {"kind": "choices", "scores": True}}, 18),
+]
+
+
+@pytest.mark.parametrize(("env_id", "options", "count"), TURNS)
+def test_turns_read_in_parts_agree_with_whole_prefills(env_id, options, count):
+    env = gym.make_vec(env_id, num_envs=6, autoreset_mode="same_step", **options).unwrapped
+    env.reset(seed=0)
+    rng = np.random.default_rng(0)
+    rows = np.arange(6)
+    for _ in range(20):
+        env.step(rng.integers(0, count, 6))
+        hidden = env.outputs.hidden
+        whole = env.engine.prefill(rows, env._episodes.texts_read(rows)).hidden
+        np.testing.assert_allclose(hidden, whole, **TOLERANCE)
+        env.set_state(env.get_state())
+        np.testing.assert_array_equal(env.outputs.hidden, hidden)
+
+
+@pytest.mark.parametrize(("env_id", "options", "count"), TURNS)
+def test_a_state_shows_what_was_shown_also_where_an_episode_is_over(env_id, options, count):
+    """Regression: the last observation lacked the last line, and a restored one offered others."""
+    env = gym.make_vec(env_id, num_envs=4, autoreset_mode="disabled", **options).unwrapped
+    rng, over = np.random.default_rng(1), np.zeros(4, bool)
+    env.reset(seed=0)
+    for _ in range(12):
+        observations, _, terminated, truncated, _ = env.step(rng.integers(0, count, 4))
+        masks = env.action_masks()
+        np.testing.assert_array_equal(env.set_state(env.get_state()), observations)
+        np.testing.assert_array_equal(env.action_masks(), masks)
+        over = terminated | truncated
+        if over.any():
+            env.reset(options={"reset_mask": over})

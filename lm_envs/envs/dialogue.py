@@ -35,9 +35,8 @@ class DialogueEnv(LanguageEnv):
 
     ## Episode End
     Terminates when the customer is content, after `max_turns`, at the end of text, or when
-    `max_new_tokens` are written. Truncates after `max_steps`; and, written word by word,
-    when the model's context is full, which takes turns of more than 20 words: of a longer
-    conversation only its end is read.
+    `max_new_tokens` are written. Truncates after `max_steps`. Of a conversation longer
+    than the model's context only the end is read.
 
     ## Information
     As in `lm_envs/NextWord-v0`: `prompt`, `text`, `logprob`; at the end `reference`, `ending` and

@@ -31,7 +31,6 @@ class Episodes:
         contexts: (N, C) int64 ids of the text as the model reads it.
         context_lengths: (N,) int64 tokens in it.
         filled: (N,) int64 how many of them were read at once, as a prompt.
-        told: (N,) int64 how many turns the context tells of; after the last turn, all but one.
         texts: N strings written so far.
         turns: N lists of the lines completed so far.
         examples: What each row writes.
@@ -54,7 +53,6 @@ class Episodes:
         self.contexts = np.zeros((num_rows, task.context_tokens), np.int64)
         self.context_lengths = np.zeros(num_rows, np.int64)
         self.filled = np.zeros(num_rows, np.int64)
-        self.told = np.zeros(num_rows, np.int64)
         self.references = np.zeros((num_rows, budget), np.int64)
         self.reference_counts = np.zeros(num_rows, np.int64)
         self.values = np.zeros(num_rows)
@@ -107,7 +105,6 @@ class Episodes:
         """Replaces the text that the model reads in a row by `context` (P,)."""
         self.contexts[row, : len(context)] = context
         self.context_lengths[row] = self.filled[row] = len(context)
-        self.told[row] = len(self.turns[row])
 
     def write(self, rows: np.ndarray, tokens: np.ndarray, logprobs: np.ndarray) -> None:
         """Appends one token to each of `rows` (R,); tokens and logprobs are (N,)."""
@@ -126,13 +123,16 @@ class Episodes:
             self.texts[row] = text_of(self._written[row])
 
     def write_line(self, row: int, tokens: np.ndarray, logprobs: np.ndarray) -> None:
-        """Appends a whole line (T,) to a row, in one step; the context is the caller's to fill."""
+        """Appends a whole line (T,) to a row, in one step."""
         end = self.counts[row] + len(tokens)
         self.tokens[row, self.counts[row] : end] = tokens
         self.logprobs[row, self.counts[row] : end] = logprobs
         self.step_logprobs[row] = logprobs.sum()
         self.rewards[row, self.counts[row] : end] = 0.0
         self.steps_of[row, self.counts[row] : end] = self.steps[row]
+        start = self.context_lengths[row]
+        self.contexts[row, start : start + len(tokens)] = tokens
+        self.context_lengths[row] += len(tokens)
         self.counts[row] = end
         self.steps[row] += 1
         self._written[row] += self._bytes(tokens)
@@ -142,6 +142,10 @@ class Episodes:
         """Counts a step of `rows` (R,) that wrote nothing."""
         self.step_logprobs[rows] = 0.0
         self.steps[rows] += 1
+
+    def texts_read(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Ids (P,) of the texts of `rows` (R,) as the model reads them; views."""
+        return [self.contexts[row, : self.context_lengths[row]] for row in rows]
 
     def line(self, row: int) -> str:
         """The line that a row is writing."""
@@ -249,7 +253,6 @@ _ARRAYS = (
         "contexts",
         "context_lengths",
         "filled",
-        "told",
         "references",
         "reference_counts",
         "_line_starts",

@@ -11,7 +11,7 @@ import numpy as np
 
 from lm_envs.envs.actions import TopKActions, check_discrete
 from lm_envs.envs.episodes import Episodes
-from lm_envs.envs.writers import WordWriter, prefill
+from lm_envs.envs.writers import WordWriter
 from lm_envs.model.engine import Engine
 from lm_envs.tasks.lagging import average_lagging
 from lm_envs.tasks.translation import LAGGING, Translation
@@ -40,7 +40,7 @@ class Interpreter:
     ) -> None:
         self.space: gym.Space[Any] = gym.spaces.Discrete(2)
         self._words = WordWriter(TopKActions(NUM_CANDIDATES), engine, episodes, task)
-        self.restore = self._words.restore
+        self.room, self.offer, self.restore = 1, self._words.offer, self._words.restore
         self._engine, self._episodes, self._task = engine, episodes, task
         self._newline = int(tokenizer.encode("\n")[0])
 
@@ -65,7 +65,7 @@ class Interpreter:
             source = self._task.heard(episodes.examples[row], int(heard[row]))
             written = episodes.tokens[row, : episodes.counts[row]]
             episodes.fill(row, np.concatenate([source, written]))
-        prefill(self._engine, episodes, rows)
+        self._words.read(rows)
 
     def write(self, rows: np.ndarray, actions: np.ndarray) -> np.ndarray:
         """A word heard or written in each of `rows` (R,); which of them ended the line, (R,)."""

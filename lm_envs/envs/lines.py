@@ -13,7 +13,7 @@ import numpy as np
 
 from lm_envs.envs.actions import check_discrete
 from lm_envs.envs.episodes import Episodes
-from lm_envs.envs.writers import LOGPROB_DECIMALS, prefill, require_finite
+from lm_envs.envs.writers import LOGPROB_DECIMALS, require_finite
 from lm_envs.model.engine import Engine
 from lm_envs.tasks.task import Task
 from lm_envs.tokenizer import Tokenizer
@@ -25,7 +25,8 @@ MOST_KNOWN = 20_000
 class LineWriter:
     """Writes one of the lines that the task offers.
 
-    The model's scores of the lines are computed where somebody asks for them.
+    Scores of the lines are computed where somebody asks for them. Of a text that changes
+    from turn to turn, the model reads only what comes after the part that stays.
 
     Attributes:
         is_open: (N, C) bool, which lines can be chosen with effect.
@@ -44,8 +45,10 @@ class LineWriter:
     ) -> None:
         self.space: gym.Space[Any] = gym.spaces.Discrete(num_lines)
         self.num_lines = num_lines
+        self.room = task.max_new_tokens  # a line is written whole
         self.is_open = np.ones((engine.num_rows, num_lines), bool)
         self._lines: list[list[np.ndarray]] = [[] for _ in range(engine.num_rows)]
+        self._read: list[np.ndarray] = [np.zeros(0, np.int64)] * engine.num_rows  # the slots' ids
         self._scores = LineScores(engine)
         self._engine, self._episodes = engine, episodes
         self._task = task
@@ -54,7 +57,8 @@ class LineWriter:
     @property
     def scores(self) -> np.ndarray:
         """(N, C) float64 mean log-probability of each line's tokens, nats."""
-        known = self._logprobs(np.arange(self._engine.num_rows), self._lines)
+        rows = np.arange(self._engine.num_rows)
+        known = self._scores.of(rows, self._episodes.texts_read(rows), self._lines)
         return np.array([[values.mean() for values in row] for row in known])
 
     def check(self, actions: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -62,25 +66,36 @@ class LineWriter:
         return check_discrete(actions, rows, self.num_lines, "the lines offered")
 
     def read(self, rows: np.ndarray) -> None:
-        """Prefills the rows, and asks which lines they can go on with."""
-        prefill(self._engine, self._episodes, rows)
-        require_finite(self._engine.outputs.logprobs)
+        """Reads each text from where it differs from what the row holds."""
+        texts = self._episodes.texts_read(rows)
+        held = [self._read[row] for row in rows]
+        starts = np.array([num_alike(*pair) for pair in zip(texts, held, strict=True)])
+        ends = [text[start:] for text, start in zip(texts, starts, strict=True)]
+        require_finite(self._engine.extend(rows, starts, ends).logprobs)
+        self._hold(rows)
+
+    def offer(self, rows: np.ndarray) -> None:
+        """Asks which lines the rows can go on with."""
         for row in rows.tolist():
-            told = self._episodes.turns[row][: self._episodes.told[row]]
-            options = self._task.options(self._episodes.examples[row], told)
+            example, turns = self._episodes.examples[row], self._episodes.turns[row]
+            options = self._task.options(example, turns)
             self.is_open[row] = [option.is_open for option in options]
             self._lines[row] = [self._encode(option.text) for option in options]
 
     def restore(self) -> None:
-        """Reads every row: between lines, all of a context was read at once."""
+        """Reads every row at once, which gives the numbers that reading it in parts gave."""
+        self._read = [np.zeros(0, np.int64)] * self._engine.num_rows
         self.read(np.arange(self._engine.num_rows))
 
     def write(self, rows: np.ndarray, actions: np.ndarray) -> np.ndarray:
         """One line each, which is complete; as much of it as the budget leaves room for."""
         left = self._task.max_new_tokens - self._episodes.counts
-        chosen = [[self._lines[row][actions[row]][: left[row]]] for row in rows]
-        for row, [line], [logprobs] in zip(rows, chosen, self._logprobs(rows, chosen), strict=True):
-            self._episodes.write_line(int(row), line, logprobs)
+        chosen = [self._lines[row][actions[row]][: left[row]] for row in rows]
+        scores = self._engine.append_lines(rows, chosen)
+        require_finite(self._engine.outputs.logprobs)
+        for row, line, logprobs in zip(rows.tolist(), chosen, scores, strict=True):
+            self._episodes.write_line(row, line, logprobs.round(LOGPROB_DECIMALS))
+        self._hold(rows)
         return np.ones(len(rows), bool)
 
     def masks(self) -> np.ndarray:
@@ -109,12 +124,20 @@ class LineWriter:
     def _open_scores(self) -> np.ndarray:
         return np.where(self.is_open, self.scores, -np.inf)
 
-    def _logprobs(
-        self, rows: np.ndarray, lines: Sequence[Sequence[np.ndarray]]
-    ) -> list[list[np.ndarray]]:
-        lengths = self._episodes.context_lengths
-        contexts = [self._episodes.contexts[row, : lengths[row]] for row in rows]
-        return self._scores.of(rows, contexts, lines)
+    def _hold(self, rows: np.ndarray) -> None:
+        """Notes what the slots of `rows` hold now."""
+        for row, text in zip(rows.tolist(), self._episodes.texts_read(rows), strict=True):
+            self._read[row] = text.copy()
+
+
+def num_alike(text: np.ndarray, held: np.ndarray) -> int:
+    """How many leading ids of a text (T,) stand in `held` (P,) too; the last never counts.
+
+    There is always a token to read, from whose hidden state the text goes on.
+    """
+    size = min(len(text) - 1, len(held))
+    is_other = text[:size] != held[:size]
+    return int(is_other.argmax()) if is_other.any() else size
 
 
 class LineScores:

@@ -56,8 +56,10 @@ class VectorObservation:
 class TokensObservation:
     """The ids of the text as the model reads it: for policies that are language models.
 
-    `tokens` (C,) int64, 0 past the end; `length` (1,) int64. A line that was chosen is part of it
-    when the task has answered, so not at the end of an episode.
+    That is the prompt and what was written; where a task answers, all that it makes of the turns.
+    When an episode is over its last line stands last.
+
+    `tokens` (C,) int64, 0 past the end; `length` (1,) int64.
 
     Args:
         vocab_size: V.

@@ -11,7 +11,7 @@ OPTIONS = ("reset_mask", "index", "prompt")
 
 
 def rows_and_pins(
-    options: Mapping[str, Any], num_rows: int, task: Task, capacity: int
+    options: Mapping[str, Any], num_rows: int, task: Task, longest_prompt: int
 ) -> tuple[list[int], Sequence[Example | None]]:
     """Rows to reset, and for each its pinned example, or None to draw one.
 
@@ -29,7 +29,7 @@ def rows_and_pins(
         return rows, [_indexed(indices[row], row, task) for row in rows]
     if "prompt" in options:
         prompts = _spread(options["prompt"], num_rows, "prompt")
-        return rows, [_prompted(prompts[row], row, task, capacity) for row in rows]
+        return rows, [_prompted(prompts[row], row, task, longest_prompt) for row in rows]
     return rows, [None] * len(rows)
 
 
@@ -87,13 +87,13 @@ def _indexed(index: Any, row: int, task: Task) -> Example:  # noqa: ANN401 - a c
     return task.example(int(index))
 
 
-def _prompted(prompt: Any, row: int, task: Task, capacity: int) -> Example:  # noqa: ANN401
+def _prompted(prompt: Any, row: int, task: Task, longest: int) -> Example:  # noqa: ANN401
     if not isinstance(prompt, str) or not prompt:
         raise ValueError(f"Got prompt {prompt!r} for row {row}; allowed: a text, not empty.")
     example = task.example_of(prompt)
-    if len(example.prompt) >= capacity:
+    if len(example.prompt) > longest:
         raise ValueError(
-            f"Got a prompt of {len(example.prompt)} tokens for row {row}; allowed: {capacity - 1} "
+            f"Got a prompt of {len(example.prompt)} tokens for row {row}; allowed: {longest} "
             f"with prompt_tokens={task.prompt_tokens}. Shorten it, or raise prompt_tokens."
         )
     return example

@@ -167,7 +167,7 @@ class LanguageVectorEnv(VectorEnv):
             ValueError: If a seed or an option is not allowed; nothing has changed then.
         """
         rows, examples = rows_and_pins(
-            options or {}, self.num_envs, self.task, self.engine.capacity
+            options or {}, self.num_envs, self.task, self.engine.capacity - self.writer.room
         )
         if not self._has_begun and len(rows) < self.num_envs:
             raise gym.error.ResetNeeded(
@@ -236,6 +236,7 @@ class LanguageVectorEnv(VectorEnv):
         for rng, generator in zip(self._rngs, state["generators"], strict=True):
             rng.bit_generator.state = generator
         self.writer.restore()
+        self.writer.offer(np.arange(self.num_envs))
         self._has_begun = True
         self._judge.values(np.arange(self.num_envs))
         return self._observe()
@@ -263,11 +264,17 @@ class LanguageVectorEnv(VectorEnv):
             is_complete[place] = response.is_over or is_last
             if not is_complete[place]:
                 context = self.tokenizer.encode(response.context)
-                episodes.fill(row, context[-self.engine.capacity + 1 :])  # room for a word
+                episodes.fill(row, context[-self._room(row) :])
                 to_read.append(row)
         if to_read:
             self.writer.read(np.array(to_read))
+        self.writer.offer(rows[has_line])
         return is_complete
+
+    def _room(self, row: int) -> int:
+        """Tokens of a context that leave free what a row may still write."""
+        left = self.task.max_new_tokens - int(self._episodes.counts[row])
+        return self.engine.capacity - left
 
     def _end(self, rows: np.ndarray, is_complete: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Which rows terminated and which were truncated by this step, (N,) bool each."""
@@ -350,6 +357,7 @@ class LanguageVectorEnv(VectorEnv):
             self._episodes.begin(row, pinned or draw(self.task, self._rngs[row]))
         if rows:
             self.writer.read(np.array(rows))
+            self.writer.offer(np.array(rows))
             self._over[rows] = False
 
     def _observe(self) -> Observations:

@@ -22,9 +22,11 @@ class Writer(Protocol):
 
     Attributes:
         space: One row's action space.
+        room: Tokens that a pinned prompt leaves free in a context, at least.
     """
 
     space: gym.Space[Any]
+    room: int
 
     def check(self, actions: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Actions of N rows in one form; those outside `rows` (N,) bool are ignored.
@@ -35,7 +37,11 @@ class Writer(Protocol):
         ...
 
     def read(self, rows: np.ndarray) -> None:
-        """Lets the model read the contexts of `rows` (R,) afresh."""
+        """Lets the model read the contexts of `rows` (R,)."""
+        ...
+
+    def offer(self, rows: np.ndarray) -> None:
+        """Asks what `rows` (R,) can go on with, after the turns so far."""
         ...
 
     def restore(self) -> None:
@@ -77,13 +83,17 @@ class WordWriter:
         self, actions: WordActions, engine: Engine, episodes: Episodes, task: Task
     ) -> None:
         self.space = actions.space
+        self.room = 1
         self.check = actions.check
         self._actions, self._engine = actions, engine
         self._episodes, self._task = episodes, task
 
     def read(self, rows: np.ndarray) -> None:
         """Prefills the rows."""
-        prefill(self._engine, self._episodes, rows)
+        self._engine.prefill(rows, self._episodes.texts_read(rows))
+
+    def offer(self, rows: np.ndarray) -> None:
+        """Words are always on offer."""
 
     def restore(self) -> None:
         """Prefills what was read at once, and appends what was written word by word."""
@@ -131,12 +141,6 @@ class WordWriter:
         wanted = np.where(is_left, words, self._engine.end_token)
         is_wanted = self._engine.outputs.candidates == wanted[:, None]
         return self.of_ranks(is_wanted.argmax(1))
-
-
-def prefill(engine: Engine, episodes: Episodes, rows: np.ndarray) -> None:
-    """Lets the model read the contexts of `rows` (R,) at once."""
-    lengths = episodes.context_lengths
-    engine.prefill(rows, [episodes.contexts[row, : lengths[row]] for row in rows])
 
 
 def require_finite(logprobs: np.ndarray) -> None:

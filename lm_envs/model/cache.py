@@ -11,6 +11,10 @@ BLOCK = 16
 """Attention reads slots in blocks of this many positions."""
 
 
+FEW = 4
+"""Fewer queries than this take another kernel on CPU, which sums in another order."""
+
+
 def round_up(value: int, multiple: int = BLOCK) -> int:
     """The smallest multiple that is no less than a value."""
     return -(-value // multiple) * multiple
@@ -118,6 +122,55 @@ class Fill:
             self._slots.values[layer, self._rows, :, : self._width] = v
         attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # (R, H, T, d)
         return attended.transpose(1, 2).reshape(len(queries), -1)
+
+
+class Extend:
+    """Attention of further tokens of R rows to their slots, up to and with themselves.
+
+    The tokens come flat, row after row, and their keys and values are written first.
+
+    Args:
+        slots: Where keys and values live.
+        rows: (R,) int64 slots to write and read, on the slots' device.
+        starts: (R,) int64 position of each row's first token.
+        sizes: (R,) int64 tokens of each row; M in all.
+        live: How many leading positions to read; more than every position.
+    """
+
+    def __init__(
+        self,
+        slots: KVSlots,
+        rows: torch.Tensor,
+        starts: torch.Tensor,
+        sizes: torch.Tensor,
+        live: int,
+    ) -> None:
+        self._slots, self._rows, self._live = slots, rows, live
+        device, width = rows.device, round_up(int(sizes.max()), FEW)
+        places = torch.arange(width, device=device)
+        positions = starts[:, None] + places  # (R, T)
+        self._is_real = places < sizes[:, None]  # (R, T)
+        self._written = (rows.repeat_interleave(sizes), positions[self._is_real])  # (M,) each
+        is_hidden = torch.arange(live, device=device) > positions[..., None]  # (R, T, live)
+        self._bias = torch.zeros(is_hidden.shape, dtype=slots.keys.dtype, device=device)
+        self._bias.masked_fill_(is_hidden, -torch.inf)
+
+    def __call__(
+        self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> torch.Tensor:
+        """(M, H, d) queries, keys and values -> (M, D)."""
+        rows, positions = self._written
+        all_keys, all_values = self._slots.keys[layer], self._slots.values[layer]
+        all_keys[rows, :, positions] = keys
+        all_values[rows, :, positions] = values
+        padded = queries.new_zeros(*self._is_real.shape, *queries.shape[1:])  # (R, T, H, d)
+        padded[self._is_real] = queries * queries.shape[-1] ** -0.5
+        live_keys = all_keys[:, :, : self._live].index_select(0, self._rows)  # (R, H, live, d)
+        live_values = all_values[:, :, : self._live].index_select(0, self._rows)
+        scores = padded.transpose(1, 2) @ live_keys.mT
+        weights = (scores + self._bias[:, None]).softmax(-1)  # (R, H, T, live)
+        attended = weights @ live_values  # (R, H, T, d)
+        return attended.transpose(1, 2)[self._is_real].flatten(1)
 
 
 class Branch:

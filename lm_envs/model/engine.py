@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from lm_envs.model.cache import Branch, Decode, Fill, KVSlots, round_up
+from lm_envs.model.cache import Branch, Decode, Extend, Fill, KVSlots, round_up
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.graph import CapturedStep
 from lm_envs.model.head import WordHead, likely_words, log_normaliser
@@ -109,10 +109,43 @@ class Engine:
         """
         read_prompts(self._model, self._slots, rows, prompts, self._hidden)
         self.lengths[rows] = [len(prompt) for prompt in prompts]
-        slots = torch.as_tensor(rows, device=self._model.device)
-        packed, self._normaliser[slots] = self._read_out(self._hidden[slots])
-        self._outputs = _merge(self._outputs, self._unpack(_to_host(packed)), rows)
-        return self._outputs
+        return self._report(rows)
+
+    @torch.inference_mode()
+    def extend(self, rows: np.ndarray, starts: np.ndarray, tokens: Sequence[np.ndarray]) -> Outputs:
+        """Lets some rows go on from an earlier place in them; other rows stay as they are.
+
+        On CPU a row's numbers are the same whether its tokens are read at once or in parts.
+
+        Args:
+            rows: (R,) int64 distinct row numbers.
+            starts: (R,) int64 how many of its tokens each row keeps.
+            tokens: R arrays (T,) int64 to read after them, T >= 1, starts + T <= capacity.
+        """
+        for part in _passes(tokens):
+            self._read_on(rows[part], starts[part], tokens[part])
+        return self._report(rows)
+
+    @torch.inference_mode()
+    def append_lines(self, rows: np.ndarray, lines: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Appends a line to each of some rows; other rows stay as they are.
+
+        Args:
+            rows: (R,) int64 distinct row numbers.
+            lines: R arrays (T,) int64, T >= 1.
+
+        Returns:
+            For each row the log-probabilities (T,) float64 of its line's tokens, nats.
+        """
+        scores: list[np.ndarray] = []
+        for part in _passes(lines):
+            before = self._read_on(rows[part], self.lengths[rows[part]], lines[part])
+            words = torch.as_tensor(np.concatenate(lines[part]), device=self._model.device)
+            logprobs = self._logprobs(before, words).cpu().numpy().astype(np.float64)
+            ends = np.cumsum([len(line) for line in lines[part]])
+            scores += np.split(logprobs, ends[:-1])
+        self._report(rows)
+        return scores
 
     @torch.inference_mode()
     def append(self, tokens: np.ndarray, active: np.ndarray | None = None) -> Outputs:
@@ -142,9 +175,16 @@ class Engine:
 
         Returns:
             Arrays (T,) float64 in nats, the first entry 0.
+
+        Raises:
+            ValueError: If a sequence is longer than the model reads.
         """
-        sizes = [len(sequence) for sequence in sequences]
-        assert all(1 <= size <= self.longest for size in sizes), "the model cannot read so much"
+        longest = max((len(sequence) for sequence in sequences), default=0)
+        if longest > self.longest:
+            raise ValueError(
+                f"Got a sequence of {longest} tokens to score; allowed: {self.longest}, as many as "
+                "the model reads. Shorten it."
+            )
         scores: list[np.ndarray] = [np.zeros(0)] * len(sequences)
         for part, tokens, lengths in _batches(sequences):
             rows = torch.arange(len(part), device=self._model.device)
@@ -214,6 +254,33 @@ class Engine:
         logprobs = self._logprobs(states[is_real], ids[is_real]).cpu().numpy()
         parts = np.split(logprobs.astype(np.float64), sizes.ravel().cumsum()[:-1])
         return [parts[row * num_lines : (row + 1) * num_lines] for row in range(len(rows))]
+
+    def _read_on(
+        self, rows: np.ndarray, starts: np.ndarray, tokens: Sequence[np.ndarray]
+    ) -> torch.Tensor:
+        """Reads tokens into slots; the hidden states (M, D) that stood before each of them."""
+        sizes = np.array([len(part) for part in tokens])
+        ends, stops = sizes.cumsum(), starts + sizes
+        assert (stops <= self.capacity).all(), "a full row cannot grow"
+        positions = np.arange(ends[-1]) + np.repeat(stops - ends, sizes)
+        inputs = (np.concatenate(tokens), positions, rows, starts, sizes, ends)
+        ids, places, slots, firsts, counts, bounds = (
+            torch.as_tensor(array, device=self._model.device) for array in inputs
+        )
+        attend = Extend(self._slots, slots, firsts, counts, round_up(int(stops.max())))
+        hidden = self._model.forward(ids, places, attend)
+        before = hidden.roll(1, 0)
+        before[bounds - counts] = self._hidden[slots]
+        self._hidden[slots] = hidden[bounds - 1]
+        self.lengths[rows] = stops
+        return before
+
+    def _report(self, rows: np.ndarray) -> Outputs:
+        """Outputs in which `rows` say what follows their last hidden states."""
+        slots = torch.as_tensor(rows, device=self._model.device)
+        packed, self._normaliser[slots] = self._read_out(self._hidden[slots])
+        self._outputs = _merge(self._outputs, self._unpack(_to_host(packed)), rows)
+        return self._outputs
 
     def _logprobs(self, hidden: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
         """(T,) log-probabilities of one word after each hidden state, a few rows at a time."""
@@ -308,6 +375,14 @@ def _merge(old: Outputs, new: Outputs, rows: np.ndarray) -> Outputs:
     for name, array in merged.items():
         array[rows] = getattr(new, name)
     return replace(old, **merged)
+
+
+def _passes(sequences: Sequence[np.ndarray]) -> Iterator[slice]:
+    """Runs of sequences that fit into one pass when padded alike."""
+    widest = max(len(sequence) for sequence in sequences)
+    step = max(1, TOKENS_PER_PASS // widest)
+    for start in range(0, len(sequences), step):
+        yield slice(start, start + step)
 
 
 def _batches(

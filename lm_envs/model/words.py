@@ -5,6 +5,7 @@ Owns a projected copy of the word embeddings. Knows nothing of rows' histories o
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.linear import Linear
@@ -83,11 +84,12 @@ class TextVectors:
 
         The factor keeps it as large as one word's embedding, however long the text.
         """
-        ids = torch.as_tensor(tokens, device=self._vectors.device)
-        sizes = torch.as_tensor(lengths, device=ids.device)[:, None]
-        is_text = torch.arange(ids.shape[1], device=ids.device) < sizes  # (N, C)
-        total = (self._vectors[ids] * is_text[..., None]).sum(1)
-        return (total / sizes.clamp(min=1).sqrt()).cpu().numpy()
+        is_text = np.arange(tokens.shape[1]) < lengths[:, None]  # (N, C)
+        ids = torch.as_tensor(tokens[is_text], device=self._vectors.device)
+        sizes = torch.as_tensor(lengths, device=ids.device)
+        firsts = sizes.cumsum(0) - sizes
+        total = F.embedding_bag(ids, self._vectors, firsts, mode="sum")  # (N, D)
+        return (total / sizes.clamp(min=1).sqrt()[:, None]).cpu().numpy()
 
     @torch.inference_mode()
     def last(self, tokens: np.ndarray, lengths: np.ndarray, count: int) -> np.ndarray:

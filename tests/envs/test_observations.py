@@ -1,5 +1,6 @@
 """What each observation shows of the text."""
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -19,6 +20,23 @@ def test_tokens_are_the_whole_text(checkpoint):
         length = observations["length"][row, 0]
         assert observations["tokens"][row, :length].tolist() == text.tolist()
         assert not observations["tokens"][row, length:].any()
+
+
+def test_tokens_of_an_episode_that_is_over_end_with_its_last_line():
+    """Regression: a line that was chosen last was not shown."""
+    env = gym.make_vec(
+        "lm_envs/Translation-v0",
+        num_envs=2,
+        autoreset_mode="disabled",
+        actions="choices",
+        observation="tokens",
+    ).unwrapped
+    env.reset(seed=0)
+    observations, _, terminated, _, _ = env.step(np.array([1, 2]))
+    assert terminated.all()
+    for row, text in enumerate(texts(env)):
+        length = observations["length"][row, 0]
+        assert observations["tokens"][row, :length].tolist() == text.tolist()
 
 
 def test_embeddings_are_the_pool_and_the_last_words(checkpoint, model):

@@ -301,6 +301,15 @@ def test_bad_arguments_are_refused(options, message):
         make(**options)
 
 
+def test_a_prompt_that_leaves_no_room_for_a_line_is_refused():
+    env = gym.make("lm_envs/Translation-v0", actions="choices", prompt_tokens=60)
+    longest = len(env.unwrapped.batch.tokenizer.encode("word " * 60))
+    with pytest.raises(
+        ValueError, match=rf"Got a prompt of {longest} tokens for row 0; allowed: 60"
+    ):
+        env.reset(options={"prompt": "word " * 60})
+
+
 def test_an_unknown_autoreset_mode_is_refused():
     with pytest.raises(ValueError, match="autoreset_mode='never'; allowed: 'next_step'"):
         make(mode="never")
@@ -388,12 +397,13 @@ def test_a_long_conversation_is_read_from_its_end():
     env = gym.make_vec("lm_envs/Dialogue-v0", max_turns=5, actions="top_k").unwrapped
     env.reset(seed=0)
     newline = int(env.tokenizer.encode("\n")[0])
-    env.engine.capacity = 60
+    env.engine.capacity = 160
     for _ in range(4):
         env._episodes.write(np.array([0]), np.array([newline]), np.zeros(1))
         env._respond(np.array([0]), np.array([True]))
     size = int(env._episodes.context_lengths[0])
-    assert size == 59
+    left = env.task.max_new_tokens - len(env.transcripts[0].tokens)
+    assert size == 160 - left
     assert env.tokenizer.decode(env._episodes.contexts[0, :size]).endswith("Agent:")
 
 

@@ -136,6 +136,79 @@ def test_score_equals_transformers(reference_model, model):
         np.testing.assert_allclose(logprobs[1:], expected, rtol=0, atol=2e-5)
 
 
+def test_a_sequence_longer_than_the_model_reads_is_not_scored(model):
+    """Regression: positions past the last were read as the last."""
+    with pytest.raises(ValueError, match="161 tokens to score; allowed: 160"):
+        make_engine(model, 1).score([np.ones(161, np.int64)])
+
+
+def pieces(rng, tokens):
+    """`tokens` cut at random places."""
+    cuts = np.flatnonzero(rng.random(len(tokens) - 1) < 0.3) + 1
+    return np.split(tokens, cuts)
+
+
+def test_a_row_read_in_parts_is_the_row_read_at_once_bit_for_bit(model):
+    rng = np.random.default_rng(0)
+    for count in (1, 2, 7, 32):
+        texts = [random_tokens(rng, int(size)) for size in rng.integers(2, CAPACITY, count)]
+        whole, parts, alone = (make_engine(model, n) for n in (count, count, 1))
+        whole.extend(np.arange(count), np.zeros(count, int), texts)
+        queues = [pieces(rng, text) for text in texts]
+        for step in range(max(map(len, queues))):
+            rows = np.array([row for row, queue in enumerate(queues) if step < len(queue)])
+            starts = parts.lengths[rows] * (step > 0)
+            parts.extend(rows, starts, [queues[row][step] for row in rows])
+        alone.extend(np.arange(1), np.zeros(1, int), texts[:1])
+        for name in ("hidden", "candidates", "logprobs"):
+            expected = getattr(whole.outputs, name)
+            np.testing.assert_array_equal(getattr(parts.outputs, name), expected)
+            np.testing.assert_array_equal(getattr(alone.outputs, name)[0], expected[0])
+        assert parts.lengths.tolist() == [len(text) for text in texts]
+
+
+def test_a_row_that_goes_on_from_an_earlier_place_agrees_with_a_prefill(model):
+    rng = np.random.default_rng(0)
+    texts = [random_tokens(rng, size) for size in (30, 9, 64, 17)]
+    rows, starts = np.array([2, 0, 3]), np.array([40, 29, 0])
+    ends = [random_tokens(rng, size) for size in (5, 1, 20)]
+    engine, fresh = make_engine(model, 4), make_engine(model, 4)
+    before = engine.prefill(np.arange(4), texts)
+    outputs = engine.extend(rows, starts, ends)
+    kept = zip(rows, starts, ends, strict=True)
+    expected = fresh.prefill(rows, [np.append(texts[row][:start], end) for row, start, end in kept])
+    assert outputs.candidates[rows].tolist() == expected.candidates[rows].tolist()
+    np.testing.assert_allclose(outputs.hidden[rows], expected.hidden[rows], rtol=0, atol=2e-5)
+    np.testing.assert_array_equal(outputs.hidden[1], before.hidden[1])
+    tokens = random_tokens(rng, 4)
+    after, wanted = engine.append(tokens), fresh.append(tokens, np.isin(np.arange(4), rows))
+    np.testing.assert_allclose(after.hidden[rows], wanted.hidden[rows], rtol=0, atol=2e-5)
+
+
+def test_lines_are_appended_with_the_log_probabilities_they_had(model):
+    rng = np.random.default_rng(0)
+    texts = [random_tokens(rng, size) for size in (30, 9, 64)]
+    lines = [random_tokens(rng, size) for size in (4, 1, 11)]
+    engine = make_engine(model, 3)
+    engine.prefill(np.arange(3), texts)
+    scores = engine.append_lines(np.arange(3), lines)
+    for row, (text, line) in enumerate(zip(texts, lines, strict=True)):
+        expected = engine.score([np.append(text, line)])[0][len(text) :]
+        np.testing.assert_allclose(scores[row], expected, rtol=0, atol=2e-5)
+        assert engine.lengths[row] == len(text) + len(line)
+
+
+def test_many_tokens_are_read_in_several_passes(model, monkeypatch):
+    rng = np.random.default_rng(0)
+    texts = [random_tokens(rng, int(size)) for size in rng.integers(1, 40, 9)]
+    rows, starts = np.arange(9), np.zeros(9, int)
+    at_once = make_engine(model, 9).extend(rows, starts, texts)
+    monkeypatch.setattr("lm_envs.model.engine.TOKENS_PER_PASS", 80)
+    np.testing.assert_array_equal(
+        make_engine(model, 9).extend(rows, starts, texts).hidden, at_once.hidden
+    )
+
+
 def test_slots_take_the_memory_of_their_shape(model):
     rows, layers, width = 5, 3, 96
     assert make_engine(model, rows).num_bytes == 2 * layers * rows * CAPACITY * width * 4
