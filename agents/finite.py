@@ -31,8 +31,7 @@ def check_rewards(rewards: np.ndarray, infos: Sequence[Mapping[str, Any]], step:
     blamed = f" (terms: {', '.join(terms)})" if terms else ""
     raise FloatingPointError(
         f"Got reward={rewards[row]} in row {row} at step {step}{blamed}; allowed: finite numbers. "
-        "The agent has not seen it and the last checkpoint is intact: mend the reward, then use "
-        "--resume."
+        "The agent has not seen it and the last checkpoint is intact; mend the reward."
     )
 
 

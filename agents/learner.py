@@ -44,7 +44,7 @@ def check_actions(config: TrainConfig) -> None:
 
 
 def make_training_env(config: TrainConfig) -> LanguageVecEnv:
-    """N rows on the training split, seeded.
+    """N rows on the split that is learned from, seeded.
 
     Raises:
         UserError: If the id is not one of this library's.
@@ -55,7 +55,8 @@ def make_training_env(config: TrainConfig) -> LanguageVecEnv:
         raise UserError(
             f"Got env.id={env.id!r}; allowed: {', '.join(ours)}.{did_you_mean(env.id, ours)}"
         )
-    return make_language_vec_env(env.id, env.n_envs, config.seed, **_checked(env.kwargs))
+    kwargs = {**_checked(env.kwargs), "split": env.split}
+    return make_language_vec_env(env.id, env.n_envs, config.seed, **kwargs)
 
 
 def make_evaluation_env(config: TrainConfig, split: str, num_rows: int) -> LanguageVectorEnv:
@@ -91,8 +92,8 @@ def _checked(kwargs: dict[str, Any]) -> dict[str, Any]:
     for name in ("split", "autoreset_mode", "num_envs"):
         if name in kwargs:
             raise UserError(
-                f"Got env.kwargs.{name}, which a run sets itself; use evaluation.split or "
-                "env.n_envs."
+                f"Got env.kwargs.{name}, which a run sets itself; use env.split, "
+                "evaluation.split or env.n_envs."
             )
     return kwargs
 

@@ -23,11 +23,11 @@ from agents.files import append_jsonl, write_json
 from agents.model_card import write_model_folder
 from agents.plots import loss_curve
 from agents.pretrain_config import PretrainConfig
+from agents.records import METRICS, read_metrics, rewind
 from lm_envs.files import write_atomically
 from lm_envs.tokenizer import Tokenizer
 
 CHECKPOINT = "checkpoint.pt"
-LOG = "metrics.jsonl"
 
 
 class Pretraining:
@@ -107,12 +107,24 @@ class Pretraining:
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
+            "config": self.config.model_dump(),
         }
         write_atomically(path, lambda temporary: torch.save(state, temporary))
 
     def restore(self, path: Path) -> None:
-        """Continues from a checkpoint."""
+        """Continues from a checkpoint.
+
+        Raises:
+            UserError: If it was written with another configuration.
+        """
         state = torch.load(path, weights_only=True)
+        stored, mine = state["config"], self.config.model_dump()
+        if differing := [key for key in mine if mine[key] != stored.get(key) and key != "run"]:
+            raise UserError(
+                f"Got {', '.join(f'{key}={mine[key]!r}' for key in differing)} with --resume of "
+                f"{path}; allowed: what the run began with, "
+                f"{', '.join(f'{key}={stored.get(key)!r}' for key in differing)}."
+            )
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
@@ -142,6 +154,7 @@ def pretrain(config: PretrainConfig, *, resume: bool = False) -> Pretraining:
     run = Pretraining(config, tokenizer, Streams(tokenizer, folder, config.seed))
     if resume:
         run.restore(checkpoint)
+        rewind(folder, run.step)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn()) as progress:
         bar = progress.add_task("pretraining", total=config.num_steps, completed=run.step)
@@ -158,7 +171,7 @@ def _report(run: Pretraining, loss: float, folder: Path) -> None:
     if run.step % config.evaluate_every == 0 or run.is_finished:
         row["held_out"] = run.held_out_losses()
     if run.step % config.log_every == 0 or "held_out" in row:
-        append_jsonl(folder / LOG, row)
+        append_jsonl(folder / METRICS, row)
     if run.step % config.checkpoint_every == 0 or run.is_finished:
         run.save(folder / CHECKPOINT)
 
@@ -174,7 +187,7 @@ def main(
         settings = load_config(PretrainConfig, config, assignments or [])
         run = pretrain(settings, resume=resume)
         folder = Path(settings.run)
-        log = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
+        log = read_metrics(folder)
         loss_curve(log, folder / "loss.png")
         result = {
             "steps": run.step,

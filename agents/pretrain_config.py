@@ -1,8 +1,10 @@
 """What `python -m agents.pretrain` can be told; the YAML keys are these names."""
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
 from agents.config import Config
+from agents.corpus.documents import PARTS
+from lm_envs.checks import check_choice
 
 
 class Shape(Config):
@@ -40,3 +42,14 @@ class PretrainConfig(Config):
     evaluate_every: PositiveInt = 200
     checkpoint_every: PositiveInt = 200
     seed: int = 0
+
+    @field_validator("mix")
+    @classmethod
+    def _parts(cls, mix: dict[str, float]) -> dict[str, float]:
+        for part, weight in mix.items():
+            check_choice("part of the corpus", part, PARTS)
+            if not weight >= 0.0:
+                raise ValueError(f"weight {weight} of {part!r}; allowed: 0 or more")
+        if not any(mix.values()):
+            raise ValueError(f"no weight above 0; allowed: weights of {', '.join(PARTS)}")
+        return mix

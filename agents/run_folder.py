@@ -38,8 +38,8 @@ def open_run(config: TrainConfig, folder: Path, *, resume: bool) -> bool:
         raise UserError(f"Got --resume, but there is no run at {folder}; drop it.")
     if not resume and _is_used(folder):
         raise UserError(
-            f"Got a run at {folder} already; use --resume to go on with it, or --seed or "
-            "--set name=… for another one."
+            f"Got a run at {folder} already; use --seed or --set name=… for another one, or, in "
+            "agents.train, --resume to go on with it."
         )
     is_stored = (folder / CONFIG).is_file()
     if is_stored and resume:

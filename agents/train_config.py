@@ -2,17 +2,18 @@
 
 import inspect
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import sb3_contrib
 import stable_baselines3
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.config import Config, refuse_quoted_numbers
 from lm_envs.checks import did_you_mean
 
 ActsOn = Literal["discrete", "continuous", "both"]
+Split = Literal["train", "validation", "test"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,15 @@ _OWN_ARGUMENTS = {"self", "policy", "env", "seed", "tensorboard_log", "verbose"}
 
 
 class EnvConfig(Config):
-    """Which environment, how many rows, and its arguments."""
+    """Which environment, how many rows, its arguments, and whose examples are learned from.
+
+    The embedded model has read the split "train" of every task: what it knows by heart hardly
+    varies in reward. What it never read is in the others.
+    """
 
     id: str
     n_envs: PositiveInt = 64
+    split: Split = "train"
     kwargs: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("kwargs")
@@ -105,7 +111,7 @@ class AlgorithmConfig(Config):
 class EvaluationConfig(Config):
     """Held-out prompts to judge the agent by, and how often, in environment steps."""
 
-    split: Literal["train", "validation", "test"] = "validation"
+    split: Split = "validation"
     episodes: PositiveInt = 128
     every: PositiveInt = 50_000
 
@@ -128,3 +134,12 @@ class TrainConfig(Config):
     checkpoint_every: PositiveInt = 100_000
     stop_at_reward: float | None = None
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _held_out(self) -> Self:
+        if self.env.split == self.evaluation.split:
+            raise ValueError(
+                f"env.split and evaluation.split are both {self.env.split!r}; what is learned from "
+                "is not held out: choose another"
+            )
+        return self

@@ -5,6 +5,7 @@ from agents import pretrain as pretraining
 from agents.build_assets import EXAMPLES, PARTS, build
 from agents.corpus import streams
 from agents.pretrain_config import PretrainConfig
+from agents.records import read_metrics
 
 TEXTS = ["the cat sat on the mat", "the dog sat on the cat", "a mat and a dog"]
 
@@ -41,6 +42,38 @@ def test_a_resumed_run_equals_an_uninterrupted_one(config, tmp_path):
     half.save(folder / pretraining.CHECKPOINT)
     resumed = pretraining.pretrain(config.model_copy(update={"run": str(folder)}), resume=True)
     assert torch.equal(weights_of(whole), weights_of(resumed))
+
+
+def test_a_resumed_run_logs_each_step_once(config, tmp_path):
+    config = config.model_copy(update={"log_every": 1})
+    pretraining.pretrain(config)
+    folder = tmp_path / "run"
+    half = pretraining.Pretraining(config, *parts(config, tmp_path))
+    for _ in range(4):
+        half.advance()
+    half.save(folder / pretraining.CHECKPOINT)
+    pretraining.pretrain(config, resume=True)
+    assert [row["step"] for row in read_metrics(folder)] == list(range(1, 9))
+
+
+def test_another_configuration_is_not_resumed(config):
+    pretraining.pretrain(config)
+    changed = config.model_copy(update={"learning_rate": 1.0})
+    with pytest.raises(ValueError, match=r"learning_rate=1\.0 with --resume.*learning_rate=0\.002"):
+        pretraining.pretrain(changed, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("mix", "message"),
+    [
+        ({"prose": 1.0, "poems": 1.0}, "part of the corpus='poems'; allowed: 'prose'"),
+        ({"prose": -1.0}, "weight -1.0 of 'prose'"),
+        ({"prose": 0.0}, "no weight above 0"),
+    ],
+)
+def test_a_mix_of_what_there_is_not_is_refused(config, mix, message):
+    with pytest.raises(ValueError, match=message):
+        PretrainConfig.model_validate(config.model_dump() | {"mix": mix})
 
 
 def parts(config, tmp_path):

@@ -200,7 +200,7 @@ def test_a_target_reward_stops_training(tmp_path):
 def test_an_existing_run_is_not_overwritten(tmp_path):
     (tmp_path / "test-s0").mkdir()
     (tmp_path / "test-s0" / "metrics.jsonl").touch()
-    with pytest.raises(UserError, match=r"Got a run at .* already; use --resume"):
+    with pytest.raises(UserError, match=r"Got a run at .* already; use --seed"):
         train(CONFIG, tmp_path)
 
 
