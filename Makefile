@@ -14,7 +14,7 @@ test: .venv/ready  ## lint, types and fast tests
 	$(BIN)/python -m pytest
 
 slow: .venv/ready  ## long proofs: full view agreement, kill test
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --timeout 3600
 
 bench: .venv/ready  ## tokens per second, side by side
 	$(BIN)/python -m benchmarks throughput

@@ -229,7 +229,8 @@ def _sizes(env: VectorEnv | VecEnv) -> tuple[int, int]:
         raise ValueError(
             f"Got observations {type(states).__name__} of shape {states.shape}; allowed: Discrete "
             "from 0. Fit a clustered, hashed or binned reducer with agents.fit_reducer and wrap "
-            "the environment in VectorReducedObservation or ReducedVecEnv."
+            "the environment in VectorReducedObservation, or give it observation={'kind': "
+            "'hidden', 'reducer': …}."
         )
     if not isinstance(actions, gym.spaces.Discrete) or actions.start != 0:
         raise ValueError(

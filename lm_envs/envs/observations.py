@@ -27,7 +27,10 @@ from lm_envs.envs.features import (
 )
 from lm_envs.envs.interpreter import NUM_CANDIDATES, Interpreter
 from lm_envs.envs.lines import LineWriter
+from lm_envs.envs.reduced import fitting_reducer
+from lm_envs.envs.reducers import Reducer
 from lm_envs.model.engine import Outputs
+from lm_envs.model.fingerprint import fingerprint
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.words import TextVectors
 from lm_envs.tasks.task import Task
@@ -78,9 +81,30 @@ class TokensObservation:
         return {"tokens": np.where(is_text, episodes.contexts, 0), "length": lengths}
 
 
-Observation = VectorObservation | TokensObservation
+class ReducedVector:
+    """A vector as a reducer makes it: fewer numbers, or one of some states.
 
-KINDS: dict[str, tuple[str, ...]] = {"hidden": (), "embeddings": ("last",), "tokens": ()}
+    Args:
+        observation: The vector.
+        reducer: Fitted on such vectors.
+    """
+
+    def __init__(self, observation: VectorObservation, reducer: Reducer) -> None:
+        self._observation, self._reducer = observation, reducer
+        self.space = reducer.space
+
+    def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
+        """Observations (N, ...)."""
+        return self._reducer.transform(self._observation.encode(outputs, episodes))
+
+
+Observation = VectorObservation | TokensObservation | ReducedVector
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "hidden": ("reducer",),
+    "embeddings": ("last", "reducer"),
+    "tokens": (),
+}
 """Every kind of observation, and its options."""
 
 DEFAULT_LAST = 4
@@ -92,6 +116,7 @@ def make_observation(
     acts: WordActions | LineWriter | Interpreter,
     task: Task,
     *,
+    name: str,
     shows_scores: bool = True,
 ) -> Observation:
     """The observation of a spec: a kind, or {"kind": kind, option: value, ...}.
@@ -101,10 +126,11 @@ def make_observation(
         model: Whose states and embeddings are meant.
         acts: What the agent chooses among, which it is shown too.
         task: How long a text can become.
+        name: What the model was asked for by.
         shows_scores: Show the model's score of each line, where lines are chosen.
 
     Raises:
-        ValueError: If the kind or an option is unknown.
+        ValueError: If the kind or an option is unknown, or a reducer was fitted on something else.
     """
     kind, options = read_spec("observation", spec, KINDS)
     if kind == "tokens":
@@ -117,7 +143,11 @@ def make_observation(
         check_count("last", last)
         vectors = TextVectors(model)
         features += [TextPool(vectors, task.context_tokens), LastWords(vectors, last)]
-    return VectorObservation([*features, *_of_actions(acts, task, shows_scores)])
+    observation = VectorObservation([*features, *_of_actions(acts, task, shows_scores)])
+    if "reducer" not in options:
+        return observation
+    reducer = fitting_reducer(options["reducer"], fingerprint(name), observation.space)
+    return ReducedVector(observation, reducer)
 
 
 def _of_actions(

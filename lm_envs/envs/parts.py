@@ -93,15 +93,17 @@ def assemble(
     )
     if chosen:
         writer = WordWriter(chosen, engine, episodes, made)
-        seen = make_observation(observation, network, chosen, made)
+        seen = make_observation(observation, network, chosen, made, name=model)
     elif isinstance(made, Translation) and kind in READ_WRITE:
         writer = Interpreter(engine, episodes, made, tokenizer)
-        seen = make_observation(observation, network, writer, made)
+        seen = make_observation(observation, network, writer, made, name=model)
     else:
         writer = LineWriter(made.num_options, engine, episodes, made, tokenizer)
         shows_scores = options.get("scores", True)
         check_choice("scores", shows_scores, (True, False))
-        seen = make_observation(observation, network, writer, made, shows_scores=shows_scores)
+        seen = make_observation(
+            observation, network, writer, made, name=model, shows_scores=shows_scores
+        )
     return Parts(tokenizer, made, engine, episodes, writer, seen)
 
 

@@ -1,6 +1,7 @@
 """Environments whose observations are reduced: wrappers for one row and for many.
 
-Owns the check that a reducer fits the environment's model. Knows nothing of how reducers work.
+`observation={"kind": "hidden", "reducer": FILE}` does the same inside an environment. Owns the
+check that a reducer fits the environment's model. Knows nothing of how reducers work.
 """
 
 from collections.abc import Sequence
@@ -32,7 +33,8 @@ class ReducedObservation(gym.ObservationWrapper, gym.utils.RecordConstructorArgs
     def __init__(self, env: gym.Env, reducer: Reducer | str | Path) -> None:
         gym.utils.RecordConstructorArgs.__init__(self, reducer=reducer)
         gym.ObservationWrapper.__init__(self, env)
-        self.reducer = fitting_reducer(reducer, env.unwrapped.spec, env.observation_space)
+        own = model_of(env.unwrapped.spec)
+        self.reducer = fitting_reducer(reducer, own, env.observation_space)
         self.observation_space = self.reducer.space
 
     def observation(self, observation: np.ndarray) -> Any:  # noqa: ANN401 - a number, or several
@@ -53,7 +55,8 @@ class VectorReducedObservation(VectorWrapper):
 
     def __init__(self, env: VectorEnv, reducer: Reducer | str | Path) -> None:
         super().__init__(env)
-        self.reducer = fitting_reducer(reducer, env.unwrapped.spec, env.single_observation_space)
+        own = model_of(env.unwrapped.spec)
+        self.reducer = fitting_reducer(reducer, own, env.single_observation_space)
         self.single_observation_space = self.reducer.space
         self.observation_space = batch_space(self.reducer.space, env.num_envs)
 
@@ -86,14 +89,12 @@ class VectorReducedObservation(VectorWrapper):
         return reduced
 
 
-def fitting_reducer(
-    reducer: Reducer | str | Path, spec: EnvSpec | None, space: gym.Space[Any]
-) -> Reducer:
+def fitting_reducer(reducer: Reducer | str | Path, model: str, space: gym.Space[Any]) -> Reducer:
     """The reducer, read where it is a file, once it is known to fit.
 
     Args:
         reducer: A reducer, or its file.
-        spec: Of the environment; it names the model.
+        model: Fingerprint of the environment's model.
         space: One row's observations.
 
     Raises:
@@ -107,11 +108,10 @@ def fitting_reducer(
             "features; allowed: the observation and actions that it was fitted with. Fit another "
             "with agents.fit_reducer."
         )
-    own = model_of(spec)
-    if own != reducer.model:
+    if model != reducer.model:
         raise ValueError(
             f"Got a reducer fitted on the model with SHA-256 {reducer.model[:12]}…; this "
-            f"environment's model has {own[:12]}…, so its states mean something else. Fit a "
+            f"environment's model has {model[:12]}…, so its states mean something else. Fit a "
             "reducer on this model with agents.fit_reducer."
         )
     return reducer

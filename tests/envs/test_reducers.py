@@ -1,14 +1,15 @@
 import json
+import warnings
 
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 from safetensors.numpy import save_file
 
 import lm_envs
 from agents.fit_reducer import fit, main, sample_states, summarise
-from agents.reduced import ReducedVecEnv
 from lm_envs.envs.clusters import k_means, nearest
 from lm_envs.envs.reduced import ReducedObservation, VectorReducedObservation
 from lm_envs.envs.reducers import REDUCERS, load_reducer
@@ -125,8 +126,9 @@ def test_rows_are_reduced_in_every_autoreset_mode(mode, reducers, arguments):
 def test_sb3_sees_reduced_terminal_observations(reducers, arguments, tmp_path):
     path = tmp_path / "reducer.safetensors"
     reducers["clustered"].save(path)
-    plain, venv = (make_language_vec_env(ID, 3, seed=1, **arguments) for _ in range(2))
-    reduced = ReducedVecEnv(venv, path)
+    plain = make_language_vec_env(ID, 3, seed=1, **arguments)
+    observation = {"kind": "hidden", "reducer": str(path)}
+    reduced = make_language_vec_env(ID, 3, seed=1, observation=observation, **arguments)
     np.testing.assert_array_equal(reduced.reset(), reducers["clustered"].transform(plain.reset()))
     for _ in range(4):
         *_, expected = plain.step(np.zeros(3, np.int64))
@@ -136,13 +138,31 @@ def test_sb3_sees_reduced_terminal_observations(reducers, arguments, tmp_path):
     assert ours == reducers["clustered"].transform(final).tolist()
 
 
-def test_sb3_returns_to_a_state_with_reduced_observations(reducers, arguments):
-    env = ReducedVecEnv(make_language_vec_env(ID, 3, seed=1, **arguments), reducers["hashed"])
-    env.reset()
-    state = env.get_state()
-    expected, *_ = env.step(np.zeros(3, np.int64))
-    assert env.reducer.space.contains(env.set_state(state)[0])
-    np.testing.assert_array_equal(env.step(np.zeros(3, np.int64))[0], expected)
+@pytest.mark.parametrize("kind", REDUCERS)
+def test_a_reducer_in_the_spec_does_what_the_wrapper_does(kind, reducers, arguments, tmp_path):
+    path = tmp_path / "reducer.safetensors"
+    reducers[kind].save(path)
+    env = gym.make(ID, observation={"kind": "hidden", "reducer": str(path)}, **arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(env.unwrapped)
+    copy = gym.make(EnvSpec.from_json(env.spec.to_json()))
+    wrapped = ReducedObservation(gym.make(ID, **arguments), reducers[kind])
+    assert copy.observation_space == wrapped.observation_space
+    first, _ = copy.reset(seed=3)
+    expected, _ = wrapped.reset(seed=3)
+    for action in (1, 0, 2):
+        np.testing.assert_array_equal(first, expected)
+        first, expected = copy.step(action)[0], wrapped.step(action)[0]
+
+
+@pytest.mark.parametrize("model", ["embedded", None])
+def test_a_reducer_in_the_spec_that_does_not_fit_is_refused(model, states, arguments, tmp_path):
+    path = tmp_path / "reducer.safetensors"
+    if model:
+        fit("hashed", states, fingerprint(model), {}).save(path)
+    with pytest.raises(ValueError, match=r"fitted on the model with|which cannot be read"):
+        gym.make(ID, observation={"kind": "hidden", "reducer": str(path)}, **arguments)
 
 
 def test_the_command_fits_and_saves(tmp_path, capsys, checkpoint):
