@@ -22,7 +22,7 @@ from agents.config import UserError, reported
 from agents.files import write_json, write_text
 from agents.learner import make_algorithm, make_evaluation_env, make_training_env
 from agents.measures import corpus_measures, text_measures, zero_variance_share
-from agents.report import evaluation_page
+from agents.report import evaluation_page, interval_cell
 from agents.rollouts import agent_policy, run_episodes, spread
 from agents.run_folder import read_config, versions
 from agents.search import beam, best_of_n
@@ -85,13 +85,15 @@ def evaluate(
 
 
 def summarise(written: Episodes) -> dict[str, Any]:
-    """Mean and 95 % interval of each policy's scores; which baselines the agent's reward clears."""
+    """Mean and 95 % interval of each policy's scores; how the agent's reward compares.
+
+    `agent_interval_above` says whether the two intervals are apart, `agent_ahead` by how much the
+    agent's reward is higher on the same prompts, which has a narrower interval: what makes a prompt
+    hard is hard for both.
+    """
     scores = {name: _arrays(seeds) for name, seeds in written.items()}
     policies = {
-        name: {
-            score: {"mean": float(values.mean()), "interval": mean_interval(values)}
-            for score, values in arrays.items()
-        }
+        name: {score: _estimate(values) for score, values in arrays.items()}
         for name, arrays in scores.items()
     }
     low = policies[AGENT]["reward"]["interval"][0]
@@ -100,16 +102,26 @@ def summarise(written: Episodes) -> dict[str, Any]:
         for name, policy in policies.items()
         if name not in (AGENT, ORACLE)
     }
+    rewards = {name: arrays["reward"] for name, arrays in scores.items()}  # (S, P) each
+    ahead = {
+        name: rewards[AGENT] - values.mean(0) for name, values in rewards.items() if name != AGENT
+    }
     summary = {
         "seeds": len(written[AGENT]),
         "prompts": len(written[AGENT][0]),
         "policies": policies,
         "agent_interval_above": beaten,
+        "agent_ahead": {name: _estimate(values) for name, values in ahead.items()},
         "corpus": {name: corpus_measures(seeds) for name, seeds in written.items()},
     }
     if SAMPLED in written:
         summary["prompts_without_variance"] = zero_variance_share(written[SAMPLED])
     return summary
+
+
+def _estimate(values: np.ndarray) -> dict[str, Any]:
+    """Mean of (S, P) values and its 95 % interval."""
+    return {"mean": float(values.mean()), "interval": mean_interval(values)}
 
 
 def _arrays(seeds: list[list[Transcript]]) -> dict[str, np.ndarray]:
@@ -135,12 +147,12 @@ def _table(summary: Mapping[str, Any], split: str) -> Table:
     policies = summary["policies"]
     table = Table(title=f"{summary['prompts']} {split} prompts, {summary['seeds']} agent seeds")
     table.add_column("policy")
+    table.add_column("agent is ahead by\n[95 % interval]", justify="right")
     for score in policies[AGENT]:
         table.add_column(f"{score}\n[95 % interval]", justify="right")
     for name, scores in policies.items():
-        cells = [
-            "{:.3f}\n{:.3f} … {:.3f}".format(s["mean"], *s["interval"]) for s in scores.values()
-        ]
+        ahead = summary["agent_ahead"].get(name)
+        cells = [interval_cell(ahead) if ahead else "", *map(interval_cell, scores.values())]
         table.add_row(name, *cells)
     return table
 

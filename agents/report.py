@@ -22,6 +22,7 @@ from lm_envs.rendering import html_words
 from lm_envs.transcript import Transcript
 
 INTERVALS = "Means, and below them 95 % bootstrap intervals over prompts and seeds."
+SAME_PROMPTS = "Differences of reward on the same prompts, and below them 95 % intervals."
 
 
 def evaluation_page(
@@ -41,6 +42,9 @@ def evaluation_page(
     """
     parts = [paragraph(_setting(summary)), paragraph(_verdict(summary)), heading("Scores")]
     parts.append(table(*policy_cells(summary["policies"]), INTERVALS))
+    if ahead := summary.get("agent_ahead"):
+        rows = [[name, interval_cell(score)] for name, score in ahead.items()]
+        parts.append(table(["policy", "the agent is ahead by"], rows, SAME_PROMPTS))
     parts += [picture(path.read_bytes(), caption) for caption, path in figures.items()]
     if samples:
         parts += [heading("The same prompts, side by side"), paragraph(_LEGEND)]
@@ -55,7 +59,7 @@ def policy_cells(
     """Header and rows of policies against scores; a line break parts mean and interval."""
     scores = list(dict.fromkeys(score for values in policies.values() for score in values))
     rows = [
-        [name, *(_interval(values[score]) if score in values else "" for score in scores)]
+        [name, *(interval_cell(values[score]) if score in values else "" for score in scores)]
         for name, values in policies.items()
     ]
     return ["policy", *scores], rows
@@ -67,7 +71,8 @@ _LEGEND = (
 )
 
 
-def _interval(score: Mapping[str, Any]) -> str:
+def interval_cell(score: Mapping[str, Any]) -> str:
+    """A mean, and below it its interval."""
     return "{:.3f}\n{:.3f} … {:.3f}".format(score["mean"], *score["interval"])
 
 

@@ -31,6 +31,19 @@ def test_an_agent_beats_what_its_interval_clears():
     assert (summary["seeds"], summary["prompts"]) == (3, 40)
 
 
+def test_differences_are_taken_on_the_same_prompts():
+    rng = np.random.default_rng(0)
+    hardness = rng.normal(0.0, 1.0, (1, 40))
+    written = {
+        "agent": seeds_of(hardness + 0.1 + rng.normal(0.0, 0.02, (3, 40))),
+        "greedy": seeds_of(hardness),
+    }
+    summary = summarise(written)
+    low, high = summary["agent_ahead"]["greedy"]["interval"]
+    assert 0.08 < low < summary["agent_ahead"]["greedy"]["mean"] < high < 0.12
+    assert summary["agent_interval_above"] == {"greedy": False}
+
+
 def test_means_lie_in_their_intervals_and_more_seeds_narrow_them():
     few, many = (
         summarise({"agent": seeds_of(np.linspace(-1, 1, count)[:, None].repeat(20, 1))})
