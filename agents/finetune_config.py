@@ -82,7 +82,7 @@ class FinetuneConfig(TrainConfig):
         for name in _OWN_KWARGS:
             if name in algorithm.kwargs:
                 raise ValueError(f"kwargs.{name} is set by the run itself; leave it out")
-        if algorithm.policy != "MlpPolicy":
+        if algorithm.policy is not None:
             raise ValueError("policy is the language model; leave it out")
         if isinstance(algorithm.kwargs.get("learning_rate"), str):
             raise ValueError("kwargs.learning_rate is text; allowed here: a number")

@@ -76,10 +76,11 @@ def make_algorithm(config: TrainConfig, env: LanguageVecEnv, log: str | None) ->
         kwargs["learning_rate"] = _learning_rate(kwargs["learning_rate"])
     if "policy_kwargs" in kwargs:
         kwargs["policy_kwargs"] = _policy_kwargs(kwargs["policy_kwargs"])
-    kind = ALGORITHMS[config.algorithm.name].kind
+    algorithm = ALGORITHMS[config.algorithm.name]
+    policy = config.algorithm.policy or algorithm.policy
     settings: dict[str, Any] = {"seed": config.seed, "tensorboard_log": log, "device": "cpu"}
     try:
-        return kind(config.algorithm.policy, env, **(settings | kwargs))
+        return algorithm.kind(policy, env, **(settings | kwargs))
     except (TypeError, AttributeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(

@@ -1,11 +1,11 @@
 """Episodes of a policy on given examples: what training and evaluation judge by."""
 
 import numpy as np
-from sb3_contrib import MaskablePPO
+from sb3_contrib import MaskablePPO, RecurrentPPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.baselines import Policy
-from lm_envs.envs.vector_env import LanguageVectorEnv
+from lm_envs.envs.vector_env import LanguageVectorEnv, Observations
 from lm_envs.transcript import Transcript
 
 
@@ -15,7 +15,21 @@ def agent_policy(model: BaseAlgorithm) -> Policy:
         return lambda env, observations: model.predict(
             observations, deterministic=True, action_masks=env.action_masks()
         )[0]
+    if isinstance(model, RecurrentPPO):
+        return _remembering(model)
     return lambda env, observations: model.predict(observations, deterministic=True)[0]
+
+
+def _remembering(model: RecurrentPPO) -> Policy:
+    """The agent with a memory of each row's episode; `act` has to see every step of it."""
+    state: tuple[np.ndarray, ...] | None = None
+
+    def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
+        nonlocal state
+        actions, state = model.predict(observations, state, env.steps == 0, deterministic=True)
+        return actions
+
+    return act
 
 
 def spread(num_examples: int, most: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.config import Config, refuse_quoted_numbers
+from agents.q_learning import TabularQ
 from lm_envs.checks import did_you_mean
 
 ActsOn = Literal["discrete", "continuous", "both"]
@@ -18,10 +19,11 @@ Split = Literal["train", "validation", "test"]
 
 @dataclass(frozen=True, slots=True)
 class Algorithm:
-    """A class of Stable-Baselines3 and the actions it can choose among."""
+    """A class of Stable-Baselines3's kind, the actions it can choose among, its usual policy."""
 
     kind: type[BaseAlgorithm]
     acts_on: ActsOn
+    policy: str = "MlpPolicy"
 
 
 ALGORITHMS: dict[str, Algorithm] = {
@@ -29,6 +31,7 @@ ALGORITHMS: dict[str, Algorithm] = {
     "A2C": Algorithm(stable_baselines3.A2C, "both"),
     "TRPO": Algorithm(sb3_contrib.TRPO, "both"),
     "MaskablePPO": Algorithm(sb3_contrib.MaskablePPO, "discrete"),
+    "RecurrentPPO": Algorithm(sb3_contrib.RecurrentPPO, "both", "MlpLstmPolicy"),
     "DQN": Algorithm(stable_baselines3.DQN, "discrete"),
     "QRDQN": Algorithm(sb3_contrib.QRDQN, "discrete"),
     "SAC": Algorithm(stable_baselines3.SAC, "continuous"),
@@ -36,12 +39,13 @@ ALGORITHMS: dict[str, Algorithm] = {
     "DDPG": Algorithm(stable_baselines3.DDPG, "continuous"),
     "TQC": Algorithm(sb3_contrib.TQC, "continuous"),
     "CrossQ": Algorithm(sb3_contrib.CrossQ, "continuous"),
+    "TabularQ": Algorithm(TabularQ, "discrete", "TablePolicy"),
 }
 """Algorithms by name.
 
-RecurrentPPO is left out: an observation already tells the whole text. ARS is left out: it keeps
-weights outside its policy, so a checkpoint would not continue it. DQN and all below it keep a
+ARS is left out: it keeps weights outside its policy, so a checkpoint would not continue it. DQN to CrossQ keep a
 replay buffer of `buffer_size` transitions, a million by default: set it in `algorithm.kwargs`.
+TabularQ needs states that can be counted: an observation with a reducer.
 """
 
 CONTINUOUS_KINDS = ("embedding",)
@@ -77,10 +81,16 @@ class EnvConfig(Config):
 
 
 class AlgorithmConfig(Config):
-    """Which algorithm, and its arguments; a learning rate `lin_3.0e-4` falls linearly to 0."""
+    """Which algorithm, and its arguments; a learning rate `lin_3.0e-4` falls linearly to 0.
+
+    Attributes:
+        name: One of `ALGORITHMS`.
+        policy: None for the algorithm's usual one.
+        kwargs: Of its constructor.
+    """
 
     name: str
-    policy: str = "MlpPolicy"
+    policy: str | None = None
     kwargs: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("name")

@@ -29,6 +29,7 @@ COLUMNS = {
     "seeds": "{}",
     "reward": "{:.3f}",
     "interval": "{0[0]:.3f} … {0[1]:.3f}",
+    "random": "{:.3f}",
     "steps_to_threshold": "{:,.0f}",
     "reached": "{}",
     "seconds": "{:,.0f}",
@@ -40,6 +41,7 @@ def summarise(runs: Sequence[Run], threshold: float | None) -> dict[str, Any]:
     """Rows and curves of each configuration; of an algorithm on several tasks, one row for all.
 
     `reward` is the IQM over seeds of the last held-out reward, `interval` its 95 % interval,
+    `random` the mean over seeds of the random policy's, among the same proposals;
     `steps_to_threshold` and `seconds` (of training, evaluations included) are medians over seeds.
     """
     by_name: dict[str, list[Run]] = defaultdict(list)
@@ -63,6 +65,7 @@ def _row(name: str, seeds: Sequence[Run], threshold: float | None) -> dict[str, 
         "task": seeds[0].config.env.id,
         "algorithm": seeds[0].config.algorithm.name,
         **_reward([final]),
+        "random": statistics.fmean(run.result["baselines"]["random"] for run in seeds),
         "seconds": statistics.median(run.log[-1]["seconds"] for run in seeds),
     }
     if threshold is None:

@@ -129,6 +129,11 @@ class LanguageVectorEnv(VectorEnv):
         return [self._transcript(row) for row in range(self.num_envs)]
 
     @property
+    def steps(self) -> np.ndarray:
+        """Steps taken in each row's episode, (N,) int64."""
+        return self._episodes.steps.copy()
+
+    @property
     def proposals(self) -> np.ndarray:
         """Log-probabilities (N, K) of what the model itself would do next, best first, nats."""
         return self.writer.proposals()

@@ -28,7 +28,7 @@ def finished(rewards, **named):
         {"step": 100 * number, "seconds": 10.0 * number, "held_out": {"reward": reward}}
         for number, reward in enumerate(rewards)
     ]
-    return sweep.Run(config(**named), log, {"baselines": {"greedy": 0.5}})
+    return sweep.Run(config(**named), log, {"baselines": {"random": 0.1, "greedy": 0.5}})
 
 
 @pytest.fixture
