@@ -43,8 +43,9 @@ ALGORITHMS: dict[str, Algorithm] = {
 }
 """Algorithms by name.
 
-ARS is left out: it keeps weights outside its policy, so a checkpoint would not continue it. DQN to CrossQ keep a
-replay buffer of `buffer_size` transitions, a million by default: set it in `algorithm.kwargs`.
+ARS is left out: it keeps weights outside its policy, so a checkpoint would not continue it. DQN to
+CrossQ keep a replay buffer of `buffer_size` transitions, a million by default: set it in
+`algorithm.kwargs`. RecurrentPPO's memory begins anew where a run is resumed.
 TabularQ needs states that can be counted: an observation with a reducer.
 """
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from agents.config import UserError, reported
 from agents.files import write_json
-from benchmarks import interfaces, learning, report, scaling, startup, throughput, timing
+from benchmarks import finetune, interfaces, learning, report, scaling, startup, throughput, timing
 from lm_envs.checks import check_choice
 from lm_envs.model.weights import DTYPES
 
@@ -22,7 +22,11 @@ SUBJECTS = {
     "scaling": scaling.run,
     "startup": startup.run,
     "interfaces": interfaces.run,
+    "finetune": finetune.run,
 }
+ROWS = {"finetune": [16]}
+"""Rows of a subject that are measured unless others are asked for."""
+
 COLUMNS = {
     "what": "{}",
     "n": "{}",
@@ -37,6 +41,9 @@ COLUMNS = {
     "speedup": "{:.2f} x",
     "share_of_limit": "{:.0%}",
     "iqr": "{:.3f}",
+    "writing_s": "{:.2f}",
+    "learning_s": "{:.2f}",
+    "peak_gib": "{:.2f}",
     "note": "{}",
 }
 
@@ -62,7 +69,7 @@ def main(
         kinds = dtype or list(DTYPES)
         for kind in kinds:
             check_choice("dtype", kind, DTYPES)
-        result = SUBJECTS[subject](model, n or [1, 8, 64], kinds, repeats)
+        result = SUBJECTS[subject](model, n or ROWS.get(subject, [1, 8, 64]), kinds, repeats)
         command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
         document = {**result, "machine": timing.machine(), "command": command}
         Console().print(table(document))
