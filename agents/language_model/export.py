@@ -64,7 +64,8 @@ def save_pretrained(
             write_atomically(folder / name, lambda path, source=source: shutil.copy(source, path))
     given = model.config.to_dict()
     settings = {k: v for k, v in given.items() if v is not None and k != "_name_or_path"}
-    write_json(folder / "config.json", settings | {"dtype": "float32"})
+    plain = {"dtype": "float32", "activation_function": "gelu_new"}  # as GPT-2's own checkpoints
+    write_json(folder / "config.json", settings | plain)
     tensors = {
         name: tensor.detach().cpu().float().contiguous()
         for name, tensor in model.state_dict().items()

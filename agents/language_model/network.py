@@ -5,16 +5,21 @@ Owns the parameters. Knows nothing of episodes, rewards or Stable-Baselines3.
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.checkpoint import checkpoint
+from torch.autograd.function import FunctionCtx
 from transformers import GPT2LMHeadModel
 
+from agents.language_model.reader import Decoder
 from lm_envs.model.gpt2 import GPT2, GPT2Config
 
-LOGITS_PER_CHUNK = 2**21
-"""Most logits that exist at once: 8 MiB in float32, whatever the batch and the vocabulary."""
+FUSED_GELU = "gelu_pytorch_tanh"
+"""GPT-2's activation, "gelu_new", as one operation that keeps one tensor for its gradient."""
+
+LOGITS_PER_CHUNK = 2**23
+"""Most logits that exist at once: 32 MiB in float32, whatever the batch and the vocabulary."""
 
 
 class TrainableGPT2(nn.Module):
@@ -29,9 +34,10 @@ class TrainableGPT2(nn.Module):
         bfloat16: Run the blocks under bfloat16 autocast; weights, norms and logits stay float32.
         gradient_checkpointing: Compute a block's activations again for its gradient: less memory,
             more time.
-    """
 
-    _is_nameless: torch.Tensor
+    Attributes:
+        num_words: As given.
+    """
 
     def __init__(
         self,
@@ -51,6 +57,7 @@ class TrainableGPT2(nn.Module):
             resid_pdrop=0.0,
             embd_pdrop=0.0,
             attn_pdrop=0.0,
+            activation_function=FUSED_GELU,
         )
         assert isinstance(model, GPT2LMHeadModel)
         self.model = model
@@ -58,8 +65,7 @@ class TrainableGPT2(nn.Module):
             model.gradient_checkpointing_enable()
         self.temperature = temperature
         self._bfloat16 = bfloat16
-        is_nameless = torch.arange(model.config.vocab_size) >= num_words
-        self.register_buffer("_is_nameless", is_nameless, persistent=False)
+        self.num_words = num_words
 
     @property
     def width(self) -> int:
@@ -77,8 +83,10 @@ class TrainableGPT2(nn.Module):
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits (M, V) by temperature, -inf for words without a name, of hidden states (M, D)."""
-        logits = hidden @ self.model.transformer.wte.weight.T / self.temperature
-        return logits.masked_fill(self._is_nameless, -torch.inf)
+        embeddings = self.model.transformer.wte.weight
+        logits = hidden @ embeddings.T / self.temperature
+        logits[:, self.num_words :] = -torch.inf
+        return logits
 
     def judge(self, hidden: torch.Tensor, words: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Log-probability of a word (M,) after each hidden state (M, D), and the entropy there.
@@ -86,24 +94,11 @@ class TrainableGPT2(nn.Module):
         Both (M,), in nats. The logits of a chunk are computed again for its gradient, so that those
         of two chunks never exist together.
         """
-        size = max(1, LOGITS_PER_CHUNK // self.model.config.vocab_size)
-        parts = [
-            checkpoint(self._judge_chunk, states, chosen, use_reentrant=False)
-            for states, chosen in zip(hidden.split(size), words.split(size), strict=True)
-        ]
-        logprobs, entropies = zip(*parts, strict=True)
-        return torch.cat(logprobs), torch.cat(entropies)
+        embeddings = self.model.transformer.wte.weight
+        return _Judgement.apply(hidden, embeddings, words, self.temperature, self.num_words)
 
-    def _judge_chunk(
-        self, hidden: torch.Tensor, words: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        logprobs = self.logits(hidden).log_softmax(-1)
-        chosen = logprobs.gather(-1, words[:, None])[:, 0]
-        finite = logprobs.masked_fill(self._is_nameless, 0.0)
-        return chosen, -(finite.exp() * finite).masked_fill(self._is_nameless, 0.0).sum(-1)
-
-    def for_decoding(self, dtype: torch.dtype) -> GPT2:
-        """The same weights in the engine's form, as they are now."""
+    def decoder(self, dtype: torch.dtype) -> Decoder:
+        """The weights as they are now, in the engine's form."""
         config = self.model.config
         shape = GPT2Config(
             vocab_size=config.vocab_size,
@@ -118,4 +113,63 @@ class TrainableGPT2(nn.Module):
             name: tensor.detach().clone()
             for name, tensor in self.model.transformer.state_dict().items()
         }
-        return GPT2(shape, weights, dtype)
+        return Decoder(GPT2(shape, weights, dtype), self.num_words, self.temperature)
+
+
+class _Judgement(torch.autograd.Function):
+    """Log-probabilities of words and entropies, (M,) each, a chunk of logits at a time.
+
+    With p the probabilities, l their logarithms, H the entropy and w the word: d l_w / d logits is
+    1_w - p, and d H / d logits is -p (l + H).
+    """
+
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx,
+        hidden: torch.Tensor,
+        embeddings: torch.Tensor,
+        words: torch.Tensor,
+        temperature: float,
+        num_words: int,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        logprobs, entropies = torch.empty_like(hidden[:, 0]), torch.empty_like(hidden[:, 0])
+        for rows in _chunks(len(hidden), len(embeddings)):
+            known = _log_softmax(hidden[rows], embeddings, temperature, num_words)
+            logprobs[rows] = known.gather(-1, words[rows, None])[:, 0]
+            probabilities = known.exp()
+            entropies[rows] = -probabilities.mul_(known).sum(-1)
+        ctx.save_for_backward(hidden, embeddings, words, entropies)
+        ctx.temperature, ctx.num_words = temperature, num_words  # type: ignore[attr-defined]
+        return logprobs, entropies
+
+    @staticmethod
+    def backward(  # type: ignore[override]  # of two outputs
+        ctx: Any,  # noqa: ANN401
+        of_logprobs: torch.Tensor,
+        of_entropies: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor, None, None, None]:
+        hidden, embeddings, words, entropies = ctx.saved_tensors
+        of_hidden, of_embeddings = torch.empty_like(hidden), torch.zeros_like(embeddings)
+        named = of_embeddings[: ctx.num_words]
+        for rows in _chunks(len(hidden), len(embeddings)):
+            known = _log_softmax(hidden[rows], embeddings, ctx.temperature, ctx.num_words)
+            probabilities = known.exp()
+            weights = known.add_(entropies[rows, None]).mul_(of_entropies[rows, None])
+            of_logits = weights.add_(of_logprobs[rows, None]).mul_(probabilities).neg_()
+            of_logits.scatter_add_(-1, words[rows, None], of_logprobs[rows, None])
+            of_logits.div_(ctx.temperature)
+            of_hidden[rows] = of_logits @ embeddings[: ctx.num_words]
+            named.addmm_(of_logits.T, hidden[rows])
+        return of_hidden, of_embeddings, None, None, None
+
+
+def _chunks(count: int, vocab_size: int) -> list[slice]:
+    size = max(1, LOGITS_PER_CHUNK // vocab_size)
+    return [slice(first, first + size) for first in range(0, count, size)]
+
+
+def _log_softmax(
+    hidden: torch.Tensor, embeddings: torch.Tensor, temperature: float, num_words: int
+) -> torch.Tensor:
+    """Log-probabilities (M, num_words) of the words that have a name."""
+    return (hidden @ embeddings[:num_words].T).div_(temperature).log_softmax(-1)

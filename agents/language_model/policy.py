@@ -3,7 +3,6 @@
 Owns the network, its value head and the readers of running texts. Knows nothing of rewards.
 """
 
-from collections import OrderedDict
 from typing import Any
 
 import gymnasium as gym
@@ -16,13 +15,10 @@ from torch import nn
 
 from agents.language_model.buffer import check_spaces
 from agents.language_model.network import TrainableGPT2
-from agents.language_model.reader import Reader
+from agents.language_model.reader import Decoder
 from lm_envs.checks import check_choice
 from lm_envs.model import weights
 from lm_envs.tokenizer import Tokenizer
-
-MOST_READERS = 3
-"""Batch sizes whose running texts are remembered: training, evaluation, and one more."""
 
 
 class LanguageModelPolicy(ActorCriticPolicy):
@@ -69,10 +65,13 @@ class LanguageModelPolicy(ActorCriticPolicy):
         if not temperature > 0.0:
             raise ValueError(f"Got temperature={temperature!r}; allowed: a number over 0.")
         self.model_name = model
-        self._temperature, self._dtype = temperature, weights.DTYPES[dtype]
-        self._update = {"bfloat16": bfloat16, "gradient_checkpointing": gradient_checkpointing}
-        self._readers: OrderedDict[int, Reader] = OrderedDict()
-        self._is_stale = True
+        self._dtype = weights.DTYPES[dtype]
+        self._options = {
+            "temperature": temperature,
+            "bfloat16": bfloat16,
+            "gradient_checkpointing": gradient_checkpointing,
+        }
+        self._current: Decoder | None = None
         self.last_log_probs = torch.zeros(0)
         super().__init__(observation_space, action_space, lr_schedule, net_arch=[], **arguments)
 
@@ -81,29 +80,28 @@ class LanguageModelPolicy(ActorCriticPolicy):
         self.folder = folder = weights.locate(self.model_name)
         self.tokenizer = Tokenizer.from_folder(folder)
         num_words = len(self.tokenizer)
-        self.network = TrainableGPT2(folder, num_words, self._temperature, **self._update)
+        self.network = TrainableGPT2(folder, num_words, **self._options)
         _check_vocabulary(self.action_space, self.network, self.model_name)
         self.value_net = nn.Linear(self.network.width, 1)
         nn.init.zeros_(self.value_net.weight)
         nn.init.zeros_(self.value_net.bias)
         kwargs: dict[str, Any] = {"lr": lr_schedule(1)} | self.optimizer_kwargs
+        if issubclass(self.optimizer_class, torch.optim.Adam):
+            kwargs = {"fused": True} | kwargs  # one pass, no copies of the weights
         self.optimizer = self.optimizer_class(self.parameters(), **kwargs)
         self.optimizer.register_step_post_hook(lambda *_: self.refresh())
 
     def refresh(self) -> None:
-        """Forgets what was read: the weights are others now."""
-        self._is_stale = True
+        """Forgets what was read, and frees it: the weights are others now, or soon will be."""
+        self._current = None
 
     def forward(
         self, obs: PyTorchObs, deterministic: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Words (N,), values (N, 1) and log-probabilities (N,) for running texts."""
         hidden = self._read(obs)
-        logits = self.network.logits(hidden)
-        words = logits.argmax(-1) if deterministic else _sample(logits)
-        logprobs = logits.log_softmax(-1).gather(-1, words[:, None])[:, 0]
-        self.last_log_probs = logprobs
-        return words, self.value_net(hidden), logprobs
+        words, self.last_log_probs = self._decoder.choose(hidden, deterministic=deterministic)
+        return words, self.value_net(hidden), self.last_log_probs
 
     def evaluate_actions(
         self, obs: PyTorchObs, actions: torch.Tensor
@@ -117,6 +115,8 @@ class LanguageModelPolicy(ActorCriticPolicy):
             actions: (M,).
         """
         assert isinstance(obs, dict)
+        if torch.is_grad_enabled():
+            self.refresh()
         lengths = obs["length"].long().flatten()
         tokens = obs["tokens"].long()[:, : int(lengths.max())]
         episode = obs.get("episode", torch.arange(len(tokens), device=tokens.device)).long()
@@ -145,26 +145,17 @@ class LanguageModelPolicy(ActorCriticPolicy):
     def _read(self, obs: PyTorchObs) -> torch.Tensor:
         """Hidden states (N, D) of running texts."""
         assert isinstance(obs, dict)
-        if self._is_stale:
-            self._readers.clear()
-            self._decoder = self.network.for_decoding(self._dtype)
-            self._is_stale = False
         tokens, lengths = (
             obs[name].cpu().numpy().astype(np.int64) for name in ("tokens", "length")
         )
-        num_rows, capacity = tokens.shape
-        if num_rows not in self._readers:
-            self._readers[num_rows] = Reader(self._decoder, num_rows, capacity)
-        self._readers.move_to_end(num_rows)
-        while len(self._readers) > MOST_READERS:
-            self._readers.popitem(last=False)
-        return self._readers[num_rows].read(tokens, lengths[:, 0])
+        return self._decoder.read(tokens, lengths[:, 0])
 
-
-def _sample(logits: torch.Tensor) -> torch.Tensor:
-    """One word a row (N,), by its probability: the largest of logits plus Gumbel noise."""
-    noise = -torch.empty_like(logits).exponential_().log()
-    return (logits + noise).argmax(-1)
+    @property
+    def _decoder(self) -> Decoder:
+        """The weights as they are now, ready to write."""
+        if self._current is None:
+            self._current = self.network.decoder(self._dtype)
+        return self._current
 
 
 def _check_vocabulary(actions: gym.Space[Any], network: TrainableGPT2, model: str) -> None:

@@ -1,7 +1,9 @@
-"""Reads growing texts through KV slots: of N texts only what is new.
+"""Reads growing texts through KV slots, of N texts only what is new, and chooses next words.
 
-Owns the slots and what stands in them. Knows nothing of actions or values.
+Owns the slots and what stands in them. Knows nothing of values or gradients.
 """
+
+from collections import OrderedDict
 
 import numpy as np
 import torch
@@ -9,6 +11,56 @@ import torch
 from lm_envs.model.cache import Decode, KVSlots, round_up
 from lm_envs.model.engine import read_prompts
 from lm_envs.model.gpt2 import GPT2
+from lm_envs.model.head import WordHead, best_words, log_normaliser
+
+MOST_READERS = 3
+"""Batch sizes whose running texts are remembered: training, evaluation, and one more."""
+
+NUM_BEST = 8
+"""The best word is looked for among this many, which are judged in float32."""
+
+
+class Decoder:
+    """A language model that writes: reads running texts and chooses their next words.
+
+    Args:
+        model: Its weights do not change.
+        num_words: Words that can be chosen: the first so many.
+        temperature: What logits are divided by.
+    """
+
+    def __init__(self, model: GPT2, num_words: int, temperature: float) -> None:
+        self._model, self._head = model, WordHead(model, NUM_BEST, always=0)
+        self._num_words, self._temperature = num_words, temperature
+        self._readers: OrderedDict[int, Reader] = OrderedDict()
+
+    def reader(self, num_rows: int, capacity: int) -> "Reader":
+        """What remembers the running texts of N rows; those used longest ago are forgotten."""
+        if num_rows not in self._readers:
+            self._readers[num_rows] = Reader(self._model, num_rows, capacity)
+        self._readers.move_to_end(num_rows)
+        while len(self._readers) > MOST_READERS:
+            self._readers.popitem(last=False)
+        return self._readers[num_rows]
+
+    def read(self, tokens: np.ndarray, lengths: np.ndarray) -> torch.Tensor:
+        """Last hidden states (N, D) float32 of the first `lengths` (N,) of `tokens` (N, C)."""
+        return self.reader(*tokens.shape).read(tokens, lengths)
+
+    @torch.no_grad()
+    def choose(
+        self, hidden: torch.Tensor, *, deterministic: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Words (N,) after hidden states (N, D), drawn or the best, and their log-probabilities."""
+        logits = self._head.logits(hidden)[:, : self._num_words] / self._temperature
+        words = self._best(hidden, logits) if deterministic else _sample(logits)
+        values = self._head.read(hidden, words[:, None])[:, 0] / self._temperature
+        return words, values - log_normaliser(logits)
+
+    def _best(self, hidden: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        words = best_words(logits, NUM_BEST).sort(-1).values
+        place = self._head.read(hidden, words).argmax(-1, keepdim=True)
+        return words.gather(-1, place)[:, 0]
 
 
 class Reader:
@@ -75,3 +127,11 @@ class Reader:
         changed = torch.as_tensor(is_next, device=new.device)[:, None]
         self._hidden = torch.where(changed, hidden, self._hidden)
         self.num_appended += int(is_next.sum())
+
+
+def _sample(logits: torch.Tensor) -> torch.Tensor:
+    """One word a row (N,), by its probability: where the distribution function passes a draw."""
+    cumulative = logits.softmax(-1).cumsum(-1)
+    draws = torch.rand_like(cumulative[:, :1]) * cumulative[:, -1:]
+    passed = torch.searchsorted(cumulative, draws, right=True)[:, 0]
+    return passed.clamp(max=logits.shape[1] - 1)  # a draw may be rounded up to the last value

@@ -23,7 +23,9 @@ def stray(agent):
 
 def test_a_policy_that_is_the_frozen_model_pays_nothing(checkpoint):
     env, agent = make_penalised(checkpoint)
-    agent.policy.network._is_nameless.zero_()  # the frozen model knows words that have no name
+    agent.policy.network.num_words = (
+        agent.action_space.n
+    )  # the frozen model knows words that have no name
     collect(agent)
     assert abs(env.divergence) < 1e-4
     assert env._num_words == ROWS * agent.n_steps

@@ -10,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from agents.language_model.buffer import EpisodeRolloutBuffer
 from agents.language_model.policy import LanguageModelPolicy
+from agents.language_model.reader import _sample
 from lm_envs.sb3 import make_language_vec_env
 
 ROWS, STEPS = 6, 10
@@ -117,10 +118,31 @@ def test_loss_and_gradient_are_those_of_single_transitions(checkpoint):
     assert max(gradient.abs().max() for gradient in gradients[0]) > 1e-3
 
 
+def test_judgements_have_the_gradient_of_the_plain_computation(checkpoint, monkeypatch):
+    monkeypatch.setattr("agents.language_model.network.LOGITS_PER_CHUNK", 5 * 700)
+    network = make_agent(checkpoint, policy_kwargs={"model": str(checkpoint), "temperature": 0.7})
+    network = network.policy.network.double()
+    hidden = torch.randn(13, network.width, dtype=torch.float64, requires_grad=True)
+    words = torch.randint(network.num_words, (13,))
+    weights = torch.randn(2, 13, dtype=torch.float64)
+    inputs = hidden, network.model.transformer.wte.weight
+    logprobs = network.logits(hidden)[:, : network.num_words].log_softmax(-1)
+    plain = logprobs.gather(1, words[:, None])[:, 0], -(logprobs.exp() * logprobs).sum(-1)
+    for ours, theirs in zip(network.judge(hidden, words), plain, strict=True):
+        torch.testing.assert_close(ours, theirs)
+    gradients = [
+        torch.autograd.grad((weights * torch.stack(judged)).sum(), inputs)
+        for judged in (network.judge(hidden, words), plain)
+    ]
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs)
+        assert ours.abs().max() > 1e-3
+
+
 def test_each_token_of_a_rollout_is_read_once(checkpoint):
     agent = make_agent(checkpoint)
     buffer = collect(agent)
-    reader = agent.policy._readers[ROWS]
+    reader = agent.policy._decoder.reader(ROWS, buffer.observations["tokens"].shape[-1])
     episodes = int(buffer.episode_starts.sum()) + int(agent._last_episode_starts.sum())
     assert reader.num_prefilled == episodes
     assert reader.num_appended == ROWS * (STEPS + 1) - episodes
@@ -251,3 +273,11 @@ def test_ratios_are_one_over_several_turns_too():
         )
         ratio = torch.exp(logprobs - batch.old_log_prob)
         np.testing.assert_allclose(ratio.detach(), 1.0, atol=2e-4)
+
+
+def test_words_are_drawn_by_their_probability():
+    logits = torch.tensor([[0.0, -torch.inf, 2.0, 1.0]]).expand(20_000, -1)
+    torch.manual_seed(0)
+    shares = torch.bincount(_sample(logits), minlength=4) / len(logits)
+    torch.testing.assert_close(shares, logits[0].softmax(-1), atol=0.015, rtol=0.0)
+    assert shares[1] == 0.0
