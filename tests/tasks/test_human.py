@@ -1,0 +1,52 @@
+import io
+import json
+
+import gymnasium as gym
+import pytest
+
+import lm_envs
+from lm_envs.tasks import human
+
+gym.register_envs(lm_envs)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def ratings(tmp_path, monkeypatch):
+    monkeypatch.setenv(human.FILE_VARIABLE, str(tmp_path / "ratings.jsonl"))
+    return tmp_path / "ratings.jsonl"
+
+
+def test_a_text_is_asked_about_once_and_the_answer_kept(ratings, monkeypatch):
+    monkeypatch.setattr("sys.stdin", Terminal("eleven\n11\n7\n"))
+    assert human.rating("A fine day.", ["A good day."]) == 0.7
+    assert human.rating("A fine day.", []) == 0.7  # the terminal has no more answers
+    assert json.loads(ratings.read_text()) == {"text": "A fine day.", "rating": 0.7}
+
+
+def test_a_text_rated_beforehand_needs_no_terminal(ratings, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    ratings.write_text('{"text": "很好", "rating": 1}\n', encoding="utf-8")
+    assert human.rating("很好", []) == 1.0
+    with pytest.raises(ValueError, match=r"'不好', and no terminal.*ratings.jsonl"):
+        human.rating("不好", [])
+
+
+@pytest.mark.parametrize("line", ["good", '{"text": "a"}', '{"text": "a", "rating": 5}', "[1]"])
+def test_a_damaged_file_is_refused_with_its_line(ratings, line):
+    ratings.write_text(line + "\n")
+    with pytest.raises(ValueError, match=r"Got .* at .*ratings.jsonl:1; allowed: .*0 to 1"):
+        human.rating("a", [])
+
+
+def test_an_episode_is_paid_what_its_text_was_rated(ratings, monkeypatch):
+    monkeypatch.setattr("sys.stdin", Terminal("9\n"))
+    weights = {"lm_envs.tasks.human:rating": 2.0}
+    env = gym.make("lm_envs/NextWord-v0", max_new_tokens=3, rewards=weights, dense=False)
+    env.reset(seed=0)
+    rewards = [env.step(1)[1] for _ in range(3)]
+    assert rewards == [0.0, 0.0, pytest.approx(1.8)]
