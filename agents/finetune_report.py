@@ -33,16 +33,18 @@ def write_texts(
 def measure(
     greedy: Sequence[Transcript], drawn: Sequence[Transcript], policy: LanguageModelPolicy
 ) -> dict[str, Any]:
-    """Mean and 95 % interval over prompts of every score and of three measures.
+    """Mean and 95 % interval over prompts of every score and of four measures.
 
-    `reward` and the other scores are those of greedy texts; `drawn_reward` that of drawn ones.
+    `reward` and the other scores are those of greedy texts, `drawn_reward` and so on of drawn ones.
     `kl` is the divergence from the frozen model, nats per drawn text; `base_logprob` the
-    frozen model's mean log-probability of a word in a greedy text, nats.
+    frozen model's mean log-probability of a word in a greedy text, nats, and `drawn_logprob` in a
+    drawn one.
     """
     values = {name: [t.scores[name] for t in greedy] for name in ("reward", *greedy[0].scores)}
-    values["drawn_reward"] = [t.scores["reward"] for t in drawn]
+    values |= {f"drawn_{name}": [t.scores[name] for t in drawn] for name in drawn[0].scores}
     values["kl"] = divergences(policy, drawn).tolist()
     values["base_logprob"] = [float(t.logprobs.mean()) for t in greedy]
+    values["drawn_logprob"] = [float(t.logprobs.mean()) for t in drawn]
     return {
         name: {"mean": float(np.mean(each)), "interval": mean_interval(np.array([each]))}
         for name, each in values.items()
