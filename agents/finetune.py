@@ -16,7 +16,7 @@ from agents.config import load_config, reported
 from agents.files import append_jsonl, write_json, write_text
 from agents.finetune_callback import FinetuneCompanion
 from agents.finetune_config import FinetuneConfig
-from agents.finetune_report import Stages, measure, samples, story, write_texts
+from agents.finetune_report import RESULT, Stages, measure, samples, story, write_texts
 from agents.language_model.buffer import EpisodeRolloutBuffer
 from agents.language_model.export import save_pretrained
 from agents.language_model.penalty import KLPenalty
@@ -122,7 +122,7 @@ def finetune(config: FinetuneConfig, runs: Path) -> dict[str, Any]:
         "steps": run.agent.num_timesteps,
         "stages": run.measured,
     }
-    write_json(folder / "result.json", result)
+    write_json(folder / RESULT, result)
     return result
 
 

@@ -1,15 +1,21 @@
-"""What a language model that is trained writes, and how far it has strayed.
+"""`python -m agents.finetune_report RUN...`: what a model that is trained writes, by stage.
 
-Owns the measures of a stage of finetuning. Trains nothing.
+Owns the measures of a stage of finetuning, of one run and over several seeds. Trains nothing.
 """
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+import typer
+from rich.console import Console
+from rich.table import Table
 from stable_baselines3.common.utils import obs_as_tensor
 
+from agents.config import UserError, reported
 from agents.language_model.policy import LanguageModelPolicy
 from agents.rollouts import run_episodes
 from agents.statistics import mean_interval
@@ -21,6 +27,7 @@ Stages = dict[str, list[Transcript]]
 """Greedy texts on the same prompts, by stage."""
 
 TEXTS_AT_ONCE = 16
+RESULT = "result.json"
 
 
 def write_texts(
@@ -85,6 +92,37 @@ def story(stages: Mapping[str, Mapping[str, Any]], split: str) -> str:
     return "\n".join(lines)
 
 
+def over_seeds(folders: Sequence[Path]) -> dict[str, dict[str, dict[str, float]]]:
+    """By stage and measure: the mean over runs, and the lowest and highest of them.
+
+    Raises:
+        UserError: If a folder holds no finished run, or the runs have other stages or measures.
+    """
+    runs = [_stages(folder) for folder in folders]
+    shapes = [{stage: set(values) for stage, values in run.items()} for run in runs]
+    if any(shape != shapes[0] for shape in shapes):
+        raise UserError(
+            "Got runs of other stages or measures; give the seeds of one configuration."
+        )
+    return {
+        stage: {
+            name: _spread([run[stage][name]["mean"] for run in runs]) for name in runs[0][stage]
+        }
+        for stage in runs[0]
+    }
+
+
+def _stages(folder: Path) -> dict[str, dict[str, Any]]:
+    path = folder / RESULT
+    if not path.is_file():
+        raise UserError(f"Got {folder}, which holds no {RESULT}; give folders of finished runs.")
+    return json.loads(path.read_text(encoding="utf-8"))["stages"]
+
+
+def _spread(means: Sequence[float]) -> dict[str, float]:
+    return {"mean": float(np.mean(means)), "lowest": min(means), "highest": max(means)}
+
+
 def _log_probability(policy: LanguageModelPolicy, texts: Sequence[Transcript]) -> np.ndarray:
     """Log-probability (E,) of what was written in each text."""
     tokens = [np.concatenate([t.prompt_tokens, t.tokens]) for t in texts]
@@ -108,3 +146,24 @@ def _log_probability(policy: LanguageModelPolicy, texts: Sequence[Transcript]) -
 
 def _cell(value: Mapping[str, Any]) -> str:
     return "{:.3f} ({:.3f} … {:.3f})".format(value["mean"], *value["interval"])
+
+
+def main(
+    runs: Annotated[list[Path], typer.Argument(help="folders of agents.finetune, one a seed")],
+) -> None:
+    """Compares the stages of a configuration over its seeds: a table, then one line of JSON."""
+    with reported():
+        stages = over_seeds(runs)
+        table = Table(title=f"mean, lowest and highest of {len(runs)} runs")
+        for name in ("measure", *stages):
+            table.add_column(name)
+        for measured in next(iter(stages.values())):
+            values = [stages[stage][measured] for stage in stages]
+            cells = ("{mean:.3f} ({lowest:.3f} … {highest:.3f})".format(**each) for each in values)
+            table.add_row(measured, *cells)
+        Console().print(table)
+        typer.echo(json.dumps({"runs": [str(run) for run in runs], "stages": stages}))
+
+
+if __name__ == "__main__":
+    typer.run(main)

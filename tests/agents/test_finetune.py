@@ -11,6 +11,7 @@ from agents import finetune as finetune_module
 from agents.config import UserError, load_config
 from agents.finetune import Finetuning, finetune
 from agents.finetune_config import FinetuneConfig
+from agents.finetune_report import over_seeds
 from agents.language_model.policy import LanguageModelPolicy
 from agents.run_folder import open_run
 
@@ -54,6 +55,22 @@ def test_a_run_leaves_a_model_its_measures_and_samples(config, tmp_path):
     assert AutoModelForCausalLM.from_pretrained(folder / "model").config.vocab_size == 700
     with pytest.raises(UserError, match="Got a run at"):
         finetune(config, tmp_path)
+
+
+def test_seeds_are_compared_by_stage(tmp_path):
+    for seed, reward in enumerate((0.2, 0.6)):
+        folder = tmp_path / f"test-s{seed}"
+        folder.mkdir()
+        stages = {"base": {"reward": {"mean": reward, "interval": [0, 1]}}}
+        (folder / "result.json").write_text(json.dumps({"stages": stages}))
+    found = over_seeds([tmp_path / "test-s0", tmp_path / "test-s1"])
+    expected = {"mean": pytest.approx(0.4), "lowest": 0.2, "highest": 0.6}
+    assert found == {"base": {"reward": expected}}
+    with pytest.raises(UserError, match=r"test-s2, which holds no result.json"):
+        over_seeds([tmp_path / "test-s2"])
+    (tmp_path / "test-s1" / "result.json").write_text('{"stages": {}}')
+    with pytest.raises(UserError, match="other stages"):
+        over_seeds([tmp_path / "test-s0", tmp_path / "test-s1"])
 
 
 def test_only_the_value_head_learns_in_its_warm_up(config, tmp_path):

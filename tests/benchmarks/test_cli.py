@@ -1,3 +1,4 @@
+import importlib.util
 import json
 import subprocess
 import sys
@@ -22,7 +23,7 @@ def run(tmp_path):
 def test_an_unknown_subject_is_refused_with_the_list(run):
     result = run("speed")
     assert result.exit_code == 2
-    allowed = "throughput, scaling, startup, interfaces"
+    allowed = "throughput, scaling, startup, interfaces, finetune"
     assert f"Got subject 'speed'; allowed: {allowed}." in result.output
 
 
@@ -59,6 +60,15 @@ def test_every_interface_is_measured(run):
     rows = json.loads(result.stdout.splitlines()[-1])["rows"]
     assert len({row["what"] for row in rows}) == 6
     assert all(row["steps_per_s"] > 0 for row in rows)
+
+
+def test_finetuning_is_measured_beside_those_that_are_installed(run):
+    options = ("--model", "embedded", "--n", "2", "--dtype", "float32", "--repeats", "1")
+    document = json.loads(run("finetune", *options).stdout.splitlines()[-1])
+    ours, plain, trl = document["rows"]
+    assert ours["speedup"] == 1.0
+    assert min(ours["writing_s"], ours["learning_s"], plain["learning_s"], plain["peak_gib"]) > 0
+    assert ("tokens_per_s" in trl) == (importlib.util.find_spec("trl") is not None)
 
 
 def test_a_batch_that_does_not_fit_is_refused_before_it_is_allocated():
