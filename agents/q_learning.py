@@ -194,7 +194,7 @@ class TabularQ(BaseAlgorithm):
         return self
 
     def save(self, path: str | Path) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Writes tables, visits, settings and random state to one safetensors file."""
+        """Writes tables, visits and settings to one safetensors file."""
         arrays = {name: getattr(self.table, name).numpy() for name in ("tables", "visits")}
         header = {
             "kind": _KIND,
@@ -222,7 +222,8 @@ class TabularQ(BaseAlgorithm):
                 "trained with."
             )
         state = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        agent.table.load_state_dict({**state, "epsilon": torch.tensor(header["epsilon"])})
+        state["epsilon"] = torch.tensor(header["epsilon"], dtype=torch.float64)
+        agent.table.load_state_dict(state)
         agent.num_timesteps = header["num_timesteps"]
         return agent
 

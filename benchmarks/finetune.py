@@ -9,6 +9,7 @@ also reads every word with the frozen model, which judges it.
 import importlib.util
 import multiprocessing
 import resource
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -105,7 +106,7 @@ def trl_grpo(job: Job) -> Outcome:
 
     group = min(8, job.num_texts)
     config = GRPOConfig(
-        output_dir=str(job.folder / "trl"),
+        output_dir=tempfile.mkdtemp(),
         per_device_train_batch_size=job.num_texts,
         num_generations=group,
         max_completion_length=NEW,
