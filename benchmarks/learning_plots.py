@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 
 from agents.plots import save
 
+LINES = ("-", "--", ":")
+
 
 def reward_curves(document: Mapping[str, Any], path: Path) -> None:
     """Held-out reward over environment steps: IQM over seeds, its interval, and each seed."""
@@ -15,14 +17,17 @@ def reward_curves(document: Mapping[str, Any], path: Path) -> None:
     axes = figure.subplots()
     for number, (name, curve) in enumerate(document["curves"].items()):
         colour = f"C{number}"
-        axes.plot(curve["steps"], curve["reward"], "o-", ms=3, lw=2, color=colour, label=name)
+        style = LINES[number // 10 % len(LINES)]  # there are ten colours
+        axes.plot(
+            curve["steps"], curve["reward"], f"o{style}", ms=3, lw=2, color=colour, label=name
+        )
         axes.fill_between(curve["steps"], curve["low"], curve["high"], color=colour, alpha=0.2)
         for seed in curve["seeds"]:
             axes.plot(curve["steps"], seed, lw=0.6, color=colour, alpha=0.6)
     if document["threshold"] is not None:
         axes.axhline(document["threshold"], ls="--", lw=1, color="C7", label="threshold")
     axes.set(xlabel="environment steps", ylabel="held-out reward, IQM and 95 % interval")
-    axes.legend(loc="lower right", fontsize="small")
+    figure.legend(loc="outside right upper", fontsize="small")
     axes.grid(alpha=0.3)
     save(figure, path)
 

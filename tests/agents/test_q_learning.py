@@ -152,6 +152,7 @@ def test_a_saved_agent_acts_alike(tmp_path):
     loaded = TabularQ.load(tmp_path / "agent.safetensors", env)
     assert loaded.settings == agent.settings
     assert loaded.num_timesteps == agent.num_timesteps
+    np.testing.assert_array_equal(loaded.table.tables, agent.table.tables)
     states = np.arange(STATES).repeat(20)
     for deterministic in (True, False):
         chosen = []
