@@ -13,10 +13,19 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from agents import records
 from agents.config import load_config, reported
-from agents.files import append_jsonl, write_json, write_text
+from agents.files import append_jsonl, write_json, write_jsonl, write_text
 from agents.finetune_callback import FinetuneCompanion
 from agents.finetune_config import FinetuneConfig
-from agents.finetune_report import RESULT, Stages, measure, samples, story, write_texts
+from agents.finetune_report import (
+    VALUES,
+    Stages,
+    Values,
+    measure,
+    samples,
+    story,
+    summary,
+    write_texts,
+)
 from agents.language_model.buffer import EpisodeRolloutBuffer
 from agents.language_model.export import save_pretrained
 from agents.language_model.penalty import KLPenalty
@@ -31,6 +40,7 @@ from lm_envs.model.weights import EMBEDDED
 
 EVALUATION_ROWS = 32
 MODEL = "model"
+RESULT = "result.json"
 NUM_SAMPLES = 8
 WARM_START_LOG = 10
 """Supervised steps between rows of the log."""
@@ -55,7 +65,12 @@ class Finetuning:
         penalised.watch(policy)
         self.held_out = make_evaluation_env(config, config.evaluation.split, EVALUATION_ROWS)
         self.written: Stages = {}
-        self.measured: dict[str, dict[str, Any]] = {}
+        self.values: dict[str, Values] = {}
+
+    @property
+    def stages(self) -> dict[str, dict[str, Any]]:
+        """Mean and interval of each measure, by stage."""
+        return {stage: summary(values) for stage, values in self.values.items()}
 
     def judge(self, stage: str) -> None:
         """Writes the held-out prompts and logs how they are."""
@@ -63,9 +78,9 @@ class Finetuning:
         greedy = write_texts(self.policy, self.held_out, indices, greedy=True)
         drawn = write_texts(self.policy, self.held_out, indices, greedy=False)
         self.written[stage] = greedy[:NUM_SAMPLES]
-        self.measured[stage] = measure(greedy, drawn, self.policy)
+        self.values[stage] = measure(greedy, drawn, self.policy)
         row = {"step": self.agent.num_timesteps, "stage": stage}
-        append_jsonl(self.folder / METRICS, {**row, "held_out": self.measured[stage]})
+        append_jsonl(self.folder / METRICS, {**row, "held_out": summary(self.values[stage])})
 
     def start(self) -> None:
         """The supervised start, where there is one."""
@@ -92,7 +107,7 @@ class Finetuning:
 
     def export(self) -> None:
         """Writes the model as it is now."""
-        told = story(self.measured, self.config.evaluation.split)
+        told = story(self.stages, self.config.evaluation.split)
         step = self.agent.num_timesteps
         save_pretrained(self.policy, self.folder / MODEL, step=step, story=told)
 
@@ -120,9 +135,11 @@ def finetune(config: FinetuneConfig, runs: Path) -> dict[str, Any]:
         "run": str(folder),
         "model": str(folder / MODEL),
         "steps": run.agent.num_timesteps,
-        "stages": run.measured,
+        "stages": run.stages,
     }
     write_json(folder / RESULT, result)
+    rows = ({"stage": stage, "values": values} for stage, values in run.values.items())
+    write_jsonl(folder / VALUES, rows)
     return result
 
 

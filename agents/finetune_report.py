@@ -26,8 +26,12 @@ from lm_envs.transcript import Transcript
 Stages = dict[str, list[Transcript]]
 """Greedy texts on the same prompts, by stage."""
 
+Values = dict[str, list[float]]
+"""By measure, one value a prompt."""
+
 TEXTS_AT_ONCE = 16
-RESULT = "result.json"
+VALUES = "values.jsonl"
+"""File of a run: a line for each stage, with its `Values`."""
 
 
 def write_texts(
@@ -39,8 +43,8 @@ def write_texts(
 
 def measure(
     greedy: Sequence[Transcript], drawn: Sequence[Transcript], policy: LanguageModelPolicy
-) -> dict[str, Any]:
-    """Mean and 95 % interval over prompts of every score and of four measures.
+) -> Values:
+    """Every score and four more measures of the texts on the same prompts.
 
     `reward` and the other scores are those of greedy texts, `drawn_reward` and so on of drawn ones.
     `kl` is the divergence from the frozen model, nats per drawn text; `base_logprob` the
@@ -52,10 +56,12 @@ def measure(
     values["kl"] = divergences(policy, drawn).tolist()
     values["base_logprob"] = [float(t.logprobs.mean()) for t in greedy]
     values["drawn_logprob"] = [float(t.logprobs.mean()) for t in drawn]
-    return {
-        name: {"mean": float(np.mean(each)), "interval": mean_interval(np.array([each]))}
-        for name, each in values.items()
-    }
+    return values
+
+
+def summary(values: Values) -> dict[str, dict[str, Any]]:
+    """Mean and 95 % interval over prompts of each measure."""
+    return {name: _summary(np.array([each])) for name, each in values.items()}
 
 
 @torch.no_grad()
@@ -92,35 +98,51 @@ def story(stages: Mapping[str, Mapping[str, Any]], split: str) -> str:
     return "\n".join(lines)
 
 
-def over_seeds(folders: Sequence[Path]) -> dict[str, dict[str, dict[str, float]]]:
-    """By stage and measure: the mean over runs, and the lowest and highest of them.
+def over_seeds(folders: Sequence[Path]) -> dict[str, dict[str, dict[str, Any]]]:
+    """By stage and measure, over runs: mean, 95 % interval over runs and prompts, extreme runs.
+
+    From the second stage on also `gain`, the mean of what the stage is above the one before on the
+    same prompts, and its 95 % interval.
 
     Raises:
-        UserError: If a folder holds no finished run, or the runs have other stages or measures.
+        UserError: If a folder holds no finished run, or the runs have other stages, measures or
+            numbers of prompts.
     """
-    runs = [_stages(folder) for folder in folders]
-    shapes = [{stage: set(values) for stage, values in run.items()} for run in runs]
+    runs = [_values(folder) for folder in folders]
+    shapes = [
+        {stage: {name: len(each) for name, each in values.items()} for stage, values in run.items()}
+        for run in runs
+    ]
     if any(shape != shapes[0] for shape in shapes):
         raise UserError(
-            "Got runs of other stages or measures; give the seeds of one configuration."
+            "Got runs of other stages, measures or prompts; give the seeds of one configuration."
         )
-    return {
-        stage: {
-            name: _spread([run[stage][name]["mean"] for run in runs]) for name in runs[0][stage]
-        }
-        for stage in runs[0]
-    }
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    before: dict[str, np.ndarray] = {}
+    for stage, measures in runs[0].items():
+        values = {name: np.array([run[stage][name] for run in runs]) for name in measures}
+        found[stage] = {name: _over_runs(each, before.get(name)) for name, each in values.items()}
+        before = values
+    return found
 
 
-def _stages(folder: Path) -> dict[str, dict[str, Any]]:
-    path = folder / RESULT
+def _over_runs(values: np.ndarray, before: np.ndarray | None) -> dict[str, Any]:
+    """Of values (S, P), and of what they were on the same prompts a stage earlier."""
+    means = values.mean(1)
+    found = {**_summary(values), "lowest": float(means.min()), "highest": float(means.max())}
+    return found if before is None else {**found, "gain": _summary(values - before)}
+
+
+def _summary(values: np.ndarray) -> dict[str, Any]:
+    return {"mean": float(values.mean()), "interval": mean_interval(values)}
+
+
+def _values(folder: Path) -> dict[str, Values]:
+    path = folder / VALUES
     if not path.is_file():
-        raise UserError(f"Got {folder}, which holds no {RESULT}; give folders of finished runs.")
-    return json.loads(path.read_text(encoding="utf-8"))["stages"]
-
-
-def _spread(means: Sequence[float]) -> dict[str, float]:
-    return {"mean": float(np.mean(means)), "lowest": min(means), "highest": max(means)}
+        raise UserError(f"Got {folder}, which holds no {VALUES}; give folders of finished runs.")
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return {row["stage"]: row["values"] for row in rows}
 
 
 def _log_probability(policy: LanguageModelPolicy, texts: Sequence[Transcript]) -> np.ndarray:
@@ -144,8 +166,13 @@ def _log_probability(policy: LanguageModelPolicy, texts: Sequence[Transcript]) -
     return np.bincount(episode, logprobs.double().cpu().numpy(), len(texts))
 
 
-def _cell(value: Mapping[str, Any]) -> str:
-    return "{:.3f} ({:.3f} … {:.3f})".format(value["mean"], *value["interval"])
+def _cell(value: Mapping[str, Any], sign: str = "") -> str:
+    low, high = value["interval"]
+    return f"{value['mean']:{sign}.3f} ({low:{sign}.3f} … {high:{sign}.3f})"
+
+
+def _told(value: Mapping[str, Any]) -> str:
+    return _cell(value) + (f"\n  {_cell(value['gain'], '+')}" if "gain" in value else "")
 
 
 def main(
@@ -154,13 +181,11 @@ def main(
     """Compares the stages of a configuration over its seeds: a table, then one line of JSON."""
     with reported():
         stages = over_seeds(runs)
-        table = Table(title=f"mean, lowest and highest of {len(runs)} runs")
+        table = Table(title=f"{len(runs)} runs: mean and 95 % interval; gain over the stage before")
         for name in ("measure", *stages):
             table.add_column(name)
         for measured in next(iter(stages.values())):
-            values = [stages[stage][measured] for stage in stages]
-            cells = ("{mean:.3f} ({lowest:.3f} … {highest:.3f})".format(**each) for each in values)
-            table.add_row(measured, *cells)
+            table.add_row(measured, *(_told(values[measured]) for values in stages.values()))
         Console().print(table)
         typer.echo(json.dumps({"runs": [str(run) for run in runs], "stages": stages}))
 

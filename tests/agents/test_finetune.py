@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM
 
 from agents import finetune as finetune_module
 from agents.config import UserError, load_config
+from agents.files import write_jsonl
 from agents.finetune import Finetuning, finetune
 from agents.finetune_config import FinetuneConfig
 from agents.finetune_report import over_seeds
@@ -57,20 +58,26 @@ def test_a_run_leaves_a_model_its_measures_and_samples(config, tmp_path):
         finetune(config, tmp_path)
 
 
-def test_seeds_are_compared_by_stage(tmp_path):
-    for seed, reward in enumerate((0.2, 0.6)):
-        folder = tmp_path / f"test-s{seed}"
+def test_seeds_are_compared_by_stage_on_the_same_prompts(tmp_path):
+    folders = [tmp_path / "test-s0", tmp_path / "test-s1"]
+    for folder, better in zip(folders, (0.5, 0.7), strict=True):
         folder.mkdir()
-        stages = {"base": {"reward": {"mean": reward, "interval": [0, 1]}}}
-        (folder / "result.json").write_text(json.dumps({"stages": stages}))
-    found = over_seeds([tmp_path / "test-s0", tmp_path / "test-s1"])
-    expected = {"mean": pytest.approx(0.4), "lowest": 0.2, "highest": 0.6}
-    assert found == {"base": {"reward": expected}}
-    with pytest.raises(UserError, match=r"test-s2, which holds no result.json"):
+        stages = {"base": [0.0, 0.2], "reinforced": [better, better + 0.2]}
+        rows = ({"stage": name, "values": {"reward": each}} for name, each in stages.items())
+        write_jsonl(folder / "values.jsonl", rows)
+    found = over_seeds(folders)
+    assert "gain" not in found["base"]["reward"]
+    reinforced = found["reinforced"]["reward"]
+    assert reinforced["mean"] == pytest.approx(0.7)
+    assert (reinforced["lowest"], reinforced["highest"]) == pytest.approx((0.6, 0.8))
+    assert reinforced["interval"] == pytest.approx((0.5, 0.9))
+    assert reinforced["gain"]["mean"] == pytest.approx(0.6)
+    assert reinforced["gain"]["interval"] == pytest.approx((0.5, 0.7))  # the prompts cancel out
+    with pytest.raises(UserError, match=r"test-s2, which holds no values.jsonl"):
         over_seeds([tmp_path / "test-s2"])
-    (tmp_path / "test-s1" / "result.json").write_text('{"stages": {}}')
-    with pytest.raises(UserError, match="other stages"):
-        over_seeds([tmp_path / "test-s0", tmp_path / "test-s1"])
+    write_jsonl(folders[1] / "values.jsonl", [{"stage": "base", "values": {"reward": [0.0]}}])
+    with pytest.raises(UserError, match="other stages, measures or prompts"):
+        over_seeds(folders)
 
 
 def test_only_the_value_head_learns_in_its_warm_up(config, tmp_path):
