@@ -71,8 +71,8 @@ class Companion(BaseCallback):
     def _on_training_start(self) -> None:
         self._start = time.monotonic()
         done = self.num_timesteps
-        self._next_checkpoint = _multiple_after(done, self._config.checkpoint_every)
-        self._next_evaluation = _multiple_after(done, self._config.evaluation.every) if done else 0
+        self._next_checkpoint = multiple_after(done, self._config.checkpoint_every)
+        self._next_evaluation = multiple_after(done, self._config.evaluation.every) if done else 0
         finite.guard(self.model.policy, lambda: self.num_timesteps)
         self._bar = self._progress.add_task("training", total=self._config.total_timesteps)
         self._progress.start()
@@ -82,11 +82,11 @@ class Companion(BaseCallback):
         if self.num_timesteps >= self._next_evaluation:
             self._report()
             every = self._config.evaluation.every
-            self._next_evaluation = _multiple_after(self.num_timesteps, every)
+            self._next_evaluation = multiple_after(self.num_timesteps, every)
         if self.num_timesteps >= self._next_checkpoint or self._should_stop:
             self.save()
             every = self._config.checkpoint_every
-            self._next_checkpoint = _multiple_after(self.num_timesteps, every)
+            self._next_checkpoint = multiple_after(self.num_timesteps, every)
 
     def _on_step(self) -> bool:
         finite.check_rewards(self.locals["rewards"], self.locals["infos"], self.num_timesteps)
@@ -115,5 +115,6 @@ class Companion(BaseCallback):
         self._progress.update(self._bar, description=f"held-out reward {scores['reward']:+.3f}")
 
 
-def _multiple_after(step: int, every: int) -> int:
+def multiple_after(step: int, every: int) -> int:
+    """The first multiple of an interval that lies after a step."""
     return (step // every + 1) * every

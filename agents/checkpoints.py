@@ -9,7 +9,7 @@ import random
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -17,11 +17,23 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.config import UserError
 from lm_envs.files import write_atomically
-from lm_envs.sb3 import LanguageVecEnv
 
 _COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_last_obs", "_last_episode_starts")
 _WINDOWS = ("ep_info_buffer", "ep_success_buffer")
 """Attributes of an algorithm that go on, and its last episodes, of which it reports the mean."""
+
+
+@runtime_checkable
+class HasState(Protocol):
+    """An environment that can be left and returned to."""
+
+    def get_state(self) -> dict[str, Any]:
+        """Everything `set_state` needs."""
+        ...
+
+    def set_state(self, state: dict[str, Any]) -> Any:  # noqa: ANN401 - observations
+        """Returns to a state; the observations there."""
+        ...
 
 
 def save(model: BaseAlgorithm, path: Path, notes: Mapping[str, Any] | None = None) -> None:
@@ -33,7 +45,7 @@ def save(model: BaseAlgorithm, path: Path, notes: Mapping[str, Any] | None = Non
         notes: Plain values that `restore` hands back.
     """
     env = model.get_env()
-    assert isinstance(env, LanguageVecEnv)
+    assert isinstance(env, HasState)
     state = {
         "parameters": {**model.get_parameters(), **_loose_tensors(model)},
         **{name: getattr(model, name) for name in _COUNTERS},
@@ -61,7 +73,7 @@ def restore(model: BaseAlgorithm, path: Path) -> dict[str, Any]:
     """
     state = _read(path)
     env = model.get_env()
-    assert isinstance(env, LanguageVecEnv)
+    assert isinstance(env, HasState)
     _set_parameters(model, state["parameters"])
     for name in _COUNTERS:
         setattr(model, name, state[name])

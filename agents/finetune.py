@@ -5,27 +5,20 @@ folder and penalty live elsewhere.
 """
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-from agents import records
+from agents import checkpoints, records
+from agents.callbacks import CHECKPOINT
 from agents.config import load_config, reported
-from agents.files import append_jsonl, write_json, write_jsonl, write_text
+from agents.files import append_jsonl, write_jsonl, write_text
 from agents.finetune_callback import FinetuneCompanion
 from agents.finetune_config import FinetuneConfig
-from agents.finetune_report import (
-    VALUES,
-    Stages,
-    Values,
-    measure,
-    samples,
-    story,
-    summary,
-    write_texts,
-)
+from agents.finetune_report import STAGES, Stage, judge, read_stages, samples, story
 from agents.language_model.buffer import EpisodeRolloutBuffer
 from agents.language_model.export import save_pretrained
 from agents.language_model.penalty import KLPenalty
@@ -40,8 +33,8 @@ from lm_envs.model.weights import EMBEDDED
 
 EVALUATION_ROWS = 32
 MODEL = "model"
-RESULT = "result.json"
-NUM_SAMPLES = 8
+REINFORCED = "reinforced"
+"""The last stage."""
 WARM_START_LOG = 10
 """Supervised steps between rows of the log."""
 
@@ -64,26 +57,22 @@ class Finetuning:
         self.policy = policy
         penalised.watch(policy)
         self.held_out = make_evaluation_env(config, config.evaluation.split, EVALUATION_ROWS)
-        self.written: Stages = {}
-        self.values: dict[str, Values] = {}
+        self.stages: list[Stage] = []
+        self._notes: dict[str, Any] = {}
 
-    @property
-    def stages(self) -> dict[str, dict[str, Any]]:
-        """Mean and interval of each measure, by stage."""
-        return {stage: summary(values) for stage, values in self.values.items()}
-
-    def judge(self, stage: str) -> None:
-        """Writes the held-out prompts and logs how they are."""
+    def judge(self, name: str) -> None:
+        """Ends a stage: writes the held-out prompts and logs how they are."""
         indices = spread(self.held_out.task.num_examples, self.config.evaluation.episodes)
-        greedy = write_texts(self.policy, self.held_out, indices, greedy=True)
-        drawn = write_texts(self.policy, self.held_out, indices, greedy=False)
-        self.written[stage] = greedy[:NUM_SAMPLES]
-        self.values[stage] = measure(greedy, drawn, self.policy)
-        row = {"step": self.agent.num_timesteps, "stage": stage}
-        append_jsonl(self.folder / METRICS, {**row, "held_out": summary(self.values[stage])})
+        stage = judge(name, self.policy, self.held_out, indices)
+        self.stages.append(stage)
+        write_jsonl(self.folder / STAGES, map(asdict, self.stages))
+        row = {"step": self.agent.num_timesteps, "stage": name, "held_out": stage.summary}
+        append_jsonl(self.folder / METRICS, row)
 
     def start(self) -> None:
-        """The supervised start, where there is one."""
+        """The stages before reinforcement learning: the model as it is, the supervised start."""
+        records.forget(self.folder)
+        self.judge("base")
         settings = self.config.warm_start
         if settings is None:
             return
@@ -94,16 +83,32 @@ class Finetuning:
             if step % WARM_START_LOG == 0 or step == settings.steps:
                 row = {"step": 0, "warm_start": step, "loss": loss}
                 append_jsonl(self.folder / METRICS, row)
+        self.judge("warm start")
         self.export()
+
+    def resume(self) -> None:
+        """Returns to the checkpoint, with the logs and the stages that were there then."""
+        self._notes = checkpoints.restore(self.agent, self.folder / CHECKPOINT)
+        records.rewind(self.folder, self.agent.num_timesteps)
+        self.stages = [each for each in read_stages(self.folder) if each.stage != REINFORCED]
+        log = [row for row in records.read_metrics(self.folder) if row.get("stage") != REINFORCED]
+        write_jsonl(self.folder / METRICS, log)
 
     def reinforce(self) -> None:
         """Reinforcement learning, to the end of the budget or the target reward."""
-        self.agent.set_logger(records.make_logger(self.folder))
-        companion = FinetuneCompanion(self.config, self.folder, self.held_out, self.export)
+        self.agent.set_logger(records.make_logger(self.folder, self._notes.get("pending")))
+        seconds = self._notes.get("seconds", 0.0)
+        companion = FinetuneCompanion(
+            self.config, self.folder, self.held_out, self.export, seconds=seconds
+        )
+        done = self.agent.num_timesteps
         try:
-            self.agent.learn(self.config.total_timesteps, callback=companion)
+            if done < self.config.total_timesteps:
+                budget = self.config.total_timesteps - done
+                self.agent.learn(budget, callback=companion, reset_num_timesteps=done == 0)
         finally:
             self.agent.logger.close()
+        self.judge(REINFORCED)
 
     def export(self) -> None:
         """Writes the model as it is now."""
@@ -112,35 +117,31 @@ class Finetuning:
         save_pretrained(self.policy, self.folder / MODEL, step=step, story=told)
 
 
-def finetune(config: FinetuneConfig, runs: Path) -> dict[str, Any]:
+def finetune(config: FinetuneConfig, runs: Path, *, resume: bool = False) -> dict[str, Any]:
     """Trains a language model; what each stage measured.
 
     Raises:
-        UserError: If the run folder is there already.
+        UserError: If the run folder is there already, is not there to be resumed, or has another
+            configuration.
         FloatingPointError: If a loss, a gradient or a reward is NaN or infinite; the weights were
             not updated with it, and the last export is whole.
     """
     folder = runs / f"{config.name}-s{config.seed}"
-    open_run(config, folder, resume=False)
+    is_continued = open_run(config, folder, resume=resume)
     run = Finetuning(config, folder)
-    run.judge("base")
-    run.start()
-    if config.warm_start is not None:
-        run.judge("warm start")
+    if is_continued:
+        run.resume()
+    else:
+        run.start()
     run.reinforce()
-    run.judge("reinforced")
     run.export()
-    write_text(folder / "samples.md", samples(run.written))
-    result = {
+    write_text(folder / "samples.md", samples(run.stages))
+    return {
         "run": str(folder),
         "model": str(folder / MODEL),
         "steps": run.agent.num_timesteps,
-        "stages": run.stages,
+        "stages": {each.stage: each.summary for each in run.stages},
     }
-    write_json(folder / RESULT, result)
-    rows = ({"stage": stage, "values": values} for stage, values in run.values.items())
-    write_jsonl(folder / VALUES, rows)
-    return result
 
 
 def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:
@@ -165,6 +166,7 @@ def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:
 
 def main(
     config: Annotated[Path, typer.Argument(help="YAML, as configs/next_word_lm_ppo.yaml")],
+    resume: Annotated[bool, typer.Option(help="continue from the run's checkpoint")] = False,
     seed: Annotated[int | None, typer.Option(help="instead of the file's")] = None,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="key.key=value")] = None,
     runs: Annotated[Path, typer.Option(help="where run folders go")] = Path("runs"),
@@ -173,7 +175,7 @@ def main(
     with reported():
         extra = [] if seed is None else [f"seed={seed}"]
         settings = load_config(FinetuneConfig, config, [*(assignments or []), *extra])
-        result = finetune(settings, runs)
+        result = finetune(settings, runs, resume=resume)
         typer.echo(json.dumps({**result, "versions": versions()}))
 
 

@@ -1,4 +1,4 @@
-"""What happens beside a finetuning run: value warm-up, penalty, metrics and exports."""
+"""What happens beside a finetuning run: value warm-up, penalty, metrics, exports, checkpoints."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
-from agents import finite
+from agents import checkpoints, finite, records
+from agents.callbacks import CHECKPOINT, multiple_after
 from agents.files import append_jsonl
 from agents.finetune_config import FinetuneConfig
 from agents.language_model.penalty import KLPenalty
@@ -18,13 +19,14 @@ from lm_envs.envs.vector_env import LanguageVectorEnv
 
 
 class FinetuneCompanion(BaseCallback):
-    """Evaluates and exports between an update and the next rollout; adapts the penalty before one.
+    """Evaluates and saves between an update and the next rollout; adapts the penalty before one.
 
     Args:
         config: Of the run.
         folder: Of the run.
         env: Held-out rows, autoreset mode DISABLED.
         export: Writes the model.
+        seconds: That the run took before, if it is resumed.
     """
 
     def __init__(
@@ -33,15 +35,20 @@ class FinetuneCompanion(BaseCallback):
         folder: Path,
         env: LanguageVectorEnv,
         export: Callable[[], None],
+        *,
+        seconds: float = 0.0,
     ) -> None:
         super().__init__()
         self._config, self._folder, self._env, self._export = config, folder, env, export
-        self._next_evaluation = config.evaluation.every
-        self._next_export = config.checkpoint_every
+        self._seconds_before = seconds
+        self._next_evaluation = self._next_save = 0
         self._should_stop = False
 
     def _on_training_start(self) -> None:
         self._start = time.monotonic()
+        done = self.num_timesteps
+        self._next_evaluation = multiple_after(done, self._config.evaluation.every)
+        self._next_save = multiple_after(done, self._config.checkpoint_every)
         finite.guard(self.model.policy, lambda: self.num_timesteps)
 
     def _on_rollout_start(self) -> None:
@@ -50,10 +57,12 @@ class FinetuneCompanion(BaseCallback):
         policy.network.requires_grad_(self.num_timesteps >= self._config.value_warm_up)
         if self.num_timesteps >= self._next_evaluation:
             self._evaluate()
-            self._next_evaluation = self.num_timesteps + self._config.evaluation.every
-        if self.num_timesteps >= self._next_export:
-            self._export()
-            self._next_export = self.num_timesteps + self._config.checkpoint_every
+            every = self._config.evaluation.every
+            self._next_evaluation = multiple_after(self.num_timesteps, every)
+        if self.num_timesteps >= self._next_save or self._should_stop:
+            self._save()
+            every = self._config.checkpoint_every
+            self._next_save = multiple_after(self.num_timesteps, every)
 
     def _on_step(self) -> bool:
         finite.check_rewards(self.locals["rewards"], self.locals["infos"], self.num_timesteps)
@@ -71,9 +80,20 @@ class FinetuneCompanion(BaseCallback):
         append_jsonl(self._folder / METRICS, row)
         penalty.adapt()
 
+    def _on_training_end(self) -> None:
+        """A run that stops at its reward was saved before its last, unused step."""
+        if not self._should_stop:
+            self._save()
+
+    def _save(self) -> None:
+        self._export()
+        notes = {"seconds": self._seconds, "pending": records.pending(self.logger)}
+        checkpoints.save(self.model, self._folder / CHECKPOINT, notes)
+
     @property
     def _seconds(self) -> float:
-        return time.monotonic() - self._start
+        """Of reinforcement learning so far, interruptions left out."""
+        return self._seconds_before + time.monotonic() - self._start
 
     def _evaluate(self) -> None:
         indices = spread(self._env.task.num_examples, self._config.evaluation.episodes)

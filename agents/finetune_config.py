@@ -1,6 +1,6 @@
 """What `python -m agents.finetune` can be told; the YAML keys are these names."""
 
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 from pydantic import field_validator as validates
@@ -43,8 +43,14 @@ class FinetuneConfig(TrainConfig):
         gradient_checkpointing: Of `LanguageModelPolicy`.
         warm_start: None begins with reinforcement learning.
         value_warm_up: Environment steps in which only the value head learns.
-        checkpoint_every: Environment steps between exports of the model.
+        checkpoint_every: Environment steps between exports of the model, with checkpoints.
     """
+
+    may_change: ClassVar[tuple[str, ...]] = (
+        "stop_at_reward",
+        "checkpoint_every",
+        "total_timesteps",
+    )
 
     advantage: Advantage = "gae"
     temperature: PositiveFloat = 1.0

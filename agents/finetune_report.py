@@ -5,6 +5,7 @@ Owns the measures of a stage of finetuning, of one run and over several seeds. T
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,15 +24,42 @@ from agents.train import inline
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.transcript import Transcript
 
-Stages = dict[str, list[Transcript]]
-"""Greedy texts on the same prompts, by stage."""
-
 Values = dict[str, list[float]]
 """By measure, one value a prompt."""
 
 TEXTS_AT_ONCE = 16
-VALUES = "values.jsonl"
-"""File of a run: a line for each stage, with its `Values`."""
+NUM_SAMPLES = 8
+STAGES = "stages.jsonl"
+"""File of a run: a line for each stage that is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage of finetuning that is over.
+
+    Attributes:
+        stage: Its name.
+        values: Of the texts that the model wrote then, on the same prompts at every stage.
+        samples: Prompt, reference, text and reward of the first few, the likeliest words.
+    """
+
+    stage: str
+    values: Values
+    samples: list[dict[str, Any]]
+
+    @property
+    def summary(self) -> dict[str, dict[str, Any]]:
+        """Mean and 95 % interval over prompts of each measure."""
+        return {name: _summary(np.array([each])) for name, each in self.values.items()}
+
+
+def judge(
+    name: str, policy: LanguageModelPolicy, env: LanguageVectorEnv, indices: np.ndarray
+) -> Stage:
+    """Has the prompts of some examples written on, and measures how."""
+    greedy = write_texts(policy, env, indices, greedy=True)
+    drawn = write_texts(policy, env, indices, greedy=False)
+    return Stage(name, measure(greedy, drawn, policy), [_sample(t) for t in greedy[:NUM_SAMPLES]])
 
 
 def write_texts(
@@ -59,11 +87,6 @@ def measure(
     return values
 
 
-def summary(values: Values) -> dict[str, dict[str, Any]]:
-    """Mean and 95 % interval over prompts of each measure."""
-    return {name: _summary(np.array([each])) for name, each in values.items()}
-
-
 @torch.no_grad()
 def divergences(policy: LanguageModelPolicy, drawn: Sequence[Transcript]) -> np.ndarray:
     """Log p - log q, nats, of each text that was drawn from the policy p, under the frozen q."""
@@ -74,28 +97,38 @@ def divergences(policy: LanguageModelPolicy, drawn: Sequence[Transcript]) -> np.
     return np.concatenate(parts) - [float(t.logprobs.sum()) for t in drawn]
 
 
-def samples(stages: Mapping[str, Sequence[Transcript]]) -> str:
+def samples(stages: Sequence[Stage]) -> str:
     """The same prompts at every stage, as Markdown."""
-    first = next(iter(stages.values()))
     lines = ["# Held-out samples", "", "The likeliest words at each stage; prompts unselected."]
-    for number, transcript in enumerate(first):
-        lines += ["", f"**{inline(transcript.prompt)}** …", ""]
-        lines.append(f"- *reference*: {inline(transcript.reference)}")
-        for name, transcripts in stages.items():
-            text, reward = transcripts[number].text, transcripts[number].scores["reward"]
-            lines.append(f"- {name} ({reward:+.3f}): {inline(text)}")
+    for versions in zip(*(stage.samples for stage in stages), strict=True):
+        lines += ["", f"**{inline(versions[0]['prompt'])}** …", ""]
+        lines.append(f"- *reference*: {inline(versions[0]['reference'])}")
+        for stage, sample in zip(stages, versions, strict=True):
+            lines.append(f"- {stage.stage} ({sample['reward']:+.3f}): {inline(sample['text'])}")
     return "\n".join(lines) + "\n"
 
 
-def story(stages: Mapping[str, Mapping[str, Any]], split: str) -> str:
+def story(stages: Sequence[Stage], split: str) -> str:
     """A table of the stages for the model card."""
     lines = [f"Greedy texts on prompts of the {split} split; mean and 95 % interval.", ""]
     lines += ["| stage | reward | KL, nats per text | log-probability of a word, nats |"]
     lines += ["| --- | --- | --- | --- |"]
-    for name, values in stages.items():
-        cells = [_cell(values[key]) for key in ("reward", "kl", "base_logprob")]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+    for stage in stages:
+        cells = [_cell(stage.summary[key]) for key in ("reward", "kl", "base_logprob")]
+        lines.append(f"| {stage.stage} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def read_stages(folder: Path) -> list[Stage]:
+    """Stages of a run that are over, in their order.
+
+    Raises:
+        UserError: If the folder holds none.
+    """
+    path = folder / STAGES
+    if not path.is_file():
+        raise UserError(f"Got {folder}, which holds no {STAGES}; give folders of finished runs.")
+    return [Stage(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def over_seeds(folders: Sequence[Path]) -> dict[str, dict[str, dict[str, Any]]]:
@@ -108,7 +141,7 @@ def over_seeds(folders: Sequence[Path]) -> dict[str, dict[str, dict[str, Any]]]:
         UserError: If a folder holds no finished run, or the runs have other stages, measures or
             numbers of prompts.
     """
-    runs = [_values(folder) for folder in folders]
+    runs = [{each.stage: each.values for each in read_stages(folder)} for folder in folders]
     shapes = [
         {stage: {name: len(each) for name, each in values.items()} for stage, values in run.items()}
         for run in runs
@@ -137,12 +170,13 @@ def _summary(values: np.ndarray) -> dict[str, Any]:
     return {"mean": float(values.mean()), "interval": mean_interval(values)}
 
 
-def _values(folder: Path) -> dict[str, Values]:
-    path = folder / VALUES
-    if not path.is_file():
-        raise UserError(f"Got {folder}, which holds no {VALUES}; give folders of finished runs.")
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return {row["stage"]: row["values"] for row in rows}
+def _sample(transcript: Transcript) -> dict[str, Any]:
+    return {
+        "prompt": transcript.prompt,
+        "reference": transcript.reference,
+        "text": transcript.text,
+        "reward": transcript.scores["reward"],
+    }
 
 
 def _log_probability(policy: LanguageModelPolicy, texts: Sequence[Transcript]) -> np.ndarray:

@@ -19,8 +19,6 @@ from agents.train_config import TrainConfig
 CONFIG = "config.yaml"
 VERSIONS = "versions.json"
 PACKAGES = ("lm_envs", "gymnasium", "stable-baselines3", "torch", "numpy")
-MAY_CHANGE = ("evaluation", "stop_at_reward", "checkpoint_every", "total_timesteps")
-"""Keys that may differ when a run goes on; the budget may only be raised."""
 _MISSING = object()
 
 
@@ -38,12 +36,12 @@ def open_run(config: TrainConfig, folder: Path, *, resume: bool) -> bool:
         raise UserError(f"Got --resume, but there is no run at {folder}; drop it.")
     if not resume and _is_used(folder):
         raise UserError(
-            f"Got a run at {folder} already; use --seed or --set name=… for another one, or, in "
-            "agents.train, --resume to go on with it."
+            f"Got a run at {folder} already; use --seed or --set name=… for another one, or "
+            "--resume to go on with it."
         )
     is_stored = (folder / CONFIG).is_file()
     if is_stored and resume:
-        _check_same(config, read_config(folder), folder)
+        _check_same(config, load_config(type(config), folder / CONFIG), folder)
     resolved = yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
     write_text(folder / CONFIG, resolved)
     write_json(folder / VERSIONS, versions())
@@ -73,12 +71,12 @@ def _check_same(config: TrainConfig, stored: TrainConfig, folder: Path) -> None:
         f"{key}={mine.get(key)!r} (stored: {theirs.get(key)!r})"
         for key in sorted(mine.keys() | theirs.keys())
         if mine.get(key, _MISSING) != theirs.get(key, _MISSING)
-        and key.split(".")[0] not in MAY_CHANGE
+        and key.split(".")[0] not in config.may_change
     ]
     if differing:
         raise UserError(
             f"Got --resume with {', '.join(differing)} for {folder}; allowed to change: "
-            f"{', '.join(MAY_CHANGE)}. Give the stored values, or begin another run with "
+            f"{', '.join(config.may_change)}. Give the stored values, or begin another run with "
             "--set name=…."
         )
     if config.total_timesteps < stored.total_timesteps:

@@ -2,7 +2,7 @@
 
 import inspect
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import sb3_contrib
 import stable_baselines3
@@ -135,7 +135,15 @@ class TrainConfig(Config):
         total_timesteps: Environment steps, counted over all rows.
         checkpoint_every: Environment steps between checkpoints.
         stop_at_reward: Stop once the held-out reward reaches this.
+        may_change: Keys that may differ when a run goes on; the budget may only be raised.
     """
+
+    may_change: ClassVar[tuple[str, ...]] = (
+        "evaluation",
+        "stop_at_reward",
+        "checkpoint_every",
+        "total_timesteps",
+    )
 
     name: str = Field(pattern=r"^[\w.-]+$")
     env: EnvConfig

@@ -4,14 +4,15 @@ Owns the coefficient. Lies between environment and algorithm, because Stable-Bas
 come too late: advantages are computed before they are told that a rollout is over.
 """
 
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
-from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+from stable_baselines3.common.vec_env import VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from lm_envs.checks import check_choice
+from lm_envs.sb3 import LanguageVecEnv
 
 Estimator = Literal["k1", "k3"]
 
@@ -50,7 +51,7 @@ class KLPenalty(VecEnvWrapper):
 
     def __init__(
         self,
-        venv: VecEnv,
+        venv: LanguageVecEnv,
         *,
         coefficient: float,
         target: float | None = None,
@@ -62,6 +63,7 @@ class KLPenalty(VecEnvWrapper):
         if target is not None and not 0.0 < target < np.inf:
             raise ValueError(f"Got target={target!r}; allowed: over 0 nats per word, or None.")
         super().__init__(venv)
+        self.venv: LanguageVecEnv
         self.coefficient = coefficient
         self._target = target
         self._estimator: Estimator = estimator
@@ -101,6 +103,17 @@ class KLPenalty(VecEnvWrapper):
         self._num_words += len(log_ratios)
         paid = self.coefficient * estimate(log_ratios, self._estimator)
         return observations, (rewards - paid).astype(np.float32), dones, infos
+
+    def get_state(self) -> dict[str, Any]:
+        """Everything `set_state` needs to go on from here, the wrapped environment's included."""
+        own = {"coefficient": self.coefficient, "nats": self._nats, "num_words": self._num_words}
+        return {"venv": self.venv.get_state(), **own}
+
+    def set_state(self, state: dict[str, Any]) -> VecEnvObs:
+        """Returns to a state of `get_state`; the observations there."""
+        self.coefficient = state["coefficient"]
+        self._nats, self._num_words = state["nats"], state["num_words"]
+        return self.venv.set_state(state["venv"])
 
     def adapt(self) -> None:
         """Moves the coefficient towards the target, and begins to measure anew.

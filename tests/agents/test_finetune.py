@@ -1,10 +1,12 @@
 """A whole run that trains the language model itself."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from agents import finetune as finetune_module
@@ -12,9 +14,10 @@ from agents.config import UserError, load_config
 from agents.files import write_jsonl
 from agents.finetune import Finetuning, finetune
 from agents.finetune_config import FinetuneConfig
-from agents.finetune_report import over_seeds
+from agents.finetune_report import Stage, over_seeds
 from agents.language_model.policy import LanguageModelPolicy
 from agents.run_folder import open_run
+from tests.agents.runs import failing_at, metrics, power_cut
 
 VALUES = {
     "name": "test",
@@ -63,8 +66,7 @@ def test_seeds_are_compared_by_stage_on_the_same_prompts(tmp_path):
     for folder, better in zip(folders, (0.5, 0.7), strict=True):
         folder.mkdir()
         stages = {"base": [0.0, 0.2], "reinforced": [better, better + 0.2]}
-        rows = ({"stage": name, "values": {"reward": each}} for name, each in stages.items())
-        write_jsonl(folder / "values.jsonl", rows)
+        write_stages(folder, stages)
     found = over_seeds(folders)
     assert "gain" not in found["base"]["reward"]
     reinforced = found["reinforced"]["reward"]
@@ -73,11 +75,49 @@ def test_seeds_are_compared_by_stage_on_the_same_prompts(tmp_path):
     assert reinforced["interval"] == pytest.approx((0.5, 0.9))
     assert reinforced["gain"]["mean"] == pytest.approx(0.6)
     assert reinforced["gain"]["interval"] == pytest.approx((0.5, 0.7))  # the prompts cancel out
-    with pytest.raises(UserError, match=r"test-s2, which holds no values.jsonl"):
+    with pytest.raises(UserError, match=r"test-s2, which holds no stages.jsonl"):
         over_seeds([tmp_path / "test-s2"])
-    write_jsonl(folders[1] / "values.jsonl", [{"stage": "base", "values": {"reward": [0.0]}}])
+    write_stages(folders[1], {"base": [0.0]})
     with pytest.raises(UserError, match="other stages, measures or prompts"):
         over_seeds(folders)
+
+
+def write_stages(folder, rewards):
+    rows = [Stage(name, {"reward": each}, []) for name, each in rewards.items()]
+    write_jsonl(folder / "stages.jsonl", map(asdict, rows))
+
+
+def weights(folder):
+    return load_file(folder / "model" / "model.safetensors")
+
+
+def test_a_resumed_run_is_the_uninterrupted_run_bit_for_bit(config, tmp_path, monkeypatch):
+    """It dies at step 88, after the checkpoint at 64, and other draws happen then."""
+    whole = finetune(config, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(finetune_module, "make_training_env", failing_at(88, power_cut))
+        with pytest.raises(KeyboardInterrupt):
+            finetune(config, tmp_path / "cut")
+    torch.manual_seed(99)
+    resumed = finetune(config, tmp_path / "cut", resume=True)
+    assert resumed["stages"] == whole["stages"]
+    folders = [tmp_path / name / "test-s0" for name in ("whole", "cut")]
+    expected, found = map(weights, folders)
+    assert all(torch.equal(found[name], values) for name, values in expected.items())
+    assert metrics(folders[1]) == metrics(folders[0])
+    for name in ("samples.md", "model/README.md"):
+        assert (folders[1] / name).read_text() == (folders[0] / name).read_text()
+
+
+def test_a_finished_run_goes_on_with_a_larger_budget_only(config, tmp_path):
+    finetune(config, tmp_path)
+    larger = config.model_copy(update={"total_timesteps": 128})
+    assert finetune(larger, tmp_path, resume=True)["steps"] == 128
+    rows = metrics(tmp_path / "test-s0")
+    assert [row["step"] for row in rows if row.get("stage") == "reinforced"] == [128]
+    judged = config.evaluation.model_copy(update={"episodes": 2})
+    with pytest.raises(UserError, match=r"evaluation.episodes=2 \(stored: 4\)"):
+        finetune(larger.model_copy(update={"evaluation": judged}), tmp_path, resume=True)
 
 
 def test_only_the_value_head_learns_in_its_warm_up(config, tmp_path):

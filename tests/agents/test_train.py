@@ -17,7 +17,7 @@ from agents.fit_reducer import fit, sample_states
 from agents.train import train
 from agents.train_config import ALGORITHMS, TrainConfig
 from lm_envs.envs.reduced import model_of
-from tests.agents.runs import CONFIG, changed, failing_at, power_cut
+from tests.agents.runs import CONFIG, changed, failing_at, metrics, power_cut
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +56,6 @@ def interrupted(runs, step, config=CONFIG, fail=power_cut, error=KeyboardInterru
 
 def weights(folder):
     return torch.load(folder / CHECKPOINT, weights_only=True)["parameters"]["policy"]
-
-
-def metrics(folder):
-    rows = [json.loads(line) for line in (folder / "metrics.jsonl").open()]
-    return [{name: row[name] for name in row if name != "seconds"} for row in rows]
 
 
 def seconds(folder):
