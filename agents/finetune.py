@@ -159,6 +159,7 @@ def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:
             "temperature": config.temperature,
             "bfloat16": config.bfloat16,
             "gradient_checkpointing": config.gradient_checkpointing,
+            "mask": None if config.mask is None else config.mask.make(),
         },
         **config.algorithm.kwargs,
     )

@@ -7,6 +7,7 @@ from pydantic import field_validator as validates
 
 from agents.config import Config
 from agents.language_model.buffer import Advantage
+from agents.language_model.mask import Mask
 from agents.language_model.penalty import Estimator
 from agents.train_config import AlgorithmConfig, EnvConfig, TrainConfig
 
@@ -33,6 +34,23 @@ class KLConfig(Config):
     estimator: Estimator = "k1"
 
 
+class MaskConfig(Config):
+    """Which words may be chosen; see `Mask`."""
+
+    top_k: int | None = None
+    top_p: float | None = None
+    every: int = 10
+
+    @model_validator(mode="after")
+    def _masks(self) -> Self:
+        self.make()
+        return self
+
+    def make(self) -> Mask:
+        """What the policy is given."""
+        return Mask(**self.model_dump())
+
+
 class FinetuneConfig(TrainConfig):
     """A run that trains the language model itself.
 
@@ -41,6 +59,7 @@ class FinetuneConfig(TrainConfig):
         temperature: What logits are divided by, when acting and when learning.
         bfloat16: Of `LanguageModelPolicy`.
         gradient_checkpointing: Of `LanguageModelPolicy`.
+        mask: Of `LanguageModelPolicy`; the arguments of `Mask`.
         warm_start: None begins with reinforcement learning.
         value_warm_up: Environment steps in which only the value head learns.
         checkpoint_every: Environment steps between exports of the model, with checkpoints.
@@ -56,6 +75,7 @@ class FinetuneConfig(TrainConfig):
     temperature: PositiveFloat = 1.0
     bfloat16: bool = False
     gradient_checkpointing: bool = False
+    mask: MaskConfig | None = None
     warm_start: WarmStartConfig | None = WarmStartConfig()
     kl: KLConfig = KLConfig()
     value_warm_up: NonNegativeInt = 0

@@ -3,7 +3,8 @@
 Owns the parameters. Knows nothing of episodes, rewards or Stable-Baselines3.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,13 @@ FUSED_GELU = "gelu_pytorch_tanh"
 
 LOGITS_PER_CHUNK = 2**23
 """Most logits that exist at once: 32 MiB in float32, whatever the batch and the vocabulary."""
+
+
+MASKED = -1e4
+"""Logit of a word that may not be chosen: its probability is 0, and 0 times its logarithm too."""
+
+Keep = Callable[[slice], torch.Tensor]
+"""Says for some of M rows which words may be chosen there, (rows, num_words) bool."""
 
 
 class TrainableGPT2(nn.Module):
@@ -88,14 +96,21 @@ class TrainableGPT2(nn.Module):
         logits[:, self.num_words :] = -torch.inf
         return logits
 
-    def judge(self, hidden: torch.Tensor, words: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def judge(
+        self, hidden: torch.Tensor, words: torch.Tensor, keep: Keep | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Log-probability of a word (M,) after each hidden state (M, D), and the entropy there.
 
         Both (M,), in nats. The logits of a chunk are computed again for its gradient, so that those
         of two chunks never exist together.
+
+        Args:
+            hidden: (M, D).
+            words: (M,); they were chosen, so they may be, whatever `keep` says.
+            keep: None for all words.
         """
-        embeddings = self.model.transformer.wte.weight
-        return _Judgement.apply(hidden, embeddings, words, self.temperature, self.num_words)
+        head = _Head(self.temperature, self.num_words, keep)
+        return _Judgement.apply(hidden, self.model.transformer.wte.weight, words, head)
 
     def decoder(self, dtype: torch.dtype) -> Decoder:
         """The weights as they are now, in the engine's form."""
@@ -116,6 +131,25 @@ class TrainableGPT2(nn.Module):
         return Decoder(GPT2(shape, weights, dtype), self.num_words, self.temperature)
 
 
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What makes a distribution over words of a hidden state."""
+
+    temperature: float
+    num_words: int
+    keep: Keep | None
+
+    def log_softmax(
+        self, hidden: torch.Tensor, embeddings: torch.Tensor, words: torch.Tensor, rows: slice
+    ) -> torch.Tensor:
+        """Log-probabilities (rows, num_words) of the words that have a name."""
+        logits = (hidden[rows] @ embeddings[: self.num_words].T).div_(self.temperature)
+        if self.keep is not None:
+            masked = (~self.keep(rows)).scatter_(-1, words[rows, None], value=False)
+            logits.masked_fill_(masked, MASKED)
+        return logits.log_softmax(-1)
+
+
 class _Judgement(torch.autograd.Function):
     """Log-probabilities of words and entropies, (M,) each, a chunk of logits at a time.
 
@@ -129,17 +163,16 @@ class _Judgement(torch.autograd.Function):
         hidden: torch.Tensor,
         embeddings: torch.Tensor,
         words: torch.Tensor,
-        temperature: float,
-        num_words: int,
+        head: _Head,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         logprobs, entropies = torch.empty_like(hidden[:, 0]), torch.empty_like(hidden[:, 0])
         for rows in _chunks(len(hidden), len(embeddings)):
-            known = _log_softmax(hidden[rows], embeddings, temperature, num_words)
+            known = head.log_softmax(hidden, embeddings, words, rows)
             logprobs[rows] = known.gather(-1, words[rows, None])[:, 0]
             probabilities = known.exp()
             entropies[rows] = -probabilities.mul_(known).sum(-1)
         ctx.save_for_backward(hidden, embeddings, words, entropies)
-        ctx.temperature, ctx.num_words = temperature, num_words  # type: ignore[attr-defined]
+        ctx.head = head  # type: ignore[attr-defined]
         return logprobs, entropies
 
     @staticmethod
@@ -147,29 +180,23 @@ class _Judgement(torch.autograd.Function):
         ctx: Any,  # noqa: ANN401
         of_logprobs: torch.Tensor,
         of_entropies: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor, None, None, None]:
+    ) -> tuple[torch.Tensor, torch.Tensor, None, None]:
+        head: _Head = ctx.head
         hidden, embeddings, words, entropies = ctx.saved_tensors
         of_hidden, of_embeddings = torch.empty_like(hidden), torch.zeros_like(embeddings)
-        named = of_embeddings[: ctx.num_words]
+        named = of_embeddings[: head.num_words]
         for rows in _chunks(len(hidden), len(embeddings)):
-            known = _log_softmax(hidden[rows], embeddings, ctx.temperature, ctx.num_words)
+            known = head.log_softmax(hidden, embeddings, words, rows)
             probabilities = known.exp()
             weights = known.add_(entropies[rows, None]).mul_(of_entropies[rows, None])
             of_logits = weights.add_(of_logprobs[rows, None]).mul_(probabilities).neg_()
             of_logits.scatter_add_(-1, words[rows, None], of_logprobs[rows, None])
-            of_logits.div_(ctx.temperature)
-            of_hidden[rows] = of_logits @ embeddings[: ctx.num_words]
+            of_logits.div_(head.temperature)
+            of_hidden[rows] = of_logits @ embeddings[: head.num_words]
             named.addmm_(of_logits.T, hidden[rows])
-        return of_hidden, of_embeddings, None, None, None
+        return of_hidden, of_embeddings, None, None
 
 
 def _chunks(count: int, vocab_size: int) -> list[slice]:
     size = max(1, LOGITS_PER_CHUNK // vocab_size)
     return [slice(first, first + size) for first in range(0, count, size)]
-
-
-def _log_softmax(
-    hidden: torch.Tensor, embeddings: torch.Tensor, temperature: float, num_words: int
-) -> torch.Tensor:
-    """Log-probabilities (M, num_words) of the words that have a name."""
-    return (hidden @ embeddings[:num_words].T).div_(temperature).log_softmax(-1)

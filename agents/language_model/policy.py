@@ -14,6 +14,7 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import nn
 
 from agents.language_model.buffer import check_spaces
+from agents.language_model.mask import Mask, Masker
 from agents.language_model.network import TrainableGPT2
 from agents.language_model.reader import Decoder
 from lm_envs.checks import check_choice
@@ -37,6 +38,8 @@ class LanguageModelPolicy(ActorCriticPolicy):
         dtype: "float32" or "bfloat16" of the linears in rollouts.
         bfloat16: Update under bfloat16 autocast; the first ratio is then 1 only roughly.
         gradient_checkpointing: Update with less memory, in more time.
+        mask: Words that may be chosen; None for all. Costs a copy of the weights, which reads every
+            text too.
         arguments: Of `ActorCriticPolicy`.
 
     Attributes:
@@ -58,6 +61,7 @@ class LanguageModelPolicy(ActorCriticPolicy):
         dtype: str = "float32",
         bfloat16: bool = False,
         gradient_checkpointing: bool = False,
+        mask: Mask | None = None,
         **arguments: Any,  # noqa: ANN401 - of ActorCriticPolicy
     ) -> None:
         check_spaces(observation_space, action_space)
@@ -71,6 +75,7 @@ class LanguageModelPolicy(ActorCriticPolicy):
             "bfloat16": bfloat16,
             "gradient_checkpointing": gradient_checkpointing,
         }
+        self._mask = mask
         self._current: Decoder | None = None
         self.last_log_probs = torch.zeros(0)
         super().__init__(observation_space, action_space, lr_schedule, net_arch=[], **arguments)
@@ -85,10 +90,17 @@ class LanguageModelPolicy(ActorCriticPolicy):
         self.value_net = nn.Linear(self.network.width, 1)
         nn.init.zeros_(self.value_net.weight)
         nn.init.zeros_(self.value_net.bias)
+        self.masker: Masker | None = None
+        if self._mask is not None:
+            copy = TrainableGPT2(
+                folder, num_words, **self._options | {"gradient_checkpointing": False}
+            )
+            self.masker = Masker(self._mask, copy, self._dtype)
         kwargs: dict[str, Any] = {"lr": lr_schedule(1)} | self.optimizer_kwargs
         if issubclass(self.optimizer_class, torch.optim.Adam):
             kwargs = {"fused": True} | kwargs  # one pass, no copies of the weights
-        self.optimizer = self.optimizer_class(self.parameters(), **kwargs)
+        learned = [each for each in self.parameters() if each.requires_grad]
+        self.optimizer = self.optimizer_class(learned, **kwargs)
         self.optimizer.register_step_post_hook(lambda *_: self.refresh())
 
     def refresh(self) -> None:
@@ -100,7 +112,9 @@ class LanguageModelPolicy(ActorCriticPolicy):
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Words (N,), values (N, 1) and log-probabilities (N,) for running texts."""
         hidden = self._read(obs)
-        words, self.last_log_probs = self._decoder.choose(hidden, deterministic=deterministic)
+        words, self.last_log_probs = self._decoder.choose(
+            hidden, self._keep(obs), deterministic=deterministic
+        )
         return words, self.value_net(hidden), self.last_log_probs
 
     def evaluate_actions(
@@ -116,13 +130,17 @@ class LanguageModelPolicy(ActorCriticPolicy):
         """
         assert isinstance(obs, dict)
         if torch.is_grad_enabled():
+            if self.masker is not None and self._current is not None:
+                self.masker.count_update()  # the first minibatch since words were chosen
             self.refresh()
         lengths = obs["length"].long().flatten()
         tokens = obs["tokens"].long()[:, : int(lengths.max())]
         episode = obs.get("episode", torch.arange(len(tokens), device=tokens.device)).long()
         position = obs.get("position", lengths).long()
         hidden = self.network(tokens)[episode, position - 1]  # (M, D)
-        logprobs, entropies = self.network.judge(hidden, actions.long())
+        masker = self.masker
+        keep = None if masker is None else masker.keep_of_steps(tokens, episode, position)
+        logprobs, entropies = self.network.judge(hidden, actions.long(), keep)
         return self.value_net(hidden), logprobs, entropies
 
     def predict_values(self, obs: PyTorchObs) -> torch.Tensor:
@@ -132,11 +150,16 @@ class LanguageModelPolicy(ActorCriticPolicy):
     def get_distribution(self, obs: PyTorchObs) -> Distribution:
         """Distribution over words after running texts."""
         distribution = CategoricalDistribution(int(self.network.model.config.vocab_size))
-        return distribution.proba_distribution(self.network.logits(self._read(obs)))
+        logits, keep = self.network.logits(self._read(obs)), self._keep(obs)
+        if keep is not None:
+            logits[:, : keep.shape[1]].masked_fill_(~keep, -torch.inf)
+        return distribution.proba_distribution(logits)
 
     def load_state_dict(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - as Module's
         """Takes over parameters; what was read is forgotten."""
         self.refresh()
+        if self.masker is not None:
+            self.masker.forget()
         return super().load_state_dict(*arguments, **options)
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> torch.Tensor:
@@ -144,18 +167,27 @@ class LanguageModelPolicy(ActorCriticPolicy):
 
     def _read(self, obs: PyTorchObs) -> torch.Tensor:
         """Hidden states (N, D) of running texts."""
-        assert isinstance(obs, dict)
-        tokens, lengths = (
-            obs[name].cpu().numpy().astype(np.int64) for name in ("tokens", "length")
-        )
-        return self._decoder.read(tokens, lengths[:, 0])
+        return self._decoder.read(*_running(obs))
 
     @property
     def _decoder(self) -> Decoder:
         """The weights as they are now, ready to write."""
         if self._current is None:
             self._current = self.network.decoder(self._dtype)
+            if self.masker is not None:
+                self.masker.renew(self.network)
         return self._current
+
+    def _keep(self, obs: PyTorchObs) -> torch.Tensor | None:
+        """Words that may follow running texts, (N, num_words); None for all."""
+        return None if self.masker is None else self.masker.keep(*_running(obs))
+
+
+def _running(obs: PyTorchObs) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens (N, C) and lengths (N,) of running texts."""
+    assert isinstance(obs, dict)
+    tokens, lengths = (obs[name].cpu().numpy().astype(np.int64) for name in ("tokens", "length"))
+    return tokens, lengths[:, 0]
 
 
 def _check_vocabulary(actions: gym.Space[Any], network: TrainableGPT2, model: str) -> None:

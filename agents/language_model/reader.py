@@ -48,18 +48,30 @@ class Decoder:
         return self.reader(*tokens.shape).read(tokens, lengths)
 
     @torch.no_grad()
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Logits (N, num_words) by temperature after hidden states (N, D)."""
+        return self._head.logits(hidden)[:, : self._num_words] / self._temperature
+
+    @torch.no_grad()
     def choose(
-        self, hidden: torch.Tensor, *, deterministic: bool
+        self, hidden: torch.Tensor, keep: torch.Tensor | None, *, deterministic: bool
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Words (N,) after hidden states (N, D), drawn or the best, and their log-probabilities."""
-        logits = self._head.logits(hidden)[:, : self._num_words] / self._temperature
+        """Words (N,) after hidden states (N, D), drawn or the best, and their log-probabilities.
+
+        Words that `keep` (N, num_words) leaves out are not chosen.
+        """
+        logits = self.logits(hidden)
+        if keep is not None:
+            logits = logits.masked_fill(~keep, -torch.inf)
         words = self._best(hidden, logits) if deterministic else _sample(logits)
         values = self._head.read(hidden, words[:, None])[:, 0] / self._temperature
-        return words, values - log_normaliser(logits)
+        return words, values - (log_normaliser(logits) if keep is None else logits.logsumexp(-1))
 
     def _best(self, hidden: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
         words = best_words(logits, NUM_BEST).sort(-1).values
-        place = self._head.read(hidden, words).argmax(-1, keepdim=True)
+        values = self._head.read(hidden, words)
+        is_masked = logits.gather(-1, words).isneginf()
+        place = values.masked_fill(is_masked, -torch.inf).argmax(-1, keepdim=True)
         return words.gather(-1, place)[:, 0]
 
 

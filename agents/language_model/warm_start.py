@@ -47,6 +47,8 @@ def warm_start(
         _clip(network, step)
         optimizer.step()
         yield loss.item()
+    if policy.masker is not None:
+        policy.masker.expire()
 
 
 def _clip(network: TrainableGPT2, step: int) -> None:

@@ -13,7 +13,7 @@ from agents import finetune as finetune_module
 from agents.config import UserError, load_config
 from agents.files import write_jsonl
 from agents.finetune import Finetuning, finetune
-from agents.finetune_config import FinetuneConfig
+from agents.finetune_config import FinetuneConfig, MaskConfig
 from agents.finetune_report import Stage, over_seeds
 from agents.language_model.policy import LanguageModelPolicy
 from agents.run_folder import open_run
@@ -91,8 +91,10 @@ def weights(folder):
     return load_file(folder / "model" / "model.safetensors")
 
 
-def test_a_resumed_run_is_the_uninterrupted_run_bit_for_bit(config, tmp_path, monkeypatch):
+@pytest.mark.parametrize("mask", [None, MaskConfig(top_k=4, every=2)])
+def test_a_resumed_run_is_the_uninterrupted_run_bit_for_bit(config, tmp_path, monkeypatch, mask):
     """It dies at step 88, after the checkpoint at 64, and other draws happen then."""
+    config = config.model_copy(update={"mask": mask})
     whole = finetune(config, tmp_path / "whole")
     with monkeypatch.context() as patch:
         patch.setattr(finetune_module, "make_training_env", failing_at(88, power_cut))
@@ -178,6 +180,7 @@ def test_a_broken_loss_stops_before_the_weights_and_leaves_the_last_export(
         ("algorithm={name: DQN}", "name='DQN'; allowed: PPO, A2C"),
         ("algorithm.kwargs.policy_kwargs={}", "policy_kwargs is set by the run itself"),
         ("algorithm.kwargs.learning_rate=lin_1.0e-3", "learning_rate is text"),
+        ("mask={every: 3}", "a mask without top_k and top_p"),
         ("kl.coefficient=-1.0", "kl.coefficient=-1.0"),
         ("kl.weight=1.0", "unknown key 'kl.weight' .* allowed: coefficient, target, estimator"),
     ],

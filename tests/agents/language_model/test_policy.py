@@ -9,8 +9,10 @@ from stable_baselines3.common.utils import obs_as_tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from agents.language_model.buffer import EpisodeRolloutBuffer
+from agents.language_model.mask import Mask
 from agents.language_model.policy import LanguageModelPolicy
 from agents.language_model.reader import _sample
+from lm_envs.model.head import likely_words
 from lm_envs.sb3 import make_language_vec_env
 
 ROWS, STEPS = 6, 10
@@ -75,6 +77,78 @@ def test_the_first_ratio_after_each_rollout_is_one(checkpoint):
             ratio = torch.exp(logprobs - batch.old_log_prob)
             np.testing.assert_allclose(ratio.detach(), 1.0, atol=1e-5)
         agent.train()
+
+
+@pytest.mark.parametrize("mask", [Mask(top_k=5, every=2), Mask(top_p=0.5, every=2)])
+def test_only_words_that_an_older_copy_holds_likely_are_written(checkpoint, mask):
+    """The masked log-probabilities are those of the update; the third rollout has a new copy."""
+    agent = make_agent(
+        checkpoint, policy_kwargs={"model": str(checkpoint), "mask": mask}, learning_rate=1e-3
+    )
+    for rollout in range(3):
+        buffer = collect(agent)
+        network, copy = agent.policy.network, agent.policy.masker.copy
+        is_new = torch.equal(
+            network.model.transformer.wpe.weight, copy.model.transformer.wpe.weight
+        )
+        assert is_new == (rollout != 1)
+        for batch in buffer.get(25):
+            seen, words = batch.observations, batch.actions.long().flatten()
+            _, logprobs, entropies = agent.policy.evaluate_actions(seen, words)
+            np.testing.assert_allclose(logprobs.detach(), batch.old_log_prob, atol=1e-5)
+            steps = seen["episode"].long(), seen["position"].long() - 1
+            with torch.no_grad():
+                tokens = seen["tokens"].long()
+                expected = network.logits(network(tokens)[steps])
+                likely = likely_words(copy.logits(copy(tokens)[steps]), mask.top_k, mask.top_p)
+            assert likely[torch.arange(len(words)), words].all()
+            expected = torch.distributions.Categorical(logits=expected.where(likely, -torch.inf))
+            np.testing.assert_allclose(logprobs.detach(), expected.log_prob(words), atol=1e-5)
+            np.testing.assert_allclose(entropies.detach(), expected.entropy(), atol=1e-5)
+        agent.train()
+
+
+def test_masked_gradients_are_those_of_autograd(checkpoint):
+    network = make_agent(checkpoint).policy.network.double()
+    hidden = torch.randn(7, network.width, dtype=torch.double, requires_grad=True)
+    words = torch.arange(7)
+    likely = torch.rand(7, network.num_words) < 0.1
+    likely[torch.arange(7), words] = True
+    upstream = torch.randn(2, 7, dtype=torch.double)
+    found = torch.stack(network.judge(hidden, words, lambda rows: likely[rows].clone()))
+    (ours,) = torch.autograd.grad(found, hidden, upstream)
+    logits = network.logits(hidden)[:, : network.num_words].where(likely, -1e6)
+    plain = torch.distributions.Categorical(logits=logits)
+    expected = torch.stack([plain.log_prob(words), plain.entropy()])
+    (theirs,) = torch.autograd.grad(expected, hidden, upstream)
+    np.testing.assert_allclose(found.detach(), expected.detach(), atol=1e-12)
+    np.testing.assert_allclose(ours, theirs, atol=1e-12)
+
+
+def test_greedy_words_are_among_those_kept(checkpoint):
+    """One word is kept, so it is chosen whatever the policy prefers."""
+    agent = make_agent(checkpoint, policy_kwargs={"model": str(checkpoint), "mask": Mask(top_k=1)})
+    seen = agent.env.reset()
+    before = agent.predict(seen, deterministic=True)[0]
+    with torch.no_grad():
+        agent.policy.network.model.transformer.wte.weight.neg_()
+    agent.policy.refresh()
+    np.testing.assert_array_equal(agent.predict(seen, deterministic=True)[0], before)
+    np.testing.assert_array_equal(agent.predict(seen)[0], before)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "without top_k and top_p"),
+        ({"top_k": 0}, "Got top_k=0"),
+        ({"top_p": 1.5}, "Got top_p=1.5; allowed: between 0 and 1"),
+        ({"top_k": 3, "every": 0}, "Got every=0"),
+    ],
+)
+def test_a_mask_that_masks_nothing_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Mask(**options)
 
 
 def test_values_of_the_rollout_are_those_of_the_update(checkpoint):
