@@ -46,12 +46,15 @@ def load_config(kind: type[C], path: Path, assignments: Sequence[str] = ()) -> C
         raise UserError(_describe(error, kind, path)) from None
 
 
+_MISTAKES = (ValueError, FloatingPointError, MemoryError, ImportError, OSError, gym.error.Error)
+
+
 @contextmanager
 def reported() -> Iterator[None]:
     """Turns a mistake of the caller's into one line on standard error and exit code 2."""
     try:
         yield
-    except (ValueError, FloatingPointError, ImportError, OSError, gym.error.Error) as error:
+    except _MISTAKES as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
 

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from agents import checkpoints, finite, records
 from agents.callbacks import CHECKPOINT, multiple_after
 from agents.files import append_jsonl
 from agents.finetune_config import FinetuneConfig
+from agents.language_model.buffer import EpisodeRolloutBuffer
+from agents.language_model.memory import check_batch
 from agents.language_model.penalty import KLPenalty
 from agents.language_model.policy import LanguageModelPolicy
 from agents.records import METRICS
@@ -43,6 +46,7 @@ class FinetuneCompanion(BaseCallback):
         self._seconds_before = seconds
         self._next_evaluation = self._next_save = 0
         self._should_stop = False
+        self._is_first = True
 
     def _on_training_start(self) -> None:
         self._start = time.monotonic()
@@ -69,6 +73,9 @@ class FinetuneCompanion(BaseCallback):
         return not self._should_stop
 
     def _on_rollout_end(self) -> None:
+        if self._is_first:
+            self._check_memory()
+            self._is_first = False
         penalty = self.training_env
         assert isinstance(penalty, KLPenalty)
         self.logger.record("train/kl_per_word", penalty.divergence)
@@ -84,6 +91,20 @@ class FinetuneCompanion(BaseCallback):
         """A run that stops at its reward was saved before its last, unused step."""
         if not self._should_stop:
             self._save()
+
+    def _check_memory(self) -> None:
+        """Refuses an update that would not fit, before the weights are changed."""
+        model = self.model
+        assert isinstance(model, OnPolicyAlgorithm)
+        assert isinstance(model.policy, LanguageModelPolicy)
+        assert isinstance(model.rollout_buffer, EpisodeRolloutBuffer)
+        length, steps_per_text = model.rollout_buffer.sizes()
+        check_batch(
+            model.policy.network,
+            batch_size=getattr(model, "batch_size", model.n_steps * model.n_envs),  # A2C takes all
+            steps_per_text=steps_per_text,
+            length=length,
+        )
 
     def _save(self) -> None:
         self._export()

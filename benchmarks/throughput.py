@@ -13,6 +13,7 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 import lm_envs
+from agents.language_model.memory import available_memory
 from benchmarks import rivals, timing
 from benchmarks.models import GPT2_124M, folder_of
 from lm_envs.model import weights
@@ -58,7 +59,7 @@ def check_memory(folder: Any, num_rows: int, dtypes: Sequence[str]) -> None:  # 
     networks = [weights.load(folder, "auto", dtype) for dtype in dtypes]
     slots = max(_engine(network, 1).num_bytes for network in networks)
     per_row = slots + 8 * networks[0].config.vocab_size * 4  # and logits, in a few copies
-    largest = int(0.8 * timing.available_memory() // per_row)
+    largest = int(0.8 * available_memory() // per_row)
     if num_rows > largest:
         raise ValueError(
             f"Got {num_rows} rows of {per_row / 2**20:.0f} MiB each; at most {largest} fit here."

@@ -110,12 +110,6 @@ def machine() -> dict[str, Any]:
     }
 
 
-def available_memory() -> int:
-    """Bytes that can be allocated without swapping."""
-    lines = Path("/proc/meminfo").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-
-
 def _memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 

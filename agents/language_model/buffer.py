@@ -72,6 +72,11 @@ class EpisodeRolloutBuffer(DictRolloutBuffer):
         if chosen:
             yield self._samples(chosen)
 
+    def sizes(self) -> tuple[int, float]:
+        """Tokens of the longest text in a full buffer, and steps in a fragment, on average."""
+        steps = self.buffer_size * self.n_envs
+        return int(self.observations["length"].max()), steps / len(self._fragments())
+
     def _fragments(self) -> list[tuple[int, int, int]]:
         """Each fragment's row, first step and end."""
         tokens, lengths = self.observations["tokens"], self.observations["length"][..., 0]

@@ -45,6 +45,7 @@ class TrainableGPT2(nn.Module):
 
     Attributes:
         num_words: As given.
+        is_checkpointing: Whether gradients are checkpointed.
     """
 
     def __init__(
@@ -69,8 +70,7 @@ class TrainableGPT2(nn.Module):
         )
         assert isinstance(model, GPT2LMHeadModel)
         self.model = model
-        if gradient_checkpointing:
-            model.gradient_checkpointing_enable()
+        self.checkpoint_gradients(is_on=gradient_checkpointing)
         self.temperature = temperature
         self._bfloat16 = bfloat16
         self.num_words = num_words
@@ -79,6 +79,13 @@ class TrainableGPT2(nn.Module):
     def width(self) -> int:
         """D, size of a hidden state."""
         return self.model.config.n_embd
+
+    def checkpoint_gradients(self, *, is_on: bool) -> None:
+        """Whether a block's activations are kept for its gradient or computed again."""
+        self.is_checkpointing = is_on
+        action = "enable" if is_on else "disable"
+        current, older = f"activation_checkpointing_{action}", f"gradient_checkpointing_{action}"
+        getattr(self.model, current if hasattr(self.model, current) else older)()
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """Hidden states (E, T, D), float32 or better, after the last norm, of texts (E, T).

@@ -15,6 +15,7 @@ from agents.files import write_jsonl
 from agents.finetune import Finetuning, finetune
 from agents.finetune_config import FinetuneConfig, MaskConfig
 from agents.finetune_report import Stage, over_seeds
+from agents.language_model import memory
 from agents.language_model.policy import LanguageModelPolicy
 from agents.run_folder import open_run
 from tests.agents.runs import failing_at, metrics, power_cut
@@ -171,6 +172,19 @@ def test_a_broken_loss_stops_before_the_weights_and_leaves_the_last_export(
     assert len(steps) == 2  # both minibatches of the first update, none of the second
     weights = tmp_path / "test-s0" / "model" / "model.safetensors"
     assert weights.read_bytes() == kept["export"]
+
+
+def test_a_batch_that_does_not_fit_is_refused_before_the_first_update(
+    config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(memory, "available_memory", lambda device: 2**20)
+    config = config.model_copy(update={"value_warm_up": 0, "warm_start": None})
+    open_run(config, tmp_path / "run", resume=False)
+    run = Finetuning(config, tmp_path / "run")
+    before = [p.clone() for p in run.policy.parameters()]
+    with pytest.raises(MemoryError, match="Got a batch of 16 steps"):
+        run.reinforce()
+    assert all(map(torch.equal, before, run.policy.parameters()))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,54 @@
+"""Whether an update fits in memory."""
+
+import re
+
+import pytest
+
+from agents.language_model.memory import available_memory, bytes_kept, check_batch
+from agents.language_model.network import TrainableGPT2
+
+LENGTH = 12
+GIB = 2**30
+
+
+def network_of(checkpoint, **options):
+    return TrainableGPT2(checkpoint, 100, **options).eval()
+
+
+def test_what_a_text_keeps_grows_with_its_length_and_shrinks_by_checkpointing(checkpoint):
+    plain, checkpointed = (
+        network_of(checkpoint, gradient_checkpointing=is_on) for is_on in (False, True)
+    )
+    _, short = bytes_kept(plain, LENGTH)
+    _, long = bytes_kept(plain, 2 * LENGTH)
+    assert 2 * short <= long < 4 * short
+    _, less = bytes_kept(checkpointed, LENGTH)
+    width, layers = plain.width, plain.model.config.n_layer
+    assert layers * LENGTH * width * 4 < less < short
+    assert checkpointed.is_checkpointing
+    assert not checkpointed.training
+
+
+def test_weights_that_are_cast_are_counted_once(checkpoint):
+    plain, cast = (network_of(checkpoint, bfloat16=is_on) for is_on in (False, True))
+    blocks = sum(each.numel() for each in plain.model.transformer.h.parameters() if each.dim() == 2)
+    extra = bytes_kept(cast, LENGTH)[0] - bytes_kept(plain, LENGTH)[0]
+    assert extra == pytest.approx(2 * blocks, rel=0.05)
+
+
+def test_the_refusal_names_the_largest_batch_that_fits(checkpoint):
+    network = network_of(checkpoint)
+    known = {"steps_per_text": 4.0, "length": LENGTH, "available": GIB}
+    with pytest.raises(MemoryError, match=r"allowed here: up to \d+\. Lower") as refusal:
+        check_batch(network, batch_size=10**9, **known)
+    largest = int(re.search(r"up to (\d+)\.", str(refusal.value))[1])
+    check_batch(network, batch_size=largest, **known)
+    with pytest.raises(MemoryError):
+        check_batch(network, batch_size=largest + 4, **known)
+    with pytest.raises(MemoryError, match="none with this model"):
+        check_batch(network, batch_size=1, **known | {"available": 1000})
+
+
+def test_the_default_is_what_the_machine_has_left(checkpoint):
+    assert 2**26 < available_memory() < 2**50
+    check_batch(network_of(checkpoint), batch_size=64, steps_per_text=4.0, length=LENGTH)
