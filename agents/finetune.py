@@ -17,9 +17,10 @@ from agents.callbacks import CHECKPOINT
 from agents.config import load_config, reported
 from agents.files import append_jsonl, write_jsonl, write_text
 from agents.finetune_callback import FinetuneCompanion
-from agents.finetune_config import FinetuneConfig
+from agents.finetune_config import DistillationConfig, FinetuneConfig, WarmStartConfig
 from agents.finetune_report import STAGES, Stage, judge, read_stages, samples, story
 from agents.language_model.buffer import EpisodeRolloutBuffer
+from agents.language_model.distillation import distil
 from agents.language_model.export import save_pretrained
 from agents.language_model.penalty import KLPenalty
 from agents.language_model.policy import LanguageModelPolicy
@@ -70,12 +71,15 @@ class Finetuning:
         append_jsonl(self.folder / METRICS, row)
 
     def start(self) -> None:
-        """The stages before reinforcement learning: the model as it is, the supervised start."""
+        """The stages before reinforcement learning, those of them that there are."""
         records.forget(self.folder)
         self.judge("base")
-        settings = self.config.warm_start
-        if settings is None:
-            return
+        if self.config.warm_start is not None:
+            self._warm_start(self.config.warm_start)
+        if self.config.distillation is not None:
+            self._distil(self.config.distillation)
+
+    def _warm_start(self, settings: WarmStartConfig) -> None:
         losses = warm_start(
             self.policy, self.env.vector_env.task, seed=self.config.seed, **settings.model_dump()
         )
@@ -84,6 +88,16 @@ class Finetuning:
                 row = {"step": 0, "warm_start": step, "loss": loss}
                 append_jsonl(self.folder / METRICS, row)
         self.judge("warm start")
+        self.export()
+
+    def _distil(self, settings: DistillationConfig) -> None:
+        env = make_evaluation_env(self.config, self.config.env.split, self.config.env.n_envs)
+        rounds = distil(self.policy, env, seed=self.config.seed, **settings.model_dump())
+        for number, (mean, best) in enumerate(rounds, start=1):
+            row = {"step": 0, "distillation": number, "training_reward": mean, "best_of_n": best}
+            append_jsonl(self.folder / METRICS, row)
+        env.close()
+        self.judge("distilled")
         self.export()
 
     def resume(self) -> None:

@@ -26,6 +26,15 @@ class WarmStartConfig(Config):
     batch_size: PositiveInt = 32
 
 
+class DistillationConfig(Config):
+    """Learning from the best of the model's own texts; see `distil`."""
+
+    rounds: PositiveInt = 50
+    prompts: PositiveInt = 32
+    n: PositiveInt = 4
+    learning_rate: PositiveFloat = 1e-4
+
+
 class KLConfig(Config):
     """What straying from the frozen model costs; see `KLPenalty`."""
 
@@ -61,6 +70,7 @@ class FinetuneConfig(TrainConfig):
         gradient_checkpointing: Of `LanguageModelPolicy`.
         mask: Of `LanguageModelPolicy`; the arguments of `Mask`.
         warm_start: None begins with reinforcement learning.
+        distillation: Best of n, a stage before reinforcement learning; None leaves it out.
         value_warm_up: Environment steps in which only the value head learns.
         checkpoint_every: Environment steps between exports of the model, with checkpoints.
     """
@@ -77,6 +87,7 @@ class FinetuneConfig(TrainConfig):
     gradient_checkpointing: bool = False
     mask: MaskConfig | None = None
     warm_start: WarmStartConfig | None = WarmStartConfig()
+    distillation: DistillationConfig | None = None
     kl: KLConfig = KLConfig()
     value_warm_up: NonNegativeInt = 0
 

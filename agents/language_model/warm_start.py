@@ -31,33 +31,56 @@ def warm_start(
         ValueError: If the task has no references to learn from.
         FloatingPointError: If a loss is NaN or infinite; the weights are those before that step.
     """
-    network = policy.network
-    optimizer = torch.optim.Adam(network.parameters(), learning_rate)
-    optimizer.register_step_post_hook(lambda *_: policy.refresh())
+    learner = NextWordLearner(policy, learning_rate, "warm_start")
     rng = np.random.default_rng(seed)
-    for step in range(steps):
-        loss = next_word_loss(network, *_draw(task, policy.tokenizer, rng, batch_size))
-        if not torch.isfinite(loss):
-            raise FloatingPointError(
-                f"Got next-word loss {loss.item()} at step {step} of the warm start; the weights "
-                "were not updated with it. Lower warm_start.learning_rate."
-            )
-        optimizer.zero_grad(set_to_none=True)
+    for _ in range(steps):
+        yield learner.learn(*_draw(task, policy.tokenizer, rng, batch_size))
+    learner.close()
+
+
+class NextWordLearner:
+    """Adam on the next-word loss of given texts.
+
+    Args:
+        policy: Whose network is to learn.
+        learning_rate: Of Adam.
+        stage: For error messages: the key whose `learning_rate` this is.
+    """
+
+    def __init__(self, policy: LanguageModelPolicy, learning_rate: float, stage: str) -> None:
+        self._policy, self._network, self._stage = policy, policy.network, stage
+        self._optimizer = torch.optim.Adam(self._network.parameters(), learning_rate)
+        self._optimizer.register_step_post_hook(lambda *_: policy.refresh())
+        self._step = 0
+
+    def learn(self, texts: Sequence[np.ndarray], starts: Sequence[int]) -> float:
+        """Takes one step, of `next_word_loss`, which it returns.
+
+        Raises:
+            FloatingPointError: If the loss or its gradient is NaN or infinite; the weights are
+                those before the step.
+        """
+        loss = next_word_loss(self._network, texts, starts)
+        self._check(loss, f"next-word loss {loss.item()}")
+        self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        _clip(network, step)
-        optimizer.step()
-        yield loss.item()
-    if policy.masker is not None:
-        policy.masker.expire()
+        norm = torch.nn.utils.clip_grad_norm_(self._network.parameters(), MAX_GRADIENT_NORM)
+        self._check(norm, f"a gradient of norm {norm.item()}")
+        self._optimizer.step()
+        self._step += 1
+        return loss.item()
 
+    def close(self) -> None:
+        """Ends the stage: a mask's copy is of the policy as it was before."""
+        if self._policy.masker is not None:
+            self._policy.masker.expire()
 
-def _clip(network: TrainableGPT2, step: int) -> None:
-    norm = torch.nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
-    if not torch.isfinite(norm):
-        raise FloatingPointError(
-            f"Got a gradient of norm {norm.item()} at step {step} of the warm start; the weights "
-            "were not updated with it. Lower warm_start.learning_rate."
-        )
+    def _check(self, value: torch.Tensor, what: str) -> None:
+        if not torch.isfinite(value):
+            raise FloatingPointError(
+                f"Got {what} at step {self._step} of {self._stage}; the weights were not updated "
+                f"with it. Lower {self._stage}.learning_rate."
+            )
 
 
 def next_word_loss(

@@ -39,7 +39,7 @@ def test_a_broken_loss_stops_before_the_weights_change(checkpoint):
     with torch.no_grad():
         policy.network.model.transformer.ln_f.bias[0] = torch.nan
     before = policy.network.model.transformer.wpe.weight.clone()
-    with pytest.raises(FloatingPointError, match="next-word loss nan at step 0 of the warm start"):
+    with pytest.raises(FloatingPointError, match="next-word loss nan at step 0 of warm_start"):
         list(warm_start(policy, env.vector_env.task, **SETTINGS))
     assert torch.equal(before, policy.network.model.transformer.wpe.weight)
 
