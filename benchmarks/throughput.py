@@ -114,7 +114,7 @@ def step_cost(model: str, num_rows: int, dtype: str) -> dict[str, float]:
     matrices = config.n_layer * block + config.vocab_size * config.n_embd
     context = PROMPT + NEW / 2
     cached = 2 * config.n_layer * config.n_embd * context * num_rows
-    read = matrices * network.dtype.itemsize + cached * network.attention_dtype.itemsize
+    read = (matrices + cached) * network.dtype.itemsize
     return {"bytes": read, "flops": 2 * (matrices * num_rows + cached)}
 
 

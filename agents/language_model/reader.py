@@ -100,7 +100,7 @@ class Reader:
             num_heads=config.n_head,
             head_size=config.n_embd // config.n_head,
             capacity=capacity + 1,  # rows that stand still write past their end
-            dtype=model.attention_dtype,
+            dtype=model.dtype,
             device=model.device,
         )
         self._tokens = np.zeros((num_rows, capacity), np.int64)

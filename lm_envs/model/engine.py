@@ -75,7 +75,7 @@ class Engine:
             num_heads=config.n_head,
             head_size=config.n_embd // config.n_head,
             capacity=capacity,
-            dtype=model.attention_dtype,
+            dtype=model.dtype,
             device=model.device,
         )
         self._hidden = torch.zeros(num_rows, config.n_embd, device=model.device)

@@ -76,8 +76,10 @@ def test_bfloat16_agrees_on_the_best_word_of_the_embedded_model():
     assert np.mean(agreed) >= 0.99
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("num_rows", [2, 7, 32])
-def test_a_row_does_not_depend_on_how_many_rows_there_are(model, num_rows):
+def test_a_row_does_not_depend_on_how_many_rows_there_are(checkpoint, num_rows, dtype):
+    model = weights.load(checkpoint, "cpu", dtype)
     together, alone = walk(model, num_rows, 300), walk(model, 1, 300)
     for (many, _), (one, _) in zip(together, alone, strict=True):
         assert np.array_equal(many.candidates[0], one.candidates[0])
