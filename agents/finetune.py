@@ -173,6 +173,7 @@ def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:
             "temperature": config.temperature,
             "bfloat16": config.bfloat16,
             "gradient_checkpointing": config.gradient_checkpointing,
+            "lora": None if config.lora is None else config.lora.make(),
             "mask": None if config.mask is None else config.mask.make(),
         },
         **config.algorithm.kwargs,

@@ -58,7 +58,7 @@ class FinetuneCompanion(BaseCallback):
     def _on_rollout_start(self) -> None:
         policy = self.model.policy
         assert isinstance(policy, LanguageModelPolicy)
-        policy.network.requires_grad_(self.num_timesteps >= self._config.value_warm_up)
+        policy.network.let_learn(is_on=self.num_timesteps >= self._config.value_warm_up)
         if self.num_timesteps >= self._next_evaluation:
             self._evaluate()
             every = self._config.evaluation.every

@@ -2,11 +2,19 @@
 
 from typing import ClassVar, Self
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 from pydantic import field_validator as validates
 
 from agents.config import Config
 from agents.language_model.buffer import Advantage
+from agents.language_model.lora import LoRA
 from agents.language_model.mask import Mask
 from agents.language_model.penalty import Estimator
 from agents.train_config import AlgorithmConfig, EnvConfig, TrainConfig
@@ -60,6 +68,23 @@ class MaskConfig(Config):
         return Mask(**self.model_dump())
 
 
+class LoRAConfig(Config):
+    """Adapters that are learned in place of the weights; see `LoRA`."""
+
+    rank: int = 8
+    alpha: float = 16.0
+    layers: list[str] = Field(default=["c_attn"])
+
+    @model_validator(mode="after")
+    def _adapts(self) -> Self:
+        self.make()
+        return self
+
+    def make(self) -> LoRA:
+        """What the policy is given."""
+        return LoRA(self.rank, self.alpha, tuple(self.layers))
+
+
 class FinetuneConfig(TrainConfig):
     """A run that trains the language model itself.
 
@@ -68,6 +93,7 @@ class FinetuneConfig(TrainConfig):
         temperature: What logits are divided by, when acting and when learning.
         bfloat16: Of `LanguageModelPolicy`.
         gradient_checkpointing: Of `LanguageModelPolicy`.
+        lora: Of `LanguageModelPolicy`; the arguments of `LoRA`.
         mask: Of `LanguageModelPolicy`; the arguments of `Mask`.
         warm_start: None begins with reinforcement learning.
         distillation: Best of n, a stage before reinforcement learning; None leaves it out.
@@ -85,6 +111,7 @@ class FinetuneConfig(TrainConfig):
     temperature: PositiveFloat = 1.0
     bfloat16: bool = False
     gradient_checkpointing: bool = False
+    lora: LoRAConfig | None = None
     mask: MaskConfig | None = None
     warm_start: WarmStartConfig | None = WarmStartConfig()
     distillation: DistillationConfig | None = None

@@ -6,10 +6,12 @@ Owns the files and their order. The value head is not part of it.
 import shutil
 from pathlib import Path
 
+import torch
 from safetensors.torch import save
 
 from agents import finite
 from agents.files import write_json, write_text
+from agents.language_model.lora import merged_weights
 from agents.language_model.policy import LanguageModelPolicy
 from lm_envs.files import write_atomically
 
@@ -67,20 +69,22 @@ def save_pretrained(
     plain = {"dtype": "float32", "activation_function": "gelu_new"}  # as GPT-2's own checkpoints
     write_json(folder / "config.json", settings | plain)
     tensors = {
-        name: tensor.detach().cpu().float().contiguous()
-        for name, tensor in model.state_dict().items()
+        name: tensor.cpu().float().contiguous()
+        for name, tensor in merged_weights(model).items()
         if name != TIED
     }
     weights = save(tensors, {"format": "pt"})
     write_atomically(folder / "model.safetensors", lambda path: path.write_bytes(weights))
-    write_text(folder / "README.md", _card(policy, folder, story))
+    write_text(
+        folder / "README.md", _card(policy, folder, story, sum(map(torch.numel, tensors.values())))
+    )
 
 
-def _card(policy: LanguageModelPolicy, folder: Path, story: str) -> str:
+def _card(policy: LanguageModelPolicy, folder: Path, story: str, num_parameters: int) -> str:
     config = policy.network.model.config
     return CARD.format(
         name=folder.name,
-        parameters=sum(p.numel() for p in policy.network.parameters()) / 1e6,
+        parameters=num_parameters / 1e6,
         layers=config.n_layer,
         width=config.n_embd,
         source=policy.model_name,

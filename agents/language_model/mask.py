@@ -80,7 +80,7 @@ class Masker(nn.Module):
     def renew(self, network: TrainableGPT2) -> None:
         """Takes over the policy's weights, where the copy is old enough; not within an update."""
         if self.age >= self._mask.every:
-            self.copy.load_state_dict(network.state_dict())
+            self.copy.take_over(network)
             self.age.zero_()
             self.forget()
 

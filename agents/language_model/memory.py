@@ -41,7 +41,7 @@ def check_batch(
     """
     device = next(network.parameters()).device
     allowed = SHARE * (available_memory(device) if available is None else available)
-    weights = sum(each.numel() * each.element_size() for each in network.parameters())
+    weights = sum(each.numel() * each.element_size() for each in network.learned)
     chunks = CHUNKS * 4 * LOGITS_PER_CHUNK
     shared, per_text = bytes_kept(network, length)
     fixed = 3 * weights + chunks + shared  # gradients and Adam's two moments

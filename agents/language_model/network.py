@@ -3,7 +3,8 @@
 Owns the parameters. Knows nothing of episodes, rewards or Stable-Baselines3.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from torch import nn
 from torch.autograd.function import FunctionCtx
 from transformers import GPT2LMHeadModel
 
+from agents.language_model.lora import LoRA, merged_weights
 from agents.language_model.reader import Decoder
 from lm_envs.model.gpt2 import GPT2, GPT2Config
 
@@ -39,12 +41,15 @@ class TrainableGPT2(nn.Module):
         folder: Holds config.json and model.safetensors.
         num_words: Words that have a name; the others are never chosen.
         temperature: What logits are divided by.
-        bfloat16: Run the blocks under bfloat16 autocast; weights, norms and logits stay float32.
+        bfloat16: Run the blocks under bfloat16 autocast, and round what is multiplied for logits;
+            weights, norms, sums and logits stay float32.
         gradient_checkpointing: Compute a block's activations again for its gradient: less memory,
             more time.
+        lora: Adapters, which alone are learned; None learns all weights.
 
     Attributes:
         num_words: As given.
+        learned: The parameters that learning changes: the adapters', or all.
         is_checkpointing: Whether gradients are checkpointed.
     """
 
@@ -56,6 +61,7 @@ class TrainableGPT2(nn.Module):
         *,
         bfloat16: bool = False,
         gradient_checkpointing: bool = False,
+        lora: LoRA | None = None,
     ) -> None:
         super().__init__()
         model = GPT2LMHeadModel.from_pretrained(
@@ -69,7 +75,10 @@ class TrainableGPT2(nn.Module):
             activation_function=FUSED_GELU,
         )
         assert isinstance(model, GPT2LMHeadModel)
+        if lora is not None:
+            lora.adapt(model)
         self.model = model
+        self.learned = [each for each in model.parameters() if each.requires_grad]
         self.checkpoint_gradients(is_on=gradient_checkpointing)
         self.temperature = temperature
         self._bfloat16 = bfloat16
@@ -79,6 +88,11 @@ class TrainableGPT2(nn.Module):
     def width(self) -> int:
         """D, size of a hidden state."""
         return self.model.config.n_embd
+
+    def let_learn(self, *, is_on: bool) -> None:
+        """Whether what can be learned has gradients; at first it has."""
+        for parameter in self.learned:
+            parameter.requires_grad_(is_on)
 
     def checkpoint_gradients(self, *, is_on: bool) -> None:
         """Whether a block's activations are kept for its gradient or computed again."""
@@ -116,11 +130,11 @@ class TrainableGPT2(nn.Module):
             words: (M,); they were chosen, so they may be, whatever `keep` says.
             keep: None for all words.
         """
-        head = _Head(self.temperature, self.num_words, keep)
+        head = _Head(self.temperature, self.num_words, keep, self._bfloat16)
         return _Judgement.apply(hidden, self.model.transformer.wte.weight, words, head)
 
     def decoder(self, dtype: torch.dtype) -> Decoder:
-        """The weights as they are now, in the engine's form."""
+        """The weights in the engine's form, for as long as they stay as they are now."""
         config = self.model.config
         shape = GPT2Config(
             vocab_size=config.vocab_size,
@@ -131,11 +145,12 @@ class TrainableGPT2(nn.Module):
             n_inner=config.n_inner or 4 * config.n_embd,
             layer_norm_epsilon=config.layer_norm_epsilon,
         )
-        weights: Mapping[str, torch.Tensor] = {
-            name: tensor.detach().clone()
-            for name, tensor in self.model.transformer.state_dict().items()
-        }
-        return Decoder(GPT2(shape, weights, dtype), self.num_words, self.temperature)
+        network = GPT2(shape, merged_weights(self.model.transformer), dtype)
+        return Decoder(network, self.num_words, self.temperature)
+
+    def take_over(self, other: "TrainableGPT2") -> None:
+        """Gives this network, which has no adapters, the weights that another one acts by."""
+        self.model.load_state_dict(merged_weights(other.model))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +160,29 @@ class _Head:
     temperature: float
     num_words: int
     keep: Keep | None
+    is_rounding: bool
 
-    def log_softmax(
-        self, hidden: torch.Tensor, embeddings: torch.Tensor, words: torch.Tensor, rows: slice
-    ) -> torch.Tensor:
-        """Log-probabilities (rows, num_words) of the words that have a name."""
-        logits = (hidden[rows] @ embeddings[: self.num_words].T).div_(self.temperature)
-        if self.keep is not None:
-            masked = (~self.keep(rows)).scatter_(-1, words[rows, None], value=False)
-            logits.masked_fill_(masked, MASKED)
-        return logits.log_softmax(-1)
+    def distributions(
+        self, hidden: torch.Tensor, embeddings: torch.Tensor, words: torch.Tensor
+    ) -> Iterator[tuple[slice, torch.Tensor, torch.Tensor]]:
+        """Chunks of the M rows, with log-probabilities and probabilities (rows, num_words) of each.
+
+        They are the caller's until the next chunk takes their place, for new memory costs as much
+        time as what is computed in it.
+        """
+        named = embeddings[: self.num_words].T
+        chunks = _chunks(len(hidden), len(embeddings))
+        room = hidden.new_empty(
+            2, max((len(hidden[rows]) for rows in chunks), default=0), len(named.T)
+        )
+        for rows in chunks:
+            known, probabilities = room[:, : len(hidden[rows])]
+            logits = torch.mm(hidden[rows], named, out=probabilities).div_(self.temperature)
+            if self.keep is not None:
+                masked = (~self.keep(rows)).scatter_(-1, words[rows, None], value=False)
+                logits.masked_fill_(masked, MASKED)
+            torch.log_softmax(logits, -1, out=known)
+            yield rows, known, torch.exp(known, out=probabilities)
 
 
 class _Judgement(torch.autograd.Function):
@@ -173,11 +201,10 @@ class _Judgement(torch.autograd.Function):
         head: _Head,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         logprobs, entropies = torch.empty_like(hidden[:, 0]), torch.empty_like(hidden[:, 0])
-        for rows in _chunks(len(hidden), len(embeddings)):
-            known = head.log_softmax(hidden, embeddings, words, rows)
-            logprobs[rows] = known.gather(-1, words[rows, None])[:, 0]
-            probabilities = known.exp()
-            entropies[rows] = -probabilities.mul_(known).sum(-1)
+        with _products(is_rounding=head.is_rounding):
+            for rows, known, probabilities in head.distributions(hidden, embeddings, words):
+                logprobs[rows] = known.gather(-1, words[rows, None])[:, 0]
+                entropies[rows] = -probabilities.mul_(known).sum(-1)
         ctx.save_for_backward(hidden, embeddings, words, entropies)
         ctx.head = head  # type: ignore[attr-defined]
         return logprobs, entropies
@@ -187,21 +214,37 @@ class _Judgement(torch.autograd.Function):
         ctx: Any,  # noqa: ANN401
         of_logprobs: torch.Tensor,
         of_entropies: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor, None, None]:
+    ) -> tuple[torch.Tensor, torch.Tensor | None, None, None]:
         head: _Head = ctx.head
         hidden, embeddings, words, entropies = ctx.saved_tensors
-        of_hidden, of_embeddings = torch.empty_like(hidden), torch.zeros_like(embeddings)
-        named = of_embeddings[: head.num_words]
-        for rows in _chunks(len(hidden), len(embeddings)):
-            known = head.log_softmax(hidden, embeddings, words, rows)
-            probabilities = known.exp()
-            weights = known.add_(entropies[rows, None]).mul_(of_entropies[rows, None])
-            of_logits = weights.add_(of_logprobs[rows, None]).mul_(probabilities).neg_()
-            of_logits.scatter_add_(-1, words[rows, None], of_logprobs[rows, None])
-            of_logits.div_(head.temperature)
-            of_hidden[rows] = of_logits @ embeddings[: head.num_words]
-            named.addmm_(of_logits.T, hidden[rows])
+        of_hidden, of_embeddings = torch.empty_like(hidden), None
+        if ctx.needs_input_grad[1]:
+            of_embeddings = torch.empty_like(embeddings)
+            of_embeddings[head.num_words if len(hidden) else 0 :] = 0.0
+        with _products(is_rounding=head.is_rounding):
+            for rows, known, probabilities in head.distributions(hidden, embeddings, words):
+                weights = known.add_(entropies[rows, None]).mul_(of_entropies[rows, None])
+                of_logits = weights.add_(of_logprobs[rows, None]).mul_(probabilities).neg_()
+                of_logits.scatter_add_(-1, words[rows, None], of_logprobs[rows, None])
+                of_logits.div_(head.temperature)
+                of_hidden[rows] = of_logits @ embeddings[: head.num_words]
+                if of_embeddings is not None:
+                    named, is_first = of_embeddings[: head.num_words], rows.start == 0
+                    named.addmm_(of_logits.T, hidden[rows], beta=0.0 if is_first else 1.0)
         return of_hidden, of_embeddings, None, None
+
+
+@contextmanager
+def _products(*, is_rounding: bool) -> Iterator[None]:
+    """Whether float32 matrix products on CPU may round factors to bfloat16, though not sums."""
+    settings = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]  # made at import
+    before = settings.fp32_precision
+    if is_rounding:
+        settings.fp32_precision = "bf16"
+    try:
+        yield
+    finally:
+        settings.fp32_precision = before
 
 
 def _chunks(count: int, vocab_size: int) -> list[slice]:

@@ -14,6 +14,7 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import nn
 
 from agents.language_model.buffer import check_spaces
+from agents.language_model.lora import LoRA
 from agents.language_model.mask import Mask, Masker
 from agents.language_model.network import TrainableGPT2
 from agents.language_model.reader import Decoder
@@ -38,6 +39,7 @@ class LanguageModelPolicy(ActorCriticPolicy):
         dtype: "float32" or "bfloat16" of the linears in rollouts.
         bfloat16: Update under bfloat16 autocast; the first ratio is then 1 only roughly.
         gradient_checkpointing: Update with less memory, in more time.
+        lora: Adapters, which alone are learned; None learns all weights.
         mask: Words that may be chosen; None for all. Costs a copy of the weights, which reads every
             text too.
         arguments: Of `ActorCriticPolicy`.
@@ -61,6 +63,7 @@ class LanguageModelPolicy(ActorCriticPolicy):
         dtype: str = "float32",
         bfloat16: bool = False,
         gradient_checkpointing: bool = False,
+        lora: LoRA | None = None,
         mask: Mask | None = None,
         **arguments: Any,  # noqa: ANN401 - of ActorCriticPolicy
     ) -> None:
@@ -74,6 +77,7 @@ class LanguageModelPolicy(ActorCriticPolicy):
             "temperature": temperature,
             "bfloat16": bfloat16,
             "gradient_checkpointing": gradient_checkpointing,
+            "lora": lora,
         }
         self._mask = mask
         self._current: Decoder | None = None
@@ -92,9 +96,8 @@ class LanguageModelPolicy(ActorCriticPolicy):
         nn.init.zeros_(self.value_net.bias)
         self.masker: Masker | None = None
         if self._mask is not None:
-            copy = TrainableGPT2(
-                folder, num_words, **self._options | {"gradient_checkpointing": False}
-            )
+            plain = {"gradient_checkpointing": False, "lora": None}
+            copy = TrainableGPT2(folder, num_words, **self._options | plain)
             self.masker = Masker(self._mask, copy, self._dtype)
         kwargs: dict[str, Any] = {"lr": lr_schedule(1)} | self.optimizer_kwargs
         if issubclass(self.optimizer_class, torch.optim.Adam):

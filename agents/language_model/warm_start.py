@@ -49,7 +49,7 @@ class NextWordLearner:
 
     def __init__(self, policy: LanguageModelPolicy, learning_rate: float, stage: str) -> None:
         self._policy, self._network, self._stage = policy, policy.network, stage
-        self._optimizer = torch.optim.Adam(self._network.parameters(), learning_rate)
+        self._optimizer = torch.optim.Adam(self._network.learned, learning_rate)
         self._optimizer.register_step_post_hook(lambda *_: policy.refresh())
         self._step = 0
 
@@ -64,7 +64,7 @@ class NextWordLearner:
         self._check(loss, f"next-word loss {loss.item()}")
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self._network.parameters(), MAX_GRADIENT_NORM)
+        norm = torch.nn.utils.clip_grad_norm_(self._network.learned, MAX_GRADIENT_NORM)
         self._check(norm, f"a gradient of norm {norm.item()}")
         self._optimizer.step()
         self._step += 1

@@ -38,9 +38,12 @@ class WordHead:
     def __init__(self, model: GPT2, num_candidates: int, always: int) -> None:
         self._embeddings = model.word_embeddings
         self._is_exact = model.dtype == torch.float32
-        mean = self._embeddings.float().mean(0)  # (D,)
-        self._centre = torch.zeros_like(mean) if self._is_exact else mean
-        self._linear = Linear((self._embeddings.float() - self._centre).to(model.dtype), None)
+        centred, self._centre = self._embeddings, torch.zeros((), device=model.device)
+        if not self._is_exact:
+            values = self._embeddings.float()
+            self._centre = values.mean(0)  # (D,)
+            centred = values.sub_(self._centre).to(model.dtype)
+        self._linear = Linear(centred, None)
         self._always = torch.full((1, 1), always, device=model.device)
         self._is_last = torch.arange(num_candidates, device=model.device) == num_candidates - 1
 

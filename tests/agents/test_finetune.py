@@ -13,7 +13,7 @@ from agents import finetune as finetune_module
 from agents.config import UserError, load_config
 from agents.files import write_jsonl
 from agents.finetune import Finetuning, finetune
-from agents.finetune_config import FinetuneConfig, MaskConfig
+from agents.finetune_config import FinetuneConfig, LoRAConfig, MaskConfig
 from agents.finetune_report import Stage, over_seeds
 from agents.language_model import memory
 from agents.language_model.policy import LanguageModelPolicy
@@ -92,10 +92,12 @@ def weights(folder):
     return load_file(folder / "model" / "model.safetensors")
 
 
-@pytest.mark.parametrize("mask", [None, MaskConfig(top_k=4, every=2)])
-def test_a_resumed_run_is_the_uninterrupted_run_bit_for_bit(config, tmp_path, monkeypatch, mask):
+@pytest.mark.parametrize(
+    "options", [{}, {"mask": MaskConfig(top_k=4, every=2)}, {"lora": LoRAConfig(rank=2)}]
+)
+def test_a_resumed_run_is_the_uninterrupted_run_bit_for_bit(config, tmp_path, monkeypatch, options):
     """It dies at step 88, after the checkpoint at 64, and other draws happen then."""
-    config = config.model_copy(update={"mask": mask})
+    config = config.model_copy(update=options)
     whole = finetune(config, tmp_path / "whole")
     with monkeypatch.context() as patch:
         patch.setattr(finetune_module, "make_training_env", failing_at(88, power_cut))
@@ -195,6 +197,7 @@ def test_a_batch_that_does_not_fit_is_refused_before_the_first_update(
         ("algorithm.kwargs.policy_kwargs={}", "policy_kwargs is set by the run itself"),
         ("algorithm.kwargs.learning_rate=lin_1.0e-3", "learning_rate is text"),
         ("mask={every: 3}", "a mask without top_k and top_p"),
+        ("lora={layers: [c_atn]}", "layers='c_atn'"),
         ("kl.coefficient=-1.0", "kl.coefficient=-1.0"),
         ("kl.weight=1.0", "unknown key 'kl.weight' .* allowed: coefficient, target, estimator"),
     ],

@@ -1,0 +1,128 @@
+"""Adapters learn in place of the weights, and are in everything that the policy writes."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from test_policy import collect, make_agent
+from transformers import AutoModelForCausalLM
+
+from agents.language_model.export import save_pretrained
+from agents.language_model.lora import LAYERS, LoRA, merged_weights
+from agents.language_model.mask import Mask
+from agents.language_model.memory import check_batch
+from agents.language_model.network import TrainableGPT2
+
+ADAPTERS = LoRA(rank=2, alpha=4.0, layers=LAYERS)
+TOKENS = torch.arange(1, 11).view(2, 5)
+
+
+def trained_agent(checkpoint, **options):
+    """It has learned from one rollout."""
+    kwargs = {"model": str(checkpoint), "lora": ADAPTERS, **options}
+    agent = make_agent(checkpoint, policy_kwargs=kwargs, learning_rate=1e-2)
+    collect(agent)
+    agent.train()
+    return agent
+
+
+def base_weights(model):
+    return {
+        name.replace(".base_layer", ""): tensor
+        for name, tensor in model.state_dict().items()
+        if ".lora_" not in name
+    }
+
+
+def test_new_adapters_change_nothing(checkpoint):
+    plain, adapted = (TrainableGPT2(checkpoint, 300, lora=lora) for lora in (None, ADAPTERS))
+    torch.testing.assert_close(adapted(TOKENS), plain(TOKENS), rtol=0, atol=0)
+
+
+def test_only_adapters_and_the_value_head_learn(checkpoint):
+    before = TrainableGPT2(checkpoint, 300).model.state_dict()
+    agent = trained_agent(checkpoint)
+    learned = {name for name, each in agent.policy.named_parameters() if each.requires_grad}
+    assert {name for name in learned if ".lora_" not in name} == {
+        "value_net.weight",
+        "value_net.bias",
+    }
+    model = agent.policy.network.model
+    kept = base_weights(model)
+    assert kept.keys() == before.keys()
+    assert all(torch.equal(kept[name], tensor) for name, tensor in before.items())
+    changed = {
+        name
+        for name, tensor in merged_weights(model).items()
+        if not torch.equal(tensor, before[name])
+    }
+    blocks = model.config.n_layer
+    layers = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
+    assert changed == {
+        f"transformer.h.{block}.{layer}.weight" for block in range(blocks) for layer in layers
+    }
+
+
+def test_the_first_ratio_is_one_with_trained_adapters(checkpoint):
+    agent = trained_agent(checkpoint)
+    for batch in collect(agent).get(25):
+        words = batch.actions.long().flatten()
+        _, logprobs, _ = agent.policy.evaluate_actions(batch.observations, words)
+        np.testing.assert_allclose(logprobs.detach(), batch.old_log_prob, atol=1e-5)
+
+
+def test_the_exported_model_has_the_adapters_in_its_weights(checkpoint, tmp_path):
+    agent = trained_agent(checkpoint)
+    save_pretrained(agent.policy, tmp_path)
+    exported = AutoModelForCausalLM.from_pretrained(tmp_path)
+    network = agent.policy.network
+    with torch.no_grad():
+        ours = network.logits(network(TOKENS).flatten(0, 1))[:, : network.num_words]
+        theirs = exported(TOKENS).logits.flatten(0, 1)[:, : network.num_words]
+        before = TrainableGPT2(checkpoint, network.num_words)(TOKENS)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=2e-5)
+    assert (network(TOKENS) - before).abs().max() > 1e-3
+
+
+def test_the_copy_behind_a_mask_takes_over_what_the_adapters_learned(checkpoint):
+    agent = trained_agent(checkpoint, mask=Mask(top_k=5, every=1))
+    collect(agent)
+    copy = agent.policy.masker.copy
+    torch.testing.assert_close(copy(TOKENS), agent.policy.network(TOKENS), rtol=0, atol=1e-5)
+
+
+def test_a_batch_may_be_larger_where_only_adapters_have_gradients(checkpoint):
+    plain, adapted = (TrainableGPT2(checkpoint, 300, lora=lora) for lora in (None, LoRA(rank=1)))
+    sizes = {"batch_size": 4, "steps_per_text": 4.0, "length": 4}
+    weights = sum(each.numel() * 4 for each in plain.parameters())
+
+    def fits(network, available):
+        try:
+            check_batch(network, available=available, **sizes)
+        except MemoryError:
+            return False
+        return True
+
+    needed = next(size for size in range(0, 2**32, weights // 2) if fits(adapted, size))
+    assert not fits(plain, needed + weights)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rank": 0}, "Got rank=0"),
+        ({"alpha": 0.0}, "Got alpha=0.0; allowed: over 0"),
+        ({"layers": ()}, "no layers to adapt; allowed: c_attn, c_proj, c_fc"),
+        ({"layers": ("c_atn",)}, "layers='c_atn'.*c_attn"),
+    ],
+)
+def test_adapters_that_adapt_nothing_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        LoRA(**options)
+
+
+def test_what_to_install_is_said(checkpoint, monkeypatch):
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(ImportError, match=r"pip install lm_envs\[lora\]"):
+        TrainableGPT2(checkpoint, 300, lora=LoRA())
