@@ -1,9 +1,9 @@
 """Words per second of a language model that writes, is judged, and learns from it; and the memory.
 
-One after another, each in a process of its own: our policy; the same without episodes, where each
-word's text is read again for its gradient; and TRL's GRPO trainer. All write N texts of
-`NEW` words after prompts of `PROMPT`, and learn from them once, with no dropout and no mask. Ours
-also reads every word with the frozen model, which judges it.
+One after another, each in a process of its own: our policy; the same learning adapters alone; the
+same without episodes, where each word's text is read again for its gradient; and TRL's GRPO
+trainer. All write N texts of `NEW` words after prompts of `PROMPT`, and learn from them once, with
+no dropout and no mask. Ours also reads every word with the frozen model, which judges it.
 """
 
 import importlib.util
@@ -22,6 +22,7 @@ from stable_baselines3.common.buffers import DictRolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 
 from agents.language_model.buffer import EpisodeRolloutBuffer
+from agents.language_model.lora import LAYERS, LoRA
 from agents.language_model.policy import LanguageModelPolicy
 from benchmarks import timing
 from benchmarks.models import folder_of
@@ -31,7 +32,8 @@ PROMPT, NEW = 32, 32
 FEW_WORDS = 2
 """Words a text that the policy without episodes learns from; a whole rollout takes minutes."""
 
-MISSING_TRL = "not installed: pip install trl"
+PACKAGES = {"lm_envs, LoRA": "peft", "TRL GRPO": "trl"}
+"""What contestants need beside us."""
 
 Row = dict[str, Any]
 
@@ -82,6 +84,11 @@ def run(model: str, rows: Sequence[int], dtypes: Sequence[str], repeats: int) ->
 def ours(job: Job) -> Outcome:
     """Our policy and buffer under Stable-Baselines3's PPO: one epoch of whole episodes."""
     return _ppo(job, EpisodeRolloutBuffer, NEW, job.num_texts * NEW)
+
+
+def ours_adapted(job: Job) -> Outcome:
+    """The same, but adapters of every layer are learned and the weights stay."""
+    return _ppo(job, EpisodeRolloutBuffer, NEW, job.num_texts * NEW, LoRA(layers=LAYERS))
 
 
 def per_transition(job: Job) -> Outcome:
@@ -138,12 +145,19 @@ def trl_grpo(job: Job) -> Outcome:
 
 CONTESTANTS: Mapping[str, Callable[[Job], Outcome]] = {
     "lm_envs": ours,
+    "lm_envs, LoRA": ours_adapted,
     "a forward per word": per_transition,
     "TRL GRPO": trl_grpo,
 }
 
 
-def _ppo(job: Job, buffer: type[DictRolloutBuffer], num_steps: int, batch_size: int) -> Outcome:
+def _ppo(
+    job: Job,
+    buffer: type[DictRolloutBuffer],
+    num_steps: int,
+    batch_size: int,
+    lora: LoRA | None = None,
+) -> Outcome:
     env = make_language_vec_env(
         "lm_envs/NextWord-v0",
         job.num_texts,
@@ -156,7 +170,7 @@ def _ppo(job: Job, buffer: type[DictRolloutBuffer], num_steps: int, batch_size: 
         max_new_tokens=NEW,
         rewards={"fluency": 1.0},
     )
-    is_bfloat16 = job.dtype == "bfloat16"
+    kwargs = {"model": str(job.folder), "dtype": job.dtype, "bfloat16": job.dtype == "bfloat16"}
     agent = PPO(
         LanguageModelPolicy,
         env,
@@ -164,7 +178,7 @@ def _ppo(job: Job, buffer: type[DictRolloutBuffer], num_steps: int, batch_size: 
         batch_size=batch_size,
         n_epochs=1,
         rollout_buffer_class=buffer,
-        policy_kwargs={"model": str(job.folder), "dtype": job.dtype, "bfloat16": is_bfloat16},
+        policy_kwargs=kwargs | {"lora": lora},
         seed=0,
     )
     clock = _Clock()
@@ -220,7 +234,7 @@ def _compare(job: Job) -> list[Row]:
     outcomes = {
         name: _in_a_process(name, job)
         for name in CONTESTANTS
-        if name != "TRL GRPO" or importlib.util.find_spec("trl")
+        if importlib.util.find_spec(PACKAGES.get(name, "torch"))
     }
     return [_row(name, job, outcomes) for name in CONTESTANTS]
 
@@ -228,7 +242,7 @@ def _compare(job: Job) -> list[Row]:
 def _row(name: str, job: Job, outcomes: Mapping[str, Outcome]) -> Row:
     row: Row = {"what": name, "n": job.num_texts, "dtype": job.dtype}
     if name not in outcomes:
-        return row | {"note": MISSING_TRL}
+        return row | {"note": f"not installed: pip install {PACKAGES[name]}"}
     mine, own = outcomes["lm_envs"], outcomes[name]
     spent = timing.summarise(_totals(own))
     rate = own.words / spent.median

@@ -56,8 +56,8 @@ class LoRA:
             from peft import LoraConfig, inject_adapter_in_model
         except ImportError:
             raise ImportError(
-                "Got a lora without the package peft; install it with `pip install lm_envs[lora]`, or "
-                "leave lora out."
+                "Got a lora without the package peft; install it with `pip install lm_envs[lora]`, "
+                "or leave lora out."
             ) from None
         settings = LoraConfig(
             r=self.rank,
