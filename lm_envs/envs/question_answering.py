@@ -12,7 +12,8 @@ class QuestionAnsweringEnv(LanguageEnv):
     ## Description
     A frozen GPT-2 reads a question, and in the mode "extractive" a context that holds the answer;
     the agent chooses each word of the answer, or one of four answers. The embedded questions ask
-    for facts about a hundred countries.
+    for facts about a hundred countries; those of `dataset="reasoning_gym:basic_arithmetic"` and its
+    like are generated, and a program verifies the answers.
 
     ## Action Space
     `Discrete(16)` (`actions="top_k"`): action a writes the model's a-th best next token. With
@@ -25,7 +26,7 @@ class QuestionAnsweringEnv(LanguageEnv):
     ## Rewards
     `rewards={"token_f1": 1.0, "exact_match": 0.0}` by default: words shared with the right answers
     after SQuAD's normalisation, and whether all are, which is reported and not paid. Each step pays
-    how far it raised the sum.
+    how far it raised the sum. Generated questions pay `{"verified": 1.0}`, what the verifier says.
 
     ## Starting State
     A question drawn from the dataset's split. `reset(options={"index": 3})` pins one, `{"prompt":

@@ -3,7 +3,7 @@
 Owns the rows of a task as prompts, targets and options. Knows nothing of where they come from.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,11 +24,13 @@ class Line:
         prompt: All the text before it.
         targets: What a reader would hope for, any of them.
         group: Lines of one group are told apart by the reader's knowledge, not by their kind.
+        verify: What any line in place of the targets is worth, 0 to 1; None where nobody says.
     """
 
     prompt: str
     targets: tuple[str, ...]
     group: str = ""
+    verify: Callable[[str], float] | None = None
 
 
 class LineTask:
@@ -87,6 +89,10 @@ class LineTask:
     def example_of(self, prompt: str) -> Example:
         """A caller's prompt, whole; there is no target."""
         return Example(self._tokenizer.encode(prompt), np.zeros(0, np.int64))
+
+    def line(self, example: Example) -> Line:
+        """What an example of this task was made of."""
+        return self._lines[example.index]
 
     def is_turn_over(self, text: str) -> bool:
         """At the end of the line."""

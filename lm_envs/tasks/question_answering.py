@@ -1,31 +1,38 @@
-"""Question answering: from memory, or from a context that holds the answer."""
+"""Question answering: from memory, from a context that holds the answer, or by reasoning."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from lm_envs.checks import check_choice
-from lm_envs.tasks import templates
+from lm_envs.tasks import reasoning, templates
 from lm_envs.tasks.examples import column_names, read_rows
 from lm_envs.tasks.line import Line, LineTask
+from lm_envs.tasks.task import Example, Response
 from lm_envs.tokenizer import Tokenizer
 
 DEFAULT_REWARDS = {"token_f1": 1.0, "exact_match": 0.0}
+VERIFIED = "verified"
+REASONING_REWARDS = {VERIFIED: 1.0}
 MODES = ("closed_book", "extractive")
 
 
 class QuestionAnswering(LineTask):
     """Answer a question; judged by the words shared with the right answers.
 
+    Generated questions have a score of their own, `verified`: what a program that checks the answer
+    says of it, 0 to 1.
+
     Args:
         tokenizer: Cuts texts into tokens.
         dataset: "embedded" (facts about a hundred countries), a .jsonl, .csv or .tsv file, or a hub
-            dataset such as "squad".
+            dataset such as "squad"; or "reasoning_gym:" and the name of one of its tasks.
         split: "train", "validation" or "test"; facts are held out, not rows.
         mode: "closed_book", or "extractive", where a context holds the answer.
         columns: Field of the question, of the answer or answers, and of the context, where they
             have other names than "question", "answer", "context".
         prompt_tokens: Most tokens in a prompt; examples with longer ones are left out.
         max_new_tokens: Budget of an episode.
-        rewards: Weight of each score; default `DEFAULT_REWARDS`.
+        rewards: Weight of each score; default `DEFAULT_REWARDS`, or `REASONING_REWARDS`.
     """
 
     def __init__(
@@ -42,16 +49,47 @@ class QuestionAnswering(LineTask):
     ) -> None:
         check_choice("mode", mode, MODES)
         names = column_names(columns, "question", "answer", "context")
-        if mode == "closed_book":
+        is_generated = dataset.startswith(reasoning.PREFIX)
+        if is_generated:
+            _check_generated(dataset, mode, columns)
+        elif mode == "closed_book":
             del names["context"]
-        rows = read_rows(dataset, split, names, "facts")
-        lines = [Line(_prompt(row), row["answer"], _kind(row["question"][0])) for row in rows]
+        default = REASONING_REWARDS if is_generated else DEFAULT_REWARDS
         super().__init__(
             tokenizer,
-            lines,
+            _generated(dataset, split) if is_generated else _written(dataset, split, names),
             prompt_tokens=prompt_tokens,
             max_new_tokens=max_new_tokens,
-            rewards=DEFAULT_REWARDS if rewards is None else rewards,
+            rewards=default if rewards is None else rewards,
+            marks=(VERIFIED,) if is_generated else (),
+        )
+
+    def respond(self, example: Example, turns: Sequence[str]) -> Response:
+        """What a verifier says of the answer, where there is one."""
+        response = super().respond(example, turns)
+        verify = self.line(example).verify if example.targets else None
+        return (
+            response if verify is None else replace(response, marks={VERIFIED: verify(turns[-1])})
+        )
+
+
+def _written(dataset: str, split: str, names: Mapping[str, str]) -> list[Line]:
+    rows = read_rows(dataset, split, names, "facts")
+    return [Line(_prompt(row), row["answer"], _kind(row["question"][0])) for row in rows]
+
+
+def _generated(dataset: str, split: str) -> list[Line]:
+    return [
+        Line(templates.question(each.text, "")[0], (each.answer,), verify=each.verify)
+        for each in reasoning.questions(dataset, split)
+    ]
+
+
+def _check_generated(dataset: str, mode: str, columns: Mapping[str, str] | None) -> None:
+    if mode != "closed_book" or columns:
+        raise ValueError(
+            f"Got mode={mode!r} and columns={columns!r} with dataset={dataset!r}; allowed: "
+            "'closed_book' and no columns, for generated questions have neither context nor fields."
         )
 
 
