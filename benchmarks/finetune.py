@@ -23,9 +23,12 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from agents.language_model.buffer import EpisodeRolloutBuffer
 from agents.language_model.lora import LAYERS, LoRA
+from agents.language_model.memory import Room
+from agents.language_model.network import TrainableGPT2
 from agents.language_model.policy import LanguageModelPolicy
 from benchmarks import timing
 from benchmarks.models import folder_of
+from lm_envs.model import weights
 from lm_envs.sb3 import make_language_vec_env
 
 PROMPT, NEW = 32, 32
@@ -70,8 +73,12 @@ def run(model: str, rows: Sequence[int], dtypes: Sequence[str], repeats: int) ->
 
     `speedup` is how many times as many words per second ours learns from, writing included where
     the contestant's includes it.
+
+    Raises:
+        ValueError: If an update from the most texts does not fit in memory.
     """
     folder = folder_of(model)
+    check_memory(folder, max(rows))
     results = [
         row
         for dtype in dtypes
@@ -79,6 +86,18 @@ def run(model: str, rows: Sequence[int], dtypes: Sequence[str], repeats: int) ->
         for row in _compare(Job(folder, num_texts, dtype, repeats))
     ]
     return {"subject": "finetune", "model": model, "prompt": PROMPT, "new": NEW, "rows": results}
+
+
+def check_memory(folder: Path, num_texts: int) -> None:
+    """Refuses more texts than an update in float32 has room for, before any are written.
+
+    Raises:
+        ValueError: Naming the largest number that does fit.
+    """
+    num_words = weights.load(folder, "cpu", "float32").config.vocab_size
+    largest = Room.of(TrainableGPT2(folder, num_words), PROMPT + NEW).most_texts
+    if num_texts > largest:
+        raise ValueError(f"Got {num_texts} texts to learn from; at most {largest} fit here.")
 
 
 def ours(job: Job) -> Outcome:

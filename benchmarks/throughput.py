@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
+from stable_baselines3.common.vec_env import DummyVecEnv
 
 import lm_envs
 from agents.language_model.memory import available_memory
@@ -26,7 +27,7 @@ gym.register_envs(lm_envs)
 PROMPT, NEW = 32, 64
 CANDIDATES = 16
 NAIVE_ROWS = 8
-"""Re-encoding is only measured up to this many rows; it takes minutes beyond."""
+"""Most rows of re-encoding and of single environments, which take minutes beyond."""
 
 Row = dict[str, Any]
 
@@ -71,12 +72,8 @@ def environment(model: str, num_rows: int, dtype: str) -> Callable[[], None]:
     env = gym.make_vec(
         "lm_envs/NextWord-v0",
         num_envs=num_rows,
-        model=str(folder_of(model)),
-        dtype=dtype,
-        prompt_tokens=PROMPT,
-        max_new_tokens=NEW,
-        rewards={"fluency": 1.0},
         autoreset_mode=AutoresetMode.DISABLED,
+        **_options(model, dtype),
     )
     actions = np.zeros(num_rows, np.int64)
     mask = np.ones(num_rows, bool)
@@ -89,6 +86,21 @@ def environment(model: str, num_rows: int, dtype: str) -> Callable[[], None]:
             if terminated.any():  # the end of text was chosen: begin again, as training would
                 env.reset(options={"reset_mask": terminated})
             _, _, terminated, _, _ = env.step(actions)
+
+    return run
+
+
+def single_environments(model: str, num_rows: int, dtype: str) -> Callable[[], None]:
+    """The same by as many single environments, one after another, as Stable-Baselines3 does."""
+    options = _options(model, dtype)
+    env = DummyVecEnv([lambda: gym.make("lm_envs/NextWord-v0", **options)] * num_rows)
+    env.seed(0)
+    actions = np.zeros(num_rows, np.int64)
+
+    def run() -> None:
+        env.reset()
+        for _ in range(NEW):
+            env.step(actions)
 
     return run
 
@@ -118,6 +130,17 @@ def step_cost(model: str, num_rows: int, dtype: str) -> dict[str, float]:
     return {"bytes": read, "flops": 2 * (matrices * num_rows + cached)}
 
 
+def _options(model: str, dtype: str) -> dict[str, Any]:
+    """Arguments of the environment that is measured."""
+    return {
+        "model": str(folder_of(model)),
+        "dtype": dtype,
+        "prompt_tokens": PROMPT,
+        "max_new_tokens": NEW,
+        "rewards": {"fluency": 1.0},
+    }
+
+
 def _engine(network: GPT2, num_rows: int) -> Engine:
     return Engine(
         network,
@@ -144,6 +167,7 @@ def _compare(model: str, num_rows: int, dtype: str, repeats: int) -> list[Row]:
             made = rivals.ctranslate2_generate(folder, prompts, NEW, name)
             runs[f"CTranslate2 {name}"] = made
     if num_rows <= NAIVE_ROWS:
+        runs["single environments"] = single_environments(model, num_rows, dtype)
         runs["re-encoding, no cache"] = rivals.re_encode(folder, prompts, NEW, kind)
     timings = timing.take_turns({n: run for n, run in runs.items() if run}, repeats)
     limit = _limit(model, num_rows, dtype, kind)

@@ -7,6 +7,7 @@ shape, precision and checkpointing.
 import math
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -39,22 +40,41 @@ def check_batch(
     Raises:
         MemoryError: Naming the largest batch that fits.
     """
-    device = next(network.parameters()).device
-    allowed = SHARE * (available_memory(device) if available is None else available)
-    weights = sum(each.numel() * each.element_size() for each in network.learned)
-    chunks = CHUNKS * 4 * LOGITS_PER_CHUNK
-    shared, per_text = bytes_kept(network, length)
-    fixed = 3 * weights + chunks + shared  # gradients and Adam's two moments
-    needed = fixed + math.ceil(batch_size / steps_per_text) * per_text
-    if needed <= allowed:
+    room = Room.of(network, length, available)
+    num_texts = math.ceil(batch_size / steps_per_text)
+    if num_texts <= room.most_texts:
         return
-    largest = int((allowed - fixed) // per_text * steps_per_text)
+    needed, allowed = room.fixed + num_texts * room.per_text, room.allowed
+    largest = int(room.most_texts * steps_per_text)
     remedy = f"up to {largest}" if largest > 0 else "none with this model and these lengths"
     raise MemoryError(
         f"Got a batch of {batch_size} steps in texts of up to {length} tokens, whose update takes "
         f"about {needed / 2**30:.2f} GiB of {allowed / 2**30:.2f}; allowed here: {remedy}. Lower "
         "algorithm.kwargs.batch_size (n_steps with A2C), or set gradient_checkpointing: true."
     )
+
+
+class Room(NamedTuple):
+    """What an update takes, bytes: whatever it reads, and for each text; and what it may take."""
+
+    fixed: int
+    per_text: int
+    allowed: float
+
+    @classmethod
+    def of(cls, network: TrainableGPT2, length: int, available: int | None = None) -> "Room":
+        """Of a network and texts of so many tokens; `available` as in `check_batch`."""
+        device = next(network.parameters()).device
+        allowed = SHARE * (available_memory(device) if available is None else available)
+        weights = sum(each.numel() * each.element_size() for each in network.learned)
+        chunks = CHUNKS * 4 * LOGITS_PER_CHUNK
+        shared, per_text = bytes_kept(network, length)
+        return cls(3 * weights + chunks + shared, per_text, allowed)  # gradients, Adam's moments
+
+    @property
+    def most_texts(self) -> int:
+        """How many texts can be learned from at once."""
+        return max(0, int((self.allowed - self.fixed) // self.per_text))
 
 
 def bytes_kept(network: TrainableGPT2, length: int) -> tuple[int, int]:

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks import __main__ as cli
-from benchmarks import throughput
+from benchmarks import finetune, throughput
 from lm_envs.model import weights
 
 
@@ -33,14 +33,13 @@ def test_an_unknown_dtype_is_refused(run):
     assert "Got dtype='float16'; allowed: 'float32', 'bfloat16'." in result.output
 
 
-def test_the_slots_of_bfloat16_are_counted_as_they_are_kept():
-    """Regression: attention is float32 on CPU, the bytes were counted as bfloat16."""
-    exact, fast = (
-        throughput.step_cost("embedded", 64, dtype)["bytes"] for dtype in ("float32", "bfloat16")
-    )
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_slots_are_counted_as_they_are_kept(dtype):
+    """Regression: slots of another type than the linears' were counted in theirs."""
+    engine = throughput._engine(weights.load(weights.locate("embedded"), "cpu", dtype), 1)
     context = throughput.PROMPT + throughput.NEW / 2
-    cached = 2 * 4 * 256 * context * 64 * 4
-    assert fast - cached == (exact - cached) / 2
+    few, many = (throughput.step_cost("embedded", rows, dtype)["bytes"] for rows in (1, 65))
+    assert many - few == 64 * context * engine.num_bytes / engine.capacity
 
 
 def test_a_result_is_a_table_and_one_json_line(run, tmp_path):
@@ -49,6 +48,7 @@ def test_a_result_is_a_table_and_one_json_line(run, tmp_path):
     document = json.loads(result.stdout.splitlines()[-1])
     assert {row["what"] for row in document["rows"]} == {
         *("environment", "engine", "transformers generate", "re-encoding, no cache"),
+        "single environments",
     }
     assert json.loads(next(tmp_path.rglob("*.json")).read_text()) == document
 
@@ -65,8 +65,9 @@ def test_every_interface_is_measured(run):
 def test_finetuning_is_measured_beside_those_that_are_installed(run):
     options = ("--model", "embedded", "--n", "2", "--dtype", "float32", "--repeats", "1")
     document = json.loads(run("finetune", *options).stdout.splitlines()[-1])
-    ours, plain, trl = document["rows"]
+    ours, adapted, plain, trl = document["rows"]
     assert ours["speedup"] == 1.0
+    assert adapted["learning_s"] > 0
     assert min(ours["writing_s"], ours["learning_s"], plain["learning_s"], plain["peak_gib"]) > 0
     assert ("tokens_per_s" in trl) == (importlib.util.find_spec("trl") is not None)
 
@@ -74,6 +75,11 @@ def test_finetuning_is_measured_beside_those_that_are_installed(run):
 def test_a_batch_that_does_not_fit_is_refused_before_it_is_allocated():
     with pytest.raises(ValueError, match=r"Got 1000000000 rows .* at most \d+ fit here"):
         throughput.check_memory(weights.locate("embedded"), 10**9, ["float32"])
+
+
+def test_more_texts_than_an_update_has_room_for_are_refused():
+    with pytest.raises(ValueError, match=r"Got 1000000000 texts .* at most \d+ fit here"):
+        finetune.check_memory(weights.locate("embedded"), 10**9)
 
 
 def test_report_has_its_own_options():
