@@ -116,9 +116,9 @@ class Finetuning:
             self.config, self.folder, self.held_out, self.export, seconds=seconds
         )
         done = self.agent.num_timesteps
+        budget = self.config.total_timesteps - done
         try:
-            if done < self.config.total_timesteps:
-                budget = self.config.total_timesteps - done
+            if budget > 0 and not records.has_reached(self.folder, self.config.stop_at_reward):
                 self.agent.learn(budget, callback=companion, reset_num_timesteps=done == 0)
         finally:
             self.agent.logger.close()

@@ -64,6 +64,13 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
+def has_reached(folder: Path, target: float | None) -> bool:
+    """Whether the last evaluation during training was worth a target reward."""
+    log = read_metrics(folder)
+    judged = [row["held_out"] for row in log if "held_out" in row and "stage" not in row]
+    return target is not None and bool(judged) and judged[-1]["reward"] >= target
+
+
 def rewind(folder: Path, step: int) -> None:
     """Drops what was logged after `step`: it is going to happen again."""
     write_jsonl(folder / METRICS, [row for row in read_metrics(folder) if row["step"] <= step])

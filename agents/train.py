@@ -83,17 +83,11 @@ def _learn(
     companion = Companion(config, folder, held_out, seconds=notes.get("seconds", 0.0))
     remaining = config.total_timesteps - model.num_timesteps
     try:
-        if remaining > 0 and not _has_reached_target(config, folder):
+        if remaining > 0 and not records.has_reached(folder, config.stop_at_reward):
             model.learn(remaining, callback=companion, reset_num_timesteps=not is_continued)
     finally:
         companion.close()
         model.logger.close()
-
-
-def _has_reached_target(config: TrainConfig, folder: Path) -> bool:
-    log = records.read_metrics(folder)
-    target = config.stop_at_reward
-    return bool(log) and target is not None and log[-1]["held_out"]["reward"] >= target
 
 
 def _mention_replay_buffer(model: BaseAlgorithm) -> None:

@@ -114,9 +114,12 @@ def _kept_of(network: TrainableGPT2, num_texts: int, length: int) -> int:
     device, was_training = next(network.parameters()).device, network.training
     tokens = torch.zeros(num_texts, length, dtype=torch.long, device=device)
     network.train()  # as in updates; blocks are checkpointed only then
+    was_learning = network.learned[0].requires_grad
+    network.let_learn(is_on=True)  # it may be the value head's warm-up yet
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda saved: saved):
         network(tokens)
     network.train(was_training)
+    network.let_learn(is_on=was_learning)
     return sum(storage.nbytes() for storage in kept.values())
 
 

@@ -125,6 +125,19 @@ def test_a_finished_run_goes_on_with_a_larger_budget_only(config, tmp_path):
         finetune(larger.model_copy(update={"evaluation": judged}), tmp_path, resume=True)
 
 
+def test_a_run_that_reached_its_reward_does_not_go_on(config, tmp_path):
+    """It is judged again, and that is all."""
+    config = config.model_copy(update={"stop_at_reward": -10.0})
+    folder = tmp_path / "test-s0"
+    finetune(config, tmp_path)
+    before, learned = weights(folder), [row for row in metrics(folder) if "kl_per_word" in row]
+    assert [row["step"] for row in learned] == [32]
+    finetune(config, tmp_path, resume=True)
+    after = weights(folder)
+    assert all(torch.equal(after[name], values) for name, values in before.items())
+    assert [row for row in metrics(folder) if "kl_per_word" in row] == learned
+
+
 def test_only_the_value_head_learns_in_its_warm_up(config, tmp_path):
     config = config.model_copy(update={"total_timesteps": 32})
     open_run(config, tmp_path / "run", resume=False)

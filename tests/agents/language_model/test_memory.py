@@ -49,6 +49,15 @@ def test_the_refusal_names_the_largest_batch_that_fits(checkpoint):
         check_batch(network, batch_size=1, **known | {"available": 1000})
 
 
+def test_what_learns_only_later_is_counted(checkpoint):
+    """Regression: in the value head's warm-up no text was found to keep anything."""
+    network = network_of(checkpoint)
+    expected = bytes_kept(network, LENGTH)
+    network.let_learn(is_on=False)
+    assert bytes_kept(network, LENGTH) == expected
+    assert not any(each.requires_grad for each in network.parameters())
+
+
 def test_the_default_is_what_the_machine_has_left(checkpoint):
     assert 2**26 < available_memory() < 2**50
     check_batch(network_of(checkpoint), batch_size=64, steps_per_text=4.0, length=LENGTH)
