@@ -126,3 +126,17 @@ def test_what_to_install_is_said(checkpoint, monkeypatch):
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(ImportError, match=r"pip install lm_envs\[lora\]"):
         TrainableGPT2(checkpoint, 300, lora=LoRA())
+
+
+def test_gradients_are_the_same_where_activations_are_computed_again(checkpoint):
+    gradients = []
+    for is_on in (False, True):
+        torch.manual_seed(0)
+        network = TrainableGPT2(checkpoint, 300, gradient_checkpointing=is_on, lora=ADAPTERS)
+        network.train()
+        logprobs, _ = network.judge(network(TOKENS).flatten(0, 1), TOKENS.flatten())
+        logprobs.sum().backward()
+        gradients.append([each.grad for each in network.learned])
+    for plain, again in zip(*gradients, strict=True):
+        torch.testing.assert_close(again, plain)
+    assert any(each.abs().max() > 0 for each in gradients[0])
