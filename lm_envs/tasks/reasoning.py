@@ -17,6 +17,9 @@ PREFIX = "reasoning_gym:"
 """What a dataset is called: this and the name of one of its tasks, such as "basic_arithmetic"."""
 
 NUM_QUESTIONS: dict[str, int] = dict(zip(SPLITS, (2000, 200, 200), strict=True))
+_NEED_SETTINGS = {"composite"}
+"""Tasks that are nothing without arguments."""
+
 _APART = 10**6
 """Question i of a data set has seed + i, so splits begin far apart."""
 
@@ -64,11 +67,11 @@ def _generate(dataset: str, split: str) -> list[Question]:
             f"Got dataset={dataset!r}, which needs `pip install lm_envs[reasoning]`."
         ) from None
     name = dataset.removeprefix(PREFIX)
-    if name not in DATASETS:
-        hint = did_you_mean(name, DATASETS)
+    allowed = sorted(DATASETS.keys() - _NEED_SETTINGS)
+    if name not in allowed:
+        hint = did_you_mean(name, allowed)
         raise ValueError(
-            f"Got dataset={dataset!r}; allowed after {PREFIX!r}: {', '.join(sorted(DATASETS))}."
-            f"{hint}"
+            f"Got dataset={dataset!r}; allowed after {PREFIX!r}: {', '.join(allowed)}.{hint}"
         )
     generated = create_dataset(name, seed=_APART * SPLITS.index(split), size=NUM_QUESTIONS[split])
     found = {

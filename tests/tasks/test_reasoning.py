@@ -89,6 +89,8 @@ def test_what_to_install_is_said(tokenizer, monkeypatch):
 
 def test_an_unknown_task_is_refused(tokenizer):
     pytest.importorskip("reasoning_gym")
+    with pytest.raises(ValueError, match="Got dataset='reasoning_gym:composite'; allowed after"):
+        QuestionAnswering(tokenizer, dataset="reasoning_gym:composite")
     with pytest.raises(ValueError, match="Did you mean 'basic_arithmetic'"):
         QuestionAnswering(tokenizer, dataset="reasoning_gym:basic_arithmetics")
 
