@@ -28,8 +28,8 @@ from agents.language_model.network import TrainableGPT2
 from agents.language_model.policy import LanguageModelPolicy
 from benchmarks import timing
 from benchmarks.models import folder_of
-from lm_envs.model import weights
 from lm_envs.sb3 import make_language_vec_env
+from lm_envs.tokenizer import Tokenizer
 
 PROMPT, NEW = 32, 32
 FEW_WORDS = 2
@@ -94,8 +94,8 @@ def check_memory(folder: Path, num_texts: int) -> None:
     Raises:
         ValueError: Naming the largest number that does fit.
     """
-    num_words = weights.load(folder, "cpu", "float32").config.vocab_size
-    largest = Room.of(TrainableGPT2(folder, num_words), PROMPT + NEW).most_texts
+    network = TrainableGPT2(folder, len(Tokenizer.from_folder(folder)))
+    largest = Room.of(network, PROMPT + NEW).most_texts
     if num_texts > largest:
         raise ValueError(f"Got {num_texts} texts to learn from; at most {largest} fit here.")
 

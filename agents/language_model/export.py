@@ -6,7 +6,6 @@ Owns the files and their order. The value head is not part of it.
 import shutil
 from pathlib import Path
 
-import torch
 from safetensors.torch import save
 
 from agents import finite
@@ -75,9 +74,8 @@ def save_pretrained(
     }
     weights = save(tensors, {"format": "pt"})
     write_atomically(folder / "model.safetensors", lambda path: path.write_bytes(weights))
-    write_text(
-        folder / "README.md", _card(policy, folder, story, sum(map(torch.numel, tensors.values())))
-    )
+    num_parameters = sum(tensor.numel() for tensor in tensors.values())
+    write_text(folder / "README.md", _card(policy, folder, story, num_parameters))
 
 
 def _card(policy: LanguageModelPolicy, folder: Path, story: str, num_parameters: int) -> str:

@@ -49,28 +49,29 @@ class QuestionAnswering(LineTask):
     ) -> None:
         check_choice("mode", mode, MODES)
         names = column_names(columns, "question", "answer", "context")
-        is_generated = dataset.startswith(reasoning.PREFIX)
-        if is_generated:
+        if dataset.startswith(reasoning.PREFIX):
             _check_generated(dataset, mode, columns)
-        elif mode == "closed_book":
-            del names["context"]
-        default = REASONING_REWARDS if is_generated else DEFAULT_REWARDS
+            lines, default, marks = _generated(dataset, split), REASONING_REWARDS, (VERIFIED,)
+        else:
+            if mode == "closed_book":
+                del names["context"]
+            lines, default, marks = _written(dataset, split, names), DEFAULT_REWARDS, ()
         super().__init__(
             tokenizer,
-            _generated(dataset, split) if is_generated else _written(dataset, split, names),
+            lines,
             prompt_tokens=prompt_tokens,
             max_new_tokens=max_new_tokens,
             rewards=default if rewards is None else rewards,
-            marks=(VERIFIED,) if is_generated else (),
+            marks=marks,
         )
 
     def respond(self, example: Example, turns: Sequence[str]) -> Response:
         """What a verifier says of the answer, where there is one."""
         response = super().respond(example, turns)
         verify = self.line(example).verify if example.targets else None
-        return (
-            response if verify is None else replace(response, marks={VERIFIED: verify(turns[-1])})
-        )
+        if verify is None:
+            return response
+        return replace(response, marks={VERIFIED: verify(turns[-1])})
 
 
 def _written(dataset: str, split: str, names: Mapping[str, str]) -> list[Line]:
