@@ -16,6 +16,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from lm_envs.model import native
+
 NOISY = 0.25
 """A spread (interquartile range over median) above this makes a comparison worthless."""
 
@@ -103,6 +105,7 @@ def machine() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "memory_gib": round(_memory() / 2**30, 1),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "kernels": native.status(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "python": platform.python_version(),
         "versions": {package: version(package) for package in PACKAGES},

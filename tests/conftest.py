@@ -23,7 +23,7 @@ def reference_model():
     from transformers import GPT2Config, GPT2LMHeadModel
 
     torch.manual_seed(0)
-    shape = {"n_layer": 3, "n_embd": 96, "n_head": 4, "vocab_size": 700, "n_positions": 160}
+    shape = {"n_layer": 3, "n_embd": 96, "n_head": 6, "vocab_size": 700, "n_positions": 160}
     model = GPT2LMHeadModel(GPT2Config(**shape, bos_token_id=0, eos_token_id=0)).eval()
     for parameter in model.parameters():
         if parameter.dim() > 1:

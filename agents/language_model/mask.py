@@ -14,7 +14,7 @@ from torch import nn
 from agents.language_model.network import Keep, TrainableGPT2
 from agents.language_model.reader import Decoder
 from lm_envs.checks import check_count, check_number
-from lm_envs.model.head import likely_words
+from lm_envs.model.logits import likely_words
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ from collections import OrderedDict
 import numpy as np
 import torch
 
-from lm_envs.model.cache import Decode, KVSlots, round_up
+from lm_envs.model.cache import KVSlots, round_up
 from lm_envs.model.engine import read_prompts
 from lm_envs.model.gpt2 import GPT2
-from lm_envs.model.head import WordHead, best_words, log_normaliser
+from lm_envs.model.head import WordHead
+from lm_envs.model.logits import best_words, log_normaliser
 
 MOST_READERS = 3
 """Batch sizes whose running texts are remembered: training, evaluation, and one more."""
@@ -135,7 +136,8 @@ class Reader:
         new = torch.as_tensor(tokens[np.arange(len(tokens)), last], device=self._model.device)
         places = torch.as_tensor(positions, device=new.device)
         seen = places.clamp(max=self._model.config.n_positions - 1)
-        hidden = self._model.forward(new, seen, Decode(self._slots, places, live))
+        attend = self._model.kernels.decode(self._slots, places, live)
+        hidden = self._model.forward(new, seen, attend)
         changed = torch.as_tensor(is_next, device=new.device)[:, None]
         self._hidden = torch.where(changed, hidden, self._hidden)
         self.num_appended += int(is_next.sum())

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from lm_envs.model.cache import Branch, Decode, Extend, Fill, KVSlots, round_up
+from lm_envs.model.cache import Branch, Extend, Fill, KVSlots, round_up
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.graph import CapturedStep
-from lm_envs.model.head import WordHead, likely_words, log_normaliser
+from lm_envs.model.head import WordHead
+from lm_envs.model.logits import likely_words, log_normaliser
 
 PREFILL_MULTIPLE = 16
 """Prompts are padded to a multiple of this: a row's arithmetic depends on its own length only."""
@@ -313,7 +314,8 @@ class Engine:
         chosen = self._head.read(self._hidden, tokens[:, None])[:, 0] - self._normaliser
         # An inactive full row writes out of its slot otherwise; what it writes is never read.
         positions = positions.clamp(max=self.capacity - 1)
-        hidden = self._model.forward(tokens, positions, Decode(self._slots, positions, live))
+        attend = self._model.kernels.decode(self._slots, positions, live)
+        hidden = self._model.forward(tokens, positions, attend)
         self._hidden.copy_(torch.where(active[:, None] > 0, hidden, self._hidden))
         packed, normaliser = self._read_out(self._hidden)
         self._normaliser.copy_(normaliser)

@@ -9,11 +9,12 @@ Source: Radford et al. 2019, https://github.com/openai/gpt-2/blob/master/src/mod
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 
+from lm_envs.model.eager import Attend
+from lm_envs.model.kernels import kernels_for
 from lm_envs.model.linear import Linear
 
 
@@ -30,27 +31,12 @@ class GPT2Config:
     layer_norm_epsilon: float
 
 
-class Attend(Protocol):
-    """Decides which earlier tokens each token sees, and remembers keys and values if it likes."""
-
-    def __call__(
-        self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
-    ) -> torch.Tensor:
-        """Attention output (M, D) of one block from (M, H, D / H) queries, keys and values."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Norm:
+class Norm(NamedTuple):
     """Layer norm in float32, whatever the type of the linears."""
 
     gain: torch.Tensor
     bias: torch.Tensor
     epsilon: float
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Normalises (M, D) over D."""
-        return F.layer_norm(x, self.gain.shape, self.gain, self.bias, self.epsilon)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +61,7 @@ class GPT2:
         dtype: Type of the linears and the word embeddings.
         word_embeddings: (V, D) input embeddings in `dtype`; the output head shares them.
         final_norm: Norm after the last block; its gain and bias bound every hidden state.
+        kernels: Who computes what is no matrix product.
     """
 
     def __init__(
@@ -86,6 +73,8 @@ class GPT2:
         self.device = self.word_embeddings.device
         self.final_norm = self._norm(weights, "ln_f")
         self._position_embeddings = weights["wpe.weight"].float().contiguous()
+        head_size = config.n_embd // config.n_head
+        self.kernels = kernels_for(config.n_embd, head_size, dtype, self.device)
         self._blocks = [self._block(weights, f"h.{layer}") for layer in range(config.n_layer)]
 
     @property
@@ -98,15 +87,15 @@ class GPT2:
         self, tokens: torch.Tensor, positions: torch.Tensor, attend: Attend
     ) -> torch.Tensor:
         """Hidden states after the last norm, (M, D) float32, of M tokens at their positions."""
-        num_heads = self.config.n_head
-        x = F.embedding(tokens, self.word_embeddings).float()  # (M, D)
-        x = x + F.embedding(positions, self._position_embeddings)
+        num_heads, add_norm = self.config.n_head, self.kernels.add_norm
+        x = self.kernels.embed(tokens, positions, self.word_embeddings, self._position_embeddings)
+        added = None  # what the last layer says, (M, D), still to be added to the stream x
         for layer, block in enumerate(self._blocks):
-            qkv = block.qkv(block.attention_norm(x).to(self.dtype))
+            qkv = block.qkv(add_norm(x, added, block.attention_norm, self.dtype))
             q, k, v = qkv.view(len(x), 3, num_heads, -1).unbind(1)  # each (M, H, D / H)
-            x = x + block.attention_out(attend(layer, q, k, v).to(self.dtype))
-            x = x + block.down(block.up(block.mlp_norm(x).to(self.dtype)))
-        return self.final_norm(x)
+            added = block.attention_out(attend(layer, q, k, v).to(self.dtype))
+            added = block.down(block.up(add_norm(x, added, block.mlp_norm, self.dtype)))
+        return add_norm(x, added, self.final_norm, torch.float32)
 
     def _block(self, weights: Mapping[str, torch.Tensor], name: str) -> Block:
         return Block(

@@ -12,7 +12,7 @@ from agents.language_model.buffer import EpisodeRolloutBuffer
 from agents.language_model.mask import Mask
 from agents.language_model.policy import LanguageModelPolicy
 from agents.language_model.reader import _sample
-from lm_envs.model.head import likely_words
+from lm_envs.model.logits import likely_words
 from lm_envs.sb3 import make_language_vec_env
 
 ROWS, STEPS = 6, 10

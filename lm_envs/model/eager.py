@@ -1,0 +1,90 @@
+"""The kernels in PyTorch's operations, on any device; see `lm_envs.model.kernels.Kernels`."""
+
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+
+from lm_envs.model.cache import Decode, KVSlots
+from lm_envs.model.logits import NextWords, best_words, log_normaliser
+
+
+class Attend(Protocol):
+    """Decides which earlier tokens each token sees, and remembers keys and values if it likes."""
+
+    def __call__(
+        self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> torch.Tensor:
+        """Attention output (M, D) of one block from (M, H, D / H) queries, keys and values."""
+        ...
+
+
+class Eager:
+    """One operation of PyTorch after the other."""
+
+    def embed(
+        self,
+        tokens: torch.Tensor,
+        positions: torch.Tensor,
+        words: torch.Tensor,
+        places: torch.Tensor,
+    ) -> torch.Tensor:
+        """As `Kernels` says."""
+        return F.embedding(tokens, words).float() + F.embedding(positions, places)
+
+    def add_norm(
+        self,
+        x: torch.Tensor,
+        y: torch.Tensor | None,
+        norm: tuple[torch.Tensor, torch.Tensor, float],
+        dtype: torch.dtype,
+    ) -> torch.Tensor:
+        """As `Kernels` says."""
+        if y is not None:
+            x += y
+        gain, bias, epsilon = norm
+        return F.layer_norm(x, gain.shape, gain, bias, epsilon).to(dtype)
+
+    def decode(self, slots: KVSlots, positions: torch.Tensor, live: int) -> Attend:
+        """As `Kernels` says."""
+        return Decode(slots, positions, live)
+
+    def read(
+        self,
+        hidden: torch.Tensor,
+        embeddings: torch.Tensor,
+        centre: torch.Tensor | None,
+        words: torch.Tensor,
+    ) -> torch.Tensor:
+        """As `Kernels` says."""
+        vectors = embeddings[words].float()  # (N, K, D)
+        if centre is not None:
+            vectors -= centre
+        return (vectors * hidden[:, None]).sum(-1)
+
+    def best(
+        self,
+        logits: torch.Tensor,
+        hidden: torch.Tensor,
+        embeddings: torch.Tensor,
+        centre: torch.Tensor | None,
+        count: int,
+        always: int,
+    ) -> NextWords:
+        """As `Kernels` says."""
+        logits = logits.float()
+        normaliser = log_normaliser(logits)
+        words = best_words(logits, count).sort(-1).values
+        is_exact = centre is None
+        values = (
+            logits.gather(-1, words) if is_exact else self.read(hidden, embeddings, centre, words)
+        )
+        values, order = values.sort(dim=-1, descending=True, stable=True)
+        words = words.gather(-1, order)
+        wanted = torch.full_like(words[:, :1], always)
+        is_last = torch.arange(count, device=words.device) == count - 1
+        is_missing = (words != wanted).all(-1, keepdim=True) & is_last  # (N, K)
+        extra = self.read(hidden, embeddings, centre, wanted)
+        values = torch.where(is_missing, extra, values)
+        words = torch.where(is_missing, wanted, words)
+        return NextWords(words, values - normaliser[:, None], normaliser)

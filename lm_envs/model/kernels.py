@@ -1,0 +1,86 @@
+"""What a GPT-2 computes between its matrix products, and who computes it.
+
+Owns the choice: kernels of our own on a CPU where a compiler is at hand, PyTorch's elsewhere.
+"""
+
+from typing import Protocol
+
+import torch
+
+from lm_envs.model import native
+from lm_envs.model.cache import KVSlots
+from lm_envs.model.eager import Attend, Eager
+from lm_envs.model.logits import NextWords
+
+
+class Kernels(Protocol):
+    """The operations of a forward pass that are no matrix products of its weights.
+
+    M tokens, N rows, D columns, V words; T is the type of the linears.
+    """
+
+    def embed(
+        self,
+        tokens: torch.Tensor,
+        positions: torch.Tensor,
+        words: torch.Tensor,
+        places: torch.Tensor,
+    ) -> torch.Tensor:
+        """(M, D) float32: of `words` (V, D) in T and `places` (P, D) float32 those of M tokens."""
+        ...
+
+    def add_norm(
+        self,
+        x: torch.Tensor,
+        y: torch.Tensor | None,
+        norm: tuple[torch.Tensor, torch.Tensor, float],
+        dtype: torch.dtype,
+    ) -> torch.Tensor:
+        """Adds `y` (M, D) in T to `x` (M, D) float32 in place; the norm of the sum in `dtype`.
+
+        `norm` is its gain (D,), its bias (D,), and what is added to the variance.
+        """
+        ...
+
+    def decode(self, slots: KVSlots, positions: torch.Tensor, live: int) -> Attend:
+        """Attention of one new token a row, at `positions` (N,) int64, to its slot.
+
+        The token's key and value are written first. `live` is more than every position.
+        """
+        ...
+
+    def read(
+        self,
+        hidden: torch.Tensor,
+        embeddings: torch.Tensor,
+        centre: torch.Tensor | None,
+        words: torch.Tensor,
+    ) -> torch.Tensor:
+        """Logits (N, K) float32 of `words` (N, K) after `hidden` (N, D) float32.
+
+        `centre` (D,) is taken from the embeddings (V, D).
+        """
+        ...
+
+    def best(
+        self,
+        logits: torch.Tensor,
+        hidden: torch.Tensor,
+        embeddings: torch.Tensor,
+        centre: torch.Tensor | None,
+        count: int,
+        always: int,
+    ) -> NextWords:
+        """The `count` best next words by `logits` (N, V) in T, ties by id.
+
+        Where there is a `centre`, the logits are rounded: the words found are judged and ordered by
+        `read`. The word `always` takes the last place where it is not among them.
+        """
+        ...
+
+
+def kernels_for(width: int, head_size: int, dtype: torch.dtype, device: torch.device) -> Kernels:
+    """Kernels for a GPT-2 of such a shape."""
+    made = native.kernels(dtype) if device.type == "cpu" else None
+    is_whole = width % native.LANES == 0 and head_size % native.LANES == 0
+    return made if made is not None and is_whole else Eager()

@@ -1,0 +1,401 @@
+// The parts of a decoding step between its matrix products, for CPUs: embeddings, residual sums and
+// norms, attention to KV slots, the best words of a row of logits.
+//
+// Compiled on first use by native.py, which checks shapes and passes pointers. Arrays are dense and
+// row-major unless a stride is passed; `width` and `size` are multiples of LANES. Rows are shared
+// out among threads and never split, so that a row's numbers depend on no other row and on no
+// number of threads. Functions that follow indices say how many rows had one out of range; those rows
+// are left out.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <utility>
+#include <vector>
+
+namespace {
+
+constexpr int64_t LANES = 16;
+constexpr int64_t GROUP = 128;  // words whose largest logit is looked at first
+
+typedef float Floats __attribute__((vector_size(4 * LANES)));
+typedef int32_t Ints __attribute__((vector_size(4 * LANES)));
+typedef uint32_t Bits __attribute__((vector_size(4 * LANES)));
+typedef uint16_t Halves __attribute__((vector_size(2 * LANES)));
+
+struct BFloat16 {
+  uint16_t bits;
+};
+
+inline Floats all(float value) { return value - Floats{}; }
+
+inline Floats load(const float* from) {
+  Floats values;
+  std::memcpy(&values, from, sizeof values);
+  return values;
+}
+
+inline Floats load(const BFloat16* from) {
+  Halves halves;
+  std::memcpy(&halves, from, sizeof halves);
+  return (Floats)(__builtin_convertvector(halves, Bits) << 16);
+}
+
+inline float load_one(const float* from) { return *from; }
+
+inline float load_one(const BFloat16* from) {
+  const uint32_t bits = uint32_t{from->bits} << 16;
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+inline void store(float* to, Floats values) { std::memcpy(to, &values, sizeof values); }
+
+inline void store(BFloat16* to, Floats values) {  // to the nearest, ties to even
+  const Bits bits = (Bits)values;
+  const Bits rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  const Bits chosen = values == values ? rounded : (rounded & 0) + 0x7fc0;  // not a number
+  const Halves halves = __builtin_convertvector(chosen, Halves);
+  std::memcpy(to, &halves, sizeof halves);
+}
+
+inline float sum(Floats values) {
+  typedef float Half __attribute__((vector_size(2 * LANES)));
+  typedef float Quarter __attribute__((vector_size(LANES)));
+  Half half[2];
+  std::memcpy(half, &values, sizeof half);
+  const Half halved = half[0] + half[1];
+  Quarter quarter[2];
+  std::memcpy(quarter, &halved, sizeof quarter);
+  const Quarter four = quarter[0] + quarter[1];
+  return (four[0] + four[1]) + (four[2] + four[3]);
+}
+
+inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
+
+inline float largest(Floats values) {
+  float found = values[0];
+  for (int64_t lane = 1; lane < LANES; ++lane) found = std::max(found, values[lane]);
+  return found;
+}
+
+// e^x for x <= 0, to about 1e-7 of itself; 0 below -87. Cody and Waite's reduction, and the
+// polynomial for 2^f of Cephes' expf.
+inline Floats exponential(Floats x) {
+  const Floats floor = all(-87.0f);
+  const Floats inside = x > floor ? x : floor;
+  const Ints power = __builtin_convertvector(inside * 1.44269504f - 0.5f, Ints);
+  const Floats whole = __builtin_convertvector(power, Floats);
+  const Floats f = inside - whole * 0.693359375f + whole * 2.12194440e-4f;
+  Floats p = all(1.9875691500e-4f);
+  p = p * f + 1.3981999507e-3f;
+  p = p * f + 8.3334519073e-3f;
+  p = p * f + 4.1665795894e-2f;
+  p = p * f + 1.6666665459e-1f;
+  p = p * f + 5.0000001201e-1f;
+  p = p * f * f + f + 1.0f;
+  const Floats scaled = p * (Floats)((power + 127) << 23);
+  const Floats nothing = all(0.0f);
+  return x >= floor ? scaled : x < floor ? nothing : x;  // what is no number stays so
+}
+
+inline bool is_within(int64_t index, int64_t count) { return 0 <= index && index < count; }
+
+template <typename T>
+int embed(const int64_t* tokens, const int64_t* positions, const T* words, const float* places,
+          float* x, int64_t rows, int64_t width, int64_t num_words, int64_t num_places,
+          int threads) {
+  int broken = 0;
+#pragma omp parallel for num_threads(threads) if (rows > 1) schedule(static) reduction(+ : broken)
+  for (int64_t row = 0; row < rows; ++row) {
+    if (!is_within(tokens[row], num_words) || !is_within(positions[row], num_places)) {
+      ++broken;
+      continue;
+    }
+    const T* word = words + tokens[row] * width;
+    const float* place = places + positions[row] * width;
+    for (int64_t i = 0; i < width; i += LANES)
+      store(x + row * width + i, load(word + i) + load(place + i));
+  }
+  return broken;
+}
+
+// Adds y, where there is one, to the residual stream x, and norms the sum.
+template <typename In, typename Out>
+void add_norm(float* x, const In* y, const float* gain, const float* bias, float epsilon, Out* out,
+              int64_t rows, int64_t width, int threads) {
+#pragma omp parallel for num_threads(threads) if (rows > 1) schedule(static)
+  for (int64_t row = 0; row < rows; ++row) {
+    float* stream = x + row * width;
+    Floats total = all(0.0f), squares = all(0.0f);
+    for (int64_t i = 0; i < width; i += LANES) {
+      Floats value = load(stream + i);
+      if (y != nullptr) {
+        value += load(y + row * width + i);
+        store(stream + i, value);
+      }
+      total += value;
+    }
+    const float mean = sum(total) / width;
+    for (int64_t i = 0; i < width; i += LANES) {
+      const Floats centred = load(stream + i) - mean;
+      squares += centred * centred;
+    }
+    const float scale = 1.0f / std::sqrt(sum(squares) / width + epsilon);
+    for (int64_t i = 0; i < width; i += LANES) {
+      const Floats normed = (load(stream + i) - mean) * scale;
+      store(out + row * width + i, normed * load(gain + i) + load(bias + i));
+    }
+  }
+}
+
+// Softmax of `count` scores in place; the scores have room for LANES more.
+void softmax(float* scores, int64_t count) {
+  const int64_t padded = (count + LANES - 1) / LANES * LANES;
+  std::fill(scores + count, scores + padded, -std::numeric_limits<float>::infinity());
+  Floats highest = load(scores);
+  for (int64_t i = LANES; i < padded; i += LANES) highest = larger(highest, load(scores + i));
+  const float top = largest(highest);
+  Floats total = all(0.0f);
+  for (int64_t i = 0; i < padded; i += LANES) {
+    const Floats weight = exponential(load(scores + i) - top);
+    store(scores + i, weight);
+    total += weight;
+  }
+  const float scale = 1.0f / sum(total);
+  for (int64_t i = 0; i < padded; i += LANES) store(scores + i, load(scores + i) * scale);
+}
+
+// Asks for one position of a slot, size values, before it is needed.
+template <typename T>
+inline void expect(const T* from, int64_t size) {
+  const char* bytes = reinterpret_cast<const char*>(from);
+  for (int64_t at = 0; at < size * int64_t{sizeof(T)}; at += 64) __builtin_prefetch(bytes + at);
+}
+
+// One new token of a row and head: its key and value go into the slot (capacity, size), and its
+// query attends to the slot up to and with itself. `next` is the slot of keys that is read next.
+template <typename T, int64_t SIZE>
+void attend_one(const T* query, const T* key, const T* value, T* slot_keys, T* slot_values,
+                const T* next, int64_t position, T* out, int64_t any_size) {
+  const int64_t size = SIZE > 0 ? SIZE : any_size;  // known to the compiler where it is usual
+  static thread_local std::vector<float> scores;
+  scores.resize(position + 1 + LANES);
+  float* weights = scores.data();
+  std::memcpy(slot_keys + position * size, key, size * sizeof(T));
+  std::memcpy(slot_values + position * size, value, size * sizeof(T));
+  const float scale = 1.0f / std::sqrt(static_cast<float>(size));
+  for (int64_t t = 0; t <= position; ++t) {
+    expect(slot_values + t * size, size);
+    Floats product = all(0.0f);
+    for (int64_t i = 0; i < size; i += LANES)
+      product += load(query + i) * load(slot_keys + t * size + i);
+    weights[t] = sum(product) * scale;
+  }
+  softmax(weights, position + 1);
+  for (int64_t start = 0; start < size; start += 4 * LANES) {
+    const int64_t parts = std::min<int64_t>(4, (size - start) / LANES);
+    Floats mixed[4] = {};
+    for (int64_t t = 0; t <= position; ++t) {
+      if (start == 0) expect(next + t * size, size);
+      for (int64_t part = 0; part < parts; ++part)
+        mixed[part] += weights[t] * load(slot_values + t * size + start + part * LANES);
+    }
+    for (int64_t part = 0; part < parts; ++part) store(out + start + part * LANES, mixed[part]);
+  }
+}
+
+template <typename T>
+int attend(const T* queries, const T* keys, const T* values, int64_t stride, T* slot_keys,
+           T* slot_values, const int64_t* positions, T* out, int64_t rows, int64_t heads,
+           int64_t size, int64_t capacity, int threads) {
+  const auto one = size == 64 ? attend_one<T, 64> : attend_one<T, 0>;
+  int broken = 0;
+#pragma omp parallel for num_threads(threads) if (rows > 1) schedule(static) reduction(+ : broken)
+  for (int64_t place = 0; place < rows * heads; ++place) {
+    const int64_t row = place / heads, from = row * stride + place % heads * size;
+    if (!is_within(positions[row], capacity)) {
+      ++broken;
+      continue;
+    }
+    const int64_t slot = place * capacity * size;
+    const int64_t next = place + 1 < rows * heads ? slot + capacity * size : slot;
+    one(queries + from, keys + from, values + from, slot_keys + slot, slot_values + slot,
+        slot_keys + next, positions[row], out + place * size, size);
+  }
+  return broken;
+}
+
+// Logit of a word after a hidden state, by its embedding less the mean embedding.
+template <typename T>
+float logit(const float* hidden, const T* embedding, const float* centre, int64_t width) {
+  Floats product = all(0.0f);
+  for (int64_t i = 0; i < width; i += LANES) {
+    Floats vector = load(embedding + i);
+    if (centre != nullptr) vector -= load(centre + i);
+    product += vector * load(hidden + i);
+  }
+  return sum(product);
+}
+
+template <typename T>
+int read(const float* hidden, const T* embeddings, const float* centre, const int64_t* words,
+         float* logits, int64_t rows, int64_t width, int64_t num_words, int64_t count,
+         int threads) {
+  int broken = 0;
+#pragma omp parallel for num_threads(threads) if (rows > 1) schedule(static) reduction(+ : broken)
+  for (int64_t place = 0; place < rows * count; ++place) {
+    if (!is_within(words[place], num_words)) {
+      ++broken;
+      continue;
+    }
+    logits[place] = logit(hidden + place / count * width, embeddings + words[place] * width, centre,
+                          width);
+  }
+  return broken;
+}
+
+using Word = std::pair<float, int64_t>;  // logit and id
+
+inline bool is_better(const Word& a, const Word& b) {
+  return a.first > b.first || (a.first == b.first && a.second < b.second);
+}
+
+template <typename T>
+float largest_of(const T* logits, int64_t count) {
+  float found = -std::numeric_limits<float>::infinity();
+  int64_t i = 0;
+  if (count >= LANES) {
+    Floats highest = load(logits);
+    for (i = LANES; i + LANES <= count; i += LANES) highest = larger(highest, load(logits + i));
+    found = largest(highest);
+  }
+  for (; i < count; ++i) found = std::max(found, load_one(logits + i));
+  return found;
+}
+
+// Log of the sum of exponentials; not finite where a logit is not.
+template <typename T>
+float log_normaliser(const T* logits, int64_t count, float top) {
+  Floats total = all(0.0f);
+  int64_t i = 0;
+  for (; i + LANES <= count; i += LANES) total += exponential(load(logits + i) - top);
+  float rest = 0.0f;
+  for (; i < count; ++i) rest += std::exp(load_one(logits + i) - top);
+  return top + std::log(sum(total) + rest);
+}
+
+// The `count` largest logits of a row of `words`, ties by id. A group of words is searched only
+// where its largest is among the `count` largest of all groups.
+template <typename T>
+void find_best(const T* logits, int64_t words, int64_t count, std::vector<float>& tops,
+               std::vector<Word>& found) {
+  float least = -std::numeric_limits<float>::infinity();
+  const int64_t groups = static_cast<int64_t>(tops.size());
+  if (groups > count) {
+    std::vector<float> ordered(tops);
+    std::nth_element(ordered.begin(), ordered.begin() + (count - 1), ordered.end(),
+                     [](float a, float b) { return a > b; });
+    least = ordered[count - 1];
+  }
+  found.clear();
+  for (int64_t group = 0; group < groups; ++group) {
+    if (tops[group] < least) continue;
+    const int64_t end = std::min(words, (group + 1) * GROUP);
+    for (int64_t word = group * GROUP; word < end; ++word) {
+      const float value = load_one(logits + word);
+      if (value >= least) found.emplace_back(value, word);
+    }
+  }
+  std::partial_sort(found.begin(), found.begin() + count, found.end(), is_better);
+  found.resize(count);
+}
+
+// Best next words of each row of logits, best first, and their log-probabilities. Where `exact` is
+// false the best are found by the rounded logits and judged and ordered by exact ones. The word
+// `always` takes the last place where it is not among them.
+template <typename T>
+void best(const T* logits, const float* hidden, const T* embeddings, const float* centre,
+          int is_exact, int64_t always, int64_t* candidates, float* logprobs, float* normalisers,
+          int64_t rows, int64_t words, int64_t width, int64_t count, int threads) {
+  const int64_t groups = (words + GROUP - 1) / GROUP;
+#pragma omp parallel for num_threads(threads) if (rows > 1) schedule(static)
+  for (int64_t row = 0; row < rows; ++row) {
+    static thread_local std::vector<float> tops;
+    static thread_local std::vector<Word> found;
+    const T* own = logits + row * words;
+    const float* state = hidden + row * width;
+    tops.resize(groups);
+    for (int64_t group = 0; group < groups; ++group)
+      tops[group] = largest_of(own + group * GROUP, std::min(GROUP, words - group * GROUP));
+    const float top = *std::max_element(tops.begin(), tops.end());
+    const float normaliser = log_normaliser(own, words, top);
+    normalisers[row] = normaliser;
+    if (!std::isfinite(normaliser)) {  // a broken model: nothing can be ordered
+      std::fill(logprobs + row * count, logprobs + (row + 1) * count, NAN);
+      for (int64_t place = 0; place < count; ++place) candidates[row * count + place] = place;
+      continue;
+    }
+    find_best(own, words, count, tops, found);
+    if (!is_exact) {
+      for (Word& word : found)
+        word.first = logit(state, embeddings + word.second * width, centre, width);
+      std::sort(found.begin(), found.end(), is_better);
+    }
+    const auto is_always = [always](const Word& word) { return word.second == always; };
+    if (std::none_of(found.begin(), found.end(), is_always))
+      found.back() = {is_exact ? load_one(own + always)
+                               : logit(state, embeddings + always * width, centre, width),
+                      always};
+    for (int64_t place = 0; place < count; ++place) {
+      candidates[row * count + place] = found[place].second;
+      logprobs[row * count + place] = found[place].first - normaliser;
+    }
+  }
+}
+
+}  // namespace
+
+#define FOR_TYPE(NAME, T)                                                                          \
+  int embed_##NAME(const int64_t* tokens, const int64_t* positions, const T* words,                \
+                   const float* places, float* x, int64_t rows, int64_t width, int64_t num_words,  \
+                   int64_t num_places, int threads) {                                              \
+    return embed(tokens, positions, words, places, x, rows, width, num_words, num_places,          \
+                 threads);                                                                         \
+  }                                                                                                \
+  void add_norm_##NAME(float* x, const T* y, const float* gain, const float* bias, float epsilon,  \
+                       T* out, int64_t rows, int64_t width, int threads) {                         \
+    add_norm(x, y, gain, bias, epsilon, out, rows, width, threads);                                \
+  }                                                                                                \
+  void add_norm_to_float_##NAME(float* x, const T* y, const float* gain, const float* bias,        \
+                                float epsilon, float* out, int64_t rows, int64_t width,            \
+                                int threads) {                                                     \
+    add_norm(x, y, gain, bias, epsilon, out, rows, width, threads);                                \
+  }                                                                                                \
+  int attend_##NAME(const T* queries, const T* keys, const T* values, int64_t stride,              \
+                    T* slot_keys, T* slot_values, const int64_t* positions, T* out, int64_t rows,  \
+                    int64_t heads, int64_t size, int64_t capacity, int threads) {                  \
+    return attend(queries, keys, values, stride, slot_keys, slot_values, positions, out, rows,     \
+                  heads, size, capacity, threads);                                                 \
+  }                                                                                                \
+  int read_##NAME(const float* hidden, const T* embeddings, const float* centre,                   \
+                  const int64_t* words, float* logits, int64_t rows, int64_t width,                \
+                  int64_t num_words, int64_t count, int threads) {                                 \
+    return read(hidden, embeddings, centre, words, logits, rows, width, num_words, count,          \
+                threads);                                                                          \
+  }                                                                                                \
+  void best_##NAME(const T* logits, const float* hidden, const T* embeddings, const float* centre, \
+                   int is_exact, int64_t always, int64_t* candidates, float* logprobs,             \
+                   float* normalisers, int64_t rows, int64_t words, int64_t width, int64_t count,  \
+                   int threads) {                                                                  \
+    best(logits, hidden, embeddings, centre, is_exact, always, candidates, logprobs, normalisers,  \
+         rows, words, width, count, threads);                                                      \
+  }
+
+extern "C" {
+FOR_TYPE(float32, float)
+FOR_TYPE(bfloat16, BFloat16)
+}

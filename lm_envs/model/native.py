@@ -1,0 +1,259 @@
+"""Kernels of our own for CPUs, compiled from `native.cpp` on first use.
+
+Owns where the compiled library lives and who may ask for it. Without a C++ compiler, or where
+LM_ENVS_NATIVE=0 is set, there are none, and PyTorch's operations do the same more slowly.
+"""
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from lm_envs.model.cache import KVSlots
+from lm_envs.model.logits import NextWords
+
+LANES = 16
+"""Sizes of heads and hidden states are multiples of this, or PyTorch does the work."""
+
+SWITCH = "LM_ENVS_NATIVE"
+"""Environment variable; 0 for PyTorch's operations only."""
+
+FLAGS = ("-O3", "-march=native", "-std=c++17", "-fopenmp", "-fPIC")
+_SOURCE = Path(__file__).with_name("native.cpp")
+_NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
+_PARAMETERS = {
+    "embed": "pppppnnnni",
+    "add_norm": "ppppfpnni",
+    "add_norm_to_float": "ppppfpnni",
+    "attend": "pppnppppnnnni",
+    "read": "pppppnnnni",
+    "best": "ppppinpppnnnni",
+}
+"""Types of each function's arguments: pointer, size (64 bits), int, float."""
+_FOLLOWS_INDICES = ("embed", "attend", "read")
+"""Functions that return how many indices were out of range."""
+_TYPES = {"p": ctypes.c_void_p, "n": ctypes.c_int64, "i": ctypes.c_int, "f": ctypes.c_float}
+
+
+class Native:
+    """The kernels for one type of linears; see `lm_envs.model.kernels.Kernels`.
+
+    Args:
+        library: What `native.cpp` was compiled to.
+        dtype: float32 or bfloat16.
+    """
+
+    def __init__(self, library: ctypes.CDLL, dtype: torch.dtype) -> None:
+        functions = {}
+        for name, parameters in _PARAMETERS.items():
+            function = library[f"{name}_{_NAMES[dtype]}"]
+            function.argtypes = [_TYPES[letter] for letter in parameters]
+            function.restype = ctypes.c_int if name in _FOLLOWS_INDICES else None
+            functions[name] = function
+        self._embed, self._attend = functions["embed"], functions["attend"]
+        self._add_norm = {dtype: functions["add_norm"]}
+        self._add_norm.setdefault(torch.float32, functions["add_norm_to_float"])
+        self._read, self._best = functions["read"], functions["best"]
+
+    def embed(
+        self,
+        tokens: torch.Tensor,
+        positions: torch.Tensor,
+        words: torch.Tensor,
+        places: torch.Tensor,
+    ) -> torch.Tensor:
+        """As `Kernels` says."""
+        x = places.new_empty(len(tokens), places.shape[1])
+        inputs = (tokens.contiguous(), positions.contiguous(), words, places)
+        sizes = (*x.shape, len(words), len(places))
+        _require_none(self._embed(*_pointers(*inputs, x), *sizes, torch.get_num_threads()))
+        return x
+
+    def add_norm(
+        self,
+        x: torch.Tensor,
+        y: torch.Tensor | None,
+        norm: tuple[torch.Tensor, torch.Tensor, float],
+        dtype: torch.dtype,
+    ) -> torch.Tensor:
+        """As `Kernels` says."""
+        gain, bias, epsilon = norm
+        out = torch.empty_like(x, dtype=dtype)
+        added = None if y is None else y.contiguous().data_ptr()
+        threads = torch.get_num_threads()
+        pointers = _pointers(gain, bias)
+        self._add_norm[dtype](
+            x.data_ptr(), added, *pointers, epsilon, out.data_ptr(), *x.shape, threads
+        )
+        return out
+
+    def decode(self, slots: KVSlots, positions: torch.Tensor, live: int) -> "Decode":
+        """As `Kernels` says."""
+        return Decode(self._attend, slots, positions)
+
+    def read(
+        self,
+        hidden: torch.Tensor,
+        embeddings: torch.Tensor,
+        centre: torch.Tensor | None,
+        words: torch.Tensor,
+    ) -> torch.Tensor:
+        """As `Kernels` says."""
+        hidden, words = hidden.contiguous(), words.contiguous()
+        logits = torch.empty_like(words, dtype=torch.float32)
+        pointers = _pointers(hidden, embeddings, centre, words, logits)
+        sizes = (*hidden.shape, len(embeddings), words.shape[1])
+        _require_none(self._read(*pointers, *sizes, torch.get_num_threads()))
+        return logits
+
+    def best(
+        self,
+        logits: torch.Tensor,
+        hidden: torch.Tensor,
+        embeddings: torch.Tensor,
+        centre: torch.Tensor | None,
+        count: int,
+        always: int,
+    ) -> NextWords:
+        """As `Kernels` says."""
+        logits, hidden = logits.contiguous(), hidden.contiguous()
+        num_rows, num_words = logits.shape
+        found = NextWords(
+            torch.empty(num_rows, count, dtype=torch.int64),
+            torch.empty(num_rows, count),
+            torch.empty(num_rows),
+        )
+        self._best(
+            *_pointers(logits, hidden, embeddings, centre),
+            centre is None,
+            always,
+            *_pointers(*found),
+            *(num_rows, num_words, hidden.shape[1], count),
+            torch.get_num_threads(),
+        )
+        return found
+
+
+class Decode:
+    """Attention of one new token per row, at `positions`, to its slot up to and with itself.
+
+    Args:
+        attend: The kernel; returns how many positions are outside their slot.
+        slots: Where keys and values live; this token's are written at its position.
+        positions: (N,) int64.
+    """
+
+    def __init__(self, attend: Callable[..., int], slots: KVSlots, positions: torch.Tensor) -> None:
+        self._attend, self._slots = attend, slots
+        self._positions = positions.contiguous()
+
+    def __call__(
+        self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> torch.Tensor:
+        """Writes (N, H, d) keys and values, returns (N, D)."""
+        num_rows, num_heads, size = queries.shape
+        slot_keys, slot_values = self._slots.keys[layer], self._slots.values[layer]
+        out = queries.new_empty(num_rows, num_heads * size)
+        broken = self._attend(
+            *_pointers(queries, keys, values),
+            queries.stride(0),
+            *_pointers(slot_keys, slot_values, self._positions, out),
+            *(num_rows, num_heads, size, slot_keys.shape[2]),
+            torch.get_num_threads(),
+        )
+        _require_none(broken)
+        return out
+
+
+def kernels(dtype: torch.dtype) -> Native | None:
+    """Kernels for this type of linears; None where there is no library."""
+    found = library()
+    return Native(found, dtype) if isinstance(found, ctypes.CDLL) else None
+
+
+def status() -> str:
+    """Which kernels a CPU gets in this process, and why."""
+    found = library()
+    return f"PyTorch's: {found}" if isinstance(found, str) else "own, compiled"
+
+
+@lru_cache(maxsize=1)
+def library() -> ctypes.CDLL | str:
+    """What `native.cpp` compiles to on this machine; or why there is none.
+
+    Compiled once for each compiler, processor and source, in a folder of the user's cache.
+    """
+    if os.environ.get(SWITCH) == "0":
+        return f"{SWITCH}=0"
+    compiler = shutil.which(os.environ.get("CXX", "c++"))
+    if compiler is None:
+        return "no C++ compiler was found"
+    try:
+        path = _folder() / f"native-{_key(compiler)}.so"
+        if not path.is_file():
+            _compile(compiler, path)
+        return ctypes.CDLL(str(path))
+    except subprocess.CalledProcessError as error:
+        return f"{compiler} failed: {' '.join(error.stderr.split())[:200]}"
+    except OSError as error:
+        return str(error)
+
+
+def _folder() -> Path:
+    """Where compiled kernels are kept: the user's own, for what lies there is executed."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = cache / "lm_envs"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise PermissionError(f"{folder} belongs to somebody else")
+    return folder
+
+
+def _key(compiler: str) -> str:
+    """Tells apart what must not share a library."""
+    parts = (compiler, *FLAGS, platform.platform(), _processor(), torch.__version__)
+    return hashlib.sha256("\n".join(parts).encode() + _SOURCE.read_bytes()).hexdigest()[:16]
+
+
+def _processor() -> str:
+    """The instructions that `-march=native` may use, as far as the system tells."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+
+
+def _compile(compiler: str, path: Path) -> None:
+    """Compiles to a file of its own and renames it, so that processes never see half of one."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        made, linked = Path(folder) / "native.o", Path(folder) / path.name
+        _run(compiler, *FLAGS, "-c", str(_SOURCE), "-o", str(made))
+        _run(compiler, "-shared", str(made), *_openmp(), "-o", str(linked))
+        os.replace(linked, path)
+
+
+def _openmp() -> list[str]:
+    """PyTorch's own OpenMP where it carries one: two of them would fight for the cores."""
+    folder = Path(torch.__file__).parent
+    found = [*folder.glob("lib/libgomp*"), *folder.parent.glob("torch.libs/libgomp*")]
+    return [str(found[0])] if found else ["-fopenmp"]
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True, text=True)
+
+
+def _require_none(broken: int) -> None:
+    if broken:
+        raise IndexError(f"Got {broken} words or positions that the model has no place for.")
+
+
+def _pointers(*tensors: torch.Tensor | None) -> list[int | None]:
+    return [None if tensor is None else tensor.data_ptr() for tensor in tensors]
