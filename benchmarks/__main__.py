@@ -13,9 +13,19 @@ from rich.table import Table
 
 from agents.config import UserError, reported
 from agents.files import write_json
-from benchmarks import finetune, interfaces, learning, report, scaling, startup, throughput, timing
+from benchmarks import (
+    finetune,
+    interfaces,
+    learning,
+    precision,
+    report,
+    scaling,
+    startup,
+    throughput,
+    timing,
+)
 from lm_envs.checks import check_choice
-from lm_envs.model.weights import DTYPES
+from lm_envs.model.weights import DTYPES, INT8
 
 SUBJECTS = {
     "throughput": throughput.run,
@@ -23,6 +33,7 @@ SUBJECTS = {
     "startup": startup.run,
     "interfaces": interfaces.run,
     "finetune": finetune.run,
+    "precision": precision.run,
 }
 ROWS = {"finetune": [16]}
 """Rows of a subject that are measured unless others are asked for."""
@@ -40,6 +51,9 @@ COLUMNS = {
     "times_the_default": "{:.2f} x",
     "speedup": "{:.2f} x",
     "share_of_limit": "{:.0%}",
+    "perplexity": "{:.2f}",
+    "same_best_word": "{:.2%}",
+    "logprob_error": "{:.4f}",
     "iqr": "{:.3f}",
     "writing_s": "{:.2f}",
     "learning_s": "{:.2f}",
@@ -57,7 +71,8 @@ def main(
         list[int] | None, typer.Option(min=1, help="rows; again for more; not for startup")
     ] = None,
     dtype: Annotated[
-        list[str] | None, typer.Option(help="float32 or bfloat16; not for startup")
+        list[str] | None,
+        typer.Option(help="float32, bfloat16, int8 (not for finetune); not for startup"),
     ] = None,
     repeats: Annotated[int, typer.Option(min=1)] = 5,
     output: Annotated[Path, typer.Option()] = Path("benchmarks/results"),
@@ -68,7 +83,7 @@ def main(
             raise UserError(f"Got subject {subject!r}; allowed: {', '.join(SUBJECTS)}.")
         kinds = dtype or list(DTYPES)
         for kind in kinds:
-            check_choice("dtype", kind, DTYPES)
+            check_choice("dtype", kind, (*DTYPES, INT8))
         result = SUBJECTS[subject](model, n or ROWS.get(subject, [1, 8, 64]), kinds, repeats)
         command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
         document = {**result, "machine": timing.machine(), "command": command}

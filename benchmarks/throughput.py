@@ -20,7 +20,7 @@ from benchmarks.models import GPT2_124M, folder_of
 from lm_envs.model import weights
 from lm_envs.model.engine import Engine
 from lm_envs.model.gpt2 import GPT2
-from lm_envs.model.weights import DTYPES
+from lm_envs.model.weights import DTYPES, INT8
 
 gym.register_envs(lm_envs)
 
@@ -126,7 +126,8 @@ def step_cost(model: str, num_rows: int, dtype: str) -> dict[str, float]:
     matrices = config.n_layer * block + config.vocab_size * config.n_embd
     context = PROMPT + NEW / 2
     cached = 2 * config.n_layer * config.n_embd * context * num_rows
-    read = (matrices + cached) * network.dtype.itemsize
+    width = network.dtype.itemsize
+    read = matrices * (1 if dtype == INT8 else width) + cached * width
     return {"bytes": read, "flops": 2 * (matrices * num_rows + cached)}
 
 
@@ -152,7 +153,7 @@ def _engine(network: GPT2, num_rows: int) -> Engine:
 
 
 def _compare(model: str, num_rows: int, dtype: str, repeats: int) -> list[Row]:
-    folder, kind = folder_of(model), DTYPES[dtype]
+    folder, kind = folder_of(model), DTYPES.get(dtype, torch.bfloat16)  # rivals' type
     rng = np.random.default_rng(0)
     vocabulary = weights.load(folder, "cpu", dtype).config.vocab_size
     prompts = rng.integers(1, vocabulary - 1, (num_rows, PROMPT))
@@ -170,13 +171,13 @@ def _compare(model: str, num_rows: int, dtype: str, repeats: int) -> list[Row]:
         runs["single environments"] = single_environments(model, num_rows, dtype)
         runs["re-encoding, no cache"] = rivals.re_encode(folder, prompts, NEW, kind)
     timings = timing.take_turns({n: run for n, run in runs.items() if run}, repeats)
-    limit = _limit(model, num_rows, dtype, kind)
+    limit = _limit(model, num_rows, dtype)
     return [_row(name, num_rows, dtype, timings, limit) for name in runs]
 
 
-def _limit(model: str, num_rows: int, dtype: str, kind: torch.dtype) -> Row:
+def _limit(model: str, num_rows: int, dtype: str) -> Row:
     """Tokens per second that memory or arithmetic would allow."""
-    cost, rates = step_cost(model, num_rows, dtype), timing.roofline(kind, num_rows)
+    cost, rates = step_cost(model, num_rows, dtype), timing.roofline(dtype, num_rows)
     times = {
         "memory": cost["bytes"] / rates["bytes_per_s"],
         "arithmetic": cost["flops"] / rates["flops_per_s"],

@@ -8,6 +8,7 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lm_envs.model import native
+from lm_envs.model import native, weights
+from lm_envs.model.eager import Eager
+from lm_envs.model.linear import Int8Linear, Linear
 
 NOISY = 0.25
 """A spread (interquartile range over median) above this makes a comparison worthless."""
@@ -71,30 +74,36 @@ def ratio(ours: Timing, theirs: Timing) -> float | None:
     return None if ours.is_noisy or theirs.is_noisy else theirs.median / ours.median
 
 
-def roofline(dtype: torch.dtype, rows: int) -> dict[str, float]:
+def roofline(dtype: str, rows: int) -> dict[str, float]:
     """Memory bandwidth, bytes/s, and rate of skinny matrix products, FLOP/s, on this machine now.
 
-    The product is (rows, 768) by (768, 3072), with weights laid out as the engine has them.
+    The product is (rows, 768) by (768, 3072), with weights laid out as the engine has them; in int8
+    that of the codes alone.
     """
-    from lm_envs.model.linear import Linear
-
     source = torch.ones(2**27)  # 512 MiB, larger than any cache
-    weight = torch.randn(3072, 768).to(dtype)
-    linear = Linear(weight, None)
-    x = torch.randn(rows, 768).to(dtype)
-    timings = take_turns(
-        {
-            "read": source.sum,
-            "product": lambda: [linear(x) for _ in range(50)],
-            "plain": lambda: [F.linear(x, weight) for _ in range(50)],
-        },
-        repeats=5,
-    )
+    products = {name: partial(_times, 50, run) for name, run in _products(dtype, rows).items()}
+    timings = take_turns({"read": source.sum, **products}, repeats=5)
     flops = 2 * rows * 768 * 3072 * 50
     return {
         "bytes_per_s": source.numel() * 4 / timings["read"].median,
-        "flops_per_s": flops / min(timings["product"].median, timings["plain"].median),
+        "flops_per_s": flops / min(timings[name].median for name in products),
     }
+
+
+def _products(dtype: str, rows: int) -> dict[str, Callable[[], object]]:
+    kind = weights.DTYPES.get(dtype, torch.bfloat16)
+    weight, x = torch.randn(3072, 768).to(kind), torch.randn(rows, 768).to(kind)
+    if dtype == weights.INT8:
+        kernels = Eager()
+        layer, codes = Int8Linear(weight, None, kernels), kernels.quantise(x)[0]
+        return {"codes": lambda: layer.sums(codes)}
+    linear = Linear(weight, None)
+    return {"packed": lambda: linear(x), "plain": lambda: F.linear(x, weight)}
+
+
+def _times(count: int, run: Callable[[], object]) -> None:
+    for _ in range(count):
+        run()
 
 
 def machine() -> dict[str, Any]:

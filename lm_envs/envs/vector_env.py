@@ -43,7 +43,8 @@ class LanguageVectorEnv(VectorEnv):
         task: Name in `lm_envs.tasks.TASKS`.
         model: "embedded", a folder, or a hub name such as "gpt2".
         device: "auto", "cpu", "cuda", …
-        dtype: "auto" (bfloat16 on CUDA, float32 on CPU), "float32" or "bfloat16".
+        dtype: "auto" (bfloat16 on CUDA, float32 on CPU), "float32", "bfloat16", or "int8" (faster
+            on CPUs with VNNI instructions, rounded more; see `lm_envs.model.weights.load`).
         actions: "top_k", "vocabulary", "embedding" (`lm_envs.envs.actions`); "choices", one of the
             lines that the task offers; "read_write" (`lm_envs.envs.interpreter`); or with options,
             such as {"kind": "top_k", "k": 16}, or {"kind": "choices", "scores": False} to show no

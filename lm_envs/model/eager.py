@@ -62,6 +62,28 @@ class Eager:
             vectors -= centre
         return (vectors * hidden[:, None]).sum(-1)
 
+    def quantise(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """As `Kernels` says."""
+        values = x.float()
+        scales = values.abs().amax(-1).clamp(min=1e-30) / 127.0
+        codes = (values / scales[:, None] + 128.5).nan_to_num(0.0).to(torch.uint8)
+        return codes, scales
+
+    def rescale(
+        self,
+        sums: torch.Tensor,
+        scales: torch.Tensor,
+        bias: torch.Tensor | None,
+        *,
+        gelu: bool,
+        dtype: torch.dtype,
+    ) -> torch.Tensor:
+        """As `Kernels` says."""
+        values = sums * scales[:, None]
+        if bias is not None:
+            values += bias
+        return (F.gelu(values, approximate="tanh") if gelu else values).to(dtype)
+
     def best(
         self,
         logits: torch.Tensor,

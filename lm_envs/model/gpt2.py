@@ -7,7 +7,7 @@ rows, caches, text or files.
 Source: Radford et al. 2019, https://github.com/openai/gpt-2/blob/master/src/model.py
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,7 +15,10 @@ import torch
 
 from lm_envs.model.eager import Attend
 from lm_envs.model.kernels import kernels_for
-from lm_envs.model.linear import Linear
+from lm_envs.model.linear import Int8Linear, Linear
+
+Product = Callable[[torch.Tensor], torch.Tensor]
+"""A linear layer: (M, inputs) -> (M, outputs)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +47,18 @@ class Block:
     """One layer: attention and a two-layer perceptron, each normed before and added after."""
 
     attention_norm: Norm
-    qkv: Linear
-    attention_out: Linear
+    qkv: Product
+    attention_out: Product
     mlp_norm: Norm
-    up: Linear
-    down: Linear
+    up: Product
+    down: Product
 
 
 class GPT2:
     """The network: flat token ids in, final hidden states out.
 
-    The residual stream and the norms are float32; `dtype` is the type of the linears.
+    The residual stream and the norms are float32; `dtype` is the type of the linears, whose factors
+    may be rounded to 8 bits before they are multiplied.
 
     Attributes:
         config: Shape of the network.
@@ -65,10 +69,16 @@ class GPT2:
     """
 
     def __init__(
-        self, config: GPT2Config, weights: Mapping[str, torch.Tensor], dtype: torch.dtype
+        self,
+        config: GPT2Config,
+        weights: Mapping[str, torch.Tensor],
+        dtype: torch.dtype,
+        *,
+        int8: bool = False,
     ) -> None:
         self.config = config
         self.dtype = dtype
+        self._int8 = int8
         self.word_embeddings = weights["wte.weight"].to(dtype).contiguous()
         self.device = self.word_embeddings.device
         self.final_norm = self._norm(weights, "ln_f")
@@ -111,8 +121,17 @@ class GPT2:
         gain, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
         return Norm(gain.float(), bias.float(), self.config.layer_norm_epsilon)
 
+    def linear(
+        self, weight: torch.Tensor, bias: torch.Tensor | None, *, gelu: bool = False
+    ) -> Product:
+        """A layer of weights (outputs, inputs) in this network's type."""
+        if self._int8:
+            return Int8Linear(weight.to(self.dtype), bias, self.kernels, gelu=gelu)
+        bias = None if bias is None else bias.to(self.dtype)
+        return Linear(weight.to(self.dtype), bias, gelu=gelu)
+
     def _linear(
         self, weights: Mapping[str, torch.Tensor], name: str, *, gelu: bool = False
-    ) -> Linear:
+    ) -> Product:
         weight = weights[f"{name}.weight"].t()  # GPT-2 keeps (inputs, outputs)
-        return Linear(weight.to(self.dtype), weights[f"{name}.bias"].to(self.dtype), gelu=gelu)
+        return self.linear(weight, weights[f"{name}.bias"], gelu=gelu)

@@ -6,16 +6,15 @@ Owns the (N, V) logits, which never leave the device. Knows nothing of rows' his
 import torch
 
 from lm_envs.model.gpt2 import GPT2
-from lm_envs.model.linear import Linear
 from lm_envs.model.logits import NextWords
 
 
 class WordHead:
     """Log-probabilities of next words, read as a few candidates or one chosen word.
 
-    bfloat16 logits would make near-equal words tie (their steps are 0.25 wide at 50). Two things
-    prevent it: the mean word embedding is subtracted, which moves all logits of a row alike and
-    so no probability; and the few words that are read are computed again in float32.
+    Rounded logits would make near-equal words tie (bfloat16's steps are 0.25 wide at 50). Two
+    things prevent it: the mean word embedding is subtracted, which moves all logits of a row alike
+    and so no probability; and the few words that are read are computed again in float32.
 
     Args:
         model: Whose word embeddings are the output weights.
@@ -30,8 +29,8 @@ class WordHead:
         if model.dtype != torch.float32:
             values = self._embeddings.float()
             self._centre = values.mean(0)  # (D,)
-            centred = values.sub_(self._centre).to(model.dtype)
-        self._linear = Linear(centred, None)
+            centred = values.sub_(self._centre)
+        self._linear = model.linear(centred, None)
 
     def best(self, hidden: torch.Tensor) -> NextWords:
         """The K best next words of (N, D) float32 hidden states, ties by id."""

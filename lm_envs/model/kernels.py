@@ -62,6 +62,28 @@ class Kernels(Protocol):
         """
         ...
 
+    def quantise(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Codes (M, D) uint8 of `x` (M, D) in T, 128 for 0, and the rows' scales (M,) float32.
+
+        A code less 128, times its row's scale, is what it stands for.
+        """
+        ...
+
+    def rescale(
+        self,
+        sums: torch.Tensor,
+        scales: torch.Tensor,
+        bias: torch.Tensor | None,
+        *,
+        gelu: bool,
+        dtype: torch.dtype,
+    ) -> torch.Tensor:
+        """`sums` (M, D) float32 times their row's scale (M,), and a bias (D,) float32; in T.
+
+        Optionally followed by GELU (tanh form). T is `dtype`.
+        """
+        ...
+
     def best(
         self,
         logits: torch.Tensor,

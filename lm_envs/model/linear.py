@@ -5,8 +5,13 @@ a row's result does not depend on how many other rows are computed with it: the 
 single environment see the same numbers, bit for bit.
 """
 
+from typing import Protocol
+
 import torch
 import torch.nn.functional as F
+
+CODE_OF_ZERO = 128
+"""What stands for 0 among codes of 8 bits."""
 
 
 class Linear:
@@ -41,6 +46,68 @@ class Linear:
 
     def _packed(self, x: torch.Tensor) -> torch.Tensor:
         return torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, *self._attribute)
+
+
+class Quantiser(Protocol):
+    """Turns rows into codes of 8 bits and sums of their products back; see `Kernels`."""
+
+    def quantise(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Codes (M, inputs) uint8, and the rows' scales (M,) float32."""
+        ...
+
+    def rescale(
+        self,
+        sums: torch.Tensor,
+        scales: torch.Tensor,
+        bias: torch.Tensor | None,
+        *,
+        gelu: bool,
+        dtype: torch.dtype,
+    ) -> torch.Tensor:
+        """(M, outputs)."""
+        ...
+
+
+class Int8Linear:
+    """A `Linear` whose factors are rounded to 8 bits: one scale an output, one a row.
+
+    Sums of products of codes are exact, so that rows do not depend on each other either.
+
+    Args:
+        weight: (outputs, inputs), on the CPU.
+        bias: (outputs,), or None.
+        quantiser: Rounds the rows.
+        gelu: Apply GPT-2's GELU to the result.
+    """
+
+    def __init__(
+        self,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        quantiser: Quantiser,
+        *,
+        gelu: bool = False,
+    ) -> None:
+        values = weight.float()
+        self._scales = values.abs().amax(1).clamp(min=1e-30) / 127.0
+        codes = (values / self._scales[:, None]).round().to(torch.int8).contiguous()
+        self._weight = torch.ops.onednn.qlinear_prepack(codes, None)
+        self._zeros = torch.zeros(len(codes), dtype=torch.int64)
+        self._bias = None if bias is None else bias.float().contiguous()
+        self._quantiser, self._gelu, self._dtype = quantiser, gelu, weight.dtype
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """(M, inputs) -> (M, outputs)."""
+        codes, scales = self._quantiser.quantise(x)
+        sums = self.sums(codes)
+        return self._quantiser.rescale(sums, scales, self._bias, gelu=self._gelu, dtype=self._dtype)
+
+    def sums(self, codes: torch.Tensor) -> torch.Tensor:
+        """(M, outputs) float32 products of codes (M, inputs) uint8, times the outputs' scales."""
+        as_they_are = (1.0, 0, torch.float32, "none", [], "")
+        return torch.ops.onednn.qlinear_pointwise(
+            codes, 1.0, CODE_OF_ZERO, self._weight, self._scales, self._zeros, None, *as_they_are
+        )
 
 
 def _can_pack(weight: torch.Tensor) -> bool:

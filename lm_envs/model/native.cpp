@@ -24,6 +24,7 @@ typedef float Floats __attribute__((vector_size(4 * LANES)));
 typedef int32_t Ints __attribute__((vector_size(4 * LANES)));
 typedef uint32_t Bits __attribute__((vector_size(4 * LANES)));
 typedef uint16_t Halves __attribute__((vector_size(2 * LANES)));
+typedef uint8_t Bytes __attribute__((vector_size(LANES)));
 
 struct BFloat16 {
   uint16_t bits;
@@ -149,6 +150,61 @@ void add_norm(float* x, const In* y, const float* gain, const float* bias, float
       const Floats normed = (load(stream + i) - mean) * scale;
       store(out + row * width + i, normed * load(gain + i) + load(bias + i));
     }
+  }
+}
+
+constexpr float MOST = 127.0f;  // largest magnitude of a code
+constexpr float ZERO = 128.0f;  // code of 0
+
+// Codes of 8 bits for each row, by the row's largest magnitude.
+template <typename T>
+void quantise(const T* x, uint8_t* codes, float* scales, int64_t rows, int64_t width,
+              int threads) {
+#pragma omp parallel for num_threads(threads) if (rows > 1) schedule(static)
+  for (int64_t row = 0; row < rows; ++row) {
+    Floats highest = all(1e-30f), broken = all(0.0f);
+    for (int64_t i = 0; i < width; i += LANES) {
+      const Floats value = load(x + row * width + i);
+      highest = larger(highest, value < 0.0f ? -value : value);
+      broken += value * 0.0f;  // no number for what is none or infinite
+    }
+    const float most = largest(highest), inverse = MOST / most;
+    scales[row] = most / MOST + sum(broken);
+    for (int64_t i = 0; i < width; i += LANES) {
+      const Floats shifted = load(x + row * width + i) * inverse + (ZERO + 0.5f);
+      const Bytes rounded = __builtin_convertvector(__builtin_convertvector(shifted, Ints), Bytes);
+      std::memcpy(codes + row * width + i, &rounded, sizeof rounded);
+    }
+  }
+}
+
+// GPT-2's GELU: x sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3).
+inline Floats gelu(Floats x) {
+  const Floats twice = 1.5957691216f * (x + 0.044715f * x * x * x);
+  const Floats e = exponential(twice < 0.0f ? twice : -twice);
+  return x * (twice < 0.0f ? e : all(1.0f)) / (1.0f + e);
+}
+
+// Sums of products of codes, times the scale of their row, and a bias.
+template <typename T>
+void rescale(const float* sums, const float* scales, const float* bias, int has_gelu, T* out,
+             int64_t rows, int64_t width, int threads) {
+#pragma omp parallel for num_threads(threads) if (rows > 1) schedule(static)
+  for (int64_t row = 0; row < rows; ++row) {
+    const float* from = sums + row * width;
+    T* to = out + row * width;
+    int64_t i = 0;
+    for (; i + LANES <= width; i += LANES) {
+      Floats value = load(from + i) * scales[row];
+      if (bias != nullptr) value += load(bias + i);
+      store(to + i, has_gelu ? gelu(value) : value);
+    }
+    if (i == width) continue;
+    float last[LANES] = {};  // the vocabulary may not be whole
+    std::copy(from + i, from + width, last);
+    T rounded[LANES];
+    store(rounded, load(last) * scales[row]);
+    std::copy(rounded, rounded + (width - i), to + i);
   }
 }
 
@@ -386,6 +442,14 @@ void best(const T* logits, const float* hidden, const T* embeddings, const float
                   int64_t num_words, int64_t count, int threads) {                                 \
     return read(hidden, embeddings, centre, words, logits, rows, width, num_words, count,          \
                 threads);                                                                          \
+  }                                                                                                \
+  void quantise_##NAME(const T* x, uint8_t* codes, float* scales, int64_t rows, int64_t width,     \
+                       int threads) {                                                              \
+    quantise(x, codes, scales, rows, width, threads);                                              \
+  }                                                                                                \
+  void rescale_##NAME(const float* sums, const float* scales, const float* bias, int has_gelu,     \
+                      T* out, int64_t rows, int64_t width, int threads) {                          \
+    rescale(sums, scales, bias, has_gelu, out, rows, width, threads);                              \
   }                                                                                                \
   void best_##NAME(const T* logits, const float* hidden, const T* embeddings, const float* centre, \
                    int is_exact, int64_t always, int64_t* candidates, float* logprobs,             \

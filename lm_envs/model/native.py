@@ -35,6 +35,8 @@ _PARAMETERS = {
     "add_norm_to_float": "ppppfpnni",
     "attend": "pppnppppnnnni",
     "read": "pppppnnnni",
+    "quantise": "pppnni",
+    "rescale": "pppipnni",
     "best": "ppppinpppnnnni",
 }
 """Types of each function's arguments: pointer, size (64 bits), int, float."""
@@ -62,6 +64,7 @@ class Native:
         self._add_norm = {dtype: functions["add_norm"]}
         self._add_norm.setdefault(torch.float32, functions["add_norm_to_float"])
         self._read, self._best = functions["read"], functions["best"]
+        self._quantise, self._rescale = functions["quantise"], functions["rescale"]
 
     def embed(
         self,
@@ -113,6 +116,29 @@ class Native:
         sizes = (*hidden.shape, len(embeddings), words.shape[1])
         _require_none(self._read(*pointers, *sizes, torch.get_num_threads()))
         return logits
+
+    def quantise(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """As `Kernels` says."""
+        x = x.contiguous()
+        codes, scales = torch.empty_like(x, dtype=torch.uint8), torch.empty(len(x))
+        self._quantise(*_pointers(x, codes, scales), *x.shape, torch.get_num_threads())
+        return codes, scales
+
+    def rescale(
+        self,
+        sums: torch.Tensor,
+        scales: torch.Tensor,
+        bias: torch.Tensor | None,
+        *,
+        gelu: bool,
+        dtype: torch.dtype,
+    ) -> torch.Tensor:
+        """As `Kernels` says."""
+        out = torch.empty_like(sums, dtype=dtype)
+        pointers = _pointers(sums, scales, bias)
+        threads = torch.get_num_threads()
+        self._rescale(*pointers, gelu, out.data_ptr(), *sums.shape, threads)
+        return out
 
     def best(
         self,

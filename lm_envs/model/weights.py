@@ -15,11 +15,13 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from lm_envs.checks import check_count
+from lm_envs.checks import check_choice, check_count
 from lm_envs.model.gpt2 import GPT2, GPT2Config
 
 EMBEDDED = "embedded"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+INT8 = "int8"
+"""bfloat16, but that the factors of the linears' products are rounded to 8 bits; CPU only."""
 SHARED_MODELS = 4
 """How many models a process keeps for environments to share."""
 
@@ -55,7 +57,7 @@ def load(folder: Path, device: str = "auto", dtype: str = "auto") -> GPT2:
     Args:
         folder: Holds `config.json` and `model.safetensors`, as `save_pretrained` writes them.
         device: "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1", …
-        dtype: "auto" (bfloat16 on CUDA, float32 on CPU), "float32" or "bfloat16".
+        dtype: "auto" (bfloat16 on CUDA, float32 on CPU), "float32", "bfloat16" or "int8".
 
     Raises:
         ValueError: If the folder holds no finite GPT-2 in safetensors, or the device or dtype is
@@ -76,7 +78,7 @@ def load(folder: Path, device: str = "auto", dtype: str = "auto") -> GPT2:
 
 
 @lru_cache(maxsize=SHARED_MODELS)
-def _load(folder: Path, device: str, dtype: torch.dtype, stamp: tuple[int, int]) -> GPT2:
+def _load(folder: Path, device: str, dtype: str, stamp: tuple[int, int]) -> GPT2:
     config = _config(folder / "config.json")
     try:
         tensors = load_file(folder / "model.safetensors", device=device)
@@ -84,7 +86,7 @@ def _load(folder: Path, device: str, dtype: torch.dtype, stamp: tuple[int, int])
         raise ValueError(f"Got an unreadable {folder / 'model.safetensors'}: {error}.") from None
     tensors = {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
     _check(tensors, config, folder)
-    return GPT2(config, tensors, dtype)
+    return GPT2(config, tensors, DTYPES.get(dtype, torch.bfloat16), int8=dtype == INT8)
 
 
 def _config(path: Path) -> GPT2Config:
@@ -165,12 +167,15 @@ def _device(device: str) -> str:
     return device
 
 
-def _dtype(dtype: str, device: str) -> torch.dtype:
+def _dtype(dtype: str, device: str) -> str:
     if dtype == "auto":
-        return torch.bfloat16 if device.startswith("cuda") else torch.float32
-    if dtype not in DTYPES:
-        raise ValueError(f"Got dtype={dtype!r}; allowed: 'auto', {sorted(DTYPES)}.")
-    return DTYPES[dtype]
+        return "bfloat16" if device.startswith("cuda") else "float32"
+    check_choice("dtype", dtype, ("auto", *DTYPES, INT8))
+    if dtype == INT8 and not (device == "cpu" and torch.cpu._is_vnni_supported()):
+        raise ValueError(
+            f"Got dtype='int8' on {device}; it needs a CPU with VNNI instructions. Use 'bfloat16'."
+        )
+    return dtype
 
 
 def _download(model: str) -> Path:

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from benchmarks import __main__ as cli
 from benchmarks import finetune, throughput
 from lm_envs.model import weights
+from tests.model.test_engine import needs_int8
 
 
 @pytest.fixture
@@ -23,17 +24,17 @@ def run(tmp_path):
 def test_an_unknown_subject_is_refused_with_the_list(run):
     result = run("speed")
     assert result.exit_code == 2
-    allowed = "throughput, scaling, startup, interfaces, finetune"
+    allowed = "throughput, scaling, startup, interfaces, finetune, precision"
     assert f"Got subject 'speed'; allowed: {allowed}." in result.output
 
 
 def test_an_unknown_dtype_is_refused(run):
     result = run("throughput", "--model", "embedded", "--dtype", "float16")
     assert result.exit_code == 2
-    assert "Got dtype='float16'; allowed: 'float32', 'bfloat16'." in result.output
+    assert "Got dtype='float16'; allowed: 'float32', 'bfloat16', 'int8'." in result.output
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", pytest.param("int8", marks=needs_int8)])
 def test_the_slots_are_counted_as_they_are_kept(dtype):
     """Regression: slots of another type than the linears' were counted in theirs."""
     engine = throughput._engine(weights.load(weights.locate("embedded"), "cpu", dtype), 1)
@@ -51,6 +52,15 @@ def test_a_result_is_a_table_and_one_json_line(run, tmp_path):
         "single environments",
     }
     assert json.loads(next(tmp_path.rglob("*.json")).read_text()) == document
+
+
+@needs_int8
+def test_rounding_to_8_bits_costs_little_on_held_out_passages(run):
+    result = run("precision", "--model", "embedded", "--dtype", "int8")
+    exact, rounded = json.loads(result.stdout.splitlines()[-1])["rows"]
+    assert (exact["dtype"], exact["same_best_word"], exact["logprob_error"]) == ("float32", 1.0, 0)
+    assert rounded["perplexity"] < 1.01 * exact["perplexity"]
+    assert rounded["same_best_word"] > 0.97
 
 
 def test_every_interface_is_measured(run):

@@ -6,6 +6,9 @@ from lm_envs.model import weights
 from lm_envs.model.engine import Engine
 
 VOCABULARY = 700
+needs_int8 = pytest.mark.skipif(
+    not torch.cpu._is_vnni_supported(), reason="int8 needs a CPU with VNNI instructions"
+)
 CAPACITY = 128
 
 
@@ -76,7 +79,7 @@ def test_bfloat16_agrees_on_the_best_word_of_the_embedded_model():
     assert np.mean(agreed) >= 0.99
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", pytest.param("int8", marks=needs_int8)])
 @pytest.mark.parametrize("num_rows", [2, 7, 32])
 def test_a_row_does_not_depend_on_how_many_rows_there_are(checkpoint, num_rows, dtype):
     model = weights.load(checkpoint, "cpu", dtype)

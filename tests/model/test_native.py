@@ -110,6 +110,32 @@ def test_best_words_are_found_by_rounded_logits_and_ordered_by_exact_ones(dtype,
 
 
 @needs_compiler
+@both_types
+def test_codes_are_those_of_pytorch(dtype):
+    x = draw(ROWS, WIDTH, dtype=dtype)
+    x[1] = 0.0
+    (our_codes, our_scales), (codes, scales) = (kernels.quantise(x) for kernels in both(dtype))
+    agree(our_scales, scales, torch.float32)
+    assert (our_codes.int() - codes.int()).abs().max() <= 1  # halves may round either way
+    assert (our_codes != codes).float().mean() < 0.01
+    assert (our_codes[1] == 128).all()
+
+
+@needs_compiler
+@both_types
+@pytest.mark.parametrize("gelu", [False, True])
+@pytest.mark.parametrize("width", [96, 700])
+def test_rescaled_sums_are_those_of_pytorch(dtype, gelu, width):
+    sums, scales = 100 * draw(ROWS, width), draw(ROWS, seed=1).abs() / 20
+    bias = draw(width, seed=2) if width == 96 else None
+    ours, theirs = (
+        kernels.rescale(sums, scales, bias, gelu=gelu and width == 96, dtype=dtype)
+        for kernels in both(dtype)
+    )
+    agree(ours, theirs, dtype)
+
+
+@needs_compiler
 def test_equal_words_come_by_their_id():
     logits = torch.zeros(1, 50_257)
     logits[0, [40_000, 7, 300]] = 1.0

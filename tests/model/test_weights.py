@@ -122,3 +122,9 @@ def test_a_truncated_file_is_refused(folder):
 def test_an_unknown_device_or_dtype_is_refused(checkpoint, options, message):
     with pytest.raises(ValueError, match=message):
         weights.load(checkpoint, **options)
+
+
+def test_int8_is_refused_where_the_processor_cannot(checkpoint, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: False)
+    with pytest.raises(ValueError, match="dtype='int8' on cpu; it needs a CPU with VNNI"):
+        weights.load(checkpoint, "cpu", "int8")
