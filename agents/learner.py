@@ -11,6 +11,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.utils import LinearSchedule
 
 import lm_envs
+from agents.candidate_policy import CandidatePolicy
 from agents.config import UserError
 from agents.train_config import ALGORITHMS, TrainConfig
 from lm_envs.checks import did_you_mean
@@ -20,6 +21,9 @@ from lm_envs.sb3 import LanguageVecEnv, make_language_vec_env
 gym.register_envs(lm_envs)
 
 LINEAR = "lin_"
+POLICIES = {"CandidatePolicy": CandidatePolicy}
+"""Policies of ours by name, beside those of Stable-Baselines3."""
+
 ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "gelu": torch.nn.GELU}
 
 
@@ -78,6 +82,7 @@ def make_algorithm(config: TrainConfig, env: LanguageVecEnv, log: str | None) ->
         kwargs["policy_kwargs"] = _policy_kwargs(kwargs["policy_kwargs"])
     algorithm = ALGORITHMS[config.algorithm.name]
     policy = config.algorithm.policy or algorithm.policy
+    policy = POLICIES.get(policy, policy)
     settings: dict[str, Any] = {"seed": config.seed, "tensorboard_log": log, "device": "cpu"}
     try:
         return algorithm.kind(policy, env, **(settings | kwargs))

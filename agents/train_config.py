@@ -86,7 +86,7 @@ class AlgorithmConfig(Config):
 
     Attributes:
         name: One of `ALGORITHMS`.
-        policy: None for the algorithm's usual one.
+        policy: None for the algorithm's usual one; "CandidatePolicy" is of `agents.learner`.
         kwargs: Of its constructor.
     """
 

@@ -19,9 +19,11 @@ import lm_envs
 gym.register_envs(lm_envs)
 IDS = [name for name in gym.registry if name.startswith("lm_envs/")]
 CHOICES = [name for name in IDS if "NextWord" not in name]
-KINDS = list(
-    itertools.product(("top_k", "vocabulary", "embedding"), ("hidden", "embeddings", "tokens"))
-)
+KINDS = [
+    *itertools.product(("top_k", "vocabulary", "embedding"), ("hidden", "embeddings", "tokens")),
+    ("top_k", "candidates"),
+    ("embedding", "candidates"),
+]
 
 
 @pytest.mark.parametrize("env_id", IDS)
@@ -69,7 +71,7 @@ def test_episode_statistics_of_gymnasium_wrap_the_batch(env_id):
 
 @pytest.mark.parametrize("env_id", CHOICES)
 @pytest.mark.parametrize("check", [gymnasium_check, sb3_check])
-@pytest.mark.parametrize("observation", ["hidden", "tokens"])
+@pytest.mark.parametrize("observation", ["hidden", "candidates", "tokens"])
 def test_checkers_find_nothing_where_lines_are_chosen(env_id, check, observation):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

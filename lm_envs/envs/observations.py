@@ -10,7 +10,13 @@ import gymnasium as gym
 import numpy as np
 
 from lm_envs.checks import check_count
-from lm_envs.envs.actions import EmbeddingActions, TopKActions, WordActions, read_spec
+from lm_envs.envs.actions import (
+    EmbeddingActions,
+    TopKActions,
+    VocabularyActions,
+    WordActions,
+    read_spec,
+)
 from lm_envs.envs.episodes import Episodes
 from lm_envs.envs.features import (
     BudgetLeft,
@@ -103,6 +109,7 @@ Observation = VectorObservation | TokensObservation | ReducedVector
 KINDS: dict[str, tuple[str, ...]] = {
     "hidden": ("reducer",),
     "embeddings": ("last", "reducer"),
+    "candidates": ("reducer",),
     "tokens": (),
 }
 """Every kind of observation, and its options."""
@@ -130,15 +137,21 @@ def make_observation(
         shows_scores: Show the model's score of each line, where lines are chosen.
 
     Raises:
-        ValueError: If the kind or an option is unknown, or a reducer was fitted on something else.
+        ValueError: If the kind or an option is unknown, the actions have no candidates to show, or
+            a reducer was fitted on something else.
     """
     kind, options = read_spec("observation", spec, KINDS)
     if kind == "tokens":
         return TokensObservation(model.config.vocab_size, task.context_tokens)
+    if kind == "candidates" and isinstance(acts, VocabularyActions):
+        raise ValueError(
+            "Got observation 'candidates' for 'vocabulary' actions, which have none; allowed: "
+            "'hidden', 'embeddings', 'tokens'."
+        )
     features: list[Feature] = []
     if kind == "hidden":
         features.append(Hidden(model))
-    else:
+    elif kind == "embeddings":
         last = options.get("last", DEFAULT_LAST)
         check_count("last", last)
         vectors = TextVectors(model)

@@ -49,9 +49,10 @@ class LanguageVectorEnv(VectorEnv):
             lines that the task offers; "read_write" (`lm_envs.envs.interpreter`); or with options,
             such as {"kind": "top_k", "k": 16}, or {"kind": "choices", "scores": False} to show no
             scores of the lines, which is faster.
-        observation: "hidden", "embeddings" or "tokens" (`lm_envs.envs.observations`); or with
-            options, such as {"kind": "embeddings", "last": 4}, or {"kind": "hidden", "reducer":
-            "states.safetensors"} as `agents.fit_reducer` writes it.
+        observation: "hidden", "embeddings", "candidates" or "tokens"
+            (`lm_envs.envs.observations`); or with options, such as {"kind": "embeddings", "last":
+            4}, or {"kind": "hidden", "reducer": "states.safetensors"} as `agents.fit_reducer`
+            writes it.
         dense: Pay each step how far it raised the value of the text; otherwise pay the whole value
             when the episode ends. The sum over an episode is the same.
         max_steps: Truncate after this many steps; None leaves it to the task. Gymnasium's own

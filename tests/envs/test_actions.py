@@ -97,6 +97,7 @@ def test_an_action_outside_its_space_is_refused_and_changes_nothing(
         ({"actions": {"kind": "embedding", "dim": 97}}, "up to the embedding size, 96"),
         ({"actions": {"kind": "vocabulary", "top_p": 0}}, "over 0, up to 1"),
         ({"actions": {"kind": "vocabulary", "top_q": 1}}, "Did you mean 'top_"),
+        ({"actions": "vocabulary", "observation": "candidates"}, "which have none; allowed: 'hid"),
         ({"actions": "choices"}, "'next_word' offers no lines"),
         ({"observation": {"kind": "embeddings", "last": 0}}, "last=0; allowed: a whole number"),
     ],

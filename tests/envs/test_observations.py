@@ -1,5 +1,7 @@
 """What each observation shows of the text."""
 
+import itertools
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -59,8 +61,23 @@ def test_zeros_stand_before_a_short_text(checkpoint, model):
     assert observations[0, 4 * size : 5 * size].any()
 
 
-@pytest.mark.parametrize("observation", ["hidden", "embeddings", "tokens"])
-@pytest.mark.parametrize("actions", ["top_k", "vocabulary", "embedding"])
+@pytest.mark.parametrize("actions", ["top_k", "embedding"])
+def test_candidates_are_what_stands_beside_the_hidden_state(checkpoint, model, actions):
+    env = make(checkpoint, actions=actions, observation="candidates")
+    whole = make(checkpoint, actions=actions)
+    seen, beside = env.reset(seed=0)[0], whole.reset(seed=0)[0][:, model.config.n_embd :]
+    assert (seen == beside).all()
+    assert env.single_observation_space.shape == (seen.shape[1],)
+
+
+COMBINATIONS = [
+    *itertools.product(("top_k", "vocabulary", "embedding"), ("hidden", "embeddings", "tokens")),
+    ("top_k", "candidates"),
+    ("embedding", "candidates"),
+]
+
+
+@pytest.mark.parametrize(("actions", "observation"), COMBINATIONS)
 def test_every_observation_lies_in_its_space(checkpoint, actions, observation):
     env = make(checkpoint, actions=actions, observation=observation)
     assert env.observation_space.contains(env.reset(seed=0)[0])

@@ -1,0 +1,104 @@
+"""The language model's log-probabilities, and what a network adds to each of them."""
+
+import numpy as np
+import pytest
+import torch
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+from agents.config import UserError
+from agents.learner import make_algorithm, make_training_env
+from tests.agents.runs import CONFIG, changed
+
+K = 4
+WORDS = {"kind": "top_k", "k": K}
+
+
+def config_of(observation="candidates", actions=WORDS, algorithm="PPO", **kwargs):
+    made = {"actions": actions, "observation": observation}
+    env = CONFIG.env.model_copy(update={"kwargs": made})
+    if actions == "choices":
+        env = env.model_copy(update={"id": "lm_envs/Classification-v0"})
+    named = {"name": algorithm, "policy": "CandidatePolicy", "kwargs": kwargs}
+    return changed(env=env, algorithm=CONFIG.algorithm.model_copy(update=named))
+
+
+def agent_of(config):
+    env = make_training_env(config)
+    return make_algorithm(config, env, None), env
+
+
+def logits_of(agent, observations):
+    return agent.policy.get_distribution(torch.from_numpy(observations)).distribution.logits
+
+
+@pytest.mark.parametrize("algorithm", ["PPO", "A2C", "TRPO"])
+@pytest.mark.parametrize("actions", [WORDS, "choices"])
+def test_untrained_it_chooses_as_the_model_does(actions, algorithm):
+    agent, env = agent_of(config_of(actions=actions, algorithm=algorithm))
+    observations = env.reset()
+    logprobs = torch.from_numpy(observations[:, : env.action_space.n])
+    assert torch.allclose(logits_of(agent, observations), logprobs.log_softmax(1), atol=1e-5)
+
+
+def test_candidates_that_change_places_change_logits():
+    agent, env = agent_of(config_of())
+    observations = env.reset()
+    with torch.no_grad():
+        for parameter in agent.policy.mlp_extractor.score.parameters():
+            parameter.normal_()
+    order = np.array([0, 3, 1, 2])  # the likeliest is the one that others are compared with
+    columns = observations[:, :-1].reshape(len(observations), 3, K)[:, :, order]
+    moved = np.concatenate([columns.reshape(len(observations), -1), observations[:, -1:]], 1)
+    expected = logits_of(agent, observations)[:, order]
+    assert torch.allclose(logits_of(agent, moved), expected, atol=1e-5)
+
+
+def test_it_learns_to_take_words_of_the_prompt():
+    class Echoes(DummyVecEnv):
+        """Pays 1 for a candidate that is a word of the prompt: one of the last three."""
+
+        def __init__(self, env):
+            self.num_envs, self.render_mode = env.num_envs, None
+            self.observation_space, self.action_space = env.observation_space, env.action_space
+            self.rng = np.random.default_rng(0)
+
+        def reset(self):
+            self.right = self.rng.integers(1, K, self.num_envs)
+            echoes = np.arange(K) == self.right[:, None]
+            logprobs = np.tile([-0.5, -2.0, -2.5, -3.0], (self.num_envs, 1))
+            rest = np.zeros((self.num_envs, K)), echoes, np.ones((self.num_envs, 1))
+            return np.concatenate([logprobs, *rest], 1, dtype=np.float32)
+
+        def step_async(self, actions):
+            self.actions = actions
+
+        def step_wait(self):
+            rewards = (self.actions == self.right).astype(np.float32)
+            observations = self.reset()
+            infos = [{"terminal_observation": row} for row in observations]
+            return observations, rewards, np.ones(self.num_envs, bool), infos
+
+    config = config_of(n_steps=64, batch_size=64, n_epochs=8, learning_rate=3.0e-3)
+    env = Echoes(make_training_env(config))
+    agent = make_algorithm(config, env, None)
+    agent.learn(4_096)
+    observations = env.reset()
+    assert (agent.predict(observations, deterministic=True)[0] == env.right).all()
+
+
+@pytest.mark.parametrize(
+    ("observation", "actions", "algorithm"),
+    [
+        ("hidden", WORDS, "PPO"),
+        ("candidates", "embedding", "PPO"),
+        ("candidates", {"kind": "choices", "scores": False}, "PPO"),
+        ("candidates", WORDS, "DQN"),
+    ],
+)
+def test_what_it_cannot_judge_is_refused(observation, actions, algorithm):
+    config = config_of(observation, actions, algorithm)
+    if "choices" in str(actions):
+        env = config.env.model_copy(update={"id": "lm_envs/Classification-v0"})
+        config = config.model_copy(update={"env": env})
+    with pytest.raises(UserError, match="CandidatePolicy"):
+        agent_of(config)
