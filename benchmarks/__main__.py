@@ -21,8 +21,10 @@ from benchmarks import (
     report,
     scaling,
     startup,
+    tasks,
     throughput,
     timing,
+    training,
 )
 from lm_envs.checks import check_choice
 from lm_envs.model.weights import DTYPES, INT8
@@ -34,6 +36,8 @@ SUBJECTS = {
     "interfaces": interfaces.run,
     "finetune": finetune.run,
     "precision": precision.run,
+    "tasks": tasks.run,
+    "training": training.run,
 }
 ROWS = {"finetune": [16]}
 """Rows of a subject that are measured unless others are asked for."""
@@ -49,6 +53,7 @@ COLUMNS = {
     "seconds": "{:.2f}",
     "times_the_shortest": "{:.2f}",
     "times_the_default": "{:.2f} x",
+    "times_next_word": "{:.2f} x",
     "speedup": "{:.2f} x",
     "share_of_limit": "{:.0%}",
     "perplexity": "{:.2f}",

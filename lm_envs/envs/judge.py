@@ -3,6 +3,8 @@
 Owns the scores of every row as they were when it was last judged.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from lm_envs.envs.episodes import Episodes
@@ -34,14 +36,22 @@ class Judge:
         self._engine, self._tokenizer = engine, tokenizer
         self.scores = {name: np.zeros(engine.num_rows) for name in task.reward.weights}
 
-    def values(self, rows: np.ndarray) -> np.ndarray:
-        """Values (N,) float64 of all texts, those of `rows` (R,) judged anew."""
-        if CROSS_ENTROPY in self.scores:
+    def values(self, rows: np.ndarray, is_over: np.ndarray) -> np.ndarray:
+        """Values (N,) float64 of all texts, those of `rows` (R,) judged anew.
+
+        Scores that are only reported are asked for where an episode `is_over`, (N,) bool.
+        """
+        self._score(self._reward.paid, rows)
+        self._score(self._reward.reported, rows[is_over[rows]])
+        return self._reward.total(self.scores)
+
+    def _score(self, names: Sequence[str], rows: np.ndarray) -> None:
+        if CROSS_ENTROPY in names:
             for row, value in zip(rows.tolist(), self._target_likelihoods(rows), strict=True):
                 self._episodes.mark(row, {CROSS_ENTROPY: value})
-        for name, values in self._reward.components(self._episodes.drafts, rows).items():
+        found = self._reward.components(self._episodes.drafts, rows, names)
+        for name, values in found.items():
             self.scores[name][rows] = values
-        return self._reward.total(self.scores)
 
     def _target_likelihoods(self, rows: np.ndarray) -> list[float]:
         """How well the model writes the first target of `rows` from their drafts, [0, 1] each.

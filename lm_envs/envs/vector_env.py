@@ -246,7 +246,7 @@ class LanguageVectorEnv(VectorEnv):
         self.writer.restore()
         self.writer.offer(np.arange(self.num_envs))
         self._has_begun = True
-        self._judge.values(np.arange(self.num_envs))
+        self._judge.values(np.arange(self.num_envs), self._over)
         return self._observe()
 
     def _require_begun(self) -> None:
@@ -307,7 +307,7 @@ class LanguageVectorEnv(VectorEnv):
     def _pay(self, rows: np.ndarray, is_over: np.ndarray) -> np.ndarray:
         """Rewards (N,) of `rows`: of every step where they are dense, of the last otherwise."""
         judged = rows if self._dense else rows[is_over[rows]]
-        return self._episodes.pay(judged, self._judge.values(judged))
+        return self._episodes.pay(judged, self._judge.values(judged, is_over))
 
     def _infos(self, rows: np.ndarray) -> dict[str, Any]:
         episodes = self._episodes

@@ -28,6 +28,11 @@ class Reward:
         weights: By name.
         marks: Names of the task's own scores.
 
+    Attributes:
+        weights: As given.
+        paid: Names of the scores with a weight other than 0.
+        reported: Names of the others.
+
     Raises:
         ValueError: If there is no weight, a score is unknown, or a weight is no finite number.
     """
@@ -39,11 +44,16 @@ class Reward:
         for name, weight in weights.items():
             _check(name, weight, allowed)
         self.weights = {name: float(weight) for name, weight in weights.items()}
+        self.paid = [name for name, weight in weights.items() if weight]
+        self.reported = [name for name, weight in weights.items() if not weight]
         self._scores = {name: _score(name, marks) for name in weights}
 
-    def components(self, drafts: Drafts, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """Each score of `rows` (R,), unweighted, (R,) float64."""
-        return {name: score(drafts, rows) for name, score in self._scores.items()}
+    def components(
+        self, drafts: Drafts, rows: np.ndarray, names: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Scores of `rows` (R,), unweighted, (R,) float64; all, or those of these names."""
+        names = list(self._scores) if names is None else names
+        return {name: self._scores[name](drafts, rows) for name in names}
 
     def total(self, components: Mapping[str, np.ndarray]) -> np.ndarray:
         """The weighted sum, (R,) float64."""

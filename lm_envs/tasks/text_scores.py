@@ -6,7 +6,7 @@ scores starts at 0; texts are compared in NFC. Knows nothing of tokens, models o
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import cache, wraps
+from functools import cache, lru_cache, wraps
 from typing import TYPE_CHECKING, NamedTuple
 
 from lm_envs.tasks.words import answer_words, has_cjk, normalised, plain_words
@@ -28,15 +28,23 @@ class TextScore(NamedTuple):
     high: float = 1.0
 
 
+REMEMBERED = 2**14
+"""How many values of each comparison are kept: agents write the same drafts again and again."""
+
+
 def _compares(compare: TextFunction) -> TextFunction:
     """Puts both sides in NFC; 0 where the text or every reference is blank."""
+
+    @lru_cache(REMEMBERED)
+    def value_of(text: str, references: tuple[str, ...]) -> float:
+        hoped = [normalised(reference) for reference in references if reference.strip()]
+        return compare(normalised(text), hoped) if hoped and text.strip() else 0.0
 
     @wraps(compare)
     def score(text: str, references: Sequence[str]) -> float:
         if isinstance(references, str):
             raise ValueError(f"Got references={references!r}; allowed: a list of texts.")
-        hoped = [normalised(reference) for reference in references if reference.strip()]
-        return compare(normalised(text), hoped) if hoped and text.strip() else 0.0
+        return value_of(text, tuple(references))
 
     return score
 

@@ -416,3 +416,24 @@ def test_the_cross_entropy_of_what_is_too_long_for_the_model_reads_its_end():
     short = env._judge._target_likelihoods(np.array([0]))
     env._episodes.texts[0] = "Something else entirely. " + long
     assert env._judge._target_likelihoods(np.array([0])) == short
+
+
+asked: list[str] = []
+
+
+def noted(text, references):
+    asked.append(text)
+    return 0.5
+
+
+def test_a_score_that_is_only_reported_is_asked_for_when_the_episode_is_over():
+    asked.clear()
+    env = make(2, rewards={"fluency": 1.0, f"{__name__}:noted": 0.0})
+    env.reset(seed=0)
+    is_over = np.zeros(2, bool)
+    while not is_over.any():
+        assert asked == []
+        *_, terminated, truncated, infos = env.step(np.zeros(2, np.int64))
+        is_over = terminated | truncated
+    assert asked == [env.transcripts[row].text.strip() for row in np.flatnonzero(is_over)]
+    assert infos["scores"][f"{__name__}:noted"][is_over].tolist() == [0.5] * is_over.sum()
