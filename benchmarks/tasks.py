@@ -10,7 +10,6 @@ from gymnasium.vector import AutoresetMode
 import lm_envs
 from benchmarks import timing
 from benchmarks.models import folder_of
-from lm_envs.envs.vector_env import LanguageVectorEnv
 
 gym.register_envs(lm_envs)
 
@@ -47,21 +46,21 @@ def _side_by_side(model: str, num_rows: int, dtype: str, repeats: int) -> list[d
 
 
 def _episodes(name: str, model: str, num_rows: int, dtype: str) -> Callable[[], None]:
-    """What the model proposes, its 8 likeliest words or lines alike; resets included."""
+    """One of the first 8 actions, whatever they stand for; resets included."""
     env = gym.make_vec(
         name,
         num_envs=num_rows,
         model=str(folder_of(model)),
         dtype=dtype,
         autoreset_mode=AutoresetMode.SAME_STEP,
-    ).unwrapped
-    assert isinstance(env, LanguageVectorEnv)
+    )
+    space = env.unwrapped.single_action_space
+    assert isinstance(space, gym.spaces.Discrete)
     env.reset(seed=0)
-    rng = np.random.default_rng(0)
-    ranks = rng.integers(0, min(8, env.proposals.shape[1]), (STEPS, num_rows))
+    actions = np.random.default_rng(0).integers(0, min(8, int(space.n)), (STEPS, num_rows))
 
     def run() -> None:
-        for chosen in ranks:
-            env.step(env.of_ranks(chosen))
+        for chosen in actions:
+            env.step(chosen)
 
     return run

@@ -5,7 +5,7 @@ from typing import Protocol
 import torch
 import torch.nn.functional as F
 
-from lm_envs.model.cache import Decode, KVSlots
+from lm_envs.model.cache import Decode, Extend, KVSlots
 from lm_envs.model.logits import NextWords, best_words, log_normaliser
 
 
@@ -21,6 +21,8 @@ class Attend(Protocol):
 
 class Eager:
     """One operation of PyTorch after the other."""
+
+    longest_prompt = 0
 
     def embed(
         self,
@@ -48,6 +50,17 @@ class Eager:
     def decode(self, slots: KVSlots, positions: torch.Tensor, live: int) -> Attend:
         """As `Kernels` says."""
         return Decode(slots, positions, live)
+
+    def extend(
+        self,
+        slots: KVSlots,
+        rows: torch.Tensor,
+        starts: torch.Tensor,
+        sizes: torch.Tensor,
+        live: int,
+    ) -> Attend:
+        """As `Kernels` says."""
+        return Extend(slots, rows, starts, sizes, live)
 
     def read(
         self,

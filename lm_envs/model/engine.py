@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from lm_envs.model.cache import Branch, Extend, Fill, KVSlots, round_up
+from lm_envs.model.cache import Branch, Fill, KVSlots, round_up
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.graph import CapturedStep
 from lm_envs.model.head import WordHead
@@ -260,19 +260,14 @@ class Engine:
         self, rows: np.ndarray, starts: np.ndarray, tokens: Sequence[np.ndarray]
     ) -> torch.Tensor:
         """Reads tokens into slots; the hidden states (M, D) that stood before each of them."""
-        sizes = np.array([len(part) for part in tokens])
-        ends, stops = sizes.cumsum(), starts + sizes
+        stops = starts + [len(part) for part in tokens]
         assert (stops <= self.capacity).all(), "a full row cannot grow"
-        positions = np.arange(ends[-1]) + np.repeat(stops - ends, sizes)
-        inputs = (np.concatenate(tokens), positions, rows, starts, sizes, ends)
-        ids, places, slots, firsts, counts, bounds = (
-            torch.as_tensor(array, device=self._model.device) for array in inputs
-        )
-        attend = Extend(self._slots, slots, firsts, counts, round_up(int(stops.max())))
-        hidden = self._model.forward(ids, places, attend)
+        hidden, ends = read_on(self._model, self._slots, rows, starts, tokens)
+        slots = torch.as_tensor(rows, device=hidden.device)
         before = hidden.roll(1, 0)
-        before[bounds - counts] = self._hidden[slots]
-        self._hidden[slots] = hidden[bounds - 1]
+        firsts = torch.cat([ends.new_zeros(1), ends[:-1]])
+        before[firsts] = self._hidden[slots]
+        self._hidden[slots] = hidden[ends - 1]
         self.lengths[rows] = stops
         return before
 
@@ -343,7 +338,9 @@ def read_prompts(
     prompts: Sequence[np.ndarray],
     hidden: torch.Tensor,
 ) -> None:
-    """Fills the slots of `rows` from their prompts, a pass for each padded width.
+    """Fills the slots of `rows` from their prompts.
+
+    Short ones are read all together where the kernels can; others in a pass for each padded width.
 
     Args:
         model: Reads them.
@@ -352,11 +349,49 @@ def read_prompts(
         prompts: R arrays (P,) int64, P >= 1.
         hidden: (N, D) float32; the rows' last hidden states go into it.
     """
-    for part, tokens, lengths in _batches(prompts):
-        chosen = torch.as_tensor(rows[part], device=model.device)
+    sizes = np.array([len(prompt) for prompt in prompts])
+    is_short = sizes <= model.kernels.longest_prompt
+    short, long = np.flatnonzero(is_short), np.flatnonzero(~is_short)
+    few = [prompts[index] for index in short.tolist()]
+    for part in _passes(few):
+        members = rows[short[part]]
+        states, ends = read_on(model, slots, members, np.zeros_like(members), few[part])
+        hidden[torch.as_tensor(members, device=model.device)] = states[ends - 1]
+    for part, tokens, lengths in _batches([prompts[index] for index in long.tolist()]):
+        chosen = torch.as_tensor(rows[long[part]], device=model.device)
         states = _read(model, tokens, Fill(slots, chosen, tokens.shape[1]))
         last = torch.as_tensor(lengths - 1, device=model.device)
         hidden[chosen] = states[torch.arange(len(part)), last]
+
+
+def read_on(
+    model: GPT2,
+    slots: KVSlots,
+    rows: np.ndarray,
+    starts: np.ndarray,
+    tokens: Sequence[np.ndarray],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Lets rows go on from earlier places in them, in one pass.
+
+    Args:
+        model: Reads the tokens.
+        slots: Where their keys and values go.
+        rows: (R,) int64 distinct row numbers.
+        starts: (R,) int64 how many of its tokens each row keeps.
+        tokens: R arrays (T,) int64, T >= 1; M in all.
+
+    Returns:
+        Hidden states (M, D), row after row, and where each row's end (R,): the sum of sizes so far.
+    """
+    sizes = np.array([len(part) for part in tokens])
+    ends, stops = sizes.cumsum(), starts + sizes
+    positions = np.arange(ends[-1]) + np.repeat(stops - ends, sizes)
+    inputs = (np.concatenate(tokens), positions, rows, starts, sizes, ends)
+    ids, places, chosen, firsts, counts, bounds = (
+        torch.as_tensor(array, device=model.device) for array in inputs
+    )
+    attend = model.kernels.extend(slots, chosen, firsts, counts, round_up(int(stops.max())))
+    return model.forward(ids, places, attend), bounds
 
 
 def _read(model: GPT2, tokens: np.ndarray, attend: Fill) -> torch.Tensor:
@@ -381,7 +416,7 @@ def _merge(old: Outputs, new: Outputs, rows: np.ndarray) -> Outputs:
 
 def _passes(sequences: Sequence[np.ndarray]) -> Iterator[slice]:
     """Runs of sequences that fit into one pass when padded alike."""
-    widest = max(len(sequence) for sequence in sequences)
+    widest = max((len(sequence) for sequence in sequences), default=1)
     step = max(1, TOKENS_PER_PASS // widest)
     for start in range(0, len(sequences), step):
         yield slice(start, start + step)

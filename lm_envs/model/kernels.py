@@ -17,7 +17,13 @@ class Kernels(Protocol):
     """The operations of a forward pass that are no matrix products of its weights.
 
     M tokens, N rows, D columns, V words; T is the type of the linears.
+
+    Attributes:
+        longest_prompt: Prompts of up to so many tokens are read faster by `extend`, all together,
+            than padded, by PyTorch's attention.
     """
+
+    longest_prompt: int
 
     def embed(
         self,
@@ -46,6 +52,21 @@ class Kernels(Protocol):
         """Attention of one new token a row, at `positions` (N,) int64, to its slot.
 
         The token's key and value are written first. `live` is more than every position.
+        """
+        ...
+
+    def extend(
+        self,
+        slots: KVSlots,
+        rows: torch.Tensor,
+        starts: torch.Tensor,
+        sizes: torch.Tensor,
+        live: int,
+    ) -> Attend:
+        """Attention of further tokens of R rows to their slots, each up to and with itself.
+
+        Of row `rows[i]` come `sizes[i]` tokens from position `starts[i]` on; flat, row after row.
+        Their keys and values are written first. `live` is more than every position.
         """
         ...
 

@@ -232,17 +232,15 @@ inline void expect(const T* from, int64_t size) {
   for (int64_t at = 0; at < size * int64_t{sizeof(T)}; at += 64) __builtin_prefetch(bytes + at);
 }
 
-// One new token of a row and head: its key and value go into the slot (capacity, size), and its
-// query attends to the slot up to and with itself. `next` is the slot of keys that is read next.
+// Attention of one query to the slot (capacity, size) of its row and head, up to its position.
+// `next` is the slot of keys that is read next.
 template <typename T, int64_t SIZE>
-void attend_one(const T* query, const T* key, const T* value, T* slot_keys, T* slot_values,
-                const T* next, int64_t position, T* out, int64_t any_size) {
+void attend_one(const T* query, const T* slot_keys, const T* slot_values, const T* next,
+                int64_t position, T* out, int64_t any_size) {
   const int64_t size = SIZE > 0 ? SIZE : any_size;  // known to the compiler where it is usual
   static thread_local std::vector<float> scores;
   scores.resize(position + 1 + LANES);
   float* weights = scores.data();
-  std::memcpy(slot_keys + position * size, key, size * sizeof(T));
-  std::memcpy(slot_values + position * size, value, size * sizeof(T));
   const float scale = 1.0f / std::sqrt(static_cast<float>(size));
   for (int64_t t = 0; t <= position; ++t) {
     expect(slot_values + t * size, size);
@@ -264,25 +262,45 @@ void attend_one(const T* query, const T* key, const T* value, T* slot_keys, T* s
   }
 }
 
+// New tokens of some rows: their keys and values go into their slots, and each token's query attends
+// to its slot up to and with itself. Token i is of row `rows[i]`, or of row i where there are no
+// `rows`; `stride` is that of queries, keys and values from token to token.
 template <typename T>
 int attend(const T* queries, const T* keys, const T* values, int64_t stride, T* slot_keys,
-           T* slot_values, const int64_t* positions, T* out, int64_t rows, int64_t heads,
-           int64_t size, int64_t capacity, int threads) {
-  const auto one = size == 64 ? attend_one<T, 64> : attend_one<T, 0>;
+           T* slot_values, const int64_t* rows, const int64_t* positions, T* out, int64_t tokens,
+           int64_t num_rows, int64_t heads, int64_t size, int64_t capacity, int threads) {
+  const auto slot_of = [=](int64_t token, int64_t head) {
+    return ((rows == nullptr ? token : rows[token]) * heads + head) * capacity * size;
+  };
   int broken = 0;
-#pragma omp parallel for num_threads(threads) if (rows > 1) schedule(static) reduction(+ : broken)
-  for (int64_t place = 0; place < rows * heads; ++place) {
-    const int64_t row = place / heads, from = row * stride + place % heads * size;
-    if (!is_within(positions[row], capacity)) {
+#pragma omp parallel for num_threads(threads) if (tokens > 1) schedule(static) reduction(+ : broken)
+  for (int64_t token = 0; token < tokens; ++token) {
+    const int64_t row = rows == nullptr ? token : rows[token];
+    if (!is_within(row, num_rows) || !is_within(positions[token], capacity)) {
       ++broken;
       continue;
     }
-    const int64_t slot = place * capacity * size;
-    const int64_t next = place + 1 < rows * heads ? slot + capacity * size : slot;
-    one(queries + from, keys + from, values + from, slot_keys + slot, slot_values + slot,
-        slot_keys + next, positions[row], out + place * size, size);
+    for (int64_t head = 0; head < heads; ++head) {
+      const int64_t from = token * stride + head * size;
+      const int64_t to = slot_of(token, head) + positions[token] * size;
+      std::memcpy(slot_keys + to, keys + from, size * sizeof(T));
+      std::memcpy(slot_values + to, values + from, size * sizeof(T));
+    }
   }
-  return broken;
+  if (broken > 0) return broken;
+  const auto one = size == 64 ? attend_one<T, 64> : attend_one<T, 0>;
+  const int64_t places = tokens * heads;
+  const int64_t even = std::max<int64_t>(1, (places + threads - 1) / threads);
+  const int64_t share = rows == nullptr ? even : 4 * heads;  // later tokens of a row read more
+#pragma omp parallel for num_threads(threads) if (tokens > 1) schedule(static, share)
+  for (int64_t place = 0; place < places; ++place) {
+    const int64_t token = place / heads, head = place % heads, after = (place + 1) % places;
+    const int64_t slot = slot_of(token, head);
+    one(queries + token * stride + head * size, slot_keys + slot, slot_values + slot,
+        slot_keys + slot_of(after / heads, after % heads), positions[token], out + place * size,
+        size);
+  }
+  return 0;
 }
 
 // Logit of a word after a hidden state, by its embedding less the mean embedding.
@@ -432,10 +450,11 @@ void best(const T* logits, const float* hidden, const T* embeddings, const float
     add_norm(x, y, gain, bias, epsilon, out, rows, width, threads);                                \
   }                                                                                                \
   int attend_##NAME(const T* queries, const T* keys, const T* values, int64_t stride,              \
-                    T* slot_keys, T* slot_values, const int64_t* positions, T* out, int64_t rows,  \
-                    int64_t heads, int64_t size, int64_t capacity, int threads) {                  \
-    return attend(queries, keys, values, stride, slot_keys, slot_values, positions, out, rows,     \
-                  heads, size, capacity, threads);                                                 \
+                    T* slot_keys, T* slot_values, const int64_t* rows, const int64_t* positions,   \
+                    T* out, int64_t tokens, int64_t num_rows, int64_t heads, int64_t size,         \
+                    int64_t capacity, int threads) {                                               \
+    return attend(queries, keys, values, stride, slot_keys, slot_values, rows, positions, out,     \
+                  tokens, num_rows, heads, size, capacity, threads);                               \
   }                                                                                                \
   int read_##NAME(const float* hidden, const T* embeddings, const float* centre,                   \
                   const int64_t* words, float* logits, int64_t rows, int64_t width,                \

@@ -33,7 +33,7 @@ _PARAMETERS = {
     "embed": "pppppnnnni",
     "add_norm": "ppppfpnni",
     "add_norm_to_float": "ppppfpnni",
-    "attend": "pppnppppnnnni",
+    "attend": "pppnpppppnnnnni",
     "read": "pppppnnnni",
     "quantise": "pppnni",
     "rescale": "pppipnni",
@@ -52,6 +52,8 @@ class Native:
         library: What `native.cpp` was compiled to.
         dtype: float32 or bfloat16.
     """
+
+    longest_prompt = 128
 
     def __init__(self, library: ctypes.CDLL, dtype: torch.dtype) -> None:
         functions = {}
@@ -98,9 +100,22 @@ class Native:
         )
         return out
 
-    def decode(self, slots: KVSlots, positions: torch.Tensor, live: int) -> "Decode":
+    def decode(self, slots: KVSlots, positions: torch.Tensor, live: int) -> "Read":
         """As `Kernels` says."""
-        return Decode(self._attend, slots, positions)
+        return Read(self._attend, slots, None, positions)
+
+    def extend(
+        self,
+        slots: KVSlots,
+        rows: torch.Tensor,
+        starts: torch.Tensor,
+        sizes: torch.Tensor,
+        live: int,
+    ) -> "Read":
+        """As `Kernels` says."""
+        before = sizes.cumsum(0) - sizes
+        positions = torch.arange(int(sizes.sum())) + (starts - before).repeat_interleave(sizes)
+        return Read(self._attend, slots, rows.repeat_interleave(sizes), positions)
 
     def read(
         self,
@@ -168,31 +183,39 @@ class Native:
         return found
 
 
-class Decode:
-    """Attention of one new token per row, at `positions`, to its slot up to and with itself.
+class Read:
+    """Attention of new tokens to their rows' slots, each up to and with itself.
 
     Args:
-        attend: The kernel; returns how many positions are outside their slot.
-        slots: Where keys and values live; this token's are written at its position.
-        positions: (N,) int64.
+        attend: The kernel; returns how many rows or positions are out of range.
+        slots: Where keys and values live; the tokens' are written first.
+        rows: (M,) int64 whose slot; None where token i is of row i.
+        positions: (M,) int64.
     """
 
-    def __init__(self, attend: Callable[..., int], slots: KVSlots, positions: torch.Tensor) -> None:
+    def __init__(
+        self,
+        attend: Callable[..., int],
+        slots: KVSlots,
+        rows: torch.Tensor | None,
+        positions: torch.Tensor,
+    ) -> None:
         self._attend, self._slots = attend, slots
-        self._positions = positions.contiguous()
+        self._rows, self._positions = rows, positions.contiguous()
 
     def __call__(
         self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
-        """Writes (N, H, d) keys and values, returns (N, D)."""
-        num_rows, num_heads, size = queries.shape
+        """(M, H, d) queries, keys and values -> (M, D)."""
+        num_tokens, num_heads, size = queries.shape
         slot_keys, slot_values = self._slots.keys[layer], self._slots.values[layer]
-        out = queries.new_empty(num_rows, num_heads * size)
+        out = queries.new_empty(num_tokens, num_heads * size)
+        num_rows, _, capacity, _ = slot_keys.shape
         broken = self._attend(
             *_pointers(queries, keys, values),
             queries.stride(0),
-            *_pointers(slot_keys, slot_values, self._positions, out),
-            *(num_rows, num_heads, size, slot_keys.shape[2]),
+            *_pointers(slot_keys, slot_values, self._rows, self._positions, out),
+            *(num_tokens, num_rows, num_heads, size, capacity),
             torch.get_num_threads(),
         )
         _require_none(broken)

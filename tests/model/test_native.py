@@ -87,6 +87,35 @@ def test_attention_is_that_of_pytorch_and_writes_the_same_slots(dtype, size):
 
 @needs_compiler
 @both_types
+@pytest.mark.parametrize("size", [16, 64])
+def test_further_tokens_attend_as_pytorch_s_do_and_as_if_they_came_one_by_one(dtype, size):
+    rows, starts, sizes = torch.tensor([3, 0]), torch.tensor([7, 0]), torch.tensor([2, 20])
+    q, k, v = draw(22, 3, HEADS, size, dtype=dtype).unbind(1)
+
+    def slots():
+        shape = {"num_layers": 1, "num_rows": 4, "num_heads": HEADS, "head_size": size}
+        made = KVSlots(**shape, capacity=64, dtype=dtype, device=CPU)
+        made.keys.copy_(draw(*made.keys.shape, seed=1))
+        made.values.copy_(draw(*made.values.shape, seed=2))
+        return made
+
+    ours, theirs, one_by_one = slots(), slots(), slots()
+    native_ones, eager_ones = both(dtype)
+    together = native_ones.extend(ours, rows, starts, sizes, 64)(0, q, k, v)
+    expected = eager_ones.extend(theirs, rows, starts, sizes, 64)(0, q, k, v)
+    agree(together.float(), expected.float(), dtype)
+    assert torch.equal(ours.keys, theirs.keys)
+    assert torch.equal(ours.values, theirs.values)
+    places = [(3, 7), (3, 8), *((0, position) for position in range(20))]
+    for token, place in enumerate(places):
+        row, start = (torch.tensor([index]) for index in place)
+        alone = native_ones.extend(one_by_one, row, start, torch.ones_like(row), 64)
+        part = slice(token, token + 1)
+        assert torch.equal(alone(0, q[part], k[part], v[part]), together[part])
+
+
+@needs_compiler
+@both_types
 @pytest.mark.parametrize("num_words", [20, 700, 50_257])
 def test_best_words_are_found_by_rounded_logits_and_ordered_by_exact_ones(dtype, num_words):
     hidden = draw(ROWS, WIDTH, seed=1)
