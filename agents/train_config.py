@@ -11,6 +11,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.config import Config, refuse_quoted_numbers
 from agents.q_learning import TabularQ
+from agents.random_search import RandomSearch
 from lm_envs.checks import did_you_mean
 
 ActsOn = Literal["discrete", "continuous", "both"]
@@ -32,6 +33,7 @@ ALGORITHMS: dict[str, Algorithm] = {
     "TRPO": Algorithm(sb3_contrib.TRPO, "both"),
     "MaskablePPO": Algorithm(sb3_contrib.MaskablePPO, "discrete"),
     "RecurrentPPO": Algorithm(sb3_contrib.RecurrentPPO, "both", "MlpLstmPolicy"),
+    "ARS": Algorithm(RandomSearch, "both", "LinearPolicy"),
     "DQN": Algorithm(stable_baselines3.DQN, "discrete"),
     "QRDQN": Algorithm(sb3_contrib.QRDQN, "discrete"),
     "SAC": Algorithm(stable_baselines3.SAC, "continuous"),
@@ -43,9 +45,10 @@ ALGORITHMS: dict[str, Algorithm] = {
 }
 """Algorithms by name.
 
-ARS is left out: it keeps weights outside its policy, so a checkpoint would not continue it. DQN to
-CrossQ keep a replay buffer of `buffer_size` transitions, a million by default: set it in
-`algorithm.kwargs`. RecurrentPPO's memory begins anew where a run is resumed.
+DQN to CrossQ keep a replay buffer of `buffer_size` transitions, a million by default: set it in
+`algorithm.kwargs`. RecurrentPPO's memory begins anew where a run is resumed. ARS divides the rows
+among its 2 `n_delta` candidates, each of which plays `n_eval_episodes` episodes an update: their
+product should be a multiple of `n_envs`.
 TabularQ needs states that can be counted: an observation with a reducer.
 """
 

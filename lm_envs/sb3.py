@@ -114,8 +114,13 @@ class LanguageVecEnv(VecEnv):
         return {"rows": self.vector_env.get_state(), **totals}
 
     def set_state(self, state: dict[str, Any]) -> Observations:
-        """Returns to a state of `get_state`; the observations there."""
+        """Returns to a state of `get_state`; the observations there.
+
+        Seeds and options that wait for the next reset are dropped: they are of another past.
+        """
         observations = self.vector_env.set_state(state["rows"])
+        self._reset_seeds()
+        self._reset_options()
         self._returns[:], self._lengths[:] = state["returns"], state["lengths"]
         return observations
 

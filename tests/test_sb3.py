@@ -141,3 +141,12 @@ def test_another_environment_is_refused():
 def test_another_autoreset_mode_is_refused():
     with pytest.raises(ValueError, match="autoreset_mode='same_step'"):
         LanguageVecEnv.from_vector_env(gym.make_vec(ID).unwrapped)
+
+
+def test_a_state_is_not_followed_by_seeds_that_were_given_before():
+    """Regression: a run that was resumed drew its first episodes anew where its agent resets."""
+    env, fresh = (make_language_vec_env(ID, 2, seed=0, max_new_tokens=5) for _ in range(2))
+    env.reset()
+    state = env.get_state()
+    fresh.set_state(state)
+    np.testing.assert_array_equal(fresh.reset(), env.reset())

@@ -49,6 +49,10 @@ class WordActions(Protocol):
         """Which discrete actions are sensible now, (N, actions) bool."""
         ...
 
+    def allowed(self, engine: Engine) -> np.ndarray:
+        """Which of the candidates may be written now, (N, K) bool."""
+        ...
+
 
 class TopKActions:
     """Action a writes the model's a-th best next word, 0 being the best; ties by token id.
@@ -80,6 +84,10 @@ class TopKActions:
     def masks(self, engine: Engine) -> np.ndarray:
         """Every rank is sensible."""
         return np.ones((engine.num_rows, self.num_candidates), bool)
+
+    def allowed(self, engine: Engine) -> np.ndarray:
+        """All of them: they are the actions."""
+        return self.masks(engine)
 
 
 class VocabularyActions:
@@ -120,6 +128,10 @@ class VocabularyActions:
     def masks(self, engine: Engine) -> np.ndarray:
         """The words that `top_k` and `top_p` both allow, (N, V) bool; the end of text always is."""
         return engine.likely_words(self._top_k, self._top_p)
+
+    def allowed(self, engine: Engine) -> np.ndarray:
+        """Those that `masks` keeps."""
+        return np.take_along_axis(self.masks(engine), engine.outputs.candidates, 1)
 
 
 class EmbeddingActions:
@@ -178,6 +190,10 @@ class EmbeddingActions:
     def masks(self, engine: Engine) -> np.ndarray:
         """There are none: no action is out of place in a continuous space."""
         raise ValueError("Got action_masks() for embedding actions; allowed: discrete actions.")
+
+    def allowed(self, engine: Engine) -> np.ndarray:
+        """All of them: each has its point."""
+        return np.ones((engine.num_rows, self.num_candidates), bool)
 
 
 KINDS: dict[str, tuple[str, ...]] = {

@@ -137,7 +137,10 @@ class LanguageVectorEnv(VectorEnv):
 
     @property
     def proposals(self) -> np.ndarray:
-        """Log-probabilities (N, K) of what the model itself would do next, best first, nats."""
+        """Log-probabilities (N, K) of what the model itself would do next, best first, nats.
+
+        -inf for what `action_masks` forbids.
+        """
         return self.writer.proposals()
 
     def of_ranks(self, ranks: np.ndarray) -> np.ndarray:

@@ -57,7 +57,10 @@ class Writer(Protocol):
         ...
 
     def proposals(self) -> np.ndarray:
-        """Log-probabilities (N, K) of what the model itself would do, best first, nats."""
+        """Log-probabilities (N, K) of what the model itself would do, best first, nats.
+
+        -inf for what may not be done now.
+        """
         ...
 
     def of_ranks(self, ranks: np.ndarray) -> np.ndarray:
@@ -125,8 +128,9 @@ class WordWriter:
         return self._actions.masks(self._engine)
 
     def proposals(self) -> np.ndarray:
-        """The candidates' log-probabilities."""
-        return self._engine.outputs.logprobs
+        """The candidates' log-probabilities; -inf for those that may not be written."""
+        is_allowed = self._actions.allowed(self._engine)
+        return np.where(is_allowed, self._engine.outputs.logprobs, -np.inf)
 
     def of_ranks(self, ranks: np.ndarray) -> np.ndarray:
         """As the kind of actions says."""

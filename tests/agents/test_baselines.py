@@ -1,8 +1,13 @@
 from types import SimpleNamespace
 
+import gymnasium as gym
 import numpy as np
+import pytest
 
-from agents.baselines import greedy, sampling, top_p, uniform
+import lm_envs
+from agents.baselines import BASELINES, greedy, sampling, top_p, uniform
+
+gym.register_envs(lm_envs)
 
 PROBABILITIES = np.array([0.5, 0.3, 0.15, 0.05])
 ROWS = 20_000
@@ -28,3 +33,30 @@ def test_each_baseline_chooses_with_its_own_probabilities():
         (top_p(0.4), [1, 0, 0, 0]),
     ):
         np.testing.assert_allclose(shares(policy), expected, atol=0.02)
+
+
+def masked(top_k):
+    """An environment at its first step, whose masks allow few words and the end of text."""
+    env = gym.make_vec(
+        "lm_envs/NextWord-v0", num_envs=8, actions={"kind": "vocabulary", "top_k": top_k}
+    ).unwrapped
+    env.reset(seed=0)
+    return env
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_no_baseline_does_what_the_environment_forbids(name):
+    """Regression: masks were overlooked, so random chose among words that the agent could not."""
+    env, policy = masked(top_k=2), BASELINES[name](0)
+    masks = env.action_masks()
+    for _ in range(50):
+        assert masks[np.arange(8), policy(env, np.zeros(8))].all()
+
+
+def test_random_chooses_all_that_is_allowed_alike():
+    env, policy = masked(top_k=3), uniform()
+    chosen = np.array([policy(env, np.zeros(8)) for _ in range(4_000)])
+    for row, mask in enumerate(env.action_masks()):
+        words, counts = np.unique(chosen[:, row], return_counts=True)
+        assert words.tolist() == np.flatnonzero(mask).tolist()
+        np.testing.assert_allclose(counts / len(chosen), 1 / mask.sum(), atol=0.04)

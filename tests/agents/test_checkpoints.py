@@ -47,6 +47,20 @@ def test_an_entropy_coefficient_comes_back(tmp_path):
     assert fresh.log_ent_coef.item() == -3.0
 
 
+def test_a_random_search_goes_on_from_the_weights_that_come_back(tmp_path):
+    """Regression: it keeps a copy outside its policy, and would have moved on from its first."""
+    named = {"name": "ARS", "policy": "LinearPolicy", "kwargs": {"zero_policy": False}}
+    config = changed(algorithm=CONFIG.algorithm.model_copy(update=named))
+    learnt, fresh = (make_algorithm(config, make_training_env(config), None) for _ in range(2))
+    learnt.learn(1)
+    checkpoints.save(learnt, tmp_path / "c.pt")
+    checkpoints.restore(fresh, tmp_path / "c.pt")
+    for agent in (learnt, fresh):
+        checkpoints.restore(agent, tmp_path / "c.pt")
+        agent.learn(1, reset_num_timesteps=False)
+    assert torch.equal(fresh.weights, learnt.weights)
+
+
 def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path):
     (tmp_path / "c.pt").write_bytes(b"no checkpoint")
     model = make_algorithm(CONFIG, make_training_env(CONFIG), None)

@@ -65,6 +65,19 @@ def test_all_policies_write_the_same_held_out_prompts(tmp_path):
     assert len(prompts) == 1
 
 
+def test_an_agent_writes_what_it_wrote_at_the_end_of_its_training(tmp_path):
+    """Of an algorithm whose policy is not all that it keeps."""
+    named = {"name": "ARS", "policy": None, "kwargs": {"n_delta": 4, "learning_rate": 1.0}}
+    config = changed(algorithm=CONFIG.algorithm.model_copy(update=named))
+    last = train(config, tmp_path)["held_out_reward"]
+    written = evaluate([tmp_path / "test-s0"], "validation", config.evaluation.episodes)
+    rewards = {
+        name: np.mean([t.scores["reward"] for t in seeds[0]]) for name, seeds in written.items()
+    }
+    assert rewards["agent"] == pytest.approx(last, abs=1e-9)
+    assert rewards["agent"] != pytest.approx(rewards["greedy"], abs=1e-3)  # as weights of 0 act
+
+
 def test_runs_of_different_configurations_are_refused(tmp_path):
     for config in (changed(total_timesteps=64), changed(name="other", total_timesteps=128)):
         train(config, tmp_path)

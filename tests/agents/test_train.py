@@ -54,6 +54,13 @@ def interrupted(runs, step, config=CONFIG, fail=power_cut, error=KeyboardInterru
     return runs
 
 
+def searching(policy="LinearPolicy", **updates):
+    """The configuration with ARS, whose updates take up to 40 steps of 4 rows."""
+    kwargs = {"n_delta": 4, "zero_policy": False}
+    named = {"name": "ARS", "policy": policy, "kwargs": kwargs}
+    return changed(algorithm=CONFIG.algorithm.model_copy(update=named), **updates)
+
+
 def weights(folder):
     return torch.load(folder / CHECKPOINT, weights_only=True)["parameters"]["policy"]
 
@@ -107,6 +114,38 @@ def test_other_on_policy_algorithms_resume_bit_for_bit(tmp_path, name):
     train(config, runs, resume=True)
     for key, values in weights(tmp_path / "test-s0").items():
         assert torch.equal(weights(runs / "test-s0")[key], values), key
+
+
+@pytest.mark.parametrize("policy", ["LinearPolicy", "MlpPolicy"])
+def test_a_random_search_resumes_bit_for_bit_with_its_logs(tmp_path, policy):
+    config = searching(policy=policy)
+    train(config, tmp_path)
+    runs = interrupted(tmp_path / "cut", 240, config)
+    train(config, runs, resume=True)
+    whole, joined = tmp_path / "test-s0", runs / "test-s0"
+    assert any(values.any() for values in weights(whole).values())
+    for key, values in weights(whole).items():
+        assert torch.equal(weights(joined)[key], values), key
+    assert metrics(joined) == metrics(whole)
+    for mine, theirs in zip(progress(joined), progress(whole), strict=True):
+        assert mine == pytest.approx(theirs, rel=1e-6, nan_ok=True)
+
+
+def test_a_random_search_never_learns_from_a_reward_that_is_not_a_number(tmp_path):
+    def poison(rewards, infos):
+        rewards[2] = np.nan
+
+    config = searching()
+    train(config, tmp_path)
+    runs = interrupted(tmp_path / "cut", 240, config, poison, FloatingPointError)
+    train(config, runs, resume=True)
+    for key, values in weights(tmp_path / "test-s0").items():
+        assert torch.equal(weights(runs / "test-s0")[key], values), key
+
+
+def test_a_random_search_stops_at_its_reward(tmp_path):
+    """Its own loop ignores what callbacks say."""
+    assert train(searching(stop_at_reward=-1.0, total_timesteps=10_000), tmp_path)["steps"] == 0
 
 
 def test_samples_before_training_stay_those_of_the_untrained_agent(uninterrupted, resumed):
@@ -263,8 +302,10 @@ def test_every_algorithm_trains_and_resumes(tmp_path, name):
     is_off_policy = issubclass(ALGORITHMS[name].kind, OffPolicyAlgorithm)
     actions = "embedding" if ALGORITHMS[name].acts_on == "continuous" else "top_k"
     kwargs = {"buffer_size": 500, "learning_starts": 32} if is_off_policy else {"n_steps": 16}
+    kwargs = {"n_delta": 2} if name == "ARS" else kwargs
     algorithm = CONFIG.algorithm.model_copy(update={"name": name, "kwargs": kwargs})
     env = CONFIG.env.model_copy(update={"kwargs": {"max_new_tokens": 5, "actions": actions}})
     for budget in (128, 256):
         config = changed(algorithm=algorithm, env=env, total_timesteps=budget)
-        assert train(config, tmp_path, resume=budget > 128)["steps"] == budget
+        steps = train(config, tmp_path, resume=budget > 128)["steps"]
+        assert budget <= steps <= budget + (16 if name == "ARS" else 0)  # whole episodes

@@ -59,6 +59,16 @@ def test_masks_keep_the_likely_words_and_the_end_of_text(checkpoint):
         assert set(np.flatnonzero(mask).tolist()) == expected
 
 
+@pytest.mark.parametrize("limit", [{}, {"top_k": 5}, {"top_p": 0.6}])
+def test_proposals_are_finite_where_the_mask_allows_them(checkpoint, limit):
+    env = make(checkpoint, actions={"kind": "vocabulary", **limit})
+    env.reset(seed=0)
+    masks = np.take_along_axis(env.action_masks(), env.outputs.candidates, 1)
+    assert masks.all() == (not limit)
+    expected = np.where(masks, env.outputs.logprobs, -np.inf)
+    np.testing.assert_array_equal(env.proposals, expected)
+
+
 def test_a_nucleus_holds_its_share_and_no_word_too_many(checkpoint):
     env = make(checkpoint, num_envs=2, actions={"kind": "vocabulary", "top_p": 0.6})
     env.reset(seed=0)
