@@ -157,7 +157,7 @@ def _hub(dataset: str, split: str, columns: str) -> Iterator[Row]:
             f"`pip install lm_envs[data]`. Allowed without it: 'embedded' or a file in {_FORMATS}."
         ) from None
     try:
-        rows = load_dataset(dataset, split=split)
+        rows: Any = load_dataset(dataset, split=split)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(
