@@ -121,9 +121,10 @@ def _command(document: Mapping[str, Any]) -> str:
 
 def _machine(machine: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    kernels = f"kernels {machine['kernels']}, " if "kernels" in machine else ""
     return (
         f"{machine['date']}: {machine['cpu']} ({machine['instructions']}), "
-        f"{machine['threads']} threads on {machine['cores']} cores, "
+        f"{kernels}{machine['threads']} threads on {machine['cores']} cores, "
         f"{machine['memory_gib']} GiB, GPU: {machine['gpu'] or 'none'}; "
         f"Python {machine['python']}, {versions}."
     )

@@ -58,8 +58,9 @@ class Reducer(ABC):
                 f"Got states of shape {states.shape}; allowed: (N, {self.num_features}), as this "
                 "reducer was fitted on. Fit one on this environment."
             )
-        # In float64, so that one row alone and the same row of a batch fall on the same side.
-        return self._decide((states - self.arrays["mean"]) @ self.arrays["matrix"])
+        # Row by row: a product of all rows may round a row otherwise, and move it over an edge.
+        centred = (states - self.arrays["mean"])[:, None]  # (N, 1, D)
+        return self._decide((centred @ self.arrays["matrix"])[:, 0])
 
     def save(self, path: Path) -> None:
         """Writes one safetensors file with a JSON header."""

@@ -54,6 +54,7 @@ class Native:
     """
 
     longest_prompt = 128
+    """Beyond it PyTorch's attention is faster, in which queries share what they read."""
 
     def __init__(self, library: ctypes.CDLL, dtype: torch.dtype) -> None:
         functions = {}
@@ -229,7 +230,7 @@ def kernels(dtype: torch.dtype) -> Native | None:
 
 
 def status() -> str:
-    """Which kernels a CPU gets in this process, and why."""
+    """Whose kernels a CPU gets in this process, and why not ours."""
     found = library()
     return f"PyTorch's: {found}" if isinstance(found, str) else "own, compiled"
 
@@ -242,6 +243,8 @@ def library() -> ctypes.CDLL | str:
     """
     if os.environ.get(SWITCH) == "0":
         return f"{SWITCH}=0"
+    if os.name != "posix":
+        return "they are made for POSIX systems"
     compiler = shutil.which(os.environ.get("CXX", "c++"))
     if compiler is None:
         return "no C++ compiler was found"
@@ -252,7 +255,7 @@ def library() -> ctypes.CDLL | str:
         return ctypes.CDLL(str(path))
     except subprocess.CalledProcessError as error:
         return f"{compiler} failed: {' '.join(error.stderr.split())[:200]}"
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # no place to write, or no home
         return str(error)
 
 

@@ -59,7 +59,7 @@ def test_masks_keep_the_likely_words_and_the_end_of_text(checkpoint):
         assert set(np.flatnonzero(mask).tolist()) == expected
 
 
-@pytest.mark.parametrize("limit", [{}, {"top_k": 5}, {"top_p": 0.6}])
+@pytest.mark.parametrize("limit", [{}, {"top_k": 5}, {"top_p": 0.1}])
 def test_proposals_are_finite_where_the_mask_allows_them(checkpoint, limit):
     env = make(checkpoint, actions={"kind": "vocabulary", **limit})
     env.reset(seed=0)
