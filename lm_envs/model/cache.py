@@ -4,6 +4,8 @@ Owns the key and value buffers and the ways to attend to them. Knows nothing of 
 episodes; how much of a slot is live is told by positions.
 """
 
+from typing import Protocol
+
 import torch
 import torch.nn.functional as F
 
@@ -18,6 +20,16 @@ FEW = 4
 def round_up(value: int, multiple: int = BLOCK) -> int:
     """The smallest multiple that is no less than a value."""
     return -(-value // multiple) * multiple
+
+
+class Attend(Protocol):
+    """Decides which earlier tokens each token sees, and remembers keys and values if it likes."""
+
+    def __call__(
+        self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> torch.Tensor:
+        """Attention output (M, D) of one block from (M, H, D / H) queries, keys and values."""
+        ...
 
 
 class KVSlots:

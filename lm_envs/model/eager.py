@@ -1,22 +1,10 @@
 """The kernels in PyTorch's operations, on any device; see `lm_envs.model.kernels.Kernels`."""
 
-from typing import Protocol
-
 import torch
 import torch.nn.functional as F
 
-from lm_envs.model.cache import Decode, Extend, KVSlots
+from lm_envs.model.cache import Attend, Decode, Extend, KVSlots
 from lm_envs.model.logits import NextWords, best_words, log_normaliser
-
-
-class Attend(Protocol):
-    """Decides which earlier tokens each token sees, and remembers keys and values if it likes."""
-
-    def __call__(
-        self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
-    ) -> torch.Tensor:
-        """Attention output (M, D) of one block from (M, H, D / H) queries, keys and values."""
-        ...
 
 
 class Eager:

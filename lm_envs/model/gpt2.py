@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 
-from lm_envs.model.eager import Attend
+from lm_envs.model.cache import Attend
 from lm_envs.model.kernels import kernels_for
 from lm_envs.model.linear import Int8Linear, Linear
 

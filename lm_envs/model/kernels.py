@@ -8,8 +8,8 @@ from typing import Protocol
 import torch
 
 from lm_envs.model import native
-from lm_envs.model.cache import KVSlots
-from lm_envs.model.eager import Attend, Eager
+from lm_envs.model.cache import Attend, KVSlots
+from lm_envs.model.eager import Eager
 from lm_envs.model.logits import NextWords
 
 
