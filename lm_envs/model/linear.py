@@ -5,10 +5,10 @@ a row's result does not depend on how many other rows are computed with it: the 
 single environment see the same numbers, bit for bit.
 """
 
-from typing import Protocol
-
 import torch
 import torch.nn.functional as F
+
+from lm_envs.model.kernels import Kernels
 
 CODE_OF_ZERO = 128
 """What stands for 0 among codes of 8 bits."""
@@ -48,26 +48,6 @@ class Linear:
         return torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, *self._attribute)
 
 
-class Quantiser(Protocol):
-    """Turns rows into codes of 8 bits and sums of their products back; see `Kernels`."""
-
-    def quantise(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Codes (M, inputs) uint8, and the rows' scales (M,) float32."""
-        ...
-
-    def rescale(
-        self,
-        sums: torch.Tensor,
-        scales: torch.Tensor,
-        bias: torch.Tensor | None,
-        *,
-        gelu: bool,
-        dtype: torch.dtype,
-    ) -> torch.Tensor:
-        """(M, outputs)."""
-        ...
-
-
 class Int8Linear:
     """A `Linear` whose factors are rounded to 8 bits: one scale an output, one a row.
 
@@ -76,7 +56,7 @@ class Int8Linear:
     Args:
         weight: (outputs, inputs), on the CPU.
         bias: (outputs,), or None.
-        quantiser: Rounds the rows.
+        kernels: Round the rows.
         gelu: Apply GPT-2's GELU to the result.
     """
 
@@ -84,7 +64,7 @@ class Int8Linear:
         self,
         weight: torch.Tensor,
         bias: torch.Tensor | None,
-        quantiser: Quantiser,
+        kernels: Kernels,
         *,
         gelu: bool = False,
     ) -> None:
@@ -94,13 +74,13 @@ class Int8Linear:
         self._weight = torch.ops.onednn.qlinear_prepack(codes, None)
         self._zeros = torch.zeros(len(codes), dtype=torch.int64)
         self._bias = None if bias is None else bias.float().contiguous()
-        self._quantiser, self._gelu, self._dtype = quantiser, gelu, weight.dtype
+        self._kernels, self._gelu, self._dtype = kernels, gelu, weight.dtype
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """(M, inputs) -> (M, outputs)."""
-        codes, scales = self._quantiser.quantise(x)
+        codes, scales = self._kernels.quantise(x)
         sums = self.sums(codes)
-        return self._quantiser.rescale(sums, scales, self._bias, gelu=self._gelu, dtype=self._dtype)
+        return self._kernels.rescale(sums, scales, self._bias, gelu=self._gelu, dtype=self._dtype)
 
     def sums(self, codes: torch.Tensor) -> torch.Tensor:
         """(M, outputs) float32 products of codes (M, inputs) uint8, times the outputs' scales."""

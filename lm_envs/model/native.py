@@ -93,12 +93,9 @@ class Native:
         """As `Kernels` says."""
         gain, bias, epsilon = norm
         out = torch.empty_like(x, dtype=dtype)
-        added = None if y is None else y.contiguous().data_ptr()
-        threads = torch.get_num_threads()
-        pointers = _pointers(gain, bias)
-        self._add_norm[dtype](
-            x.data_ptr(), added, *pointers, epsilon, out.data_ptr(), *x.shape, threads
-        )
+        added = None if y is None else y.contiguous()  # held here until the kernel has read it
+        pointers, threads = _pointers(x, added, gain, bias), torch.get_num_threads()
+        self._add_norm[dtype](*pointers, epsilon, out.data_ptr(), *x.shape, threads)
         return out
 
     def decode(self, slots: KVSlots, positions: torch.Tensor, live: int) -> "Read":
