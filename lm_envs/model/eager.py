@@ -12,6 +12,11 @@ class Eager:
 
     longest_prompt = 0
 
+    def linear(
+        self, weight: torch.Tensor, bias: torch.Tensor | None, *, gelu: bool, int8: bool
+    ) -> None:
+        """None: PyTorch's."""
+
     def embed(
         self,
         tokens: torch.Tensor,

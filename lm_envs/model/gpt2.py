@@ -7,18 +7,15 @@ rows, caches, text or files.
 Source: Radford et al. 2019, https://github.com/openai/gpt-2/blob/master/src/model.py
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 
 from lm_envs.model.cache import Attend
-from lm_envs.model.kernels import kernels_for
+from lm_envs.model.kernels import Product, kernels_for
 from lm_envs.model.linear import Int8Linear, Linear
-
-Product = Callable[[torch.Tensor], torch.Tensor]
-"""A linear layer: (M, inputs) -> (M, outputs)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +122,13 @@ class GPT2:
         self, weight: torch.Tensor, bias: torch.Tensor | None, *, gelu: bool = False
     ) -> Product:
         """A layer of weights (outputs, inputs) in this network's type."""
+        weight = weight.to(self.dtype)
+        own = self.kernels.linear(weight, bias, gelu=gelu, int8=self._int8)
+        if own is not None:
+            return own
         if self._int8:
-            return Int8Linear(weight.to(self.dtype), bias, self.kernels, gelu=gelu)
-        bias = None if bias is None else bias.to(self.dtype)
-        return Linear(weight.to(self.dtype), bias, gelu=gelu)
+            return Int8Linear(weight, bias, self.kernels, gelu=gelu)
+        return Linear(weight, None if bias is None else bias.to(self.dtype), gelu=gelu)
 
     def _linear(
         self, weights: Mapping[str, torch.Tensor], name: str, *, gelu: bool = False

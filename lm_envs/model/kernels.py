@@ -1,8 +1,9 @@
-"""What a GPT-2 computes between its matrix products, and who computes it.
+"""What a GPT-2 computes, and who computes it.
 
 Owns the choice: kernels of our own on a CPU where a compiler is at hand, PyTorch's elsewhere.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -12,9 +13,12 @@ from lm_envs.model.cache import Attend, KVSlots
 from lm_envs.model.eager import Eager
 from lm_envs.model.logits import NextWords
 
+Product = Callable[[torch.Tensor], torch.Tensor]
+"""A linear layer: (M, inputs) -> (M, outputs)."""
+
 
 class Kernels(Protocol):
-    """The operations of a forward pass that are no matrix products of its weights.
+    """The operations of a forward pass.
 
     M tokens, N rows, D columns, V words; T is the type of the linears.
 
@@ -24,6 +28,15 @@ class Kernels(Protocol):
     """
 
     longest_prompt: int
+
+    def linear(
+        self, weight: torch.Tensor, bias: torch.Tensor | None, *, gelu: bool, int8: bool
+    ) -> Product | None:
+        """A layer of weights (outputs, inputs) in T; None where PyTorch's is as fast.
+
+        Its factors are rounded to 8 bits if `int8`.
+        """
+        ...
 
     def embed(
         self,

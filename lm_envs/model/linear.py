@@ -1,6 +1,6 @@
-"""Linear layers laid out once for the device's fastest kernel.
+"""Linear layers laid out once for PyTorch's fastest kernel on the device.
 
-Owns the choice of kernel. On CPU the weights are reordered into oneDNN's blocked format, in which
+Owns the choice among them. On CPU weights are reordered into oneDNN's blocked format, in which
 a row's result does not depend on how many other rows are computed with it: the batched and the
 single environment see the same numbers, bit for bit.
 """
@@ -8,10 +8,8 @@ single environment see the same numbers, bit for bit.
 import torch
 import torch.nn.functional as F
 
+from lm_envs.model.codes import CODE_OF_ZERO, codes_of
 from lm_envs.model.kernels import Kernels
-
-CODE_OF_ZERO = 128
-"""What stands for 0 among codes of 8 bits."""
 
 
 class Linear:
@@ -68,9 +66,7 @@ class Int8Linear:
         *,
         gelu: bool = False,
     ) -> None:
-        values = weight.float()
-        self._scales = values.abs().amax(1).clamp(min=1e-30) / 127.0
-        codes = (values / self._scales[:, None]).round().to(torch.int8).contiguous()
+        codes, self._scales = codes_of(weight)
         self._weight = torch.ops.onednn.qlinear_prepack(codes, None)
         self._zeros = torch.zeros(len(codes), dtype=torch.int64)
         self._bias = None if bias is None else bias.float().contiguous()

@@ -1,4 +1,4 @@
-"""Kernels of our own for CPUs, compiled from `native.cpp` on first use.
+"""Kernels of our own for CPUs, compiled from `native*.cpp` on first use.
 
 Owns where the compiled library lives and who may ask for it. Without a C++ compiler, or where
 LM_ENVS_NATIVE=0 is set, there are none, and PyTorch's operations do the same more slowly.
@@ -14,11 +14,13 @@ import tempfile
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from lm_envs.model.cache import KVSlots
 from lm_envs.model.logits import NextWords
+from lm_envs.model.panels import PanelInt8Linear, PanelLinear
 
 LANES = 16
 """Sizes of heads and hidden states are multiples of this, or PyTorch does the work."""
@@ -27,7 +29,8 @@ SWITCH = "LM_ENVS_NATIVE"
 """Environment variable; 0 for PyTorch's operations only."""
 
 FLAGS = ("-O3", "-march=native", "-std=c++17", "-fopenmp", "-fPIC")
-_SOURCE = Path(__file__).with_name("native.cpp")
+_SOURCES = tuple(Path(__file__).with_name(f"native{part}.cpp") for part in ("", "_products"))
+_HEADER = Path(__file__).with_name("native_vectors.h")
 _NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 _PARAMETERS = {
     "embed": "pppppnnnni",
@@ -40,6 +43,8 @@ _PARAMETERS = {
     "best": "ppppinpppnnnni",
 }
 """Types of each function's arguments: pointer, size (64 bits), int, float."""
+_PRODUCTS = {"product": "pppipnnni", "product_of_codes": "ppppppipnnni"}
+"""The same of functions that the library has where the processor has instructions for them."""
 _FOLLOWS_INDICES = ("embed", "attend", "read")
 """Functions that return how many indices were out of range."""
 _TYPES = {"p": ctypes.c_void_p, "n": ctypes.c_int64, "i": ctypes.c_int, "f": ctypes.c_float}
@@ -57,17 +62,30 @@ class Native:
     """Beyond it PyTorch's attention is faster, in which queries share what they read."""
 
     def __init__(self, library: ctypes.CDLL, dtype: torch.dtype) -> None:
-        functions = {}
-        for name, parameters in _PARAMETERS.items():
-            function = library[f"{name}_{_NAMES[dtype]}"]
-            function.argtypes = [_TYPES[letter] for letter in parameters]
-            function.restype = ctypes.c_int if name in _FOLLOWS_INDICES else None
-            functions[name] = function
+        functions = {
+            name: _typed(library[f"{name}_{_NAMES[dtype]}"], name, parameters)
+            for name, parameters in _PARAMETERS.items()
+        }
+        self._product, self._product_of_codes = (
+            _typed(library[symbol], name, parameters) if hasattr(library, symbol) else None
+            for name, parameters in _PRODUCTS.items()
+            for symbol in (f"{name}_{_NAMES[dtype]}",)
+        )
         self._embed, self._attend = functions["embed"], functions["attend"]
         self._add_norm = {dtype: functions["add_norm"]}
         self._add_norm.setdefault(torch.float32, functions["add_norm_to_float"])
         self._read, self._best = functions["read"], functions["best"]
         self._quantise, self._rescale = functions["quantise"], functions["rescale"]
+
+    def linear(
+        self, weight: torch.Tensor, bias: torch.Tensor | None, *, gelu: bool, int8: bool
+    ) -> PanelLinear | PanelInt8Linear | None:
+        """As `Kernels` says."""
+        if int8 and self._product_of_codes:
+            return PanelInt8Linear(self._product_of_codes, self.quantise, weight, bias, gelu=gelu)
+        if not int8 and self._product:
+            return PanelLinear(self._product, weight, bias, gelu=gelu)
+        return None
 
     def embed(
         self,
@@ -220,6 +238,12 @@ class Read:
         return out
 
 
+def _typed(function: Any, name: str, parameters: str) -> Any:  # noqa: ANN401 - of ctypes
+    function.argtypes = [_TYPES[letter] for letter in parameters]
+    function.restype = ctypes.c_int if name in _FOLLOWS_INDICES else None
+    return function
+
+
 def kernels(dtype: torch.dtype) -> Native | None:
     """Kernels for this type of linears; None where there is no library."""
     found = library()
@@ -269,7 +293,8 @@ def _folder() -> Path:
 def _key(compiler: str) -> str:
     """Tells apart what must not share a library."""
     parts = (compiler, *FLAGS, platform.platform(), _processor(), torch.__version__)
-    return hashlib.sha256("\n".join(parts).encode() + _SOURCE.read_bytes()).hexdigest()[:16]
+    sources = b"".join(path.read_bytes() for path in (*_SOURCES, _HEADER))
+    return hashlib.sha256("\n".join(parts).encode() + sources).hexdigest()[:16]
 
 
 def _processor() -> str:
@@ -282,9 +307,11 @@ def _processor() -> str:
 def _compile(compiler: str, path: Path) -> None:
     """Compiles to a file of its own and renames it, so that processes never see half of one."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        made, linked = Path(folder) / "native.o", Path(folder) / path.name
-        _run(compiler, *FLAGS, "-c", str(_SOURCE), "-o", str(made))
-        _run(compiler, "-shared", str(made), *_openmp(), "-o", str(linked))
+        made = [str(Path(folder) / f"{source.stem}.o") for source in _SOURCES]
+        for source, target in zip(_SOURCES, made, strict=True):
+            _run(compiler, *FLAGS, "-c", str(source), "-o", target)
+        linked = Path(folder) / path.name
+        _run(compiler, "-shared", *made, *_openmp(), "-o", str(linked))
         os.replace(linked, path)
 
 

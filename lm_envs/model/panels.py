@@ -1,0 +1,103 @@
+"""Linear layers by the kernels of `native_products.cpp`, which read weights laid out in panels.
+
+Owns the layout: of each unit of inputs, 4 bytes, those of a panel's outputs side by side. A row's
+result does not depend on how many other rows are computed with it.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+
+from lm_envs.model.codes import CODE_OF_ZERO, codes_of
+
+PANEL = 32
+"""Outputs in a panel."""
+
+Function = Callable[..., None]
+"""A function of the compiled library: pointers and sizes in."""
+
+Quantise = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+
+
+class PanelLinear:
+    """As `lm_envs.model.linear.Linear`.
+
+    Args:
+        product: The kernel for the type of the weights.
+        weight: (outputs, inputs), inputs in whole units.
+        bias: (outputs,), or None.
+        gelu: Apply GPT-2's GELU to the result.
+    """
+
+    def __init__(
+        self, product: Function, weight: torch.Tensor, bias: torch.Tensor | None, *, gelu: bool
+    ) -> None:
+        self._product, self._gelu = product, gelu
+        self._outputs, self._inputs = weight.shape
+        self._panels = _panels(weight)
+        self._bias = None if bias is None else _whole(bias.float())
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """(M, inputs) -> (M, outputs)."""
+        x = x.contiguous()
+        out = x.new_empty(len(x), self._outputs)
+        sizes = (len(x), self._inputs, self._outputs, torch.get_num_threads())
+        pointers = _pointers(x, self._panels, self._bias)
+        self._product(*pointers, self._gelu, out.data_ptr(), *sizes)
+        return out
+
+
+class PanelInt8Linear:
+    """As `lm_envs.model.linear.Int8Linear`, but that sums are scaled where they come about.
+
+    Args:
+        product: The kernel for codes of rows and weights.
+        quantise: Rounds the rows.
+        weight: (outputs, inputs), inputs in whole units.
+        bias: (outputs,), or None.
+        gelu: Apply GPT-2's GELU to the result.
+    """
+
+    def __init__(
+        self,
+        product: Function,
+        quantise: Quantise,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        *,
+        gelu: bool,
+    ) -> None:
+        self._product, self._quantise, self._gelu = product, quantise, gelu
+        self._outputs, self._inputs = weight.shape
+        codes, scales = codes_of(weight)
+        self._panels, self._scales = _panels(codes), _whole(scales)
+        self._shifts = _whole(CODE_OF_ZERO * codes.sum(1, dtype=torch.int32))
+        self._bias = None if bias is None else _whole(bias.float())
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """(M, inputs) -> (M, outputs)."""
+        codes, row_scales = self._quantise(x)
+        out = x.new_empty(len(x), self._outputs)
+        pointers = _pointers(
+            codes, row_scales, self._panels, self._scales, self._shifts, self._bias
+        )
+        sizes = (len(x), self._inputs, self._outputs, torch.get_num_threads())
+        self._product(*pointers, self._gelu, out.data_ptr(), *sizes)
+        return out
+
+
+def _panels(weight: torch.Tensor) -> torch.Tensor:
+    """(panels, units, PANEL) int32: weights (outputs, inputs) and zeros to the last panel's end."""
+    units = weight.contiguous().view(torch.int32)  # (outputs, units)
+    whole = F.pad(units, (0, 0, 0, -len(units) % PANEL))
+    return whole.view(-1, PANEL, whole.shape[1]).transpose(1, 2).contiguous()
+
+
+def _whole(values: torch.Tensor) -> torch.Tensor:
+    """Values of outputs (O,), and zeros to the last panel's end."""
+    return F.pad(values, (0, -len(values) % PANEL)).contiguous()
+
+
+def _pointers(*tensors: torch.Tensor | None) -> list[int | None]:
+    return [None if tensor is None else tensor.data_ptr() for tensor in tensors]
