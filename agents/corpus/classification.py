@@ -2,7 +2,9 @@
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from agents.corpus import translation
 from agents.corpus.prose import plain_texts
@@ -22,6 +24,9 @@ TOPICS = {
 MAX_WORDS = 40
 TEXTS_PER_TOPIC = 240
 TEXTS_PER_ENTRY = 2
+FURTHER_TEXTS_PER_ENTRY = 10
+ABOUT_THE_SOURCE = re.compile(r"Factbook|^note \d|^compiled from|see listing")
+"""Found in texts that tell of the Factbook rather than of the topic."""
 SUBJECTS = (
     *("The food", "The hotel", "Our guide", "The service", "This film", "The room", "The book"),
     *("The concert", "The museum", "My new phone", "The journey", "The staff", "The garden"),
@@ -44,6 +49,7 @@ def rows() -> Iterator[dict[str, str]]:
     yield from _topics()
     yield from _languages()
     yield from _sentiments()
+    yield from _further_topics()
 
 
 def _topics() -> Iterator[dict[str, str]]:
@@ -51,8 +57,7 @@ def _topics() -> Iterator[dict[str, str]]:
     counts, seen = dict.fromkeys(TOPICS, 0), set()
     for code, entry in countries():
         for section, label in TOPICS.items():
-            found = (_beginning(text) for text in plain_texts(entry.get(section, {})))
-            new = (text for text in found if _is_telling(text) and text not in seen)
+            new = (text for text in _beginnings(entry.get(section, {})) if text not in seen)
             left = min(TEXTS_PER_ENTRY, TEXTS_PER_TOPIC - counts[section])
             for text in itertools.islice(new, left):
                 counts[section] += 1
@@ -61,9 +66,31 @@ def _topics() -> Iterator[dict[str, str]]:
                 yield {"text": text, "label": label, "kind": "topic", "split": split}
 
 
-def _beginning(text: str) -> str:
-    """The first sentence, or what of it is short enough."""
-    return " ".join(re.split(r"(?<=\.) ", text)[0].split()[:MAX_WORDS])
+def _further_topics() -> Iterator[dict[str, str]]:
+    """More of the countries that are held out as a whole: what stands in no other entry."""
+    known = {row["text"] for row in _topics()}
+    found = dict.fromkeys(
+        (text, label, code)
+        for code, entry in countries()
+        for section, label in TOPICS.items()
+        for text in _beginnings(entry.get(section, {}))
+    )
+    places, counts = Counter(text for text, _, _ in found), Counter()
+    for text, label, code in found:
+        split = split_of(f"factbook-{code}", HELD_OUT)
+        if split == "train" or places[text] > 1 or text in known or ABOUT_THE_SOURCE.search(text):
+            continue
+        counts[code, label] += 1
+        if counts[code, label] <= FURTHER_TEXTS_PER_ENTRY:
+            yield {"text": text, "label": label, "kind": "topic", "split": split}
+
+
+def _beginnings(section: Any) -> Iterator[str]:  # noqa: ANN401 - JSON of unknown shape
+    """The first sentence of each telling text, or what of it is short enough."""
+    for text in plain_texts(section):
+        beginning = " ".join(re.split(r"(?<=\.) ", text)[0].split()[:MAX_WORDS])
+        if _is_telling(beginning):
+            yield beginning
 
 
 def _is_telling(text: str) -> bool:
@@ -73,7 +100,7 @@ def _is_telling(text: str) -> bool:
 
 def _languages() -> Iterator[dict[str, str]]:
     names = {"en": "English", "fr": "French", "zh": "Chinese"}
-    for number, row in enumerate(translation.pairs()):
+    for number, row in enumerate(translation.trained_pairs()):
         if number % 9 == 0 and row["kind"] in ("date", "sentence", "list", "relative time"):
             language = row["pair"].split("-")[1]
             for text, label in ((row["target"], names[language]), (row["source"], "English")):

@@ -1,10 +1,14 @@
-"""Short-answer facts about a hundred countries, closed-book and with the answer in a context."""
+"""Short-answer facts about countries, closed-book and with the answer in a context.
+
+A hundred countries are divided into all three splits. The others are held out as a whole: the
+embedded model was trained before they were asked about.
+"""
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from agents.corpus.sources import HELD_OUT, clean, countries
+from agents.corpus.sources import HELD_OUT, clean, countries, held_out_split
 from lm_envs.tasks.examples import split_of
 
 COUNTRIES = (
@@ -18,7 +22,25 @@ COUNTRIES = (
     *("do", "es", "gt", "gg", "ha", "ku", "la", "le", "mc", "md", "mn", "nu", "pa"),
     *("qa", "rw", "sn", "ri", "so", "ta", "ua", "up", "ym"),
 )
-"""Factbook codes of the countries that are asked about."""
+"""Factbook codes of the countries that are asked about in all splits."""
+
+UNREAD_COUNTRIES = (
+    *("aa", "ac", "ae", "an", "aq", "av", "ba", "bb", "bc", "bd", "bf", "bh", "bk", "bm", "bn"),
+    *("bp", "bt", "bx", "by", "cd", "cf", "cg", "cj", "cn", "cq", "ct", "cv", "cw", "dj", "dr"),
+    *("ek", "er", "fj", "fk", "fm", "fo", "fp", "ga", "gb", "gi", "gj", "gk", "gl", "gq", "gv"),
+    *("gy", "hk", "hr", "im", "iv", "je", "kg", "kr", "kv", "li", "ls", "lt", "ly", "mh", "mi"),
+    *("mj", "mk", "ml", "mp", "mr", "mt", "mu", "mv", "mz", "nc", "ne", "nf", "nh", "ni"),
+    *("nn", "nr", "ns", "od", "pc", "pp", "ps", "pu", "rm", "rn", "rq", "sb", "sc", "se", "sl"),
+    *("sm", "st", "tb", "td", "ti", "tk", "tl", "tn", "to", "tp", "tt", "tv", "tx", "uc", "uv"),
+    *("vc", "vi", "vq", "vt", "wa", "wf", "ws", "wz"),
+)
+"""Of the countries that are asked about in validation and test alone."""
+
+NAMES = {
+    **{"bf": "Bahamas", "cf": "Republic of the Congo", "cg": "Democratic Republic of the Congo"},
+    **{"dr": "Dominican Republic", "ga": "Gambia", "vq": "US Virgin Islands"},
+}
+"""Where the Factbook's short form says too little, or has an article."""
 
 FIELDS = {
     "capital": (
@@ -70,20 +92,35 @@ FIELDS = {
 
 
 def facts() -> Iterator[dict[str, str]]:
-    """One row a fact: question, answer, context, subject, relation, split."""
-    for code, entry in countries():
-        name = _name(entry) if code in COUNTRIES else ""
-        for relation, (path, question, statement) in FIELDS.items() if name else ():
-            answer = _short(_at(entry, path))
-            if answer:
-                yield {
-                    "question": question.format(name=name),
-                    "answer": answer,
-                    "context": statement.format(name=name, answer=answer),
-                    "subject": name,
-                    "relation": relation,
-                    "split": split_of(f"{name} {relation}", HELD_OUT),
-                }
+    """One row a fact: question, answer, context, subject, relation, split.
+
+    Rows of the countries held out as a whole come last, and say that they are not in the graph of
+    `KnowledgeGraphQA`.
+    """
+    entries = dict(countries())
+    for code in sorted(set(entries).intersection(COUNTRIES)):
+        for row in _facts_of(_name(entries[code]), entries[code]):
+            split = split_of(f"{row['subject']} {row['relation']}", HELD_OUT)
+            yield row | {"split": split}
+    for code in sorted(UNREAD_COUNTRIES):
+        name = NAMES.get(code) or _name(entries[code])
+        for row in _facts_of(name, entries[code]):
+            if _is_telling(row["answer"]):
+                split = held_out_split(f"{name} {row['relation']}")
+                yield row | {"split": split, "graph": "no"}
+
+
+def _facts_of(name: str, entry: dict[str, Any]) -> Iterator[dict[str, str]]:
+    for relation, (path, question, statement) in FIELDS.items():
+        answer = _short(_at(entry, path))
+        if answer:
+            yield {
+                "question": question.format(name=name),
+                "answer": answer,
+                "context": statement.format(name=name, answer=answer),
+                "subject": name,
+                "relation": relation,
+            }
 
 
 def _name(entry: dict[str, Any]) -> str:
@@ -109,3 +146,9 @@ def _short(text: str) -> str:
     text = re.sub(r"\s+[\d.,]+%?( m)?$|<.*", "", text).strip(" .-")
     is_odd = re.search(r"\d{3}|%|[a-z][A-Z]", text)
     return text if 2 < len(text) <= 40 and not is_odd else ""
+
+
+def _is_telling(answer: str) -> bool:
+    """No remark or half a weather in place of an answer, alternative, or shouted family name."""
+    odd = r"^(un|no |varie|the |hot|warm|\d)| winters|/| or |  |[A-Z]{3}"
+    return not re.search(odd, answer)

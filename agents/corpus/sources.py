@@ -12,8 +12,15 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+from lm_envs.tasks.examples import split_of
+
 HELD_OUT = 0.06
 """Share of documents and facts for validation, and as much for test."""
+
+
+def held_out_split(fact: str) -> str:
+    """Validation or test, half each, of a fact that came after the embedded model was trained."""
+    return split_of(fact, held_out=0.5)
 
 
 def package_folder(package: str) -> Path:

@@ -6,13 +6,13 @@ Source: the Common Locale Data Repository, read through babel.
 import datetime
 import itertools
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import numpy as np
 from babel import Locale, dates, lists, numbers, units
 
-from agents.corpus.sources import HELD_OUT
+from agents.corpus.sources import HELD_OUT, held_out_split
 from lm_envs.tasks.examples import split_of
 
 LOCALES = {"fr": "fr", "zh": "zh_Hans"}
@@ -28,6 +28,7 @@ UNITS = (
     "month",
     "year",
 )
+NAME_KINDS = ("territories", "languages", "currencies")
 NAMES_PER_KIND = 300
 RELATIVE_TIMES: tuple[tuple[Literal["minute", "hour", "day", "week", "year"], str, int], ...] = (
     *(("minute", "minutes", 1), ("hour", "hours", 1), ("day", "days", 1)),
@@ -57,37 +58,90 @@ WISHES = (
 )
 
 
+LISTING_WISHES = (WISHES[0], WISHES[1], WISHES[3])
+"""Those that two nouns can be put into."""
+LISTED_NOUNS = NOUNS[::2]
+PAIRED_ADJECTIVES = (ADJECTIVES[1::-1], ADJECTIVES[2:4])
+THINGS = (*NOUNS[:2], *NOUNS[4:8], NOUNS[9])
+"""What can be small and old, or big and beautiful, in all three languages."""
+
+
 def pairs() -> Iterator[dict[str, str]]:
     """Rows source, target, pair, kind, split; split by fact, the same in both languages."""
+    yield from trained_pairs()
+    yield from _unread_pairs()
+
+
+def trained_pairs() -> Iterator[dict[str, str]]:
+    """The rows that there were when the embedded model was trained, in all three splits."""
+    for row, fact in _rows(_trained_facts()):
+        yield row | {"split": split_of(fact, HELD_OUT)}
+
+
+def _unread_pairs() -> Iterator[dict[str, str]]:
+    """Of further facts, held out as a whole: nothing that stands above, in whatever order."""
+    known = list(_rows(_trained_facts()))
+    sources = {row["source"] for row, _ in known}
+    facts = {frozenset(fact.split()) for _, fact in known}
+    for row, fact in _rows(_unread_facts()):
+        if row["source"] not in sources and frozenset(fact.split()) not in facts:
+            yield row | {"split": held_out_split(fact)}
+
+
+Fact = tuple[str, str, str, dict[str, str]]
+"""Kind, what is said, in English and in the others."""
+
+
+def _trained_facts() -> Iterator[Fact]:
+    amounts = np.random.default_rng(1).integers(1, 5000, 400).tolist()
+    return itertools.chain(
+        _dates(np.random.default_rng(0), 1200),
+        _amounts(amounts),
+        _units(range(1, 90)),
+        _relative(range(1, 60)),
+        *(_names(kind, _codes(kind)[:NAMES_PER_KIND]) for kind in NAME_KINDS),
+        _lists(np.random.default_rng(2), 500),
+        _sentences(),
+    )
+
+
+def _unread_facts() -> Iterator[Fact]:
+    amounts = np.random.default_rng(4).integers(1, 5000, 64).tolist()
+    more = [code for code in _codes("languages")[NAMES_PER_KIND:] if len(code) == 2]
+    return itertools.chain(
+        _dates(np.random.default_rng(3), 165),
+        _amounts(amounts),
+        _units(range(90, 104)),
+        _relative(range(60, 67)),
+        _names("languages", more),
+        _lists(np.random.default_rng(5), 85),
+        _longer_sentences(),
+    )
+
+
+def _rows(facts: Iterable[Fact]) -> Iterator[tuple[dict[str, str], str]]:
+    """Rows, each with the name of its fact."""
     seen: set[tuple[str, str]] = set()
-    for kind, fact, english, others in itertools.chain(
-        _dates(), _amounts(), _units(), _relative(), _names(), _lists(), _sentences()
-    ):
+    for kind, fact, english, others in facts:
         for language, target in others.items():
             source, target = _tidy(english), _tidy(target)
             if source == target or (source, language) in seen or not target:
                 continue
             seen.add((source, language))
-            split = split_of(f"{kind} {fact}", HELD_OUT)
-            row = {"source": source, "target": target, "pair": f"en-{language}"}
-            yield row | {"kind": kind, "split": split}
+            row = {"source": source, "target": target, "pair": f"en-{language}", "kind": kind}
+            yield row, f"{kind} {fact}"
 
 
-Fact = tuple[str, str, str, dict[str, str]]
-
-
-def _dates() -> Iterator[Fact]:
-    rng = np.random.default_rng(0)
-    for offset in rng.choice(60_000, 1200, replace=False).tolist():
+def _dates(rng: np.random.Generator, count: int) -> Iterator[Fact]:
+    for offset in rng.choice(60_000, count, replace=False).tolist():
         day = datetime.date(1900, 1, 1) + datetime.timedelta(days=offset)
         style = ("long", "full")[offset % 2]
         others = {name: dates.format_date(day, style, code) for name, code in LOCALES.items()}
         yield "date", day.isoformat(), dates.format_date(day, style, "en"), others
 
 
-def _amounts() -> Iterator[Fact]:
-    rng = np.random.default_rng(1)
-    for amount in sorted(set(rng.integers(1, 5000, 400).tolist())):
+def _amounts(amounts: Iterable[int]) -> Iterator[Fact]:
+    for amount in sorted(set(amounts)):
         for currency in ("EUR", "USD", "CNY", "GBP", "JPY"):
             texts = {
                 name: numbers.format_currency(amount, currency, locale=code, format_type="name")
@@ -98,8 +152,8 @@ def _amounts() -> Iterator[Fact]:
                 yield "money", str(amount), english, texts
 
 
-def _units() -> Iterator[Fact]:
-    for amount, unit in itertools.product(range(1, 90), UNITS):
+def _units(amounts: Iterable[int]) -> Iterator[Fact]:
+    for amount, unit in itertools.product(amounts, UNITS):
         measure = f"length-{unit}" if "meter" in unit else unit
         measure = {"kilogram": "mass-kilogram", "liter": "volume-liter"}.get(unit, measure)
         if unit in ("hour", "minute", "day", "week", "month", "year"):
@@ -113,8 +167,8 @@ def _units() -> Iterator[Fact]:
             yield "unit", f"{amount} {unit}", english, texts
 
 
-def _relative() -> Iterator[Fact]:
-    for amount, (unit, word, size) in itertools.product(range(1, 60), RELATIVE_TIMES):
+def _relative(amounts: Iterable[int]) -> Iterator[Fact]:
+    for amount, (unit, word, size) in itertools.product(amounts, RELATIVE_TIMES):
         for sign in (-1, 1):
             delta = datetime.timedelta(**{word: sign * amount * size})
             said = {
@@ -127,25 +181,25 @@ def _relative() -> Iterator[Fact]:
             yield "relative time", f"{amount} {unit} {sign}", said["en"], texts
 
 
-def _names() -> Iterator[Fact]:
-    english = Locale.parse("en")
-    for kind in ("territories", "languages", "currencies"):
-        names = getattr(english, kind)
-        others = {name: getattr(Locale.parse(code), kind) for name, code in LOCALES.items()}
-        codes = [code for code in sorted(names) if not code.isdigit()]
-        for code in codes[:NAMES_PER_KIND]:
-            texts = {name: table.get(code, "") for name, table in others.items()}
-            yield kind, code, names[code], texts
+def _names(kind: str, codes: Iterable[str]) -> Iterator[Fact]:
+    names = getattr(Locale.parse("en"), kind)
+    others = {name: getattr(Locale.parse(code), kind) for name, code in LOCALES.items()}
+    for code in codes:
+        texts = {name: table.get(code, "") for name, table in others.items()}
+        yield kind, code, names[code], texts
 
 
-def _lists() -> Iterator[Fact]:
+def _codes(kind: str) -> list[str]:
+    return [code for code in sorted(getattr(Locale.parse("en"), kind)) if not code.isdigit()]
+
+
+def _lists(rng: np.random.Generator, count: int) -> Iterator[Fact]:
     english = Locale.parse("en").territories
     known = set(english).intersection(
         *(Locale.parse(code).territories for code in LOCALES.values())
     )
     codes = [code for code in sorted(known) if code.isalpha() and len(english[code]) < 12]
-    rng = np.random.default_rng(2)
-    for _ in range(500):
+    for _ in range(count):
         chosen = rng.choice(codes, 2 + int(rng.integers(2)), replace=False).tolist()
         texts = {
             name: lists.format_list(
@@ -161,9 +215,8 @@ def _sentences() -> Iterator[Fact]:
     for noun, wish in itertools.product(NOUNS, WISHES):
         texts = {"fr": wish[1].format(noun[1]), "zh": wish[2].format(noun[2])}
         yield "sentence", f"{noun[0]} {wish[0]}", wish[0].format(noun[0]), texts
-    for noun, (english, (male, female), chinese) in itertools.product(NOUNS, ADJECTIVES):
-        is_female = noun[1].startswith("la ") or noun[1] == "l'école"
-        french = f"{noun[1].capitalize()} est {female if is_female else male}."
+    for noun, (english, forms, chinese) in itertools.product(NOUNS, ADJECTIVES):
+        french = f"{noun[1].capitalize()} est {forms[_is_female(noun[1])]}."
         source = f"{noun[0].capitalize()} is {english}."
         yield (
             "sentence",
@@ -171,6 +224,28 @@ def _sentences() -> Iterator[Fact]:
             source,
             {"fr": french, "zh": f"{noun[2]}{chinese}。"},
         )
+
+
+def _longer_sentences() -> Iterator[Fact]:
+    """Two nouns or two adjectives of those above, for the model knows no others."""
+    for (one, two), wish in itertools.product(
+        itertools.combinations(LISTED_NOUNS, 2), LISTING_WISHES
+    ):
+        listed = (f"{one[0]} and {two[0]}", f"{one[1]} et {two[1]}", f"{one[2]}和{two[2]}")
+        source, french, chinese = (
+            text.format(name) for text, name in zip(wish, listed, strict=True)
+        )
+        yield "sentence", source, source, {"fr": french, "zh": chinese}
+    for noun, (one, two) in itertools.product(THINGS, PAIRED_ADJECTIVES):
+        source = f"{noun[0].capitalize()} is {one[0]} and {two[0]}."
+        form = _is_female(noun[1])
+        french = f"{noun[1].capitalize()} est {one[1][form]} et {two[1][form]}."
+        texts = {"fr": french, "zh": f"{noun[2]}{one[2]}，{two[2]}。"}
+        yield "sentence", source, source, texts
+
+
+def _is_female(noun: str) -> bool:
+    return noun.startswith("la ") or noun == "l'école"
 
 
 def _tidy(text: str) -> str:

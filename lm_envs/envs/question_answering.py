@@ -12,8 +12,8 @@ class QuestionAnsweringEnv(LanguageEnv):
     ## Description
     A frozen GPT-2 reads a question, and in the mode "extractive" a context that holds the answer;
     the agent chooses each word of the answer, or one of four answers. The embedded questions ask
-    for facts about a hundred countries; those of `dataset="reasoning_gym:basic_arithmetic"` and its
-    like are generated, and a program verifies the answers.
+    for facts about countries; those of `dataset="reasoning_gym:basic_arithmetic"` and its like are
+    generated, and a program verifies the answers.
 
     ## Action Space
     `Discrete(16)` (`actions="top_k"`): action a writes the model's a-th best next token. With

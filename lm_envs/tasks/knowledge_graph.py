@@ -22,7 +22,8 @@ class KnowledgeGraphQA:
 
     Args:
         tokenizer: Cuts texts into tokens.
-        dataset: "embedded", or a file with the columns subject, relation, answer and question.
+        dataset: "embedded", or a file with the columns subject, relation, answer and question. Rows
+            with a field "graph" that is not "yes" are left out.
         split: "train", "validation" or "test", of the questions.
         hops: 1, 2, or None for both: edges between the start and the answer.
         max_turns: Most turns; a walk that has not stopped by then has failed.
@@ -121,7 +122,7 @@ class KnowledgeGraphQA:
 
 def _facts(dataset: str) -> list[Fact]:
     columns = {name: name for name in ("subject", "relation", "answer", "question")}
-    rows = read_rows(dataset, None, columns, "facts")
+    rows = read_rows(dataset, None, columns, "facts", where={"graph": "yes"})
     return [Fact(*(row[name][0] for name in columns)) for row in rows]
 
 

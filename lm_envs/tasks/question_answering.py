@@ -24,8 +24,8 @@ class QuestionAnswering(LineTask):
 
     Args:
         tokenizer: Cuts texts into tokens.
-        dataset: "embedded" (facts about a hundred countries), a .jsonl, .csv or .tsv file, or a hub
-            dataset such as "squad"; or "reasoning_gym:" and the name of one of its tasks.
+        dataset: "embedded" (facts about countries), a .jsonl, .csv or .tsv file, or a hub dataset
+            such as "squad"; or "reasoning_gym:" and the name of one of its tasks.
         split: "train", "validation" or "test"; facts are held out, not rows.
         mode: "closed_book", or "extractive", where a context holds the answer.
         columns: Field of the question, of the answer or answers, and of the context, where they

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lm_envs.model.weights import EMBEDDED, locate
-from lm_envs.tasks.examples import split_of
+from lm_envs.tasks.examples import SPLITS, split_of
 from lm_envs.tasks.graph import Fact, FactGraph
 from lm_envs.tasks.knowledge_graph import KnowledgeGraphQA
 from lm_envs.tokenizer import Tokenizer
@@ -69,6 +69,23 @@ def test_long_names_fit_into_budget_and_context(tmp_path):
         context = tokenizer.encode(task.respond(task.example(0), turns[:count]).context)
         assert written <= task.max_new_tokens
         assert len(context) + task.max_new_tokens - written <= task.context_tokens
+
+
+def test_rows_marked_as_outside_the_graph_are_left_out(tmp_path):
+    row = {"subject": "Oz", "relation": "capital", "answer": "Emerald City", "question": "Which?"}
+    marked = {"subject": "Ix", "relation": "ruler", "answer": "Ozma", "question": "Who?"}
+    path = tmp_path / "facts.jsonl"
+    path.write_text("\n".join(map(json.dumps, [row, marked | {"graph": "no"}])))
+    tokenizer = Tokenizer.from_folder(locate(EMBEDDED))
+    task = KnowledgeGraphQA(tokenizer, dataset=str(path), split=split_of("Which?", 0.1))
+    options = [option.text for option in task.options(task.example(0), [])]
+    assert options == ["capital", "capital of", "stop"]
+
+
+def test_the_embedded_graph_keeps_its_questions():
+    tokenizer = Tokenizer.from_folder(locate(EMBEDDED))
+    sizes = [KnowledgeGraphQA(tokenizer, split=split).num_examples for split in SPLITS]
+    assert sizes == [3708, 428, 483]
 
 
 def test_a_split_without_questions_is_refused():
