@@ -2,12 +2,13 @@
 // norms, attention to KV slots, the best words of a row of logits.
 //
 // Compiled on first use by native.py, which checks shapes and passes pointers. Arrays are dense and
-// row-major unless a stride is passed; `width` and `size` are multiples of LANES. Rows are shared
-// out among threads and never split, so that a row's numbers depend on no other row and on no
-// number of threads. Functions that follow indices say how many rows had one out of range; those rows
-// are left out.
+// row-major unless a stride is passed; `width`, `size` and `capacity` are multiples of LANES. Rows, or
+// their heads, are shared out among threads and no sum is split, so that a row's numbers depend on no
+// other row and on no number of threads. Functions that follow indices say how many rows had one out
+// of range; those rows are left out.
 
 #include <limits>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,7 @@
 namespace {
 
 constexpr int64_t GROUP = 128;  // words whose largest logit is looked at first
+constexpr int64_t ALONE = 128;  // position from which the heads of a lone token are shared out
 
 inline bool is_within(int64_t index, int64_t count) { return 0 <= index && index < count; }
 
@@ -139,29 +141,47 @@ inline void expect(const T* from, int64_t size) {
   for (int64_t at = 0; at < size * int64_t{sizeof(T)}; at += 64) __builtin_prefetch(bytes + at);
 }
 
+// Products of a query with a key, to be summed; in every lane those of other places.
+template <typename T>
+inline Floats products(const T* query, const T* key, int64_t size) {
+  Floats products = all(0.0f);
+  int64_t i = 0;
+#ifdef __AVX512BF16__
+  if constexpr (std::is_same_v<T, BFloat16>)
+    for (; i + 2 * LANES <= size; i += 2 * LANES)
+      products = _mm512_dpbf16_ps(products, (__m512bh)_mm512_loadu_si512(query + i),
+                                  (__m512bh)_mm512_loadu_si512(key + i));
+#endif
+  for (; i < size; i += LANES) products += load(query + i) * load(key + i);
+  return products;
+}
+
 // Attention of one query to the slot (capacity, size) of its row and head, up to its position.
-// `next` is the slot of keys that is read next.
+// What is read next is asked for meanwhile. Keys are read in whole LANES, which a slot has room
+// for; what stands beyond the position does not count.
 template <typename T, int64_t SIZE>
-void attend_one(const T* query, const T* slot_keys, const T* slot_values, const T* next,
-                int64_t position, T* out, int64_t any_size) {
+void attend_one(const T* query, const T* slot_keys, const T* slot_values, const T* next_keys,
+                const T* next_values, int64_t position, T* out, int64_t any_size) {
   const int64_t size = SIZE > 0 ? SIZE : any_size;  // known to the compiler where it is usual
   static thread_local std::vector<float> scores;
   scores.resize(position + 1 + LANES);
   float* weights = scores.data();
   const float scale = 1.0f / std::sqrt(static_cast<float>(size));
-  for (int64_t t = 0; t <= position; ++t) {
-    expect(slot_values + t * size, size);
-    Floats product = all(0.0f);
-    for (int64_t i = 0; i < size; i += LANES)
-      product += load(query + i) * load(slot_keys + t * size + i);
-    weights[t] = sum(product) * scale;
+  for (int64_t first = 0; first <= position; first += LANES) {
+    Floats terms[LANES];
+    for (int64_t lane = 0; lane < LANES; ++lane) {
+      const int64_t at = (first + lane) * size;
+      expect(next_keys + at, size);
+      terms[lane] = products(query, slot_keys + at, size);
+    }
+    store(weights + first, sums_of(terms) * scale);
   }
   softmax(weights, position + 1);
   for (int64_t start = 0; start < size; start += 4 * LANES) {
     const int64_t parts = std::min<int64_t>(4, (size - start) / LANES);
     Floats mixed[4] = {};
     for (int64_t t = 0; t <= position; ++t) {
-      if (start == 0) expect(next + t * size, size);
+      if (start == 0) expect(next_values + t * size, size);
       for (int64_t part = 0; part < parts; ++part)
         mixed[part] += weights[t] * load(slot_values + t * size + start + part * LANES);
     }
@@ -199,13 +219,14 @@ int attend(const T* queries, const T* keys, const T* values, int64_t stride, T* 
   const int64_t places = tokens * heads;
   const int64_t even = std::max<int64_t>(1, (places + threads - 1) / threads);
   const int64_t share = rows == nullptr ? even : 4 * heads;  // later tokens of a row read more
-#pragma omp parallel for num_threads(threads) if (tokens > 1) schedule(static, share)
+  const bool is_worth_it = tokens > 1 || positions[0] >= ALONE;
+#pragma omp parallel for num_threads(threads) if (is_worth_it) schedule(static, share)
   for (int64_t place = 0; place < places; ++place) {
     const int64_t token = place / heads, head = place % heads, after = (place + 1) % places;
     const int64_t slot = slot_of(token, head);
+    const int64_t next = slot_of(after / heads, after % heads);
     one(queries + token * stride + head * size, slot_keys + slot, slot_values + slot,
-        slot_keys + slot_of(after / heads, after % heads), positions[token], out + place * size,
-        size);
+        slot_keys + next, slot_values + next, positions[token], out + place * size, size);
   }
   return 0;
 }

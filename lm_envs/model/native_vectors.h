@@ -51,10 +51,14 @@ inline float load_one(const BFloat16* from) {
 inline void store(float* to, Floats values) { std::memcpy(to, &values, sizeof values); }
 
 inline void store(BFloat16* to, Floats values) {  // to the nearest, ties to even
+#ifdef __AVX512BF16__
+  const __m256bh halves = _mm512_cvtneps_pbh(values);
+#else
   const Bits bits = (Bits)values;
   const Bits rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
   const Bits chosen = values == values ? rounded : (rounded & 0) + 0x7fc0;  // not a number
   const Halves halves = __builtin_convertvector(chosen, Halves);
+#endif
   std::memcpy(to, &halves, sizeof halves);
 }
 
@@ -68,6 +72,28 @@ inline float sum(Floats values) {
   std::memcpy(quarter, &halved, sizeof quarter);
   const Quarter four = quarter[0] + quarter[1];
   return (four[0] + four[1]) + (four[2] + four[3]);
+}
+
+// The sums of LANES vectors, side by side.
+inline Floats sums_of(const Floats* vectors) {
+#ifdef __AVX512F__
+  __m512 fours[4];  // in each quarter the sums of that quarter, of four vectors
+  for (int i = 0; i < 4; ++i) {
+    const __m512 a = vectors[4 * i], b = vectors[4 * i + 1];
+    const __m512 c = vectors[4 * i + 2], d = vectors[4 * i + 3];
+    const __m512d ab = (__m512d)(_mm512_unpacklo_ps(a, b) + _mm512_unpackhi_ps(a, b));
+    const __m512d cd = (__m512d)(_mm512_unpacklo_ps(c, d) + _mm512_unpackhi_ps(c, d));
+    fours[i] = (__m512)_mm512_unpacklo_pd(ab, cd) + (__m512)_mm512_unpackhi_pd(ab, cd);
+  }
+  const auto halve = [](__m512 a, __m512 b) {  // even and odd quarters of both, added
+    return _mm512_shuffle_f32x4(a, b, 0x88) + _mm512_shuffle_f32x4(a, b, 0xdd);
+  };
+  return halve(halve(fours[0], fours[1]), halve(fours[2], fours[3]));
+#else
+  Floats sums;
+  for (int64_t lane = 0; lane < LANES; ++lane) sums[lane] = sum(vectors[lane]);
+  return sums;
+#endif
 }
 
 inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
