@@ -213,11 +213,11 @@ def repeat_lengths(candidates: np.ndarray, drafts: Drafts) -> np.ndarray:
     0: the word is new; 1: the word was written before; 2: it was written after the same word.
     """
     tokens, lengths = drafts.tokens, drafts.lengths  # (N, T), (N,)
-    is_written = drafts.is_written[:, :, None]
-    is_same = (tokens[:, :, None] == candidates[:, None, :]) & is_written  # (N, T, K)
+    words = np.where(drafts.is_written, tokens, -1)
+    is_same = words[:, None, :] == candidates[:, :, None]  # (N, K, T)
     last = np.take_along_axis(tokens, np.maximum(lengths - 1, 0)[:, None], 1)
-    follows_last = is_same[:, 1:] & (tokens[:, :-1] == last)[:, :, None]
-    return is_same.any(1).astype(np.int8) + follows_last.any(1)
+    follows_last = is_same[:, :, 1:] & (tokens[:, :-1] == last)[:, None, :]
+    return is_same.any(-1).astype(np.int8) + follows_last.any(-1)
 
 
 def _echoes(candidates: np.ndarray, episodes: Episodes) -> np.ndarray:
@@ -225,4 +225,4 @@ def _echoes(candidates: np.ndarray, episodes: Episodes) -> np.ndarray:
     width = int(episodes.filled.max())
     is_prompt = np.arange(width) < episodes.filled[:, None]  # (N, P)
     words = np.where(is_prompt, episodes.contexts[:, :width], -1)
-    return (words[:, :, None] == candidates[:, None, :]).any(1)
+    return (words[:, None, :] == candidates[:, :, None]).any(-1)

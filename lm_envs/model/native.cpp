@@ -134,7 +134,7 @@ void softmax(float* scores, int64_t count) {
   for (int64_t i = 0; i < padded; i += LANES) store(scores + i, load(scores + i) * scale);
 }
 
-// Asks for one position of a slot, size values, before it is needed.
+// Asks for some values before they are needed.
 template <typename T>
 inline void expect(const T* from, int64_t size) {
   const char* bytes = reinterpret_cast<const char*>(from);
@@ -343,6 +343,7 @@ void best(const T* logits, const float* hidden, const T* embeddings, const float
     }
     find_best(own, words, count, tops, found);
     if (!is_exact) {
+      for (const Word& word : found) expect(embeddings + word.second * width, width);
       for (Word& word : found)
         word.first = logit(state, embeddings + word.second * width, centre, width);
       std::sort(found.begin(), found.end(), is_better);
