@@ -73,13 +73,16 @@ def main(
         str, typer.Option(help="gpt2-124m, embedded, or a folder; not for startup")
     ] = "gpt2-124m",
     n: Annotated[
-        list[int] | None, typer.Option(min=1, help="rows; again for more; not for startup")
+        list[int] | None,
+        typer.Option(min=1, help="rows; again for more; not for startup, precision"),
     ] = None,
     dtype: Annotated[
         list[str] | None,
         typer.Option(help="float32, bfloat16, int8 (not for finetune); not for startup"),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1)] = 5,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="times that each is measured; not for precision")
+    ] = 5,
     output: Annotated[Path, typer.Option()] = Path("benchmarks/results"),
 ) -> None:
     """Measures one subject and keeps the result under `<output>/<date>-<cpu>/`."""
