@@ -3,7 +3,8 @@
 One after another, each in a process of its own: our policy; the same learning adapters alone; the
 same without episodes, where each word's text is read again for its gradient; and TRL's GRPO
 trainer. All write N texts of `NEW` words after prompts of `PROMPT`, and learn from them once, with
-no dropout and no mask. Ours also reads every word with the frozen model, which judges it.
+no dropout and no mask. Ours also reads every word with the frozen model, which judges it and
+remembers no prompt.
 """
 
 import importlib.util
@@ -188,6 +189,7 @@ def _ppo(
         prompt_tokens=PROMPT,
         max_new_tokens=NEW,
         rewards={"fluency": 1.0},
+        prompt_cache=0,
     )
     kwargs = {"model": str(job.folder), "dtype": job.dtype, "bfloat16": job.dtype == "bfloat16"}
     agent = PPO(

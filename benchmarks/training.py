@@ -1,4 +1,7 @@
-"""Steps per second of training: the environment alone, and PPO's rollouts and updates on it."""
+"""Steps per second of training: the environment alone, and PPO's rollouts and updates on it.
+
+As users get it: the environment remembers prompts, many of them from the rollouts that warm it up.
+"""
 
 from collections.abc import Callable, Sequence
 from functools import partial

@@ -26,14 +26,14 @@ def check_choice(name: str, value: object, allowed: Iterable[object]) -> None:
         raise ValueError(f"Got {name}={value!r}; allowed: {names}.")
 
 
-def check_count(name: str, value: object) -> None:
-    """Refuses what is no whole number of 1 or more.
+def check_count(name: str, value: object, least: int = 1) -> None:
+    """Refuses what is no whole number of `least` or more.
 
     Raises:
         ValueError: Naming the argument.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"Got {name}={value!r}; allowed: a whole number, 1 or more.")
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"Got {name}={value!r}; allowed: a whole number, {least} or more.")
 
 
 def check_types(function: Callable[..., Any], arguments: Mapping[str, object]) -> None:

@@ -112,7 +112,7 @@ def _draw(
     texts: list[np.ndarray] = []
     starts: list[int] = []
     while len(texts) < batch_size:
-        example = draw(task, rng)
+        example = task.example(draw(task, rng))
         if not len(example.reference):
             raise ValueError(
                 f"Got {type(task).__name__}, which has no references to start from; leave "

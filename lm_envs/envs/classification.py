@@ -39,7 +39,7 @@ class ClassificationEnv(LanguageEnv):
     `scores`.
 
     ## Arguments
-    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_steps`,
+    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_steps`, `prompt_cache`,
     `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `kind`, `columns`, `costs`,
     `prompt_tokens`, `max_new_tokens`, `rewards` as in
     `lm_envs.tasks.classification.Classification`.

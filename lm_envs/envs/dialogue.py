@@ -43,7 +43,7 @@ class DialogueEnv(LanguageEnv):
     `scores`.
 
     ## Arguments
-    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_steps`,
+    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_steps`, `prompt_cache`,
     `render_mode` as in `LanguageVectorEnv`; `split`, `wishes`, `max_turns`, `max_new_tokens`,
     `rewards` as in `lm_envs.tasks.dialogue.Dialogue`.
 

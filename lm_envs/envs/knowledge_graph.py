@@ -47,7 +47,7 @@ class KnowledgeGraphQAEnv(LanguageEnv):
     `scores`.
 
     ## Arguments
-    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_steps`,
+    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_steps`, `prompt_cache`,
     `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `hops`, `max_turns`,
     `prompt_tokens`, `rewards` as in `lm_envs.tasks.knowledge_graph.KnowledgeGraphQA`.
 

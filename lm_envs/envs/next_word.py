@@ -50,7 +50,7 @@ class NextWordEnv(LanguageEnv):
     sum `reward`.
 
     ## Arguments
-    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_steps`,
+    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_steps`, `prompt_cache`,
     `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `column`, `prompt_tokens`,
     `max_new_tokens`, `rewards` as in `lm_envs.tasks.next_word.NextWord`.
 

@@ -40,7 +40,7 @@ class ParaphraseEnv(LanguageEnv):
     `scores`.
 
     ## Arguments
-    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_steps`,
+    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_steps`, `prompt_cache`,
     `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `columns`, `language`,
     `prompt_tokens`, `max_new_tokens`, `rewards` as in `lm_envs.tasks.paraphrase.Paraphrase`.
 

@@ -17,13 +17,14 @@ from lm_envs.checks import (
     check_types,
     did_you_mean,
 )
+from lm_envs.envs import reading
 from lm_envs.envs.actions import KINDS, make_actions, read_spec
 from lm_envs.envs.episodes import Episodes
 from lm_envs.envs.interpreter import NUM_CANDIDATES, Interpreter
 from lm_envs.envs.lines import LineWriter
 from lm_envs.envs.observations import Observation, make_observation
 from lm_envs.envs.writers import WordWriter, Writer
-from lm_envs.model import weights
+from lm_envs.model import prompts, weights
 from lm_envs.model.engine import Engine
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.tasks import TASKS
@@ -62,6 +63,7 @@ def assemble(
     dtype: str,
     actions: str | Mapping[str, Any],
     observation: str | Mapping[str, Any],
+    prompt_cache: int,
 ) -> Parts:
     """Parts of an environment with N rows.
 
@@ -74,6 +76,7 @@ def assemble(
     check_types(assemble, own | {"actions": actions, "observation": observation})
     _check_task_options(TASKS[task], task_options)
     check_count("num_envs", num_rows)
+    check_count("prompt_cache", prompt_cache, least=0)
     folder = weights.locate(model)
     tokenizer = Tokenizer.from_folder(folder)
     kind, options = read_spec("actions", actions, KINDS | CHOICES | READ_WRITE)
@@ -90,6 +93,7 @@ def assemble(
         capacity=made.context_tokens,
         num_candidates=chosen.num_candidates if chosen else _NUM_CANDIDATES[kind],
         end_token=tokenizer.end_token,
+        prompts=prompts.shared(network, prompt_cache * 2**20) if prompt_cache else None,
     )
     if chosen:
         writer = WordWriter(chosen, engine, episodes, made)
@@ -98,7 +102,8 @@ def assemble(
         writer = Interpreter(engine, episodes, made, tokenizer)
         seen = make_observation(observation, network, writer, made, name=model)
     else:
-        writer = LineWriter(made.num_options, engine, episodes, made, tokenizer)
+        memory = reading.shared(network)
+        writer = LineWriter(made.num_options, engine, episodes, made, tokenizer, memory)
         shows_scores = options.get("scores", True)
         check_choice("scores", shows_scores, (True, False))
         seen = make_observation(

@@ -41,9 +41,10 @@ class QuestionAnsweringEnv(LanguageEnv):
     `scores`.
 
     ## Arguments
-    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_steps`,
-    `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `mode`, `columns`, `prompt_tokens`,
-    `max_new_tokens`, `rewards` as in `lm_envs.tasks.question_answering.QuestionAnswering`.
+    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_steps`, `prompt_cache`,
+    `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `mode`, `columns`,
+    `prompt_tokens`, `max_new_tokens`, `rewards` as in
+    `lm_envs.tasks.question_answering.QuestionAnswering`.
 
     ## Vectorized environment
     `gymnasium.make_vec("lm_envs/QuestionAnswering-v0", num_envs=64)` advances all rows in one

@@ -48,9 +48,10 @@ class TranslationEnv(LanguageEnv):
     `scores`.
 
     ## Arguments
-    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_steps`,
-    `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `pair`, `kind`, `mode`, `columns`,
-    `prompt_tokens`, `max_new_tokens`, `rewards` as in `lm_envs.tasks.translation.Translation`.
+    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_steps`, `prompt_cache`,
+    `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `pair`, `kind`, `mode`,
+    `columns`, `prompt_tokens`, `max_new_tokens`, `rewards` as in
+    `lm_envs.tasks.translation.Translation`.
 
     ## Vectorized environment
     `gymnasium.make_vec("lm_envs/Translation-v0", num_envs=64)` advances all rows in one batch;

@@ -5,6 +5,7 @@ the model in `Engine`, the judgement in the task.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import gymnasium as gym
@@ -26,6 +27,9 @@ from lm_envs.transcript import TRUNCATIONS, Ending, Transcript
 RENDER_MODES = ("ansi", "rgb_array")
 ENDINGS: tuple[Ending, ...] = ("end_token", "budget", "complete", "context", "time_limit")
 """Reasons for an episode to be over; where several hold, the first counts."""
+
+REMEMBERED = 2**14
+"""Examples, and tokens of what tasks answer, that are kept: both come again and again."""
 
 Observations = np.ndarray | dict[str, np.ndarray]
 """Of N rows: one array (N, ...), or several by name."""
@@ -57,6 +61,8 @@ class LanguageVectorEnv(VectorEnv):
             when the episode ends. The sum over an episode is the same.
         max_steps: Truncate after this many steps; None leaves it to the task. Gymnasium's own
             `max_episode_steps` cuts from outside instead: nothing is reported or paid for that.
+        prompt_cache: MiB of keys and values of prompts to remember, which are not read again when
+            they recur; taken as they come, shared by the environments over one model. 0 for none.
         autoreset_mode: "next_step", "same_step" or "disabled", or Gymnasium's enum.
         render_mode: None, "ansi" or "rgb_array".
         task_options: Arguments of the task, such as `dataset`, `split` and `rewards`.
@@ -84,6 +90,7 @@ class LanguageVectorEnv(VectorEnv):
         observation: str | Mapping[str, Any] = "hidden",
         dense: bool = True,
         max_steps: int | None = None,
+        prompt_cache: int = 256,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
         **task_options: Any,  # noqa: ANN401 - the task's own arguments
@@ -102,12 +109,15 @@ class LanguageVectorEnv(VectorEnv):
             dtype=dtype,
             actions=actions,
             observation=observation,
+            prompt_cache=prompt_cache,
         )
         self.tokenizer, self.task, self.engine = parts.tokenizer, parts.task, parts.engine
         self._episodes, self.writer = parts.episodes, parts.writer
         self._observation = parts.observation
         self._dense = dense
         self._max_steps = np.inf if max_steps is None else max_steps
+        self._example = lru_cache(REMEMBERED)(self.task.example)
+        self._encode = lru_cache(REMEMBERED)(self.tokenizer.encode)
         self._judge = Judge(self.task, self.engine, self.tokenizer, self._episodes)
         self._over = np.ones(num_envs, bool)  # (N,) True until a row's first reset
         self._has_begun = False
@@ -274,7 +284,7 @@ class LanguageVectorEnv(VectorEnv):
             is_last = len(episodes.turns[row]) >= self.task.max_turns
             is_complete[place] = response.is_over or is_last
             if not is_complete[place]:
-                context = self.tokenizer.encode(response.context)
+                context = self._encode(response.context)
                 episodes.fill(row, context[-self._room(row) :])
                 to_read.append(row)
         if to_read:
@@ -295,7 +305,7 @@ class LanguageVectorEnv(VectorEnv):
             (counts > 0) & (episodes.tokens[rows, counts - 1] == self.tokenizer.end_token),
             counts >= self.task.max_new_tokens,
             is_complete,
-            self.engine.lengths[rows] >= self.engine.capacity,
+            episodes.context_lengths[rows] >= self.engine.capacity,
             episodes.steps[rows] >= self._max_steps,
         )
         is_so = np.array(reasons, bool).reshape(len(ENDINGS), len(rows))
@@ -365,11 +375,14 @@ class LanguageVectorEnv(VectorEnv):
     def _begin(self, rows: list[int], examples: Sequence[Example | None]) -> None:
         """Starts rows from the given examples; where there is None, the row draws one."""
         for row, pinned in zip(rows, examples, strict=True):
-            self._episodes.begin(row, pinned or draw(self.task, self._rngs[row]))
+            self._episodes.begin(row, pinned or self._draw(row))
         if rows:
             self.writer.read(np.array(rows))
             self.writer.offer(np.array(rows))
             self._over[rows] = False
+
+    def _draw(self, row: int) -> Example:
+        return self._example(draw(self.task, self._rngs[row]))
 
     def _observe(self) -> Observations:
         return self._observation.encode(self.outputs, self._episodes)

@@ -50,14 +50,22 @@ class KVSlots:
         device: torch.device,
     ) -> None:
         capacity = round_up(capacity)
-        shape = (num_layers, num_rows, num_heads, capacity, head_size)
-        self.keys = torch.zeros(shape, dtype=dtype, device=device)
-        self.values = torch.zeros(shape, dtype=dtype, device=device)
+        shape = (2, num_layers, num_rows, num_heads, capacity, head_size)
+        self._both = torch.zeros(shape, dtype=dtype, device=device)
+        self.keys, self.values = self._both[0], self._both[1]
 
     @property
     def num_bytes(self) -> int:
         """Size of both buffers."""
-        return 2 * self.keys.numel() * self.keys.element_size()
+        return self._both.nbytes
+
+    def of(self, row: int, length: int) -> torch.Tensor:
+        """Keys and values (2, L, H, P, d) in the first P = `length` positions of a row; a view."""
+        return self._both[:, :, row, :, :length]
+
+    def put(self, row: int, positions: torch.Tensor) -> None:
+        """Writes keys and values (2, L, H, P, d) into the first P positions of a row."""
+        self.of(row, positions.shape[-2]).copy_(positions)
 
 
 class Decode:

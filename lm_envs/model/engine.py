@@ -6,7 +6,7 @@ from the device to the host.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.graph import CapturedStep
 from lm_envs.model.head import WordHead
 from lm_envs.model.logits import likely_words, log_normaliser
+from lm_envs.model.prompts import PromptCache, ReadPrompt
 
 PREFILL_MULTIPLE = 16
 """Prompts are padded to a multiple of this: a row's arithmetic depends on its own length only."""
@@ -57,10 +58,19 @@ class Engine:
         capacity: Most tokens in a row, at most the model's `n_positions`.
         num_candidates: K, how many next tokens to report.
         end_token: Id of the end of text, which is always among the candidates.
+        prompts: Remembers prompts, which need not be read again then; may be shared by the engines
+            of one model. None to remember nothing.
     """
 
     def __init__(
-        self, model: GPT2, num_rows: int, *, capacity: int, num_candidates: int, end_token: int
+        self,
+        model: GPT2,
+        num_rows: int,
+        *,
+        capacity: int,
+        num_candidates: int,
+        end_token: int,
+        prompts: PromptCache | None = None,
     ) -> None:
         config = model.config
         self.num_rows = num_rows
@@ -81,8 +91,9 @@ class Engine:
         )
         self._hidden = torch.zeros(num_rows, config.n_embd, device=model.device)
         self._normaliser = torch.zeros(num_rows, device=model.device)
-        width = config.n_embd + 2 * num_candidates + 1
-        self._outputs = self._unpack(np.zeros((num_rows, width), np.float32))
+        self._prompts = prompts
+        width = config.n_embd + 2 * num_candidates + 2
+        self._show(np.zeros((num_rows, width), np.float32))
         self._captured: dict[int, CapturedStep] = {}
 
     @property
@@ -104,13 +115,49 @@ class Engine:
     def prefill(self, rows: np.ndarray, prompts: Sequence[np.ndarray]) -> Outputs:
         """Starts the given rows afresh from their prompts; other rows stay as they are.
 
+        A prompt that is remembered is copied; one that several rows begin with is read once.
+
         Args:
             rows: (R,) int64 distinct row numbers.
             prompts: R arrays (P,) int64, 1 <= P <= capacity.
         """
-        read_prompts(self._model, self._slots, rows, prompts, self._hidden)
-        self.lengths[rows] = [len(prompt) for prompt in prompts]
-        return self._report(rows)
+        cache = self._prompts
+        if cache is None:
+            return self._read_prompts(rows, prompts)
+        kind = (self._num_candidates, self.end_token)  # what is said of a prompt depends on them
+        keys = [(*kind, prompt.tobytes()) for prompt in prompts]
+        ready = {key: cache.get(key) for key in keys if key in cache}
+        readers = {key: place for place, key in enumerate(keys) if key not in ready}
+        if readers:
+            places = list(readers.values())
+            self._read_prompts(rows[places], [prompts[place] for place in places])
+        for key, place in readers.items():
+            ready[key] = self._held(int(rows[place]))
+            cache.keep(key, ready[key])
+        others = [place for place, key in enumerate(keys) if readers.get(key) != place]
+        if others:
+            self._copy(rows[others], [ready[keys[place]] for place in others])
+        return self._outputs
+
+    def states(self, rows: np.ndarray) -> np.ndarray:
+        """All that the model says after the texts of some rows: (R, S) float32, for `recall`."""
+        return self._packed[rows]
+
+    @torch.inference_mode()
+    def recall(self, rows: np.ndarray, states: np.ndarray) -> Outputs:
+        """Lets some rows say what they said when `states` (R, S) were taken.
+
+        Their slots and lengths stay as they are: to go on from there, a row must hold the text.
+
+        Args:
+            rows: (R,) int64 distinct row numbers.
+            states: Of `states`, taken after the same texts in any row.
+        """
+        slots = torch.as_tensor(rows, device=self._model.device)
+        packed = torch.as_tensor(states, device=slots.device)
+        self._hidden[slots] = packed[:, : self._hidden.shape[1]]
+        self._normaliser[slots] = packed[:, -2]
+        return self._show_rows(rows, states)
 
     @torch.inference_mode()
     def extend(self, rows: np.ndarray, starts: np.ndarray, tokens: Sequence[np.ndarray]) -> Outputs:
@@ -164,8 +211,7 @@ class Engine:
         live = round_up(longest)
         packed = self._step(torch.as_tensor(inputs, device=self._model.device), live)
         self.lengths += active
-        self._outputs = self._unpack(_to_host(packed))
-        return self._outputs
+        return self._show(_to_host(packed))
 
     @torch.inference_mode()
     def score(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -202,7 +248,8 @@ class Engine:
     ) -> list[list[np.ndarray]]:
         """Log-probability of each token of lines that rows could be continued with.
 
-        The text so far is not read again, and nothing is appended.
+        The text so far is not read again, and nothing is appended. A row's numbers depend on its
+        own text and lines only: lines are padded to the widest of their own row.
 
         Args:
             rows: (R,) int64 distinct row numbers.
@@ -211,13 +258,17 @@ class Engine:
         Returns:
             For each row and line (T,) float64, nats.
         """
-        widest = max(len(line) for options in lines for line in options)
-        width = round_up(widest, LINE_MULTIPLE)
-        step = max(1, TOKENS_PER_PASS // (len(lines[0]) * width))
-        scores: list[list[np.ndarray]] = []
-        for start in range(0, len(rows), step):
-            part = slice(start, start + step)
-            scores += self._score_lines(rows[part], lines[part], width)
+        widths = np.array([max(map(len, options)) for options in lines])
+        widths = -(-widths // LINE_MULTIPLE) * LINE_MULTIPLE
+        scores: list[list[np.ndarray]] = [[]] * len(rows)
+        for width in np.unique(widths):
+            members = np.flatnonzero(widths == width)
+            step = max(1, TOKENS_PER_PASS // (len(lines[0]) * width))
+            for start in range(0, len(members), step):
+                part = members[start : start + step].tolist()
+                found = self._score_lines(rows[part], [lines[place] for place in part], int(width))
+                for place, logprobs in zip(part, found, strict=True):
+                    scores[place] = logprobs
         return scores
 
     @torch.inference_mode()
@@ -242,7 +293,7 @@ class Engine:
                 place[: len(line)] = line
         ids, slots = torch.as_tensor(tokens, device=device), torch.as_tensor(rows, device=device)
         lengths = torch.as_tensor(self.lengths[rows], device=device)
-        live = round_up(int(self.lengths.max()))
+        live = round_up(int(self.lengths[rows].max()))
         positions = lengths[:, None, None] + torch.arange(width, device=device)
         positions = positions.expand_as(ids).clamp(max=self._model.config.n_positions - 1)
         branch = Branch(self._slots, slots, lengths, live, (num_lines, width))
@@ -271,11 +322,39 @@ class Engine:
         self.lengths[rows] = stops
         return before
 
+    def _read_prompts(self, rows: np.ndarray, prompts: Sequence[np.ndarray]) -> Outputs:
+        """Reads each prompt into its row."""
+        read_prompts(self._model, self._slots, rows, prompts, self._hidden)
+        self.lengths[rows] = [len(prompt) for prompt in prompts]
+        return self._report(rows)
+
+    def _held(self, row: int) -> ReadPrompt:
+        """What a row holds; views."""
+        return ReadPrompt(self._slots.of(row, int(self.lengths[row])), self._packed[row])
+
+    def _copy(self, rows: np.ndarray, read: Sequence[ReadPrompt]) -> None:
+        """Lets rows hold prompts that were read before."""
+        for row, prompt in zip(rows.tolist(), read, strict=True):
+            self._slots.put(row, prompt.slot)
+            self.lengths[row] = prompt.slot.shape[-2]
+        self.recall(rows, np.stack([prompt.state for prompt in read]))
+
     def _report(self, rows: np.ndarray) -> Outputs:
         """Outputs in which `rows` say what follows their last hidden states."""
         slots = torch.as_tensor(rows, device=self._model.device)
-        packed, self._normaliser[slots] = self._read_out(self._hidden[slots])
-        self._outputs = _merge(self._outputs, self._unpack(_to_host(packed)), rows)
+        packed = self._read_out(self._hidden[slots])
+        self._normaliser[slots] = packed[:, -2]
+        return self._show_rows(rows, _to_host(packed))
+
+    def _show_rows(self, rows: np.ndarray, packed: np.ndarray) -> Outputs:
+        """Outputs in which `rows` say what is packed (R, S), in new arrays."""
+        merged = self._packed.copy()
+        merged[rows] = packed
+        return self._show(merged)
+
+    def _show(self, packed: np.ndarray) -> Outputs:
+        """Outputs of all rows from what is packed (N, S), which is kept."""
+        self._packed, self._outputs = packed, self._unpack(packed)
         return self._outputs
 
     def _logprobs(self, hidden: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
@@ -299,7 +378,7 @@ class Engine:
         return self._captured[live](inputs)
 
     def _decode(self, inputs: torch.Tensor, live: int) -> torch.Tensor:
-        """Packed outputs (N, D + 2 K + 1) after one token a row; state is updated in place.
+        """Packed outputs (N, D + 2 K + 2) after one token a row; state is updated in place.
 
         Args:
             inputs: (3, N) int64: tokens, their positions, and which rows are active.
@@ -312,23 +391,23 @@ class Engine:
         attend = self._model.kernels.decode(self._slots, positions, live)
         hidden = self._model.forward(tokens, positions, attend)
         self._hidden.copy_(torch.where(active[:, None] > 0, hidden, self._hidden))
-        packed, normaliser = self._read_out(self._hidden)
-        self._normaliser.copy_(normaliser)
+        packed = self._read_out(self._hidden)
+        self._normaliser.copy_(packed[:, -2])
         packed[:, -1] = chosen
         return packed
 
-    def _read_out(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Hidden states, candidates, their log-probabilities and a 0 side by side; normalisers."""
+    def _read_out(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Hidden states, log-probabilities, candidates, normalisers and a 0 side by side."""
         words = self._head.best(hidden)
         chosen = torch.zeros_like(hidden[:, :1])
         candidates = words.candidates.float()  # ids are exact in float32 up to 2**24
-        packed = torch.cat([hidden, words.logprobs, candidates, chosen], -1)
-        return packed, words.normaliser
+        columns = [hidden, words.logprobs, candidates, words.normaliser[:, None], chosen]
+        return torch.cat(columns, -1)
 
     def _unpack(self, packed: np.ndarray) -> Outputs:
         widths = np.cumsum([self._model.config.n_embd, self._num_candidates, self._num_candidates])
-        hidden, logprobs, candidates, chosen = np.split(packed, widths, axis=1)
-        return Outputs(hidden, candidates.astype(np.int64), logprobs, chosen[:, 0])
+        hidden, logprobs, candidates, rest = np.split(packed, widths, axis=1)
+        return Outputs(hidden, candidates.astype(np.int64), logprobs, rest[:, -1])
 
 
 def read_prompts(
@@ -404,14 +483,6 @@ def _read(model: GPT2, tokens: np.ndarray, attend: Fill) -> torch.Tensor:
 
 def _to_host(packed: torch.Tensor) -> np.ndarray:
     return packed.cpu().numpy()
-
-
-def _merge(old: Outputs, new: Outputs, rows: np.ndarray) -> Outputs:
-    """`old` with `rows` taken from `new`, in new arrays."""
-    merged = {name: getattr(old, name).copy() for name in Outputs.__slots__}
-    for name, array in merged.items():
-        array[rows] = getattr(new, name)
-    return replace(old, **merged)
 
 
 def _passes(sequences: Sequence[np.ndarray]) -> Iterator[slice]:

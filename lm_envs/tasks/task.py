@@ -101,6 +101,6 @@ class Task(Protocol):
         ...
 
 
-def draw(task: Task, rng: np.random.Generator) -> Example:
-    """A random example of a task."""
-    return task.example(int(rng.integers(task.num_examples)))
+def draw(task: Task, rng: np.random.Generator) -> int:
+    """Number of a random example of a task."""
+    return int(rng.integers(task.num_examples))

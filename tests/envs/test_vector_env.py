@@ -286,6 +286,8 @@ def test_a_bad_seed_is_refused_and_changes_nothing(seed):
         ({"max_episode_steps": 3}, "gymnasium.make keeps for a limit from outside; use max_steps"),
         ({"num_envs": 0}, "num_envs=0; allowed: a whole number"),
         ({"dense": "yes"}, "dense='yes'; allowed: True, False"),
+        ({"prompt_cache": -1}, "prompt_cache=-1; allowed: a whole number, 0 or more"),
+        ({"prompt_cache": 0.5}, "prompt_cache=0.5; allowed: a whole number, 0 or more"),
         ({"render_mode": "gif"}, "render_mode='gif'; allowed: None, 'ansi', 'rgb_array'"),
         ({"actions": None}, r"actions=None; allowed: str \| Mapping\[str, Any\]"),
         ({"observation": 3}, r"observation=3; allowed: str \| Mapping\[str, Any\]"),

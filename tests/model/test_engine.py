@@ -1,9 +1,13 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
 
+from lm_envs.model import engine as engine_module
 from lm_envs.model import weights
 from lm_envs.model.engine import Engine
+from lm_envs.model.prompts import PromptCache, shared
 
 VOCABULARY = 700
 needs_int8 = pytest.mark.skipif(
@@ -245,3 +249,137 @@ def test_lines_score_as_if_they_were_appended(model):
     fresh = Engine(model, 3, capacity=60, num_candidates=4, end_token=0)
     fresh.prefill(np.arange(3), prompts)
     np.testing.assert_array_equal(after.hidden, fresh.append(tokens).hidden)
+
+
+def test_scores_of_lines_depend_on_their_own_row_alone(model):
+    """Regression: the last bits depended on the widest line of all rows."""
+    rng = np.random.default_rng(0)
+    texts = [random_tokens(rng, size) for size in (19, 56, 9)]
+    lines = [[random_tokens(rng, size) for size in sizes] for sizes in ((3, 4), (11, 2), (1, 8))]
+    together = make_engine(model, 3)
+    together.extend(np.arange(3), np.zeros(3, int), texts)
+    scored = together.score_lines(np.arange(3), lines)
+    for row, text in enumerate(texts):
+        alone = make_engine(model, 1)
+        alone.extend(np.arange(1), np.zeros(1, int), [text])
+        for expected, found in zip(
+            alone.score_lines(np.arange(1), [lines[row]])[0], scored[row], strict=True
+        ):
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_a_row_recalls_what_another_said(model):
+    rng = np.random.default_rng(0)
+    engine = make_engine(model, 3)
+    said = engine.prefill(np.arange(3), [random_tokens(rng, size) for size in (9, 30, 4)])
+    states = engine.states(np.array([1]))
+    engine.append(random_tokens(rng, 3))
+    outputs = engine.recall(np.array([2]), states)
+    for name in ("hidden", "candidates", "logprobs"):
+        np.testing.assert_array_equal(getattr(outputs, name)[2], getattr(said, name)[1])
+    assert outputs.chosen[2] == 0.0
+    assert engine.lengths.tolist() == [10, 31, 5]
+
+
+def recurring(rng, prompts, num_rows):
+    """Rows that begin again, and what each begins with: some prompts together, and again later."""
+    rows = np.flatnonzero(rng.random(num_rows) < 0.4)
+    return rows, [prompts[place] for place in rng.integers(0, len(prompts), len(rows))]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", pytest.param("int8", marks=needs_int8)])
+def test_remembered_prompts_change_no_number(checkpoint, dtype):
+    model = weights.load(checkpoint, "cpu", dtype)
+    rng = np.random.default_rng(0)
+    prompts = [random_tokens(rng, int(size)) for size in rng.integers(1, 100, 12)]
+    plain = make_engine(model, 7)
+    caching, tight = (make_engine(model, 7, prompts=PromptCache(s)) for s in (2**30, 3 * 2**18))
+    rows, begun = np.arange(7), prompts[:7]
+    for _ in range(25):
+        tokens = random_tokens(rng, 7)
+        for engine in (plain, caching, tight):
+            if len(rows):
+                engine.prefill(rows, begun)
+            engine.append(tokens)
+        for engine in (caching, tight):
+            assert engine.lengths.tolist() == plain.lengths.tolist()
+            for name in ("hidden", "candidates", "logprobs", "chosen"):
+                expected = getattr(plain.outputs, name)
+                np.testing.assert_array_equal(getattr(engine.outputs, name), expected)
+        rows, begun = recurring(rng, prompts, 7)
+        full = np.setdiff1d(np.flatnonzero(plain.lengths >= CAPACITY - 1), rows)
+        rows, begun = np.append(rows, full), begun + [prompts[0]] * len(full)
+
+
+def count_read(monkeypatch):
+    """Counts of prompts, a number for each time that some were read."""
+    counts = []
+    read = engine_module.read_prompts
+
+    def counted(model, slots, rows, prompts, hidden):
+        counts.append(len(prompts))
+        read(model, slots, rows, prompts, hidden)
+
+    monkeypatch.setattr(engine_module, "read_prompts", counted)
+    return counts
+
+
+def test_a_prompt_is_read_once(model, monkeypatch):
+    rng = np.random.default_rng(0)
+    counts = count_read(monkeypatch)
+    a, b = random_tokens(rng, 9), random_tokens(rng, 20)
+    engine = make_engine(model, 4, prompts=PromptCache(2**20))
+    engine.prefill(np.arange(4), [a, b, a, a])
+    engine.prefill(np.array([1, 3]), [a, b])
+    assert counts == [2]
+    assert engine.lengths.tolist() == [9, 9, 9, 20]
+
+
+def test_without_a_cache_every_prompt_is_read(model, monkeypatch):
+    counts = count_read(monkeypatch)
+    prompt = random_tokens(np.random.default_rng(0), 9)
+    engine = make_engine(model, 2)
+    for _ in range(2):
+        engine.prefill(np.arange(2), [prompt, prompt])
+    assert counts == [2, 2]
+
+
+def test_engines_of_one_model_share_prompts_where_they_say_as_much_of_them(model, monkeypatch):
+    counts = count_read(monkeypatch)
+    prompt = random_tokens(np.random.default_rng(0), 9)
+    cache = shared(model, 2**20)
+    for num_candidates in (16, 4, 16):
+        engine = make_engine(model, 1, num_candidates=num_candidates, prompts=cache)
+        assert engine.prefill(np.arange(1), [prompt]).candidates.shape == (1, num_candidates)
+    assert counts == [1, 1]
+    assert shared(model, 2**20) is cache
+    assert shared(model, 2**21) is not cache
+    assert shared(copy.copy(model), 2**20) is not cache
+
+
+def test_a_remembered_prompt_leaves_other_rows_as_they_are(model):
+    rng = np.random.default_rng(0)
+    a, b = random_tokens(rng, 9), random_tokens(rng, 20)
+    engine, plain = make_engine(model, 2, prompts=PromptCache(2**20)), make_engine(model, 2)
+    for each in (engine, plain):
+        each.prefill(np.arange(2), [a, b])
+        each.append(np.array([5, 6]))
+        each.prefill(np.array([0]), [b])
+    assert engine.lengths.tolist() == [20, 21]
+    after, expected = (each.append(np.array([7, 8])) for each in (engine, plain))
+    np.testing.assert_array_equal(after.hidden, expected.hidden)
+    np.testing.assert_array_equal(after.chosen, expected.chosen)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_remembered_prompts_on_cuda_say_what_they_said(checkpoint):
+    model = weights.load(checkpoint, "cuda", "float32")
+    rng = np.random.default_rng(0)
+    prompts = [random_tokens(rng, size) for size in (9, 30)]
+    engine = make_engine(model, 2, prompts=PromptCache(2**20))
+    said = engine.prefill(np.arange(2), prompts)
+    after = engine.append(np.array([5, 6]))
+    again = engine.prefill(np.arange(2), prompts)
+    np.testing.assert_array_equal(again.hidden, said.hidden)
+    np.testing.assert_array_equal(engine.append(np.array([5, 6])).hidden, after.hidden)
