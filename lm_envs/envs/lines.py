@@ -61,8 +61,7 @@ class LineWriter:
     def scores(self) -> np.ndarray:
         """(N, C) float64 mean log-probability of each line's tokens, nats."""
         rows = np.arange(self._engine.num_rows)
-        known = self._reader.score(rows, self._episodes.texts_read(rows), self._lines)
-        return np.array([[values.mean() for values in row] for row in known])
+        return self._reader.score(rows, self._episodes.texts_read(rows), self._lines)
 
     def check(self, actions: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Actions (N,) int64; 0 where `rows` is False."""

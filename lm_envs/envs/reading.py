@@ -35,13 +35,13 @@ class Memory:
     Attributes:
         states: After a text; see `Engine.states`.
         lines: After a text and a line: the state, and log-probabilities (T,) of the line's tokens.
-        scores: Of a text and the lines on offer after it: the lines' log-probabilities.
+        scores: Of a text and the C lines on offer after it: their scores (C,); see `Reader.score`.
     """
 
     def __init__(self) -> None:
         self.states: Recent[bytes, np.ndarray] = Recent(MOST_KNOWN)
         self.lines: Recent[tuple[bytes, bytes], tuple[np.ndarray, np.ndarray]] = Recent(MOST_KNOWN)
-        self.scores: Recent[bytes, list[np.ndarray]] = Recent(MOST_KNOWN)
+        self.scores: Recent[bytes, np.ndarray] = Recent(MOST_KNOWN)
 
 
 def shared(model: GPT2) -> Memory:
@@ -102,22 +102,22 @@ class Reader:
         self._recall(rows, [state for state, _ in found])
         return [logprobs for _, logprobs in found]
 
-    def score(self, rows: np.ndarray, texts: Ids, lines: Sequence[Ids]) -> list[list[np.ndarray]]:
-        """For each of `rows` (R,), and each of its lines, (T,) float64 log-probabilities, nats.
+    def score(self, rows: np.ndarray, texts: Ids, lines: Sequence[Ids]) -> np.ndarray:
+        """Mean log-probability of the tokens of each line after the text of its row, (R, C), nats.
 
         Args:
-            rows: Distinct row numbers.
+            rows: (R,) int64 distinct row numbers.
             texts: The text that each row stands at.
-            lines: For each row as many lines as for every other.
+            lines: For each row C lines.
         """
 
-        def scores_of(places: list[int]) -> Iterable[list[np.ndarray]]:
+        def scores_of(places: list[int]) -> Iterable[np.ndarray]:
             self._catch_up(rows[places], [texts[place] for place in places])
             scored = self._engine.score_lines(rows[places], [lines[place] for place in places])
-            return ([values.round(LOGPROB_DECIMALS) for values in row] for row in scored)
+            return (np.array([v.round(LOGPROB_DECIMALS).mean() for v in row]) for row in scored)
 
         keys = [_key(text, options) for text, options in zip(texts, lines, strict=True)]
-        return self._memory.scores.of(keys, scores_of)
+        return np.stack(self._memory.scores.of(keys, scores_of))
 
     def _catch_up(self, rows: np.ndarray, texts: Ids) -> None:
         """Lets the slots of `rows` hold the texts that the rows stand at."""
