@@ -20,7 +20,7 @@ import torch
 
 from lm_envs.model.cache import KVSlots
 from lm_envs.model.logits import NextWords
-from lm_envs.model.panels import PanelInt8Linear, PanelLinear
+from lm_envs.model.panels import PanelInt8Linear, PanelLinear, pointers_of
 
 LANES = 16
 """Sizes of heads and hidden states are multiples of this, or PyTorch does the work."""
@@ -54,7 +54,7 @@ class Native:
     """The kernels for one type of linears; see `lm_envs.model.kernels.Kernels`.
 
     Args:
-        library: What `native.cpp` was compiled to.
+        library: What `native*.cpp` were compiled to.
         dtype: float32 or bfloat16.
     """
 
@@ -66,11 +66,8 @@ class Native:
             name: _typed(library[f"{name}_{_NAMES[dtype]}"], name, parameters)
             for name, parameters in _PARAMETERS.items()
         }
-        self._product, self._product_of_codes = (
-            _typed(library[symbol], name, parameters) if hasattr(library, symbol) else None
-            for name, parameters in _PRODUCTS.items()
-            for symbol in (f"{name}_{_NAMES[dtype]}",)
-        )
+        self._product = _product(library, "product", dtype)
+        self._product_of_codes = _product(library, "product_of_codes", dtype)
         self._embed, self._attend = functions["embed"], functions["attend"]
         self._add_norm = {dtype: functions["add_norm"]}
         self._add_norm.setdefault(torch.float32, functions["add_norm_to_float"])
@@ -98,7 +95,7 @@ class Native:
         x = places.new_empty(len(tokens), places.shape[1])
         inputs = (tokens.contiguous(), positions.contiguous(), words, places)
         sizes = (*x.shape, len(words), len(places))
-        _require_none(self._embed(*_pointers(*inputs, x), *sizes, torch.get_num_threads()))
+        _require_none(self._embed(*pointers_of(*inputs, x), *sizes, torch.get_num_threads()))
         return x
 
     def add_norm(
@@ -112,7 +109,7 @@ class Native:
         gain, bias, epsilon = norm
         out = torch.empty_like(x, dtype=dtype)
         added = None if y is None else y.contiguous()  # held here until the kernel has read it
-        pointers, threads = _pointers(x, added, gain, bias), torch.get_num_threads()
+        pointers, threads = pointers_of(x, added, gain, bias), torch.get_num_threads()
         self._add_norm[dtype](*pointers, epsilon, out.data_ptr(), *x.shape, threads)
         return out
 
@@ -143,7 +140,7 @@ class Native:
         """As `Kernels` says."""
         hidden, words = hidden.contiguous(), words.contiguous()
         logits = torch.empty_like(words, dtype=torch.float32)
-        pointers = _pointers(hidden, embeddings, centre, words, logits)
+        pointers = pointers_of(hidden, embeddings, centre, words, logits)
         sizes = (*hidden.shape, len(embeddings), words.shape[1])
         _require_none(self._read(*pointers, *sizes, torch.get_num_threads()))
         return logits
@@ -152,7 +149,7 @@ class Native:
         """As `Kernels` says."""
         x = x.contiguous()
         codes, scales = torch.empty_like(x, dtype=torch.uint8), torch.empty(len(x))
-        self._quantise(*_pointers(x, codes, scales), *x.shape, torch.get_num_threads())
+        self._quantise(*pointers_of(x, codes, scales), *x.shape, torch.get_num_threads())
         return codes, scales
 
     def rescale(
@@ -166,7 +163,7 @@ class Native:
     ) -> torch.Tensor:
         """As `Kernels` says."""
         out = torch.empty_like(sums, dtype=dtype)
-        pointers = _pointers(sums, scales, bias)
+        pointers = pointers_of(sums, scales, bias)
         threads = torch.get_num_threads()
         self._rescale(*pointers, gelu, out.data_ptr(), *sums.shape, threads)
         return out
@@ -189,10 +186,10 @@ class Native:
             torch.empty(num_rows),
         )
         self._best(
-            *_pointers(logits, hidden, embeddings, centre),
+            *pointers_of(logits, hidden, embeddings, centre),
             centre is None,
             always,
-            *_pointers(*found),
+            *pointers_of(*found),
             *(num_rows, num_words, hidden.shape[1], count),
             torch.get_num_threads(),
         )
@@ -228,9 +225,9 @@ class Read:
         out = queries.new_empty(num_tokens, num_heads * size)
         num_rows, _, capacity, _ = slot_keys.shape
         broken = self._attend(
-            *_pointers(queries, keys, values),
+            *pointers_of(queries, keys, values),
             queries.stride(0),
-            *_pointers(slot_keys, slot_values, self._rows, self._positions, out),
+            *pointers_of(slot_keys, slot_values, self._rows, self._positions, out),
             *(num_tokens, num_rows, num_heads, size, capacity),
             torch.get_num_threads(),
         )
@@ -242,6 +239,12 @@ def _typed(function: Any, name: str, parameters: str) -> Any:  # noqa: ANN401 - 
     function.argtypes = [_TYPES[letter] for letter in parameters]
     function.restype = ctypes.c_int if name in _FOLLOWS_INDICES else None
     return function
+
+
+def _product(library: ctypes.CDLL, name: str, dtype: torch.dtype) -> Any:  # noqa: ANN401
+    """One of `_PRODUCTS` for a type; None where the library has none."""
+    symbol = f"{name}_{_NAMES[dtype]}"
+    return _typed(library[symbol], name, _PRODUCTS[name]) if hasattr(library, symbol) else None
 
 
 def kernels(dtype: torch.dtype) -> Native | None:
@@ -258,7 +261,7 @@ def status() -> str:
 
 @lru_cache(maxsize=1)
 def library() -> ctypes.CDLL | str:
-    """What `native.cpp` compiles to on this machine; or why there is none.
+    """What `native*.cpp` compile to on this machine; or why there is none.
 
     Compiled once for each compiler, processor and source, in a folder of the user's cache.
     """
@@ -329,7 +332,3 @@ def _run(*command: str) -> None:
 def _require_none(broken: int) -> None:
     if broken:
         raise IndexError(f"Got {broken} words or positions that the model has no place for.")
-
-
-def _pointers(*tensors: torch.Tensor | None) -> list[int | None]:
-    return [None if tensor is None else tensor.data_ptr() for tensor in tensors]

@@ -43,8 +43,7 @@ class PanelLinear:
         x = x.contiguous()
         out = x.new_empty(len(x), self._outputs)
         sizes = (len(x), self._inputs, self._outputs, torch.get_num_threads())
-        pointers = _pointers(x, self._panels, self._bias)
-        self._product(*pointers, self._gelu, out.data_ptr(), *sizes)
+        self._product(*pointers_of(x, self._panels, self._bias), self._gelu, out.data_ptr(), *sizes)
         return out
 
 
@@ -79,7 +78,7 @@ class PanelInt8Linear:
         """(M, inputs) -> (M, outputs)."""
         codes, row_scales = self._quantise(x)
         out = x.new_empty(len(x), self._outputs)
-        pointers = _pointers(
+        pointers = pointers_of(
             codes, row_scales, self._panels, self._scales, self._shifts, self._bias
         )
         sizes = (len(x), self._inputs, self._outputs, torch.get_num_threads())
@@ -99,5 +98,6 @@ def _whole(values: torch.Tensor) -> torch.Tensor:
     return F.pad(values, (0, -len(values) % PANEL)).contiguous()
 
 
-def _pointers(*tensors: torch.Tensor | None) -> list[int | None]:
+def pointers_of(*tensors: torch.Tensor | None) -> list[int | None]:
+    """Where tensors lie, as the library's functions ask for it; None for None."""
     return [None if tensor is None else tensor.data_ptr() for tensor in tensors]
