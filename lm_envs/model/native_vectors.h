@@ -124,7 +124,7 @@ inline Floats nearest(Floats x) {
 }
 inline Floats times_power(Floats x, Floats power) {
   const Ints exponent = __builtin_convertvector(power, Ints) + 127;
-  return exponent > 0 ? x * (Floats)(exponent << 23) : all(0.0f);
+  return x * (exponent > 0 ? (Floats)(exponent << 23) : all(0.0f));  // no number stays none
 }
 inline Floats inverse(Floats x) { return 1.0f / x; }
 #endif

@@ -1,5 +1,6 @@
 import copy
 import os
+import platform
 import subprocess
 import sys
 
@@ -235,6 +236,30 @@ def test_no_index_reaches_outside_an_array(dtype):
     q, k, v = draw(2, 3, 1, 16, dtype=dtype).unbind(1)
     with pytest.raises(IndexError):
         kernels.decode(slots, torch.tensor([0, 64]), 64)(0, q, k, v)
+
+
+@pytest.fixture(scope="module")
+def narrow_library(tmp_path_factory):
+    """The kernels as they are compiled for a processor without vectors of 512 bits."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("narrow")))
+        patch.setattr(native, "FLAGS", (*native.FLAGS, "-mno-avx512f"))
+        return native.library.__wrapped__()
+
+
+@needs_compiler
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="AVX-512 is of x86-64")
+@both_types
+def test_narrower_vectors_do_the_same(dtype, narrow_library, monkeypatch):
+    """Regression: without AVX-512 a logit that is no number was hidden."""
+    monkeypatch.setattr(native, "library", lambda: narrow_library)
+    assert native.kernels(dtype).linear(draw(32, 16), None, gelu=False, int8=False) is None
+    test_sums_and_norms_are_those_of_pytorch(dtype, is_last=False)
+    test_attention_is_that_of_pytorch_and_writes_the_same_slots(dtype, 64)
+    test_best_words_are_found_by_rounded_logits_and_ordered_by_exact_ones(dtype, 700)
+    test_rescaled_sums_are_those_of_pytorch(dtype, gelu=True, width=96)
+    for value in (torch.nan, torch.inf):
+        test_a_broken_logit_is_told_and_orders_nothing(dtype, value)
 
 
 def test_pytorch_does_the_work_for_shapes_that_are_not_whole():
