@@ -7,22 +7,15 @@ are slower than the others.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
-from gymnasium.vector import AutoresetMode
 
-import lm_envs
 from benchmarks import timing
+from benchmarks.episodes import random_steps
 from benchmarks.models import folder_of
 from lm_envs.model import weights
 from lm_envs.model.engine import Engine
 
-gym.register_envs(lm_envs)
-
 STEPS = 96
-WARM_UP_STEPS = 384
-"""Steps of an environment before the first that is timed."""
-
 CONTEXT_ROWS = 16
 CONTEXTS = (64, 256, 512)
 CONTEXT_STEPS = 8
@@ -38,7 +31,8 @@ def run(model: str, rows: Sequence[int], dtypes: Sequence[str], repeats: int) ->
 
 
 def _by_rows(model: str, rows: Sequence[int], dtype: str, repeats: int) -> list[dict[str, Any]]:
-    runs = {str(num_rows): _episodes(model, num_rows, dtype) for num_rows in rows}
+    name, options = "lm_envs/NextWord-v0", {"num_actions": 16, "steps": STEPS}
+    runs = {str(count): random_steps(name, model, count, dtype, **options) for count in rows}
     timings = timing.take_turns(runs, repeats)
     return [
         {
@@ -50,27 +44,6 @@ def _by_rows(model: str, rows: Sequence[int], dtype: str, repeats: int) -> list[
         }
         for num_rows in rows
     ]
-
-
-def _episodes(model: str, num_rows: int, dtype: str) -> Callable[[], None]:
-    """Random actions, all default rewards, resets included: the environment as training sees it."""
-    env = gym.make_vec(
-        "lm_envs/NextWord-v0",
-        num_envs=num_rows,
-        model=str(folder_of(model)),
-        dtype=dtype,
-        autoreset_mode=AutoresetMode.SAME_STEP,
-    )
-    env.reset(seed=0)
-    rng = np.random.default_rng(0)
-    for _ in range(WARM_UP_STEPS):
-        env.step(rng.integers(0, 16, num_rows))
-
-    def run() -> None:
-        for _ in range(STEPS):
-            env.step(rng.integers(0, 16, num_rows))
-
-    return run
 
 
 def _by_context(model: str, dtype: str, repeats: int) -> list[dict[str, Any]]:

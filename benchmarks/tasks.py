@@ -4,22 +4,17 @@ As users get it: the model remembers prompts and texts, so that the first steps,
 timed, are slower than the others.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
-import numpy as np
-from gymnasium.vector import AutoresetMode
 
-import lm_envs
 from benchmarks import timing
-from benchmarks.models import folder_of
-
-gym.register_envs(lm_envs)
+from benchmarks.episodes import random_steps
 
 STEPS = 48
-WARM_UP_STEPS = 384
-"""Steps before the first that is timed."""
+NUM_ACTIONS = 8
+"""Only so many of the first actions are taken, whatever they stand for."""
 
 YARDSTICK = "lm_envs/NextWord-v0"
 
@@ -36,9 +31,11 @@ def run(model: str, rows: Sequence[int], dtypes: Sequence[str], repeats: int) ->
 def _side_by_side(model: str, num_rows: int, dtype: str, repeats: int) -> list[dict[str, Any]]:
     others = sorted(name for name in gym.registry if name.startswith("lm_envs/"))
     names = [YARDSTICK, *(name for name in others if name != YARDSTICK)]
-    timings = timing.take_turns(
-        {name: _episodes(name, model, num_rows, dtype) for name in names}, repeats
-    )
+    runs = {
+        name: random_steps(name, model, num_rows, dtype, num_actions=NUM_ACTIONS, steps=STEPS)
+        for name in names
+    }
+    timings = timing.take_turns(runs, repeats)
     return [
         {
             "what": name,
@@ -50,26 +47,3 @@ def _side_by_side(model: str, num_rows: int, dtype: str, repeats: int) -> list[d
         }
         for name in names
     ]
-
-
-def _episodes(name: str, model: str, num_rows: int, dtype: str) -> Callable[[], None]:
-    """One of the first 8 actions, whatever they stand for; resets included."""
-    env = gym.make_vec(
-        name,
-        num_envs=num_rows,
-        model=str(folder_of(model)),
-        dtype=dtype,
-        autoreset_mode=AutoresetMode.SAME_STEP,
-    )
-    space = env.unwrapped.single_action_space
-    assert isinstance(space, gym.spaces.Discrete)
-    env.reset(seed=0)
-    rng, num_actions = np.random.default_rng(0), min(8, int(space.n))
-    for _ in range(WARM_UP_STEPS):
-        env.step(rng.integers(0, num_actions, num_rows))
-
-    def run() -> None:
-        for _ in range(STEPS):
-            env.step(rng.integers(0, num_actions, num_rows))
-
-    return run

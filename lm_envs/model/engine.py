@@ -258,8 +258,8 @@ class Engine:
         Returns:
             For each row and line (T,) float64, nats.
         """
-        widths = np.array([max(map(len, options)) for options in lines])
-        widths = -(-widths // LINE_MULTIPLE) * LINE_MULTIPLE
+        widest = [max(map(len, options)) for options in lines]
+        widths = np.array([round_up(size, LINE_MULTIPLE) for size in widest])
         scores: list[list[np.ndarray]] = [[]] * len(rows)
         for width in np.unique(widths):
             members = np.flatnonzero(widths == width)

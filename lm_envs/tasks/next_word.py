@@ -52,18 +52,14 @@ class NextWord:
         self.reward = Reward(dict(DEFAULT_REWARDS if rewards is None else rewards))
         self._tokenizer = tokenizer
         self._texts = read_texts(dataset, split, column)
-        self._examples: dict[int, Example] = {}
         self.num_examples = len(self._texts)
 
     def example(self, index: int) -> Example:
         """Beginning and continuation of a passage."""
-        if index not in self._examples:
-            tokens = self._tokenizer.encode(self._texts[index])
-            cut = min(self.prompt_tokens, max(1, len(tokens) // 2))
-            rest = tokens[cut : cut + self.max_new_tokens].copy()
-            targets = (self._tokenizer.decode(rest).strip(),)
-            self._examples[index] = Example(tokens[:cut], rest, targets, index)
-        return self._examples[index]
+        tokens = self._tokenizer.encode(self._texts[index])
+        cut = min(self.prompt_tokens, max(1, len(tokens) // 2))
+        rest = tokens[cut : cut + self.max_new_tokens].copy()
+        return Example(tokens[:cut], rest, (self._tokenizer.decode(rest).strip(),), index)
 
     def example_of(self, prompt: str) -> Example:
         """A caller's prompt, whole; there is no reference."""
