@@ -22,6 +22,7 @@ from agents.finetune_report import STAGES, Stage, judge, read_stages, samples, s
 from agents.language_model.buffer import EpisodeRolloutBuffer
 from agents.language_model.distillation import distil
 from agents.language_model.export import save_pretrained
+from agents.language_model.memory import keep_freed_memory
 from agents.language_model.penalty import KLPenalty
 from agents.language_model.policy import LanguageModelPolicy
 from agents.language_model.warm_start import warm_start
@@ -188,6 +189,7 @@ def main(
     runs: Annotated[Path, typer.Option(help="where run folders go")] = Path("runs"),
 ) -> None:
     """Trains a language model and leaves everything about it in one folder."""
+    keep_freed_memory()
     with reported():
         extra = [] if seed is None else [f"seed={seed}"]
         settings = load_config(FinetuneConfig, config, [*(assignments or []), *extra])

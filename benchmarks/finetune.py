@@ -24,7 +24,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from agents.language_model.buffer import EpisodeRolloutBuffer
 from agents.language_model.lora import LAYERS, LoRA
-from agents.language_model.memory import Room
+from agents.language_model.memory import Room, keep_freed_memory
 from agents.language_model.network import TrainableGPT2
 from agents.language_model.policy import LanguageModelPolicy
 from benchmarks import timing
@@ -202,6 +202,7 @@ def _ppo(
         policy_kwargs=kwargs | {"lora": lora},
         seed=0,
     )
+    keep_freed_memory()  # as `agents.finetune` does
     clock = _Clock()
     agent.learn((job.repeats + 1) * num_steps * job.num_texts, callback=clock)
     return Outcome(clock.writing[1:], clock.learning[1:], num_steps * job.num_texts)

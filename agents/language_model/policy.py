@@ -104,7 +104,7 @@ class LanguageModelPolicy(ActorCriticPolicy):
             kwargs = {"fused": True} | kwargs  # one pass, no copies of the weights
         learned = [each for each in self.parameters() if each.requires_grad]
         self.optimizer = self.optimizer_class(learned, **kwargs)
-        self.optimizer.register_step_post_hook(lambda *_: self.refresh())
+        self.optimizer.register_step_post_hook(lambda *_: self._end_step())
 
     def refresh(self) -> None:
         """Forgets what was read, and frees it: the weights are others now, or soon will be."""
@@ -164,6 +164,11 @@ class LanguageModelPolicy(ActorCriticPolicy):
         if self.masker is not None:
             self.masker.forget()
         return super().load_state_dict(*arguments, **options)
+
+    def _end_step(self) -> None:
+        """The weights are others now, and their gradients are in nobody's way any more."""
+        self.refresh()
+        self.optimizer.zero_grad()
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> torch.Tensor:
         return self.forward(observation, deterministic)[0]

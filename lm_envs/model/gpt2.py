@@ -76,10 +76,10 @@ class GPT2:
         self.config = config
         self.dtype = dtype
         self._int8 = int8
-        self.word_embeddings = weights["wte.weight"].to(dtype).contiguous()
+        self.word_embeddings = _own(weights["wte.weight"], dtype)
         self.device = self.word_embeddings.device
         self.final_norm = self._norm(weights, "ln_f")
-        self._position_embeddings = weights["wpe.weight"].float().contiguous()
+        self._position_embeddings = _own(weights["wpe.weight"], torch.float32)
         head_size = config.n_embd // config.n_head
         self.kernels = kernels_for(config.n_embd, head_size, dtype, self.device)
         self._blocks = [self._block(weights, f"h.{layer}") for layer in range(config.n_layer)]
@@ -116,7 +116,8 @@ class GPT2:
 
     def _norm(self, weights: Mapping[str, torch.Tensor], name: str) -> Norm:
         gain, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
-        return Norm(gain.float(), bias.float(), self.config.layer_norm_epsilon)
+        gain, bias = (_own(values, torch.float32) for values in (gain, bias))
+        return Norm(gain, bias, self.config.layer_norm_epsilon)
 
     def linear(
         self, weight: torch.Tensor, bias: torch.Tensor | None, *, gelu: bool = False
@@ -128,10 +129,15 @@ class GPT2:
             return own
         if self._int8:
             return Int8Linear(weight, bias, self.kernels, gelu=gelu)
-        return Linear(weight, None if bias is None else bias.to(self.dtype), gelu=gelu)
+        return Linear(weight, None if bias is None else _own(bias, self.dtype), gelu=gelu)
 
     def _linear(
         self, weights: Mapping[str, torch.Tensor], name: str, *, gelu: bool = False
     ) -> Product:
         weight = weights[f"{name}.weight"].t()  # GPT-2 keeps (inputs, outputs)
         return self.linear(weight, weights[f"{name}.bias"], gelu=gelu)
+
+
+def _own(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """A copy, so that the file it was mapped from may be closed, replaced or truncated."""
+    return values.to(dtype, copy=True, memory_format=torch.contiguous_format)

@@ -8,6 +8,9 @@ import torch
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.logits import NextWords
 
+CHUNK = 4096
+"""Words whose embeddings exist in float32 at once, while they are centred."""
+
 
 class WordHead:
     """Log-probabilities of next words, read as a few candidates or one chosen word.
@@ -27,9 +30,8 @@ class WordHead:
         self._num_candidates, self._always = num_candidates, always
         centred, self._centre = self._embeddings, None
         if model.dtype != torch.float32:
-            values = self._embeddings.float()
-            self._centre = values.mean(0)  # (D,)
-            centred = values.sub_(self._centre)
+            self._centre = self._embeddings.mean(0, dtype=torch.float32)  # (D,)
+            centred = _centred(self._embeddings, self._centre)
         self._linear = model.linear(centred, None)
 
     def best(self, hidden: torch.Tensor) -> NextWords:
@@ -53,3 +55,11 @@ class WordHead:
 
     def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
         return self._linear(hidden.to(self._embeddings.dtype))
+
+
+def _centred(embeddings: torch.Tensor, centre: torch.Tensor) -> torch.Tensor:
+    """`embeddings` (V, D) less `centre` (D,), subtracted in float32, in their type."""
+    centred = torch.empty_like(embeddings)
+    for some, words in zip(centred.split(CHUNK), embeddings.split(CHUNK), strict=True):
+        some.copy_(words - centre)
+    return centred

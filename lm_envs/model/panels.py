@@ -89,8 +89,12 @@ class PanelInt8Linear:
 def _panels(weight: torch.Tensor) -> torch.Tensor:
     """(panels, units, PANEL) int32: weights (outputs, inputs) and zeros to the last panel's end."""
     units = weight.contiguous().view(torch.int32)  # (outputs, units)
-    whole = F.pad(units, (0, 0, 0, -len(units) % PANEL))
-    return whole.view(-1, PANEL, whole.shape[1]).transpose(1, 2).contiguous()
+    num_whole, rest = divmod(len(units), PANEL)
+    panels = units.new_zeros(num_whole + (rest > 0), units.shape[1], PANEL)
+    whole, last = units.split([num_whole * PANEL, rest])
+    panels[:num_whole] = whole.view(num_whole, PANEL, units.shape[1]).transpose(1, 2)
+    panels[num_whole:, :, :rest] = last.t()
+    return panels
 
 
 def _whole(values: torch.Tensor) -> torch.Tensor:

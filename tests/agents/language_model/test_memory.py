@@ -1,6 +1,9 @@
 """Whether an update fits in memory."""
 
+import platform
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -61,3 +64,22 @@ def test_what_learns_only_later_is_counted(checkpoint):
 def test_the_default_is_what_the_machine_has_left(checkpoint):
     assert 2**26 < available_memory() < 2**50
     check_batch(network_of(checkpoint), batch_size=64, steps_per_text=4.0, length=LENGTH)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
+@pytest.mark.parametrize("is_asked", [False, True])
+def test_freed_memory_is_kept_where_asked(is_asked):
+    script = f"""
+import torch
+from pathlib import Path
+from agents.language_model.memory import keep_freed_memory
+assert not {is_asked} or keep_freed_memory()
+pages = lambda: int(Path("/proc/self/statm").read_text().split()[1])
+before = pages()
+block = torch.ones(2**26)
+del block
+print((pages() - before) * 4096 > 2**27)
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(is_asked)
