@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from lm_envs.envs.episodic import Observations
 from lm_envs.envs.interpreter import READ, WRITE, Interpreter
-from lm_envs.envs.vector_env import LanguageVectorEnv, Observations
+from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.words import plain_words
 
 Policy = Callable[[LanguageVectorEnv, Observations], np.ndarray]

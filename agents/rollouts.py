@@ -5,7 +5,8 @@ from sb3_contrib import MaskablePPO, RecurrentPPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.baselines import Policy
-from lm_envs.envs.vector_env import LanguageVectorEnv, Observations
+from lm_envs.envs.episodic import Observations
+from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.transcript import Transcript
 
 

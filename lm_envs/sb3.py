@@ -1,4 +1,4 @@
-"""Translates `LanguageVectorEnv` to Stable-Baselines3; renames and unbatches, decides nothing.
+"""Translates `EpisodicVectorEnv` to Stable-Baselines3; renames and unbatches, decides nothing.
 
 The only module of the library that imports Stable-Baselines3.
 """
@@ -14,8 +14,8 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 
-from lm_envs.envs.env import LanguageEnv
-from lm_envs.envs.vector_env import LanguageVectorEnv, Observations
+from lm_envs.envs.env import RowEnv
+from lm_envs.envs.episodic import EpisodicVectorEnv, Observations
 
 _CHECKS = (gym.wrappers.OrderEnforcing, gym.wrappers.PassiveEnvChecker)
 
@@ -37,7 +37,7 @@ class LanguageVecEnv(VecEnv):
         self._adopt(_batched(env_fns))
 
     @classmethod
-    def from_vector_env(cls, vector_env: LanguageVectorEnv) -> "LanguageVecEnv":
+    def from_vector_env(cls, vector_env: EpisodicVectorEnv) -> "LanguageVecEnv":
         """Wraps a vector environment whose autoreset mode is SAME_STEP.
 
         Raises:
@@ -53,7 +53,7 @@ class LanguageVecEnv(VecEnv):
         venv._adopt(vector_env)
         return venv
 
-    def _adopt(self, vector_env: LanguageVectorEnv) -> None:
+    def _adopt(self, vector_env: EpisodicVectorEnv) -> None:
         self.vector_env = vector_env
         self._actions = np.zeros(0, np.int64)
         self._returns = np.zeros(vector_env.num_envs)
@@ -89,12 +89,8 @@ class LanguageVecEnv(VecEnv):
         dones = terminated | truncated
         self._returns += rewards
         self._lengths += 1
-        infos: list[dict[str, Any]] = [
-            {"text": text, "logprob": logprob}
-            for text, logprob in zip(batched["text"], batched["logprob"].tolist(), strict=True)
-        ]
+        infos = _step_infos(batched)
         for row in np.flatnonzero(dones).tolist():
-            self.reset_infos[row] = {"prompt": batched["prompt"][row]}
             infos[row] |= _final_info(batched["final_info"], row)
             self.reset_infos[row] = {"prompt": batched["prompt"][row]}
             infos[row]["terminal_observation"] = batched["final_obs"][row]
@@ -185,7 +181,7 @@ def make_language_vec_env(
     return venv
 
 
-def _batched(env_fns: Sequence[Callable[[], gym.Env]]) -> LanguageVectorEnv:
+def _batched(env_fns: Sequence[Callable[[], gym.Env]]) -> EpisodicVectorEnv:
     if not env_fns:
         raise ValueError("Got no functions that make an environment; allowed: one or more.")
     specs = [_spec(make()) for make in env_fns]
@@ -205,7 +201,7 @@ def _spec(env: gym.Env) -> tuple[str, dict[str, Any]]:
         ValueError: If it is no language environment, or a wrapper would be lost in the batch.
     """
     core = env.unwrapped
-    if not isinstance(core, LanguageEnv) or core.spec is None:
+    if not isinstance(core, RowEnv) or core.spec is None:
         raise ValueError(
             f"Got {type(core).__name__}; LanguageVecEnv batches environments made by "
             "gymnasium.make('lm_envs/...'). Use DummyVecEnv for others."
@@ -235,6 +231,13 @@ def _options_of_rows(options: Sequence[dict[str, Any]], num_rows: int) -> dict[s
     if any(set(row) != names for row in options):
         raise ValueError("Got reset options for some rows only; give each row the same names.")
     return {name: [options[row][name] for row in range(num_rows)] for name in names}
+
+
+def _step_infos(batched: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a step reports of each row, begun ones included, without what ends an episode."""
+    names = [name for name in batched if not name.startswith(("_", "final_")) and name != "prompt"]
+    columns = [batched[name].tolist() for name in names]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def _final_info(batched: dict[str, Any], row: int) -> dict[str, Any]:

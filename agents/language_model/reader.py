@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from lm_envs.model.cache import KVSlots, round_up
-from lm_envs.model.engine import read_prompts
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.head import WordHead
 from lm_envs.model.logits import best_words, log_normaliser
+from lm_envs.model.passes import read_prompts
 
 MOST_READERS = 3
 """Batch sizes whose running texts are remembered: training, evaluation, and one more."""

@@ -1,19 +1,26 @@
 """One episode: row 0 of a one-row batch, so there is one set of dynamics to trust."""
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from lm_envs.envs.vector_env import RENDER_MODES, LanguageVectorEnv, row_of
+from lm_envs.envs.episodic import RENDER_MODES, EpisodicVectorEnv, plain, row_of
+from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.transcript import Transcript
 
 
-class LanguageEnv(gym.Env[Any, Any]):
-    """A `gymnasium.Env` view of a one-row `LanguageVectorEnv`, whose arguments it takes.
+class RowEnv(gym.Env[Any, Any]):
+    """A `gymnasium.Env` view of a one-row `EpisodicVectorEnv`.
 
     The render mode "human" prints the text to the terminal, each word coloured by its reward.
+
+    Args:
+        kind: Class of the batch.
+        render_mode: None, "ansi", "rgb_array" or "human".
+        arguments: Of that class.
     """
 
     metadata = {  # noqa: RUF012 - Gymnasium's name and type
@@ -21,9 +28,16 @@ class LanguageEnv(gym.Env[Any, Any]):
         "render_fps": 4,
     }
 
-    def __init__(self, *, render_mode: str | None = None, **arguments: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        kind: Callable[..., EpisodicVectorEnv],
+        /,
+        *,
+        render_mode: str | None = None,
+        **arguments: Any,  # noqa: ANN401 - of the batch
+    ) -> None:
         drawn = "ansi" if render_mode == "human" else render_mode
-        self.batch = LanguageVectorEnv(
+        self.batch = kind(
             num_envs=1, autoreset_mode=AutoresetMode.DISABLED, render_mode=drawn, **arguments
         )
         self.render_mode = render_mode
@@ -44,7 +58,7 @@ class LanguageEnv(gym.Env[Any, Any]):
         return row_of(observations, 0), _row(infos)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:  # noqa: ANN401
-        """Writes one word, or one line."""
+        """Acts once: writes a word or a line, or adjusts the model."""
         observations, rewards, terminated, truncated, infos = self.batch.step(np.array([action]))
         if self.render_mode == "human":
             self.render()
@@ -79,14 +93,17 @@ class LanguageEnv(gym.Env[Any, Any]):
         return row_of(self.batch.set_state(state), 0)
 
 
+class LanguageEnv(RowEnv):
+    """A view of a one-row `LanguageVectorEnv`, whose arguments it takes."""
+
+    def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - of the batch
+        super().__init__(LanguageVectorEnv, **arguments)
+
+
 def _row(infos: dict[str, Any]) -> dict[str, Any]:
     """Row 0 of a vector environment's infos, in plain Python values."""
     return {
-        name: _row(values)
-        if isinstance(values, dict)
-        else values[0].item()
-        if isinstance(values[0], np.generic)
-        else values[0]
+        name: _row(values) if isinstance(values, dict) else plain(values[0])
         for name, values in infos.items()
         if not name.startswith("_")
     }

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gymnasium.vector import AutoresetMode
-
 from lm_envs.checks import (
     UnexpectedArgumentError,
     check_choice,
@@ -110,15 +108,6 @@ def assemble(
             observation, network, writer, made, name=model, shows_scores=shows_scores
         )
     return Parts(tokenizer, made, engine, episodes, writer, seen)
-
-
-def autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:
-    """Gymnasium's enum from its value or its name in lower case."""
-    if isinstance(mode, AutoresetMode):
-        return mode
-    names = {member.name.lower(): member for member in AutoresetMode}
-    check_choice("autoreset_mode", mode, names)
-    return names[mode]
 
 
 def _check_task_options(task_class: type, options: Mapping[str, Any]) -> None:

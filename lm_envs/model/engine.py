@@ -5,7 +5,7 @@ in and small arrays go out: tensors and the (N, V) logits stay inside, and each 
 from the device to the host.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,13 +16,15 @@ from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.graph import CapturedStep
 from lm_envs.model.head import WordHead
 from lm_envs.model.logits import likely_words, log_normaliser
+from lm_envs.model.passes import (
+    TOKENS_PER_PASS,
+    batches,
+    passes,
+    read_on,
+    read_padded,
+    read_prompts,
+)
 from lm_envs.model.prompts import PromptCache, ReadPrompt
-
-PREFILL_MULTIPLE = 16
-"""Prompts are padded to a multiple of this: a row's arithmetic depends on its own length only."""
-
-TOKENS_PER_PASS = 4096
-"""Most tokens, padding included, in one prefill pass; bounds the memory of activations."""
 
 LINE_MULTIPLE = 4
 """Lines to be scored are padded to a multiple of this many tokens."""
@@ -170,7 +172,7 @@ class Engine:
             starts: (R,) int64 how many of its tokens each row keeps.
             tokens: R arrays (T,) int64 to read after them, T >= 1, starts + T <= capacity.
         """
-        for part in _passes(tokens):
+        for part in passes(tokens):
             self._read_on(rows[part], starts[part], tokens[part])
         return self._report(rows)
 
@@ -186,7 +188,7 @@ class Engine:
             For each row the log-probabilities (T,) float64 of its line's tokens, nats.
         """
         scores: list[np.ndarray] = []
-        for part in _passes(lines):
+        for part in passes(lines):
             before = self._read_on(rows[part], self.lengths[rows[part]], lines[part])
             words = torch.as_tensor(np.concatenate(lines[part]), device=self._model.device)
             logprobs = self._logprobs(before, words).cpu().numpy().astype(np.float64)
@@ -233,9 +235,9 @@ class Engine:
                 "the model reads. Shorten it."
             )
         scores: list[np.ndarray] = [np.zeros(0)] * len(sequences)
-        for part, tokens, lengths in _batches(sequences):
+        for part, tokens, lengths in batches(sequences):
             rows = torch.arange(len(part), device=self._model.device)
-            hidden = _read(self._model, tokens, Fill(None, rows, tokens.shape[1]))
+            hidden = read_padded(self._model, tokens, Fill(None, rows, tokens.shape[1]))
             for index, states, length in zip(part, hidden, lengths, strict=True):
                 words = torch.as_tensor(sequences[index][1:], device=self._model.device)
                 logprobs = self._logprobs(states[: length - 1], words).cpu().numpy()
@@ -410,100 +412,5 @@ class Engine:
         return Outputs(hidden, candidates.astype(np.int64), logprobs, rest[:, -1])
 
 
-def read_prompts(
-    model: GPT2,
-    slots: KVSlots,
-    rows: np.ndarray,
-    prompts: Sequence[np.ndarray],
-    hidden: torch.Tensor,
-) -> None:
-    """Fills the slots of `rows` from their prompts.
-
-    Short ones are read all together where the kernels can; others in a pass for each padded width.
-
-    Args:
-        model: Reads them.
-        slots: Where their keys and values go.
-        rows: (R,) int64 distinct row numbers.
-        prompts: R arrays (P,) int64, P >= 1.
-        hidden: (N, D) float32; the rows' last hidden states go into it.
-    """
-    sizes = np.array([len(prompt) for prompt in prompts])
-    is_short = sizes <= model.kernels.longest_prompt
-    short, long = np.flatnonzero(is_short), np.flatnonzero(~is_short)
-    few = [prompts[index] for index in short.tolist()]
-    for part in _passes(few):
-        members = rows[short[part]]
-        states, ends = read_on(model, slots, members, np.zeros_like(members), few[part])
-        hidden[torch.as_tensor(members, device=model.device)] = states[ends - 1]
-    for part, tokens, lengths in _batches([prompts[index] for index in long.tolist()]):
-        chosen = torch.as_tensor(rows[long[part]], device=model.device)
-        states = _read(model, tokens, Fill(slots, chosen, tokens.shape[1]))
-        last = torch.as_tensor(lengths - 1, device=model.device)
-        hidden[chosen] = states[torch.arange(len(part)), last]
-
-
-def read_on(
-    model: GPT2,
-    slots: KVSlots,
-    rows: np.ndarray,
-    starts: np.ndarray,
-    tokens: Sequence[np.ndarray],
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Lets rows go on from earlier places in them, in one pass.
-
-    Args:
-        model: Reads the tokens.
-        slots: Where their keys and values go.
-        rows: (R,) int64 distinct row numbers.
-        starts: (R,) int64 how many of its tokens each row keeps.
-        tokens: R arrays (T,) int64, T >= 1; M in all.
-
-    Returns:
-        Hidden states (M, D), row after row, and where each row's end (R,): the sum of sizes so far.
-    """
-    sizes = np.array([len(part) for part in tokens])
-    ends, stops = sizes.cumsum(), starts + sizes
-    positions = np.arange(ends[-1]) + np.repeat(stops - ends, sizes)
-    inputs = (np.concatenate(tokens), positions, rows, starts, sizes, ends)
-    ids, places, chosen, firsts, counts, bounds = (
-        torch.as_tensor(array, device=model.device) for array in inputs
-    )
-    attend = model.kernels.extend(slots, chosen, firsts, counts, round_up(int(stops.max())))
-    return model.forward(ids, places, attend), bounds
-
-
-def _read(model: GPT2, tokens: np.ndarray, attend: Fill) -> torch.Tensor:
-    """Hidden states (R, T, D) of R padded sequences."""
-    ids = torch.as_tensor(tokens, device=model.device)
-    positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
-    positions = positions.clamp(max=model.config.n_positions - 1)  # padding may pass it
-    return model.forward(ids.flatten(), positions.flatten(), attend).view(*ids.shape, -1)
-
-
 def _to_host(packed: torch.Tensor) -> np.ndarray:
     return packed.cpu().numpy()
-
-
-def _passes(sequences: Sequence[np.ndarray]) -> Iterator[slice]:
-    """Runs of sequences that fit into one pass when padded alike."""
-    widest = max((len(sequence) for sequence in sequences), default=1)
-    step = max(1, TOKENS_PER_PASS // widest)
-    for start in range(0, len(sequences), step):
-        yield slice(start, start + step)
-
-
-def _batches(
-    sequences: Sequence[np.ndarray],
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Sequences of like padded width together: their indices (R,), tokens (R, T), lengths (R,)."""
-    lengths = np.array([len(sequence) for sequence in sequences])
-    widths = -(-lengths // PREFILL_MULTIPLE) * PREFILL_MULTIPLE
-    for width in np.unique(widths):
-        members = np.flatnonzero(widths == width)
-        count = -(-len(members) * width // TOKENS_PER_PASS)
-        for part in np.array_split(members, count):
-            tokens = np.zeros((len(part), width), np.int64)
-            for row, index in zip(tokens, part, strict=True):
-                row[: lengths[index]] = sequences[index]
-            yield part, tokens, lengths[part]

@@ -91,17 +91,34 @@ class GPT2:
         return norm.gain.abs() * self.config.n_embd**0.5 + norm.bias.abs()
 
     def forward(
-        self, tokens: torch.Tensor, positions: torch.Tensor, attend: Attend
+        self,
+        tokens: torch.Tensor,
+        positions: torch.Tensor,
+        attend: Attend,
+        scales: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Hidden states after the last norm, (M, D) float32, of M tokens at their positions."""
+        """Hidden states after the last norm, (M, D) float32, of M tokens at their positions.
+
+        Args:
+            tokens: (M,) int64.
+            positions: (M,) int64.
+            attend: Who attends to whom.
+            scales: (M, L, H + 1) float32, what each layer's H heads and its perceptron say to each
+                token is multiplied by; None for 1.
+        """
         num_heads, add_norm = self.config.n_head, self.kernels.add_norm
         x = self.kernels.embed(tokens, positions, self.word_embeddings, self._position_embeddings)
         added = None  # what the last layer says, (M, D), still to be added to the stream x
         for layer, block in enumerate(self._blocks):
             qkv = block.qkv(add_norm(x, added, block.attention_norm, self.dtype))
             q, k, v = qkv.view(len(x), 3, num_heads, -1).unbind(1)  # each (M, H, D / H)
-            added = block.attention_out(attend(layer, q, k, v).to(self.dtype))
+            heads = attend(layer, q, k, v)
+            if scales is not None:
+                heads = _scaled(heads, scales[:, layer, :num_heads])
+            added = block.attention_out(heads.to(self.dtype))
             added = block.down(block.up(add_norm(x, added, block.mlp_norm, self.dtype)))
+            if scales is not None:
+                added = _scaled(added, scales[:, layer, num_heads:])
         return add_norm(x, added, self.final_norm, torch.float32)
 
     def _block(self, weights: Mapping[str, torch.Tensor], name: str) -> Block:
@@ -136,6 +153,12 @@ class GPT2:
     ) -> Product:
         weight = weights[f"{name}.weight"].t()  # GPT-2 keeps (inputs, outputs)
         return self.linear(weight, weights[f"{name}.bias"], gelu=gelu)
+
+
+def _scaled(values: torch.Tensor, scales: torch.Tensor) -> torch.Tensor:
+    """Values (M, D) in as many equal parts as there are scales (M, P), each times its own."""
+    parts = values.unflatten(-1, (scales.shape[1], -1))
+    return (parts * scales[..., None]).flatten(1).to(values.dtype)
 
 
 def _own(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

@@ -212,7 +212,7 @@ def test_many_tokens_are_read_in_several_passes(model, monkeypatch):
     texts = [random_tokens(rng, int(size)) for size in rng.integers(1, 40, 9)]
     rows, starts = np.arange(9), np.zeros(9, int)
     at_once = make_engine(model, 9).extend(rows, starts, texts)
-    monkeypatch.setattr("lm_envs.model.engine.TOKENS_PER_PASS", 80)
+    monkeypatch.setattr("lm_envs.model.passes.TOKENS_PER_PASS", 80)
     np.testing.assert_array_equal(
         make_engine(model, 9).extend(rows, starts, texts).hidden, at_once.hidden
     )

@@ -1,0 +1,77 @@
+"""A GPT-2 whose parts are turned up, down or off, for each text in its own way.
+
+Owns what a text's loss is then. Knows nothing of who turns, or why.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from lm_envs.model.cache import Fill
+from lm_envs.model.engine import WORDS_PER_PASS
+from lm_envs.model.gpt2 import GPT2
+from lm_envs.model.head import WordHead
+from lm_envs.model.logits import log_normaliser
+from lm_envs.model.passes import batches, read_padded
+
+
+class ScaledGPT2:
+    """Losses of texts under a model and scales of its parts.
+
+    The parts of a layer are its H attention heads and its perceptron, in this order; a part's scale
+    multiplies what it adds to the stream. The biases of attention stay.
+
+    Args:
+        model: The network; its weights do not change.
+
+    Attributes:
+        shape: (L, H + 1), how many parts there are.
+    """
+
+    def __init__(self, model: GPT2) -> None:
+        self.shape = (model.config.n_layer, model.config.n_head + 1)
+        self._model, self._head = model, WordHead(model, 1, always=0)
+
+    @torch.inference_mode()
+    def losses(
+        self,
+        texts: Sequence[np.ndarray],
+        starts: Sequence[int],
+        scales: np.ndarray,
+        temperatures: np.ndarray,
+    ) -> np.ndarray:
+        """Mean cross-entropy (B,) float64 of each text's tokens from a place on, nats a token.
+
+        A text's loss does not depend on the texts beside it.
+
+        Args:
+            texts: B arrays (T,) int64, T <= `n_positions`.
+            starts: B places, 1 <= start < T: the first token that counts.
+            scales: (B, L, H + 1) float32.
+            temperatures: (B,) float32, what logits are divided by.
+        """
+        device = self._model.device
+        found = np.zeros(len(texts))
+        for part, tokens, lengths in batches(texts):
+            rows = torch.arange(len(part), device=device)
+            own = torch.as_tensor(scales[part], device=device)
+            fill = Fill(None, rows, tokens.shape[1])
+            hidden = read_padded(self._model, tokens, fill, own)
+            for index, states, length in zip(part, hidden, lengths, strict=True):
+                first = starts[index]
+                words = torch.as_tensor(texts[index][first:], device=device)
+                found[index] = self._loss(
+                    states[first - 1 : length - 1], words, float(temperatures[index])
+                )
+        return found
+
+    def _loss(self, hidden: torch.Tensor, words: torch.Tensor, temperature: float) -> float:
+        """Mean cross-entropy of one word after each hidden state (T, D), nats."""
+        step = max(1, WORDS_PER_PASS // self._model.config.vocab_size)
+        total = 0.0
+        for states, chosen in zip(hidden.split(step), words.split(step), strict=True):
+            normaliser = log_normaliser(self._head.logits(states) / temperature)
+            logits = self._head.read(states, chosen[:, None])[:, 0] / temperature
+            total += float((normaliser - logits).sum())
+        return total / len(words)
