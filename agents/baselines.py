@@ -1,20 +1,28 @@
 """Policies to beat: random, greedy, sampling and top-p over the same proposals as the agent.
 
-All of them choose among what the model proposes to the agent, words or lines, so that what is
-compared is the choice and not the choices.
+Where the agent writes, all of them choose among what the model proposes to it, words or lines, so
+that what is compared is the choice and not the choices. Where it adjusts the model, they follow
+plans.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import gymnasium as gym
 import numpy as np
 
-from lm_envs.envs.episodic import Observations
+from lm_envs.envs.episodic import EpisodicVectorEnv, Observations
 from lm_envs.envs.interpreter import READ, WRITE, Interpreter
+from lm_envs.envs.structure_search import StructureSearchVectorEnv
+from lm_envs.envs.tuning import TuningVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.words import plain_words
 
-Policy = Callable[[LanguageVectorEnv, Observations], np.ndarray]
-"""Actions (N,) for an environment and its observations (N, ...)."""
+Policy = Callable[[Any, Observations], np.ndarray]
+"""Actions (N, ...) for an environment that it fits and its observations (N, ...)."""
+
+Baselines = dict[str, Callable[[int], Policy]]
+"""Policies by name, made from a seed."""
 
 
 def greedy() -> Policy:
@@ -61,6 +69,26 @@ def oracle() -> Policy:
     return lambda env, observations: env.solutions()
 
 
+def any_action(seed: int = 0) -> Policy:
+    """Any action of the space, all alike."""
+    rng = np.random.default_rng(seed)
+
+    def act(env: TuningVectorEnv, observations: Observations) -> np.ndarray:
+        space = env.single_action_space
+        if isinstance(space, gym.spaces.Box):
+            return rng.uniform(space.low, space.high, env.action_space.shape).astype(np.float32)
+        return np.array([rng.choice(np.flatnonzero(mask)) for mask in env.action_masks()])
+
+    return act
+
+
+def follow(plan: Sequence[np.ndarray]) -> Policy:
+    """Some actions one after the other, the last for ever."""
+    return lambda env, observations: np.stack(
+        [plan[min(step, len(plan) - 1)] for step in env.steps.tolist()]
+    )
+
+
 def wait(k: int) -> Policy:
     """Of an interpreter: to stay k source words ahead of the words written.
 
@@ -75,21 +103,48 @@ def wait(k: int) -> Policy:
     return act
 
 
-BASELINES: dict[str, Callable[[int], Policy]] = {
+BASELINES: Baselines = {
     "random": uniform,
     "greedy": lambda seed: greedy(),
     "sampling": lambda seed: sampling(1.0, seed),
     "sampling, T=0.7": lambda seed: sampling(0.7, seed),
     "top-p 0.9": lambda seed: top_p(0.9, seed),
 }
-"""Every baseline by name, made from a seed."""
+"""Those of whoever writes words or lines."""
 
-WAITING: dict[str, Callable[[int], Policy]] = {
+DRAWN = {"random", "sampling", "sampling, T=0.7", "top-p 0.9"}
+"""Baselines that a seed makes differ."""
+
+WAITING: Baselines = {
     "wait-1": lambda seed: wait(1),
     "wait-2": lambda seed: wait(2),
     "wait-3": lambda seed: wait(3),
 }
 """Baselines of an interpreter, whose greedy policy is to hear everything first."""
+
+
+def baselines_of(env: EpisodicVectorEnv) -> Baselines:
+    """The policies to beat in an environment."""
+    if isinstance(env, TuningVectorEnv):
+        plans = {name: _following(plan) for name, plan in env.tuner.plans.items()}
+        return {"random": any_action, **plans}
+    is_interpreting = isinstance(env, LanguageVectorEnv) and isinstance(env.writer, Interpreter)
+    return BASELINES | (WAITING if is_interpreting else {})
+
+
+def untrained(env: EpisodicVectorEnv) -> tuple[str, Policy]:
+    """What the model does by itself, and its name."""
+    name = "as it is" if isinstance(env, TuningVectorEnv) else "greedy"
+    return name, baselines_of(env)[name](0)
+
+
+def has_oracle(env: EpisodicVectorEnv) -> bool:
+    """Whether anybody knows what is best."""
+    return isinstance(env, (LanguageVectorEnv, StructureSearchVectorEnv))
+
+
+def _following(plan: Sequence[np.ndarray]) -> Callable[[int], Policy]:
+    return lambda seed: follow(plan)
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

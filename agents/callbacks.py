@@ -16,7 +16,7 @@ from agents.files import append_jsonl
 from agents.records import METRICS
 from agents.rollouts import agent_policy, mean_scores, run_episodes, spread
 from agents.train_config import TrainConfig
-from lm_envs.envs.vector_env import LanguageVectorEnv
+from lm_envs.envs.episodic import EpisodicVectorEnv
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -32,13 +32,13 @@ class Companion(BaseCallback):
     """
 
     def __init__(
-        self, config: TrainConfig, folder: Path, env: LanguageVectorEnv, *, seconds: float = 0.0
+        self, config: TrainConfig, folder: Path, env: EpisodicVectorEnv, *, seconds: float = 0.0
     ) -> None:
         super().__init__()
         self._config = config
         self._folder = folder
         self._env = env
-        self._indices = spread(env.task.num_examples, config.evaluation.episodes)
+        self._indices = spread(env.num_examples, config.evaluation.episodes)
         self._seconds_before = seconds
         self._next_evaluation = self._next_checkpoint = 0
         self._should_stop = False

@@ -16,11 +16,11 @@ from rich.table import Table
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents import checkpoints, plots
-from agents.baselines import BASELINES, WAITING, oracle
+from agents.baselines import DRAWN, baselines_of, has_oracle, oracle
 from agents.callbacks import CHECKPOINT
 from agents.config import UserError, reported
 from agents.files import write_json, write_text
-from agents.learner import make_algorithm, make_evaluation_env, make_training_env
+from agents.learner import as_language, make_algorithm, make_evaluation_env, make_training_env
 from agents.measures import corpus_measures, text_measures, zero_variance_share
 from agents.report import evaluation_page, interval_cell
 from agents.rollouts import agent_policy, run_episodes, spread
@@ -29,7 +29,6 @@ from agents.search import beam, best_of_n
 from agents.statistics import mean_interval
 from agents.train import inline
 from agents.train_config import TrainConfig
-from lm_envs.envs.interpreter import Interpreter
 from lm_envs.transcript import Transcript
 
 AGENT, ORACLE = "agent", "oracle"
@@ -65,22 +64,23 @@ def evaluate(
             raise UserError(f"Got {folder}, which differs from {folders[0]} in more than its seed.")
     if len({config.seed for config in configs}) < len(configs):
         raise UserError("Got a seed twice; each run counts as a seed of its own. Give it once.")
-    env = make_evaluation_env(first, split, ROWS)
-    indices = spread(env.task.num_examples, episodes)
+    env = make_evaluation_env(first, split, min(ROWS, first.env.n_envs))
+    indices = spread(env.num_examples, episodes)
     written: Episodes = {AGENT: []}
     for folder, config in zip(folders, configs, strict=True):
         policy = agent_policy(_model(folder, config))
         written[AGENT].append(run_episodes(env, policy, indices))
-    waiting = WAITING if isinstance(env.writer, Interpreter) else {}
-    for name, make in (BASELINES | waiting).items():
-        seeds = range(1 if name in {"greedy", *WAITING} else BASELINE_SEEDS)
+    for name, make in baselines_of(env).items():
+        seeds = range(BASELINE_SEEDS if name in DRAWN else 1)
         written[name] = [run_episodes(env, make(seed), indices) for seed in seeds]
     if search:
         name = f"best of {SEARCH_SAMPLES}, T={SEARCH_TEMPERATURE}"
-        written[name] = [best_of_n(env, indices, SEARCH_SAMPLES, SEARCH_TEMPERATURE)]
-        beams = make_evaluation_env(first, split, BEAMS)
+        rows = as_language(env)
+        written[name] = [best_of_n(rows, indices, SEARCH_SAMPLES, SEARCH_TEMPERATURE)]
+        beams = as_language(make_evaluation_env(first, split, BEAMS))
         written[f"beam of {BEAMS}"] = [[beam(beams, index) for index in indices.tolist()]]
-    written[ORACLE] = [run_episodes(env, oracle(), indices)]
+    if has_oracle(env):
+        written[ORACLE] = [run_episodes(env, oracle(), indices)]
     return written
 
 

@@ -26,7 +26,7 @@ from agents.language_model.memory import keep_freed_memory
 from agents.language_model.penalty import KLPenalty
 from agents.language_model.policy import LanguageModelPolicy
 from agents.language_model.warm_start import warm_start
-from agents.learner import make_evaluation_env, make_training_env
+from agents.learner import as_language, make_evaluation_env, make_training_env
 from agents.records import METRICS
 from agents.rollouts import spread
 from agents.run_folder import open_run, versions
@@ -58,7 +58,8 @@ class Finetuning:
         assert isinstance(policy, LanguageModelPolicy)
         self.policy = policy
         penalised.watch(policy)
-        self.held_out = make_evaluation_env(config, config.evaluation.split, EVALUATION_ROWS)
+        split = config.evaluation.split
+        self.held_out = as_language(make_evaluation_env(config, split, EVALUATION_ROWS))
         self.stages: list[Stage] = []
         self._notes: dict[str, Any] = {}
 
@@ -82,7 +83,10 @@ class Finetuning:
 
     def _warm_start(self, settings: WarmStartConfig) -> None:
         losses = warm_start(
-            self.policy, self.env.vector_env.task, seed=self.config.seed, **settings.model_dump()
+            self.policy,
+            as_language(self.env.vector_env).task,
+            seed=self.config.seed,
+            **settings.model_dump(),
         )
         for step, loss in enumerate(losses, start=1):
             if step % WARM_START_LOG == 0 or step == settings.steps:
@@ -92,7 +96,8 @@ class Finetuning:
         self.export()
 
     def _distil(self, settings: DistillationConfig) -> None:
-        env = make_evaluation_env(self.config, self.config.env.split, self.config.env.n_envs)
+        rows = self.config.env
+        env = as_language(make_evaluation_env(self.config, rows.split, rows.n_envs))
         rounds = distil(self.policy, env, seed=self.config.seed, **settings.model_dump())
         for number, (mean, best) in enumerate(rounds, start=1):
             row = {"step": 0, "distillation": number, "training_reward": mean, "best_of_n": best}

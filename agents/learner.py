@@ -15,6 +15,7 @@ from agents.candidate_policy import CandidatePolicy
 from agents.config import UserError
 from agents.train_config import ALGORITHMS, TrainConfig
 from lm_envs.checks import did_you_mean
+from lm_envs.envs.episodic import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.sb3 import LanguageVecEnv, make_language_vec_env
 
@@ -63,14 +64,28 @@ def make_training_env(config: TrainConfig) -> LanguageVecEnv:
     return make_language_vec_env(env.id, env.n_envs, config.seed, **kwargs)
 
 
-def make_evaluation_env(config: TrainConfig, split: str, num_rows: int) -> LanguageVectorEnv:
+def make_evaluation_env(config: TrainConfig, split: str, num_rows: int) -> EpisodicVectorEnv:
     """Rows on a held-out split that a caller resets one by one."""
     kwargs = {**_checked(config.env.kwargs), "split": split}
     env = gym.make_vec(
         config.env.id, num_envs=num_rows, autoreset_mode=gym.vector.AutoresetMode.DISABLED, **kwargs
     )
-    assert isinstance(env.unwrapped, LanguageVectorEnv)
+    assert isinstance(env.unwrapped, EpisodicVectorEnv)
     return env.unwrapped
+
+
+def as_language(env: EpisodicVectorEnv) -> LanguageVectorEnv:
+    """The same, for those who write words.
+
+    Raises:
+        UserError: If its actions adjust the model.
+    """
+    if not isinstance(env, LanguageVectorEnv):
+        raise UserError(
+            f"Got {type(env).__name__}, in which nothing is written; allowed here: environments of "
+            "words, such as lm_envs/NextWord-v0."
+        )
+    return env
 
 
 def make_algorithm(config: TrainConfig, env: LanguageVecEnv, log: str | None) -> BaseAlgorithm:

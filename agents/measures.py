@@ -17,7 +17,7 @@ MOST_LABELS = 20
 def text_measures(seeds: Seeds) -> dict[str, np.ndarray]:
     """(S, P) values: `words` written, and `logprob`, the model's mean of a word, nats."""
     return {
-        "words": np.array([[float(len(t.tokens)) for t in texts] for texts in seeds]),
+        "words": np.array([[float(len(t.words)) for t in texts] for texts in seeds]),
         "logprob": np.array([[_mean(t.logprobs) for t in texts] for texts in seeds]),
     }
 

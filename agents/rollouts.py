@@ -5,8 +5,7 @@ from sb3_contrib import MaskablePPO, RecurrentPPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.baselines import Policy
-from lm_envs.envs.episodic import Observations
-from lm_envs.envs.vector_env import LanguageVectorEnv
+from lm_envs.envs.episodic import EpisodicVectorEnv, Observations
 from lm_envs.transcript import Transcript
 
 
@@ -25,7 +24,7 @@ def _remembering(model: RecurrentPPO) -> Policy:
     """The agent with a memory of each row's episode; `act` has to see every step of it."""
     state: tuple[np.ndarray, ...] | None = None
 
-    def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
+    def act(env: EpisodicVectorEnv, observations: Observations) -> np.ndarray:
         nonlocal state
         actions, state = model.predict(observations, state, env.steps == 0, deterministic=True)
         return actions
@@ -42,7 +41,7 @@ def spread(num_examples: int, most: int) -> np.ndarray:
     return np.linspace(0, num_examples - 1, count).round().astype(np.int64)
 
 
-def run_episodes(env: LanguageVectorEnv, policy: Policy, indices: np.ndarray) -> list[Transcript]:
+def run_episodes(env: EpisodicVectorEnv, policy: Policy, indices: np.ndarray) -> list[Transcript]:
     """One finished transcript per example, in the order of `indices`.
 
     Args:

@@ -12,7 +12,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from agents import checkpoints, plots, records
-from agents.baselines import BASELINES
+from agents.baselines import baselines_of, untrained
 from agents.callbacks import CHECKPOINT, Companion
 from agents.config import load_config, reported
 from agents.files import write_text
@@ -25,7 +25,7 @@ from agents.learner import (
 from agents.rollouts import agent_policy, mean_scores, run_episodes, spread
 from agents.run_folder import open_run, versions
 from agents.train_config import TrainConfig
-from lm_envs.envs.vector_env import LanguageVectorEnv
+from lm_envs.envs.episodic import EpisodicVectorEnv
 from lm_envs.transcript import Transcript
 
 NUM_SAMPLES = 8
@@ -43,15 +43,17 @@ def train(config: TrainConfig, runs: Path, *, resume: bool = False) -> dict[str,
     check_actions(config)
     folder = runs / f"{config.name}-s{config.seed}"
     is_continued = open_run(config, folder, resume=resume)
-    held_out = make_evaluation_env(config, config.evaluation.split, EVALUATION_ROWS)
+    rows = min(EVALUATION_ROWS, config.env.n_envs)
+    held_out = make_evaluation_env(config, config.evaluation.split, rows)
     model = make_algorithm(config, make_training_env(config), None)
     baselines = _baselines(held_out, config)
-    indices = spread(held_out.task.num_examples, NUM_SAMPLES)
+    indices = spread(held_out.num_examples, NUM_SAMPLES)
     before = run_episodes(held_out, agent_policy(model), indices)  # untrained, also when resumed
     _learn(config, folder, model, held_out, is_continued=is_continued)
     after = run_episodes(held_out, agent_policy(model), indices)
-    greedy = run_episodes(held_out, BASELINES["greedy"](0), indices)
-    write_text(folder / "samples.md", _samples(before, after, greedy))
+    name, policy = untrained(held_out)
+    policies = {"before": before, name: run_episodes(held_out, policy, indices), "after": after}
+    write_text(folder / "samples.md", _samples(policies))
     log = records.read_metrics(folder)
     plots.reward_curve(log, baselines, folder / "reward.png")
     return {
@@ -67,7 +69,7 @@ def _learn(
     config: TrainConfig,
     folder: Path,
     model: BaseAlgorithm,
-    held_out: LanguageVectorEnv,
+    held_out: EpisodicVectorEnv,
     *,
     is_continued: bool,
 ) -> None:
@@ -95,20 +97,20 @@ def _mention_replay_buffer(model: BaseAlgorithm) -> None:
         typer.echo("The replay buffer is not part of a checkpoint: it restarts empty.", err=True)
 
 
-def _baselines(env: LanguageVectorEnv, config: TrainConfig) -> dict[str, float]:
+def _baselines(env: EpisodicVectorEnv, config: TrainConfig) -> dict[str, float]:
     """Held-out reward of each policy to beat, for the curve."""
-    indices = spread(env.task.num_examples, config.evaluation.episodes)
+    indices = spread(env.num_examples, config.evaluation.episodes)
     return {
         name: mean_scores(run_episodes(env, make(config.seed), indices))["reward"]
-        for name, make in BASELINES.items()
+        for name, make in baselines_of(env).items()
     }
 
 
-def _samples(before: list[Transcript], after: list[Transcript], greedy: list[Transcript]) -> str:
+def _samples(policies: dict[str, list[Transcript]]) -> str:
     lines = ["# Held-out samples", "", "The same prompts before and after training, unselected."]
-    for untrained, trained, plain in zip(before, after, greedy, strict=True):
-        lines += ["", f"**{inline(trained.prompt)}** …", ""]
-        for name, transcript in (("before", untrained), ("greedy", plain), ("after", trained)):
+    for transcripts in zip(*policies.values(), strict=True):
+        lines += ["", f"**{inline(transcripts[0].prompt)}** …", ""]
+        for name, transcript in zip(policies, transcripts, strict=True):
             reward = f"{transcript.scores['reward']:+.3f}"
             lines.append(f"- {name} ({reward}): {inline(transcript.text)}")
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""Cost of each task: environment steps per second of every id, all its default rewards included.
+"""Cost of each task: environment steps per second of every id that writes, rewards included.
 
 As users get it: the model remembers prompts and texts, so that the first steps, which are not
 timed, are slower than the others.
@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
+from gymnasium.envs.registration import load_env_creator
 
 from benchmarks import timing
 from benchmarks.episodes import random_steps
+from lm_envs.envs.env import LanguageEnv
 
 STEPS = 48
 NUM_ACTIONS = 8
@@ -29,7 +31,7 @@ def run(model: str, rows: Sequence[int], dtypes: Sequence[str], repeats: int) ->
 
 
 def _side_by_side(model: str, num_rows: int, dtype: str, repeats: int) -> list[dict[str, Any]]:
-    others = sorted(name for name in gym.registry if name.startswith("lm_envs/"))
+    others = sorted(name for name in gym.registry if _is_language(name))
     names = [YARDSTICK, *(name for name in others if name != YARDSTICK)]
     runs = {
         name: random_steps(name, model, num_rows, dtype, num_actions=NUM_ACTIONS, steps=STEPS)
@@ -47,3 +49,10 @@ def _side_by_side(model: str, num_rows: int, dtype: str, repeats: int) -> list[d
         }
         for name in names
     ]
+
+
+def _is_language(name: str) -> bool:
+    """Whether an id is one of ours in which something is written."""
+    entry = gym.registry[name].entry_point if name.startswith("lm_envs/") else None
+    kind = load_env_creator(entry) if isinstance(entry, str) else None
+    return isinstance(kind, type) and issubclass(kind, LanguageEnv)

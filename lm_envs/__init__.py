@@ -15,6 +15,9 @@ _MODULES = {
     "Translation": "translation",
     "Classification": "classification",
     "Dialogue": "dialogue",
+    "WeightTuning": "weight_tuning",
+    "TrainingControl": "training_control",
+    "StructureSearch": "structure_search",
 }
 
 for _name, _module in _MODULES.items():

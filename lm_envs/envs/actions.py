@@ -165,18 +165,7 @@ class EmbeddingActions:
 
     def check(self, actions: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Points (N, d) float32; 0 where `rows` is False."""
-        actions = np.asarray(actions)
-        expected = (len(rows), self.dim)
-        if actions.shape != expected or not np.issubdtype(actions.dtype, np.floating):
-            raise ValueError(
-                f"Got actions of shape {actions.shape} and type {actions.dtype}; allowed: floats "
-                f"of shape {expected}, one point per row."
-            )
-        is_outside = ~(np.abs(actions) <= 1.0).all(1) & rows  # NaN is outside
-        if is_outside.any():
-            row = int(is_outside.argmax())
-            raise ValueError(f"Got action {actions[row]} in row {row}; allowed: -1 to 1 each.")
-        return np.where(rows[:, None], actions, 0.0).astype(np.float32)
+        return check_points(actions, rows, self.dim)
 
     def to_tokens(self, actions: np.ndarray, outputs: Outputs) -> np.ndarray:
         """The nearest allowed words to the points (N, d)."""
@@ -264,6 +253,26 @@ def check_discrete(actions: np.ndarray, rows: np.ndarray, count: int, meaning: s
             f"Got action {actions[row]} in row {row}; allowed: 0 to {count - 1}, {meaning}."
         )
     return np.where(rows, actions, 0).astype(np.int64)
+
+
+def check_points(actions: np.ndarray, rows: np.ndarray, size: int) -> np.ndarray:
+    """Points (N, size) float32; 0 where `rows` is False, whose points are ignored.
+
+    Raises:
+        ValueError: If they are not N points, or one of `rows` holds one outside -1 to 1.
+    """
+    actions = np.asarray(actions)
+    expected = (len(rows), size)
+    if actions.shape != expected or not np.issubdtype(actions.dtype, np.floating):
+        raise ValueError(
+            f"Got actions of shape {actions.shape} and type {actions.dtype}; allowed: floats "
+            f"of shape {expected}, one point per row."
+        )
+    is_outside = ~(np.abs(actions) <= 1.0).all(1) & rows  # NaN is outside
+    if is_outside.any():
+        row = int(is_outside.argmax())
+        raise ValueError(f"Got action {actions[row]} in row {row}; allowed: -1 to 1 each.")
+    return np.where(rows[:, None], actions, 0.0).astype(np.float32)
 
 
 def _check_k(kind: str, k: object) -> None:

@@ -19,18 +19,35 @@ def rows_and_pins(
         TypeError: If `reset_mask` is no bool array.
         ValueError: If an option is unknown, or an index or prompt is not allowed.
     """
-    if unknown := set(options) - set(OPTIONS):
-        raise ValueError(f"Got reset options {sorted(unknown)}; allowed: {', '.join(OPTIONS)}.")
+    _check_names(options, OPTIONS)
     if "index" in options and "prompt" in options:
         raise ValueError("Got both 'index' and 'prompt' in the reset options; give one.")
     rows = np.flatnonzero(_mask(options.get("reset_mask"), num_rows)).tolist()
     if "index" in options:
         indices = _spread(options["index"], num_rows, "index")
-        return rows, [_indexed(indices[row], row, task) for row in rows]
+        checked = [_checked_index(indices[row], row, task.num_examples) for row in rows]
+        return rows, [task.example(index) for index in checked]
     if "prompt" in options:
         prompts = _spread(options["prompt"], num_rows, "prompt")
         return rows, [_prompted(prompts[row], row, task, longest_prompt) for row in rows]
     return rows, [None] * len(rows)
+
+
+def indexed_rows(
+    options: Mapping[str, Any], num_rows: int, num_examples: int
+) -> tuple[list[int], list[int | None]]:
+    """Rows to reset, and for each the number of its pinned example, or None to draw one.
+
+    Raises:
+        TypeError: If `reset_mask` is no bool array.
+        ValueError: If an option is unknown, or an index is not allowed.
+    """
+    _check_names(options, ("reset_mask", "index"))
+    rows = np.flatnonzero(_mask(options.get("reset_mask"), num_rows)).tolist()
+    if "index" not in options:
+        return rows, [None] * len(rows)
+    indices = _spread(options["index"], num_rows, "index")
+    return rows, [_checked_index(indices[row], row, num_examples) for row in rows]
 
 
 def seeds_of_rows(seed: int | Sequence[int | None] | None, num_rows: int) -> np.ndarray:
@@ -79,12 +96,15 @@ def _spread(value: Any, num_rows: int, name: str) -> list[Any]:  # noqa: ANN401 
     return list(value)
 
 
-def _indexed(index: Any, row: int, task: Task) -> Example:  # noqa: ANN401 - a caller's value
-    if not _is_whole(index) or not 0 <= index < task.num_examples:
-        raise ValueError(
-            f"Got index {index!r} for row {row}; allowed: 0 to {task.num_examples - 1}."
-        )
-    return task.example(int(index))
+def _check_names(options: Mapping[str, Any], allowed: Sequence[str]) -> None:
+    if unknown := set(options) - set(allowed):
+        raise ValueError(f"Got reset options {sorted(unknown)}; allowed: {', '.join(allowed)}.")
+
+
+def _checked_index(index: Any, row: int, num_examples: int) -> int:  # noqa: ANN401 - a caller's
+    if not _is_whole(index) or not 0 <= index < num_examples:
+        raise ValueError(f"Got index {index!r} for row {row}; allowed: 0 to {num_examples - 1}.")
+    return int(index)
 
 
 def _prompted(prompt: Any, row: int, task: Task, longest: int) -> Example:  # noqa: ANN401

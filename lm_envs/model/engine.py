@@ -15,7 +15,7 @@ from lm_envs.model.cache import Branch, Fill, KVSlots, round_up
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.graph import CapturedStep
 from lm_envs.model.head import WordHead
-from lm_envs.model.logits import likely_words, log_normaliser
+from lm_envs.model.logits import likely_words, log_normaliser, rows_per_pass
 from lm_envs.model.passes import (
     TOKENS_PER_PASS,
     batches,
@@ -28,9 +28,6 @@ from lm_envs.model.prompts import PromptCache, ReadPrompt
 
 LINE_MULTIPLE = 4
 """Lines to be scored are padded to a multiple of this many tokens."""
-
-WORDS_PER_PASS = 2**24
-"""Most logits in one pass of `score`; bounds its memory to 64 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,7 +358,7 @@ class Engine:
 
     def _logprobs(self, hidden: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
         """(T,) log-probabilities of one word after each hidden state, a few rows at a time."""
-        step = max(1, WORDS_PER_PASS // self._model.config.vocab_size)
+        step = rows_per_pass(self._model.config.vocab_size)
         parts = [torch.zeros(0, device=hidden.device)]
         for states, chosen in zip(hidden.split(step), words.split(step), strict=True):
             normaliser = log_normaliser(self._head.logits(states))

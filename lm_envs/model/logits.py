@@ -7,6 +7,12 @@ import torch
 GROUP = 128
 """Words are searched in groups of this many."""
 
+LOGITS_PER_PASS = 2**20
+"""Most logits that are computed together where each is needed once: so many stay in the cache."""
+
+LEAST_ROWS = 128
+"""Rows in a pass even so: with fewer, reading the weights would take longer than multiplying."""
+
 
 class NextWords(NamedTuple):
     """What a model says of the words that may follow N hidden states."""
@@ -14,6 +20,11 @@ class NextWords(NamedTuple):
     candidates: torch.Tensor  # (N, K) int64, best first
     logprobs: torch.Tensor  # (N, K) float32
     normaliser: torch.Tensor  # (N,) float32, log of the sum of exponentiated logits
+
+
+def rows_per_pass(num_words: int) -> int:
+    """How many rows of logits over so many words are best computed together."""
+    return max(LEAST_ROWS, LOGITS_PER_PASS // num_words)
 
 
 def log_normaliser(logits: torch.Tensor) -> torch.Tensor:

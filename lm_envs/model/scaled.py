@@ -9,10 +9,9 @@ import numpy as np
 import torch
 
 from lm_envs.model.cache import Fill
-from lm_envs.model.engine import WORDS_PER_PASS
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.head import WordHead
-from lm_envs.model.logits import log_normaliser
+from lm_envs.model.logits import log_normaliser, rows_per_pass
 from lm_envs.model.passes import batches, read_padded
 
 
@@ -54,24 +53,27 @@ class ScaledGPT2:
         device = self._model.device
         found = np.zeros(len(texts))
         for part, tokens, lengths in batches(texts):
-            rows = torch.arange(len(part), device=device)
+            fill = Fill(None, torch.arange(len(part), device=device), tokens.shape[1])
             own = torch.as_tensor(scales[part], device=device)
-            fill = Fill(None, rows, tokens.shape[1])
             hidden = read_padded(self._model, tokens, fill, own)
-            for index, states, length in zip(part, hidden, lengths, strict=True):
-                first = starts[index]
-                words = torch.as_tensor(texts[index][first:], device=device)
-                found[index] = self._loss(
-                    states[first - 1 : length - 1], words, float(temperatures[index])
-                )
+            places, first = np.arange(tokens.shape[1]), np.array([starts[text] for text in part])
+            is_judged = (places >= first[:, None]) & (places < lengths[:, None])  # (R, T)
+            before = torch.as_tensor(np.roll(is_judged, -1, 1), device=device)
+            sizes = is_judged.sum(1)
+            words = torch.as_tensor(tokens[is_judged], device=device)
+            warmth = torch.as_tensor(np.repeat(temperatures[part], sizes), device=device)
+            losses = self._losses(hidden[before], words, warmth).cpu().numpy().astype(np.float64)
+            found[part] = np.add.reduceat(losses, np.cumsum(sizes) - sizes) / sizes
         return found
 
-    def _loss(self, hidden: torch.Tensor, words: torch.Tensor, temperature: float) -> float:
-        """Mean cross-entropy of one word after each hidden state (T, D), nats."""
-        step = max(1, WORDS_PER_PASS // self._model.config.vocab_size)
-        total = 0.0
-        for states, chosen in zip(hidden.split(step), words.split(step), strict=True):
-            normaliser = log_normaliser(self._head.logits(states) / temperature)
-            logits = self._head.read(states, chosen[:, None])[:, 0] / temperature
-            total += float((normaliser - logits).sum())
-        return total / len(words)
+    def _losses(
+        self, hidden: torch.Tensor, words: torch.Tensor, temperatures: torch.Tensor
+    ) -> torch.Tensor:
+        """Cross-entropy (M,) of one word after each hidden state (M, D), nats."""
+        step = rows_per_pass(self._model.config.vocab_size)
+        parts = zip(hidden.split(step), words.split(step), temperatures.split(step), strict=True)
+        found = []
+        for states, chosen, warmth in parts:
+            normaliser = log_normaliser(self._head.logits(states) / warmth[:, None])
+            found.append(normaliser - self._head.read(states, chosen[:, None])[:, 0] / warmth)
+        return torch.cat(found)

@@ -1,0 +1,259 @@
+"""`lm_envs/TrainingControl-v0`: decide how a language model is trained, while it is."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+from lm_envs.checks import check_count, check_number
+from lm_envs.envs.actions import check_points
+from lm_envs.envs.env import RowEnv
+from lm_envs.envs.tuning import LARGEST_FALL, LOSS_DECIMALS, TuningVectorEnv, assemble, no_masks
+from lm_envs.model import weights
+from lm_envs.model.gpt2 import GPT2
+from lm_envs.model.trainable import Rule, TrainableGPT2
+from lm_envs.model.weights import EMBEDDED
+from lm_envs.tasks.passages import Passages
+
+STOP, RATE, DECAY = range(3)
+"""Places in an action; behind them one for each layer, which is frozen where it is over 0."""
+
+STOPPING = 0.5
+"""Training ends where the action's first number is over this."""
+
+MIDDLE_RATE = 3.0e-4
+DECADES = 1.0
+"""The learning rate is `MIDDLE_RATE` times 10 to the power of `DECADES` times the action."""
+
+MOST_DECAY = 0.1
+BATCH = 8
+"""Passages that a step of the optimiser reads."""
+
+LARGEST_NORM = 100.0
+
+
+class TrainingTuner:
+    """As `lm_envs.envs.tuning.Tuner`: N trainings.
+
+    Args:
+        num_rows: N.
+        folder: Of the checkpoint that all begin from.
+        model: The same, for its shape and its device.
+        optimiser_steps: Steps of an optimiser between two decisions.
+        price: Nats a token that training between two decisions, nothing frozen, costs.
+    """
+
+    def __init__(
+        self, num_rows: int, folder: Path, model: GPT2, optimiser_steps: int, price: float
+    ) -> None:
+        config = model.config
+        self._models = [TrainableGPT2(folder, model.device) for _ in range(num_rows)]
+        self._optimiser_steps, self._price = optimiser_steps, price
+        inner, width, layers = config.n_inner, config.n_embd, config.n_layer
+        of_layer = 4 * width**2 + 2 * width * inner
+        self._layer_share = of_layer / (layers * of_layer + config.vocab_size * width)
+        self._size = DECAY + 1 + layers
+        self.space: gym.Space[Any] = gym.spaces.Box(-1.0, 1.0, (self._size,), np.float32)
+        most = [LARGEST_FALL, LARGEST_FALL, LARGEST_NORM, *np.ones(self._size)]
+        least = [-LARGEST_FALL, -LARGEST_FALL, 0.0, *-np.ones(self._size)]
+        self.bounds = (np.array(least, np.float32), np.array(most, np.float32))
+        self.plans: Mapping[str, Sequence[np.ndarray]] = {"as it is": [self._stop()]} | {
+            f"rate {_rate(x):.0e}, {times} times": [*[self._go(x)] * times, self._stop()]
+            for x in (-0.5, 0.0, 0.5)
+            for times in (1, 2, 4)
+        }
+        self.stopped = np.zeros(num_rows, bool)
+        self._order = np.zeros(num_rows, np.int64)  # steps of the optimiser so far
+        self._first, self._now, self._learned, self._norms, self._cost = np.zeros((5, num_rows))
+        self._last = np.zeros((num_rows, self._size), np.float32)
+        self._halves: list[tuple[Passages, Passages] | None] = [None] * num_rows
+
+    def check(self, actions: np.ndarray, active: np.ndarray) -> np.ndarray:
+        """Points (N, 3 + L) float32; 0 where `active` is False."""
+        return check_points(actions, active, self._size)
+
+    def begin(self, rows: Sequence[int], passages: Sequence[Passages]) -> None:
+        """The checkpoint's weights; half of the passages are to learn from."""
+        for row, own in zip(rows, passages, strict=True):
+            self._halves[row] = own.halves()
+            self._models[row].restore()
+            self._now[row] = self._first[row] = self._judge(row)
+        for values in (self._order, self._learned, self._norms, self._cost, self._last):
+            values[rows] = 0
+        self.stopped[rows] = False
+
+    def adjust(self, rows: np.ndarray, actions: np.ndarray) -> list[str]:
+        """Trains each row by its action; how, in words."""
+        self._last[rows] = actions
+        self.stopped[rows] = actions[:, STOP] > STOPPING
+        return [
+            self._train(row, action) for row, action in zip(rows.tolist(), actions, strict=True)
+        ]
+
+    def seen(self) -> np.ndarray:
+        """Falls of the loss on held-out and on learned passages, gradient norm, last action."""
+        fall, learned = self._first - self._now, self._learned
+        return np.concatenate(
+            [np.stack([fall, learned, self._norms], 1), self._last], 1, dtype=np.float32
+        )
+
+    def scores(self) -> dict[str, np.ndarray]:
+        """The loss of held-out passages, nats a token; trainings paid for; what both are worth."""
+        worth = self._first - self._now - self._price * self._cost
+        return {"reward": worth, "loss": self._now.copy(), "cost": self._cost.copy()}
+
+    def masks(self) -> np.ndarray:
+        """There are none."""
+        return no_masks()
+
+    def _go(self, rate: float) -> np.ndarray:
+        """The action that trains at a rate, where nothing decays or is frozen."""
+        action = np.full(self._size, -1.0, np.float32)
+        action[RATE] = rate
+        return action
+
+    def _stop(self) -> np.ndarray:
+        return np.eye(1, self._size, STOP, dtype=np.float32)[0]
+
+    def _train(self, row: int, action: np.ndarray) -> str:
+        if self.stopped[row]:
+            return "stop\n"
+        rule = Rule(
+            _rate(float(action[RATE])),
+            MOST_DECAY * (float(action[DECAY]) + 1.0) / 2.0,
+            action[DECAY + 1 :] > 0.0,
+        )
+        self._cost[row] += 1.0 - self._layer_share * rule.frozen.sum() / 3.0
+        losses = [self._step(row, rule) for _ in range(self._optimiser_steps)]
+        self._learned[row] = self._first[row] - np.mean([loss for loss, _ in losses])
+        self._norms[row] = losses[-1][1]
+        self._now[row] = self._judge(row)
+        frozen = np.flatnonzero(rule.frozen).tolist()
+        held = f", layers {frozen} frozen" if frozen else ""
+        return f"rate {rule.learning_rate:.1e}{held}: loss {self._now[row]:.3f}\n"
+
+    def _step(self, row: int, rule: Rule) -> tuple[float, float]:
+        """One step on the next passages of a row, in order and from the beginning again."""
+        passages, _ = self._halves_of(row)
+        size = len(passages.tokens)
+        first = int(self._order[row]) * BATCH
+        chosen = [place % size for place in range(first, first + min(BATCH, size))]
+        self._order[row] += 1
+        texts = [passages.tokens[place] for place in chosen]
+        return self._models[row].step(texts, [passages.starts[place] for place in chosen], rule)
+
+    def _judge(self, row: int) -> float:
+        _, held_out = self._halves_of(row)
+        return round(self._models[row].loss(held_out.tokens, held_out.starts), LOSS_DECIMALS)
+
+    def _halves_of(self, row: int) -> tuple[Passages, Passages]:
+        halves = self._halves[row]
+        assert halves is not None, "the row has begun"
+        return halves
+
+
+def _rate(action: float) -> float:
+    """The learning rate that an action in [-1, 1] stands for."""
+    return MIDDLE_RATE * 10.0 ** (DECADES * action)
+
+
+class TrainingControlVectorEnv(TuningVectorEnv):
+    """`TrainingControlEnv` with N rows."""
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        task: str = "question_answering",
+        passages: int = 64,
+        adjustments: int = 8,
+        optimiser_steps: int = 4,
+        price: float = 0.02,
+        model: str = EMBEDDED,
+        device: str = "auto",
+        max_steps: int | None = None,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+        **task_options: Any,  # noqa: ANN401 - the task's own arguments
+    ) -> None:
+        check_count("optimiser_steps", optimiser_steps)
+        check_number("price", price)
+        check_count("passages", passages, least=2)
+        network, groups = assemble(num_envs, task, passages, task_options, model, device, "float32")
+        folder = weights.locate(model)
+        super().__init__(
+            num_envs,
+            TrainingTuner(num_envs, folder, network, optimiser_steps, price),
+            groups,
+            adjustments=adjustments,
+            max_steps=max_steps,
+            autoreset_mode=autoreset_mode,
+            render_mode=render_mode,
+        )
+
+
+class TrainingControlEnv(RowEnv):
+    """Decide how a language model is trained, while it is: rate, decay, frozen layers, the end.
+
+    ## Description
+    Each episode trains GPT-2 from its checkpoint on half of some passages, prompts of a task and
+    how they should go on, and judges it by the other half. Each step decides about the next
+    `optimiser_steps` steps of AdamW, on eight passages each, and they are taken.
+
+    ## Action Space
+    `Box(-1, 1, (3 + L,))`: training ends if the first number is over 0.5; the learning rate is
+    3e-4 times 10 to the power of the second, the weight decay goes from 0 to 0.1 with the third;
+    layer l stays as it is if number 3 + l is over 0.
+
+    ## Observation Space
+    `Box(3 + (3 + L) + 1,)`: by how much the loss of the held-out passages has fallen, and that of
+    the passages just learned from, nats a token; the gradient's norm, at most 100; the last action
+    (3 + L); the share of adjustments left.
+
+    ## Rewards
+    By how much this step raised the worth of the training: how far the held-out loss has fallen,
+    nats a token, less `price` for each step's training, of which a frozen layer saves the products
+    for its own gradient, a third of its share.
+
+    ## Starting State
+    The checkpoint; passages drawn from the dataset's split. `reset(options={"index": 3})` pins
+    them.
+
+    ## Episode End
+    Terminates when the agent ends it, and after `adjustments` steps. Truncates after `max_steps`.
+
+    ## Information
+    Each step: `text`, what was done so far, and `loss`. At the beginning `prompt`, which says what
+    the passages are; at the end `ending` and `scores` (`reward`, `loss`, `cost`), and `prompt`
+    again.
+
+    ## Arguments
+    `task` and its own arguments, such as `dataset` and `split`; `passages`, how many there are in
+    an episode; `adjustments`, `optimiser_steps`, `price`, `max_steps`; `model`, `device` and
+    `render_mode` as in `LanguageVectorEnv`. Weights are float32.
+
+    ## Vectorized environment
+    `gymnasium.make_vec("lm_envs/TrainingControl-v0", num_envs=8)` trains a model a row, one after
+    the other: each takes four times the memory of its weights, and its first weights once more.
+    `autoreset_mode` is "next_step", "same_step" or "disabled".
+
+    ## Version History
+    * v0: first version.
+
+    Example:
+        >>> import gymnasium as gym
+        >>> import lm_envs
+        >>> env = gym.make("lm_envs/TrainingControl-v0", split="validation")
+        >>> observation, info = env.reset(seed=0)
+        >>> action = env.action_space.sample() * 0 - 1.0
+        >>> action[1] = 0.5  # a rate of 9.5e-4
+        >>> observation, reward, terminated, truncated, info = env.step(action)
+        >>> reward > 0.1
+        True
+    """
+
+    def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - as TrainingControlVectorEnv
+        super().__init__(TrainingControlVectorEnv, **arguments)

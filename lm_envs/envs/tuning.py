@@ -1,0 +1,287 @@
+"""Environments whose actions adjust the model: N models, each judged by passages of its row's own.
+
+Owns the episodes. What an adjustment is, and what it is worth, is said by the tuner.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+from lm_envs.checks import check_count
+from lm_envs.envs.episodic import EpisodicVectorEnv, check_modes
+from lm_envs.envs.options import indexed_rows
+from lm_envs.model import weights
+from lm_envs.model.gpt2 import GPT2
+from lm_envs.tasks.passages import PassageGroups, Passages
+from lm_envs.tokenizer import Tokenizer
+from lm_envs.transcript import TRUNCATIONS, Ending, Transcript
+
+LOSS_DECIMALS = 4
+"""Losses are rounded at their source, so that all who compute with them see the same."""
+
+LARGEST_FALL = 20.0
+"""No loss is seen to fall or rise by more, nats a token."""
+
+NOTHING = np.zeros(0, np.int64)
+
+
+class Tuner(Protocol):
+    """Who adjusts the models of N rows.
+
+    Attributes:
+        space: One row's action space.
+        bounds: Lowest and highest of what is seen of a row, (S,) each.
+        plans: Policies to beat by name: actions to take one after the other, the last for ever.
+        stopped: (N,) bool, whether a row's last action ended its episode.
+    """
+
+    space: gym.Space[Any]
+    bounds: tuple[np.ndarray, np.ndarray]
+    plans: Mapping[str, Sequence[np.ndarray]]
+    stopped: np.ndarray
+
+    def check(self, actions: np.ndarray, active: np.ndarray) -> np.ndarray:
+        """Actions of N rows as `adjust` takes them, or a ValueError that names an `active` row."""
+        ...
+
+    def begin(self, rows: Sequence[int], passages: Sequence[Passages]) -> None:
+        """Lets `rows` begin with the model as it is."""
+        ...
+
+    def adjust(self, rows: np.ndarray, actions: np.ndarray) -> list[str]:
+        """Does what the actions of `rows` (R,) say; what was done, in words."""
+        ...
+
+    def seen(self) -> np.ndarray:
+        """What there is to see, (N, S) float32."""
+        ...
+
+    def scores(self) -> dict[str, np.ndarray]:
+        """Measures of the models as they are, (N,) each; their `reward` is what they are worth."""
+        ...
+
+    def masks(self) -> np.ndarray:
+        """Which discrete actions are sensible now, (N, actions) bool."""
+        ...
+
+
+class TuningVectorEnv(EpisodicVectorEnv):
+    """N rows of one kind of tuning.
+
+    Each step pays by how much it raised what the row's model is worth.
+
+    Args:
+        num_envs: N.
+        tuner: Adjusts the models of N rows.
+        groups: What episodes draw their passages from.
+        adjustments: Budget: an episode terminates after so many.
+        max_steps: Truncate after this many steps; None for none.
+        autoreset_mode: "next_step", "same_step" or "disabled", or Gymnasium's enum.
+        render_mode: None, "ansi" or "rgb_array".
+    """
+
+    def __init__(
+        self,
+        num_envs: int,
+        tuner: Tuner,
+        groups: PassageGroups,
+        *,
+        adjustments: int,
+        max_steps: int | None,
+        autoreset_mode: str | AutoresetMode,
+        render_mode: str | None,
+    ) -> None:
+        check_modes(autoreset_mode, render_mode)
+        check_count("adjustments", adjustments)
+        if max_steps is not None:
+            check_count("max_steps", max_steps)
+        self.tuner = tuner
+        self._groups = groups
+        self._budget = adjustments
+        self._max_steps = np.inf if max_steps is None else max_steps
+        self._passages: list[Passages | None] = [None] * num_envs
+        self._actions: list[list[np.ndarray]] = [[] for _ in range(num_envs)]
+        self._words: list[list[str]] = [[] for _ in range(num_envs)]
+        self._rewards: list[list[float]] = [[] for _ in range(num_envs)]
+        self._values = np.zeros(num_envs)
+        self._endings: list[Ending | None] = [None] * num_envs
+        low, high = tuner.bounds
+        super().__init__(
+            num_envs,
+            gym.spaces.Box(np.append(low, np.float32(0.0)), np.append(high, np.float32(1.0))),
+            tuner.space,
+            autoreset_mode=autoreset_mode,
+            render_mode=render_mode,
+        )
+
+    @property
+    def num_examples(self) -> int:
+        """How many groups of passages there are."""
+        return self._groups.num_groups
+
+    @property
+    def steps(self) -> np.ndarray:
+        """Adjustments of each row's episode, (N,) int64."""
+        return np.array([len(actions) for actions in self._actions])
+
+    @property
+    def transcripts(self) -> list[Transcript]:
+        """Each row's episode so far; what was done stands in the place of text."""
+        return [self._transcript(row) for row in range(self.num_envs)]
+
+    def action_masks(self) -> np.ndarray:
+        """Which discrete actions are sensible now, (N, actions) bool; as sb3-contrib asks for."""
+        return self.tuner.masks()
+
+    def _pins(self, options: dict[str, Any]) -> tuple[list[int], Sequence[int | None]]:
+        return indexed_rows(options, self.num_envs, self.num_examples)
+
+    def _begin_rows(self, rows: list[int], examples: Sequence[int | None]) -> None:
+        for row, pinned in zip(rows, examples, strict=True):
+            index = self._rngs[row].integers(self.num_examples) if pinned is None else pinned
+            self._start(row, int(index))
+        self.tuner.begin(rows, [self._group_of(row) for row in rows])
+        self._values[rows] = self.tuner.scores()["reward"][rows]
+
+    def _start(self, row: int, index: int) -> None:
+        self._passages[row], self._endings[row] = self._groups.group(index), None
+        self._actions[row], self._words[row], self._rewards[row] = [], [], []
+
+    def _checked(self, actions: np.ndarray, active: np.ndarray) -> np.ndarray:
+        return self.tuner.check(actions, active)
+
+    def _act(
+        self, rows: np.ndarray, actions: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Adjusts the models of `rows`."""
+        words = self.tuner.adjust(rows, actions[rows])
+        rewards = self.tuner.scores()["reward"] - self._values
+        self._values += rewards
+        for row, word in zip(rows.tolist(), words, strict=True):
+            self._actions[row].append(actions[row].copy())
+            self._words[row].append(word)
+            self._rewards[row].append(float(rewards[row]))
+        terminated, truncated = np.zeros((2, self.num_envs), bool)
+        for row in rows.tolist():
+            ending = self._endings[row] = self._ending(row)
+            truncated[row] = ending in TRUNCATIONS
+            terminated[row] = ending is not None and not truncated[row]
+        return rewards, terminated, truncated
+
+    def _ending(self, row: int) -> Ending | None:
+        steps = len(self._actions[row])
+        if self.tuner.stopped[row]:
+            return "complete"
+        if steps >= self._budget:
+            return "budget"
+        return "time_limit" if steps >= self._max_steps else None
+
+    def _step_values(self) -> dict[str, np.ndarray]:
+        """`text`, what was done so far, and `loss` of the row's passages now, nats a token."""
+        texts = ["".join(words) for words in self._words]
+        return {"text": np.array(texts, object), "loss": self.tuner.scores()["loss"]}
+
+    def _final_info(self, row: int) -> dict[str, Any]:
+        return {
+            "prompt": self._prompt(row),
+            "reference": "",
+            "ending": self._endings[row],
+            "scores": self._scores(row),
+        }
+
+    def _prompt(self, row: int) -> str:
+        return self._group_of(row).title
+
+    def _group_of(self, row: int) -> Passages:
+        passages = self._passages[row]
+        assert passages is not None, "the row has begun"
+        return passages
+
+    def _scores(self, row: int) -> dict[str, float]:
+        return {name: float(values[row]) for name, values in self.tuner.scores().items()}
+
+    def _transcript(self, row: int) -> Transcript:
+        words = tuple(self._words[row])
+        return Transcript(
+            prompt=self._prompt(row),
+            text="".join(words),
+            reference="",
+            prompt_tokens=NOTHING,
+            tokens=NOTHING,
+            logprobs=np.zeros(0),
+            rewards=np.array(self._rewards[row]),
+            words=words,
+            ending=self._endings[row],
+            scores=self._scores(row) if self._endings[row] else {},
+        )
+
+    def _observe(self) -> np.ndarray:
+        left = 1.0 - self.steps[:, None] / self._budget
+        low, high = self.single_observation_space.low, self.single_observation_space.high  # type: ignore[attr-defined]  # a Box
+        return np.concatenate([self.tuner.seen(), left], 1).clip(low, high).astype(np.float32)
+
+    def _get_episodes(self) -> list[dict[str, Any]]:
+        return [
+            {"index": self._group_of(row).index, "actions": [a.tolist() for a in actions]}
+            for row, actions in enumerate(self._actions)
+        ]
+
+    def _set_episodes(self, state: dict[str, Any]) -> None:
+        """Begins each row again and repeats its adjustments."""
+        episodes = state["episodes"]
+        self._check_state(episodes)
+        self._begin_rows(list(range(self.num_envs)), [each["index"] for each in episodes])
+        nothing = np.zeros_like(self.action_space.sample())
+        for step in range(max(len(each["actions"]) for each in episodes)):
+            rows = np.flatnonzero([len(each["actions"]) > step for each in episodes])
+            actions = nothing.copy()
+            for row in rows.tolist():
+                actions[row] = episodes[row]["actions"][step]
+            self._act(rows, actions)
+        self._over = np.array(state["over"], bool)
+
+    def _check_state(self, episodes: Sequence[Mapping[str, Any]]) -> None:
+        if len(episodes) != self.num_envs:
+            raise ValueError(f"Got a state of {len(episodes)} rows; allowed: {self.num_envs}.")
+        space = self.single_action_space
+        for row, each in enumerate(episodes):
+            fits = all(space.contains(np.array(a, space.dtype)) for a in each["actions"])
+            if not (fits and 0 <= each["index"] < self.num_examples):
+                raise ValueError(
+                    f"Got a state whose row {row} is of an environment with other arguments; make "
+                    "this one as that one was made."
+                )
+
+
+def assemble(
+    num_rows: int,
+    task: str,
+    passages: int,
+    options: Mapping[str, Any],
+    model: str,
+    device: str,
+    dtype: str,
+) -> tuple[GPT2, PassageGroups]:
+    """The model that is adjusted and the passages that it is judged by.
+
+    Raises:
+        UnexpectedArgumentError: If the task has no such argument.
+        ValueError: If an argument is not allowed; the message names the allowed values.
+    """
+    check_count("num_envs", num_rows)
+    folder = weights.locate(model)
+    tokenizer = Tokenizer.from_folder(folder)
+    network = weights.load(folder, device, dtype)
+    return network, PassageGroups(tokenizer, task, passages, network.config.n_positions, options)
+
+
+def no_masks() -> np.ndarray:
+    """There are none: no action is out of place in a continuous space.
+
+    Raises:
+        ValueError: Always.
+    """
+    raise ValueError("Got action_masks() of continuous actions; only discrete ones have masks.")

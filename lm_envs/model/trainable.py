@@ -1,0 +1,102 @@
+"""A GPT-2 that takes steps of its optimiser, and can be what it was again.
+
+Owns a copy of the weights and their moments. Knows nothing of who decides about the steps.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from transformers import GPT2Config, GPT2LMHeadModel
+
+LARGEST_NORM = 1.0
+"""Gradients are scaled down to this norm, as is usual."""
+
+_IGNORED = -100
+"""What stands for tokens that are not judged."""
+
+
+class Rule(NamedTuple):
+    """How the next steps are taken.
+
+    Attributes:
+        learning_rate: Of AdamW.
+        weight_decay: Of AdamW, for all weights alike.
+        frozen: (L,) bool, layers whose weights stay.
+    """
+
+    learning_rate: float
+    weight_decay: float
+    frozen: np.ndarray
+
+
+class TrainableGPT2:
+    """The `GPT2LMHeadModel` of a checkpoint with AdamW, without dropout.
+
+    Args:
+        folder: Holds config.json and model.safetensors, which `weights.load` has accepted.
+        device: "cpu", "cuda", …
+    """
+
+    def __init__(self, folder: Path, device: torch.device) -> None:
+        config = GPT2Config.from_json_file(folder / "config.json")
+        config.resid_pdrop = config.embd_pdrop = config.attn_pdrop = 0.0
+        config.activation_function = "gelu_pytorch_tanh"  # the same, as one operation
+        model = GPT2LMHeadModel(config)
+        read = load_file(folder / "model.safetensors")
+        weights = {name.removeprefix("transformer."): tensor for name, tensor in read.items()}
+        own = model.transformer.state_dict()
+        model.transformer.load_state_dict({name: weights[name] for name in own})
+        self._model = model.to(device)  # type: ignore[arg-type]  # of a decorated method
+        self._first = [each.detach().clone() for each in model.parameters()]
+        self.restore()
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """The weights of the checkpoint, and no moments."""
+        for parameter, first in zip(self._model.parameters(), self._first, strict=True):
+            parameter.copy_(first)
+        self._optimiser = torch.optim.AdamW(self._model.parameters())
+
+    @torch.inference_mode()
+    def loss(self, texts: Sequence[np.ndarray], starts: Sequence[int]) -> float:
+        """Mean cross-entropy of the texts' tokens from `starts` on, nats a token."""
+        return self._loss(texts, starts).item()
+
+    def step(
+        self, texts: Sequence[np.ndarray], starts: Sequence[int], rule: Rule
+    ) -> tuple[float, float]:
+        """One step of the optimiser: loss before it, nats a token, and the gradient's norm.
+
+        Raises:
+            FloatingPointError: If the loss is not finite; the weights are as they were then.
+        """
+        for block, is_frozen in zip(self._model.transformer.h, rule.frozen, strict=True):
+            block.requires_grad_(not is_frozen)
+        for group in self._optimiser.param_groups:
+            group["lr"], group["weight_decay"] = rule.learning_rate, rule.weight_decay
+        self._optimiser.zero_grad()
+        loss = self._loss(texts, starts)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"Got a loss of {loss.item()}; lower the learning rate.")
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self._model.parameters(), LARGEST_NORM)
+        self._optimiser.step()
+        return loss.item(), norm.item()
+
+    def _loss(self, texts: Sequence[np.ndarray], starts: Sequence[int]) -> torch.Tensor:
+        widest = max(map(len, texts))
+        tokens = np.zeros((len(texts), widest), np.int64)
+        wanted = np.full_like(tokens, _IGNORED)
+        for row, (text, start) in enumerate(zip(texts, starts, strict=True)):
+            tokens[row, : len(text)] = text
+            wanted[row, start : len(text)] = text[start:]
+        ids = torch.as_tensor(tokens, device=self._model.device)
+        targets = torch.as_tensor(wanted[:, 1:], device=ids.device)
+        hidden = self._model.transformer(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
+        is_judged = targets != _IGNORED
+        return F.cross_entropy(self._model.lm_head(hidden[is_judged]), targets[is_judged])
