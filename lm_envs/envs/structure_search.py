@@ -39,8 +39,7 @@ class StructureTuner(ScaledTuner):
         self._names = [f"{name} of layer {layer}" for layer in range(layers) for name in own]
         of_head = 4 * config.n_embd * (config.n_embd // config.n_head)
         of_perceptron = 2 * config.n_embd * config.n_inner
-        costs = np.tile([of_head] * config.n_head + [of_perceptron], layers)
-        self._shares = costs / costs.sum()  # (P,) of the blocks' products
+        self._costs = np.tile([of_head] * config.n_head + [of_perceptron], layers)  # (P,) products
         self._price, self._ruin = price, ruin
         num_parts = len(self._names)
         self.space: gym.Space[Any] = gym.spaces.Discrete(1 + num_parts)
@@ -100,7 +99,7 @@ class StructureTuner(ScaledTuner):
 
     def _saved(self, is_left: np.ndarray) -> np.ndarray:
         """Share of the blocks' products that rows (R, P) do without, (R,)."""
-        return (~is_left).astype(np.float64) @ self._shares
+        return (~is_left * self._costs).sum(1) / self._costs.sum()
 
     def _restore(self, rows: Sequence[int]) -> None:
         self._is_left[rows] = True

@@ -50,7 +50,7 @@ class WeightTuner(ScaledTuner):
             "as it is": [nothing],
             **{
                 f"temperature {np.exp(SPAN * STEP * turns):.2f}": [*[warmer] * turns, nothing]
-                for turns in (1, 2, 3)
+                for turns in (1, 2, 3, 4)
             },
         }
         self._knobs = np.zeros((num_rows, self._num_knobs), np.float32)
