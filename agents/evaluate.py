@@ -183,7 +183,7 @@ def main(
     output: Annotated[Path | None, typer.Option(help="folder; default RUN/evaluation")] = None,
     search: Annotated[bool, typer.Option(help="also the best of 4 samples by reward")] = False,
 ) -> None:
-    """Compares trained agents with random, greedy, sampling, top-p and an oracle."""
+    """Compares trained agents with the policies to beat, such as greedy and sampling."""
     with reported():
         written = evaluate(folders, split, episodes, search=search)
         summary = summarise(written)

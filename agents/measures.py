@@ -15,9 +15,15 @@ MOST_LABELS = 20
 
 
 def text_measures(seeds: Seeds) -> dict[str, np.ndarray]:
-    """(S, P) values: `words` written, and `logprob`, the model's mean of a word, nats."""
+    """(S, P) values: `words` written, and `logprob`, the model's mean of a word, nats.
+
+    Where nothing is written, but the model adjusted, `steps`.
+    """
+    counts = np.array([[float(len(t.words)) for t in texts] for texts in seeds])
+    if not _is_written(seeds):
+        return {"steps": counts}
     return {
-        "words": np.array([[float(len(t.words)) for t in texts] for texts in seeds]),
+        "words": counts,
         "logprob": np.array([[_mean(t.logprobs) for t in texts] for texts in seeds]),
     }
 
@@ -26,8 +32,11 @@ def corpus_measures(seeds: Seeds) -> dict[str, float]:
     """Measures of all texts of a policy together, each in [0, 1] but the perplexity.
 
     BLEU and chrF against the references; for labels accuracy and macro precision, recall and F1;
-    the share of different pairs of words among all (distinct-2); the model's perplexity.
+    the share of different pairs of words among all (distinct-2); the model's perplexity. None where
+    nothing is written.
     """
+    if not _is_written(seeds):
+        return {}
     texts = [t for each in seeds for t in each]
     written, references = [t.text.strip() for t in texts], [t.reference.strip() for t in texts]
     logprobs = np.concatenate([t.logprobs for t in texts])
@@ -44,6 +53,11 @@ def corpus_measures(seeds: Seeds) -> dict[str, float]:
     found["bleu"] = metrics.corpus_bleu(written, pairs)
     found["chrf"] = metrics.corpus_chrf(written, pairs)
     return found
+
+
+def _is_written(seeds: Seeds) -> bool:
+    """Whether transcripts are of texts, which begin with a prompt, or of adjustments."""
+    return any(len(t.prompt_tokens) for texts in seeds for t in texts)
 
 
 def zero_variance_share(seeds: Seeds) -> float:

@@ -88,3 +88,18 @@ def test_runs_of_different_configurations_are_refused(tmp_path):
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(UserError, match="which is no finished run"):
         evaluate([tmp_path], "test", 5)
+
+
+def test_tuning_is_trained_and_compared_with_plans(tmp_path):
+    env = {"id": "lm_envs/StructureSearch-v0", "n_envs": 4, "kwargs": {"passages": 2}}
+    config = changed(env=CONFIG.env.model_validate(env), total_timesteps=64)
+    train(config, tmp_path)
+    assert "as it is" in (tmp_path / "test-s0" / "samples.md").read_text()
+    written = evaluate([tmp_path / "test-s0"], "test", 5)
+    policies = summarise(written)["policies"]
+    assert set(policies) == {"agent", "random", "as it is", "oracle"}
+    assert policies["as it is"]["reward"]["mean"] == 0.0
+    assert policies["oracle"]["reward"]["mean"] > 0.0
+    assert set(policies["agent"]) == {"reward", "loss", "saved", "steps"}
+    with pytest.raises(UserError, match="in which nothing is written"):
+        evaluate([tmp_path / "test-s0"], "test", 5, search=True)

@@ -1,5 +1,7 @@
 """What is measured of texts beside their scores."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -27,6 +29,14 @@ def test_each_text_is_measured_by_seed_and_prompt():
     measures = text_measures([[transcript(), transcript(tokens=(1, 2, 3), logprobs=(0, 0, -3))]])
     assert measures["words"].tolist() == [[2, 3]]
     assert measures["logprob"].tolist() == [[-2, -1]]
+
+
+def test_of_adjustments_only_the_steps_are_measured():
+    nothing = np.zeros(0, np.int64)
+    adjusted = replace(transcript(), prompt_tokens=nothing, tokens=nothing, logprobs=np.zeros(0))
+    measures = text_measures([[adjusted]])
+    assert {name: values.tolist() for name, values in measures.items()} == {"steps": [[2]]}
+    assert corpus_measures([[adjusted]]) == {}
 
 
 def test_labels_are_measured_as_labels():
