@@ -15,7 +15,7 @@ from lm_envs.envs.tuning import LARGEST_FALL, LOSS_DECIMALS, TuningVectorEnv, as
 from lm_envs.model import weights
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.trainable import Rule, TrainableGPT2
-from lm_envs.model.weights import EMBEDDED
+from lm_envs.model.weights import EMBEDDED, INT8
 from lm_envs.tasks.passages import Passages
 
 STOP, RATE, DECAY = range(3)
@@ -50,7 +50,10 @@ class TrainingTuner:
         self, num_rows: int, folder: Path, model: GPT2, optimiser_steps: int, price: float
     ) -> None:
         config = model.config
-        self._models = [TrainableGPT2(folder, model.device) for _ in range(num_rows)]
+        rounds = model.dtype == weights.DTYPES["bfloat16"]
+        self._models = [
+            TrainableGPT2(folder, model.device, bfloat16=rounds) for _ in range(num_rows)
+        ]
         self._optimiser_steps, self._price = optimiser_steps, price
         inner, width, layers = config.n_inner, config.n_embd, config.n_layer
         of_layer = 4 * width**2 + 2 * width * inner
@@ -174,6 +177,7 @@ class TrainingControlVectorEnv(TuningVectorEnv):
         price: float = 0.02,
         model: str = EMBEDDED,
         device: str = "auto",
+        dtype: str = "auto",
         max_steps: int | None = None,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
@@ -182,7 +186,9 @@ class TrainingControlVectorEnv(TuningVectorEnv):
         check_count("optimiser_steps", optimiser_steps)
         check_number("price", price)
         check_count("passages", passages, least=2)
-        network, groups = assemble(num_envs, task, passages, task_options, model, device, "float32")
+        if dtype == INT8:
+            raise ValueError("Got dtype='int8' for training; allowed: auto, float32, bfloat16.")
+        network, groups = assemble(num_envs, task, passages, task_options, model, device, dtype)
         folder = weights.locate(model)
         super().__init__(
             num_envs,
@@ -232,8 +238,9 @@ class TrainingControlEnv(RowEnv):
 
     ## Arguments
     `task` and its own arguments, such as `dataset` and `split`; `passages`, how many there are in
-    an episode; `adjustments`, `optimiser_steps`, `price`, `max_steps`; `model`, `device` and
-    `render_mode` as in `LanguageVectorEnv`. Weights are float32.
+    an episode; `adjustments`, `optimiser_steps`, `price`, `max_steps`; `model`, `device`, `dtype`
+    and `render_mode` as in `LanguageVectorEnv`. Weights are float32 in any case, products bfloat16
+    where `dtype` is.
 
     ## Vectorized environment
     `gymnasium.make_vec("lm_envs/TrainingControl-v0", num_envs=8)` trains a model a row, one after

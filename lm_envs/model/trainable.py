@@ -40,9 +40,10 @@ class TrainableGPT2:
     Args:
         folder: Holds config.json and model.safetensors, which `weights.load` has accepted.
         device: "cpu", "cuda", …
+        bfloat16: Multiply under bfloat16 autocast; weights and sums stay float32.
     """
 
-    def __init__(self, folder: Path, device: torch.device) -> None:
+    def __init__(self, folder: Path, device: torch.device, *, bfloat16: bool = False) -> None:
         config = GPT2Config.from_json_file(folder / "config.json")
         config.resid_pdrop = config.embd_pdrop = config.attn_pdrop = 0.0
         config.activation_function = "gelu_pytorch_tanh"  # the same, as one operation
@@ -52,6 +53,7 @@ class TrainableGPT2:
         own = model.transformer.state_dict()
         model.transformer.load_state_dict({name: weights[name] for name in own})
         self._model = model.to(device)  # type: ignore[arg-type]  # of a decorated method
+        self._bfloat16 = bfloat16
         self._first = [each.detach().clone() for each in model.parameters()]
         self.restore()
 
@@ -60,7 +62,7 @@ class TrainableGPT2:
         """The weights of the checkpoint, and no moments."""
         for parameter, first in zip(self._model.parameters(), self._first, strict=True):
             parameter.copy_(first)
-        self._optimiser = torch.optim.AdamW(self._model.parameters())
+        self._optimiser = torch.optim.AdamW(self._model.parameters(), fused=True)
 
     @torch.inference_mode()
     def loss(self, texts: Sequence[np.ndarray], starts: Sequence[int]) -> float:
@@ -97,6 +99,8 @@ class TrainableGPT2:
             wanted[row, start : len(text)] = text[start:]
         ids = torch.as_tensor(tokens, device=self._model.device)
         targets = torch.as_tensor(wanted[:, 1:], device=ids.device)
-        hidden = self._model.transformer(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
         is_judged = targets != _IGNORED
-        return F.cross_entropy(self._model.lm_head(hidden[is_judged]), targets[is_judged])
+        with torch.autocast(ids.device.type, torch.bfloat16, enabled=self._bfloat16):
+            read = self._model.transformer(input_ids=ids[:, :-1], use_cache=False)
+            logits = self._model.lm_head(read.last_hidden_state[is_judged])
+        return F.cross_entropy(logits.float(), targets[is_judged])

@@ -145,6 +145,7 @@ def test_a_step_limit_truncates():
         ("StructureSearch", {"max_steps": 0}, "max_steps=0"),
         ("TrainingControl", {"passages": 1}, "passages=1"),
         ("TrainingControl", {"optimiser_steps": 0}, "optimiser_steps=0"),
+        ("TrainingControl", {"dtype": "int8"}, "dtype='int8' for training"),
         ("TrainingControl", {"autoreset_mode": "never"}, "autoreset_mode='never'"),
     ],
 )
