@@ -122,12 +122,16 @@ WAITING: Baselines = {
 }
 """Baselines of an interpreter, whose greedy policy is to hear everything first."""
 
+SEARCHING: Baselines = {"each part tried": lambda seed: lambda env, observations: env.tuner.best()}
+"""Of a search for structure: what raises the worth most now, tried on the very passages."""
+
 
 def baselines_of(env: EpisodicVectorEnv) -> Baselines:
     """The policies to beat in an environment."""
     if isinstance(env, TuningVectorEnv):
-        plans = {name: _following(plan) for name, plan in env.tuner.plans.items()}
-        return {"random": any_action, **plans}
+        plans = {name: _following(plan) for name, plan in env.plans.items()}
+        is_searching = isinstance(env, StructureSearchVectorEnv)
+        return {"random": any_action, **plans, **(SEARCHING if is_searching else {})}
     is_interpreting = isinstance(env, LanguageVectorEnv) and isinstance(env.writer, Interpreter)
     return BASELINES | (WAITING if is_interpreting else {})
 
@@ -136,11 +140,6 @@ def untrained(env: EpisodicVectorEnv) -> tuple[str, Policy]:
     """What the model does by itself, and its name."""
     name = "as it is" if isinstance(env, TuningVectorEnv) else "greedy"
     return name, baselines_of(env)[name](0)
-
-
-def has_oracle(env: EpisodicVectorEnv) -> bool:
-    """Whether anybody knows what is best."""
-    return isinstance(env, (LanguageVectorEnv, StructureSearchVectorEnv))
 
 
 def _following(plan: Sequence[np.ndarray]) -> Callable[[int], Policy]:

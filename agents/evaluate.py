@@ -16,7 +16,7 @@ from rich.table import Table
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents import checkpoints, plots
-from agents.baselines import DRAWN, baselines_of, has_oracle, oracle
+from agents.baselines import DRAWN, baselines_of, oracle
 from agents.callbacks import CHECKPOINT
 from agents.config import UserError, reported
 from agents.files import write_json, write_text
@@ -29,6 +29,7 @@ from agents.search import beam, best_of_n
 from agents.statistics import mean_interval
 from agents.train import inline
 from agents.train_config import TrainConfig
+from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.transcript import Transcript
 
 AGENT, ORACLE = "agent", "oracle"
@@ -65,6 +66,7 @@ def evaluate(
     if len({config.seed for config in configs}) < len(configs):
         raise UserError("Got a seed twice; each run counts as a seed of its own. Give it once.")
     env = make_evaluation_env(first, split, min(ROWS, first.env.n_envs))
+    searched = as_language(env) if search else None
     indices = spread(env.num_examples, episodes)
     written: Episodes = {AGENT: []}
     for folder, config in zip(folders, configs, strict=True):
@@ -73,13 +75,12 @@ def evaluate(
     for name, make in baselines_of(env).items():
         seeds = range(BASELINE_SEEDS if name in DRAWN else 1)
         written[name] = [run_episodes(env, make(seed), indices) for seed in seeds]
-    if search:
+    if searched:
         name = f"best of {SEARCH_SAMPLES}, T={SEARCH_TEMPERATURE}"
-        rows = as_language(env)
-        written[name] = [best_of_n(rows, indices, SEARCH_SAMPLES, SEARCH_TEMPERATURE)]
+        written[name] = [best_of_n(searched, indices, SEARCH_SAMPLES, SEARCH_TEMPERATURE)]
         beams = as_language(make_evaluation_env(first, split, BEAMS))
         written[f"beam of {BEAMS}"] = [[beam(beams, index) for index in indices.tolist()]]
-    if has_oracle(env):
+    if isinstance(env, LanguageVectorEnv):
         written[ORACLE] = [run_episodes(env, oracle(), indices)]
     return written
 
@@ -163,7 +164,8 @@ def _markdown(written: Episodes, num_samples: int) -> str:
     lines = ["# Samples", "", "Held-out prompts, evenly spaced, first seed of each policy."]
     for number in spread(len(agent), num_samples):
         lines += ["", f"**{inline(agent[number].prompt)}** …", ""]
-        lines.append(f"- *reference*: {inline(agent[number].reference)}")
+        if agent[number].reference:
+            lines.append(f"- *reference*: {inline(agent[number].reference)}")
         for name, seeds in written.items():
             text, scores = seeds[0][number].text, seeds[0][number].scores
             lines.append(f"- {name} ({scores['reward']:+.3f}): {inline(text)}")

@@ -14,7 +14,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from agents import checkpoints, records
 from agents.callbacks import CHECKPOINT
-from agents.config import load_config, reported
+from agents.config import UserError, load_config, reported
 from agents.files import append_jsonl, write_jsonl, write_text
 from agents.finetune_callback import FinetuneCompanion
 from agents.finetune_config import DistillationConfig, FinetuneConfig, WarmStartConfig
@@ -30,7 +30,7 @@ from agents.learner import as_language, make_evaluation_env, make_training_env
 from agents.records import METRICS
 from agents.rollouts import spread
 from agents.run_folder import open_run, versions
-from agents.train_config import ALGORITHMS
+from agents.train_config import ALGORITHMS, TUNING
 from lm_envs.model.weights import EMBEDDED
 
 EVALUATION_ROWS = 32
@@ -146,6 +146,11 @@ def finetune(config: FinetuneConfig, runs: Path, *, resume: bool = False) -> dic
         FloatingPointError: If a loss, a gradient or a reward is NaN or infinite; the weights were
             not updated with it, and the last export is whole.
     """
+    if config.env.id in TUNING:
+        raise UserError(
+            f"Got env.id={config.env.id!r}, in which no model writes; allowed: environments of "
+            "words, such as lm_envs/NextWord-v0."
+        )
     folder = runs / f"{config.name}-s{config.seed}"
     is_continued = open_run(config, folder, resume=resume)
     run = Finetuning(config, folder)

@@ -13,7 +13,7 @@ from stable_baselines3.common.utils import LinearSchedule
 import lm_envs
 from agents.candidate_policy import CandidatePolicy
 from agents.config import UserError
-from agents.train_config import ALGORITHMS, TrainConfig
+from agents.train_config import ALGORITHMS, TUNING, TrainConfig
 from lm_envs.checks import did_you_mean
 from lm_envs.envs.episodic import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
@@ -40,11 +40,11 @@ def check_actions(config: TrainConfig) -> None:
     fitting = [
         n for n, other in ALGORITHMS.items() if other.acts_on in ("both", config.env.acts_on)
     ]
-    remedy = "embedding" if needed == "continuous" else "top_k"
+    kind = "embedding" if needed == "continuous" else "top_k"
+    remedy = "" if config.env.id in TUNING else f"env.kwargs.actions: {kind}, or "
     raise UserError(
         f"Got algorithm.name={name!r}, which needs {needed} actions, for an environment of "
-        f"{config.env.acts_on} ones; set env.kwargs.actions: {remedy}, or an algorithm.name of "
-        f"{', '.join(fitting)}."
+        f"{config.env.acts_on} ones; set {remedy}an algorithm.name of {', '.join(fitting)}."
     )
 
 

@@ -32,8 +32,8 @@ def corpus_measures(seeds: Seeds) -> dict[str, float]:
     """Measures of all texts of a policy together, each in [0, 1] but the perplexity.
 
     BLEU and chrF against the references; for labels accuracy and macro precision, recall and F1;
-    the share of different pairs of words among all (distinct-2); the model's perplexity. None where
-    nothing is written.
+    the share of different pairs of words among all (distinct-2); the model's perplexity. Empty
+    where nothing is written.
     """
     if not _is_written(seeds):
         return {}

@@ -55,8 +55,12 @@ TabularQ needs states that can be counted: an observation with a reducer.
 CONTINUOUS_KINDS = ("embedding",)
 """Kinds of `env.kwargs.actions` that are points; all others are numbered choices."""
 
-CONTINUOUS_IDS = ("lm_envs/WeightTuning-v0", "lm_envs/TrainingControl-v0")
-"""Environments whose actions are points whatever their arguments."""
+TUNING: dict[str, ActsOn] = {
+    "lm_envs/WeightTuning-v0": "continuous",
+    "lm_envs/TrainingControl-v0": "continuous",
+    "lm_envs/StructureSearch-v0": "discrete",
+}
+"""Environments that write nothing, and the actions that they have, whatever their arguments."""
 
 _OWN_ARGUMENTS = {"self", "policy", "env", "seed", "tensorboard_log", "verbose"}
 
@@ -84,8 +88,7 @@ class EnvConfig(Config):
         """Whether its actions are numbered choices or points."""
         spec = self.kwargs.get("actions")
         kind = spec.get("kind") if isinstance(spec, dict) else spec
-        is_continuous = kind in CONTINUOUS_KINDS or self.id in CONTINUOUS_IDS
-        return "continuous" if is_continuous else "discrete"
+        return TUNING.get(self.id) or ("continuous" if kind in CONTINUOUS_KINDS else "discrete")
 
 
 class AlgorithmConfig(Config):

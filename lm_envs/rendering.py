@@ -78,7 +78,9 @@ def rgb(transcript: Transcript) -> np.ndarray:
 
 def _caption(transcript: Transcript) -> str:
     total = f"reward {transcript.rewards.sum():+.3f}"
-    state = f"{len(transcript.words)} words" if transcript.ending is None else transcript.ending
+    unit = "words" if len(transcript.prompt_tokens) else "steps"
+    count = f"{len(transcript.words)} {unit}"
+    state = count if transcript.ending is None else transcript.ending
     scores = [f"{name} {value:.2f}" for name, value in transcript.scores.items()]
     return "  ".join([total, state, *scores])
 

@@ -19,6 +19,9 @@ TRUNCATIONS: frozenset[str] = frozenset({"context", "time_limit"})
 class Transcript:
     """One episode's text, whether finished or still being written.
 
+    Where the agent adjusts the model, what it did stands in the place of text, in words of its
+    steps; there are no ids and no log-probabilities then.
+
     Attributes:
         prompt: Text the episode started from.
         text: Text written so far; bytes of an unfinished character are held back.

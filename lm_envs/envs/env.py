@@ -52,7 +52,7 @@ class RowEnv(gym.Env[Any, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Begins an episode; `options` pins it by `index` or `prompt`."""
+        """Begins an episode; `options` as the batch takes them."""
         super().reset(seed=seed)
         observations, infos = self.batch.reset(seed=seed, options=options)
         return row_of(observations, 0), _row(infos)

@@ -210,6 +210,8 @@ class Episodes:
         Raises:
             ValueError: Naming what differs.
         """
+        if not (isinstance(state, dict) and set(_ARRAYS) <= set(state)):
+            raise ValueError("Got a state that is not of an environment of words.")
         for name in _ARRAYS:
             got, allowed = np.shape(state[name]), getattr(self, name).shape
             if got != allowed:

@@ -127,8 +127,12 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         """Everything `_set_episodes` needs, in plain values."""
 
     @abstractmethod
-    def _set_episodes(self, state: Any) -> None:  # noqa: ANN401 - of who derives
-        """Returns to episodes of `_get_episodes`, `_over` being set; or a ValueError before."""
+    def _check_episodes(self, episodes: Any) -> None:  # noqa: ANN401 - a caller's
+        """Refuses what is not of `_get_episodes` here, by a ValueError."""
+
+    @abstractmethod
+    def _set_episodes(self, episodes: Any) -> None:  # noqa: ANN401 - of who derives
+        """Returns to episodes of `_get_episodes`; which rows are over is told already."""
 
     def reset(
         self,
@@ -208,7 +212,12 @@ class EpisodicVectorEnv(VectorEnv, ABC):
             ValueError: If the state is of an environment with other rows or arguments; nothing has
                 changed then.
         """
-        self._set_episodes(state)
+        sizes = (len(state["over"]), len(state["generators"]))
+        if sizes != (self.num_envs, self.num_envs):
+            raise ValueError(f"Got a state of {sizes[0]} rows; allowed: {self.num_envs}.")
+        self._check_episodes(state["episodes"])
+        self._over = np.array(state["over"], bool)
+        self._set_episodes(state["episodes"])
         for rng, generator in zip(self._rngs, state["generators"], strict=True):
             rng.bit_generator.state = generator
         self._has_begun = True

@@ -4,7 +4,7 @@ Owns the meaning of the constructor's arguments; each is checked here, before an
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +72,7 @@ def assemble(
     check_choice("task", task, TASKS)
     own = {"model": model, "device": device, "dtype": dtype}
     check_types(assemble, own | {"actions": actions, "observation": observation})
-    _check_task_options(TASKS[task], task_options)
+    check_task_options(TASKS[task], task_options)
     check_count("num_envs", num_rows)
     check_count("prompt_cache", prompt_cache, least=0)
     folder = weights.locate(model)
@@ -81,7 +81,7 @@ def assemble(
     made: Task = TASKS[task](tokenizer, **task_options)
     _check_offers(made, task, kind)
     network = weights.load(folder, device, dtype)
-    _check_fit(network, tokenizer, made.context_tokens, model)
+    check_fit(network, tokenizer, made.context_tokens, model)
     tokenizer.widen(network.config.vocab_size)
     episodes = Episodes(num_rows, made, tokenizer)
     chosen = make_actions(kind, options, network) if kind in KINDS else None
@@ -110,9 +110,17 @@ def assemble(
     return Parts(tokenizer, made, engine, episodes, writer, seen)
 
 
-def _check_task_options(task_class: type, options: Mapping[str, Any]) -> None:
+def check_task_options(
+    task_class: type, options: Mapping[str, Any], refused: Sequence[str] = ()
+) -> None:
+    """Refuses what a task does not take, and what has no meaning here.
+
+    Raises:
+        UnexpectedArgumentError: Naming the closest argument that there is.
+        ValueError: If an argument is of a wrong type.
+    """
     parameters = inspect.signature(task_class).parameters.values()
-    allowed = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    allowed = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in refused]
     for name in options:
         if name == "max_episode_steps":
             raise UnexpectedArgumentError(
@@ -141,7 +149,12 @@ def _check_offers(task: Task, name: str, kind: str) -> None:
         )
 
 
-def _check_fit(network: GPT2, tokenizer: Tokenizer, capacity: int, model: str) -> None:
+def check_fit(network: GPT2, tokenizer: Tokenizer, capacity: int, model: str) -> None:
+    """Refuses texts longer than a model reads, and a tokenizer of more words than it has.
+
+    Raises:
+        ValueError: Naming what to change.
+    """
     config = network.config
     if capacity > config.n_positions:
         raise ValueError(

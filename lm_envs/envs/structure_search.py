@@ -142,6 +142,8 @@ class StructureSearchVectorEnv(TuningVectorEnv):
     ) -> None:
         check_number("price", price)
         check_number("ruin", ruin)
+        if ruin <= 0.0:
+            raise ValueError(f"Got ruin={ruin!r}; allowed: a number over 0, nats a token.")
         network, groups = assemble(num_envs, task, passages, task_options, model, device, dtype)
         super().__init__(
             num_envs,
@@ -152,10 +154,6 @@ class StructureSearchVectorEnv(TuningVectorEnv):
             autoreset_mode=autoreset_mode,
             render_mode=render_mode,
         )
-
-    def solutions(self) -> np.ndarray:
-        """Actions (N,) that raise the worth most now, each part tried; slow."""
-        return self.tuner.best()
 
 
 class StructureSearchEnv(RowEnv):

@@ -14,7 +14,7 @@ from lm_envs.envs.env import RowEnv
 from lm_envs.envs.tuning import LARGEST_FALL, LOSS_DECIMALS, TuningVectorEnv, assemble, no_masks
 from lm_envs.model import weights
 from lm_envs.model.gpt2 import GPT2
-from lm_envs.model.trainable import Rule, TrainableGPT2
+from lm_envs.model.learning import LearningGPT2, Rule
 from lm_envs.model.weights import EMBEDDED, INT8
 from lm_envs.tasks.passages import Passages
 
@@ -52,7 +52,7 @@ class TrainingTuner:
         config = model.config
         rounds = model.dtype == weights.DTYPES["bfloat16"]
         self._models = [
-            TrainableGPT2(folder, model.device, bfloat16=rounds) for _ in range(num_rows)
+            LearningGPT2(folder, model.device, bfloat16=rounds) for _ in range(num_rows)
         ]
         self._optimiser_steps, self._price = optimiser_steps, price
         inner, width, layers = config.n_inner, config.n_embd, config.n_layer
@@ -64,13 +64,14 @@ class TrainingTuner:
         least = [-LARGEST_FALL, -LARGEST_FALL, 0.0, *-np.ones(self._size)]
         self.bounds = (np.array(least, np.float32), np.array(most, np.float32))
         self.plans: Mapping[str, Sequence[np.ndarray]] = {"as it is": [self._stop()]} | {
-            f"rate {_rate(x):.0e}, {times} times": [*[self._go(x)] * times, self._stop()]
+            f"rate {_rate(x):.1e}, {times} times": [*[self._go(x)] * times, self._stop()]
             for x in (-0.5, 0.0, 0.5)
             for times in (1, 2, 4)
         }
         self.stopped = np.zeros(num_rows, bool)
         self._order = np.zeros(num_rows, np.int64)  # steps of the optimiser so far
-        self._first, self._now, self._learned, self._norms, self._cost = np.zeros((5, num_rows))
+        self._first, self._now, self._cost = np.zeros((3, num_rows))
+        self._first_learned, self._learned, self._norms = np.zeros((3, num_rows))
         self._last = np.zeros((num_rows, self._size), np.float32)
         self._halves: list[tuple[Passages, Passages] | None] = [None] * num_rows
 
@@ -84,6 +85,8 @@ class TrainingTuner:
             self._halves[row] = own.halves()
             self._models[row].restore()
             self._now[row] = self._first[row] = self._judge(row)
+            learned, _ = self._halves_of(row)
+            self._first_learned[row] = self._models[row].loss(learned.tokens, learned.starts)
         for values in (self._order, self._learned, self._norms, self._cost, self._last):
             values[rows] = 0
         self.stopped[rows] = False
@@ -97,7 +100,11 @@ class TrainingTuner:
         ]
 
     def seen(self) -> np.ndarray:
-        """Falls of the loss on held-out and on learned passages, gradient norm, last action."""
+        """Falls of the loss on held-out and on learned passages, gradient norm, last action.
+
+        The loss on learned passages is the mean of what the optimiser's last steps began with,
+        against that of all of them before the first.
+        """
         fall, learned = self._first - self._now, self._learned
         return np.concatenate(
             [np.stack([fall, learned, self._norms], 1), self._last], 1, dtype=np.float32
@@ -131,7 +138,7 @@ class TrainingTuner:
         )
         self._cost[row] += 1.0 - self._layer_share * rule.frozen.sum() / 3.0
         losses = [self._step(row, rule) for _ in range(self._optimiser_steps)]
-        self._learned[row] = self._first[row] - np.mean([loss for loss, _ in losses])
+        self._learned[row] = self._first_learned[row] - np.mean([loss for loss, _ in losses])
         self._norms[row] = losses[-1][1]
         self._now[row] = self._judge(row)
         frozen = np.flatnonzero(rule.frozen).tolist()
@@ -215,9 +222,9 @@ class TrainingControlEnv(RowEnv):
     layer l stays as it is if number 3 + l is over 0.
 
     ## Observation Space
-    `Box(3 + (3 + L) + 1,)`: by how much the loss of the held-out passages has fallen, and that of
-    the passages just learned from, nats a token; the gradient's norm, at most 100; the last action
-    (3 + L); the share of adjustments left.
+    `Box(3 + (3 + L) + 1,)`: by how much the loss of the held-out passages has fallen, nats a token,
+    and that of those learned from, as the last steps of the optimiser saw it; the gradient's norm,
+    at most 100; the last action (3 + L); the share of adjustments left.
 
     ## Rewards
     By how much this step raised the worth of the training: how far the held-out loss has fallen,

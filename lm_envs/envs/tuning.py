@@ -10,17 +10,27 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from lm_envs.checks import check_count
+from lm_envs.checks import check_choice, check_count, check_types
 from lm_envs.envs.episodic import EpisodicVectorEnv, check_modes
 from lm_envs.envs.options import indexed_rows
+from lm_envs.envs.parts import check_fit, check_task_options
 from lm_envs.model import weights
 from lm_envs.model.gpt2 import GPT2
+from lm_envs.tasks import TASKS
 from lm_envs.tasks.passages import PassageGroups, Passages
+from lm_envs.tasks.task import Task
+from lm_envs.tasks.translation import Translation
 from lm_envs.tokenizer import Tokenizer
 from lm_envs.transcript import TRUNCATIONS, Ending, Transcript
 
 LOSS_DECIMALS = 4
 """Losses are rounded at their source, so that all who compute with them see the same."""
+
+ONE_TURN = [name for name, task in TASKS.items() if getattr(task, "max_turns", None) == 1]
+"""Tasks whose prompt and reference are a whole text."""
+
+REFUSED = ("rewards", "costs")
+"""Arguments of tasks that say what is paid for a text."""
 
 LARGEST_FALL = 20.0
 """No loss is seen to fall or rise by more, nats a token."""
@@ -99,6 +109,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
         if max_steps is not None:
             check_count("max_steps", max_steps)
         self.tuner = tuner
+        self._rows = range(num_envs)
         self._groups = groups
         self._budget = adjustments
         self._max_steps = np.inf if max_steps is None else max_steps
@@ -118,6 +129,15 @@ class TuningVectorEnv(EpisodicVectorEnv):
         )
 
     @property
+    def plans(self) -> dict[str, Sequence[np.ndarray]]:
+        """Policies to beat by name: actions to take one after the other, the last for ever.
+
+        Those that the budget would cut short are left out.
+        """
+        plans = self.tuner.plans.items()
+        return {name: plan for name, plan in plans if len(plan) - 1 <= self._budget}
+
+    @property
     def num_examples(self) -> int:
         """How many groups of passages there are."""
         return self._groups.num_groups
@@ -130,7 +150,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
     @property
     def transcripts(self) -> list[Transcript]:
         """Each row's episode so far; what was done stands in the place of text."""
-        return [self._transcript(row) for row in range(self.num_envs)]
+        return [self._transcript(row) for row in self._rows]
 
     def action_masks(self) -> np.ndarray:
         """Which discrete actions are sensible now, (N, actions) bool; as sb3-contrib asks for."""
@@ -158,8 +178,10 @@ class TuningVectorEnv(EpisodicVectorEnv):
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Adjusts the models of `rows`."""
         words = self.tuner.adjust(rows, actions[rows])
-        rewards = self.tuner.scores()["reward"] - self._values
-        self._values += rewards
+        worth = self.tuner.scores()["reward"][rows]
+        rewards = np.zeros(self.num_envs)
+        rewards[rows] = worth - self._values[rows]
+        self._values[rows] = worth
         for row, word in zip(rows.tolist(), words, strict=True):
             self._actions[row].append(actions[row].copy())
             self._words[row].append(word)
@@ -197,7 +219,8 @@ class TuningVectorEnv(EpisodicVectorEnv):
 
     def _group_of(self, row: int) -> Passages:
         passages = self._passages[row]
-        assert passages is not None, "the row has begun"
+        if passages is None:
+            raise gym.error.ResetNeeded("Got no episode yet; call reset() first.")
         return passages
 
     def _scores(self, row: int) -> dict[str, float]:
@@ -225,15 +248,33 @@ class TuningVectorEnv(EpisodicVectorEnv):
 
     def _get_episodes(self) -> list[dict[str, Any]]:
         return [
-            {"index": self._group_of(row).index, "actions": [a.tolist() for a in actions]}
-            for row, actions in enumerate(self._actions)
+            {"title": own.title, "index": own.index, "actions": [a.tolist() for a in actions]}
+            for own, actions in zip(map(self._group_of, self._rows), self._actions, strict=True)
         ]
 
-    def _set_episodes(self, state: dict[str, Any]) -> None:
+    def _check_episodes(self, episodes: Any) -> None:  # noqa: ANN401 - a caller's
+        if not (isinstance(episodes, list) and len(episodes) == self.num_envs):
+            raise ValueError(f"Got a state that is not of {self.num_envs} tuned rows.")
+        for row, each in enumerate(episodes):
+            if not self._fits(each):
+                raise ValueError(
+                    f"Got a state whose row {row} is of an environment with other arguments; make "
+                    "this one as that one was made."
+                )
+
+    def _fits(self, episode: Mapping[str, Any]) -> bool:
+        """Whether an episode of `_get_episodes` could have been here."""
+        index, space = episode["index"], self.single_action_space
+        return (
+            0 <= index < self.num_examples
+            and self._groups.group(index).title == episode["title"]
+            and len(episode["actions"]) <= self._budget
+            and all(space.contains(np.array(a, space.dtype)) for a in episode["actions"])
+        )
+
+    def _set_episodes(self, episodes: list[dict[str, Any]]) -> None:
         """Begins each row again and repeats its adjustments."""
-        episodes = state["episodes"]
-        self._check_state(episodes)
-        self._begin_rows(list(range(self.num_envs)), [each["index"] for each in episodes])
+        self._begin_rows(list(self._rows), [each["index"] for each in episodes])
         nothing = np.zeros_like(self.action_space.sample())
         for step in range(max(len(each["actions"]) for each in episodes)):
             rows = np.flatnonzero([len(each["actions"]) > step for each in episodes])
@@ -241,19 +282,6 @@ class TuningVectorEnv(EpisodicVectorEnv):
             for row in rows.tolist():
                 actions[row] = episodes[row]["actions"][step]
             self._act(rows, actions)
-        self._over = np.array(state["over"], bool)
-
-    def _check_state(self, episodes: Sequence[Mapping[str, Any]]) -> None:
-        if len(episodes) != self.num_envs:
-            raise ValueError(f"Got a state of {len(episodes)} rows; allowed: {self.num_envs}.")
-        space = self.single_action_space
-        for row, each in enumerate(episodes):
-            fits = all(space.contains(np.array(a, space.dtype)) for a in each["actions"])
-            if not (fits and 0 <= each["index"] < self.num_examples):
-                raise ValueError(
-                    f"Got a state whose row {row} is of an environment with other arguments; make "
-                    "this one as that one was made."
-                )
 
 
 def assemble(
@@ -271,11 +299,20 @@ def assemble(
         UnexpectedArgumentError: If the task has no such argument.
         ValueError: If an argument is not allowed; the message names the allowed values.
     """
+    check_choice("task", task, ONE_TURN)
+    check_types(assemble, {"model": model, "device": device, "dtype": dtype})
+    check_task_options(TASKS[task], options, REFUSED)
     check_count("num_envs", num_rows)
+    check_count("passages", passages)
     folder = weights.locate(model)
     tokenizer = Tokenizer.from_folder(folder)
+    made: Task = TASKS[task](tokenizer, **options)
+    if isinstance(made, Translation) and made.is_simultaneous:
+        raise ValueError("Got mode='simultaneous'; passages are read whole: leave it out.")
     network = weights.load(folder, device, dtype)
-    return network, PassageGroups(tokenizer, task, passages, network.config.n_positions, options)
+    check_fit(network, tokenizer, made.context_tokens, model)
+    name = f"{task.replace('_', ' ')}, {options.get('split', 'train')}"
+    return network, PassageGroups(tokenizer, made, passages, name)
 
 
 def no_masks() -> np.ndarray:

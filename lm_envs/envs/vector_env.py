@@ -260,11 +260,12 @@ class LanguageVectorEnv(EpisodicVectorEnv):
     def _get_episodes(self) -> dict[str, Any]:
         return self._episodes.get_state()
 
-    def _set_episodes(self, state: dict[str, Any]) -> None:
+    def _check_episodes(self, episodes: Any) -> None:  # noqa: ANN401 - a caller's
+        self._episodes.check_state(episodes)
+
+    def _set_episodes(self, episodes: dict[str, Any]) -> None:
         """Keys and values are rebuilt as they were built."""
-        self._episodes.check_state(state["episodes"])
-        self._episodes.set_state(state["episodes"])
-        self._over = np.array(state["over"], bool)
+        self._episodes.set_state(episodes)
         self.writer.restore()
         self.writer.offer(np.arange(self.num_envs))
         self._judge.values(np.arange(self.num_envs), self._over)

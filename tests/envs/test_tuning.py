@@ -93,8 +93,17 @@ def test_a_state_of_other_arguments_is_refused_and_nothing_changes(name):
     state["episodes"][1]["index"] = 10**6
     with pytest.raises(ValueError, match="row 1 is of an environment with other arguments"):
         env.unwrapped.set_state(state)
-    with pytest.raises(ValueError, match="state of 2 rows"):
-        env.unwrapped.set_state(state | {"episodes": state["episodes"][:2]})
+    foreign = make_batch(name, passages=4)
+    foreign.reset(seed=3)
+    wrong = {
+        "not of 3 tuned rows": {"episodes": {}},
+        "row 0 is of an env": {"episodes": foreign.unwrapped.get_state()["episodes"]},
+        "state of 2 rows": {"over": state["over"][:2]},
+        "allowed: 3": {"generators": state["generators"][:2]},
+    }
+    for message, part in wrong.items():
+        with pytest.raises(ValueError, match=message):
+            env.unwrapped.set_state(env.unwrapped.get_state() | part)
     np.testing.assert_array_equal(env.unwrapped._observe(), before)
 
 
@@ -111,6 +120,24 @@ def test_stable_baselines3_sees_losses_and_ends(name):
                 infos[row]["scores"]["reward"], abs=1e-5
             )
     assert rewards.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_row_that_only_begins_is_paid_nothing(name):
+    """Regression: sums were rounded in rows that had not acted."""
+    env = make_batch(name, mode="next_step")
+    env.reset(seed=4)
+    over = np.zeros(ROWS, bool)
+    for actions in some_actions(env, 3 * STEPS):
+        _, rewards, terminated, truncated, _ = env.step(actions)
+        assert (rewards[over] == 0.0).all()
+        over = terminated | truncated
+
+
+def test_nothing_is_told_before_the_first_reset():
+    env = make_batch("StructureSearch").unwrapped
+    with pytest.raises(gym.error.ResetNeeded, match="call reset"):
+        env.get_state()
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -140,6 +167,15 @@ def test_a_step_limit_truncates():
         ("WeightTuning", {"adjustments": 0}, "adjustments=0"),
         ("WeightTuning", {"parts": "neurons"}, "parts='neurons'"),
         ("WeightTuning", {"task": "chess"}, "task='chess'"),
+        ("WeightTuning", {"task": "dialogue"}, "task='dialogue'; allowed: 'next_word'"),
+        ("WeightTuning", {"task": "translation", "mode": "simultaneous"}, "leave it out"),
+        ("WeightTuning", {"passages": 0}, "passages=0"),
+        ("WeightTuning", {"passages": 5000}, "allowed: up to"),
+        ("WeightTuning", {"modus": "extractive"}, "Did you mean 'mode'"),
+        ("WeightTuning", {"dataset": 3}, "dataset=3"),
+        ("WeightTuning", {"model": 3}, "model=3"),
+        ("WeightTuning", {"prompt_tokens": 1200}, "reads at most 256"),
+        ("StructureSearch", {"ruin": 0.0}, "ruin=0.0"),
         ("WeightTuning", {"rewards": {"fluency": 1.0}}, "'rewards'"),
         ("StructureSearch", {"price": float("nan")}, "price=nan"),
         ("StructureSearch", {"max_steps": 0}, "max_steps=0"),
@@ -222,12 +258,12 @@ class TestStructureSearch:
         assert terminated
         assert reward == pytest.approx(-1.0 + 2 / 3 / LAYERS)
 
-    def test_the_oracle_is_as_good_as_every_single_removal(self):
+    def test_trying_each_part_is_as_good_as_every_single_removal(self):
         env = make("StructureSearch", adjustments=16)
         env.reset(options={"index": 0})
         total, is_over = 0.0, False
         while not is_over:
-            _, reward, is_over, *_ = env.step(int(env.unwrapped.batch.solutions()[0]))
+            _, reward, is_over, *_ = env.step(int(env.unwrapped.batch.tuner.best()[0]))
             total += reward
         singles = []
         for action in range(1, 1 + LAYERS * (HEADS + 1)):
@@ -237,6 +273,12 @@ class TestStructureSearch:
 
 
 class TestTrainingControl:
+    def test_before_the_first_step_nothing_learned_has_fallen(self):
+        env = make("TrainingControl", passages=16)  # a batch of half of them
+        env.reset(seed=0)
+        observation, *_ = env.step(self.action(0.0))
+        assert observation[1] == pytest.approx(0.0, abs=1e-4)
+
     def action(self, rate, stop=-1.0, frozen=()):
         action = np.full(3 + LAYERS, -1.0, np.float32)
         action[:2] = (stop, rate)

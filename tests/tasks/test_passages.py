@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lm_envs.model import weights
+from lm_envs.tasks import TASKS
 from lm_envs.tasks.passages import PassageGroups
 from lm_envs.tokenizer import Tokenizer
 
@@ -13,8 +14,8 @@ def tokenizer():
     return Tokenizer.from_folder(weights.locate("embedded"))
 
 
-def groups(tokenizer, size=8, longest=256, task="question_answering", **options):
-    return PassageGroups(tokenizer, task, size, longest, options)
+def groups(tokenizer, size=8, split="train", task="question_answering", **options):
+    return PassageGroups(tokenizer, TASKS[task](tokenizer, split=split, **options), size, "those")
 
 
 def test_no_example_stands_in_two_groups(tokenizer):
@@ -45,33 +46,14 @@ def test_halves_share_nothing_and_leave_nothing_out(tokenizer):
     assert both == sorted(t.tobytes() for t in passages.tokens)
 
 
-def test_long_texts_are_cut_to_what_the_model_reads(tokenizer):
-    passages = groups(tokenizer, longest=10).group(0)
-    assert max(map(len, passages.tokens)) == 10
-    assert all(1 <= s < len(t) for s, t in zip(passages.starts, passages.tokens, strict=True))
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"task": "poetry"}, "allowed: 'next_word'"),
-        ({"size": 0}, "passages=0"),
-        ({"size": 5000}, "lower passages"),
-        ({"rewards": {"fluency": 1.0}}, "unexpected keyword argument 'rewards'"),
-        ({"modus": "extractive"}, "Did you mean 'mode'"),
-        ({"split": "exam"}, "split='exam'"),
-    ],
-)
-def test_bad_arguments_are_refused(tokenizer, options, message):
-    with pytest.raises(ValueError, match=message):
-        groups(tokenizer, **options)
-
-
-def test_a_group_without_references_is_refused(tokenizer, tmp_path):
+def test_examples_that_do_not_go_on_stand_in_no_group(tokenizer, tmp_path):
     path = tmp_path / "words.txt"
-    path.write_text("a\n\nb\n\nc\n")
-    with pytest.raises(ValueError, match="none says how it goes on"):
-        groups(tokenizer, 2, task="next_word", dataset=str(path)).group(0)
+    path.write_text("a\n\nThe sun is high.\n\nb\n\nThe moon is low.\n")
+    made = groups(tokenizer, 2, task="next_word", dataset=str(path))
+    assert made.num_groups == 1
+    assert all(made.group(0).sizes > 0)
+    with pytest.raises(ValueError, match="passages=3 of those; allowed: up to 2"):
+        groups(tokenizer, 3, task="next_word", dataset=str(path))
 
 
 def test_groups_spread_over_the_whole_split(tokenizer):

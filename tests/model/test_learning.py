@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lm_envs.model.trainable import LARGEST_NORM, Rule, TrainableGPT2
+from lm_envs.model.learning import CLIPPED_NORM, JUDGED_TOGETHER, LearningGPT2, Rule
 
 STARTS = (3, 5)
 LAYERS = 3
@@ -21,7 +21,7 @@ def texts():
 
 @pytest.fixture
 def trainable(checkpoint):
-    return TrainableGPT2(checkpoint, torch.device("cpu"))
+    return LearningGPT2(checkpoint, torch.device("cpu"))
 
 
 def rule(rate=1e-3, decay=0.0, frozen=(False,) * LAYERS):
@@ -44,7 +44,7 @@ def test_a_step_is_adamw_on_the_loss_of_transformers(trainable, reference_model,
         optimiser.zero_grad()
         loss = loss_of(model, texts)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), LARGEST_NORM)
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), CLIPPED_NORM)
         optimiser.step()
         found = trainable.step(texts, STARTS, rule(decay=0.05))
         assert found == pytest.approx((loss.item(), norm.item()), rel=1e-3)
@@ -70,6 +70,19 @@ def test_what_is_restored_learns_again_bit_for_bit(trainable, texts):
         runs[-1].append(trainable.loss(texts, STARTS))
         trainable.restore()
     assert runs[0] == runs[1]
+
+
+def test_many_texts_lose_what_their_tokens_lose_on_average(trainable, texts):
+    many, starts = texts * JUDGED_TOGETHER, STARTS * JUDGED_TOGETHER
+    assert trainable.loss(many, starts) == pytest.approx(trainable.loss(texts, STARTS), rel=1e-5)
+
+
+def test_making_one_draws_nothing_from_the_global_generator(checkpoint):
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    LearningGPT2(checkpoint, torch.device("cpu"))
+    assert torch.rand(1) == expected
 
 
 def test_a_loss_that_is_no_number_changes_nothing(trainable, texts):

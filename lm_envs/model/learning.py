@@ -13,8 +13,11 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
-LARGEST_NORM = 1.0
+CLIPPED_NORM = 1.0
 """Gradients are scaled down to this norm, as is usual."""
+
+JUDGED_TOGETHER = 16
+"""Texts that are judged in one pass; bounds the memory of their logits."""
 
 _IGNORED = -100
 """What stands for tokens that are not judged."""
@@ -34,7 +37,7 @@ class Rule(NamedTuple):
     frozen: np.ndarray
 
 
-class TrainableGPT2:
+class LearningGPT2:
     """The `GPT2LMHeadModel` of a checkpoint with AdamW, without dropout.
 
     Args:
@@ -47,7 +50,8 @@ class TrainableGPT2:
         config = GPT2Config.from_json_file(folder / "config.json")
         config.resid_pdrop = config.embd_pdrop = config.attn_pdrop = 0.0
         config.activation_function = "gelu_pytorch_tanh"  # the same, as one operation
-        model = GPT2LMHeadModel(config)
+        with torch.random.fork_rng(devices=[]):  # weights are drawn, and replaced
+            model = GPT2LMHeadModel(config)
         read = load_file(folder / "model.safetensors")
         weights = {name.removeprefix("transformer."): tensor for name, tensor in read.items()}
         own = model.transformer.state_dict()
@@ -67,7 +71,12 @@ class TrainableGPT2:
     @torch.inference_mode()
     def loss(self, texts: Sequence[np.ndarray], starts: Sequence[int]) -> float:
         """Mean cross-entropy of the texts' tokens from `starts` on, nats a token."""
-        return self._loss(texts, starts).item()
+        total, count = 0.0, 0
+        for first in range(0, len(texts), JUDGED_TOGETHER):
+            part = slice(first, first + JUDGED_TOGETHER)
+            losses = self._losses(texts[part], starts[part])
+            total, count = total + losses.sum().item(), count + len(losses)
+        return total / count
 
     def step(
         self, texts: Sequence[np.ndarray], starts: Sequence[int], rule: Rule
@@ -82,15 +91,16 @@ class TrainableGPT2:
         for group in self._optimiser.param_groups:
             group["lr"], group["weight_decay"] = rule.learning_rate, rule.weight_decay
         self._optimiser.zero_grad()
-        loss = self._loss(texts, starts)
+        loss = self._losses(texts, starts).mean()
         if not torch.isfinite(loss):
             raise FloatingPointError(f"Got a loss of {loss.item()}; lower the learning rate.")
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self._model.parameters(), LARGEST_NORM)
+        norm = torch.nn.utils.clip_grad_norm_(self._model.parameters(), CLIPPED_NORM)
         self._optimiser.step()
         return loss.item(), norm.item()
 
-    def _loss(self, texts: Sequence[np.ndarray], starts: Sequence[int]) -> torch.Tensor:
+    def _losses(self, texts: Sequence[np.ndarray], starts: Sequence[int]) -> torch.Tensor:
+        """Cross-entropy (M,) of the texts' tokens from `starts` on."""
         widest = max(map(len, texts))
         tokens = np.zeros((len(texts), widest), np.int64)
         wanted = np.full_like(tokens, _IGNORED)
@@ -103,4 +113,4 @@ class TrainableGPT2:
         with torch.autocast(ids.device.type, torch.bfloat16, enabled=self._bfloat16):
             read = self._model.transformer(input_ids=ids[:, :-1], use_cache=False)
             logits = self._model.lm_head(read.last_hidden_state[is_judged])
-        return F.cross_entropy(logits.float(), targets[is_judged])
+        return F.cross_entropy(logits.float(), targets[is_judged], reduction="none")
