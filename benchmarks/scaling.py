@@ -17,7 +17,7 @@ from lm_envs.model.engine import Engine
 
 STEPS = 96
 CONTEXT_ROWS = 16
-CONTEXTS = (64, 256, 512)
+CONTEXTS = (64, 256, 512, 1016)
 CONTEXT_STEPS = 8
 
 
