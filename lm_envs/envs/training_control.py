@@ -14,7 +14,7 @@ from lm_envs.envs.env import RowEnv
 from lm_envs.envs.tuning import LARGEST_FALL, LOSS_DECIMALS, TuningVectorEnv, assemble, no_masks
 from lm_envs.model import weights
 from lm_envs.model.gpt2 import GPT2
-from lm_envs.model.learning import LearningGPT2, Rule
+from lm_envs.model.optimised import LearningGPT2, Rule
 from lm_envs.model.weights import EMBEDDED, INT8
 from lm_envs.tasks.passages import Passages
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lm_envs.model.learning import CLIPPED_NORM, JUDGED_TOGETHER, LearningGPT2, Rule
+from lm_envs.model.optimised import CLIPPED_NORM, JUDGED_TOGETHER, LearningGPT2, Rule
 
 STARTS = (3, 5)
 LAYERS = 3
