@@ -263,7 +263,7 @@ class TrainingControlEnv(RowEnv):
         >>> env = gym.make("lm_envs/TrainingControl-v0", split="validation")
         >>> observation, info = env.reset(seed=0)
         >>> action = env.action_space.sample() * 0 - 1.0
-        >>> action[1] = 0.5  # a rate of 9.5e-4
+        >>> action[1] = 0.0  # a rate of 3e-4
         >>> observation, reward, terminated, truncated, info = env.step(action)
         >>> reward > 0.1
         True
