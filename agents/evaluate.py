@@ -20,7 +20,13 @@ from agents.baselines import DRAWN, baselines_of, oracle
 from agents.callbacks import CHECKPOINT
 from agents.config import UserError, reported
 from agents.files import write_json, write_text
-from agents.learner import as_language, make_algorithm, make_evaluation_env, make_training_env
+from agents.learner import (
+    as_language,
+    check_writes,
+    make_algorithm,
+    make_evaluation_env,
+    make_training_env,
+)
 from agents.measures import corpus_measures, text_measures, zero_variance_share
 from agents.report import evaluation_page, interval_cell
 from agents.rollouts import agent_policy, run_episodes, spread
@@ -56,17 +62,14 @@ def evaluate(
             finds, which takes a second or so a prompt.
 
     Raises:
-        UserError: If a folder holds no run, or the runs differ in more than their seed.
+        UserError: If a folder holds no run, the runs differ in more than their seed, or there is
+            nothing written to search.
     """
-    configs = [_config(folder) for folder in folders]
+    configs = _configs(folders)
     first = configs[0]
-    for folder, config in zip(folders, configs, strict=True):
-        if config.model_copy(update={"seed": first.seed}) != first:
-            raise UserError(f"Got {folder}, which differs from {folders[0]} in more than its seed.")
-    if len({config.seed for config in configs}) < len(configs):
-        raise UserError("Got a seed twice; each run counts as a seed of its own. Give it once.")
+    if search:
+        check_writes(first)
     env = make_evaluation_env(first, split, min(ROWS, first.env.n_envs))
-    searched = as_language(env) if search else None
     indices = spread(env.num_examples, episodes)
     written: Episodes = {AGENT: []}
     for folder, config in zip(folders, configs, strict=True):
@@ -75,14 +78,23 @@ def evaluate(
     for name, make in baselines_of(env).items():
         seeds = range(BASELINE_SEEDS if name in DRAWN else 1)
         written[name] = [run_episodes(env, make(seed), indices) for seed in seeds]
-    if searched:
-        name = f"best of {SEARCH_SAMPLES}, T={SEARCH_TEMPERATURE}"
-        written[name] = [best_of_n(searched, indices, SEARCH_SAMPLES, SEARCH_TEMPERATURE)]
-        beams = as_language(make_evaluation_env(first, split, BEAMS))
-        written[f"beam of {BEAMS}"] = [[beam(beams, index) for index in indices.tolist()]]
+    if search:
+        written |= _searched(first, split, as_language(env), indices)
     if isinstance(env, LanguageVectorEnv):
         written[ORACLE] = [run_episodes(env, oracle(), indices)]
     return written
+
+
+def _searched(
+    config: TrainConfig, split: str, env: LanguageVectorEnv, indices: np.ndarray
+) -> Episodes:
+    """The best of a few samples by their reward, and the likeliest text that a beam finds."""
+    beams = as_language(make_evaluation_env(config, split, BEAMS))
+    samples = best_of_n(env, indices, SEARCH_SAMPLES, SEARCH_TEMPERATURE)
+    return {
+        f"best of {SEARCH_SAMPLES}, T={SEARCH_TEMPERATURE}": [samples],
+        f"beam of {BEAMS}": [[beam(beams, index) for index in indices.tolist()]],
+    }
 
 
 def summarise(written: Episodes) -> dict[str, Any]:
@@ -130,6 +142,18 @@ def _arrays(seeds: list[list[Transcript]]) -> dict[str, np.ndarray]:
     names = ["reward", *(name for name in seeds[0][0].scores if name != "reward")]
     scores = {name: np.array([[t.scores[name] for t in ts] for ts in seeds]) for name in names}
     return scores | text_measures(seeds)
+
+
+def _configs(folders: Sequence[Path]) -> list[TrainConfig]:
+    """Those of runs that differ in their seed, and in nothing else."""
+    configs = [_config(folder) for folder in folders]
+    first = configs[0]
+    for folder, config in zip(folders, configs, strict=True):
+        if config.model_copy(update={"seed": first.seed}) != first:
+            raise UserError(f"Got {folder}, which differs from {folders[0]} in more than its seed.")
+    if len({config.seed for config in configs}) < len(configs):
+        raise UserError("Got a seed twice; each run counts as a seed of its own. Give it once.")
+    return configs
 
 
 def _config(folder: Path) -> TrainConfig:

@@ -14,7 +14,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from agents import checkpoints, records
 from agents.callbacks import CHECKPOINT
-from agents.config import UserError, load_config, reported
+from agents.config import load_config, reported
 from agents.files import append_jsonl, write_jsonl, write_text
 from agents.finetune_callback import FinetuneCompanion
 from agents.finetune_config import DistillationConfig, FinetuneConfig, WarmStartConfig
@@ -26,11 +26,11 @@ from agents.language_model.memory import keep_freed_memory
 from agents.language_model.penalty import KLPenalty
 from agents.language_model.policy import LanguageModelPolicy
 from agents.language_model.warm_start import warm_start
-from agents.learner import as_language, make_evaluation_env, make_training_env
+from agents.learner import as_language, check_writes, make_evaluation_env, make_training_env
 from agents.records import METRICS
 from agents.rollouts import spread
 from agents.run_folder import open_run, versions
-from agents.train_config import ALGORITHMS, TUNING
+from agents.train_config import ALGORITHMS
 from lm_envs.model.weights import EMBEDDED
 
 EVALUATION_ROWS = 32
@@ -141,16 +141,12 @@ def finetune(config: FinetuneConfig, runs: Path, *, resume: bool = False) -> dic
     """Trains a language model; what each stage measured.
 
     Raises:
-        UserError: If the run folder is there already, is not there to be resumed, or has another
-            configuration.
+        UserError: If nothing is written in the environment, or the run folder is there already, is
+            not there to be resumed, or has another configuration.
         FloatingPointError: If a loss, a gradient or a reward is NaN or infinite; the weights were
             not updated with it, and the last export is whole.
     """
-    if config.env.id in TUNING:
-        raise UserError(
-            f"Got env.id={config.env.id!r}, in which no model writes; allowed: environments of "
-            "words, such as lm_envs/NextWord-v0."
-        )
+    check_writes(config)
     folder = runs / f"{config.name}-s{config.seed}"
     is_continued = open_run(config, folder, resume=resume)
     run = Finetuning(config, folder)

@@ -74,17 +74,22 @@ def make_evaluation_env(config: TrainConfig, split: str, num_rows: int) -> Episo
     return env.unwrapped
 
 
-def as_language(env: EpisodicVectorEnv) -> LanguageVectorEnv:
-    """The same, for those who write words.
+def check_writes(config: TrainConfig) -> None:
+    """Refuses an environment in which nothing is written, before anything is built.
 
     Raises:
         UserError: If its actions adjust the model.
     """
-    if not isinstance(env, LanguageVectorEnv):
+    if config.env.id in TUNING:
         raise UserError(
-            f"Got {type(env).__name__}, in which nothing is written; allowed here: environments of "
-            "words, such as lm_envs/NextWord-v0."
+            f"Got env.id={config.env.id!r}, in which nothing is written; allowed here: "
+            "environments of words, such as lm_envs/NextWord-v0."
         )
+
+
+def as_language(env: EpisodicVectorEnv) -> LanguageVectorEnv:
+    """The same, of a configuration that `check_writes` let pass."""
+    assert isinstance(env, LanguageVectorEnv)
     return env
 
 

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
-from gymnasium.envs.registration import load_env_creator
 
+from agents.train_config import TUNING
 from benchmarks import timing
 from benchmarks.episodes import random_steps
-from lm_envs.envs.env import LanguageEnv
 
 STEPS = 48
 NUM_ACTIONS = 8
@@ -31,8 +30,8 @@ def run(model: str, rows: Sequence[int], dtypes: Sequence[str], repeats: int) ->
 
 
 def _side_by_side(model: str, num_rows: int, dtype: str, repeats: int) -> list[dict[str, Any]]:
-    others = sorted(name for name in gym.registry if _is_language(name))
-    names = [YARDSTICK, *(name for name in others if name != YARDSTICK)]
+    others = sorted(name for name in gym.registry if name.startswith("lm_envs/"))
+    names = [YARDSTICK, *(name for name in others if name not in (YARDSTICK, *TUNING))]
     runs = {
         name: random_steps(name, model, num_rows, dtype, num_actions=NUM_ACTIONS, steps=STEPS)
         for name in names
@@ -49,10 +48,3 @@ def _side_by_side(model: str, num_rows: int, dtype: str, repeats: int) -> list[d
         }
         for name in names
     ]
-
-
-def _is_language(name: str) -> bool:
-    """Whether an id is one of ours in which something is written."""
-    entry = gym.registry[name].entry_point if name.startswith("lm_envs/") else None
-    kind = load_env_creator(entry) if isinstance(entry, str) else None
-    return isinstance(kind, type) and issubclass(kind, LanguageEnv)

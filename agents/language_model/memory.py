@@ -1,4 +1,4 @@
-"""Whether an update of a language model fits in memory, told before it begins.
+"""Whether an update of a language model fits in memory, told before it begins; what is kept after.
 
 Owns the estimate: what autograd keeps of one text is measured, not derived, so it holds for any
 shape, precision and checkpointing.

@@ -17,9 +17,7 @@ from transformers import GPT2LMHeadModel
 from agents.language_model.lora import LoRA, merged_weights
 from agents.language_model.reader import Decoder
 from lm_envs.model.gpt2 import GPT2, GPT2Config
-
-FUSED_GELU = "gelu_pytorch_tanh"
-"""GPT-2's activation, "gelu_new", as one operation that keeps one tensor for its gradient."""
+from lm_envs.model.optimised import FUSED_GELU
 
 LOGITS_PER_CHUNK = 2**23
 """Most logits that exist at once: 32 MiB in float32, whatever the batch and the vocabulary."""

@@ -3,15 +3,14 @@
 Owns losses, which are remembered: the model never changes, only its scales do.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
 
-import gymnasium as gym
 import numpy as np
 
 from lm_envs.envs.reading import Recent
-from lm_envs.envs.tuning import LOSS_DECIMALS
+from lm_envs.envs.tuning import LOSS_DECIMALS, Tuner
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.scaled import ScaledGPT2
 from lm_envs.tasks.passages import Passages
@@ -65,8 +64,8 @@ class Losses:
         ]
 
 
-class ScaledTuner(ABC):
-    """What the tuners share; as `lm_envs.envs.tuning.Tuner`.
+class ScaledTuner(Tuner):
+    """What the tuners of scales share.
 
     Args:
         num_rows: N.
@@ -74,36 +73,13 @@ class ScaledTuner(ABC):
         most_known: Losses that are remembered.
     """
 
-    space: gym.Space[Any]
-    bounds: tuple[np.ndarray, np.ndarray]
-    plans: Mapping[str, Sequence[np.ndarray]]
-
     def __init__(self, num_rows: int, model: GPT2, most_known: int) -> None:
+        super().__init__(num_rows)
         self._losses = Losses(model, most_known)
-        self.stopped = np.zeros(num_rows, bool)
-        self._first, self._now = np.zeros((2, num_rows))  # losses, nats a token
-        self._passages: list[Passages | None] = [None] * num_rows
-
-    def begin(self, rows: Sequence[int], passages: Sequence[Passages]) -> None:
-        """Lets `rows` begin with the model as it is."""
-        for row, own in zip(rows, passages, strict=True):
-            self._passages[row], self.stopped[row] = own, False
-        self._restore(rows)
-        self._measure(np.asarray(rows))
-        self._first[rows] = self._now[rows]
-
-    @abstractmethod
-    def _restore(self, rows: Sequence[int]) -> None:
-        """Sets the models of `rows` as they were made."""
 
     @abstractmethod
     def _setting(self, row: int) -> Setting:
         """How a row's model is set."""
-
-    def _passages_of(self, row: int) -> Passages:
-        passages = self._passages[row]
-        assert passages is not None, "the row has begun"
-        return passages
 
     def _measure(self, rows: np.ndarray) -> None:
         self._now[rows] = self._losses.of([self._setting(row) for row in rows.tolist()])

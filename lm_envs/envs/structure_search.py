@@ -5,15 +5,13 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.vector import AutoresetMode
 
 from lm_envs.checks import check_number
 from lm_envs.envs.actions import check_discrete
 from lm_envs.envs.env import RowEnv
 from lm_envs.envs.scaling import ScaledTuner, Setting
-from lm_envs.envs.tuning import LARGEST_FALL, TuningVectorEnv, assemble
+from lm_envs.envs.tuning import LARGEST_FALL, TuningVectorEnv
 from lm_envs.model.gpt2 import GPT2
-from lm_envs.model.weights import EMBEDDED
 
 STOP = 0
 """The action that ends an episode; action 1 + a takes part a out."""
@@ -110,7 +108,7 @@ class StructureTuner(ScaledTuner):
     def _without(self, row: int, is_left: np.ndarray) -> Setting:
         """A row's setting, were these parts (P,) left."""
         scales = is_left.reshape(self._losses.shape).astype(np.float32)
-        return Setting(self._passages_of(row), scales)
+        return Setting(self.passages_of(row), scales)
 
     def _told(self, row: int, action: int) -> str:
         if action == STOP:
@@ -132,27 +130,19 @@ class StructureSearchVectorEnv(TuningVectorEnv):
         adjustments: int = 16,
         price: float = 1.0,
         ruin: float = 1.0,
-        model: str = EMBEDDED,
-        device: str = "auto",
-        dtype: str = "auto",
-        max_steps: int | None = None,
-        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
-        render_mode: str | None = None,
-        **task_options: Any,  # noqa: ANN401 - the task's own arguments
+        **arguments: Any,  # noqa: ANN401 - of TuningVectorEnv
     ) -> None:
         check_number("price", price)
         check_number("ruin", ruin)
         if ruin <= 0.0:
             raise ValueError(f"Got ruin={ruin!r}; allowed: a number over 0, nats a token.")
-        network, groups = assemble(num_envs, task, passages, task_options, model, device, dtype)
         super().__init__(
             num_envs,
-            StructureTuner(num_envs, network, price, ruin),
-            groups,
+            lambda model, folder: StructureTuner(num_envs, model, price, ruin),
+            task=task,
+            passages=passages,
             adjustments=adjustments,
-            max_steps=max_steps,
-            autoreset_mode=autoreset_mode,
-            render_mode=render_mode,
+            **arguments,
         )
 
 

@@ -6,17 +6,14 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.vector import AutoresetMode
 
 from lm_envs.checks import check_count, check_number
 from lm_envs.envs.actions import check_points
 from lm_envs.envs.env import RowEnv
-from lm_envs.envs.tuning import LARGEST_FALL, LOSS_DECIMALS, TuningVectorEnv, assemble, no_masks
-from lm_envs.model import weights
+from lm_envs.envs.tuning import LARGEST_FALL, LOSS_DECIMALS, Tuner, TuningVectorEnv
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.optimised import LearningGPT2, Rule
-from lm_envs.model.weights import EMBEDDED, INT8
-from lm_envs.tasks.passages import Passages
+from lm_envs.model.weights import DTYPES, INT8
 
 STOP, RATE, DECAY = range(3)
 """Places in an action; behind them one for each layer, which is frozen where it is over 0."""
@@ -35,7 +32,7 @@ BATCH = 8
 LARGEST_NORM = 100.0
 
 
-class TrainingTuner:
+class TrainingTuner(Tuner):
     """As `lm_envs.envs.tuning.Tuner`: N trainings.
 
     Args:
@@ -49,8 +46,9 @@ class TrainingTuner:
     def __init__(
         self, num_rows: int, folder: Path, model: GPT2, optimiser_steps: int, price: float
     ) -> None:
+        super().__init__(num_rows)
         config = model.config
-        rounds = model.dtype == weights.DTYPES["bfloat16"]
+        rounds = model.dtype == DTYPES["bfloat16"]
         self._models = [
             LearningGPT2(folder, model.device, bfloat16=rounds) for _ in range(num_rows)
         ]
@@ -68,28 +66,13 @@ class TrainingTuner:
             for x in (-0.5, 0.0, 0.5)
             for times in (1, 2, 4)
         }
-        self.stopped = np.zeros(num_rows, bool)
         self._order = np.zeros(num_rows, np.int64)  # steps of the optimiser so far
-        self._first, self._now, self._cost = np.zeros((3, num_rows))
-        self._first_learned, self._learned, self._norms = np.zeros((3, num_rows))
+        self._first_learned, self._learned, self._norms, self._cost = np.zeros((4, num_rows))
         self._last = np.zeros((num_rows, self._size), np.float32)
-        self._halves: list[tuple[Passages, Passages] | None] = [None] * num_rows
 
     def check(self, actions: np.ndarray, active: np.ndarray) -> np.ndarray:
         """Points (N, 3 + L) float32; 0 where `active` is False."""
         return check_points(actions, active, self._size)
-
-    def begin(self, rows: Sequence[int], passages: Sequence[Passages]) -> None:
-        """The checkpoint's weights; half of the passages are to learn from."""
-        for row, own in zip(rows, passages, strict=True):
-            self._halves[row] = own.halves()
-            self._models[row].restore()
-            self._now[row] = self._first[row] = self._judge(row)
-            learned, _ = self._halves_of(row)
-            self._first_learned[row] = self._models[row].loss(learned.tokens, learned.starts)
-        for values in (self._order, self._learned, self._norms, self._cost, self._last):
-            values[rows] = 0
-        self.stopped[rows] = False
 
     def adjust(self, rows: np.ndarray, actions: np.ndarray) -> list[str]:
         """Trains each row by its action; how, in words."""
@@ -115,10 +98,6 @@ class TrainingTuner:
         worth = self._first - self._now - self._price * self._cost
         return {"reward": worth, "loss": self._now.copy(), "cost": self._cost.copy()}
 
-    def masks(self) -> np.ndarray:
-        """There are none."""
-        return no_masks()
-
     def _go(self, rate: float) -> np.ndarray:
         """The action that trains at a rate, where nothing decays or is frozen."""
         action = np.full(self._size, -1.0, np.float32)
@@ -140,14 +119,14 @@ class TrainingTuner:
         losses = [self._step(row, rule) for _ in range(self._optimiser_steps)]
         self._learned[row] = self._first_learned[row] - np.mean([loss for loss, _ in losses])
         self._norms[row] = losses[-1][1]
-        self._now[row] = self._judge(row)
+        self._measure(np.array([row]))
         frozen = np.flatnonzero(rule.frozen).tolist()
         held = f", layers {frozen} frozen" if frozen else ""
         return f"rate {rule.learning_rate:.1e}{held}: loss {self._now[row]:.3f}\n"
 
     def _step(self, row: int, rule: Rule) -> tuple[float, float]:
         """One step on the next passages of a row, in order and from the beginning again."""
-        passages, _ = self._halves_of(row)
+        passages, _ = self.passages_of(row).halves()
         size = len(passages.tokens)
         first = int(self._order[row]) * BATCH
         chosen = [place % size for place in range(first, first + min(BATCH, size))]
@@ -155,14 +134,19 @@ class TrainingTuner:
         texts = [passages.tokens[place] for place in chosen]
         return self._models[row].step(texts, [passages.starts[place] for place in chosen], rule)
 
-    def _judge(self, row: int) -> float:
-        _, held_out = self._halves_of(row)
-        return round(self._models[row].loss(held_out.tokens, held_out.starts), LOSS_DECIMALS)
+    def _restore(self, rows: Sequence[int]) -> None:
+        for values in (self._order, self._learned, self._norms, self._cost, self._last):
+            values[rows] = 0
+        for row in rows:
+            self._models[row].restore()
+            learned, _ = self.passages_of(row).halves()
+            self._first_learned[row] = self._models[row].loss(learned.tokens, learned.starts)
 
-    def _halves_of(self, row: int) -> tuple[Passages, Passages]:
-        halves = self._halves[row]
-        assert halves is not None, "the row has begun"
-        return halves
+    def _measure(self, rows: np.ndarray) -> None:
+        for row in rows.tolist():
+            _, held_out = self.passages_of(row).halves()
+            loss = self._models[row].loss(held_out.tokens, held_out.starts)
+            self._now[row] = round(loss, LOSS_DECIMALS)
 
 
 def _rate(action: float) -> float:
@@ -182,29 +166,22 @@ class TrainingControlVectorEnv(TuningVectorEnv):
         adjustments: int = 8,
         optimiser_steps: int = 4,
         price: float = 0.02,
-        model: str = EMBEDDED,
-        device: str = "auto",
         dtype: str = "auto",
-        max_steps: int | None = None,
-        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
-        render_mode: str | None = None,
-        **task_options: Any,  # noqa: ANN401 - the task's own arguments
+        **arguments: Any,  # noqa: ANN401 - of TuningVectorEnv
     ) -> None:
         check_count("optimiser_steps", optimiser_steps)
         check_number("price", price)
         check_count("passages", passages, least=2)
         if dtype == INT8:
             raise ValueError("Got dtype='int8' for training; allowed: auto, float32, bfloat16.")
-        network, groups = assemble(num_envs, task, passages, task_options, model, device, dtype)
-        folder = weights.locate(model)
         super().__init__(
             num_envs,
-            TrainingTuner(num_envs, folder, network, optimiser_steps, price),
-            groups,
+            lambda model, folder: TrainingTuner(num_envs, folder, model, optimiser_steps, price),
+            task=task,
+            passages=passages,
             adjustments=adjustments,
-            max_steps=max_steps,
-            autoreset_mode=autoreset_mode,
-            render_mode=render_mode,
+            dtype=dtype,
+            **arguments,
         )
 
 

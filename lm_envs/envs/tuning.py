@@ -3,8 +3,10 @@
 Owns the episodes. What an adjustment is, and what it is worth, is said by the tuner.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -38,8 +40,11 @@ LARGEST_FALL = 20.0
 NOTHING = np.zeros(0, np.int64)
 
 
-class Tuner(Protocol):
-    """Who adjusts the models of N rows.
+class Tuner(ABC):
+    """Who adjusts the models of N rows, and what they lose by it.
+
+    Args:
+        num_rows: N.
 
     Attributes:
         space: One row's action space.
@@ -51,31 +56,62 @@ class Tuner(Protocol):
     space: gym.Space[Any]
     bounds: tuple[np.ndarray, np.ndarray]
     plans: Mapping[str, Sequence[np.ndarray]]
-    stopped: np.ndarray
 
-    def check(self, actions: np.ndarray, active: np.ndarray) -> np.ndarray:
-        """Actions of N rows as `adjust` takes them, or a ValueError that names an `active` row."""
-        ...
+    def __init__(self, num_rows: int) -> None:
+        self.stopped = np.zeros(num_rows, bool)
+        self._first, self._now = np.zeros((2, num_rows))  # losses, nats a token
+        self._passages: list[Passages | None] = [None] * num_rows
 
     def begin(self, rows: Sequence[int], passages: Sequence[Passages]) -> None:
         """Lets `rows` begin with the model as it is."""
-        ...
+        for row, own in zip(rows, passages, strict=True):
+            self._passages[row], self.stopped[row] = own, False
+        self._restore(rows)
+        self._measure(np.asarray(rows))
+        self._first[rows] = self._now[rows]
 
-    def adjust(self, rows: np.ndarray, actions: np.ndarray) -> list[str]:
-        """Does what the actions of `rows` (R,) say; what was done, in words."""
-        ...
+    def passages_of(self, row: int) -> Passages:
+        """What a row is judged by.
 
-    def seen(self) -> np.ndarray:
-        """What there is to see, (N, S) float32."""
-        ...
-
-    def scores(self) -> dict[str, np.ndarray]:
-        """Measures of the models as they are, (N,) each; their `reward` is what they are worth."""
-        ...
+        Raises:
+            gymnasium.error.ResetNeeded: If it has not begun.
+        """
+        passages = self._passages[row]
+        if passages is None:
+            raise gym.error.ResetNeeded("Got no episode yet; call reset() first.")
+        return passages
 
     def masks(self) -> np.ndarray:
-        """Which discrete actions are sensible now, (N, actions) bool."""
-        ...
+        """Which discrete actions are sensible now, (N, actions) bool.
+
+        Raises:
+            ValueError: If actions are continuous: none is out of place then.
+        """
+        raise ValueError("Got action_masks() of continuous actions; only discrete ones have masks.")
+
+    @abstractmethod
+    def check(self, actions: np.ndarray, active: np.ndarray) -> np.ndarray:
+        """Actions of N rows as `adjust` takes them, or a ValueError that names an `active` row."""
+
+    @abstractmethod
+    def adjust(self, rows: np.ndarray, actions: np.ndarray) -> list[str]:
+        """Does what the actions of `rows` (R,) say; what was done, in words."""
+
+    @abstractmethod
+    def seen(self) -> np.ndarray:
+        """What there is to see, (N, S) float32."""
+
+    @abstractmethod
+    def scores(self) -> dict[str, np.ndarray]:
+        """Measures of the models as they are, (N,) each; their `reward` is what they are worth."""
+
+    @abstractmethod
+    def _restore(self, rows: Sequence[int]) -> None:
+        """Sets the models of `rows` as they were made."""
+
+    @abstractmethod
+    def _measure(self, rows: np.ndarray) -> None:
+        """Finds what the models of `rows` lose now."""
 
 
 class TuningVectorEnv(EpisodicVectorEnv):
@@ -85,45 +121,60 @@ class TuningVectorEnv(EpisodicVectorEnv):
 
     Args:
         num_envs: N.
-        tuner: Adjusts the models of N rows.
-        groups: What episodes draw their passages from.
+        make_tuner: Makes who adjusts the models, of the model and its folder.
+        task: Name of a task of one turn in `lm_envs.tasks.TASKS`, whose examples are read.
+        passages: Examples that an episode is judged by.
         adjustments: Budget: an episode terminates after so many.
+        model: As in `LanguageVectorEnv`, like the next four.
+        device: The same.
+        dtype: The same.
         max_steps: Truncate after this many steps; None for none.
         autoreset_mode: "next_step", "same_step" or "disabled", or Gymnasium's enum.
         render_mode: None, "ansi" or "rgb_array".
+        task_options: Arguments of the task, such as `dataset` and `split`; not what is paid.
+
+    Raises:
+        UnexpectedArgumentError: If the task has no such argument.
+        ValueError: If an argument is not allowed; the message names the allowed values.
     """
 
     def __init__(
         self,
         num_envs: int,
-        tuner: Tuner,
-        groups: PassageGroups,
+        make_tuner: Callable[[GPT2, Path], Tuner],
         *,
+        task: str,
+        passages: int,
         adjustments: int,
-        max_steps: int | None,
-        autoreset_mode: str | AutoresetMode,
-        render_mode: str | None,
+        model: str = weights.EMBEDDED,
+        device: str = "auto",
+        dtype: str = "auto",
+        max_steps: int | None = None,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+        **task_options: Any,  # noqa: ANN401 - the task's own arguments
     ) -> None:
         check_modes(autoreset_mode, render_mode)
         check_count("adjustments", adjustments)
         if max_steps is not None:
             check_count("max_steps", max_steps)
-        self.tuner = tuner
+        network, self._groups = _assemble(
+            num_envs, task, passages, task_options, model, device, dtype
+        )
+        self.tuner = make_tuner(network, weights.locate(model))
         self._rows = range(num_envs)
-        self._groups = groups
         self._budget = adjustments
         self._max_steps = np.inf if max_steps is None else max_steps
-        self._passages: list[Passages | None] = [None] * num_envs
         self._actions: list[list[np.ndarray]] = [[] for _ in range(num_envs)]
         self._words: list[list[str]] = [[] for _ in range(num_envs)]
         self._rewards: list[list[float]] = [[] for _ in range(num_envs)]
         self._values = np.zeros(num_envs)
         self._endings: list[Ending | None] = [None] * num_envs
-        low, high = tuner.bounds
+        low, high = self.tuner.bounds
         super().__init__(
             num_envs,
             gym.spaces.Box(np.append(low, np.float32(0.0)), np.append(high, np.float32(1.0))),
-            tuner.space,
+            self.tuner.space,
             autoreset_mode=autoreset_mode,
             render_mode=render_mode,
         )
@@ -160,15 +211,14 @@ class TuningVectorEnv(EpisodicVectorEnv):
         return indexed_rows(options, self.num_envs, self.num_examples)
 
     def _begin_rows(self, rows: list[int], examples: Sequence[int | None]) -> None:
+        groups = []
         for row, pinned in zip(rows, examples, strict=True):
             index = self._rngs[row].integers(self.num_examples) if pinned is None else pinned
-            self._start(row, int(index))
-        self.tuner.begin(rows, [self._group_of(row) for row in rows])
+            groups.append(self._groups.group(int(index)))
+            self._actions[row], self._words[row], self._rewards[row] = [], [], []
+            self._endings[row] = None
+        self.tuner.begin(rows, groups)
         self._values[rows] = self.tuner.scores()["reward"][rows]
-
-    def _start(self, row: int, index: int) -> None:
-        self._passages[row], self._endings[row] = self._groups.group(index), None
-        self._actions[row], self._words[row], self._rewards[row] = [], [], []
 
     def _checked(self, actions: np.ndarray, active: np.ndarray) -> np.ndarray:
         return self.tuner.check(actions, active)
@@ -215,13 +265,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
         }
 
     def _prompt(self, row: int) -> str:
-        return self._group_of(row).title
-
-    def _group_of(self, row: int) -> Passages:
-        passages = self._passages[row]
-        if passages is None:
-            raise gym.error.ResetNeeded("Got no episode yet; call reset() first.")
-        return passages
+        return self.tuner.passages_of(row).title
 
     def _scores(self, row: int) -> dict[str, float]:
         return {name: float(values[row]) for name, values in self.tuner.scores().items()}
@@ -247,9 +291,10 @@ class TuningVectorEnv(EpisodicVectorEnv):
         return np.concatenate([self.tuner.seen(), left], 1).clip(low, high).astype(np.float32)
 
     def _get_episodes(self) -> list[dict[str, Any]]:
+        passages = map(self.tuner.passages_of, self._rows)
         return [
             {"title": own.title, "index": own.index, "actions": [a.tolist() for a in actions]}
-            for own, actions in zip(map(self._group_of, self._rows), self._actions, strict=True)
+            for own, actions in zip(passages, self._actions, strict=True)
         ]
 
     def _check_episodes(self, episodes: Any) -> None:  # noqa: ANN401 - a caller's
@@ -284,7 +329,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
             self._act(rows, actions)
 
 
-def assemble(
+def _assemble(
     num_rows: int,
     task: str,
     passages: int,
@@ -300,7 +345,7 @@ def assemble(
         ValueError: If an argument is not allowed; the message names the allowed values.
     """
     check_choice("task", task, ONE_TURN)
-    check_types(assemble, {"model": model, "device": device, "dtype": dtype})
+    check_types(_assemble, {"model": model, "device": device, "dtype": dtype})
     check_task_options(TASKS[task], options, REFUSED)
     check_count("num_envs", num_rows)
     check_count("passages", passages)
@@ -313,12 +358,3 @@ def assemble(
     check_fit(network, tokenizer, made.context_tokens, model)
     name = f"{task.replace('_', ' ')}, {options.get('split', 'train')}"
     return network, PassageGroups(tokenizer, made, passages, name)
-
-
-def no_masks() -> np.ndarray:
-    """There are none: no action is out of place in a continuous space.
-
-    Raises:
-        ValueError: Always.
-    """
-    raise ValueError("Got action_masks() of continuous actions; only discrete ones have masks.")

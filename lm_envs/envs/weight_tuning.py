@@ -5,15 +5,13 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.vector import AutoresetMode
 
 from lm_envs.checks import check_choice
 from lm_envs.envs.actions import check_points
 from lm_envs.envs.env import RowEnv
 from lm_envs.envs.scaling import ScaledTuner, Setting
-from lm_envs.envs.tuning import LARGEST_FALL, TuningVectorEnv, assemble, no_masks
+from lm_envs.envs.tuning import LARGEST_FALL, TuningVectorEnv
 from lm_envs.model.gpt2 import GPT2
-from lm_envs.model.weights import EMBEDDED
 
 STEP = 0.25
 """How far a knob, which goes from -1 to 1, is turned at most at once."""
@@ -74,10 +72,6 @@ class WeightTuner(ScaledTuner):
         """The loss, nats a token; the reward is by how much it has fallen."""
         return {"reward": self._first - self._now, "loss": self._now.copy()}
 
-    def masks(self) -> np.ndarray:
-        """There are none."""
-        return no_masks()
-
     def _restore(self, rows: Sequence[int]) -> None:
         self._knobs[rows] = 0.0
 
@@ -87,7 +81,7 @@ class WeightTuner(ScaledTuner):
         scales = factors[1:].reshape(layers, -1)
         if self._is_shared:
             scales = np.repeat(scales, [per_layer - 1, 1], axis=1)
-        return Setting(self._passages_of(row), np.ascontiguousarray(scales), float(factors[0]))
+        return Setting(self.passages_of(row), np.ascontiguousarray(scales), float(factors[0]))
 
     def _told(self, row: int) -> str:
         factors = np.exp(SPAN * self._knobs[row])
@@ -107,24 +101,16 @@ class WeightTuningVectorEnv(TuningVectorEnv):
         passages: int = 16,
         adjustments: int = 8,
         parts: str = "blocks",
-        model: str = EMBEDDED,
-        device: str = "auto",
-        dtype: str = "auto",
-        max_steps: int | None = None,
-        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
-        render_mode: str | None = None,
-        **task_options: Any,  # noqa: ANN401 - the task's own arguments
+        **arguments: Any,  # noqa: ANN401 - of TuningVectorEnv
     ) -> None:
         check_choice("parts", parts, PARTS)
-        network, groups = assemble(num_envs, task, passages, task_options, model, device, dtype)
         super().__init__(
             num_envs,
-            WeightTuner(num_envs, network, parts),
-            groups,
+            lambda model, folder: WeightTuner(num_envs, model, parts),
+            task=task,
+            passages=passages,
             adjustments=adjustments,
-            max_steps=max_steps,
-            autoreset_mode=autoreset_mode,
-            render_mode=render_mode,
+            **arguments,
         )
 
 

@@ -13,6 +13,9 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
+FUSED_GELU = "gelu_pytorch_tanh"
+"""GPT-2's activation, "gelu_new", as one operation that keeps one tensor for its gradient."""
+
 CLIPPED_NORM = 1.0
 """Gradients are scaled down to this norm, as is usual."""
 
@@ -49,7 +52,7 @@ class LearningGPT2:
     def __init__(self, folder: Path, device: torch.device, *, bfloat16: bool = False) -> None:
         config = GPT2Config.from_json_file(folder / "config.json")
         config.resid_pdrop = config.embd_pdrop = config.attn_pdrop = 0.0
-        config.activation_function = "gelu_pytorch_tanh"  # the same, as one operation
+        config.activation_function = FUSED_GELU
         with torch.random.fork_rng(devices=[]):  # weights are drawn, and replaced
             model = GPT2LMHeadModel(config)
         read = load_file(folder / "model.safetensors")
