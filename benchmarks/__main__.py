@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,12 +43,18 @@ SUBJECTS = {
 ROWS = {"finetune": [16]}
 """Rows of a subject that are measured unless others are asked for."""
 
+WIDTH = 180
+"""Columns of a table that no terminal shows."""
+
 COLUMNS = {
     "what": "{}",
     "n": "{}",
     "dtype": "{}",
+    "prompt": "{}",
     "context": "{}",
     "tokens_per_s": "{:,.0f}",
+    "prompt_tokens_per_s": "{:,.0f}",
+    "decode_tokens_per_s": "{:,.0f}",
     "steps_per_s": "{:,.0f}",
     "ms_per_step": "{:.2f}",
     "seconds": "{:.2f}",
@@ -55,6 +62,8 @@ COLUMNS = {
     "times_the_default": "{:.2f} x",
     "times_next_word": "{:.2f} x",
     "speedup": "{:.2f} x",
+    "gb_per_s": "{:.1f}",
+    "gflop_per_s": "{:,.0f}",
     "share_of_limit": "{:.0%}",
     "perplexity": "{:.2f}",
     "same_best_word": "{:.2%}",
@@ -64,6 +73,17 @@ COLUMNS = {
     "learning_s": "{:.2f}",
     "peak_gib": "{:.2f}",
     "note": "{}",
+}
+HEADERS = {
+    "tokens_per_s": "tokens/s",
+    "prompt_tokens_per_s": "prompts, tokens/s",
+    "decode_tokens_per_s": "decoding, tokens/s",
+    "steps_per_s": "steps/s",
+    "ms_per_step": "ms/step",
+    "gb_per_s": "GB/s",
+    "gflop_per_s": "GFLOP/s",
+    "share_of_limit": "of limit",
+    "peak_gib": "peak GiB",
 }
 
 
@@ -75,6 +95,10 @@ def main(
     n: Annotated[
         list[int] | None,
         typer.Option(min=1, help="rows; again for more; not for startup, precision"),
+    ] = None,
+    prompt: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="tokens of a prompt; again for more; for throughput"),
     ] = None,
     dtype: Annotated[
         list[str] | None,
@@ -92,10 +116,15 @@ def main(
         kinds = dtype or list(DTYPES)
         for kind in kinds:
             check_choice("dtype", kind, (*DTYPES, INT8))
-        result = SUBJECTS[subject](model, n or ROWS.get(subject, [1, 8, 64]), kinds, repeats)
+        measure = SUBJECTS[subject]
+        if prompt is not None:
+            if measure is not throughput.run:
+                raise UserError(f"Got --prompt for {subject}; allowed: for throughput.")
+            measure = partial(throughput.run, prompts=prompt)
+        result = measure(model, n or ROWS.get(subject, [1, 8, 64]), kinds, repeats)
         command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
         document = {**result, "machine": timing.machine(), "command": command}
-        Console().print(table(document))
+        Console(width=None if sys.stdout.isatty() else WIDTH).print(table(document))
         write_json(path_of(document, output), document)
         typer.echo(json.dumps(document))
 
@@ -115,7 +144,8 @@ def table(document: dict[str, Any]) -> Table:
     shown = [name for name in COLUMNS if any(name in row for row in rows)]
     result = Table(title=f"{document['subject']} on {document['machine']['cpu']}")
     for name in shown:
-        result.add_column(name.replace("_", " "), justify="left" if name == "what" else "right")
+        header = HEADERS.get(name, name.replace("_", " "))
+        result.add_column(header, justify="left" if name == "what" else "right")
     for row in rows:
         cells = (row.get(name) for name in shown)
         pairs = zip(shown, cells, strict=True)

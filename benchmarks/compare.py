@@ -22,6 +22,8 @@ ROW_KEY = ("what", "n", "dtype", "context")
 """What is set for a row; a row need not have all of it."""
 
 _DOCUMENT_KEY = ("subject", "model", "prompt", "new")
+"""What is set for a whole document, or where a row says so for that row."""
+
 _MACHINE_KEY = ("cpu", "cores", "threads", "gpu")
 
 
@@ -89,8 +91,8 @@ def metric_of(row: Row) -> str | None:
 def _rows(documents: Iterable[Document]) -> Iterator[tuple[tuple, Document, Row]]:
     """Rows that were timed, after what makes two rows the same: settings, row and metric."""
     for document in documents:
-        settings = tuple(document.get(name) for name in _DOCUMENT_KEY)
         for row in document["rows"]:
+            settings = tuple(row.get(name, document.get(name)) for name in _DOCUMENT_KEY)
             metric = metric_of(row)
             if metric and row.get("median"):
                 yield (*settings, *(row.get(name) for name in ROW_KEY), metric), document, row

@@ -1,4 +1,4 @@
-"""Models to measure: the embedded one, and the shape of GPT-2 124M with random weights.
+"""Models to measure: the embedded one, and GPT-2's shapes with random weights; texts to begin with.
 
 Random weights cost the same arithmetic as trained ones.
 """
@@ -10,27 +10,49 @@ import torch
 
 from agents.files import write_text
 from lm_envs.model import weights
+from lm_envs.tasks.examples import read_texts
 
 GPT2_124M = "gpt2-124m"
+SHAPES = {
+    GPT2_124M: {},
+    "gpt2-355m": {"n_embd": 1024, "n_layer": 24, "n_head": 16},
+}
+"""Shapes of GPT-2's sizes, where they are not the smallest's."""
+
 CACHE = Path("runs") / "benchmark_models"
 
 
+PASSAGES, WORDS = 60, 2400
+"""How many long passages, and how many words each has: more than twice the longest prompt."""
+
+
 def folder_of(name: str) -> Path:
-    """Folder of a model; the random 124M is made at its first use."""
-    if name != GPT2_124M:
+    """Folder of a model; one of `SHAPES` is made at its first use."""
+    if name not in SHAPES:
         return weights.locate(name)
-    folder = CACHE / GPT2_124M
+    folder = CACHE / name
     if not (folder / "tokenizer.json").exists():
-        _make(folder)
+        _make(folder, SHAPES[name])
     return folder
 
 
-def _make(folder: Path) -> None:
+def long_passages() -> Path:
+    """File of passages that are longer than any prompt; made of the embedded prose."""
+    path = CACHE / "long_passages.txt"
+    if not path.exists():
+        words = " ".join(read_texts("embedded", "train")).split()
+        starts = range(0, PASSAGES * WORDS, WORDS)
+        texts = [" ".join(words[start : start + WORDS]) for start in starts]
+        write_text(path, "\n\n".join(texts))
+    return path
+
+
+def _make(folder: Path, shape: dict[str, int]) -> None:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     torch.manual_seed(0)
     end = 50256
-    model = GPT2LMHeadModel(GPT2Config(bos_token_id=end, eos_token_id=end))
+    model = GPT2LMHeadModel(GPT2Config(bos_token_id=end, eos_token_id=end, **shape))
     model.save_pretrained(folder)
     write_text(folder / "tokenizer.json", json.dumps(_vocabulary(end)))
 

@@ -1,100 +1,118 @@
-"""What we measure ourselves against: transformers' `generate`, CTranslate2, and no cache at all."""
+"""What we measure ourselves against: transformers, CTranslate2, and no cache at all.
 
-import contextlib
-import importlib.util
-import multiprocessing
+Owns how each of them is asked for texts of so many words. Knows nothing of clocks.
+"""
+
 import tempfile
-from collections.abc import Callable
-from multiprocessing.connection import Connection
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-MISSING_CTRANSLATE2 = "not installed: pip install ctranslate2"
+from benchmarks.contestants import Job, Writer
+from lm_envs.model import weights
 
 
-def generate(folder: Path, prompts: np.ndarray, new_tokens: int, dtype: torch.dtype) -> Callable:
+def generate(job: Job) -> Writer:
     """`GPT2LMHeadModel.generate`, greedy, dynamic cache."""
-    from transformers import GPT2LMHeadModel
+    model = _model(job)
+    inputs = torch.as_tensor(prompts(job), device=model.device)
+    mask = torch.ones_like(inputs)
 
-    model = GPT2LMHeadModel.from_pretrained(folder, dtype=dtype).eval()
-    inputs = torch.as_tensor(prompts)
-    options = {
-        "attention_mask": torch.ones_like(inputs),
-        "do_sample": False,
-        "max_new_tokens": new_tokens,
-        "min_new_tokens": new_tokens,
-        "pad_token_id": 0,
-    }
-
-    def run() -> None:
+    def write(words: int) -> None:
         with torch.inference_mode():
-            model.generate(inputs, **options)  # type: ignore[attr-defined]  # its stub asks for more
+            model.generate(inputs, attention_mask=mask, **_greedy(words))
 
-    return run
+    return write
 
 
-def re_encode(folder: Path, prompts: np.ndarray, new_tokens: int, dtype: torch.dtype) -> Callable:
+def continuous_batching(job: Job) -> Writer:
+    """`GPT2LMHeadModel.generate_batch`: pages of 128 tokens, every row in each pass."""
+    from transformers import ContinuousBatchingConfig, GenerationConfig
+
+    model = _model(job)
+    pages = -(-(job.prompt + job.new) // 128)
+    room = ContinuousBatchingConfig(
+        page_size=128,
+        num_blocks=job.num_rows * pages + 1,
+        max_batch_tokens=job.num_rows * job.prompt,
+        max_requests_per_batch=job.num_rows,
+        allow_block_sharing=False,  # prompts come again, and nobody is to remember them
+    )
+    inputs = prompts(job).tolist()
+
+    def write(words: int) -> None:
+        config = GenerationConfig(eos_token_id=-1, **_greedy(words))
+        model.generate_batch(inputs, config, room, persistent_manager=True, warmup=False)
+
+    return write
+
+
+def re_encode(job: Job) -> Writer:
     """An environment that reads the whole text again for each word, as those without a cache do."""
-    from transformers import GPT2LMHeadModel
+    model = _model(job)
 
-    model = GPT2LMHeadModel.from_pretrained(folder, dtype=dtype).eval()
-
-    def run() -> None:
-        tokens = torch.as_tensor(prompts)
+    def write(words: int) -> None:
+        tokens = torch.as_tensor(prompts(job), device=model.device)
         with torch.inference_mode():
-            for _ in range(new_tokens):
+            for _ in range(words):
                 logits = model(tokens, use_cache=False, logits_to_keep=1).logits[:, -1]
                 tokens = torch.cat([tokens, logits.argmax(-1, keepdim=True)], 1)
 
-    return run
+    return write
 
 
-def ctranslate2_generate(
-    folder: Path, prompts: np.ndarray, new_tokens: int, kind: str
-) -> Callable | None:
-    """CTranslate2's batched greedy generation in "float32" or "int8"; None where not installed.
-
-    It lives in a process of its own: its threads spin while they wait and would slow us down.
-    """
-    if importlib.util.find_spec("ctranslate2") is None:
-        return None
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    arguments = (theirs, folder, prompts, new_tokens, kind, torch.get_num_threads())
-    context.Process(target=_serve_ctranslate2, args=arguments, daemon=True).start()
-
-    def run() -> None:
-        ours.send(True)
-        ours.recv()
-
-    return run
+def ctranslate2_float32(job: Job) -> Writer:
+    """CTranslate2's batched greedy generation in float32."""
+    return _ctranslate2(job, "float32")
 
 
-def _serve_ctranslate2(
-    connection: Connection,
-    folder: Path,
-    prompts: np.ndarray,
-    new_tokens: int,
-    kind: str,
-    threads: int,
-) -> None:
-    """Generates once for every message, and answers when done."""
+def ctranslate2_int8(job: Job) -> Writer:
+    """CTranslate2's batched greedy generation in int8."""
+    return _ctranslate2(job, "int8")
+
+
+def prompts(job: Job) -> np.ndarray:
+    """Prompts (N, P) int64 of random words; reading them costs what any words cost."""
+    from transformers import GPT2Config
+
+    last = GPT2Config.from_pretrained(job.folder).vocab_size - 1  # the end of text
+    return np.random.default_rng(0).integers(1, last, (job.num_rows, job.prompt))
+
+
+def _model(job: Job) -> Any:  # noqa: ANN401 - of transformers, whose stubs ask for more than it does
+    from transformers import GPT2LMHeadModel
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    kind = weights.DTYPES.get(job.dtype, torch.bfloat16)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return GPT2LMHeadModel.from_pretrained(job.folder, dtype=kind).eval().to(device)  # type: ignore[arg-type]  # as above
+
+
+def _greedy(words: int) -> dict[str, Any]:
+    limits = {"max_new_tokens": words, "min_new_tokens": words}
+    return {"do_sample": False, "pad_token_id": 0, **limits}
+
+
+def _ctranslate2(job: Job, kind: str) -> Writer:
     import ctranslate2  # type: ignore[import-not-found]  # optional
     from ctranslate2.converters import (  # type: ignore[import-not-found]  # optional
         TransformersConverter,
     )
 
     target = Path(tempfile.mkdtemp()) / kind
-    _with_plain_words(TransformersConverter)(str(folder)).convert(str(target), quantization=kind)
-    generator = ctranslate2.Generator(str(target), compute_type=kind, intra_threads=threads)
-    words = [[f"w{token}" for token in row] for row in prompts]
-    options = {"max_length": new_tokens, "min_length": new_tokens}
-    with contextlib.suppress(EOFError):  # the asking process has ended
-        while connection.recv():
-            generator.generate_batch(words, include_prompt_in_result=False, **options)
-            connection.send(True)
+    converter = _with_plain_words(TransformersConverter)(str(job.folder))
+    converter.convert(str(target), quantization=kind)
+    device, threads = ("cuda", 0) if torch.cuda.is_available() else ("cpu", torch.get_num_threads())
+    generator = ctranslate2.Generator(
+        str(target), device=device, compute_type=kind, intra_threads=threads
+    )
+    words = [[f"w{token}" for token in row] for row in prompts(job)]
+    generate_batch = partial(generator.generate_batch, words, include_prompt_in_result=False)
+    return lambda count: generate_batch(max_length=count, min_length=count)
 
 
 def _with_plain_words(converter: type) -> type:

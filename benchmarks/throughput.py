@@ -1,203 +1,176 @@
 """Tokens per second of the environment, the bare engine and rivals, in one run.
 
 A token of ours is a whole environment step of a row: act, write, judge by the fluency reward,
-observe hidden state and top-16 words. Prefill of the prompts is part of everybody's time: prompts
-come again here, and no contestant remembers them.
+observe hidden state and top-16 words. Prompts come again at each turn, and no contestant remembers
+them; what they cost is shown apart from decoding.
 """
 
-from collections.abc import Callable, Sequence
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
-import gymnasium as gym
-import numpy as np
-import torch
-from gymnasium.vector import AutoresetMode
-from stable_baselines3.common.vec_env import DummyVecEnv
-
-import lm_envs
 from agents.language_model.memory import available_memory
-from benchmarks import rivals, timing
-from benchmarks.models import GPT2_124M, folder_of
-from lm_envs.model import weights
-from lm_envs.model.engine import Engine
-from lm_envs.model.gpt2 import GPT2
-from lm_envs.model.weights import DTYPES, INT8
-
-gym.register_envs(lm_envs)
+from benchmarks import limits, ours, rivals, timing
+from benchmarks.contestants import Contestant, Job, Writer
+from benchmarks.models import SHAPES, folder_of
 
 PROMPT, NEW = 32, 64
-CANDIDATES = 16
 NAIVE_ROWS = 8
 """Most rows of re-encoding and of single environments, which take minutes beyond."""
 
 Row = dict[str, Any]
 
 
-def run(model: str, rows: Sequence[int], dtypes: Sequence[str], repeats: int) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of contestant.
+
+    Attributes:
+        make: What writes.
+        least: Fewest words that it writes; None where prompts cannot be told from decoding.
+        is_ours: Whether it costs what our engine costs, and is held against its limit.
+        most_rows: Beyond which it is left out.
+        package: That it needs beside ours.
+        models: That it can read; all where empty.
+        dtypes: That it is compared in.
+    """
+
+    make: Callable[[Job], Writer]
+    least: int | None = 1
+    is_ours: bool = False
+    most_rows: float = float("inf")
+    package: str = "torch"
+    models: Sequence[str] = ()
+    dtypes: Sequence[str] = ("float32", "bfloat16", "int8")
+
+    def takes_part(self, model: str, job: Job) -> bool:
+        """Whether it is asked for at all."""
+        is_known = not self.models or model in self.models
+        return is_known and job.num_rows <= self.most_rows and job.dtype in self.dtypes
+
+
+_CTRANSLATE2: Mapping[str, Any] = {"package": "ctranslate2", "models": tuple(SHAPES)}
+KINDS = {
+    "environment": Kind(ours.environment, least=0, is_ours=True),
+    "engine": Kind(ours.engine, least=0, is_ours=True),
+    "Stable-Baselines3 rollout": Kind(ours.rollout, least=None),
+    "transformers generate": Kind(rivals.generate),
+    "transformers continuous batching": Kind(rivals.continuous_batching),
+    "CTranslate2 float32": Kind(rivals.ctranslate2_float32, dtypes=("float32",), **_CTRANSLATE2),
+    "CTranslate2 int8": Kind(rivals.ctranslate2_int8, **_CTRANSLATE2),
+    "single environments": Kind(ours.single_environments, least=0, most_rows=NAIVE_ROWS),
+    "re-encoding, no cache": Kind(rivals.re_encode, most_rows=NAIVE_ROWS),
+}
+
+
+def run(
+    model: str,
+    rows: Sequence[int],
+    dtypes: Sequence[str],
+    repeats: int,
+    *,
+    prompts: Sequence[int] = (PROMPT,),
+) -> Row:
     """All comparisons of one model; a JSON document.
 
-    `speedup` is how many times faster the environment is than the row's contestant.
+    `speedup` is how many times faster the environment is than the row's contestant, prompts
+    included; `share_of_limit` is decoding's share of the roofline.
 
     Raises:
-        ValueError: If the KV slots of the most rows do not fit in memory.
+        ValueError: If the most rows do not fit in memory, or a prompt not in the model.
     """
     folder = folder_of(model)
-    check_memory(folder, max(rows), dtypes)
-    results = [
-        row
+    jobs = [
+        Job(folder, num_rows, prompt, NEW, dtype)
         for dtype in dtypes
+        for prompt in prompts
         for num_rows in rows
-        for row in _compare(model, num_rows, dtype, repeats)
     ]
-    return {"subject": "throughput", "model": model, "prompt": PROMPT, "new": NEW, "rows": results}
+    for job in jobs:
+        check_room(model, job)
+    results = [row for job in jobs for row in _compare(model, job, repeats)]
+    return {"subject": "throughput", "model": model, "new": NEW, "rows": results}
 
 
-def check_memory(folder: Any, num_rows: int, dtypes: Sequence[str]) -> None:  # noqa: ANN401
-    """Refuses a batch whose slots would not fit, before anything is allocated.
+def check_room(model: str, job: Job) -> None:
+    """Refuses texts longer than the model reads, or more than memory holds, before any is written.
 
     Raises:
-        ValueError: Naming the largest batch that does fit.
+        ValueError: Naming the longest prompt, or the most rows that fit.
     """
-    networks = [weights.load(folder, "auto", dtype) for dtype in dtypes]
-    slots = max(_engine(network, 1).num_bytes for network in networks)
-    per_row = slots + 8 * networks[0].config.vocab_size * 4  # and logits, in a few copies
-    largest = int(0.8 * available_memory() // per_row)
-    if num_rows > largest:
+    longest = limits.config_of(job.folder).n_positions - job.new
+    if job.prompt > longest:
+        raise ValueError(f"Got prompts of {job.prompt} tokens; {model} has room for {longest}.")
+    per_row = limits.row_bytes(job.folder, job.prompt + job.new, job.dtype)
+    count = sum(kind.takes_part(model, job) for kind in KINDS.values())
+    free = 0.9 * available_memory() - count * limits.model_bytes(job.folder, job.dtype)
+    most = max(0, int(free // (count * per_row)))
+    if job.num_rows > most:
         raise ValueError(
-            f"Got {num_rows} rows of {per_row / 2**20:.0f} MiB each; at most {largest} fit here."
+            f"Got {job.num_rows} rows of {count * per_row / 2**20:.0f} MiB each in {job.dtype}, "
+            f"for {count} contestants; at most {most} fit here."
         )
 
 
-def environment(model: str, num_rows: int, dtype: str) -> Callable[[], None]:
-    """One episode of every row, through the public vector environment."""
-    env = gym.make_vec(
-        "lm_envs/NextWord-v0",
-        num_envs=num_rows,
-        autoreset_mode=AutoresetMode.DISABLED,
-        **_options(model, dtype),
-    )
-    actions = np.zeros(num_rows, np.int64)
-    mask = np.ones(num_rows, bool)
-    env.reset(seed=0)
-
-    def run() -> None:
-        env.reset(options={"reset_mask": mask})
-        terminated = ~mask
-        for _ in range(NEW):
-            if terminated.any():  # the end of text was chosen: begin again, as training would
-                env.reset(options={"reset_mask": terminated})
-            _, _, terminated, _, _ = env.step(actions)
-
-    return run
-
-
-def single_environments(model: str, num_rows: int, dtype: str) -> Callable[[], None]:
-    """The same by as many single environments, one after another, as Stable-Baselines3 does."""
-    options = _options(model, dtype)
-    env = DummyVecEnv([lambda: gym.make("lm_envs/NextWord-v0", **options)] * num_rows)
-    env.seed(0)
-    actions = np.zeros(num_rows, np.int64)
-
-    def run() -> None:
-        env.reset()
-        for _ in range(NEW):
-            env.step(actions)
-
-    return run
+def _compare(model: str, job: Job, repeats: int) -> list[Row]:
+    """A row for each contestant in one job."""
+    kinds = {name: kind for name, kind in KINDS.items() if kind.takes_part(model, job)}
+    there = {name: k for name, k in kinds.items() if importlib.util.find_spec(k.package)}
+    contestants = {name: Contestant(kind.make, job) for name, kind in there.items()}
+    turns = {}
+    for name, kind in there.items():
+        turns[name] = partial(contestants[name].write, job.new)
+        if kind.least is not None:
+            turns[_prompts_of(name)] = partial(contestants[name].write, kind.least)
+    timings = timing.take_turns(turns, repeats)
+    peaks = {name: contestant.peak_bytes() for name, contestant in contestants.items()}
+    for contestant in contestants.values():
+        contestant.leave()
+    limit = limits.limit_of(job)
+    rows = []
+    for name, kind in kinds.items():
+        row: Row = {"what": name, "n": job.num_rows, "dtype": job.dtype, "prompt": job.prompt}
+        if name in there:
+            row |= _rates(job, kind, timings[name], timings.get(_prompts_of(name)))
+            row["speedup"] = timing.ratio(timings["environment"], timings[name])
+            row |= _against(limit, row, job) if kind.is_ours else {}
+            row["peak_gib"] = peaks[name] / 2**30
+        else:
+            row["note"] = f"not installed: pip install {kind.package}"
+        rows.append(row)
+    return rows
 
 
-def engine(model: str, prompts: np.ndarray, dtype: str) -> Callable[[], None]:
-    """The same tokens through the bare engine."""
-    network = weights.load(folder_of(model), "auto", dtype)
-    bare = _engine(network, len(prompts))
-
-    def run() -> None:
-        outputs = bare.prefill(np.arange(len(prompts)), list(prompts))
-        for _ in range(NEW):
-            outputs = bare.append(outputs.candidates[:, 0])
-
-    return run
+def _prompts_of(name: str) -> str:
+    return f"{name}, prompts"
 
 
-def step_cost(model: str, num_rows: int, dtype: str) -> dict[str, float]:
-    """Bytes read and FLOPs of one decoding step at the mean context, from the shape."""
-    network = weights.load(folder_of(model), "cpu", dtype)
-    config = network.config
-    block = config.n_embd * (4 * config.n_embd + 2 * config.n_inner)
-    matrices = config.n_layer * block + config.vocab_size * config.n_embd
-    context = PROMPT + NEW / 2
-    cached = 2 * config.n_layer * config.n_embd * context * num_rows
-    width = network.dtype.itemsize
-    read = matrices * (1 if dtype == INT8 else width) + cached * width
-    return {"bytes": read, "flops": 2 * (matrices * num_rows + cached)}
+def _rates(job: Job, kind: Kind, whole: timing.Timing, prompts: timing.Timing | None) -> Row:
+    """Tokens per second of all, of prompts alone and of decoding alone."""
+    row: Row = {
+        "tokens_per_s": job.num_rows * job.new / whole.median,
+        "ms_per_step": 1e3 * whole.median / job.new,
+        **whole.as_dict(),
+    }
+    if prompts is None or kind.least is None:
+        return row
+    decoding = max(whole.median - prompts.median, 1e-9)
+    return row | {
+        "prompts_s": prompts.median,
+        "prompts_iqr": prompts.iqr,
+        "prompt_tokens_per_s": job.num_rows * job.prompt / prompts.median,
+        "decode_tokens_per_s": job.num_rows * (job.new - kind.least) / decoding,
+    }
 
 
-def _options(model: str, dtype: str) -> dict[str, Any]:
-    """Arguments of the environment that is measured."""
+def _against(limit: limits.Limit, row: Row, job: Job) -> Row:
+    """What decoding reached of what memory and arithmetic allow."""
+    steps_per_s = row["decode_tokens_per_s"] / job.num_rows
     return {
-        "model": str(folder_of(model)),
-        "dtype": dtype,
-        "prompt_tokens": PROMPT,
-        "max_new_tokens": NEW,
-        "rewards": {"fluency": 1.0},
-        "prompt_cache": 0,
+        "gb_per_s": limit.cost.bytes * steps_per_s / 1e9,
+        "gflop_per_s": limit.cost.flops * steps_per_s / 1e9,
+        "share_of_limit": row["decode_tokens_per_s"] / limit.tokens_per_s,
+        "limit": asdict(limit),
     }
-
-
-def _engine(network: GPT2, num_rows: int) -> Engine:
-    return Engine(
-        network,
-        num_rows,
-        capacity=PROMPT + NEW,
-        num_candidates=CANDIDATES,
-        end_token=network.config.vocab_size - 1,
-    )
-
-
-def _compare(model: str, num_rows: int, dtype: str, repeats: int) -> list[Row]:
-    folder, kind = folder_of(model), DTYPES.get(dtype, torch.bfloat16)  # rivals' type
-    rng = np.random.default_rng(0)
-    vocabulary = weights.load(folder, "cpu", dtype).config.vocab_size
-    prompts = rng.integers(1, vocabulary - 1, (num_rows, PROMPT))
-    runs: dict[str, Callable | None] = {
-        "environment": environment(model, num_rows, dtype),
-        "engine": engine(model, prompts, dtype),
-        "transformers generate": rivals.generate(folder, prompts, NEW, kind),
-    }
-    if model == GPT2_124M:
-        kinds = ("float32", "int8") if dtype == "float32" else ("int8",)
-        for name in kinds:
-            made = rivals.ctranslate2_generate(folder, prompts, NEW, name)
-            runs[f"CTranslate2 {name}"] = made
-    if num_rows <= NAIVE_ROWS:
-        runs["single environments"] = single_environments(model, num_rows, dtype)
-        runs["re-encoding, no cache"] = rivals.re_encode(folder, prompts, NEW, kind)
-    timings = timing.take_turns({n: run for n, run in runs.items() if run}, repeats)
-    limit = _limit(model, num_rows, dtype)
-    return [_row(name, num_rows, dtype, timings, limit) for name in runs]
-
-
-def _limit(model: str, num_rows: int, dtype: str) -> Row:
-    """Tokens per second that memory or arithmetic would allow."""
-    cost, rates = step_cost(model, num_rows, dtype), timing.roofline(dtype, num_rows)
-    times = {
-        "memory": cost["bytes"] / rates["bytes_per_s"],
-        "arithmetic": cost["flops"] / rates["flops_per_s"],
-    }
-    bound = max(times, key=lambda name: times[name])
-    return {"bound": bound, "tokens_per_s": num_rows / times[bound], **cost, **rates}
-
-
-def _row(
-    name: str, num_rows: int, dtype: str, timings: dict[str, timing.Timing], limit: Row
-) -> Row:
-    row: Row = {"what": name, "n": num_rows, "dtype": dtype}
-    if name not in timings:
-        return row | {"note": rivals.MISSING_CTRANSLATE2}
-    taken, ours = timings[name], timings["environment"]
-    rate = num_rows * NEW / taken.median
-    row |= {"tokens_per_s": rate, "ms_per_step": 1e3 * taken.median / NEW, **taken.as_dict()}
-    row |= {"speedup": timing.ratio(ours, taken)}
-    if name in ("environment", "engine"):
-        row |= {"limit": limit, "share_of_limit": rate / limit["tokens_per_s"]}
-    return row

@@ -8,18 +8,14 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
-from lm_envs.model import native, weights
-from lm_envs.model.kernels import kernels_for
-from lm_envs.model.linear import Int8Linear, Linear
+from lm_envs.model import native
 
 NOISY = 0.25
 """A spread (interquartile range over median) above this makes a comparison worthless."""
@@ -72,40 +68,6 @@ def summarise(durations: list[float]) -> Timing:
 def ratio(ours: Timing, theirs: Timing) -> float | None:
     """How many times faster ours is; None where either is too noisy to say."""
     return None if ours.is_noisy or theirs.is_noisy else theirs.median / ours.median
-
-
-def roofline(dtype: str, rows: int) -> dict[str, float]:
-    """Memory bandwidth, bytes/s, and rate of skinny matrix products, FLOP/s, on this machine now.
-
-    The product is (rows, 768) by (768, 3072), by the fastest of PyTorch's kernels and our own; of
-    PyTorch's in int8 that of the codes alone.
-    """
-    source = torch.ones(2**27)  # 512 MiB, larger than any cache
-    products = {name: partial(_times, 50, run) for name, run in _products(dtype, rows).items()}
-    timings = take_turns({"read": source.sum, **products}, repeats=5)
-    flops = 2 * rows * 768 * 3072 * 50
-    return {
-        "bytes_per_s": source.numel() * 4 / timings["read"].median,
-        "flops_per_s": flops / min(timings[name].median for name in products),
-    }
-
-
-def _products(dtype: str, rows: int) -> Mapping[str, Callable[[], object]]:
-    kind = weights.DTYPES.get(dtype, torch.bfloat16)
-    weight, x = torch.randn(3072, 768).to(kind), torch.randn(rows, 768).to(kind)
-    kernels, int8 = kernels_for(768, 64, kind, torch.device("cpu")), dtype == weights.INT8
-    own = kernels.linear(weight, None, gelu=False, int8=int8)
-    products = {} if own is None else {"own": partial(own, x)}
-    if int8:
-        layer, codes = Int8Linear(weight, None, kernels), kernels.quantise(x)[0]
-        return products | {"codes": partial(layer.sums, codes)}
-    plain = partial(F.linear, x, weight)
-    return products | {"packed": partial(Linear(weight, None), x), "plain": plain}
-
-
-def _times(count: int, run: Callable[[], object]) -> None:
-    for _ in range(count):
-        run()
 
 
 def machine() -> dict[str, Any]:

@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks import __main__ as cli
-from benchmarks import finetune, throughput
+from benchmarks import finetune, limits, ours, throughput
+from benchmarks.contestants import Job
 from lm_envs.model import weights
 from tests.model.test_engine import needs_int8
 
@@ -34,23 +35,42 @@ def test_an_unknown_dtype_is_refused(run):
     assert "Got dtype='float16'; allowed: 'float32', 'bfloat16', 'int8'." in result.output
 
 
+def job_of(**changes):
+    job = {"num_rows": 1, "prompt": 32, "new": 64, "dtype": "float32"} | changes
+    return Job(weights.locate("embedded"), **job)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", pytest.param("int8", marks=needs_int8)])
 def test_the_slots_are_counted_as_they_are_kept(dtype):
     """Regression: slots of another type than the linears' were counted in theirs."""
-    engine = throughput._engine(weights.load(weights.locate("embedded"), "cpu", dtype), 1)
-    context = throughput.PROMPT + throughput.NEW / 2
-    few, many = (throughput.step_cost("embedded", rows, dtype)["bytes"] for rows in (1, 65))
+    job = job_of(dtype=dtype)
+    engine, context = ours.engine_of(job), 64.0
+    few, many = (limits.step_cost(job.folder, rows, context, dtype).bytes for rows in (1, 65))
     assert many - few == 64 * context * engine.num_bytes / engine.capacity
+
+
+@pytest.mark.parametrize("new", [40, 64, 200])
+def test_slots_take_at_most_a_fifth_more_than_their_tokens(new):
+    job = job_of(new=new)
+    shape = 2 * 4 * 256 * (job.prompt + new) * 4  # keys and values, layers, width, tokens, bytes
+    assert shape <= ours.engine_of(job).num_bytes <= 1.2 * shape
 
 
 def test_a_result_is_a_table_and_one_json_line(run, tmp_path):
     options = ("--model", "embedded", "--n", "2", "--dtype", "float32", "--repeats", "1")
     result = run("throughput", *options)
     document = json.loads(result.stdout.splitlines()[-1])
-    assert {row["what"] for row in document["rows"]} == {
-        *("environment", "engine", "transformers generate", "re-encoding, no cache"),
-        "single environments",
-    }
+    rows = {row["what"]: row for row in document["rows"]}
+    assert set(rows) == {name for name in throughput.KINDS if "CTranslate2" not in name}
+    for row in rows.values():
+        assert row["tokens_per_s"] == pytest.approx(2 * 64 / row["median"])
+        assert row["peak_gib"] > 0.1
+    ours, rollout = rows["environment"], rows["Stable-Baselines3 rollout"]
+    decoding = ours["median"] - ours["prompts_s"]
+    assert ours["decode_tokens_per_s"] == pytest.approx(2 * 64 / decoding)
+    cost = ours["limit"]["cost"]
+    assert ours["gb_per_s"] == pytest.approx(cost["bytes"] * 64 / decoding / 1e9)
+    assert "decode_tokens_per_s" not in rollout
     assert json.loads(next(tmp_path.rglob("*.json")).read_text()) == document
 
 
@@ -84,7 +104,18 @@ def test_finetuning_is_measured_beside_those_that_are_installed(run):
 
 def test_a_batch_that_does_not_fit_is_refused_before_it_is_allocated():
     with pytest.raises(ValueError, match=r"Got 1000000000 rows .* at most \d+ fit here"):
-        throughput.check_memory(weights.locate("embedded"), 10**9, ["float32"])
+        throughput.check_room("embedded", job_of(num_rows=10**9))
+
+
+def test_a_prompt_that_the_model_cannot_hold_is_refused(run):
+    result = run("throughput", "--model", "embedded", "--prompt", "2000")
+    assert result.exit_code == 2
+    assert "Got prompts of 2000 tokens; embedded has room for" in result.output
+
+
+def test_prompts_are_an_option_of_one_subject(run):
+    result = run("precision", "--model", "embedded", "--prompt", "64")
+    assert "Got --prompt for precision; allowed: for throughput." in result.output
 
 
 def test_more_texts_than_an_update_has_room_for_are_refused():
