@@ -19,6 +19,7 @@ from benchmarks import (
     interfaces,
     learning,
     precision,
+    profile,
     report,
     scaling,
     startup,
@@ -39,6 +40,7 @@ SUBJECTS = {
     "precision": precision.run,
     "tasks": tasks.run,
     "training": training.run,
+    "profile": profile.run,
 }
 ROWS = {"finetune": [16]}
 """Rows of a subject that are measured unless others are asked for."""
@@ -59,6 +61,7 @@ COLUMNS = {
     "ms_per_step": "{:.2f}",
     "seconds": "{:.2f}",
     "times_the_shortest": "{:.2f}",
+    "slope": "{:.2f}",
     "times_the_default": "{:.2f} x",
     "times_next_word": "{:.2f} x",
     "speedup": "{:.2f} x",
@@ -72,6 +75,7 @@ COLUMNS = {
     "writing_s": "{:.2f}",
     "learning_s": "{:.2f}",
     "peak_gib": "{:.2f}",
+    **dict.fromkeys(profile.PARTS, "{:.0%}"),
     "note": "{}",
 }
 HEADERS = {

@@ -69,10 +69,12 @@ def limit_of(job: Job) -> Limit:
 def step_cost(folder: Path, num_rows: int, context: float, dtype: str) -> Cost:
     """Cost of a decoding step with so many tokens in each row, by the shape of the model."""
     config = config_of(folder)
-    matrices = _matrices(config)
+    num_weights = matrices(config)
     cached = 2 * config.n_layer * config.n_embd * context * num_rows
     weight = 1 if dtype == weights.INT8 else _width(dtype)
-    return Cost(matrices * weight + cached * _width(dtype), 2 * (matrices * num_rows + cached))
+    return Cost(
+        num_weights * weight + cached * _width(dtype), 2 * (num_weights * num_rows + cached)
+    )
 
 
 def row_bytes(folder: Path, capacity: int, dtype: str) -> int:
@@ -83,8 +85,8 @@ def row_bytes(folder: Path, capacity: int, dtype: str) -> int:
 
 
 def model_bytes(folder: Path, dtype: str) -> int:
-    """What a process holds whatever its rows: weights, as they are kept and as they come, Python."""
-    return PYTHON + _matrices(config_of(folder)) * (4 + _width(dtype))
+    """What a process holds whatever its rows: weights, as kept and as they come, and Python."""
+    return PYTHON + matrices(config_of(folder)) * (4 + _width(dtype))
 
 
 def config_of(folder: Path) -> GPT2Config:
@@ -92,7 +94,7 @@ def config_of(folder: Path) -> GPT2Config:
     return GPT2Config.from_pretrained(folder)
 
 
-def _matrices(config: GPT2Config) -> int:
+def matrices(config: GPT2Config) -> int:
     """Weights that a step reads."""
     inner = config.n_inner or 4 * config.n_embd
     block = config.n_embd * (4 * config.n_embd + 2 * inner)

@@ -5,6 +5,7 @@ Random weights cost the same arithmetic as trained ones.
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -13,7 +14,7 @@ from lm_envs.model import weights
 from lm_envs.tasks.examples import read_texts
 
 GPT2_124M = "gpt2-124m"
-SHAPES = {
+SHAPES: dict[str, dict[str, Any]] = {
     GPT2_124M: {},
     "gpt2-355m": {"n_embd": 1024, "n_layer": 24, "n_head": 16},
 }
@@ -47,7 +48,7 @@ def long_passages() -> Path:
     return path
 
 
-def _make(folder: Path, shape: dict[str, int]) -> None:
+def _make(folder: Path, shape: dict[str, Any]) -> None:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     torch.manual_seed(0)

@@ -29,9 +29,14 @@ def run(model: str, rows: Sequence[int], dtypes: Sequence[str], repeats: int) ->
     return {"subject": "tasks", "model": model, "rows": results}
 
 
-def _side_by_side(model: str, num_rows: int, dtype: str, repeats: int) -> list[dict[str, Any]]:
+def writing_ids() -> list[str]:
+    """Every id that writes, the yardstick first."""
     others = sorted(name for name in gym.registry if name.startswith("lm_envs/"))
-    names = [YARDSTICK, *(name for name in others if name not in (YARDSTICK, *TUNING))]
+    return [YARDSTICK, *(name for name in others if name not in (YARDSTICK, *TUNING))]
+
+
+def _side_by_side(model: str, num_rows: int, dtype: str, repeats: int) -> list[dict[str, Any]]:
+    names = writing_ids()
     runs = {
         name: random_steps(name, model, num_rows, dtype, num_actions=NUM_ACTIONS, steps=STEPS)
         for name in names

@@ -25,7 +25,9 @@ def run(tmp_path):
 def test_an_unknown_subject_is_refused_with_the_list(run):
     result = run("speed")
     assert result.exit_code == 2
-    allowed = "throughput, scaling, startup, interfaces, finetune, precision, tasks, training"
+    allowed = (
+        "throughput, scaling, startup, interfaces, finetune, precision, tasks, training, profile"
+    )
     assert f"Got subject 'speed'; allowed: {allowed}." in result.output
 
 
