@@ -19,12 +19,12 @@ from benchmarks import (
     interfaces,
     learning,
     precision,
-    profile,
     report,
     scaling,
     startup,
     tasks,
     throughput,
+    time_shares,
     timing,
     training,
 )
@@ -40,7 +40,7 @@ SUBJECTS = {
     "precision": precision.run,
     "tasks": tasks.run,
     "training": training.run,
-    "profile": profile.run,
+    "profile": time_shares.run,
 }
 ROWS = {"finetune": [16]}
 """Rows of a subject that are measured unless others are asked for."""
@@ -75,7 +75,7 @@ COLUMNS = {
     "writing_s": "{:.2f}",
     "learning_s": "{:.2f}",
     "peak_gib": "{:.2f}",
-    **dict.fromkeys(profile.PARTS, "{:.0%}"),
+    **dict.fromkeys(time_shares.PARTS, "{:.0%}"),
     "note": "{}",
 }
 HEADERS = {

@@ -3,7 +3,7 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import profile
+from benchmarks import time_shares
 from lm_envs.model import weights
 from lm_envs.model.engine import Engine
 from lm_envs.tasks import text_scores
@@ -20,7 +20,7 @@ def parts_during(call):
     seen = []
 
     def watch(frame, event, _):
-        seen.append(profile.part_of(frame))
+        seen.append(time_shares.part_of(frame))
 
     sys.setprofile(watch)
     try:
@@ -50,15 +50,15 @@ def test_a_score_belongs_to_the_reward():
 
 
 def test_all_the_time_of_a_block_is_charged_to_some_part():
-    with profile.sampled() as seconds:
-        start = profile.time.perf_counter()
-        while profile.time.perf_counter() - start < 0.05:
+    with time_shares.sampled() as seconds:
+        start = time_shares.time.perf_counter()
+        while time_shares.time.perf_counter() - start < 0.05:
             pass
-    assert set(seconds) == {profile.REST}
-    assert 0 < seconds[profile.REST] <= profile.time.perf_counter() - start
+    assert set(seconds) == {time_shares.REST}
+    assert 0 < seconds[time_shares.REST] <= time_shares.time.perf_counter() - start
 
 
 def test_shares_of_an_id_add_up():
-    row = profile.row_of("lm_envs/NextWord-v0", "embedded", 2, "float32", 1)
-    assert sum(row[part] for part in profile.PARTS) == pytest.approx(1)
+    row = time_shares.row_of("lm_envs/NextWord-v0", "embedded", 2, "float32", 1)
+    assert sum(row[part] for part in time_shares.PARTS) == pytest.approx(1)
     assert row["products"] > row["lines"] == 0
