@@ -71,6 +71,12 @@ def test_only_rows_with_the_same_settings_are_compared():
     ]
 
 
+def test_what_is_set_for_a_row_is_as_good_as_for_the_document():
+    old, new = make_result(make_row()), make_result(make_row(prompt=32), make_row(prompt=64))
+    del new["prompt"]
+    assert len(compare([old], [new], 0.1)) == 1
+
+
 def test_a_row_that_was_not_timed_is_passed_over():
     rows = make_row(), {"what": "CTranslate2", "n": 8, "note": "not installed"}
     assert len(compare([make_result(*rows)], [make_result(*rows)], 0.1)) == 1
