@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from transformers import GPT2Config
 
 from benchmarks import timing
-from benchmarks.contestants import Job
+from benchmarks.processes import Job
 from lm_envs.model import weights
 from lm_envs.model.kernels import kernels_for
 from lm_envs.model.linear import Int8Linear, Linear

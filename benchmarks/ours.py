@@ -13,7 +13,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 import lm_envs
 from benchmarks import rivals
-from benchmarks.contestants import Job, Writer
+from benchmarks.processes import Job, Writer
 from benchmarks.models import long_passages
 from lm_envs.model import weights
 from lm_envs.model.engine import Engine

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.contestants import Job, Writer
+from benchmarks.processes import Job, Writer
 from lm_envs.model import weights
 
 

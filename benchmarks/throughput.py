@@ -13,7 +13,7 @@ from typing import Any
 
 from agents.language_model.memory import available_memory
 from benchmarks import limits, ours, rivals, timing
-from benchmarks.contestants import Contestant, Job, Writer
+from benchmarks.processes import Contestant, Job, Writer
 from benchmarks.models import SHAPES, folder_of
 
 PROMPT, NEW = 32, 64

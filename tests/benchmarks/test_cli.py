@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from benchmarks import __main__ as cli
 from benchmarks import finetune, limits, ours, throughput
-from benchmarks.contestants import Job
+from benchmarks.processes import Job
 from lm_envs.model import weights
 from tests.model.test_engine import needs_int8
 
