@@ -55,6 +55,8 @@ COLUMNS = {
     "times_the_default": "{:.2f} x",
     "times_next_word": "{:.2f} x",
     "speedup": "{:.2f} x",
+    "writing_speedup": "{:.2f} x",
+    "learning_speedup": "{:.2f} x",
     "share_of_limit": "{:.0%}",
     "perplexity": "{:.2f}",
     "same_best_word": "{:.2%}",
