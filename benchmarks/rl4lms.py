@@ -7,10 +7,11 @@ are computed, the last are used. Rewards are what a cheap score pays at the end,
 each word that the frozen model holds less likely. No model drops anything out.
 
 Written anew for this benchmark from what RL4LMs does. In its favour: its environment, which copies
-and decodes every text at every step, is left out; Adam is fused, the allocator keeps what is freed;
-in bfloat16 the frozen weights are bfloat16, and the others are cast once a rollout and once a
-minibatch. Minibatches are of `MINIBATCH` words; RL4LMs ships 64, for which four times as much is
-kept until gradients are computed. The coefficient of the penalty stays, for it costs no pass.
+and decodes every text at every step, is left out; Adam and GELU are fused, the allocator keeps what
+is freed; in bfloat16 the frozen weights are bfloat16, and the others are cast once a rollout and
+once a minibatch. Minibatches are of `MINIBATCH` words, as those of the policy without episodes;
+RL4LMs ships 64, for which four times as much is kept until gradients are computed, while a step of
+the optimiser takes a twentieth of a minibatch's time. The coefficient of the penalty stays.
 
 Only `FEW_WORDS` of each text are learned from. They lie evenly over all places of a text, so that
 they cost on average what all words do; padded, each costs the same anyway.

@@ -14,6 +14,8 @@ import torch
 from torch import nn
 from transformers import Cache, GPT2LMHeadModel, GPT2Model
 
+from lm_envs.model.optimised import FUSED_GELU
+
 Said = tuple[torch.Tensor, Cache | None]
 """What follows the last of some tokens, float32: logits (M, V) or values (M,); and the cache."""
 
@@ -29,8 +31,10 @@ class Models:
     @classmethod
     def load(cls, folder: Path, frozen_dtype: torch.dtype = torch.float32) -> "Models":
         """Three copies of a checkpoint's weights, those that are learned in float32."""
-        policy = GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float32)
-        frozen = GPT2LMHeadModel.from_pretrained(folder, dtype=frozen_dtype)
+        policy, frozen = (
+            GPT2LMHeadModel.from_pretrained(folder, dtype=dtype, activation_function=FUSED_GELU)
+            for dtype in (torch.float32, frozen_dtype)
+        )
         return cls(policy, Critic(folder), frozen.requires_grad_(requires_grad=False))
 
     @property
@@ -44,7 +48,9 @@ class Critic(nn.Module):
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
-        self.trunk = GPT2Model.from_pretrained(folder, dtype=torch.float32)
+        self.trunk = GPT2Model.from_pretrained(
+            folder, dtype=torch.float32, activation_function=FUSED_GELU
+        )
         self.head = nn.Linear(self.trunk.config.n_embd, 1)
 
     def forward(self, tokens: torch.Tensor, **options: Any) -> Said:  # noqa: ANN401 - GPT2Model's

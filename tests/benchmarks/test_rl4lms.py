@@ -59,10 +59,10 @@ def everywhere(num_texts):
     return torch.cartesian_prod(torch.arange(num_texts), torch.arange(WORDS))
 
 
-def test_reading_again_word_by_word_says_what_one_pass_says(models, tokens):
+def test_reading_again_word_by_word_says_what_one_pass_says(models, tokens, reference_model):
     spoken = three_models.read_again(models, tokens, PROMPT)
     with torch.no_grad():
-        torch.testing.assert_close(spoken.log_probs, in_one_pass(models.policy, tokens))
+        torch.testing.assert_close(spoken.log_probs, in_one_pass(reference_model, tokens))
         torch.testing.assert_close(spoken.frozen_log_probs, in_one_pass(models.frozen, tokens))
         torch.testing.assert_close(spoken.values, values_in_one_pass(models.critic, tokens))
     assert (spoken.log_probs - spoken.frozen_log_probs).abs().max() > 0.1
