@@ -67,6 +67,8 @@ COLUMNS = {
     "speedup": "{:.2f} x",
     "gb_per_s": "{:.1f}",
     "gflop_per_s": "{:,.0f}",
+    "writing_speedup": "{:.2f} x",
+    "learning_speedup": "{:.2f} x",
     "share_of_limit": "{:.0%}",
     "perplexity": "{:.2f}",
     "same_best_word": "{:.2%}",

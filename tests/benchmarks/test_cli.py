@@ -97,10 +97,16 @@ def test_every_interface_is_measured(run):
 def test_finetuning_is_measured_beside_those_that_are_installed(run):
     options = ("--model", "embedded", "--n", "2", "--dtype", "float32", "--repeats", "1")
     document = json.loads(run("finetune", *options).stdout.splitlines()[-1])
-    ours, adapted, plain, trl = document["rows"]
+    ours, adapted, plain, reference, trl = document["rows"]
     assert ours["speedup"] == 1.0
     assert adapted["learning_s"] > 0
     assert min(ours["writing_s"], ours["learning_s"], plain["learning_s"], plain["peak_gib"]) > 0
+    assert reference["what"] == "as RL4LMs"
+    assert reference["note"] == "learned from 4 words of 64, the rest extrapolated"
+    spent = reference["writing_s"] + 16 * reference["learning_s"]
+    assert reference["tokens_per_s"] == pytest.approx(64 / spent)
+    assert min(reference["writing_s"], reference["learning_s"], reference["peak_gib"]) > 0
+    assert min(reference[f"{part}speedup"] for part in ("", "writing_", "learning_")) > 0
     assert ("tokens_per_s" in trl) == (importlib.util.find_spec("trl") is not None)
 
 
