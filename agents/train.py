@@ -45,7 +45,8 @@ def train(config: TrainConfig, runs: Path, *, resume: bool = False) -> dict[str,
     is_continued = open_run(config, folder, resume=resume)
     rows = min(EVALUATION_ROWS, config.env.n_envs)
     held_out = make_evaluation_env(config, config.evaluation.split, rows)
-    model = make_algorithm(config, make_training_env(config), None)
+    env = make_training_env(config)
+    model = make_algorithm(config, env, None)
     baselines = _baselines(held_out, config)
     indices = spread(held_out.num_examples, NUM_SAMPLES)
     before = run_episodes(held_out, agent_policy(model), indices)  # untrained, also when resumed
@@ -60,6 +61,7 @@ def train(config: TrainConfig, runs: Path, *, resume: bool = False) -> dict[str,
         "run": str(folder),
         "steps": log[-1]["step"],
         "seconds": log[-1]["seconds"],
+        "examples": env.vector_env.num_examples,
         "held_out_reward": log[-1]["held_out"]["reward"],
         "baselines": baselines,
     }
