@@ -85,6 +85,8 @@ def suffix(config: TrainConfig) -> str:
 def run_all(configs: Sequence[TrainConfig], runs: Path, jobs: int) -> list[Run]:
     """Trains what is not yet there, `jobs` at a time; all runs in the order of `configs`.
 
+    The jobs share the cores evenly, unless OMP_NUM_THREADS says what each takes.
+
     Raises:
         UserError: If a run failed; the others are finished first, and kept.
     """
@@ -133,7 +135,7 @@ def _train(config: TrainConfig, runs: Path, threads: int) -> str | None:
     write_text(folder / "config.yaml", yaml.safe_dump(config.model_dump(), sort_keys=False))
     command = [sys.executable, "-m", "agents.train", str(folder / "config.yaml")]
     command += ["--runs", str(folder), *(["--resume"] if (folder / name).is_dir() else [])]
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    environment = {"OMP_NUM_THREADS": str(threads)} | os.environ  # a caller's wins
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     print(f"{name}: {'failed' if done.returncode else 'done'}", file=sys.stderr, flush=True)
     if done.returncode:
