@@ -1,11 +1,9 @@
 """Statistics of learning curves, against small cases and independent oracles."""
 
 import numpy as np
-import pytest
 from scipy.stats import binom, ecdf, trim_mean
 
 from benchmarks import curves
-from benchmarks.profiles import ruler
 
 
 def test_the_middle_half_of_the_seeds_counts():
@@ -48,10 +46,10 @@ def test_in_a_profile_every_task_counts_alike_however_many_seeds_it_has():
 def test_an_interval_of_a_profile_is_that_of_the_runs_drawn_again():
     """Of 20 runs, 14 above: as many are again, as the binomial distribution has it."""
     scores = np.repeat([0.0, 1.0], [6, 14])
-    low, high = curves.profile_interval([scores], np.array([0.5, 2.0]))
+    low, high = curves.profile_interval([scores], np.array([0.5, 1.0]))
     expected = binom(20, 0.7).ppf([0.025, 0.975]) / 20
     np.testing.assert_allclose([low[0], high[0]], expected, atol=0.051)  # one run either way
-    assert (low[1], high[1]) == (0.0, 0.0)
+    assert (low[1], high[1]) == (0.0, 0.0)  # as high as 1, not above it
 
 
 def test_differences_between_tasks_do_not_widen_a_profile():
@@ -72,17 +70,3 @@ def test_a_reward_holds_from_its_evaluation_to_the_next_and_the_last_for_ever():
     seconds, rewards = curves.held_over_time([quick, slow])
     assert seconds.tolist() == [5.0, 10.0, 20.0, 30.0]  # not 0, when the slow one was not judged
     assert rewards.tolist() == [[0.0, 0.4, 0.8, 0.8], [0.1, 0.3, 0.3, 0.5]]
-
-
-def test_scores_are_0_at_random_and_1_at_the_best_baseline_of_the_mean():
-    lucky = {"random": 0.3, "greedy": 0.5, "sampling": 0.8}
-    found = ruler([{"random": 0.1, "greedy": 0.5, "sampling": 0.4}, lucky])
-    assert (found.random, found.best, found.policy) == pytest.approx((0.2, 0.6, "sampling"))
-    np.testing.assert_allclose(
-        found.measure(np.array([0.2, 0.6, 0.4, 0.0])), [0.0, 1.0, 0.5, -0.5], atol=1e-12
-    )
-
-
-@pytest.mark.parametrize("others", [{}, {"greedy": 0.5}, {"greedy": 0.4, "sampling": 0.5}])
-def test_there_is_no_scale_where_no_baseline_is_above_random(others):
-    assert ruler([{"random": 0.5, **others}]) is None
