@@ -17,7 +17,7 @@ from benchmarks.curves import profile, profile_interval
 from benchmarks.sweep import Run, suffix
 
 RANDOM = "random"
-NUM_TAUS = 201
+NUM_TAUS = 101
 
 
 @dataclass(frozen=True, slots=True)
