@@ -88,7 +88,7 @@ def data_efficiency(families: Mapping[str, Any], path: Path) -> None:
 def interval_bars(document: Mapping[str, Any], path: Path) -> None:
     """Last held-out reward of each row: IQM as a line in a bar that spans its interval."""
     rows = document["rows"][::-1]
-    figure = Figure(figsize=(7, 0.5 * len(rows) + 1.2), layout="constrained")
+    figure = Figure(figsize=(8, 0.4 * len(rows) + 1.2), layout="constrained")
     axes = figure.subplots()
     axes.use_sticky_edges = False
     for place, row in enumerate(rows):
@@ -97,7 +97,7 @@ def interval_bars(document: Mapping[str, Any], path: Path) -> None:
         axes.plot([row["reward"]] * 2, [place - 0.3, place + 0.3], color="C0", lw=2)
     labels = [f"{row['what']} ({row['algorithm']}, {row['seeds']} seeds)" for row in rows]
     axes.set_yticks(range(len(rows)), labels)
-    axes.set_xlabel("last held-out reward, IQM and 95 % interval over seeds")
+    axes.set_xlabel("last held-out reward, IQM and 95 % interval over seeds", loc="right")
     axes.grid(axis="x", alpha=0.3)
     save(figure, path)
 
