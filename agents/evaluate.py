@@ -36,6 +36,7 @@ from agents.statistics import mean_interval
 from agents.train import inline
 from agents.train_config import TrainConfig
 from lm_envs.envs.vector_env import LanguageVectorEnv
+from lm_envs.tasks.splits import Part
 from lm_envs.transcript import Transcript
 
 AGENT, ORACLE = "agent", "oracle"
@@ -56,7 +57,7 @@ def evaluate(
 
     Args:
         folders: Of the runs.
-        split: Whose prompts.
+        split: Whose prompts: of "train", "validation" or "test", or of a part of one.
         episodes: Most prompts; all of the split where it has fewer.
         search: Also the best of a few samples by their reward, and the likeliest text that a beam
             finds, which takes a second or so a prompt.
@@ -64,7 +65,9 @@ def evaluate(
     Raises:
         UserError: If a folder holds no run, the runs differ in more than their seed, or there is
             nothing written to search.
+        ValueError: If there is no such split.
     """
+    Part.parse(split)
     configs = _configs(folders)
     first = configs[0]
     if search:
@@ -203,7 +206,7 @@ def _markdown(written: Episodes, num_samples: int) -> str:
 
 def main(
     folders: Annotated[list[Path], typer.Argument(help="run folders of one configuration")],
-    split: Annotated[str, typer.Option(help="train, validation or test")] = "test",
+    split: Annotated[str, typer.Option(help="train, validation, test, or 'test[:25%]'")] = "test",
     episodes: Annotated[int, typer.Option(min=2, help="most prompts")] = 200,
     samples: Annotated[int, typer.Option(min=1, help="texts to show")] = 10,
     output: Annotated[Path | None, typer.Option(help="folder; default RUN/evaluation")] = None,

@@ -74,6 +74,22 @@ def make_evaluation_env(config: TrainConfig, split: str, num_rows: int) -> Episo
     return env.unwrapped
 
 
+def check_alike(config: TrainConfig, env: LanguageVecEnv, held_out: EpisodicVectorEnv) -> None:
+    """Refuses examples so few that there are fewer lines to choose from than in the held-out ones.
+
+    Raises:
+        UserError: Naming the split that is learned from.
+    """
+    learned = (env.action_space, env.observation_space.shape)
+    judged = (held_out.single_action_space, held_out.single_observation_space.shape)
+    if learned != judged:
+        raise UserError(
+            f"Got env.split={config.env.split!r} of {env.vector_env.num_examples} examples, with "
+            f"actions {learned[0]}; allowed: those of evaluation.split="
+            f"{config.evaluation.split!r}, {judged[0]}. Take a larger part, or more examples."
+        )
+
+
 def check_writes(config: TrainConfig) -> None:
     """Refuses an environment in which nothing is written, before anything is built.
 

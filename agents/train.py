@@ -18,6 +18,7 @@ from agents.config import load_config, reported
 from agents.files import write_text
 from agents.learner import (
     check_actions,
+    check_alike,
     make_algorithm,
     make_evaluation_env,
     make_training_env,
@@ -26,6 +27,7 @@ from agents.rollouts import agent_policy, mean_scores, run_episodes, spread
 from agents.run_folder import open_run, versions
 from agents.train_config import TrainConfig
 from lm_envs.envs.episodic import EpisodicVectorEnv
+from lm_envs.sb3 import LanguageVecEnv
 from lm_envs.transcript import Transcript
 
 NUM_SAMPLES = 8
@@ -37,15 +39,15 @@ def train(config: TrainConfig, runs: Path, *, resume: bool = False) -> dict[str,
 
     Raises:
         UserError: If the algorithm does not fit the actions, or the run folder is there already,
-            is not there to be resumed, or has another configuration.
+            is not there to be resumed, or has another configuration; or if it learns from too few
+            examples for the lines to choose from.
         FloatingPointError: If a reward, a loss or a weight is NaN or infinite.
     """
     check_actions(config)
     folder = runs / f"{config.name}-s{config.seed}"
     is_continued = open_run(config, folder, resume=resume)
-    rows = min(EVALUATION_ROWS, config.env.n_envs)
-    held_out = make_evaluation_env(config, config.evaluation.split, rows)
-    model = make_algorithm(config, make_training_env(config), None)
+    env, held_out = _environments(config)
+    model = make_algorithm(config, env, None)
     baselines = _baselines(held_out, config)
     indices = spread(held_out.num_examples, NUM_SAMPLES)
     before = run_episodes(held_out, agent_policy(model), indices)  # untrained, also when resumed
@@ -60,9 +62,19 @@ def train(config: TrainConfig, runs: Path, *, resume: bool = False) -> dict[str,
         "run": str(folder),
         "steps": log[-1]["step"],
         "seconds": log[-1]["seconds"],
+        "examples": env.vector_env.num_examples,
         "held_out_reward": log[-1]["held_out"]["reward"],
         "baselines": baselines,
     }
+
+
+def _environments(config: TrainConfig) -> tuple[LanguageVecEnv, EpisodicVectorEnv]:
+    """Rows to learn from, and rows to be judged by."""
+    rows = min(EVALUATION_ROWS, config.env.n_envs)
+    held_out = make_evaluation_env(config, config.evaluation.split, rows)
+    env = make_training_env(config)
+    check_alike(config, env, held_out)
+    return env, held_out
 
 
 def _learn(

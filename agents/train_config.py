@@ -2,20 +2,32 @@
 
 import inspect
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import sb3_contrib
 import stable_baselines3
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import AfterValidator, Field, PositiveInt, field_validator, model_validator
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.config import Config, refuse_quoted_numbers
 from agents.q_learning import TabularQ
 from agents.random_search import RandomSearch
 from lm_envs.checks import did_you_mean
+from lm_envs.tasks.splits import ALLOWED, Part
 
 ActsOn = Literal["discrete", "continuous", "both"]
-Split = Literal["train", "validation", "test"]
+
+
+def _known_split(split: str) -> str:
+    try:
+        Part.parse(split)
+    except ValueError:
+        raise ValueError(f"allowed: {ALLOWED}") from None
+    return split
+
+
+Split = Annotated[str, AfterValidator(_known_split)]
+"""A split of a task's examples, or a part of one; see `Part`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +178,10 @@ class TrainConfig(Config):
 
     @model_validator(mode="after")
     def _held_out(self) -> Self:
-        if self.env.split == self.evaluation.split:
+        learned, judged = Part.parse(self.env.split), Part.parse(self.evaluation.split)
+        if learned.name == judged.name:
             raise ValueError(
-                f"env.split and evaluation.split are both {self.env.split!r}; what is learned from "
+                f"env.split and evaluation.split are both of {judged.name!r}; what is learned from "
                 "is not held out: choose another"
             )
         return self

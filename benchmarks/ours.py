@@ -13,8 +13,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 import lm_envs
 from benchmarks import rivals
-from benchmarks.processes import Job, Writer
 from benchmarks.models import long_passages
+from benchmarks.processes import Job, Writer
 from lm_envs.model import weights
 from lm_envs.model.engine import Engine
 from lm_envs.sb3 import make_language_vec_env

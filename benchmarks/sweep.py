@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import Field
@@ -23,15 +23,27 @@ from agents.files import write_json, write_text
 from agents.records import read_metrics
 from agents.train_config import TrainConfig
 from lm_envs.model import weights
+from lm_envs.tasks.splits import Part
 
 RESULT = "result.json"
 
 
+Share = Annotated[float, Field(gt=0.0, le=1.0)]
+
+
 class RunsConfig(Config):
-    """One configuration file and the seeds to run it with."""
+    """One configuration file, the seeds to run it with, and how much of its examples.
+
+    Attributes:
+        config: YAML file of `agents.train`.
+        seeds: Of a run each.
+        shares: Of the examples of `env.split`, each to learn from with every seed; a run's name
+            tells its share (`suffix`), unless it is 1. Default: what the file says.
+    """
 
     config: str
     seeds: list[int] = Field(min_length=1)
+    shares: list[Share] | None = Field(default=None, min_length=1)
 
 
 class SweepConfig(Config):
@@ -54,21 +66,26 @@ def read_configs(sweep: SweepConfig) -> list[TrainConfig]:
     """One configuration a run.
 
     Raises:
-        UserError: If a file is refused, or two runs would have the same name and seed.
+        UserError: If a file is refused, shares are asked for of a part of a split, or two runs
+            would have the same name and seed.
     """
-    configs = [
-        load_config(TrainConfig, Path(runs.config), [f"seed={seed}"])
-        for runs in sweep.runs
-        for seed in runs.seeds
-    ]
+    configs = [config for runs in sweep.runs for config in _configs_of(runs)]
     names = [f"{config.name}-s{config.seed}" for config in configs]
     if twice := {name for name in names if names.count(name) > 1}:
         raise UserError(f"Got {min(twice)} twice in a sweep; give each file its own name and seed.")
     return configs
 
 
+def suffix(config: TrainConfig) -> str:
+    """What a run's name ends in if it learns from a part of a split: "-5pct"; else nothing."""
+    part = Part.parse(config.env.split)
+    return "" if part.percent == 100.0 else f"-{part.digits}pct"
+
+
 def run_all(configs: Sequence[TrainConfig], runs: Path, jobs: int) -> list[Run]:
     """Trains what is not yet there, `jobs` at a time; all runs in the order of `configs`.
+
+    The jobs share the cores evenly, unless OMP_NUM_THREADS says what each takes.
 
     Raises:
         UserError: If a run failed; the others are finished first, and kept.
@@ -91,6 +108,24 @@ def folder_of(config: TrainConfig, runs: Path) -> Path:
     return runs / digest.hexdigest()[:16]
 
 
+def _configs_of(runs: RunsConfig) -> list[TrainConfig]:
+    path = Path(runs.config)
+    configs = [load_config(TrainConfig, path, [f"seed={seed}"]) for seed in runs.seeds]
+    if runs.shares is None:
+        return configs
+    split = configs[0].env.split
+    if suffix(configs[0]):
+        raise UserError(f"Got shares of env.split={split!r} in {path}; allowed: a whole split.")
+    parts = [Part.of(split, share) for share in runs.shares]
+    return [_learning_from(part, config) for part in parts for config in configs]
+
+
+def _learning_from(part: Part, config: TrainConfig) -> TrainConfig:
+    env = config.env.model_copy(update={"split": str(part)})
+    partly = config.model_copy(update={"env": env})
+    return partly.model_copy(update={"name": config.name + suffix(partly)})
+
+
 def _train(config: TrainConfig, runs: Path, threads: int) -> str | None:
     """Runs one process unless its result is there; what went wrong, or None."""
     folder = folder_of(config, runs)
@@ -100,7 +135,7 @@ def _train(config: TrainConfig, runs: Path, threads: int) -> str | None:
     write_text(folder / "config.yaml", yaml.safe_dump(config.model_dump(), sort_keys=False))
     command = [sys.executable, "-m", "agents.train", str(folder / "config.yaml")]
     command += ["--runs", str(folder), *(["--resume"] if (folder / name).is_dir() else [])]
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    environment = {"OMP_NUM_THREADS": str(threads)} | os.environ  # a caller's wins
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     print(f"{name}: {'failed' if done.returncode else 'done'}", file=sys.stderr, flush=True)
     if done.returncode:

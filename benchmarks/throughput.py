@@ -13,8 +13,8 @@ from typing import Any
 
 from agents.language_model.memory import available_memory
 from benchmarks import limits, ours, rivals, timing
-from benchmarks.processes import Contestant, Job, Writer
 from benchmarks.models import SHAPES, folder_of
+from benchmarks.processes import Contestant, Job, Writer
 
 PROMPT, NEW = 32, 64
 NAIVE_ROWS = 8

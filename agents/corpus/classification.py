@@ -9,7 +9,7 @@ from typing import Any
 from agents.corpus import translation
 from agents.corpus.prose import plain_texts
 from agents.corpus.sources import HELD_OUT, countries
-from lm_envs.tasks.examples import split_of
+from lm_envs.tasks.splits import split_of
 
 TOPICS = {
     "Geography": "geography",

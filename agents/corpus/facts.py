@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from agents.corpus.sources import HELD_OUT, clean, countries, held_out_split
-from lm_envs.tasks.examples import split_of
+from lm_envs.tasks.splits import split_of
 
 COUNTRIES = (
     *("ar", "as", "au", "be", "bl", "br", "bu", "ca", "ci", "ch", "co", "cs", "cu", "cy"),

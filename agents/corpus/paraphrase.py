@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from agents.corpus.families import FAMILIES_EN, FAMILIES_ZH, Words
 from agents.corpus.sources import held_out_split
-from lm_envs.tasks.examples import split_of
+from lm_envs.tasks.splits import split_of
 
 
 def pairs() -> Iterator[dict[str, str]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from agents.corpus.sources import HELD_OUT, clean, countries, speeches
-from lm_envs.tasks.examples import split_of
+from lm_envs.tasks.splits import split_of
 
 FIRST_YEAR_SHIPPED = 1900
 MIN_WORDS, MAX_WORDS = 80, 140

@@ -12,7 +12,7 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
-from lm_envs.tasks.examples import split_of
+from lm_envs.tasks.splits import split_of
 
 HELD_OUT = 0.06
 """Share of documents and facts for validation, and as much for test."""

@@ -13,7 +13,7 @@ import numpy as np
 from babel import Locale, dates, lists, numbers, units
 
 from agents.corpus.sources import HELD_OUT, held_out_split
-from lm_envs.tasks.examples import split_of
+from lm_envs.tasks.splits import split_of
 
 LOCALES = {"fr": "fr", "zh": "zh_Hans"}
 UNITS = (

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from lm_envs.checks import check_choice, check_number
 from lm_envs.tasks import templates
-from lm_envs.tasks.examples import SPLITS, column_names, read_rows
+from lm_envs.tasks.examples import column_names, read_rows
 from lm_envs.tasks.line import Line, LineTask
+from lm_envs.tasks.splits import Part
 from lm_envs.tasks.task import Example, Response
 from lm_envs.tasks.text_scores import label_of
 from lm_envs.tokenizer import Tokenizer
@@ -25,7 +26,7 @@ class Classification(LineTask):
     Args:
         tokenizer: Cuts texts into tokens.
         dataset: "embedded", a .jsonl, .csv or .tsv file, or a hub dataset.
-        split: "train", "validation" or "test".
+        split: "train", "validation" or "test", or a part of one, such as "train[:25%]".
         kind: "topic", "language" or "sentiment" of the embedded texts; of files, the word that asks
             for the label.
         columns: Field of the text and of the label, where they have other
@@ -52,7 +53,7 @@ class Classification(LineTask):
         if dataset == "embedded":
             check_choice("kind", kind, KINDS)
         names = column_names(columns, "text", "label")
-        check_choice("split", split, SPLITS)
+        Part.parse(split)  # before all splits are read for their labels
         every = read_rows(dataset, None, names, "classification", {"kind": kind})
         labels = sorted({label for row in every for label in row["label"]})  # an action each
         rows = read_rows(dataset, split, names, "classification", {"kind": kind})

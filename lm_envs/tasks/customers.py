@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lm_envs.tasks import examples
+from lm_envs.tasks import splits
 
 ITEMS = ("lamp", "chair", "coat", "book", "phone", "camera", "kettle", "table")
 VALUES = {
@@ -93,6 +93,11 @@ class Customer:
     opening: str
     values: dict[str, str]
 
+    @property
+    def told(self) -> str:
+        """What is wished and what there is to tell, in one text."""
+        return " ".join([self.wish, *self.values.values()])
+
     def is_content(self, reply: str, told: set[str]) -> bool:
         """Whether a reply grants the wish, every slot having been told before."""
         granted = WISHES[self.wish].grant.format(**self.values)
@@ -110,7 +115,7 @@ class Customer:
 
 def split_of(customer: Customer) -> str:
     """Split of a customer, held out by what is wished and told together."""
-    return examples.split_of(" ".join([customer.wish, *customer.values.values()]), held_out=0.1)
+    return splits.split_of(customer.told, held_out=0.1)
 
 
 def is_polite(reply: str) -> bool:

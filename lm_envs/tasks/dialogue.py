@@ -13,8 +13,8 @@ from lm_envs.tasks.customers import (
     replies,
     split_of,
 )
-from lm_envs.tasks.examples import SPLITS
 from lm_envs.tasks.reward import Reward
+from lm_envs.tasks.splits import Part
 from lm_envs.tasks.task import Example, Option, Response
 from lm_envs.tokenizer import Tokenizer
 
@@ -31,7 +31,8 @@ class Dialogue:
 
     Args:
         tokenizer: Cuts texts into tokens.
-        split: "train", "validation" or "test"; held out by wish and details together.
+        split: "train", "validation" or "test", or a part of one, such as "train[:25%]"; held out
+            by wish and details together.
         wishes: Names in `customers.WISHES`; default all.
         max_turns: Most turns of the agent's.
         max_new_tokens: Budget of the agent's words over all turns.
@@ -51,7 +52,7 @@ class Dialogue:
         max_new_tokens: int = 120,
         rewards: Mapping[str, float] | None = None,
     ) -> None:
-        check_choice("split", split, SPLITS)
+        part = Part.parse(split)
         check_count("max_turns", max_turns)
         check_count("max_new_tokens", max_new_tokens)
         for wish in wishes or ():
@@ -62,7 +63,8 @@ class Dialogue:
         self._tokenizer = tokenizer
         wanted = WISHES if wishes is None else wishes
         chosen = [customer for customer in customers() if customer.wish in wanted]
-        self._customers = [customer for customer in chosen if split_of(customer) == split]
+        chosen = [customer for customer in chosen if split_of(customer) == part.name]
+        self._customers = part.take(chosen, lambda customer: customer.told)
         self.num_examples = len(self._customers)
         if not self._customers:
             raise ValueError(

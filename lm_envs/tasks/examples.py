@@ -4,7 +4,6 @@ Owns reading and checking rows of text. Knows nothing of prompts, tokens or scor
 """
 
 import csv
-import hashlib
 import io
 import json
 import re
@@ -14,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from lm_envs.checks import check_choice
+from lm_envs.tasks.splits import SPLITS, Part, split_of
 
-SPLITS = ("train", "validation", "test")
 MAX_BYTES = 2**30
 _FORMATS = ".txt, .jsonl, .csv or .tsv"
 
@@ -40,9 +39,10 @@ def read_rows(
     Args:
         dataset: "embedded", a .txt (paragraphs, or lines where there is no blank line), .jsonl,
             .csv or .tsv file, or the name of a hub dataset.
-        split: "train", "validation" or "test"; None for all rows of a file, and for "train" of a
-            hub dataset. Rows without a "split" field are divided 90/5/5 by a hash of their first
-            text.
+        split: "train", "validation" or "test", or a part of one, such as "validation[:25%]", whose
+            rows are chosen by a hash of their first text; see `Part`. None for all rows of a file,
+            and for "train" of a hub dataset, which is asked for whole splits. Rows without a
+            "split" field are divided 90/5/5 by that hash.
         columns: Field that holds the texts of each name: a text, a list of texts, or an object with
             a list "text", as SQuAD writes answers.
         embedded: Name of the embedded file that "embedded" stands for.
@@ -51,15 +51,15 @@ def read_rows(
     Raises:
         ValueError: Naming file and line, what was got, what is allowed and the remedy.
     """
-    check_choice("split", split, (*SPLITS, None))
+    part = Part("train") if split is None else Part.parse(split)
     found = []
-    for place, row in _rows(dataset, split or "train", embedded, ", ".join(columns.values())):
+    for place, row in _rows(dataset, part.name, embedded, ", ".join(columns.values())):
         if any(row.get(name, value) != value for name, value in (where or {}).items()):
             continue
         texts = {name: _texts(row, column, place) for name, column in columns.items()}
-        own = row.get("split") or split_of(next(iter(texts.values()))[0])
+        own = row.get("split") or split_of(_first(texts))
         check_choice(f"split at {place}", own, SPLITS)
-        if split in (own, None):
+        if split is None or part.name == own:
             found.append(texts)
     if not found:
         wanted = "".join(f" with {name}={value!r}" for name, value in (where or {}).items())
@@ -67,7 +67,7 @@ def read_rows(
             f"Got no text in split {split!r} of {dataset}{wanted}; use another split, or mark rows "
             'with a "split" field.'
         )
-    return found
+    return part.take(found, _first)
 
 
 def column_names(columns: Mapping[str, str] | None, *names: str) -> dict[str, str]:
@@ -186,13 +186,8 @@ def _texts(row: dict[str, Any], column: str, where: str) -> tuple[str, ...]:
     return tuple(checked)
 
 
-def split_of(text: str, held_out: float = 0.05) -> str:
-    """Split of a text, fact or document by its hash; validation and test get `held_out` each."""
-    digest = hashlib.sha256(text.encode()).digest()
-    share = int.from_bytes(digest[:4], "big") / 2**32
-    if share < held_out:
-        return "test"
-    return "validation" if share < 2 * held_out else "train"
+def _first(texts: Mapping[str, tuple[str, ...]]) -> str:
+    return next(iter(texts.values()))[0]
 
 
 _READERS = {

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from lm_envs.checks import check_choice, check_count
-from lm_envs.tasks.examples import SPLITS, read_rows, split_of
+from lm_envs.tasks.examples import read_rows
 from lm_envs.tasks.graph import STOP, Fact, FactGraph, Quest
 from lm_envs.tasks.reward import Reward
+from lm_envs.tasks.splits import Part, split_of
 from lm_envs.tasks.task import Example, Option, Response
 from lm_envs.tokenizer import Tokenizer
 
@@ -24,7 +25,8 @@ class KnowledgeGraphQA:
         tokenizer: Cuts texts into tokens.
         dataset: "embedded", or a file with the columns subject, relation, answer and question. Rows
             with a field "graph" that is not "yes" are left out.
-        split: "train", "validation" or "test", of the questions.
+        split: "train", "validation" or "test", or a part of one, such as "train[:25%]", of the
+            questions.
         hops: 1, 2, or None for both: edges between the start and the answer.
         max_turns: Most turns; a walk that has not stopped by then has failed.
         prompt_tokens: Most tokens in a prompt; questions with longer ones are left out.
@@ -44,7 +46,7 @@ class KnowledgeGraphQA:
         prompt_tokens: int = 64,
         rewards: Mapping[str, float] | None = None,
     ) -> None:
-        check_choice("split", split, SPLITS)
+        part = Part.parse(split)
         check_choice("hops", hops, (None, 1, 2))
         check_count("max_turns", max_turns)
         check_count("prompt_tokens", prompt_tokens)
@@ -55,7 +57,8 @@ class KnowledgeGraphQA:
         self._lines = (*self._graph.relations, STOP)
         self.num_options = len(self._lines)
         quests = [quest for n in ([hops] if hops else [1, 2]) for quest in self._graph.quests(n)]
-        self._quests = [quest for quest in quests if self._is_in(quest, split)]
+        quests = [quest for quest in quests if self._is_in(quest, part.name)]
+        self._quests = part.take(quests, lambda quest: quest.question)
         self.num_examples = len(self._quests)
         if not self._quests:
             raise ValueError(

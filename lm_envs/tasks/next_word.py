@@ -19,7 +19,8 @@ class NextWord:
     Args:
         tokenizer: Cuts passages into tokens.
         dataset: "embedded", a .txt, .jsonl, .csv or .tsv file, or a hub dataset.
-        split: "train", "validation" or "test"; of the embedded prose whole documents are held out.
+        split: "train", "validation" or "test", or a part of one, such as "train[:25%]"; of the
+            embedded prose whole documents are held out.
         column: Field of the passages in a file or dataset with several.
         prompt_tokens: How much of the passage is the prompt; at most half of a short one.
         max_new_tokens: Budget of an episode.

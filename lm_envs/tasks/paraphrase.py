@@ -19,7 +19,7 @@ class Paraphrase(LineTask):
         tokenizer: Cuts texts into tokens.
         dataset: "embedded" (English and Chinese pairs), a .jsonl, .csv or .tsv file, or a hub
             dataset.
-        split: "train", "validation" or "test".
+        split: "train", "validation" or "test", or a part of one, such as "train[:25%]".
         columns: Field of the text and of the target or targets, where they have other
             names than "text", "target".
         language: "en" or "zh" of the embedded pairs; None for both.

@@ -26,7 +26,8 @@ class QuestionAnswering(LineTask):
         tokenizer: Cuts texts into tokens.
         dataset: "embedded" (facts about countries), a .jsonl, .csv or .tsv file, or a hub dataset
             such as "squad"; or "reasoning_gym:" and the name of one of its tasks.
-        split: "train", "validation" or "test"; facts are held out, not rows.
+        split: "train", "validation" or "test", or a part of one, such as "train[:25%]"; facts are
+            held out, not rows.
         mode: "closed_book", or "extractive", where a context holds the answer.
         columns: Field of the question, of the answer or answers, and of the context, where they
             have other names than "question", "answer", "context".

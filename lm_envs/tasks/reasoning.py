@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from lm_envs.checks import did_you_mean
-from lm_envs.tasks.examples import SPLITS
+from lm_envs.tasks.splits import SPLITS, Part
 
 PREFIX = "reasoning_gym:"
 """What a dataset is called: this and the name of one of its tasks, such as "basic_arithmetic"."""
@@ -38,14 +38,19 @@ def questions(dataset: str, split: str) -> list[Question]:
 
     Args:
         dataset: `PREFIX` and the name of a task.
-        split: "train", "validation" or "test".
+        split: "train", "validation" or "test", or a part of one; see `Part`.
 
     Raises:
         ValueError: If reasoning_gym is not installed, has no such task, or writes no answers to it.
     """
-    found = _generate(dataset, split)
-    if split == "train":
-        return found
+    part = Part.parse(split)
+    found = _generate(dataset, part.name)
+    if part.name != "train":
+        found = _unknown(found, dataset, part.name)
+    return part.take(found, lambda question: question.text)
+
+
+def _unknown(found: list[Question], dataset: str, split: str) -> list[Question]:
     known = {question.text for question in _generate(dataset, "train")}
     held_out = [question for question in found if question.text not in known]
     if not held_out:

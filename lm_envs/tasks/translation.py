@@ -33,7 +33,7 @@ class Translation(LineTask):
         tokenizer: Cuts texts into tokens.
         dataset: "embedded" (English to French and Chinese, from the Unicode CLDR), a .jsonl, .csv
             or .tsv file, or a hub dataset.
-        split: "train", "validation" or "test".
+        split: "train", "validation" or "test", or a part of one, such as "train[:25%]".
         pair: "en-fr" or "en-zh"; of files, any two of `templates.LANGUAGES`.
         kind: One of `KINDS` of the embedded pairs; None for all.
         mode: "whole", or "simultaneous".

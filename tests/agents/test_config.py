@@ -44,6 +44,11 @@ def test_assignments_change_nested_keys(tmp_path):
             GOOD.replace("n_envs: 2", "kwargs: {rewards: {fluency: '1'}}"),
             r"rewards\.fluency='1' is text in YAML",
         ),
+        (
+            GOOD.replace("n_envs: 2", "split: 'train[:101%]'"),
+            r"env\.split='train\[:101%\]' in .*; allowed: 'train', .*such as 'validation\[:25%\]'",
+        ),
+        (GOOD.replace("n_envs: 2", "split: 'validation[:5%]'"), "are both of 'validation'"),
         ("- 1\n- 2\n", "without keys"),
         ("a: [1\n", "no plain YAML"),
         ("a: !!python/object/apply:os.system ['true']\n", "no plain YAML"),
@@ -52,6 +57,12 @@ def test_assignments_change_nested_keys(tmp_path):
 def test_bad_files_are_refused_by_key(tmp_path, text, message):
     with pytest.raises(UserError, match=message):
         load(tmp_path, text)
+
+
+def test_a_part_of_a_split_is_learned_from_and_one_of_another_judged(tmp_path):
+    parts = ["env.split=validation[:5%]", "evaluation.split=test[:50%]"]
+    config = load(tmp_path, GOOD, parts)
+    assert (config.env.split, config.evaluation.split) == ("validation[:5%]", "test[:50%]")
 
 
 def test_a_missing_file_is_named(tmp_path):

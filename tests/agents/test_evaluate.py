@@ -4,6 +4,7 @@ import pytest
 from agents.config import UserError
 from agents.evaluate import evaluate, summarise
 from agents.train import train
+from lm_envs.tasks.examples import read_texts
 from lm_envs.transcript import Transcript
 from tests.agents.runs import CONFIG, changed
 
@@ -63,6 +64,14 @@ def test_all_policies_write_the_same_held_out_prompts(tmp_path):
     written = evaluate([tmp_path / "test-s0"], "test", 5)
     prompts = {tuple(t.prompt for t in ts) for seeds in written.values() for ts in seeds}
     assert len(prompts) == 1
+
+
+def test_a_run_learns_from_a_part_and_is_evaluated_on_a_part(tmp_path):
+    env = CONFIG.env.model_copy(update={"split": "train[:1%]"})
+    result = train(changed(env=env, total_timesteps=64), tmp_path)
+    assert result["examples"] == len(read_texts("embedded", "train[:1%]"))
+    written = evaluate([tmp_path / "test-s0"], "test[:2%]", 200)
+    assert len(written["agent"][0]) == len(read_texts("embedded", "test[:2%]"))
 
 
 def test_an_agent_writes_what_it_wrote_at_the_end_of_its_training(tmp_path):

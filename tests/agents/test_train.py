@@ -261,6 +261,15 @@ def test_an_algorithm_that_cannot_choose_such_actions_is_refused_first(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
+def test_examples_too_few_for_as_many_lines_as_are_held_out_are_refused(tmp_path):
+    env = {"id": "lm_envs/QuestionAnswering-v0", "n_envs": 4, "kwargs": {"actions": "choices"}}
+    few = CONFIG.env.model_validate(env | {"split": "validation[:0.5%]"})
+    judged = CONFIG.evaluation.model_copy(update={"split": "test"})
+    message = r"split='validation\[:0\.5%\]' of 3 examples.*Discrete\(4\)\. Take a larger part"
+    with pytest.raises(UserError, match=message):
+        train(changed(env=few, evaluation=judged), tmp_path)
+
+
 def test_continuous_algorithms_train_and_resume_on_continuous_actions(tmp_path):
     kwargs = {"learning_starts": 16, "buffer_size": 200, "batch_size": 8}
     algorithm = CONFIG.algorithm.model_copy(update={"name": "SAC", "kwargs": kwargs})

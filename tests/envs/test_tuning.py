@@ -50,6 +50,14 @@ def test_rows_replay_the_single_environment(name):
             np.testing.assert_array_equal(observations[row], observation)
 
 
+def test_a_model_is_judged_by_part_of_a_split():
+    whole, half = (
+        make_batch("WeightTuning", split=f"validation{part}").unwrapped.num_examples
+        for part in ("", "[:50%]")
+    )
+    assert half == pytest.approx(whole / 2, abs=1)
+
+
 @pytest.mark.parametrize("name", SMALL)
 def test_rewards_of_an_episode_add_up_to_its_score(name):
     env = make(name)
