@@ -4,11 +4,13 @@ Owns the network's shape. Knows nothing of texts: columns of an observation are 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.policies import ActorCriticPolicy
-from stable_baselines3.common.type_aliases import Schedule
+from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
+from stable_baselines3.dqn.policies import DQNPolicy, QNetwork
 from torch import nn
 
 COLUMNS = (2, 3)
@@ -29,23 +31,13 @@ class CandidatePolicy(ActorCriticPolicy):
     """
 
     def _build_mlp_extractor(self) -> None:
-        size, space = self.features_dim, self.action_space
-        count = int(space.n) if isinstance(space, spaces.Discrete) else 0
-        if size not in [columns * count + 1 for columns in COLUMNS]:
-            raise TypeError(
-                f"CandidatePolicy got observations of {size} numbers for actions {space}; it needs "
-                "env.kwargs.observation: candidates, and actions top_k or choices"
-            )
-        arch = self.net_arch
-        widths = arch if isinstance(arch, dict) else {"pi": arch, "vf": arch}
-        self.mlp_extractor = _Judge(size, count, widths["pi"], widths["vf"], self.activation_fn)  # type: ignore[assignment]  # has the same methods
+        space, arch = self.action_space, self.net_arch
+        self.mlp_extractor = _Judge(self.features_dim, space, arch, self.activation_fn)  # type: ignore[assignment]  # has the same methods
 
     def _build(self, lr_schedule: Schedule) -> None:
         super()._build(lr_schedule)
         assert isinstance(self.mlp_extractor, _Judge)
-        last = self.mlp_extractor.score[-1]
-        assert isinstance(last, nn.Linear)
-        nn.init.zeros_(last.weight)
+        self.mlp_extractor.begin_as_the_model()  # Stable-Baselines3 has just drawn its weights
         self.action_net = nn.Identity()  # the judge gives logits
         self.optimizer = self.optimizer_class(
             self.parameters(),
@@ -54,32 +46,81 @@ class CandidatePolicy(ActorCriticPolicy):
         )
 
 
+class CandidateQPolicy(DQNPolicy):
+    """The same for DQN: values are a state's, plus what a candidate adds to it.
+
+    A candidate adds its log-probability, in units of `NATS`, and what a network says: untrained it
+    takes the language model's best. For observation="candidates".
+
+    Source: dueling networks, Wang et al. 2015, https://arxiv.org/abs/1511.06581.
+    """
+
+    def make_q_net(self) -> QNetwork:
+        """A network, and the same for its target."""
+        arguments = self._update_features_extractor(self.net_args, features_extractor=None)
+        return _CandidateQNetwork(**arguments).to(self.device)
+
+
+class _CandidateQNetwork(QNetwork):
+    """Values (N, K) of candidates."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on
+        super().__init__(*args, **kwargs)
+        judge = _Judge(self.features_dim, self.action_space, self.net_arch, self.activation_fn)
+        self.q_net = nn.Sequential()  # unused
+        self.judge, self.state = judge, nn.Linear(judge.latent_dim_vf, 1)
+        nn.init.zeros_(self.state.weight)
+        nn.init.zeros_(self.state.bias)
+
+    def forward(self, obs: PyTorchObs) -> torch.Tensor:
+        """Values (N, K)."""
+        features = self.extract_features(obs, self.features_extractor)
+        added, latent = self.judge(features)
+        return self.state(latent) + added / NATS
+
+
 class _Judge(nn.Module):
     """Logits (N, K) of candidates, and what the value is read off, from columns (N, c K + 1).
 
     Args:
         size: c K + 1.
-        num_candidates: K.
-        policy_widths: Of the layers that judge a candidate.
-        value_widths: Of the layers before the value.
+        space: Discrete(K).
+        arch: Widths of the layers that judge a candidate, and of those before the value, alike or
+            by the names "pi" and "vf".
         activation: After each of them.
+
+    Raises:
+        TypeError: If these are no observations of candidates.
     """
 
     def __init__(
         self,
         size: int,
-        num_candidates: int,
-        policy_widths: Sequence[int],
-        value_widths: Sequence[int],
+        space: spaces.Space,
+        arch: list[int] | dict[str, list[int]],
         activation: type[nn.Module],
     ) -> None:
         super().__init__()
-        self._count = num_candidates
-        seen = 2 * (size // num_candidates) + 1
-        layers = _layers(seen, policy_widths, activation)
-        self.score = nn.Sequential(*layers, nn.Linear([seen, *policy_widths][-1], 1))
-        self.value = nn.Sequential(*_layers(size, value_widths, activation))
-        self.latent_dim_pi, self.latent_dim_vf = num_candidates, [size, *value_widths][-1]
+        self._count = int(space.n) if isinstance(space, spaces.Discrete) else 0
+        if size not in [columns * self._count + 1 for columns in COLUMNS]:
+            raise TypeError(
+                f"candidate policies got observations of {size} numbers for actions {space}; they "
+                "need env.kwargs.observation: candidates, and actions top_k or choices"
+            )
+        widths = arch if isinstance(arch, dict) else {"pi": arch, "vf": arch}
+        seen = 2 * (size // self._count) + 1
+        layers = _layers(seen, widths["pi"], activation)
+        self.score = nn.Sequential(*layers, nn.Linear([seen, *widths["pi"]][-1], 1))
+        self.value = nn.Sequential(*_layers(size, widths["vf"], activation))
+        self.latent_dim_pi, self.latent_dim_vf = self._count, [size, *widths["vf"]][-1]
+        self.begin_as_the_model()
+
+    def begin_as_the_model(self) -> None:
+        """Lets the network add nothing yet."""
+        last = self.score[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
 
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits and the value's latent."""

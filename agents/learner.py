@@ -11,7 +11,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.utils import LinearSchedule
 
 import lm_envs
-from agents.candidate_policy import CandidatePolicy
+from agents.candidate_policy import CandidatePolicy, CandidateQPolicy
 from agents.config import UserError
 from agents.train_config import ALGORITHMS, TUNING, TrainConfig
 from lm_envs.checks import did_you_mean
@@ -22,7 +22,7 @@ from lm_envs.sb3 import LanguageVecEnv, make_language_vec_env
 gym.register_envs(lm_envs)
 
 LINEAR = "lin_"
-POLICIES = {"CandidatePolicy": CandidatePolicy}
+POLICIES = {"CandidatePolicy": CandidatePolicy, "CandidateQPolicy": CandidateQPolicy}
 """Policies of ours by name, beside those of Stable-Baselines3."""
 
 ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "gelu": torch.nn.GELU}
