@@ -1,15 +1,14 @@
-"""A policy that judges each candidate by the same small network, whatever its place.
+"""Policies that judge each candidate by the same small network, whatever its place.
 
 Owns the network's shape. Knows nothing of texts: columns of an observation are all it sees.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.policies import ActorCriticPolicy
-from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
+from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.dqn.policies import DQNPolicy, QNetwork
 from torch import nn
 
@@ -57,24 +56,23 @@ class CandidateQPolicy(DQNPolicy):
 
     def make_q_net(self) -> QNetwork:
         """A network, and the same for its target."""
-        arguments = self._update_features_extractor(self.net_args, features_extractor=None)
-        return _CandidateQNetwork(**arguments).to(self.device)
+        network = super().make_q_net()
+        arguments = (network.features_dim, network.action_space, network.net_arch)
+        network.q_net = _Values(_Judge(*arguments, network.activation_fn))  # type: ignore[assignment]  # is called alike
+        return network.to(self.device)
 
 
-class _CandidateQNetwork(QNetwork):
-    """Values (N, K) of candidates."""
+class _Values(nn.Module):
+    """Values (N, K) of candidates, from columns (N, c K + 1)."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on
-        super().__init__(*args, **kwargs)
-        judge = _Judge(self.features_dim, self.action_space, self.net_arch, self.activation_fn)
-        self.q_net = nn.Sequential()  # unused
+    def __init__(self, judge: "_Judge") -> None:
+        super().__init__()
         self.judge, self.state = judge, nn.Linear(judge.latent_dim_vf, 1)
         nn.init.zeros_(self.state.weight)
         nn.init.zeros_(self.state.bias)
 
-    def forward(self, obs: PyTorchObs) -> torch.Tensor:
-        """Values (N, K)."""
-        features = self.extract_features(obs, self.features_extractor)
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """What the state is worth, and what each candidate adds to that."""
         added, latent = self.judge(features)
         return self.state(latent) + added / NATS
 
@@ -104,8 +102,9 @@ class _Judge(nn.Module):
         self._count = int(space.n) if isinstance(space, spaces.Discrete) else 0
         if size not in [columns * self._count + 1 for columns in COLUMNS]:
             raise TypeError(
-                f"candidate policies got observations of {size} numbers for actions {space}; they "
-                "need env.kwargs.observation: candidates, and actions top_k or choices"
+                f"CandidatePolicy got observations of {size} numbers for actions {space}; as "
+                "CandidateQPolicy it needs env.kwargs.observation: candidates, and actions top_k or "
+                "choices"
             )
         widths = arch if isinstance(arch, dict) else {"pi": arch, "vf": arch}
         seen = 2 * (size // self._count) + 1

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from stable_baselines3 import DQN
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from agents.config import UserError
@@ -18,7 +19,8 @@ def config_of(observation="candidates", actions=WORDS, algorithm="PPO", **kwargs
     env = CONFIG.env.model_copy(update={"kwargs": made})
     if actions == "choices":
         env = env.model_copy(update={"id": "lm_envs/Classification-v0"})
-    named = {"name": algorithm, "policy": "CandidatePolicy", "kwargs": kwargs}
+    policy = "CandidateQPolicy" if algorithm == "DQN" else "CandidatePolicy"
+    named = {"name": algorithm, "policy": policy, "kwargs": kwargs}
     return changed(env=env, algorithm=CONFIG.algorithm.model_copy(update=named))
 
 
@@ -28,6 +30,8 @@ def agent_of(config):
 
 
 def logits_of(agent, observations):
+    if isinstance(agent, DQN):
+        return agent.q_net(torch.from_numpy(observations))
     return agent.policy.get_distribution(torch.from_numpy(observations)).distribution.logits
 
 
@@ -40,11 +44,21 @@ def test_untrained_it_chooses_as_the_model_does(actions, algorithm):
     assert torch.allclose(logits_of(agent, observations), logprobs.log_softmax(1), atol=1e-5)
 
 
-def test_candidates_that_change_places_change_logits():
-    agent, env = agent_of(config_of())
+@pytest.mark.parametrize("actions", [WORDS, "choices"])
+def test_untrained_values_prefer_what_the_model_prefers(actions):
+    agent, env = agent_of(config_of(actions=actions, algorithm="DQN", buffer_size=64))
     observations = env.reset()
+    best = observations[:, : env.action_space.n].argmax(1)
+    assert (agent.predict(observations, deterministic=True)[0] == best).all()
+
+
+@pytest.mark.parametrize("algorithm", ["PPO", "DQN"])
+def test_candidates_that_change_places_change_logits(algorithm):
+    agent, env = agent_of(config_of(algorithm=algorithm))
+    observations = env.reset()
+    judge = agent.q_net.q_net.judge if algorithm == "DQN" else agent.policy.mlp_extractor
     with torch.no_grad():
-        for parameter in agent.policy.mlp_extractor.score.parameters():
+        for parameter in judge.score.parameters():
             parameter.normal_()
     order = np.array([0, 3, 1, 2])  # the likeliest is the one that others are compared with
     columns = observations[:, :-1].reshape(len(observations), 3, K)[:, :, order]
@@ -53,7 +67,14 @@ def test_candidates_that_change_places_change_logits():
     assert torch.allclose(logits_of(agent, moved), expected, atol=1e-5)
 
 
-def test_it_learns_to_take_words_of_the_prompt():
+LEARNING = {
+    "PPO": {"n_steps": 64, "batch_size": 64, "n_epochs": 8, "learning_rate": 3.0e-3},
+    "DQN": {"buffer_size": 4_096, "learning_starts": 64, "learning_rate": 3.0e-3},
+}
+
+
+@pytest.mark.parametrize("algorithm", LEARNING)
+def test_it_learns_to_take_words_of_the_prompt(algorithm):
     class Echoes(DummyVecEnv):
         """Pays 1 for a candidate that is a word of the prompt: one of the last three."""
 
@@ -78,7 +99,7 @@ def test_it_learns_to_take_words_of_the_prompt():
             infos = [{"terminal_observation": row} for row in observations]
             return observations, rewards, np.ones(self.num_envs, bool), infos
 
-    config = config_of(n_steps=64, batch_size=64, n_epochs=8, learning_rate=3.0e-3)
+    config = config_of(algorithm=algorithm, **LEARNING[algorithm])
     env = Echoes(make_training_env(config))
     agent = make_algorithm(config, env, None)
     agent.learn(4_096)
@@ -92,7 +113,7 @@ def test_it_learns_to_take_words_of_the_prompt():
         ("hidden", WORDS, "PPO"),
         ("candidates", "embedding", "PPO"),
         ("candidates", {"kind": "choices", "scores": False}, "PPO"),
-        ("candidates", WORDS, "DQN"),
+        ("hidden", WORDS, "DQN"),
     ],
 )
 def test_what_it_cannot_judge_is_refused(observation, actions, algorithm):
@@ -102,3 +123,10 @@ def test_what_it_cannot_judge_is_refused(observation, actions, algorithm):
         config = config.model_copy(update={"env": env})
     with pytest.raises(UserError, match="CandidatePolicy"):
         agent_of(config)
+
+
+def test_a_policy_of_another_kind_of_algorithm_is_refused():
+    config = config_of(algorithm="DQN")
+    named = config.algorithm.model_copy(update={"policy": "CandidatePolicy"})
+    with pytest.raises(UserError, match=r"DQN does not take: .*CandidatePolicy"):
+        agent_of(config.model_copy(update={"algorithm": named}))
