@@ -102,8 +102,8 @@ class _Judge(nn.Module):
         self._count = int(space.n) if isinstance(space, spaces.Discrete) else 0
         if size not in [columns * self._count + 1 for columns in COLUMNS]:
             raise TypeError(
-                f"CandidatePolicy got observations of {size} numbers for actions {space}; as "
-                "CandidateQPolicy it needs env.kwargs.observation: candidates, and actions top_k or "
+                f"CandidatePolicy got observations of {size} numbers for actions {space}; it and "
+                "CandidateQPolicy need env.kwargs.observation: candidates, and actions top_k or "
                 "choices"
             )
         widths = arch if isinstance(arch, dict) else {"pi": arch, "vf": arch}
