@@ -335,7 +335,7 @@ class Engine:
         """Lets rows hold prompts that were read before."""
         for row, prompt in zip(rows.tolist(), read, strict=True):
             self._slots.put(row, prompt.slot)
-            self.lengths[row] = prompt.slot.shape[-2]
+            self.lengths[row] = prompt.num_tokens
         self.recall(rows, np.stack([prompt.state for prompt in read]))
 
     def _report(self, rows: np.ndarray) -> Outputs:

@@ -221,14 +221,12 @@ class Read:
     ) -> torch.Tensor:
         """(M, H, d) queries, keys and values -> (M, D)."""
         num_tokens, num_heads, size = queries.shape
-        slot_keys, slot_values = self._slots.keys[layer], self._slots.values[layer]
         out = queries.new_empty(num_tokens, num_heads * size)
-        num_rows, _, capacity, _ = slot_keys.shape
         broken = self._attend(
             *pointers_of(queries, keys, values),
             queries.stride(0),
-            *pointers_of(slot_keys, slot_values, self._rows, self._positions, out),
-            *(num_tokens, num_rows, num_heads, size, capacity),
+            *pointers_of(*self._slots.parts(layer), self._rows, self._positions, out),
+            *(num_tokens, self._slots.num_rows, num_heads, size, self._slots.capacity),
             torch.get_num_threads(),
         )
         _require_none(broken)
