@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 import torch.nn.functional as F
 
-from lm_envs.model.formats import Plain
+from lm_envs.model.formats import format_of
 
 BLOCK = 16
 """Attention reads slots in blocks of this many positions."""
@@ -40,9 +40,14 @@ class KVSlots:
 
     Allocated once; decoding writes in place. C is the capacity in whole blocks.
 
+    Args:
+        dtype: What they are kept in: the type of the linears, or int8 for codes of 8 bits, which
+            everybody who attends to the slots reads, a token its own key and value too.
+
     Attributes:
         num_rows: N.
         capacity: C.
+        dtype: As given.
     """
 
     def __init__(
@@ -57,7 +62,7 @@ class KVSlots:
         device: torch.device,
     ) -> None:
         self.num_rows, self._num_heads, self.capacity = num_rows, num_heads, round_up(capacity)
-        self._format = Plain(dtype)
+        self.dtype, self._format = dtype, format_of(dtype)
         shape = (2, num_layers, num_rows, num_heads, self.capacity, head_size)
         self._parts = self._format.empty(shape, device)
 
@@ -88,12 +93,17 @@ class KVSlots:
 
     def write(
         self, layer: int, places: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
-    ) -> None:
-        """Keeps keys and values (M, H, d) of M tokens at their `places` (M H,)."""
-        kept = [part for new in (keys, values) for part in self._format.encode(new)]
-        for part, new in zip(self.parts(layer), kept, strict=True):
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keeps keys and values (M, H, d) of M tokens at their `places` (M H,).
+
+        Returns:
+            Both as `read` gives them from now on.
+        """
+        kept = [self._format.encode(new) for new in (keys, values)]
+        for part, new in zip(self.parts(layer), (*kept[0], *kept[1]), strict=True):
             flat = (-1, part.shape[-1])
             part.view(flat).index_copy_(0, places, new.reshape(flat))
+        return self._format.decode(kept[0]), self._format.decode(kept[1])
 
     def read(
         self, layer: int, live: int, rows: torch.Tensor | None = None
@@ -192,11 +202,12 @@ class Fill:
         self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
         """(R T, H, d) queries, keys and values -> (R T, D)."""
-        q, k, v = (x.unflatten(0, self._shape).transpose(1, 2) for x in (queries, keys, values))
-        if self._slots is not None:  # (R, H, T, d) each
-            self._slots.write(layer, self._places, keys, values)
-            k, v = self._slots.as_kept(k), self._slots.as_kept(v)
-            q = q.to(k.dtype)
+        if self._slots is not None:
+            keys, values = self._slots.write(layer, self._places, keys, values)
+        q, k, v = (
+            x.to(queries.dtype).unflatten(0, self._shape).transpose(1, 2)
+            for x in (queries, keys, values)
+        )  # (R, H, T, d)
         attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # (R, H, T, d)
         return attended.transpose(1, 2).reshape(len(queries), -1)
 
