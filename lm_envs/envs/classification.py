@@ -39,9 +39,9 @@ class ClassificationEnv(LanguageEnv):
     `scores`.
 
     ## Arguments
-    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_steps`, `prompt_cache`,
-    `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `kind`, `columns`, `costs`,
-    `prompt_tokens`, `max_new_tokens`, `rewards` as in
+    `model`, `device`, `dtype`, `cache_dtype`, `actions`, `observation`, `dense`, `max_steps`,
+    `prompt_cache`, `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `kind`,
+    `columns`, `costs`, `prompt_tokens`, `max_new_tokens`, `rewards` as in
     `lm_envs.tasks.classification.Classification`.
 
     ## Vectorized environment

@@ -43,9 +43,9 @@ class DialogueEnv(LanguageEnv):
     `scores`.
 
     ## Arguments
-    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_steps`, `prompt_cache`,
-    `render_mode` as in `LanguageVectorEnv`; `split`, `wishes`, `max_turns`, `max_new_tokens`,
-    `rewards` as in `lm_envs.tasks.dialogue.Dialogue`.
+    `model`, `device`, `dtype`, `cache_dtype`, `actions`, `observation`, `dense`, `max_steps`,
+    `prompt_cache`, `render_mode` as in `LanguageVectorEnv`; `split`, `wishes`, `max_turns`,
+    `max_new_tokens`, `rewards` as in `lm_envs.tasks.dialogue.Dialogue`.
 
     ## Vectorized environment
     `gymnasium.make_vec("lm_envs/Dialogue-v0", num_envs=64)` advances all rows in one batch;

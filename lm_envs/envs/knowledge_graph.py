@@ -47,9 +47,10 @@ class KnowledgeGraphQAEnv(LanguageEnv):
     `scores`.
 
     ## Arguments
-    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_steps`, `prompt_cache`,
-    `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `hops`, `max_turns`,
-    `prompt_tokens`, `rewards` as in `lm_envs.tasks.knowledge_graph.KnowledgeGraphQA`.
+    `model`, `device`, `dtype`, `cache_dtype`, `actions`, `observation`, `dense`, `max_steps`,
+    `prompt_cache`, `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `hops`,
+    `max_turns`, `prompt_tokens`, `rewards` as in
+    `lm_envs.tasks.knowledge_graph.KnowledgeGraphQA`.
 
     ## Vectorized environment
     `gymnasium.make_vec("lm_envs/KnowledgeGraphQA-v0", num_envs=64)` advances all rows in one batch;

@@ -50,9 +50,9 @@ class NextWordEnv(LanguageEnv):
     sum `reward`.
 
     ## Arguments
-    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_steps`, `prompt_cache`,
-    `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `column`, `prompt_tokens`,
-    `max_new_tokens`, `rewards` as in `lm_envs.tasks.next_word.NextWord`.
+    `model`, `device`, `dtype`, `cache_dtype`, `actions`, `observation`, `dense`, `max_steps`,
+    `prompt_cache`, `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `column`,
+    `prompt_tokens`, `max_new_tokens`, `rewards` as in `lm_envs.tasks.next_word.NextWord`.
 
     ## Vectorized environment
     `gymnasium.make_vec("lm_envs/NextWord-v0", num_envs=64)` advances all rows in one batch;

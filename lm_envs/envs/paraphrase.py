@@ -40,9 +40,10 @@ class ParaphraseEnv(LanguageEnv):
     `scores`.
 
     ## Arguments
-    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_steps`, `prompt_cache`,
-    `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `columns`, `language`,
-    `prompt_tokens`, `max_new_tokens`, `rewards` as in `lm_envs.tasks.paraphrase.Paraphrase`.
+    `model`, `device`, `dtype`, `cache_dtype`, `actions`, `observation`, `dense`, `max_steps`,
+    `prompt_cache`, `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `columns`,
+    `language`, `prompt_tokens`, `max_new_tokens`, `rewards` as in
+    `lm_envs.tasks.paraphrase.Paraphrase`.
 
     ## Vectorized environment
     `gymnasium.make_vec("lm_envs/Paraphrase-v0", num_envs=64)` advances all rows in one batch;

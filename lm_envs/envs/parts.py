@@ -24,6 +24,7 @@ from lm_envs.envs.observations import Observation, make_observation
 from lm_envs.envs.writers import WordWriter, Writer
 from lm_envs.model import prompts, weights
 from lm_envs.model.engine import Engine
+from lm_envs.model.formats import CACHE_DTYPES
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.tasks import TASKS
 from lm_envs.tasks.task import Task
@@ -62,6 +63,7 @@ def assemble(
     actions: str | Mapping[str, Any],
     observation: str | Mapping[str, Any],
     prompt_cache: int,
+    cache_dtype: str,
 ) -> Parts:
     """Parts of an environment with N rows.
 
@@ -75,6 +77,7 @@ def assemble(
     check_task_options(TASKS[task], task_options)
     check_count("num_envs", num_rows)
     check_count("prompt_cache", prompt_cache, least=0)
+    check_choice("cache_dtype", cache_dtype, CACHE_DTYPES)
     folder = weights.locate(model)
     tokenizer = Tokenizer.from_folder(folder)
     kind, options = read_spec("actions", actions, KINDS | CHOICES | READ_WRITE)
@@ -91,6 +94,7 @@ def assemble(
         capacity=made.context_tokens,
         num_candidates=chosen.num_candidates if chosen else _NUM_CANDIDATES[kind],
         end_token=tokenizer.end_token,
+        cache_dtype=cache_dtype,
         prompts=prompts.shared(network, prompt_cache * 2**20) if prompt_cache else None,
     )
     if chosen:
@@ -100,7 +104,7 @@ def assemble(
         writer = Interpreter(engine, episodes, made, tokenizer)
         seen = make_observation(observation, network, writer, made, name=model)
     else:
-        memory = reading.shared(network)
+        memory = reading.shared(network, cache_dtype)
         writer = LineWriter(made.num_options, engine, episodes, made, tokenizer, memory)
         shows_scores = options.get("scores", True)
         check_choice("scores", shows_scores, (True, False))

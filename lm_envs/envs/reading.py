@@ -44,12 +44,17 @@ class Memory:
         self.scores: Recent[bytes, np.ndarray] = Recent(MOST_KNOWN)
 
 
-def shared(model: GPT2) -> Memory:
-    """The memory that all environments over one model share, while the model lives."""
-    return _SHARED.setdefault(model, Memory())
+def shared(model: GPT2, cache_dtype: str) -> Memory:
+    """The memory that all environments share, while the model lives, whose model says the same.
+
+    Args:
+        model: The network.
+        cache_dtype: What their engines keep keys and values in.
+    """
+    return _SHARED.setdefault(model, {}).setdefault(cache_dtype, Memory())
 
 
-_SHARED: WeakKeyDictionary[GPT2, Memory] = WeakKeyDictionary()
+_SHARED: WeakKeyDictionary[GPT2, dict[str, Memory]] = WeakKeyDictionary()
 
 
 class Reader:

@@ -48,9 +48,9 @@ class TranslationEnv(LanguageEnv):
     `scores`.
 
     ## Arguments
-    `model`, `device`, `dtype`, `actions`, `observation`, `dense`, `max_steps`, `prompt_cache`,
-    `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `pair`, `kind`, `mode`,
-    `columns`, `prompt_tokens`, `max_new_tokens`, `rewards` as in
+    `model`, `device`, `dtype`, `cache_dtype`, `actions`, `observation`, `dense`, `max_steps`,
+    `prompt_cache`, `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `pair`, `kind`,
+    `mode`, `columns`, `prompt_tokens`, `max_new_tokens`, `rewards` as in
     `lm_envs.tasks.translation.Translation`.
 
     ## Vectorized environment

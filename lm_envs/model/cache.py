@@ -4,10 +4,13 @@ Owns the key and value buffers and the ways to attend to them. Knows nothing of 
 episodes; how much of a slot is live is told by positions.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
 import torch.nn.functional as F
+
+from lm_envs.model.formats import format_of
 
 BLOCK = 16
 """Attention reads slots in blocks of this many positions."""
@@ -33,9 +36,18 @@ class Attend(Protocol):
 
 
 class KVSlots:
-    """Keys and values of N rows, (L, N, H, C, d) each; C is the capacity in whole blocks.
+    """Keys and values of N rows: of L layers, H heads and C positions, vectors of d numbers each.
 
-    Allocated once; decoding writes in place.
+    Allocated once; decoding writes in place. C is the capacity in whole blocks.
+
+    Args:
+        dtype: What they are kept in: the type of the linears, or int8 for codes of 8 bits, which
+            everybody who attends to the slots reads, a token its own key and value too.
+
+    Attributes:
+        num_rows: N.
+        capacity: C.
+        dtype: As given.
     """
 
     def __init__(
@@ -49,23 +61,72 @@ class KVSlots:
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
-        capacity = round_up(capacity)
-        shape = (2, num_layers, num_rows, num_heads, capacity, head_size)
-        self._both = torch.zeros(shape, dtype=dtype, device=device)
-        self.keys, self.values = self._both[0], self._both[1]
+        self.num_rows, self._num_heads, self.capacity = num_rows, num_heads, round_up(capacity)
+        self.dtype, self._format = dtype, format_of(dtype)
+        shape = (2, num_layers, num_rows, num_heads, self.capacity, head_size)
+        self._parts = self._format.empty(shape, device)
+
+    @property
+    def read_dtype(self) -> torch.dtype:
+        """Type of the vectors that `read` gives."""
+        return self._format.read_dtype
 
     @property
     def num_bytes(self) -> int:
-        """Size of both buffers."""
-        return self._both.nbytes
+        """Memory of all keys and values."""
+        return sum(part.nbytes for part in self._parts)
 
-    def of(self, row: int, length: int) -> torch.Tensor:
-        """Keys and values (2, L, H, P, d) in the first P = `length` positions of a row; a view."""
-        return self._both[:, :, row, :, :length]
+    def parts(self, layer: int) -> list[torch.Tensor]:
+        """What is kept of a layer's keys, and then of its values: (N, H, C, ·) each."""
+        return [part[kind, layer] for kind in (0, 1) for part in self._parts]
 
-    def put(self, row: int, positions: torch.Tensor) -> None:
-        """Writes keys and values (2, L, H, P, d) into the first P positions of a row."""
-        self.of(row, positions.shape[-2]).copy_(positions)
+    def places(self, rows: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        """Where the vectors of M tokens go, head after head: (M H,) int64, for `write`.
+
+        Args:
+            rows: (M,) int64 whose slot.
+            positions: (M,) int64.
+        """
+        heads = torch.arange(self._num_heads, device=rows.device)
+        slots = rows[:, None] * self._num_heads + heads  # (M, H)
+        return (slots * self.capacity + positions[:, None]).view(-1)
+
+    def write(
+        self, layer: int, places: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keeps keys and values (M, H, d) of M tokens at their `places` (M H,).
+
+        Returns:
+            Both as `read` gives them from now on.
+        """
+        kept = [self._format.encode(new) for new in (keys, values)]
+        for part, new in zip(self.parts(layer), (*kept[0], *kept[1]), strict=True):
+            flat = (-1, part.shape[-1])
+            part.view(flat).index_copy_(0, places, new.reshape(flat))
+        return self._format.decode(kept[0]), self._format.decode(kept[1])
+
+    def read(
+        self, layer: int, live: int, rows: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys and values (R, H, live, d) of the first positions of `rows` (R,), or of all."""
+        parts = [part[:, :, :live] for part in self.parts(layer)]
+        if rows is not None:
+            parts = [part.index_select(0, rows) for part in parts]
+        half = len(parts) // 2
+        return self._format.decode(parts[:half]), self._format.decode(parts[half:])
+
+    def as_kept(self, vectors: torch.Tensor) -> torch.Tensor:
+        """What `read` would give for some keys or values (…, d)."""
+        return self._format.decode(self._format.encode(vectors))
+
+    def of(self, row: int, length: int) -> tuple[torch.Tensor, ...]:
+        """What is kept of the first P = `length` positions of a row: views (2, L, H, P, ·)."""
+        return tuple(part[:, :, row, :, :length] for part in self._parts)
+
+    def put(self, row: int, kept: Sequence[torch.Tensor]) -> None:
+        """Lets the first positions of a row hold what `of` gave of another."""
+        for part, new in zip(self.of(row, kept[0].shape[-2]), kept, strict=True):
+            part.copy_(new)
 
 
 class Decode:
@@ -78,14 +139,11 @@ class Decode:
     """
 
     def __init__(self, slots: KVSlots, positions: torch.Tensor, live: int) -> None:
-        _, num_rows, num_heads, capacity, _ = slots.keys.shape
         device = positions.device
-        first = torch.arange(num_rows * num_heads, device=device).view(num_rows, num_heads)
-        self._slots = slots
-        self._written = (first * capacity + positions[:, None]).view(-1)  # (N H,) flat positions
-        self._live = live
+        self._slots, self._live = slots, live
+        self._places = slots.places(torch.arange(slots.num_rows, device=device), positions)
         is_hidden = torch.arange(live, device=device) > positions[:, None]  # (N, live)
-        self._bias = torch.zeros(is_hidden.shape, dtype=slots.keys.dtype, device=device)
+        self._bias = torch.zeros(is_hidden.shape, dtype=slots.read_dtype, device=device)
         self._bias.masked_fill_(is_hidden, -torch.inf)
         self._bias = self._bias[:, None, None]  # (N, 1, 1, live)
 
@@ -93,15 +151,11 @@ class Decode:
         self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
         """Writes (N, H, d) keys and values, returns (N, D)."""
-        head_size = queries.shape[-1]
-        all_keys, all_values = self._slots.keys[layer], self._slots.values[layer]
-        flat = (-1, head_size)
-        all_keys.view(flat).index_copy_(0, self._written, keys.reshape(flat))
-        all_values.view(flat).index_copy_(0, self._written, values.reshape(flat))
-        live_keys = all_keys[:, :, : self._live]  # (N, H, live, d)
-        live_values = all_values[:, :, : self._live]
-        attend = _by_products if queries.dtype == torch.float32 else _fused
-        return attend(queries[:, :, None], live_keys, live_values, self._bias).flatten(1)
+        self._slots.write(layer, self._places, keys, values)
+        live_keys, live_values = self._slots.read(layer, self._live)  # (N, H, live, d)
+        attend = _by_products if live_keys.dtype == torch.float32 else _fused
+        queries = queries[:, :, None].to(live_keys.dtype)
+        return attend(queries, live_keys, live_values, self._bias).flatten(1)
 
 
 def _by_products(
@@ -139,21 +193,21 @@ class Fill:
     """
 
     def __init__(self, slots: KVSlots | None, rows: torch.Tensor, width: int) -> None:
-        self._slots = slots
-        self._rows = rows
-        self._width = width
+        self._slots, self._shape = slots, (len(rows), width)
+        if slots is not None:
+            positions = torch.arange(width, device=rows.device).repeat(len(rows))
+            self._places = slots.places(rows.repeat_interleave(width), positions)
 
     def __call__(
         self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
         """(R T, H, d) queries, keys and values -> (R T, D)."""
+        if self._slots is not None:
+            keys, values = self._slots.write(layer, self._places, keys, values)
         q, k, v = (
-            x.view(len(self._rows), self._width, *x.shape[1:]).transpose(1, 2)
+            x.to(queries.dtype).unflatten(0, self._shape).transpose(1, 2)
             for x in (queries, keys, values)
         )  # (R, H, T, d)
-        if self._slots is not None:
-            self._slots.keys[layer, self._rows, :, : self._width] = k
-            self._slots.values[layer, self._rows, :, : self._width] = v
         attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # (R, H, T, d)
         return attended.transpose(1, 2).reshape(len(queries), -1)
 
@@ -184,7 +238,7 @@ class Extend:
         places = torch.arange(width, device=device)
         positions = starts[:, None] + places  # (R, T)
         self._is_real = places < sizes[:, None]  # (R, T)
-        self._written = (rows.repeat_interleave(sizes), positions[self._is_real])  # (M,) each
+        self._places = slots.places(rows.repeat_interleave(sizes), positions[self._is_real])
         is_hidden = torch.arange(live, device=device) > positions[..., None]  # (R, T, live)
         self._bias = torch.zeros(is_hidden.shape, device=device)
         self._bias.masked_fill_(is_hidden, -torch.inf)
@@ -193,20 +247,14 @@ class Extend:
         self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
         """(M, H, d) queries, keys and values -> (M, D) float32."""
-        rows, positions = self._written
-        all_keys, all_values = self._slots.keys[layer], self._slots.values[layer]
-        all_keys[rows, :, positions] = keys
-        all_values[rows, :, positions] = values
+        self._slots.write(layer, self._places, keys, values)
         scaled = queries.float() * queries.shape[-1] ** -0.5
         padded = scaled.new_zeros(*self._is_real.shape, *scaled.shape[1:])  # (R, T, H, d)
         padded[self._is_real] = scaled
-        live_keys, live_values = (
-            slots[:, :, : self._live].index_select(0, self._rows).float()
-            for slots in (all_keys, all_values)
-        )  # (R, H, live, d)
-        scores = padded.transpose(1, 2) @ live_keys.mT
+        live_keys, live_values = self._slots.read(layer, self._live, self._rows)
+        scores = padded.transpose(1, 2) @ live_keys.float().mT  # of keys (R, H, live, d)
         weights = (scores + self._bias[:, None]).softmax(-1)  # (R, H, T, live)
-        attended = weights @ live_values  # (R, H, T, d)
+        attended = weights @ live_values.float()  # (R, H, T, d)
         return attended.transpose(1, 2)[self._is_real].flatten(1)
 
 
@@ -247,11 +295,10 @@ class Branch:
         lines, width = self._shape
         q, k, v = (
             x.float().view(len(self._rows), lines, width, *x.shape[1:]).permute(0, 3, 1, 2, 4)
-            for x in (queries, keys, values)
+            for x in (queries, self._slots.as_kept(keys), self._slots.as_kept(values))
         )  # (R, H, O, T, d)
         past_keys, past_values = (
-            slots[layer, self._rows, :, : self._live].float()
-            for slots in (self._slots.keys, self._slots.values)
+            past.float() for past in self._slots.read(layer, self._live, self._rows)
         )  # (R, H, live, d)
         q = q * q.shape[-1] ** -0.5
         past = q.flatten(2, 3) @ past_keys.mT + self._past_bias[:, None, None]  # (R, H, O T, live)

@@ -1,4 +1,4 @@
-"""Weights as codes of 8 bits."""
+"""Vectors as codes of 8 bits."""
 
 import torch
 
@@ -6,11 +6,12 @@ CODE_OF_ZERO = 128
 """What stands for 0 among the codes of rows, which are unsigned."""
 
 
-def codes_of(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Codes (outputs, inputs) int8 of weights, and the outputs' scales (outputs,) float32.
+def codes_of(vectors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Codes (…, d) int8 of vectors (…, d), such as a weight's, and their scales (…,) float32.
 
-    A code times its output's scale is what it stands for.
+    A code times its vector's scale is what it stands for. A scale is no finite number where one of
+    the vector is none.
     """
-    values = weight.float()
-    scales = values.abs().amax(1).clamp(min=1e-30) / 127.0
-    return (values / scales[:, None]).round().to(torch.int8).contiguous(), scales
+    values = vectors.float()
+    scales = values.abs().amax(-1).clamp(min=1e-30) / 127.0
+    return (values / scales[..., None]).round_().to(torch.int8).contiguous(), scales

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from lm_envs.model.cache import Branch, Fill, KVSlots, round_up
+from lm_envs.model.formats import CACHE_DTYPES
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.graph import CapturedStep
 from lm_envs.model.head import WordHead
@@ -57,6 +58,9 @@ class Engine:
         capacity: Most tokens in a row, at most the model's `n_positions`.
         num_candidates: K, how many next tokens to report.
         end_token: Id of the end of text, which is always among the candidates.
+        cache_dtype: What keys and values are kept in: "auto", the type of the model's linears, or
+            "int8", codes of 8 bits. Texts are read through the codes then, by every way of reading
+            into a slot and from it; `score`, which touches no slot, is as exact as with "auto".
         prompts: Remembers prompts, which need not be read again then; may be shared by the engines
             of one model. None to remember nothing.
     """
@@ -69,6 +73,7 @@ class Engine:
         capacity: int,
         num_candidates: int,
         end_token: int,
+        cache_dtype: str = "auto",
         prompts: PromptCache | None = None,
     ) -> None:
         config = model.config
@@ -85,7 +90,7 @@ class Engine:
             num_heads=config.n_head,
             head_size=config.n_embd // config.n_head,
             capacity=capacity,
-            dtype=model.dtype,
+            dtype=CACHE_DTYPES[cache_dtype] or model.dtype,
             device=model.device,
         )
         self._hidden = torch.zeros(num_rows, config.n_embd, device=model.device)
@@ -123,7 +128,8 @@ class Engine:
         cache = self._prompts
         if cache is None:
             return self._read_prompts(rows, prompts)
-        kind = (self._num_candidates, self.end_token)  # what is said of a prompt depends on them
+        # What is said of a prompt depends on these.
+        kind = (self._num_candidates, self.end_token, self._slots.dtype)
         keys = [(*kind, prompt.tobytes()) for prompt in prompts]
         ready = {key: cache.get(key) for key in keys if key in cache}
         readers = {key: place for place, key in enumerate(keys) if key not in ready}
@@ -335,7 +341,7 @@ class Engine:
         """Lets rows hold prompts that were read before."""
         for row, prompt in zip(rows.tolist(), read, strict=True):
             self._slots.put(row, prompt.slot)
-            self.lengths[row] = prompt.slot.shape[-2]
+            self.lengths[row] = prompt.num_tokens
         self.recall(rows, np.stack([prompt.state for prompt in read]))
 
     def _report(self, rows: np.ndarray) -> Outputs:

@@ -1,14 +1,12 @@
 // The parts of a decoding step between its matrix products, for CPUs: embeddings, residual sums and
-// norms, attention to KV slots, the best words of a row of logits.
+// norms, the best words of a row of logits. Attention is in native_attention.cpp.
 //
 // Compiled on first use by native.py, which checks shapes and passes pointers. Arrays are dense and
-// row-major unless a stride is passed; `width`, `size` and `capacity` are multiples of LANES. Rows, or
-// their heads, are shared out among threads and no sum is split, so that a row's numbers depend on no
-// other row and on no number of threads. Functions that follow indices say how many rows had one out
-// of range; those rows are left out.
+// row-major; `width` is a multiple of LANES. Rows are shared out among threads and no sum is split, so
+// that a row's numbers depend on no other row and on no number of threads. Functions that follow
+// indices say how many rows had one out of range; those rows are left out.
 
 #include <limits>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -17,9 +15,6 @@
 namespace {
 
 constexpr int64_t GROUP = 128;  // words whose largest logit is looked at first
-constexpr int64_t ALONE = 128;  // position from which the heads of a lone token are shared out
-
-inline bool is_within(int64_t index, int64_t count) { return 0 <= index && index < count; }
 
 template <typename T>
 int embed(const int64_t* tokens, const int64_t* positions, const T* words, const float* places,
@@ -115,120 +110,6 @@ void rescale(const float* sums, const float* scales, const float* bias, int has_
     store(rounded, load(last) * scales[row]);
     std::copy(rounded, rounded + (width - i), to + i);
   }
-}
-
-// Softmax of `count` scores in place; the scores have room for LANES more.
-void softmax(float* scores, int64_t count) {
-  const int64_t padded = (count + LANES - 1) / LANES * LANES;
-  std::fill(scores + count, scores + padded, -std::numeric_limits<float>::infinity());
-  Floats highest = load(scores);
-  for (int64_t i = LANES; i < padded; i += LANES) highest = larger(highest, load(scores + i));
-  const float top = largest(highest);
-  Floats total = all(0.0f);
-  for (int64_t i = 0; i < padded; i += LANES) {
-    const Floats weight = exponential(load(scores + i) - top);
-    store(scores + i, weight);
-    total += weight;
-  }
-  const float scale = 1.0f / sum(total);
-  for (int64_t i = 0; i < padded; i += LANES) store(scores + i, load(scores + i) * scale);
-}
-
-// Asks for some values before they are needed.
-template <typename T>
-inline void expect(const T* from, int64_t size) {
-  const char* bytes = reinterpret_cast<const char*>(from);
-  for (int64_t at = 0; at < size * int64_t{sizeof(T)}; at += 64) __builtin_prefetch(bytes + at);
-}
-
-// Products of a query with a key, to be summed; in every lane those of other places.
-template <typename T>
-inline Floats products(const T* query, const T* key, int64_t size) {
-  Floats products = all(0.0f);
-  int64_t i = 0;
-#ifdef __AVX512BF16__
-  if constexpr (std::is_same_v<T, BFloat16>)
-    for (; i + 2 * LANES <= size; i += 2 * LANES)
-      products = _mm512_dpbf16_ps(products, (__m512bh)_mm512_loadu_si512(query + i),
-                                  (__m512bh)_mm512_loadu_si512(key + i));
-#endif
-  for (; i < size; i += LANES) products += load(query + i) * load(key + i);
-  return products;
-}
-
-// Attention of one query to the slot (capacity, size) of its row and head, up to its position.
-// What is read next is asked for meanwhile. Keys are read in whole LANES, which a slot has room
-// for; what stands beyond the position does not count.
-template <typename T, int64_t SIZE>
-void attend_one(const T* query, const T* slot_keys, const T* slot_values, const T* next_keys,
-                const T* next_values, int64_t position, T* out, int64_t any_size) {
-  const int64_t size = SIZE > 0 ? SIZE : any_size;  // known to the compiler where it is usual
-  static thread_local std::vector<float> scores;
-  scores.resize(position + 1 + LANES);
-  float* weights = scores.data();
-  const float scale = 1.0f / std::sqrt(static_cast<float>(size));
-  for (int64_t first = 0; first <= position; first += LANES) {
-    Floats terms[LANES];
-    for (int64_t lane = 0; lane < LANES; ++lane) {
-      const int64_t at = (first + lane) * size;
-      expect(next_keys + at, size);
-      terms[lane] = products(query, slot_keys + at, size);
-    }
-    store(weights + first, sums_of(terms) * scale);
-  }
-  softmax(weights, position + 1);
-  for (int64_t start = 0; start < size; start += 4 * LANES) {
-    const int64_t parts = std::min<int64_t>(4, (size - start) / LANES);
-    Floats mixed[4] = {};
-    for (int64_t t = 0; t <= position; ++t) {
-      if (start == 0) expect(next_values + t * size, size);
-      for (int64_t part = 0; part < parts; ++part)
-        mixed[part] += weights[t] * load(slot_values + t * size + start + part * LANES);
-    }
-    for (int64_t part = 0; part < parts; ++part) store(out + start + part * LANES, mixed[part]);
-  }
-}
-
-// New tokens of some rows: their keys and values go into their slots, and each token's query attends
-// to its slot up to and with itself. Token i is of row `rows[i]`, or of row i where there are no
-// `rows`; `stride` is that of queries, keys and values from token to token.
-template <typename T>
-int attend(const T* queries, const T* keys, const T* values, int64_t stride, T* slot_keys,
-           T* slot_values, const int64_t* rows, const int64_t* positions, T* out, int64_t tokens,
-           int64_t num_rows, int64_t heads, int64_t size, int64_t capacity, int threads) {
-  const auto slot_of = [=](int64_t token, int64_t head) {
-    return ((rows == nullptr ? token : rows[token]) * heads + head) * capacity * size;
-  };
-  int broken = 0;
-#pragma omp parallel for num_threads(threads) if (tokens > 1) schedule(static) reduction(+ : broken)
-  for (int64_t token = 0; token < tokens; ++token) {
-    const int64_t row = rows == nullptr ? token : rows[token];
-    if (!is_within(row, num_rows) || !is_within(positions[token], capacity)) {
-      ++broken;
-      continue;
-    }
-    for (int64_t head = 0; head < heads; ++head) {
-      const int64_t from = token * stride + head * size;
-      const int64_t to = slot_of(token, head) + positions[token] * size;
-      std::memcpy(slot_keys + to, keys + from, size * sizeof(T));
-      std::memcpy(slot_values + to, values + from, size * sizeof(T));
-    }
-  }
-  if (broken > 0) return broken;
-  const auto one = size == 64 ? attend_one<T, 64> : attend_one<T, 0>;
-  const int64_t places = tokens * heads;
-  const int64_t even = std::max<int64_t>(1, (places + threads - 1) / threads);
-  const int64_t share = rows == nullptr ? even : 4 * heads;  // later tokens of a row read more
-  const bool is_worth_it = tokens > 1 || positions[0] >= ALONE;
-#pragma omp parallel for num_threads(threads) if (is_worth_it) schedule(static, share)
-  for (int64_t place = 0; place < places; ++place) {
-    const int64_t token = place / heads, head = place % heads, after = (place + 1) % places;
-    const int64_t slot = slot_of(token, head);
-    const int64_t next = slot_of(after / heads, after % heads);
-    one(queries + token * stride + head * size, slot_keys + slot, slot_values + slot,
-        slot_keys + next, slot_values + next, positions[token], out + place * size, size);
-  }
-  return 0;
 }
 
 // Logit of a word after a hidden state, by its embedding less the mean embedding.
@@ -377,13 +258,6 @@ void best(const T* logits, const float* hidden, const T* embeddings, const float
                                 float epsilon, float* out, int64_t rows, int64_t width,            \
                                 int threads) {                                                     \
     add_norm(x, y, gain, bias, epsilon, out, rows, width, threads);                                \
-  }                                                                                                \
-  int attend_##NAME(const T* queries, const T* keys, const T* values, int64_t stride,              \
-                    T* slot_keys, T* slot_values, const int64_t* rows, const int64_t* positions,   \
-                    T* out, int64_t tokens, int64_t num_rows, int64_t heads, int64_t size,         \
-                    int64_t capacity, int threads) {                                               \
-    return attend(queries, keys, values, stride, slot_keys, slot_values, rows, positions, out,     \
-                  tokens, num_rows, heads, size, capacity, threads);                               \
   }                                                                                                \
   int read_##NAME(const float* hidden, const T* embeddings, const float* centre,                   \
                   const int64_t* words, float* logits, int64_t rows, int64_t width,                \

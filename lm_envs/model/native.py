@@ -29,7 +29,8 @@ SWITCH = "LM_ENVS_NATIVE"
 """Environment variable; 0 for PyTorch's operations only."""
 
 FLAGS = ("-O3", "-march=native", "-std=c++17", "-fopenmp", "-fPIC")
-_SOURCES = tuple(Path(__file__).with_name(f"native{part}.cpp") for part in ("", "_products"))
+_PARTS = ("", "_attention", "_products")
+_SOURCES = tuple(Path(__file__).with_name(f"native{part}.cpp") for part in _PARTS)
 _HEADER = Path(__file__).with_name("native_vectors.h")
 _NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 _PARAMETERS = {
@@ -37,6 +38,7 @@ _PARAMETERS = {
     "add_norm": "ppppfpnni",
     "add_norm_to_float": "ppppfpnni",
     "attend": "pppnpppppnnnnni",
+    "attend_to_codes": "pppnpppppppnnnnni",
     "read": "pppppnnnni",
     "quantise": "pppnni",
     "rescale": "pppipnni",
@@ -45,7 +47,7 @@ _PARAMETERS = {
 """Types of each function's arguments: pointer, size (64 bits), int, float."""
 _PRODUCTS = {"product": "pppipnnni", "product_of_codes": "ppppppipnnni"}
 """The same of functions that the library has where the processor has instructions for them."""
-_FOLLOWS_INDICES = ("embed", "attend", "read")
+_FOLLOWS_INDICES = ("embed", "attend", "attend_to_codes", "read")
 """Functions that return how many indices were out of range."""
 _TYPES = {"p": ctypes.c_void_p, "n": ctypes.c_int64, "i": ctypes.c_int, "f": ctypes.c_float}
 
@@ -68,7 +70,8 @@ class Native:
         }
         self._product = _product(library, "product", dtype)
         self._product_of_codes = _product(library, "product_of_codes", dtype)
-        self._embed, self._attend = functions["embed"], functions["attend"]
+        self._embed = functions["embed"]
+        self._attend = {dtype: functions["attend"], torch.int8: functions["attend_to_codes"]}
         self._add_norm = {dtype: functions["add_norm"]}
         self._add_norm.setdefault(torch.float32, functions["add_norm_to_float"])
         self._read, self._best = functions["read"], functions["best"]
@@ -115,7 +118,7 @@ class Native:
 
     def decode(self, slots: KVSlots, positions: torch.Tensor, live: int) -> "Read":
         """As `Kernels` says."""
-        return Read(self._attend, slots, None, positions)
+        return Read(self._attend[slots.dtype], slots, None, positions)
 
     def extend(
         self,
@@ -128,7 +131,8 @@ class Native:
         """As `Kernels` says."""
         before = sizes.cumsum(0) - sizes
         positions = torch.arange(int(sizes.sum())) + (starts - before).repeat_interleave(sizes)
-        return Read(self._attend, slots, rows.repeat_interleave(sizes), positions)
+        kernel = self._attend[slots.dtype]
+        return Read(kernel, slots, rows.repeat_interleave(sizes), positions)
 
     def read(
         self,
@@ -221,14 +225,12 @@ class Read:
     ) -> torch.Tensor:
         """(M, H, d) queries, keys and values -> (M, D)."""
         num_tokens, num_heads, size = queries.shape
-        slot_keys, slot_values = self._slots.keys[layer], self._slots.values[layer]
         out = queries.new_empty(num_tokens, num_heads * size)
-        num_rows, _, capacity, _ = slot_keys.shape
         broken = self._attend(
             *pointers_of(queries, keys, values),
             queries.stride(0),
-            *pointers_of(slot_keys, slot_values, self._rows, self._positions, out),
-            *(num_tokens, num_rows, num_heads, size, capacity),
+            *pointers_of(*self._slots.parts(layer), self._rows, self._positions, out),
+            *(num_tokens, self._slots.num_rows, num_heads, size, self._slots.capacity),
             torch.get_num_threads(),
         )
         _require_none(broken)

@@ -19,11 +19,15 @@ typedef float Floats __attribute__((vector_size(4 * LANES)));
 typedef int32_t Ints __attribute__((vector_size(4 * LANES)));
 typedef uint32_t Bits __attribute__((vector_size(4 * LANES)));
 typedef uint16_t Halves __attribute__((vector_size(2 * LANES)));
+typedef int16_t Shorts __attribute__((vector_size(2 * LANES)));
 typedef uint8_t Bytes __attribute__((vector_size(LANES)));
+typedef int8_t SignedBytes __attribute__((vector_size(LANES)));
 
 struct BFloat16 {
   uint16_t bits;
 };
+
+inline bool is_within(int64_t index, int64_t count) { return 0 <= index && index < count; }
 
 inline Floats all(float value) { return value - Floats{}; }
 
@@ -37,6 +41,17 @@ inline Floats load(const BFloat16* from) {
   Halves halves;
   std::memcpy(&halves, from, sizeof halves);
   return (Floats)(__builtin_convertvector(halves, Bits) << 16);
+}
+
+inline Floats load(const int8_t* from) {
+  SignedBytes bytes;
+  std::memcpy(&bytes, from, sizeof bytes);
+#ifdef __AVX512F__
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32((__m128i)bytes));
+#else
+  const Shorts shorts = __builtin_convertvector(bytes, Shorts);  // step by step: at once is slow
+  return __builtin_convertvector(__builtin_convertvector(shorts, Ints), Floats);
+#endif
 }
 
 inline float load_one(const float* from) { return *from; }
@@ -72,6 +87,13 @@ inline float sum(Floats values) {
   std::memcpy(quarter, &halved, sizeof quarter);
   const Quarter four = quarter[0] + quarter[1];
   return (four[0] + four[1]) + (four[2] + four[3]);
+}
+
+// Asks for some values before they are needed.
+template <typename T>
+inline void expect(const T* from, int64_t size) {
+  const char* bytes = reinterpret_cast<const char*>(from);
+  for (int64_t at = 0; at < size * int64_t{sizeof(T)}; at += 64) __builtin_prefetch(bytes + at);
 }
 
 // The sums of LANES vectors, side by side.
@@ -128,6 +150,12 @@ inline Floats times_power(Floats x, Floats power) {
 }
 inline Floats inverse(Floats x) { return 1.0f / x; }
 #endif
+
+inline void store(int8_t* to, Floats values) {  // to the nearest, ties to even
+  const Ints whole = __builtin_convertvector(nearest(values), Ints);
+  const SignedBytes bytes = __builtin_convertvector(whole, SignedBytes);
+  std::memcpy(to, &bytes, sizeof bytes);
+}
 
 // e^x for x <= 80, to about 1e-7 of itself; nothing far below -87. Cody and Waite's reduction, and
 // the polynomial for e^f of Cephes' expf.

@@ -19,22 +19,27 @@ class ReadPrompt:
     """What reading a prompt of P tokens comes to.
 
     Attributes:
-        slot: (2, L, H, P, d) its keys and values.
+        slot: What is kept of its keys and values, (2, L, H, P, ·) each; see `KVSlots.of`.
         state: (S,) float32 what the model says after it; see `Engine.states`.
     """
 
-    slot: torch.Tensor
+    slot: tuple[torch.Tensor, ...]
     state: np.ndarray
 
     @property
     def num_bytes(self) -> int:
         """Memory of a copy of both."""
-        return self.slot.nbytes + self.state.nbytes
+        return sum(part.nbytes for part in self.slot) + self.state.nbytes
+
+    @property
+    def num_tokens(self) -> int:
+        """P."""
+        return self.slot[0].shape[-2]
 
     def copy(self) -> "ReadPrompt":
         """The same in memory of its own, without gaps."""
-        slot = self.slot.clone(memory_format=torch.contiguous_format)
-        return ReadPrompt(slot, self.state.copy())
+        parts = (part.clone(memory_format=torch.contiguous_format) for part in self.slot)
+        return ReadPrompt(tuple(parts), self.state.copy())
 
 
 class PromptCache:

@@ -14,6 +14,7 @@ LANGUAGES = {"actions": "choices", "kind": "language", "split": "test"}
 CASES = [
     (DIALOGUE, {"wishes": ["cancel", "hours"], "max_turns": 3, "actions": SCORED}, "same_step"),
     (DIALOGUE, {"wishes": ["status"], "max_new_tokens": 15}, "disabled"),
+    (DIALOGUE, {"wishes": ["cancel"], "actions": SCORED, "cache_dtype": "int8"}, "same_step"),
     (GRAPH, {"actions": SCORED, "max_steps": 3, "split": "test"}, "next_step"),
     ("lm_envs/Classification-v0", LANGUAGES, "same_step"),
 ]
@@ -64,7 +65,7 @@ def count(monkeypatch):
 
 @pytest.mark.parametrize(("env_id", "options", "mode"), CASES)
 def test_what_is_remembered_changes_no_number(env_id, options, mode, monkeypatch, count):
-    monkeypatch.setattr(reading, "shared", lambda model: Memory())
+    monkeypatch.setattr(reading, "shared", lambda model, cache_dtype: Memory())
     remembering = list(run(env_id, options, mode))
     num_read = sum(count)
     monkeypatch.setattr(reading, "MOST_KNOWN", 0)
@@ -82,6 +83,17 @@ def test_environments_over_one_model_share_what_they_read(count):
             env.reset(options={"index": index})
         counts.append(len(count))
     assert counts[0] == counts[1] <= 5
+
+
+def test_what_is_said_through_codes_is_not_taken_for_exact():
+    options = {"actions": {"kind": "choices", "scores": True}, "split": "test"}
+    shown = []
+    for cache_dtype in ("int8", "auto", "int8"):
+        env = gym.make("lm_envs/Classification-v0", cache_dtype=cache_dtype, **options)
+        shown.append(env.reset(options={"index": 0})[0])
+    assert np.array_equal(shown[0], shown[2])
+    assert not np.array_equal(shown[0], shown[1])
+    np.testing.assert_allclose(shown[0], shown[1], rtol=0, atol=0.2)
 
 
 def make_reader(model, num_rows):

@@ -174,8 +174,9 @@ def test_pins_choose_the_examples():
     assert [t.prompt for t in env.transcripts] == ["Once upon a time", "今天天气"]
 
 
-def test_what_follows_a_restored_state_is_the_same_bit_for_bit():
-    env, other = make(5, "same_step"), make(5, "same_step")
+@pytest.mark.parametrize("cache_dtype", ["auto", "int8"])
+def test_what_follows_a_restored_state_is_the_same_bit_for_bit(cache_dtype):
+    env, other = (make(5, "same_step", cache_dtype=cache_dtype) for _ in range(2))
     rng = np.random.default_rng(0)
     env.reset(seed=0)
     for _ in range(13):
@@ -289,6 +290,8 @@ def test_a_bad_seed_is_refused_and_changes_nothing(seed):
         ({"dense": "yes"}, "dense='yes'; allowed: True, False"),
         ({"prompt_cache": -1}, "prompt_cache=-1; allowed: a whole number, 0 or more"),
         ({"prompt_cache": 0.5}, "prompt_cache=0.5; allowed: a whole number, 0 or more"),
+        ({"cache_dtype": "int4"}, "cache_dtype='int4'; allowed: 'auto', 'int8'"),
+        ({"cache_dtype": None}, "cache_dtype=None; allowed: 'auto', 'int8'"),
         ({"render_mode": "gif"}, "render_mode='gif'; allowed: None, 'ansi', 'rgb_array'"),
         ({"actions": None}, r"actions=None; allowed: str \| Mapping\[str, Any\]"),
         ({"observation": 3}, r"observation=3; allowed: str \| Mapping\[str, Any\]"),

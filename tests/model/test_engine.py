@@ -14,6 +14,7 @@ needs_int8 = pytest.mark.skipif(
     not torch.cpu._is_vnni_supported(), reason="int8 needs a CPU with VNNI instructions"
 )
 CAPACITY = 128
+both_caches = pytest.mark.parametrize("cache_dtype", ["auto", "int8"])
 
 
 def make_engine(model, num_rows, **changes):
@@ -25,10 +26,10 @@ def random_tokens(rng, size):
     return rng.integers(1, VOCABULARY, size)
 
 
-def walk(model, num_rows, num_steps, *, seed=0):
+def walk(model, num_rows, num_steps, *, seed=0, **changes):
     """Outputs and contexts of a run in which rows of ragged prompts begin again at random."""
     rng = np.random.default_rng(seed)
-    engine = make_engine(model, num_rows)
+    engine = make_engine(model, num_rows, **changes)
     contexts = [random_tokens(rng, int(n)) for n in rng.integers(1, 60, 32)][:num_rows]
     engine.prefill(np.arange(num_rows), contexts)
     for _ in range(num_steps):
@@ -157,11 +158,14 @@ def pieces(rng, tokens):
     return np.split(tokens, cuts)
 
 
-def test_a_row_read_in_parts_is_the_row_read_at_once_bit_for_bit(model):
+@both_caches
+def test_a_row_read_in_parts_is_the_row_read_at_once_bit_for_bit(model, cache_dtype):
     rng = np.random.default_rng(0)
     for count in (1, 2, 7, 32):
         texts = [random_tokens(rng, int(size)) for size in rng.integers(2, CAPACITY, count)]
-        whole, parts, alone = (make_engine(model, n) for n in (count, count, 1))
+        whole, parts, alone = (
+            make_engine(model, n, cache_dtype=cache_dtype) for n in (count, count, 1)
+        )
         whole.extend(np.arange(count), np.zeros(count, int), texts)
         queues = [pieces(rng, text) for text in texts]
         for step in range(max(map(len, queues))):
@@ -219,16 +223,22 @@ def test_many_tokens_are_read_in_several_passes(model, monkeypatch):
 
 
 def test_slots_take_the_memory_of_their_shape(model):
-    rows, layers, width = 5, 3, 96
-    assert make_engine(model, rows).num_bytes == 2 * layers * rows * CAPACITY * width * 4
+    rows, layers, width, heads = 5, 3, 96, 6
+    vectors = 2 * layers * rows * CAPACITY * heads
+    size = width // heads
+    assert make_engine(model, rows).num_bytes == vectors * size * 4
+    assert make_engine(model, rows, cache_dtype="int8").num_bytes == vectors * (size + 4)
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_captured_steps_on_cuda_equal_the_cpu(checkpoint):
-    on_cpu = weights.load(checkpoint, "cpu", "float32")
-    on_gpu = weights.load(checkpoint, "cuda", "float32")
-    for (a, _), (b, _) in zip(walk(on_cpu, 7, 200), walk(on_gpu, 7, 200), strict=True):
+@both_caches
+def test_captured_steps_on_cuda_equal_the_cpu(checkpoint, cache_dtype):
+    walks = (
+        walk(weights.load(checkpoint, device, "float32"), 7, 200, cache_dtype=cache_dtype)
+        for device in ("cpu", "cuda")
+    )
+    for (a, _), (b, _) in zip(*walks, strict=True):
         np.testing.assert_allclose(a.hidden, b.hidden, rtol=0, atol=2e-3)
         np.testing.assert_allclose(a.chosen, b.chosen, rtol=0, atol=2e-3)
 
@@ -251,16 +261,17 @@ def test_lines_score_as_if_they_were_appended(model):
     np.testing.assert_array_equal(after.hidden, fresh.append(tokens).hidden)
 
 
-def test_scores_of_lines_depend_on_their_own_row_alone(model):
+@both_caches
+def test_scores_of_lines_depend_on_their_own_row_alone(model, cache_dtype):
     """Regression: the last bits depended on the widest line of all rows."""
     rng = np.random.default_rng(0)
     texts = [random_tokens(rng, size) for size in (19, 56, 9)]
     lines = [[random_tokens(rng, size) for size in sizes] for sizes in ((3, 4), (11, 2), (1, 8))]
-    together = make_engine(model, 3)
+    together = make_engine(model, 3, cache_dtype=cache_dtype)
     together.extend(np.arange(3), np.zeros(3, int), texts)
     scored = together.score_lines(np.arange(3), lines)
     for row, text in enumerate(texts):
-        alone = make_engine(model, 1)
+        alone = make_engine(model, 1, cache_dtype=cache_dtype)
         alone.extend(np.arange(1), np.zeros(1, int), [text])
         for expected, found in zip(
             alone.score_lines(np.arange(1), [lines[row]])[0], scored[row], strict=True
@@ -287,13 +298,16 @@ def recurring(rng, prompts, num_rows):
     return rows, [prompts[place] for place in rng.integers(0, len(prompts), len(rows))]
 
 
+@both_caches
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", pytest.param("int8", marks=needs_int8)])
-def test_remembered_prompts_change_no_number(checkpoint, dtype):
+def test_remembered_prompts_change_no_number(checkpoint, dtype, cache_dtype):
     model = weights.load(checkpoint, "cpu", dtype)
     rng = np.random.default_rng(0)
     prompts = [random_tokens(rng, int(size)) for size in rng.integers(1, 100, 12)]
-    plain = make_engine(model, 7)
-    caching, tight = (make_engine(model, 7, prompts=PromptCache(s)) for s in (2**30, 3 * 2**18))
+    caches = (None, PromptCache(2**30), PromptCache(3 * 2**18))
+    plain, caching, tight = (
+        make_engine(model, 7, prompts=cache, cache_dtype=cache_dtype) for cache in caches
+    )
     rows, begun = np.arange(7), prompts[:7]
     for _ in range(25):
         tokens = random_tokens(rng, 7)

@@ -11,6 +11,7 @@ import torch
 from lm_envs.model import native
 from lm_envs.model.cache import KVSlots
 from lm_envs.model.eager import Eager
+from lm_envs.model.formats import format_of
 from lm_envs.model.kernels import kernels_for
 
 needs_compiler = pytest.mark.skipif(
@@ -20,6 +21,7 @@ CPU = torch.device("cpu")
 ROWS, HEADS, WIDTH, WORDS = 5, 3, 96, 700
 TOLERANCE = {torch.float32: 3e-6, torch.bfloat16: 2e-2}
 both_types = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+both_formats = pytest.mark.parametrize("in_codes", [False, True])
 
 
 def draw(*shape, dtype=torch.float32, seed=0):
@@ -32,6 +34,14 @@ def both(dtype):
 
 def agree(ours, theirs, dtype):
     torch.testing.assert_close(ours, theirs, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+
+
+def fill(slots, layer):
+    """Lets a layer's slots hold something everywhere."""
+    parts = slots.parts(layer)
+    keys, values = (format_of(slots.dtype).encode(draw(*parts[0].shape, seed=i)) for i in (1, 2))
+    for part, kept in zip(parts, (*keys, *values), strict=True):
+        part.copy_(kept)
 
 
 @needs_compiler
@@ -61,8 +71,9 @@ def test_sums_and_norms_are_those_of_pytorch(dtype, is_last):
 
 @needs_compiler
 @both_types
+@both_formats
 @pytest.mark.parametrize("size", [16, 64, 80, 128])
-def test_attention_is_that_of_pytorch_and_writes_the_same_slots(dtype, size):
+def test_attention_is_that_of_pytorch_and_writes_the_same_slots(dtype, in_codes, size):
     positions = torch.tensor([0, 1, 15, 16, 99])
     results = []
     for kernels in both(dtype):
@@ -72,32 +83,32 @@ def test_attention_is_that_of_pytorch_and_writes_the_same_slots(dtype, size):
             num_heads=HEADS,
             head_size=size,
             capacity=100,
-            dtype=dtype,
+            dtype=torch.int8 if in_codes else dtype,
             device=CPU,
         )
-        slots.keys.copy_(draw(*slots.keys.shape, seed=1))
-        slots.values.copy_(draw(*slots.values.shape, seed=2))
+        fill(slots, 1)
         q, k, v = draw(ROWS, 3, HEADS, size, dtype=dtype).unbind(1)
         attended = kernels.decode(slots, positions, 100)(1, q, k, v)
-        results.append((attended, slots.keys, slots.values))
+        results.append((attended, *slots.parts(1)))
     ours, theirs = results
-    agree(ours[0], theirs[0], dtype)
-    assert torch.equal(ours[1], theirs[1])
-    assert torch.equal(ours[2], theirs[2])
+    agree(ours[0].float(), theirs[0].float(), dtype)
+    assert all(map(torch.equal, ours[1:], theirs[1:]))
 
 
 @needs_compiler
 @both_types
+@both_formats
 @pytest.mark.parametrize("size", [16, 64])
-def test_further_tokens_attend_as_pytorch_s_do_and_as_if_they_came_one_by_one(dtype, size):
+def test_further_tokens_attend_as_pytorch_s_do_and_as_if_they_came_one_by_one(
+    dtype, in_codes, size
+):
     rows, starts, sizes = torch.tensor([3, 0]), torch.tensor([7, 0]), torch.tensor([2, 20])
     q, k, v = draw(22, 3, HEADS, size, dtype=dtype).unbind(1)
 
     def slots():
         shape = {"num_layers": 1, "num_rows": 4, "num_heads": HEADS, "head_size": size}
-        made = KVSlots(**shape, capacity=64, dtype=dtype, device=CPU)
-        made.keys.copy_(draw(*made.keys.shape, seed=1))
-        made.values.copy_(draw(*made.values.shape, seed=2))
+        made = KVSlots(**shape, capacity=64, dtype=torch.int8 if in_codes else dtype, device=CPU)
+        fill(made, 0)
         return made
 
     ours, theirs, one_by_one = slots(), slots(), slots()
@@ -105,8 +116,7 @@ def test_further_tokens_attend_as_pytorch_s_do_and_as_if_they_came_one_by_one(dt
     together = native_ones.extend(ours, rows, starts, sizes, 64)(0, q, k, v)
     expected = eager_ones.extend(theirs, rows, starts, sizes, 64)(0, q, k, v)
     agree(together.float(), expected.float(), dtype)
-    assert torch.equal(ours.keys, theirs.keys)
-    assert torch.equal(ours.values, theirs.values)
+    assert all(map(torch.equal, ours.parts(0), theirs.parts(0)))
     places = [(3, 7), (3, 8), *((0, position) for position in range(20))]
     for token, place in enumerate(places):
         row, start = (torch.tensor([index]) for index in place)
@@ -216,7 +226,8 @@ def test_a_row_depends_on_no_other_row_and_on_no_number_of_threads(dtype):
 
 @needs_compiler
 @both_types
-def test_no_index_reaches_outside_an_array(dtype):
+@both_formats
+def test_no_index_reaches_outside_an_array(dtype, in_codes):
     kernels, words, places = native.kernels(dtype), draw(9, 16, dtype=dtype), draw(4, 16)
     good, bad = torch.tensor([0, 8]), torch.tensor([0, 9])
     for tokens, positions in ((bad, good), (good, torch.tensor([0, -1]))):
@@ -230,7 +241,7 @@ def test_no_index_reaches_outside_an_array(dtype):
         num_heads=1,
         head_size=16,
         capacity=64,
-        dtype=dtype,
+        dtype=torch.int8 if in_codes else dtype,
         device=CPU,
     )
     q, k, v = draw(2, 3, 1, 16, dtype=dtype).unbind(1)
@@ -255,7 +266,8 @@ def test_narrower_vectors_do_the_same(dtype, narrow_library, monkeypatch):
     monkeypatch.setattr(native, "library", lambda: narrow_library)
     assert native.kernels(dtype).linear(draw(32, 16), None, gelu=False, int8=False) is None
     test_sums_and_norms_are_those_of_pytorch(dtype, is_last=False)
-    test_attention_is_that_of_pytorch_and_writes_the_same_slots(dtype, 64)
+    for in_codes in (False, True):
+        test_attention_is_that_of_pytorch_and_writes_the_same_slots(dtype, in_codes, 64)
     test_best_words_are_found_by_rounded_logits_and_ordered_by_exact_ones(dtype, 700)
     test_rescaled_sums_are_those_of_pytorch(dtype, gelu=True, width=96)
     for value in (torch.nan, torch.inf):

@@ -8,7 +8,7 @@ WIDTH, STATE = 2 * 3 * 2 * 16 * 4, 5 * 4
 
 
 def read(size):
-    return ReadPrompt(torch.ones(2, 3, 2, size, 16), np.ones(5, np.float32))
+    return ReadPrompt((torch.ones(2, 3, 2, size, 16),), np.ones(5, np.float32))
 
 
 def test_prompts_take_no_more_memory_than_they_may():
@@ -41,9 +41,9 @@ def test_a_prompt_too_large_alone_drives_nobody_out():
 def test_what_is_kept_does_not_change_with_the_slot():
     slot, state = torch.ones(2, 3, 2, 8, 16), np.ones(5, np.float32)
     cache = PromptCache(2**20)
-    cache.keep(b"a", ReadPrompt(slot[..., :3, :], state))
+    cache.keep(b"a", ReadPrompt((slot[..., :3, :],), state))
     slot[:], state[:] = 2.0, 2.0
     kept = cache.get(b"a")
-    assert kept.slot.unique().tolist() == [1.0]
+    assert kept.slot[0].unique().tolist() == [1.0]
     assert kept.state.tolist() == [1.0] * 5
-    assert kept.slot.untyped_storage().nbytes() == 3 * WIDTH
+    assert kept.slot[0].untyped_storage().nbytes() == 3 * WIDTH
