@@ -80,7 +80,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         observation: str | Mapping[str, Any] = "hidden",
         dense: bool = True,
         max_steps: int | None = None,
-        prompt_cache: int = 256,
+        prompt_cache: int = 1024,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
         **task_options: Any,  # noqa: ANN401 - the task's own arguments
