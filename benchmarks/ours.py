@@ -25,10 +25,13 @@ ENV = "lm_envs/NextWord-v0"
 CANDIDATES = 16
 
 
-def environment(job: Job) -> Writer:
+def environment(job: Job, **options: Any) -> Writer:  # noqa: ANN401 - the environment's
     """Episodes of every row, through the public vector environment; of no words, its reset."""
     env = gym.make_vec(
-        ENV, num_envs=job.num_rows, autoreset_mode=AutoresetMode.DISABLED, **_options(job)
+        ENV,
+        num_envs=job.num_rows,
+        autoreset_mode=AutoresetMode.DISABLED,
+        **_options(job) | options,
     )
     actions = np.zeros(job.num_rows, np.int64)
     mask = np.ones(job.num_rows, bool)
@@ -43,6 +46,11 @@ def environment(job: Job) -> Writer:
             _, _, terminated, _, _ = env.step(actions)
 
     return write
+
+
+def with_8_bit_cache(job: Job) -> Writer:
+    """The same with keys and values in 8 bits."""
+    return environment(job, cache_dtype="int8")
 
 
 def rollout(job: Job) -> Writer:

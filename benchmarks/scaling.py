@@ -14,6 +14,7 @@ from benchmarks.episodes import random_steps
 from benchmarks.models import SHAPES, folder_of
 from lm_envs.model import weights
 from lm_envs.model.engine import Engine
+from lm_envs.model.formats import CACHE_DTYPES
 from lm_envs.model.gpt2 import GPT2
 
 STEPS = 96
@@ -37,7 +38,8 @@ def run(model: str, rows: Sequence[int], dtypes: Sequence[str], repeats: int) ->
     results = []
     for dtype in dtypes:
         results += _by_rows(model, rows, dtype, repeats)
-        results += _by_context(model, dtype, repeats)
+        for cache_dtype in CACHE_DTYPES:
+            results += _by_context(model, dtype, cache_dtype, repeats)
         results += _by_size(model, dtype, repeats)
     return {"subject": "scaling", "model": model, "rows": results}
 
@@ -65,15 +67,15 @@ def _by_rows(model: str, rows: Sequence[int], dtype: str, repeats: int) -> list[
     return measured + _slope("rows", dtype, rows, measured)
 
 
-def _by_context(model: str, dtype: str, repeats: int) -> list[Row]:
+def _by_context(model: str, dtype: str, cache_dtype: str, repeats: int) -> list[Row]:
     network = weights.load(folder_of(model), "auto", dtype)
     contexts = [c for c in CONTEXTS if c + CONTEXT_STEPS <= network.config.n_positions]
-    runs = {str(context): _steps(network, context) for context in contexts}
+    runs = {str(context): _steps(network, context, cache_dtype) for context in contexts}
     timings = timing.take_turns(runs, repeats)
     shortest = timings[str(contexts[0])].median
     measured = [
         {
-            "what": "engine",
+            "what": "engine" if cache_dtype == "auto" else "engine, 8-bit keys and values",
             "n": CONTEXT_ROWS,
             "dtype": dtype,
             "context": context,
@@ -83,7 +85,8 @@ def _by_context(model: str, dtype: str, repeats: int) -> list[Row]:
         }
         for context in contexts
     ]
-    return measured + _slope("context", dtype, contexts, measured)
+    against = "context" if cache_dtype == "auto" else "context, 8-bit keys and values"
+    return measured + _slope(against, dtype, contexts, measured)
 
 
 def _by_size(model: str, dtype: str, repeats: int) -> list[Row]:
@@ -116,7 +119,7 @@ def _slope(against: str, dtype: str, sizes: Sequence[float], rows: Sequence[Row]
     return [{"what": f"ms per step against {against}", "dtype": dtype, "slope": found}]
 
 
-def _steps(network: GPT2, context: int) -> Callable[[], None]:
+def _steps(network: GPT2, context: int, cache_dtype: str = "auto") -> Callable[[], None]:
     """A few steps at the same context, over and over."""
     engine = Engine(
         network,
@@ -124,6 +127,7 @@ def _steps(network: GPT2, context: int) -> Callable[[], None]:
         capacity=context + CONTEXT_STEPS,
         num_candidates=16,
         end_token=network.config.vocab_size - 1,
+        cache_dtype=cache_dtype,
     )
     size = (CONTEXT_ROWS, context - CONTEXT_STEPS)
     prompts = np.random.default_rng(0).integers(1, network.config.vocab_size, size)

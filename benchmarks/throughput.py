@@ -54,6 +54,7 @@ class Kind:
 _CTRANSLATE2: Mapping[str, Any] = {"package": "ctranslate2", "models": tuple(SHAPES)}
 KINDS = {
     "environment": Kind(ours.environment, least=0, is_ours=True),
+    "environment, 8-bit keys and values": Kind(ours.with_8_bit_cache, least=0),
     "engine": Kind(ours.engine, least=0, is_ours=True),
     "Stable-Baselines3 rollout": Kind(ours.rollout, least=None),
     "transformers generate": Kind(rivals.generate),
