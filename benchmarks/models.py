@@ -23,8 +23,8 @@ SHAPES: dict[str, dict[str, Any]] = {
 CACHE = Path("runs") / "benchmark_models"
 
 
-PASSAGES, WORDS = 60, 2400
-"""How many long passages, and how many words each has: more than twice the longest prompt."""
+PASSAGES = 60
+"""How many passages there are to begin with."""
 
 
 def folder_of(name: str) -> Path:
@@ -37,13 +37,12 @@ def folder_of(name: str) -> Path:
     return folder
 
 
-def long_passages() -> Path:
-    """File of passages that are longer than any prompt; made of the embedded prose."""
-    path = CACHE / "long_passages.txt"
+def passages(prompt: int) -> Path:
+    """File of passages, made of the embedded prose, of which prompts of so many tokens are half."""
+    path = CACHE / f"passages-{prompt}.txt"
     if not path.exists():
-        words = " ".join(read_texts("embedded", "train")).split()
-        starts = range(0, PASSAGES * WORDS, WORDS)
-        texts = [" ".join(words[start : start + WORDS]) for start in starts]
+        words, size = " ".join(read_texts("embedded", "train")).split(), 2 * prompt
+        texts = [" ".join(words[size * n : size * (n + 1)]) for n in range(PASSAGES)]
         write_text(path, "\n\n".join(texts))
     return path
 

@@ -13,7 +13,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 import lm_envs
 from benchmarks import rivals
-from benchmarks.models import long_passages
+from benchmarks.models import passages
 from benchmarks.processes import Job, Writer
 from lm_envs.model import weights
 from lm_envs.model.engine import Engine
@@ -111,7 +111,7 @@ def _options(job: Job) -> dict[str, Any]:
     return {
         "model": str(job.folder),
         "dtype": job.dtype,
-        "dataset": str(long_passages()),
+        "dataset": str(passages(job.prompt)),
         "prompt_tokens": job.prompt,
         "max_new_tokens": job.new,
         "rewards": {"fluency": 1.0},

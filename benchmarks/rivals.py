@@ -3,6 +3,7 @@
 Owns how each of them is asked for texts of so many words. Knows nothing of clocks.
 """
 
+import logging
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,7 @@ def continuous_batching(job: Job) -> Writer:
     """`GPT2LMHeadModel.generate_batch`: pages of 128 tokens, every row in each pass."""
     from transformers import ContinuousBatchingConfig, GenerationConfig
 
+    logging.getLogger("ContinuousBatchingLogger").setLevel(logging.ERROR)
     model = _model(job)
     pages = -(-(job.prompt + job.new) // 128)
     room = ContinuousBatchingConfig(
