@@ -42,8 +42,9 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         device: "auto", "cpu", "cuda", …
         dtype: "auto" (bfloat16 on CUDA, float32 on CPU), "float32", "bfloat16", or "int8" (faster
             on CPUs with VNNI instructions, rounded more; see `lm_envs.model.weights.load`).
-        cache_dtype: What keys and values are kept in: "auto" (as the arithmetic), or "int8": codes
-            of 8 bits, which take half the memory of bfloat16, and half the time to read.
+        cache_dtype: What keys and values are kept in: "auto" (as the arithmetic), or "int8" (codes
+            of 8 bits, about half of bfloat16's bytes: faster where attention waits for them, on
+            CPUs; see `lm_envs.model.engine.Engine`).
         actions: "top_k", "vocabulary", "embedding" (`lm_envs.envs.actions`); "choices", one of the
             lines that the task offers; "read_write" (`lm_envs.envs.interpreter`); or with options,
             such as {"kind": "top_k", "k": 16}, or {"kind": "choices", "scores": False} to show no

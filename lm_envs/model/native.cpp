@@ -64,7 +64,6 @@ void add_norm(float* x, const In* y, const float* gain, const float* bias, float
   }
 }
 
-constexpr float MOST = 127.0f;  // largest magnitude of a code
 constexpr float ZERO = 128.0f;  // code of 0
 
 // Codes of 8 bits for each row, by the row's largest magnitude.
@@ -73,14 +72,9 @@ void quantise(const T* x, uint8_t* codes, float* scales, int64_t rows, int64_t w
               int threads) {
 #pragma omp parallel for num_threads(threads) if (rows > 1) schedule(static)
   for (int64_t row = 0; row < rows; ++row) {
-    Floats highest = all(1e-30f), broken = all(0.0f);
-    for (int64_t i = 0; i < width; i += LANES) {
-      const Floats value = load(x + row * width + i);
-      highest = larger(highest, value < 0.0f ? -value : value);
-      broken += value * 0.0f;  // no number for what is none or infinite
-    }
-    const float most = largest(highest), inverse = MOST / most;
-    scales[row] = most / MOST + sum(broken);
+    const Magnitude found = magnitude(x + row * width, width);
+    const float inverse = MOST_CODE / found.largest;
+    scales[row] = found.largest / MOST_CODE + found.broken;
     for (int64_t i = 0; i < width; i += LANES) {
       const Floats shifted = load(x + row * width + i) * inverse + (ZERO + 0.5f);
       const Bytes rounded = __builtin_convertvector(__builtin_convertvector(shifted, Ints), Bytes);

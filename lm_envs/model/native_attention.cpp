@@ -15,7 +15,6 @@
 namespace {
 
 constexpr int64_t ALONE = 128;  // position from which the heads of a lone token are shared out
-constexpr float MOST = 127.0f;  // largest magnitude of a code
 
 // Keys or values as slots keep them: vectors of T, or of codes, each of which has a scale.
 template <typename S>
@@ -36,15 +35,10 @@ void keep(const T* vector, Kept<T> to, int64_t size) {
 
 template <typename T>
 void keep(const T* vector, Kept<int8_t> to, int64_t size) {
-  Floats highest = all(1e-30f), broken = all(0.0f);
-  for (int64_t i = 0; i < size; i += LANES) {
-    const Floats value = load(vector + i);
-    highest = larger(highest, value < 0.0f ? -value : value);
-    broken += value * 0.0f;  // no number for what is none or infinite
-  }
-  const float scale = largest(highest) / MOST;
+  const Magnitude found = magnitude(vector, size);
+  const float scale = found.largest / MOST_CODE;
   for (int64_t i = 0; i < size; i += LANES) store(to.vectors + i, load(vector + i) / scale);
-  *to.scales = scale + sum(broken);
+  *to.scales = scale + found.broken;
 }
 
 // Softmax of `count` scores in place; the scores have room for LANES more.

@@ -126,6 +126,25 @@ inline float largest(Floats values) {
   return found;
 }
 
+constexpr float MOST_CODE = 127.0f;  // largest magnitude of a code of 8 bits
+
+struct Magnitude {
+  float largest;  // 1e-30 at least
+  float broken;   // 0; no number where one of the vector is none or infinite
+};
+
+// Of a vector that is to be rounded to codes.
+template <typename T>
+inline Magnitude magnitude(const T* from, int64_t size) {
+  Floats highest = all(1e-30f), broken = all(0.0f);
+  for (int64_t i = 0; i < size; i += LANES) {
+    const Floats value = load(from + i);
+    highest = larger(highest, value < 0.0f ? -value : value);
+    broken += value * 0.0f;
+  }
+  return {largest(highest), sum(broken)};
+}
+
 // The instructions that vectors of 512 bits have for it, and the same without them. Bounds leave what
 // is no number as it is.
 #ifdef __AVX512F__

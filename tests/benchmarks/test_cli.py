@@ -79,10 +79,14 @@ def test_a_result_is_a_table_and_one_json_line(run, tmp_path):
 @needs_int8
 def test_rounding_to_8_bits_costs_little_on_held_out_passages(run):
     result = run("precision", "--model", "embedded", "--dtype", "int8")
-    exact, rounded = json.loads(result.stdout.splitlines()[-1])["rows"]
+    exact, *rounded = json.loads(result.stdout.splitlines()[-1])["rows"]
     assert (exact["dtype"], exact["same_best_word"], exact["logprob_error"]) == ("float32", 1.0, 0)
-    assert rounded["perplexity"] < 1.01 * exact["perplexity"]
-    assert rounded["same_best_word"] > 0.97
+    assert [row["dtype"] for row in rounded] == ["float32", "int8", "int8"]
+    assert [row["what"].endswith("8-bit keys and values") for row in rounded] == [True, False, True]
+    for row in rounded:
+        assert row["perplexity"] < 1.01 * exact["perplexity"]
+        assert row["same_best_word"] > 0.97
+        assert row["logprob_error"] > 0
 
 
 def test_every_interface_is_measured(run):
