@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import sys
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,7 +32,9 @@ from benchmarks import (
 from lm_envs.checks import check_choice
 from lm_envs.model.weights import DTYPES, INT8
 
-SUBJECTS = {
+Measure = Callable[..., dict[str, Any]]
+
+SUBJECTS: Mapping[str, Measure] = {
     "throughput": throughput.run,
     "scaling": scaling.run,
     "startup": startup.run,
@@ -42,6 +45,9 @@ SUBJECTS = {
     "training": training.run,
     "profile": time_shares.run,
 }
+OPTIONS = {"prompt": ("throughput", "prompts"), "env": ("profile", "ids")}
+"""Options that one subject has, and what its function calls them."""
+
 ROWS = {"finetune": [16]}
 """Rows of a subject that are measured unless others are asked for."""
 
@@ -110,6 +116,9 @@ def main(
         list[str] | None,
         typer.Option(help="float32, bfloat16, int8 (not for finetune); not for startup"),
     ] = None,
+    env: Annotated[
+        list[str] | None, typer.Option(help="id; again for more; for profile, all by default")
+    ] = None,
     repeats: Annotated[
         int, typer.Option(min=1, help="times that each is measured; not for precision")
     ] = 5,
@@ -123,16 +132,23 @@ def main(
         for kind in kinds:
             check_choice("dtype", kind, (*DTYPES, INT8))
         measure = SUBJECTS[subject]
-        if prompt is not None:
-            if measure is not throughput.run:
-                raise UserError(f"Got --prompt for {subject}; allowed: for throughput.")
-            measure = partial(throughput.run, prompts=prompt)
+        for option, value in (("prompt", prompt), ("env", env)):
+            if value is not None:
+                measure = _with(option, value, subject)
         result = measure(model, n or ROWS.get(subject, [1, 8, 64]), kinds, repeats)
         command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
         document = {**result, "machine": timing.machine(), "command": command}
         Console(width=None if sys.stdout.isatty() else WIDTH).print(table(document))
         write_json(path_of(document, output), document)
         typer.echo(json.dumps(document))
+
+
+def _with(option: str, value: Any, subject: str) -> Measure:  # noqa: ANN401 - of any option
+    """A subject with an option that is its own."""
+    owner, argument = OPTIONS[option]
+    if subject != owner:
+        raise UserError(f"Got --{option} for {subject}; allowed: for {owner}.")
+    return partial(SUBJECTS[subject], **{argument: value})
 
 
 def path_of(document: dict[str, Any], output: Path) -> Path:

@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks import timing
 from benchmarks.episodes import random_steps
 from benchmarks.tasks import NUM_ACTIONS, STEPS, writing_ids
+from lm_envs.checks import check_choice
 
 INTERVAL_S = 1e-3
 REST = "environment"
@@ -44,13 +45,26 @@ INNER = {
 PARTS = (*OUTER, *INNER, REST)
 
 
-def run(model: str, rows: Sequence[int], dtypes: Sequence[str], repeats: int) -> dict[str, Any]:
-    """Share of each part in the time of a step, for every id that writes, rewards included."""
+def run(
+    model: str,
+    rows: Sequence[int],
+    dtypes: Sequence[str],
+    repeats: int,
+    *,
+    ids: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Share of each part in the time of a step, for ids that write, all by default.
+
+    Raises:
+        ValueError: If an id is not one of them.
+    """
+    for name in ids or ():
+        check_choice("env", name, writing_ids())
     results = [
         row_of(name, model, num_rows, dtype, repeats)
         for dtype in dtypes
         for num_rows in rows
-        for name in writing_ids()
+        for name in ids or writing_ids()
     ]
     return {"subject": "profile", "model": model, "rows": results}
 

@@ -125,9 +125,17 @@ def test_a_prompt_that_the_model_cannot_hold_is_refused(run):
     assert "Got prompts of 2000 tokens; embedded has room for" in result.output
 
 
-def test_prompts_are_an_option_of_one_subject(run):
+def test_an_option_of_another_subject_is_refused(run):
     result = run("precision", "--model", "embedded", "--prompt", "64")
     assert "Got --prompt for precision; allowed: for throughput." in result.output
+    result = run("tasks", "--env", "lm_envs/NextWord-v0")
+    assert "Got --env for tasks; allowed: for profile." in result.output
+
+
+def test_an_environment_that_writes_nothing_is_refused(run):
+    result = run("profile", "--model", "embedded", "--env", "lm_envs/WeightTuning-v0")
+    assert result.exit_code == 2
+    assert "Got env='lm_envs/WeightTuning-v0'; allowed: 'lm_envs/NextWord-v0'" in result.output
 
 
 def test_more_texts_than_an_update_has_room_for_are_refused():
