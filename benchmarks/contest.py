@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lm_envs.sb3 import make_language_vec_env
+from lm_envs.sb3 import LanguageVecEnv, make_language_vec_env
 
 PROMPT, NEW = 32, 32
 FEW_WORDS = 2
@@ -68,12 +68,9 @@ class Outcome:
         return [write + share * learn for write, learn in zip(writing, self.learning, strict=True)]
 
 
-def prompts_of(folder: Path, num_texts: int) -> np.ndarray:
-    """Prompts (N, P) that our environment begins with, ids.
-
-    It reads them with a model, which this process keeps: contestants are told and do not ask.
-    """
-    env = make_language_vec_env(
+def environment(folder: Path, num_texts: int, **options: Any) -> LanguageVecEnv:  # noqa: ANN401
+    """Where our policy writes; `options` are further ones of `lm_envs/NextWord-v0`."""
+    return make_language_vec_env(
         "lm_envs/NextWord-v0",
         num_texts,
         0,
@@ -82,8 +79,16 @@ def prompts_of(folder: Path, num_texts: int) -> np.ndarray:
         observation="tokens",
         prompt_tokens=PROMPT,
         max_new_tokens=NEW,
+        **options,
     )
-    observations = env.reset()
+
+
+def prompts_of(folder: Path, num_texts: int) -> np.ndarray:
+    """Prompts (N, P) that our environment begins with, ids.
+
+    It reads them with a model, which this process keeps: contestants are told and do not ask.
+    """
+    observations = environment(folder, num_texts).reset()
     assert isinstance(observations, dict)
     assert (observations["length"] == PROMPT).all(), "a passage is shorter than two prompts"
     return observations["tokens"][:, :PROMPT]

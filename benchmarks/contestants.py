@@ -19,12 +19,11 @@ from benchmarks.contest import (
     FEW_WORDS,
     MINIBATCH,
     NEW,
-    PROMPT,
     Job,
     Outcome,
+    environment,
     share_of_vowels,
 )
-from lm_envs.sb3 import make_language_vec_env
 from lm_envs.tokenizer import Tokenizer
 
 
@@ -98,19 +97,8 @@ def _ppo(
     batch_size: int,
     lora: LoRA | None = None,
 ) -> Outcome:
-    env = make_language_vec_env(
-        "lm_envs/NextWord-v0",
-        job.num_texts,
-        0,
-        model=str(job.folder),
-        dtype=job.dtype,
-        actions="vocabulary",
-        observation="tokens",
-        prompt_tokens=PROMPT,
-        max_new_tokens=NEW,
-        rewards={"fluency": 1.0},
-        prompt_cache=0,
-    )
+    options = {"dtype": job.dtype, "rewards": {"fluency": 1.0}, "prompt_cache": 0}
+    env = environment(job.folder, job.num_texts, **options)
     kwargs = {"model": str(job.folder), "dtype": job.dtype, "bfloat16": job.dtype == "bfloat16"}
     agent = PPO(
         LanguageModelPolicy,

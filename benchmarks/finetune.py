@@ -8,7 +8,6 @@ reads every word with the frozen model, which judges it and remembers no prompt.
 """
 
 import importlib.util
-import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -20,7 +19,7 @@ from agents.language_model.network import TrainableGPT2
 from benchmarks import contestants, timing
 from benchmarks.contest import NEW, PROMPT, Job, Outcome, prompts_of
 from benchmarks.models import folder_of
-from benchmarks.processes import peak_bytes
+from benchmarks.processes import answer_of, peak_bytes, start
 from benchmarks.rl4lms import as_rl4lms
 from lm_envs.tokenizer import Tokenizer
 
@@ -124,15 +123,8 @@ def _ratio(
 
 def _in_a_process(name: str, job: Job) -> Outcome:
     """The outcome of a contestant in a new process, whose memory is its own."""
-    context = multiprocessing.get_context("spawn")
-    ours_end, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, name, job))
-    process.start()
-    theirs.close()
-    try:
-        outcome = ours_end.recv()
-    except EOFError:
-        raise RuntimeError(f"Got no outcome of {name!r}; its error is above.") from None
+    connection, process = start(_serve, name, job)
+    outcome = answer_of(connection, name)
     process.join()
     return outcome
 

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from transformers import GPT2Config
 
 from benchmarks import timing
+from benchmarks.models import config_of
 from benchmarks.processes import Job
 from lm_envs.model import weights
 from lm_envs.model.kernels import kernels_for
@@ -87,11 +88,6 @@ def row_bytes(folder: Path, capacity: int, dtype: str) -> int:
 def model_bytes(folder: Path, dtype: str) -> int:
     """What a process holds whatever its rows: weights, as kept and as they come, and Python."""
     return PYTHON + matrices(config_of(folder)) * (4 + _width(dtype))
-
-
-def config_of(folder: Path) -> GPT2Config:
-    """The shape of a model."""
-    return GPT2Config.from_pretrained(folder)
 
 
 def matrices(config: GPT2Config) -> int:

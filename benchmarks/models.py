@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import GPT2Config
 
 from agents.files import write_text
 from lm_envs.model import weights
@@ -37,6 +38,11 @@ def folder_of(name: str) -> Path:
     return folder
 
 
+def config_of(folder: Path) -> GPT2Config:
+    """The shape of a model."""
+    return GPT2Config.from_pretrained(folder)
+
+
 def passages(prompt: int) -> Path:
     """File of passages, made of the embedded prose, of which prompts of so many tokens are half."""
     path = CACHE / f"passages-{prompt}.txt"
@@ -48,7 +54,7 @@ def passages(prompt: int) -> Path:
 
 
 def _make(folder: Path, shape: dict[str, Any]) -> None:
-    from transformers import GPT2Config, GPT2LMHeadModel
+    from transformers import GPT2LMHeadModel
 
     torch.manual_seed(0)
     end = 50256

@@ -12,7 +12,6 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 import lm_envs
-from benchmarks import rivals
 from benchmarks.models import passages
 from benchmarks.processes import Job, Writer
 from lm_envs.model import weights
@@ -84,7 +83,7 @@ def single_environments(job: Job) -> Writer:
 def engine(job: Job) -> Writer:
     """The same tokens through the bare engine."""
     bare = engine_of(job)
-    prompts = list(rivals.prompts(job))
+    prompts = list(job.prompts())
 
     def write(words: int) -> None:
         outputs = bare.prefill(np.arange(job.num_rows), prompts)

@@ -3,14 +3,20 @@
 Owns what a contestant is asked for, the processes and their memory. Knows nothing of clocks.
 """
 
+import contextlib
 import multiprocessing
 import resource
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+
+from benchmarks.models import config_of
 
 Writer = Callable[[int], object]
 """Reads the prompts of all rows and writes so many words after each."""
@@ -34,21 +40,24 @@ class Job:
     new: int
     dtype: str
 
+    def prompts(self) -> np.ndarray:
+        """Prompts (N, P) int64 of random words; reading them costs what any words cost."""
+        last = config_of(self.folder).vocab_size - 1  # the end of text
+        return np.random.default_rng(0).integers(1, last, (self.num_rows, self.prompt))
+
 
 class Contestant:
     """A writer in a process of its own, so that its threads and memory are not the others'.
 
     Args:
+        name: For error messages.
         make: Makes the writer, in its process; a function of a module.
         job: What for.
     """
 
-    def __init__(self, make: Callable[[Job], Writer], job: Job) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, make, job), daemon=True)
-        self._process.start()
-        theirs.close()
+    def __init__(self, name: str, make: Callable[[Job], Writer], job: Job) -> None:
+        self._name = name
+        self._connection, self._process = start(_serve, make, job, daemon=True)
 
     def write(self, words: int) -> None:
         """Lets it read all prompts and write so many words; returns when it has."""
@@ -63,12 +72,40 @@ class Contestant:
         self._connection.close()
         self._process.join()
 
-    def _ask(self, words: int | None) -> int:
-        try:
+    def _ask(self, words: int | None) -> Any:  # noqa: ANN401 - as `answer_of`
+        with contextlib.suppress(BrokenPipeError):  # it has ended, as the next line finds
             self._connection.send(words)
-            return self._connection.recv()
-        except (EOFError, BrokenPipeError):
-            raise RuntimeError("Got no answer of a contestant; its error is above.") from None
+        return answer_of(self._connection, self._name)
+
+
+def start(
+    target: Callable[..., None], *arguments: object, daemon: bool = False
+) -> tuple[Connection, SpawnProcess]:
+    """Calls a function with a connection to here and some arguments, in a process of its own.
+
+    Args:
+        target: Of a module.
+        arguments: After the connection.
+        daemon: End it with this process; it can have no processes of its own then.
+    """
+    context = multiprocessing.get_context("spawn")
+    connection, theirs = context.Pipe()
+    process = context.Process(target=target, args=(theirs, *arguments), daemon=daemon)
+    process.start()
+    theirs.close()
+    return connection, process
+
+
+def answer_of(connection: Connection, name: str) -> Any:  # noqa: ANN401 - whatever it sends
+    """What the process at the other end sends next.
+
+    Raises:
+        RuntimeError: If it has ended.
+    """
+    try:
+        return connection.recv()
+    except EOFError:
+        raise RuntimeError(f"Got no answer of {name!r}; its error is above.") from None
 
 
 def peak_bytes() -> int:
@@ -80,15 +117,15 @@ def peak_bytes() -> int:
 
 
 def _serve(connection: Connection, make: Callable[[Job], Writer], job: Job) -> None:
-    """Writes once for every number of words, and answers when done."""
+    """Writes for every number of words and answers when done; for None tells its peak memory."""
     write = make(job)
-    while True:
-        try:
+    with contextlib.suppress(EOFError):  # nothing more is asked
+        while True:
             words = connection.recv()
-        except EOFError:  # nothing more is asked
-            return
-        if words is not None:
+            if words is None:
+                connection.send(peak_bytes())
+                continue
             write(words)
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        connection.send(peak_bytes())
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            connection.send(None)

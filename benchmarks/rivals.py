@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from benchmarks.processes import Job, Writer
@@ -19,7 +18,7 @@ from lm_envs.model import weights
 def generate(job: Job) -> Writer:
     """`GPT2LMHeadModel.generate`, greedy, dynamic cache."""
     model = _model(job)
-    inputs = torch.as_tensor(prompts(job), device=model.device)
+    inputs = torch.as_tensor(job.prompts(), device=model.device)
     mask = torch.ones_like(inputs)
 
     def write(words: int) -> None:
@@ -43,7 +42,7 @@ def continuous_batching(job: Job) -> Writer:
         max_requests_per_batch=job.num_rows,
         allow_block_sharing=False,  # prompts come again, and nobody is to remember them
     )
-    inputs = prompts(job).tolist()
+    inputs = job.prompts().tolist()
 
     def write(words: int) -> None:
         config = GenerationConfig(eos_token_id=-1, **_greedy(words))
@@ -57,7 +56,7 @@ def re_encode(job: Job) -> Writer:
     model = _model(job)
 
     def write(words: int) -> None:
-        tokens = torch.as_tensor(prompts(job), device=model.device)
+        tokens = torch.as_tensor(job.prompts(), device=model.device)
         with torch.inference_mode():
             for _ in range(words):
                 logits = model(tokens, use_cache=False, logits_to_keep=1).logits[:, -1]
@@ -74,14 +73,6 @@ def ctranslate2_float32(job: Job) -> Writer:
 def ctranslate2_int8(job: Job) -> Writer:
     """CTranslate2's batched greedy generation in int8."""
     return _ctranslate2(job, "int8")
-
-
-def prompts(job: Job) -> np.ndarray:
-    """Prompts (N, P) int64 of random words; reading them costs what any words cost."""
-    from transformers import GPT2Config
-
-    last = GPT2Config.from_pretrained(job.folder).vocab_size - 1  # the end of text
-    return np.random.default_rng(0).integers(1, last, (job.num_rows, job.prompt))
 
 
 def _model(job: Job) -> Any:  # noqa: ANN401 - of transformers, whose stubs ask for more than it does
@@ -112,7 +103,7 @@ def _ctranslate2(job: Job, kind: str) -> Writer:
     generator = ctranslate2.Generator(
         str(target), device=device, compute_type=kind, intra_threads=threads
     )
-    words = [[f"w{token}" for token in row] for row in prompts(job)]
+    words = [[f"w{token}" for token in row] for row in job.prompts()]
     generate_batch = partial(generator.generate_batch, words, include_prompt_in_result=False)
     return lambda count: generate_batch(max_length=count, min_length=count)
 

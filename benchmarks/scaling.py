@@ -11,10 +11,9 @@ import numpy as np
 
 from benchmarks import limits, timing
 from benchmarks.episodes import random_steps
-from benchmarks.models import SHAPES, folder_of
+from benchmarks.models import SHAPES, config_of, folder_of
 from lm_envs.model import weights
 from lm_envs.model.engine import Engine
-from lm_envs.model.formats import CACHE_DTYPES
 from lm_envs.model.gpt2 import GPT2
 
 STEPS = 96
@@ -24,6 +23,9 @@ CONTEXT_STEPS = 8
 
 Row = dict[str, Any]
 
+
+SLOTS = {"auto": "", "int8": ", 8-bit keys and values"}
+"""What keys and values are kept in, and how that is told."""
 
 SIZES = ("embedded", *SHAPES)
 """Models from small to large; up to the one that is measured they are compared."""
@@ -38,7 +40,7 @@ def run(model: str, rows: Sequence[int], dtypes: Sequence[str], repeats: int) ->
     results = []
     for dtype in dtypes:
         results += _by_rows(model, rows, dtype, repeats)
-        for cache_dtype in CACHE_DTYPES:
+        for cache_dtype in SLOTS:
             results += _by_context(model, dtype, cache_dtype, repeats)
         results += _by_size(model, dtype, repeats)
     return {"subject": "scaling", "model": model, "rows": results}
@@ -75,7 +77,7 @@ def _by_context(model: str, dtype: str, cache_dtype: str, repeats: int) -> list[
     shortest = timings[str(contexts[0])].median
     measured = [
         {
-            "what": "engine" if cache_dtype == "auto" else "engine, 8-bit keys and values",
+            "what": f"engine{SLOTS[cache_dtype]}",
             "n": CONTEXT_ROWS,
             "dtype": dtype,
             "context": context,
@@ -85,8 +87,7 @@ def _by_context(model: str, dtype: str, cache_dtype: str, repeats: int) -> list[
         }
         for context in contexts
     ]
-    against = "context" if cache_dtype == "auto" else "context, 8-bit keys and values"
-    return measured + _slope(against, dtype, contexts, measured)
+    return measured + _slope(f"context{SLOTS[cache_dtype]}", dtype, contexts, measured)
 
 
 def _by_size(model: str, dtype: str, repeats: int) -> list[Row]:
@@ -96,7 +97,7 @@ def _by_size(model: str, dtype: str, repeats: int) -> list[Row]:
     folders = {name: folder_of(name) for name in models}
     runs = {n: _steps(weights.load(f, "auto", dtype), CONTEXTS[0]) for n, f in folders.items()}
     timings = timing.take_turns(runs, repeats)
-    sizes = [limits.matrices(limits.config_of(folder)) for folder in folders.values()]
+    sizes = [limits.matrices(config_of(folder)) for folder in folders.values()]
     measured = [
         {
             "what": f"engine of {name}, {size / 1e6:.0f} M weights in products",

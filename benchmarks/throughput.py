@@ -13,7 +13,7 @@ from typing import Any
 
 from agents.language_model.memory import available_memory
 from benchmarks import limits, ours, rivals, timing
-from benchmarks.models import SHAPES, folder_of
+from benchmarks.models import SHAPES, config_of, folder_of
 from benchmarks.processes import Contestant, Job, Writer
 
 PROMPT, NEW = 32, 64
@@ -101,7 +101,7 @@ def check_room(model: str, job: Job) -> None:
     Raises:
         ValueError: Naming the longest prompt, or the most rows that fit.
     """
-    longest = limits.config_of(job.folder).n_positions - job.new
+    longest = config_of(job.folder).n_positions - job.new
     if job.prompt > longest:
         raise ValueError(f"Got prompts of {job.prompt} tokens; {model} has room for {longest}.")
     per_row = limits.row_bytes(job.folder, job.prompt + job.new, job.dtype)
@@ -119,7 +119,7 @@ def _compare(model: str, job: Job, repeats: int) -> list[Row]:
     """A row for each contestant in one job."""
     kinds = {name: kind for name, kind in KINDS.items() if kind.takes_part(model, job)}
     there = {name: k for name, k in kinds.items() if importlib.util.find_spec(k.package)}
-    contestants = {name: Contestant(kind.make, job) for name, kind in there.items()}
+    contestants = {name: Contestant(name, kind.make, job) for name, kind in there.items()}
     turns = {}
     for name, kind in there.items():
         turns[name] = partial(contestants[name].write, job.new)

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from benchmarks import __main__ as cli
 from benchmarks import finetune, limits, ours, throughput
-from benchmarks.processes import Job
+from benchmarks.processes import Contestant, Job
 from lm_envs.model import weights
 from tests.model.test_engine import needs_int8
 
@@ -148,3 +148,16 @@ def test_report_has_its_own_options():
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "python -m benchmarks report" in shown
     assert "--baseline" in shown
+
+
+def fail(job):
+    raise RuntimeError("no luck")
+
+
+@pytest.mark.parametrize("ask", [lambda one: one.write(1), lambda one: one.peak_bytes()])
+def test_a_contestant_that_fails_is_named(ask, capfd):
+    contestant = Contestant("unlucky", fail, job_of())
+    with pytest.raises(RuntimeError, match="Got no answer of 'unlucky'; its error is above"):
+        ask(contestant)
+    contestant.leave()
+    assert "no luck" in capfd.readouterr().err
