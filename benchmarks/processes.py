@@ -73,7 +73,7 @@ class Contestant:
         self._process.join()
 
     def _ask(self, words: int | None) -> Any:  # noqa: ANN401 - as `answer_of`
-        with contextlib.suppress(BrokenPipeError):  # it has ended, as the next line finds
+        with contextlib.suppress(ConnectionError):  # it has ended, as the next line finds
             self._connection.send(words)
         return answer_of(self._connection, self._name)
 
@@ -104,7 +104,7 @@ def answer_of(connection: Connection, name: str) -> Any:  # noqa: ANN401 - whate
     """
     try:
         return connection.recv()
-    except EOFError:
+    except (EOFError, ConnectionError):
         raise RuntimeError(f"Got no answer of {name!r}; its error is above.") from None
 
 
