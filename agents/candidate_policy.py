@@ -4,7 +4,9 @@ Owns the network's shape. Knows nothing of texts: columns of an observation are 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.policies import ActorCriticPolicy
@@ -12,11 +14,26 @@ from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.dqn.policies import DQNPolicy, QNetwork
 from torch import nn
 
-COLUMNS = (2, 3)
-"""Of each candidate: a line's log-probability and openness; a word's, and its repeat and echo."""
+from lm_envs.envs.features import LOWEST_LOGPROB
+
+COLUMNS = (2, 3, 4)
+"""Of each candidate: a line's log-probability and openness; a word's, its repeat and echo; and,
+where words are copied, the pointer's share."""
+
+POINTED = 3
+"""The pointer's share is this column."""
 
 NATS = 5.0
 """Log-probabilities are divided by this before a network sees them: most lie in [-3, 0] then."""
+
+CONTEXT = 16
+"""Numbers that a network keeps of a text: more would tell texts apart, and learn them."""
+
+BELIEF = 0.4
+"""How far the pointer is believed before anything is learned."""
+
+LEAST = 1e-8
+"""A candidate's probability is taken to be at least this."""
 
 
 class CandidatePolicy(ActorCriticPolicy):
@@ -26,12 +43,19 @@ class CandidatePolicy(ActorCriticPolicy):
     those of the likeliest candidate and the share left; its weights are the same for every
     candidate, so that little has to be learned from few texts. For observation="candidates".
 
-    Source: policies as a learned residual, Johannink et al. 2018, https://arxiv.org/abs/1812.03201.
+    With observation="hidden" or "embeddings" it also sees `CONTEXT` numbers that it learns to read
+    off the hidden state or the embeddings. Where words are copied it also sees the candidate that
+    the pointer points to most, and begins as a mixture of model and pointer, whose share it learns.
+
+    Sources: policies as a learned residual, Johannink et al. 2018,
+    https://arxiv.org/abs/1812.03201; a mixture with a pointer, Merity et al. 2016,
+    https://arxiv.org/abs/1609.07843.
     """
 
     def _build_mlp_extractor(self) -> None:
-        space, arch = self.action_space, self.net_arch
-        self.mlp_extractor = _Judge(self.features_dim, space, arch, self.activation_fn)  # type: ignore[assignment]  # has the same methods
+        spaces_ = (self.observation_space, self.action_space)
+        judge = _Judge(*spaces_, self.net_arch, self.activation_fn)
+        self.mlp_extractor = judge  # type: ignore[assignment]  # has the same methods
 
     def _build(self, lr_schedule: Schedule) -> None:
         super()._build(lr_schedule)
@@ -49,7 +73,7 @@ class CandidateQPolicy(DQNPolicy):
     """The same for DQN: values are a state's, plus what a candidate adds to it.
 
     A candidate adds its log-probability, in units of `NATS`, and what a network says: untrained it
-    takes the language model's best. For observation="candidates".
+    takes the best of the language model, or of its mixture with the pointer.
 
     Source: dueling networks, Wang et al. 2015, https://arxiv.org/abs/1511.06581.
     """
@@ -57,13 +81,13 @@ class CandidateQPolicy(DQNPolicy):
     def make_q_net(self) -> QNetwork:
         """A network, and the same for its target."""
         network = super().make_q_net()
-        arguments = (network.features_dim, network.action_space, network.net_arch)
+        arguments = (self.observation_space, network.action_space, network.net_arch)
         network.q_net = _Values(_Judge(*arguments, network.activation_fn))  # type: ignore[assignment]  # is called alike
         return network.to(self.device)
 
 
 class _Values(nn.Module):
-    """Values (N, K) of candidates, from columns (N, c K + 1)."""
+    """Values (N, K) of candidates, from observations."""
 
     def __init__(self, judge: "_Judge") -> None:
         super().__init__()
@@ -77,12 +101,47 @@ class _Values(nn.Module):
         return self.state(latent) + added / NATS
 
 
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where an observation's numbers stand: T + c K + 1 from left to right.
+
+    Attributes:
+        text: T, numbers of a hidden state or of embeddings; 0 where none are shown.
+        columns: c, numbers of each candidate, a column after the other.
+        candidates: K. The share left stands last.
+    """
+
+    text: int
+    columns: int
+    candidates: int
+
+    @classmethod
+    def of(cls, observations: spaces.Space, actions: spaces.Space) -> "_Layout":
+        """Read off the bounds: only log-probabilities lie in [`LOWEST_LOGPROB`, 0].
+
+        Raises:
+            TypeError: If these are no observations of candidates.
+        """
+        if isinstance(observations, spaces.Box) and isinstance(actions, spaces.Discrete):
+            count = int(actions.n)
+            is_logprob = (observations.low == LOWEST_LOGPROB) & (observations.high == 0.0)
+            text = int(np.argmax(is_logprob))
+            columns, rest = divmod(observations.low.size - text - 1, count)
+            if columns in COLUMNS and rest == 0 and is_logprob[text : text + count].all():
+                return cls(text, columns, count)
+        raise TypeError(
+            f"CandidatePolicy got observations {observations} for actions {actions}; it and "
+            "CandidateQPolicy need actions top_k or choices, and observations that show them with "
+            "their log-probabilities: candidates, hidden or embeddings"
+        )
+
+
 class _Judge(nn.Module):
-    """Logits (N, K) of candidates, and what the value is read off, from columns (N, c K + 1).
+    """Logits (N, K) of candidates, and what the value is read off, from observations.
 
     Args:
-        size: c K + 1.
-        space: Discrete(K).
+        observations: Shows candidates.
+        actions: Discrete(K).
         arch: Widths of the layers that judge a candidate, and of those before the value, alike or
             by the names "pi" and "vf".
         activation: After each of them.
@@ -93,25 +152,25 @@ class _Judge(nn.Module):
 
     def __init__(
         self,
-        size: int,
-        space: spaces.Space,
+        observations: spaces.Space,
+        actions: spaces.Space,
         arch: list[int] | dict[str, list[int]],
         activation: type[nn.Module],
     ) -> None:
         super().__init__()
-        self._count = int(space.n) if isinstance(space, spaces.Discrete) else 0
-        if size not in [columns * self._count + 1 for columns in COLUMNS]:
-            raise TypeError(
-                f"CandidatePolicy got observations of {size} numbers for actions {space}; it and "
-                "CandidateQPolicy need env.kwargs.observation: candidates, and actions top_k or "
-                "choices"
-            )
+        layout = self._layout = _Layout.of(observations, actions)
+        self._points = layout.columns > POINTED
         widths = arch if isinstance(arch, dict) else {"pi": arch, "vf": arch}
-        seen = 2 * (size // self._count) + 1
+        seen = (3 if self._points else 2) * layout.columns + 1 + (CONTEXT if layout.text else 0)
+        size = layout.columns * layout.candidates + 1
         layers = _layers(seen, widths["pi"], activation)
         self.score = nn.Sequential(*layers, nn.Linear([seen, *widths["pi"]][-1], 1))
         self.value = nn.Sequential(*_layers(size, widths["vf"], activation))
-        self.latent_dim_pi, self.latent_dim_vf = self._count, [size, *widths["vf"]][-1]
+        self.latent_dim_pi, self.latent_dim_vf = layout.candidates, [size, *widths["vf"]][-1]
+        if layout.text:
+            self.context = nn.Linear(layout.text, CONTEXT)
+        if self._points:
+            self.belief = nn.Parameter(torch.tensor(BELIEF).logit())
         self.begin_as_the_model()
 
     def begin_as_the_model(self) -> None:
@@ -127,18 +186,39 @@ class _Judge(nn.Module):
 
     def forward_actor(self, features: torch.Tensor) -> torch.Tensor:
         """Logits (N, K)."""
-        columns = features[:, :-1].unflatten(1, (-1, self._count)).transpose(1, 2)  # (N, K, c)
-        logprobs = columns[:, :, 0]
+        text, features = features.tensor_split([self._layout.text], 1)
+        columns = features[:, :-1].unflatten(1, (self._layout.columns, -1)).mT  # (N, K, c)
+        begin = self._prior(columns)
         columns = torch.cat([columns[:, :, :1] / NATS, columns[:, :, 1:]], 2)
-        first = columns[:, :1].expand_as(columns)
-        left = features[:, None, -1:].expand(-1, self._count, -1)
-        return logprobs + self.score(torch.cat([columns, first, left], 2)).squeeze(2)
+        seen = [columns, columns[:, :1].expand_as(columns), self._spread(features[:, -1:])]
+        if self._points:
+            most = columns[:, :, POINTED].argmax(1)
+            pointed = columns[torch.arange(len(most)), most][:, None]
+            seen.append(pointed.expand_as(columns))
+        if self._layout.text:
+            normal = nn.functional.layer_norm(text, text.shape[1:])
+            seen.append(self._spread(self.context(normal)))
+        return begin + self.score(torch.cat(seen, 2)).squeeze(2)
 
     def forward_critic(self, features: torch.Tensor) -> torch.Tensor:
-        """The value's latent (N, width)."""
+        """The value's latent (N, width), from the candidates and the share left."""
+        features = features[:, self._layout.text :]
         scale = torch.ones_like(features)
-        scale[:, : self._count] = 1 / NATS
+        scale[:, : self._layout.candidates] = 1 / NATS
         return self.value(features * scale)
+
+    def _prior(self, columns: torch.Tensor) -> torch.Tensor:
+        """Logits (N, K) of the model, or of its mixture with the pointer."""
+        logprobs = columns[:, :, 0]
+        if not self._points:
+            return logprobs
+        belief = self.belief.sigmoid()
+        mixed = (1.0 - belief) * logprobs.exp() + belief * columns[:, :, POINTED]
+        return mixed.clamp(min=LEAST).log()
+
+    def _spread(self, numbers: torch.Tensor) -> torch.Tensor:
+        """Numbers (N, n) of each row beside each of its candidates, (N, K, n)."""
+        return numbers[:, None].expand(-1, self._layout.candidates, -1)
 
 
 def _layers(size: int, widths: Sequence[int], activation: type[nn.Module]) -> list[nn.Module]:

@@ -37,12 +37,14 @@ class RunsConfig(Config):
     Attributes:
         config: YAML file of `agents.train`.
         seeds: Of a run each.
+        set: What differs from the file, as for `agents.train --set`.
         shares: Of the examples of `env.split`, each to learn from with every seed; a run's name
             tells its share (`suffix`), unless it is 1. Default: what the file says.
     """
 
     config: str
     seeds: list[int] = Field(min_length=1)
+    set: list[str] = Field(default_factory=list)
     shares: list[Share] | None = Field(default=None, min_length=1)
 
 
@@ -110,7 +112,7 @@ def folder_of(config: TrainConfig, runs: Path) -> Path:
 
 def _configs_of(runs: RunsConfig) -> list[TrainConfig]:
     path = Path(runs.config)
-    configs = [load_config(TrainConfig, path, [f"seed={seed}"]) for seed in runs.seeds]
+    configs = [load_config(TrainConfig, path, [*runs.set, f"seed={seed}"]) for seed in runs.seeds]
     if runs.shares is None:
         return configs
     split = configs[0].env.split

@@ -57,16 +57,23 @@ class WordActions(Protocol):
 class TopKActions:
     """Action a writes the model's a-th best next word, 0 being the best; ties by token id.
 
-    The end of text stands last where it is not among the best, so it can always be chosen.
+    The end of text stands last where it is not among the best, so it can always be chosen. With
+    `copies`, words of the prompt are candidates too, though the model finds them less likely: a
+    pointer, for what has to be copied. Then all stand by likelihood, the end of text as well.
+
+    Source of the pointer: See et al. 2017, https://arxiv.org/abs/1704.04368.
 
     Args:
-        k: Number of actions, 2 or more.
+        k: How many of the model's best, 2 or more.
+        copies: How many words of the prompt beside them, the likeliest.
     """
 
-    def __init__(self, k: int = DEFAULT_K) -> None:
+    def __init__(self, k: int = DEFAULT_K, *, copies: int = 0) -> None:
         _check_k("top_k", k)
-        self.num_candidates = k
-        self.space: gym.Space[Any] = gym.spaces.Discrete(k)
+        check_count("copies", copies, least=0)
+        self.num_candidates = k + copies
+        self.copies = copies
+        self.space: gym.Space[Any] = gym.spaces.Discrete(self.num_candidates)
 
     def check(self, actions: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Actions (N,) int64; 0 where `rows` is False."""
@@ -186,7 +193,7 @@ class EmbeddingActions:
 
 
 KINDS: dict[str, tuple[str, ...]] = {
-    "top_k": ("k",),
+    "top_k": ("k", "copies"),
     "vocabulary": ("top_k", "top_p"),
     "embedding": ("dim", "top_k"),
 }

@@ -147,6 +147,12 @@ class Episodes:
         """Ids (P,) of the texts of `rows` (R,) as the model reads them; views."""
         return [self.contexts[row, : self.context_lengths[row]] for row in rows]
 
+    @property
+    def prompts_read(self) -> list[np.ndarray]:
+        """Ids (P,) of what each row read at once, as its prompt; views."""
+        contexts = zip(self.contexts, self.filled, strict=True)
+        return [context[:size] for context, size in contexts]
+
     def line(self, row: int) -> str:
         """The line that a row is writing."""
         return self.texts[row][self._line_starts[row] :]

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from lm_envs.envs.actions import EmbeddingActions
+from lm_envs.envs.copies import CopiedWords
 from lm_envs.envs.episodes import Episodes
 from lm_envs.envs.interpreter import Interpreter
 from lm_envs.envs.lines import LineWriter
@@ -113,6 +114,23 @@ class Candidates:
         logprobs = outputs.logprobs.clip(LOWEST_LOGPROB, 0.0)
         repeats = repeat_lengths(outputs.candidates, episodes.drafts) / np.float32(LONGEST_REPEAT)
         return np.concatenate([logprobs, repeats, _echoes(outputs.candidates, episodes)], axis=1)
+
+
+class Pointed:
+    """How much of the pointer's weight each candidate has, in [0, 1]; see `Pointer`.
+
+    Args:
+        copied: Knows it.
+        count: K.
+    """
+
+    def __init__(self, copied: CopiedWords, count: int) -> None:
+        self._copied = copied
+        self.bounds: Columns = (np.zeros(count), np.ones(count))
+
+    def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
+        """(N, K)."""
+        return self._copied.shares
 
 
 class CandidatePoints:

@@ -12,7 +12,7 @@ import numpy as np
 from lm_envs.envs.actions import TopKActions, check_discrete
 from lm_envs.envs.episodes import Episodes
 from lm_envs.envs.writers import WordWriter
-from lm_envs.model.engine import Engine
+from lm_envs.model.engine import Engine, Outputs
 from lm_envs.tasks.lagging import average_lagging
 from lm_envs.tasks.translation import LAGGING, Translation
 from lm_envs.tokenizer import Tokenizer
@@ -43,6 +43,11 @@ class Interpreter:
         self.room, self.offer, self.restore = 1, self._words.offer, self._words.restore
         self._engine, self._episodes, self._task = engine, episodes, task
         self._newline = int(tokenizer.encode("\n")[0])
+
+    @property
+    def outputs(self) -> Outputs:
+        """The model's."""
+        return self._engine.outputs
 
     @property
     def heard(self) -> np.ndarray:

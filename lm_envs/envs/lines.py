@@ -13,7 +13,7 @@ from lm_envs.envs.actions import check_discrete
 from lm_envs.envs.episodes import Episodes
 from lm_envs.envs.reading import MOST_KNOWN, Memory, Reader
 from lm_envs.envs.writers import require_finite
-from lm_envs.model.engine import Engine
+from lm_envs.model.engine import Engine, Outputs
 from lm_envs.tasks.task import Task
 from lm_envs.tokenizer import Tokenizer
 
@@ -56,6 +56,11 @@ class LineWriter:
         self._engine, self._episodes = engine, episodes
         self._task = task
         self._encode = lru_cache(MOST_KNOWN)(lambda text: tokenizer.encode(f" {text}"))
+
+    @property
+    def outputs(self) -> Outputs:
+        """The model's."""
+        return self._engine.outputs
 
     @property
     def scores(self) -> np.ndarray:

@@ -10,13 +10,7 @@ import gymnasium as gym
 import numpy as np
 
 from lm_envs.checks import check_count
-from lm_envs.envs.actions import (
-    EmbeddingActions,
-    TopKActions,
-    VocabularyActions,
-    WordActions,
-    read_spec,
-)
+from lm_envs.envs.actions import EmbeddingActions, VocabularyActions, read_spec
 from lm_envs.envs.episodes import Episodes
 from lm_envs.envs.features import (
     BudgetLeft,
@@ -27,6 +21,7 @@ from lm_envs.envs.features import (
     LastWords,
     LineLogprobs,
     OpenLines,
+    Pointed,
     SourceLeft,
     TextPool,
     TurnsLeft,
@@ -35,6 +30,7 @@ from lm_envs.envs.interpreter import NUM_CANDIDATES, Interpreter
 from lm_envs.envs.lines import LineWriter
 from lm_envs.envs.reduced import fitting_reducer
 from lm_envs.envs.reducers import Reducer
+from lm_envs.envs.writers import WordWriter
 from lm_envs.model.engine import Outputs
 from lm_envs.model.fingerprint import fingerprint
 from lm_envs.model.gpt2 import GPT2
@@ -120,7 +116,7 @@ DEFAULT_LAST = 4
 def make_observation(
     spec: str | Mapping[str, Any],
     model: GPT2,
-    acts: WordActions | LineWriter | Interpreter,
+    writer: WordWriter | LineWriter | Interpreter,
     task: Task,
     *,
     name: str,
@@ -131,7 +127,7 @@ def make_observation(
     Args:
         spec: What the agent is shown of the text.
         model: Whose states and embeddings are meant.
-        acts: What the agent chooses among, which it is shown too.
+        writer: What the agent chooses among, which it is shown too.
         task: How long a text can become.
         name: What the model was asked for by.
         shows_scores: Show the model's score of each line, where lines are chosen.
@@ -143,7 +139,7 @@ def make_observation(
     kind, options = read_spec("observation", spec, KINDS)
     if kind == "tokens":
         return TokensObservation(model.config.vocab_size, task.context_tokens)
-    if kind == "candidates" and isinstance(acts, VocabularyActions):
+    if kind == "candidates" and isinstance(getattr(writer, "actions", None), VocabularyActions):
         raise ValueError(
             "Got observation 'candidates' for 'vocabulary' actions, which have none; allowed: "
             "'hidden', 'embeddings', 'tokens'."
@@ -156,23 +152,28 @@ def make_observation(
         check_count("last", last)
         vectors = TextVectors(model)
         features += [TextPool(vectors, task.context_tokens), LastWords(vectors, last)]
-    observation = VectorObservation([*features, *_of_actions(acts, task, shows_scores)])
+    observation = VectorObservation([*features, *_of_writer(writer, task, shows_scores)])
     if "reducer" not in options:
         return observation
     reducer = fitting_reducer(options["reducer"], fingerprint(name), observation.space)
     return ReducedVector(observation, reducer)
 
 
-def _of_actions(
-    acts: WordActions | LineWriter | Interpreter, task: Task, shows_scores: bool
+def _of_writer(
+    writer: WordWriter | LineWriter | Interpreter, task: Task, shows_scores: bool
 ) -> list[Feature]:
-    if isinstance(acts, LineWriter):
-        scores = [LineLogprobs(acts)] if shows_scores else []
-        return [*scores, OpenLines(acts), TurnsLeft(task.max_turns)]
-    if isinstance(acts, Interpreter):
-        return [Candidates(NUM_CANDIDATES), SourceLeft(acts), BudgetLeft()]
-    if isinstance(acts, EmbeddingActions):
-        return [Candidates(acts.num_candidates), CandidatePoints(acts), BudgetLeft()]
-    if isinstance(acts, TopKActions):
-        return [Candidates(acts.num_candidates), BudgetLeft()]
-    return [BudgetLeft()]
+    if isinstance(writer, LineWriter):
+        scores = [LineLogprobs(writer)] if shows_scores else []
+        return [*scores, OpenLines(writer), TurnsLeft(task.max_turns)]
+    if isinstance(writer, Interpreter):
+        return [Candidates(NUM_CANDIDATES), SourceLeft(writer), BudgetLeft()]
+    return [*_of_words(writer), BudgetLeft()]
+
+
+def _of_words(writer: WordWriter) -> list[Feature]:
+    actions, count = writer.actions, writer.actions.num_candidates
+    if isinstance(actions, EmbeddingActions):
+        return [Candidates(count), CandidatePoints(actions)]
+    if isinstance(actions, VocabularyActions):
+        return []
+    return [Candidates(count), *([Pointed(writer.copied, count)] if writer.copied else [])]

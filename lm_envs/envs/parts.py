@@ -99,18 +99,16 @@ def assemble(
     )
     if chosen:
         writer = WordWriter(chosen, engine, episodes, made)
-        seen = make_observation(observation, network, chosen, made, name=model)
     elif isinstance(made, Translation) and kind in READ_WRITE:
         writer = Interpreter(engine, episodes, made, tokenizer)
-        seen = make_observation(observation, network, writer, made, name=model)
     else:
         memory = reading.shared(network, cache_dtype)
         writer = LineWriter(made.num_options, engine, episodes, made, tokenizer, memory)
-        shows_scores = options.get("scores", True)
-        check_choice("scores", shows_scores, (True, False))
-        seen = make_observation(
-            observation, network, writer, made, name=model, shows_scores=shows_scores
-        )
+    shows_scores = options.get("scores", True)
+    check_choice("scores", shows_scores, (True, False))
+    seen = make_observation(
+        observation, network, writer, made, name=model, shows_scores=shows_scores
+    )
     return Parts(tokenizer, made, engine, episodes, writer, seen)
 
 

@@ -5,13 +5,12 @@ is recalled, and the row's slot stays behind until something unknown is asked of
 nothing of tasks, or of when an episode is over.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Iterable, Sequence
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from lm_envs.envs.recent import Recent
 from lm_envs.envs.writers import LOGPROB_DECIMALS
 from lm_envs.model.engine import Engine
 from lm_envs.model.gpt2 import GPT2
@@ -24,9 +23,6 @@ BEFORE_LINE = np.array([-1])
 
 Ids = Sequence[np.ndarray]
 """Token ids: arrays (T,) int64."""
-
-Key = TypeVar("Key", bound=Hashable)
-Value = TypeVar("Value")
 
 
 class Memory:
@@ -143,34 +139,6 @@ class Reader:
     def _recall(self, rows: np.ndarray, states: Sequence[np.ndarray]) -> None:
         if states:
             self._engine.recall(rows, np.stack(states))
-
-
-class Recent(Generic[Key, Value]):
-    """Values by key; those used longest ago make room for new ones.
-
-    Args:
-        most: How many are kept.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._values: OrderedDict[Key, Value] = OrderedDict()
-
-    def of(self, keys: Sequence[Key], find: Callable[[list[int]], Iterable[Value]]) -> list[Value]:
-        """Values of some keys; `find` gives those at places of keys that are unknown.
-
-        It is asked once, if at all, and about one place of each key.
-        """
-        found = {key: self._values[key] for key in keys if key in self._values}
-        new = {key: place for place, key in enumerate(keys) if key not in found}
-        if new:
-            found |= zip(new, find(list(new.values())), strict=True)
-        for key, value in found.items():
-            self._values[key] = value
-            self._values.move_to_end(key)
-        while len(self._values) > self._most:
-            self._values.popitem(last=False)
-        return [found[key] for key in keys]
 
 
 def num_alike(text: np.ndarray, held: np.ndarray) -> int:

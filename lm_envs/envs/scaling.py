@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lm_envs.envs.reading import Recent
+from lm_envs.envs.recent import Recent
 from lm_envs.envs.tuning import LOSS_DECIMALS, Tuner
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.scaled import ScaledGPT2

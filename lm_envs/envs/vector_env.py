@@ -121,7 +121,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
     @property
     def outputs(self) -> Outputs:
         """What the model says next in each row: candidates, their log-probabilities, hidden."""
-        return self.engine.outputs
+        return self.writer.outputs
 
     @property
     def num_examples(self) -> int:

@@ -8,9 +8,11 @@ from typing import Any, Protocol
 import gymnasium as gym
 import numpy as np
 
-from lm_envs.envs.actions import WordActions
+from lm_envs.envs.actions import TopKActions, WordActions
+from lm_envs.envs.copies import CopiedWords
 from lm_envs.envs.episodes import Episodes
-from lm_envs.model.engine import Engine
+from lm_envs.envs.pointer import Pointer
+from lm_envs.model.engine import Engine, Outputs
 from lm_envs.tasks.task import Task
 
 LOGPROB_DECIMALS = 4
@@ -27,6 +29,11 @@ class Writer(Protocol):
 
     space: gym.Space[Any]
     room: int
+
+    @property
+    def outputs(self) -> Outputs:
+        """What the model says next in each row, and what of it can be written."""
+        ...
 
     def check(self, actions: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Actions of N rows in one form; those outside `rows` (N,) bool are ignored.
@@ -75,6 +82,10 @@ class Writer(Protocol):
 class WordWriter:
     """Writes one word a step.
 
+    Attributes:
+        actions: What the words are chosen by.
+        copied: Where the candidates come from if words of the prompt are among them, else None.
+
     Args:
         actions: What the words are chosen by.
         engine: The model.
@@ -88,8 +99,15 @@ class WordWriter:
         self.space = actions.space
         self.room = 1
         self.check = actions.check
-        self._actions, self._engine = actions, engine
-        self._episodes, self._task = episodes, task
+        self.actions, self.copied = actions, None
+        self._engine, self._episodes, self._task = engine, episodes, task
+        if isinstance(actions, TopKActions) and actions.copies:
+            self.copied = CopiedWords(engine, Pointer(engine, episodes), actions.copies)
+
+    @property
+    def outputs(self) -> Outputs:
+        """The model's, with words of the prompt among the candidates where those are copied."""
+        return (self.copied or self._engine).outputs
 
     def read(self, rows: np.ndarray) -> None:
         """Prefills the rows."""
@@ -102,8 +120,7 @@ class WordWriter:
         """Prefills what was read at once, and appends what was written word by word."""
         episodes, rows = self._episodes, np.arange(self._engine.num_rows)
         written = episodes.context_lengths - episodes.filled
-        contexts = zip(episodes.contexts, episodes.filled, strict=True)
-        self._engine.prefill(rows, [context[:size] for context, size in contexts])
+        self._engine.prefill(rows, episodes.prompts_read)
         for column in range(int(written.max())):
             places = np.minimum(episodes.filled + column, episodes.contexts.shape[1] - 1)
             self._engine.append(episodes.contexts[rows, places], written > column)
@@ -111,7 +128,7 @@ class WordWriter:
     def write(self, rows: np.ndarray, actions: np.ndarray) -> np.ndarray:
         """One word each."""
         engine, episodes = self._engine, self._episodes
-        tokens = self._actions.to_tokens(actions, engine.outputs)  # (N,)
+        tokens = self.actions.to_tokens(actions, self.outputs)  # (N,)
         is_written = None
         if len(rows) < engine.num_rows:
             is_written = np.isin(np.arange(engine.num_rows), rows)
@@ -125,16 +142,16 @@ class WordWriter:
 
     def masks(self) -> np.ndarray:
         """As the kind of actions says."""
-        return self._actions.masks(self._engine)
+        return self.actions.masks(self._engine)
 
     def proposals(self) -> np.ndarray:
         """The candidates' log-probabilities; -inf for those that may not be written."""
-        is_allowed = self._actions.allowed(self._engine)
-        return np.where(is_allowed, self._engine.outputs.logprobs, -np.inf)
+        is_allowed = self.actions.allowed(self._engine)
+        return np.where(is_allowed, self.outputs.logprobs, -np.inf)
 
     def of_ranks(self, ranks: np.ndarray) -> np.ndarray:
         """As the kind of actions says."""
-        return self._actions.of_ranks(ranks, self._engine.outputs)
+        return self.actions.of_ranks(ranks, self.outputs)
 
     def solutions(self) -> np.ndarray:
         """The reference's next word, or the end of text after it, where it is a candidate."""
@@ -143,7 +160,7 @@ class WordWriter:
         places = np.where(is_left, episodes.counts, 0)
         words = episodes.references[np.arange(len(places)), places]
         wanted = np.where(is_left, words, self._engine.end_token)
-        is_wanted = self._engine.outputs.candidates == wanted[:, None]
+        is_wanted = self.outputs.candidates == wanted[:, None]
         return self.of_ranks(is_wanted.argmax(1))
 
 

@@ -5,7 +5,7 @@ in and small arrays go out: tensors and the (N, V) logits stay inside, and each 
 from the device to the host.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -238,14 +238,21 @@ class Engine:
                 "the model reads. Shorten it."
             )
         scores: list[np.ndarray] = [np.zeros(0)] * len(sequences)
-        for part, tokens, lengths in batches(sequences):
-            rows = torch.arange(len(part), device=self._model.device)
-            hidden = read_padded(self._model, tokens, Fill(None, rows, tokens.shape[1]))
-            for index, states, length in zip(part, hidden, lengths, strict=True):
-                words = torch.as_tensor(sequences[index][1:], device=self._model.device)
-                logprobs = self._logprobs(states[: length - 1], words).cpu().numpy()
-                scores[index] = np.concatenate([[0.0], logprobs.astype(np.float64)])
+        for index, states in self._through(sequences):
+            words = torch.as_tensor(sequences[index][1:], device=self._model.device)
+            logprobs = self._logprobs(states[:-1], words).cpu().numpy()
+            scores[index] = np.concatenate([[0.0], logprobs.astype(np.float64)])
         return scores
+
+    @torch.inference_mode()
+    def read_through(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Hidden states (T, D) float32 after every token; no slot is touched.
+
+        Args:
+            sequences: Arrays (T,) int64, 1 <= T <= `n_positions`.
+        """
+        states = dict(self._through(sequences))
+        return [states[index].cpu().numpy() for index in range(len(sequences))]
 
     @torch.inference_mode()
     def score_lines(
@@ -288,6 +295,13 @@ class Engine:
         keep[:, self.end_token] = True
         return keep.cpu().numpy()
 
+    @torch.inference_mode()
+    def logprobs_of(self, words: np.ndarray) -> np.ndarray:
+        """Log-probabilities (N, M) float32 of words (N, M) after each row's last token, nats."""
+        ids = torch.as_tensor(words, device=self._model.device)
+        logprobs = self._head.read(self._hidden, ids) - self._normaliser[:, None]
+        return logprobs.cpu().numpy()
+
     def _score_lines(
         self, rows: np.ndarray, lines: Sequence[Sequence[np.ndarray]], width: int
     ) -> list[list[np.ndarray]]:
@@ -326,6 +340,14 @@ class Engine:
         self._hidden[slots] = hidden[ends - 1]
         self.lengths[rows] = stops
         return before
+
+    def _through(self, sequences: Sequence[np.ndarray]) -> Iterator[tuple[int, torch.Tensor]]:
+        """The index of each sequence, in some order, and its hidden states (T, D)."""
+        for part, tokens, lengths in batches(sequences):
+            rows = torch.arange(len(part), device=self._model.device)
+            hidden = read_padded(self._model, tokens, Fill(None, rows, tokens.shape[1]))
+            for index, states, length in zip(part.tolist(), hidden, lengths, strict=True):
+                yield index, states[:length]
 
     def _read_prompts(self, rows: np.ndarray, prompts: Sequence[np.ndarray]) -> Outputs:
         """Reads each prompt into its row."""

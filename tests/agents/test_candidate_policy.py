@@ -12,6 +12,7 @@ from tests.agents.runs import CONFIG, changed
 
 K = 4
 WORDS = {"kind": "top_k", "k": K}
+COPIES = {"kind": "top_k", "k": 2, "copies": 2}
 
 
 def config_of(observation="candidates", actions=WORDS, algorithm="PPO", **kwargs):
@@ -35,13 +36,49 @@ def logits_of(agent, observations):
     return agent.policy.get_distribution(torch.from_numpy(observations)).distribution.logits
 
 
+def columns_of(observations, actions, count):
+    """Columns (N, c, K) of candidates, which stand before the share left."""
+    numbers = {"choices": 2, str(WORDS): 3, str(COPIES): 4}[str(actions)] * count
+    return observations[:, -numbers - 1 : -1].reshape(len(observations), -1, count)
+
+
 @pytest.mark.parametrize("algorithm", ["PPO", "A2C", "TRPO"])
+@pytest.mark.parametrize("observation", ["candidates", "hidden", "embeddings"])
 @pytest.mark.parametrize("actions", [WORDS, "choices"])
-def test_untrained_it_chooses_as_the_model_does(actions, algorithm):
-    agent, env = agent_of(config_of(actions=actions, algorithm=algorithm))
+def test_untrained_it_chooses_as_the_model_does(actions, observation, algorithm):
+    agent, env = agent_of(config_of(observation, actions, algorithm))
     observations = env.reset()
-    logprobs = torch.from_numpy(observations[:, : env.action_space.n])
+    logprobs = torch.from_numpy(columns_of(observations, actions, env.action_space.n)[:, 0])
     assert torch.allclose(logits_of(agent, observations), logprobs.log_softmax(1), atol=1e-5)
+
+
+@pytest.mark.parametrize("observation", ["candidates", "hidden"])
+def test_untrained_it_mixes_the_model_with_the_pointer(observation):
+    agent, env = agent_of(config_of(observation, COPIES))
+    observations = env.reset()
+    logprobs, _, _, shares = columns_of(observations, COPIES, K).transpose(1, 0, 2)
+    expected = 0.6 * np.exp(logprobs) + 0.4 * shares
+    expected /= expected.sum(1, keepdims=True)
+    probabilities = logits_of(agent, observations).softmax(1).detach().numpy()
+    np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("algorithm", ["PPO", "DQN"])
+def test_the_hidden_state_is_a_context_for_all_candidates(algorithm):
+    """Another hidden state moves logits, and alike for candidates of the same columns."""
+    agent, env = agent_of(config_of("hidden", COPIES, algorithm))
+    judge = agent.q_net.q_net.judge if algorithm == "DQN" else agent.policy.mlp_extractor
+    with torch.no_grad():
+        for parameter in judge.score.parameters():
+            parameter.normal_()
+    observations = env.reset()
+    observations[:, -4 * K - 1 : -1] = 0.25
+    moved = observations.copy()
+    moved[:, : -4 * K - 1] = np.random.default_rng(0).normal(size=moved[:, : -4 * K - 1].shape)
+    scores = [judge.forward_actor(torch.from_numpy(some)) for some in (observations, moved)]
+    assert not torch.allclose(*scores, atol=0.1)
+    for found in scores:
+        assert torch.allclose(found, found[:, :1].expand_as(found), atol=1e-5)
 
 
 @pytest.mark.parametrize("actions", [WORDS, "choices"])
@@ -110,10 +147,10 @@ def test_it_learns_to_take_words_of_the_prompt(algorithm):
 @pytest.mark.parametrize(
     ("observation", "actions", "algorithm"),
     [
-        ("hidden", WORDS, "PPO"),
+        ("tokens", WORDS, "PPO"),
         ("candidates", "embedding", "PPO"),
         ("candidates", {"kind": "choices", "scores": False}, "PPO"),
-        ("hidden", WORDS, "DQN"),
+        ("hidden", {"kind": "choices", "scores": False}, "DQN"),
     ],
 )
 def test_what_it_cannot_judge_is_refused(observation, actions, algorithm):

@@ -4,7 +4,8 @@ import pytest
 
 import lm_envs  # noqa: F401 - registers the ids
 from lm_envs.envs import reading
-from lm_envs.envs.reading import Memory, Reader, Recent, num_alike
+from lm_envs.envs.reading import Memory, Reader, num_alike
+from lm_envs.envs.recent import Recent
 from lm_envs.model.engine import Engine
 
 ROWS, STEPS = 6, 40
