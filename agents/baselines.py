@@ -16,6 +16,7 @@ from lm_envs.envs.interpreter import READ, WRITE, Interpreter
 from lm_envs.envs.structure_search import StructureSearchVectorEnv
 from lm_envs.envs.tuning import TuningVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
+from lm_envs.envs.writers import WordWriter
 from lm_envs.tasks.words import plain_words
 
 Policy = Callable[[Any, Observations], np.ndarray]
@@ -60,6 +61,21 @@ def top_p(share: float = 0.9, seed: int = 0) -> Policy:
         before = np.cumsum(probabilities, axis=1) - probabilities
         kept = np.where(before < share, probabilities, 0.0)
         return env.of_ranks(_draw(kept / kept.sum(1, keepdims=True), rng))
+
+    return act
+
+
+def pointing(belief: float = 0.4) -> Policy:
+    """The likeliest candidate of a mixture of the model and, by so much, its pointer.
+
+    Source: a continuous cache, Grave et al. 2016, https://arxiv.org/abs/1612.04426.
+    """
+
+    def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
+        assert isinstance(env.writer, WordWriter)
+        assert env.writer.copied
+        mixed = (1.0 - belief) * np.exp(env.proposals) + belief * env.writer.copied.shares
+        return env.of_ranks(mixed.argmax(1))
 
     return act
 
@@ -122,6 +138,9 @@ WAITING: Baselines = {
 }
 """Baselines of an interpreter, whose greedy policy is to hear everything first."""
 
+POINTING: Baselines = {"greedy, with the pointer": lambda seed: pointing()}
+"""One more where words of the prompt can be copied."""
+
 SEARCHING: Baselines = {"each part tried": lambda seed: lambda env, observations: env.tuner.best()}
 """Of a search for structure: what raises the worth most now, tried on the very passages."""
 
@@ -132,8 +151,11 @@ def baselines_of(env: EpisodicVectorEnv) -> Baselines:
         plans = {name: _following(plan) for name, plan in env.plans.items()}
         is_searching = isinstance(env, StructureSearchVectorEnv)
         return {"random": any_action, **plans, **(SEARCHING if is_searching else {})}
-    is_interpreting = isinstance(env, LanguageVectorEnv) and isinstance(env.writer, Interpreter)
-    return BASELINES | (WAITING if is_interpreting else {})
+    writer = env.writer if isinstance(env, LanguageVectorEnv) else None
+    if isinstance(writer, Interpreter):
+        return BASELINES | WAITING
+    is_copying = isinstance(writer, WordWriter) and writer.copied is not None
+    return BASELINES | (POINTING if is_copying else {})
 
 
 def untrained(env: EpisodicVectorEnv) -> tuple[str, Policy]:

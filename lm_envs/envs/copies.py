@@ -53,23 +53,22 @@ class CopiedWords:
         is_same = best[:, :, None] == own[:, None, :]
         is_end = best == self._engine.end_token
         is_first = is_end | (np.cumsum(~is_end, axis=1) < best.shape[1] - self._copies)
-        places = np.where(is_first, FIRST, np.where(is_same.any(2), COPIED, SPARE))
-        own_places = np.where(is_same.any(1) | (own == NO_WORD), NEVER, COPIED)
+        places_of_best = np.where(is_first, FIRST, np.where(is_same.any(2), COPIED, SPARE))
         shares_of_best = np.where(is_same, shares[:, None, :], 0.0).max(2, initial=0.0)
-        own_logprobs = self._engine.logprobs_of(np.maximum(own, 0))
-        places = np.hstack([places, own_places])
-        columns = (
+        places_of_own = np.where(is_same.any(1) | (own == NO_WORD), NEVER, COPIED)
+        logprobs_of_own = self._engine.logprobs_of(np.maximum(own, 0))
+        places = np.hstack([places_of_best, places_of_own])
+        both = (
             np.hstack([best, own]),
-            np.hstack([said.logprobs, own_logprobs]),
+            np.hstack([said.logprobs, logprobs_of_own]),
             np.hstack([shares_of_best, shares]),
         )
-        words, logprobs, shares = columns
+        words, logprobs, shares = both
         worth = np.where(places == COPIED, shares, logprobs)
-        columns = _first(columns, (words, -worth, places), best.shape[1])
-        words, logprobs, _ = columns
-        words, logprobs, shares = _first(columns, (words, -logprobs), best.shape[1])
-        self._outputs = replace(said, candidates=words, logprobs=logprobs)
-        self._said, self._shares = said, shares.astype(np.float32)
+        chosen = _first(both, (words, -worth, places), best.shape[1])
+        words, logprobs, _ = chosen
+        words, logprobs, self._shares = _first(chosen, (words, -logprobs), best.shape[1])
+        self._said, self._outputs = said, replace(said, candidates=words, logprobs=logprobs)
 
 
 def _first(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import lm_envs
-from agents.baselines import BASELINES, greedy, sampling, top_p, uniform
+from agents.baselines import BASELINES, baselines_of, greedy, pointing, sampling, top_p, uniform
 
 gym.register_envs(lm_envs)
 
@@ -60,3 +60,27 @@ def test_random_chooses_all_that_is_allowed_alike():
         words, counts = np.unique(chosen[:, row], return_counts=True)
         assert words.tolist() == np.flatnonzero(mask).tolist()
         np.testing.assert_allclose(counts / len(chosen), 1 / mask.sum(), atol=0.04)
+
+
+def test_the_pointer_is_believed_as_far_as_it_is_told():
+    actions = {"kind": "top_k", "k": 4, "copies": 4}
+    env = gym.make_vec("lm_envs/Paraphrase-v0", num_envs=64, actions=actions).unwrapped
+    env.reset(seed=0)
+    probabilities, shares = np.exp(env.proposals), env.writer.copied.shares
+    for belief in (0.0, 0.4, 1.0):
+        mixed = (1 - belief) * probabilities + belief * shares
+        chosen = pointing(belief)(env, None)
+        assert chosen.tolist() == mixed.argmax(1).tolist()
+    assert (pointing(0.0)(env, None) == 0).all()
+    assert (pointing(1.0)(env, None) != 0).any()
+
+
+def test_the_pointer_is_a_baseline_where_words_are_copied_only():
+    makes = {
+        copies: gym.make_vec("lm_envs/Paraphrase-v0", actions={"kind": "top_k", "copies": copies})
+        for copies in (0, 4)
+    }
+    extra = {
+        copies: baselines_of(env.unwrapped).keys() - BASELINES for copies, env in makes.items()
+    }
+    assert extra == {0: set(), 4: {"greedy, with the pointer"}}

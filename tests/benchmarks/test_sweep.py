@@ -35,6 +35,12 @@ def test_each_share_is_a_run_whose_name_tells_it(tmp_path):
     assert found[2:] == configs_of()
 
 
+def test_what_is_set_differs_from_the_file():
+    update = {"name": "longer", "total_timesteps": 9_999}
+    found = configs_of(set=["name=longer", "total_timesteps=9999"])
+    assert found == [c.model_copy(update=update) for c in configs_of()]
+
+
 def test_a_share_twice_is_refused():
     with pytest.raises(UserError, match="Got smoke-50pct-s0 twice"):
         configs_of(shares=[0.5, 0.5])
