@@ -70,6 +70,7 @@ COLUMNS = {
     "slope": "{:.2f}",
     "times_the_default": "{:.2f} x",
     "times_next_word": "{:.2f} x",
+    "tokens_per_step": "{:.1f}",
     "speedup": "{:.2f} x",
     "gb_per_s": "{:.1f}",
     "gflop_per_s": "{:,.0f}",
@@ -87,6 +88,7 @@ COLUMNS = {
     "note": "{}",
 }
 HEADERS = {
+    "tokens_per_step": "tokens read a step",
     "tokens_per_s": "tokens/s",
     "prompt_tokens_per_s": "prompts, tokens/s",
     "decode_tokens_per_s": "decoding, tokens/s",

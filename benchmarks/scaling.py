@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import limits, timing
-from benchmarks.episodes import random_steps
+from benchmarks.episodes import RandomSteps
 from benchmarks.models import SHAPES, config_of, folder_of
 from lm_envs.model import weights
 from lm_envs.model.engine import Engine
@@ -53,7 +53,7 @@ def slope(sizes: Sequence[float], costs: Sequence[float]) -> float:
 
 def _by_rows(model: str, rows: Sequence[int], dtype: str, repeats: int) -> list[Row]:
     name, options = "lm_envs/NextWord-v0", {"num_actions": 16, "steps": STEPS}
-    runs = {str(count): random_steps(name, model, count, dtype, **options) for count in rows}
+    runs = {str(count): RandomSteps(name, model, count, dtype, **options) for count in rows}
     timings = timing.take_turns(runs, repeats)
     measured = [
         {

@@ -1,7 +1,8 @@
 """Cost of each task: environment steps per second of every id that writes, rewards included.
 
 As users get it: the model remembers prompts and texts, so that the first steps, which are not
-timed, are slower than the others.
+timed, are slower than the others. Where a step is a line, the model reads that line, all lines that
+are offered after it and what is answered: the tokens that it reads are counted.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import gymnasium as gym
 
 from agents.train_config import TUNING
 from benchmarks import timing
-from benchmarks.episodes import random_steps
+from benchmarks.episodes import RandomSteps
 
 STEPS = 48
 NUM_ACTIONS = 8
@@ -38,10 +39,16 @@ def writing_ids() -> list[str]:
 def _side_by_side(model: str, num_rows: int, dtype: str, repeats: int) -> list[dict[str, Any]]:
     names = writing_ids()
     runs = {
-        name: random_steps(name, model, num_rows, dtype, num_actions=NUM_ACTIONS, steps=STEPS)
+        name: RandomSteps(name, model, num_rows, dtype, num_actions=NUM_ACTIONS, steps=STEPS)
         for name in names
     }
+    before = {name: run.env.engine.num_read for name, run in runs.items()}
     timings = timing.take_turns(runs, repeats)
+    calls = repeats + 1  # one is not timed
+    read = {
+        name: (run.env.engine.num_read - before[name]) / (calls * STEPS * num_rows)
+        for name, run in runs.items()
+    }
     return [
         {
             "what": name,
@@ -49,6 +56,8 @@ def _side_by_side(model: str, num_rows: int, dtype: str, repeats: int) -> list[d
             "dtype": dtype,
             "steps_per_s": num_rows * STEPS / timings[name].median,
             "times_next_word": timing.ratio(timings[name], timings[YARDSTICK]),
+            "tokens_per_step": read[name],
+            "tokens_per_s": read[name] * num_rows * STEPS / timings[name].median,
             **timings[name].as_dict(),
         }
         for name in names

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from benchmarks import timing
-from benchmarks.episodes import random_steps
+from benchmarks.episodes import RandomSteps
 from benchmarks.tasks import NUM_ACTIONS, STEPS, writing_ids
 from lm_envs.checks import check_choice
 
@@ -71,7 +71,7 @@ def run(
 
 def row_of(name: str, model: str, num_rows: int, dtype: str, repeats: int) -> dict[str, Any]:
     """Steps per second of an id, and the share of each part."""
-    steps = random_steps(name, model, num_rows, dtype, num_actions=NUM_ACTIONS, steps=STEPS)
+    steps = RandomSteps(name, model, num_rows, dtype, num_actions=NUM_ACTIONS, steps=STEPS)
     with sampled() as seconds:
         taken = timing.take_turns({name: steps}, repeats)[name]
     total = sum(seconds.values())

@@ -63,6 +63,13 @@ class Engine:
             into a slot and from it; `score`, which touches no slot, is as exact as with "auto".
         prompts: Remembers prompts, which need not be read again then; may be shared by the engines
             of one model. None to remember nothing.
+
+    Attributes:
+        num_rows: N.
+        capacity: Most tokens in a row.
+        lengths: (N,) int64 tokens that each slot holds.
+        end_token: Id of the end of text.
+        num_read: Tokens that the network has read so far; what is remembered is not read.
     """
 
     def __init__(
@@ -79,7 +86,8 @@ class Engine:
         config = model.config
         self.num_rows = num_rows
         self.capacity = capacity
-        self.lengths = np.zeros(num_rows, np.int64)  # (N,) tokens each slot holds
+        self.lengths = np.zeros(num_rows, np.int64)
+        self.num_read = 0
         self._model = model
         self._num_candidates = num_candidates
         self.end_token = end_token
@@ -216,6 +224,7 @@ class Engine:
         live = round_up(longest)
         packed = self._step(torch.as_tensor(inputs, device=self._model.device), live)
         self.lengths += active
+        self.num_read += int(active.sum())
         return self._show(_to_host(packed))
 
     @torch.inference_mode()
@@ -321,6 +330,7 @@ class Engine:
         before = self._hidden[slots][:, None, None].expand(-1, num_lines, 1, -1)
         states = torch.cat([before, hidden[:, :, :-1]], 2)  # what each token was chosen from
         sizes = np.array([[len(line) for line in options] for options in lines])  # (R, O)
+        self.num_read += int(sizes.sum())
         is_real = torch.as_tensor(np.arange(width) < sizes[..., None], device=device)
         logprobs = self._logprobs(states[is_real], ids[is_real]).cpu().numpy()
         parts = np.split(logprobs.astype(np.float64), sizes.ravel().cumsum()[:-1])
@@ -330,7 +340,9 @@ class Engine:
         self, rows: np.ndarray, starts: np.ndarray, tokens: Sequence[np.ndarray]
     ) -> torch.Tensor:
         """Reads tokens into slots; the hidden states (M, D) that stood before each of them."""
-        stops = starts + [len(part) for part in tokens]
+        sizes = [len(part) for part in tokens]
+        stops = starts + sizes
+        self.num_read += sum(sizes)
         assert (stops <= self.capacity).all(), "a full row cannot grow"
         hidden, ends = read_on(self._model, self._slots, rows, starts, tokens)
         slots = torch.as_tensor(rows, device=hidden.device)
@@ -343,6 +355,7 @@ class Engine:
 
     def _through(self, sequences: Sequence[np.ndarray]) -> Iterator[tuple[int, torch.Tensor]]:
         """The index of each sequence, in some order, and its hidden states (T, D)."""
+        self.num_read += sum(map(len, sequences))
         for part, tokens, lengths in batches(sequences):
             rows = torch.arange(len(part), device=self._model.device)
             hidden = read_padded(self._model, tokens, Fill(None, rows, tokens.shape[1]))
@@ -353,6 +366,7 @@ class Engine:
         """Reads each prompt into its row."""
         read_prompts(self._model, self._slots, rows, prompts, self._hidden)
         self.lengths[rows] = [len(prompt) for prompt in prompts]
+        self.num_read += int(self.lengths[rows].sum())
         return self._report(rows)
 
     def _held(self, row: int) -> ReadPrompt:

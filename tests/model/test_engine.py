@@ -397,3 +397,43 @@ def test_remembered_prompts_on_cuda_say_what_they_said(checkpoint):
     again = engine.prefill(np.arange(2), prompts)
     np.testing.assert_array_equal(again.hidden, said.hidden)
     np.testing.assert_array_equal(engine.append(np.array([5, 6])).hidden, after.hidden)
+
+
+def test_tokens_read_are_counted_and_remembered_ones_are_not(model):
+    engine = make_engine(model, 3, prompts=PromptCache(2**20))
+    prompt, other = np.arange(1, 6), np.arange(1, 4)
+
+    def read_by(what, *arguments):
+        before = engine.num_read
+        what(*arguments)
+        return engine.num_read - before
+
+    rows = np.arange(3)
+    assert read_by(engine.prefill, rows, [prompt, prompt, other]) == 5 + 3
+    assert read_by(engine.prefill, rows[:1], [other]) == 0
+    assert read_by(engine.append, np.ones(3, np.int64), np.array([True, False, True])) == 2
+    assert read_by(engine.append_lines, rows[:2], [prompt, other]) == 5 + 3
+    assert read_by(engine.extend, rows[:1], np.array([2]), [prompt]) == 5
+    assert read_by(engine.score_lines, rows[:1], [[prompt, other]]) == 5 + 3
+    assert read_by(engine.score, [prompt, other]) == 5 + 3
+    assert read_by(engine.read_through, [other]) == 3
+
+
+def test_hidden_states_of_a_text_equal_transformers(reference_model, model):
+    texts = [random_tokens(np.random.default_rng(0), size) for size in (1, 40, 17)]
+    for text, states in zip(texts, make_engine(model, 1).read_through(texts), strict=True):
+        with torch.no_grad():
+            said = reference_model(torch.tensor(text)[None], output_hidden_states=True)
+        np.testing.assert_allclose(states, said.hidden_states[-1][0], atol=1e-3)
+
+
+def test_log_probabilities_of_chosen_words_equal_transformers(reference_model, model):
+    rng = np.random.default_rng(0)
+    contexts = [random_tokens(rng, size) for size in (4, 9)]
+    engine = make_engine(model, 2)
+    engine.prefill(np.arange(2), contexts)
+    words = rng.integers(0, VOCABULARY, (2, 6))
+    found = engine.logprobs_of(words)
+    for row, context in enumerate(contexts):
+        expected = reference_logprobs(reference_model, context)[words[row]]
+        np.testing.assert_allclose(found[row], expected, atol=1e-4)
