@@ -17,14 +17,18 @@ class NextWordEnv(LanguageEnv):
     ## Action Space
     `Discrete(16)` (`actions={"kind": "top_k", "k": 16}`): action a writes the model's a-th best
     next token, 0 being the most likely. The end of text stands last where it is not among the best.
-    `actions="vocabulary"` is `Discrete(V)`, with `action_masks()`; `actions="embedding"` is a `Box`
-    of points whose nearest candidate is written.
+    With `{"kind": "top_k", "k": 8, "copies": 8}` eight words of the prompt are offered beside them,
+    those to which a pointer over the model's hidden states points (`lm_envs.envs.pointer`), and all
+    stand by likelihood: for questions on a context, names and paraphrases, where words have to be
+    copied that the model would not propose. `actions="vocabulary"` is `Discrete(V)`, with
+    `action_masks()`; `actions="embedding"` is a `Box` of points whose nearest candidate is written.
 
     ## Observation Space
     `Box(D + 3 K + 1,)` float32: the model's last hidden state (D); the log-probability of each of
     the K candidates in nats, clipped to [-30, 0]; whether each candidate would repeat the draft (0
     a new word, 0.5 a word of the draft, 1 a pair of words of the draft); whether it is a word of
-    the prompt; the share of the token budget left. `observation="embeddings"` shows the mean word
+    the prompt; with `copies` how much of the pointer's weight it has, in [0, 1] (K more); the share
+    of the token budget left. `observation="embeddings"` shows the mean word
     embedding of the text and those of its last words in place of the hidden state, `"candidates"`
     nothing in its place, `"tokens"` the ids of the text.
 

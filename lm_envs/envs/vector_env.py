@@ -47,8 +47,9 @@ class LanguageVectorEnv(EpisodicVectorEnv):
             CPUs; see `lm_envs.model.engine.Engine`).
         actions: "top_k", "vocabulary", "embedding" (`lm_envs.envs.actions`); "choices", one of the
             lines that the task offers; "read_write" (`lm_envs.envs.interpreter`); or with options,
-            such as {"kind": "top_k", "k": 16}, or {"kind": "choices", "scores": False} to show no
-            scores of the lines, which is faster.
+            such as {"kind": "top_k", "k": 8, "copies": 8} to offer words of the prompt beside the
+            model's best, or {"kind": "choices", "scores": False} to show no scores of the lines,
+            which is faster.
         observation: "hidden", "embeddings", "candidates" or "tokens"
             (`lm_envs.envs.observations`); or with options, such as {"kind": "embeddings", "last":
             4}, or {"kind": "hidden", "reducer": "states.safetensors"} as `agents.fit_reducer`
