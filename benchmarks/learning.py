@@ -18,7 +18,7 @@ from agents.config import load_config, reported
 from agents.files import write_json
 from benchmarks import learning_plots, timing
 from benchmarks.learning_summary import summarise
-from benchmarks.sweep import SweepConfig, read_configs, run_all
+from benchmarks.sweep import SweepConfig, labels_of, read_configs, run_all
 
 COLUMNS = {
     "what": "{}",
@@ -67,7 +67,8 @@ def main(
     with reported():
         settings = load_config(SweepConfig, sweep)
         jobs = jobs or os.cpu_count() or 1
-        summary = summarise(run_all(read_configs(settings), runs, jobs), settings.threshold)
+        finished = run_all(read_configs(settings), runs, jobs)
+        summary = summarise(finished, settings.threshold, labels_of(settings))
         document = {**summary, "machine": timing.machine(), "jobs": jobs}
         folder = output / sweep.stem
         write_json(folder / "learning.json", document)

@@ -7,6 +7,7 @@ Owns which runs are told of together. The statistics are `curves`', the scale of
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,9 @@ ByName = Mapping[str, Sequence[Run]]
 """The seeds of each configuration."""
 
 
-def summarise(runs: Sequence[Run], threshold: float | None) -> dict[str, Any]:
+def summarise(
+    runs: Sequence[Run], threshold: float | None, labels: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Any]:
     """Rows and curves of each configuration; of an algorithm on several tasks, one row for all.
 
     `reward` is the IQM over seeds of the last held-out reward, `interval` its 95 % interval,
@@ -47,11 +50,11 @@ def summarise(runs: Sequence[Run], threshold: float | None) -> dict[str, Any]:
     return {
         "subject": "learning",
         "threshold": threshold,
-        "rows": rows + _rows_of_all_tasks(by_name),
+        "rows": rows + _rows_of_all_tasks(by_name, labels),
         "curves": {name: _curve(seeds) for name, seeds in by_name.items()},
         "wall_clock": {name: _wall_clock(seeds) for name, seeds in by_name.items()},
         "data_efficiency": _data_efficiency(by_name),
-        "profiles": profiles(finals, by_name),
+        "profiles": profiles(finals, by_name, labels),
         "configs": {name: seeds[0].config.model_dump() for name, seeds in by_name.items()},
         "baselines": {name: seeds[0].result["baselines"] for name, seeds in by_name.items()},
     }
@@ -89,10 +92,10 @@ def _median(values: Sequence[float | None]) -> float | None:
     return None if np.isinf(median) else median
 
 
-def _rows_of_all_tasks(by_name: ByName) -> list[dict[str, Any]]:
+def _rows_of_all_tasks(by_name: ByName, labels: Mapping[str, str]) -> list[dict[str, Any]]:
     groups: dict[str, list[Sequence[Run]]] = defaultdict(list)
     for seeds in by_name.values():
-        groups[group_of(seeds[0].config)].append(seeds)
+        groups[group_of(seeds[0].config, labels)].append(seeds)
     return [
         {"what": ALL_TASKS, "algorithm": group, **_reward([_final(seeds) for seeds in tasks])}
         for group, tasks in groups.items()

@@ -43,23 +43,28 @@ def ruler(baselines: Iterable[Mapping[str, float]]) -> Ruler | None:
     """What the mean rewards of the baselines give; None where the best is not above random.
 
     Args:
-        baselines: Reward by policy, of each run in one environment.
+        baselines: Reward by policy, of each run in one environment. Those that all have count: runs
+            may be kept from before there was another.
     """
     several = list(baselines)
-    means = {name: statistics.fmean(each[name] for each in several) for name in several[0]}
+    common = set.intersection(*map(set, several))
+    means = {name: statistics.fmean(each[name] for each in several) for name in sorted(common)}
     random = means.pop(RANDOM)
     policy = max(means, key=means.__getitem__, default=RANDOM)
     best = means.get(policy, random)
     return Ruler(random, best, policy) if best > random else None
 
 
-def group_of(config: TrainConfig) -> str:
-    """Runs that are told of together over all tasks: algorithm, and how much it learns from."""
-    return config.algorithm.name + suffix(config)
+def group_of(config: TrainConfig, labels: Mapping[str, str]) -> str:
+    """Runs told of together over all tasks: algorithm, label, and how much they learn from."""
+    label = labels.get(config.name)
+    return config.algorithm.name + (f", {label}" if label else "") + suffix(config)
 
 
 def profiles(
-    finals: Mapping[str, np.ndarray], by_name: Mapping[str, Sequence[Run]]
+    finals: Mapping[str, np.ndarray],
+    by_name: Mapping[str, Sequence[Run]],
+    labels: Mapping[str, str],
 ) -> dict[str, Any]:
     """Of each algorithm the share of runs above each score, with pointwise 95 % intervals.
 
@@ -70,6 +75,7 @@ def profiles(
     Args:
         finals: Last held-out rewards (S,) of each configuration.
         by_name: The runs of each configuration.
+        labels: Of configurations that have one.
     """
     by_environment: dict[str, list[Run]] = {}
     for seeds in by_name.values():
@@ -83,7 +89,7 @@ def profiles(
     taus = _taus(scores.values())
     groups: dict[str, list[np.ndarray]] = {}
     for name, values in scores.items():
-        groups.setdefault(group_of(by_name[name][0].config), []).append(values)
+        groups.setdefault(group_of(by_name[name][0].config, labels), []).append(values)
     return {
         "taus": taus.tolist(),
         "algorithms": {name: _profile(strata, taus) for name, strata in groups.items()},

@@ -38,6 +38,8 @@ class RunsConfig(Config):
         config: YAML file of `agents.train`.
         seeds: Of a run each.
         set: What differs from the file, as for `agents.train --set`.
+        label: What tells them from other runs of the file, such as "no_pointer": their names end in
+            it, and over all tasks they are told of apart.
         shares: Of the examples of `env.split`, each to learn from with every seed; a run's name
             tells its share (`suffix`), unless it is 1. Default: what the file says.
     """
@@ -45,6 +47,7 @@ class RunsConfig(Config):
     config: str
     seeds: list[int] = Field(min_length=1)
     set: list[str] = Field(default_factory=list)
+    label: str | None = Field(default=None, min_length=1)
     shares: list[Share] | None = Field(default=None, min_length=1)
 
 
@@ -74,8 +77,18 @@ def read_configs(sweep: SweepConfig) -> list[TrainConfig]:
     configs = [config for runs in sweep.runs for config in _configs_of(runs)]
     names = [f"{config.name}-s{config.seed}" for config in configs]
     if twice := {name for name in names if names.count(name) > 1}:
-        raise UserError(f"Got {min(twice)} twice in a sweep; give each file its own name and seed.")
+        raise UserError(
+            f"Got {min(twice)} twice in a sweep; give each file its own name, runs of one file a "
+            "label, and each run its seed."
+        )
     return configs
+
+
+def labels_of(sweep: SweepConfig) -> dict[str, str]:
+    """The label of each run's configuration, by its name, where there is one."""
+    return {
+        config.name: runs.label for runs in sweep.runs if runs.label for config in _configs_of(runs)
+    }
 
 
 def suffix(config: TrainConfig) -> str:
@@ -112,7 +125,12 @@ def folder_of(config: TrainConfig, runs: Path) -> Path:
 
 def _configs_of(runs: RunsConfig) -> list[TrainConfig]:
     path = Path(runs.config)
+    if any(line.partition("=")[0] == "seed" for line in runs.set):
+        raise UserError(f"Got a seed among set={runs.set}; allowed: in seeds, {runs.seeds}.")
     configs = [load_config(TrainConfig, path, [*runs.set, f"seed={seed}"]) for seed in runs.seeds]
+    if runs.label:
+        name = f"{configs[0].name}-{runs.label}"
+        configs = [config.model_copy(update={"name": name}) for config in configs]
     if runs.shares is None:
         return configs
     split = configs[0].env.split

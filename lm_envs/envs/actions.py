@@ -23,7 +23,7 @@ class WordActions(Protocol):
 
     Attributes:
         space: One row's action space.
-        num_candidates: K, how many of the model's best next words are looked at.
+        num_candidates: K, how many next words are looked at.
     """
 
     space: gym.Space[Any]
@@ -58,14 +58,15 @@ class TopKActions:
     """Action a writes the model's a-th best next word, 0 being the best; ties by token id.
 
     The end of text stands last where it is not among the best, so it can always be chosen. With
-    `copies`, words of the prompt are candidates too, though the model finds them less likely: a
-    pointer, for what has to be copied. Then all stand by likelihood, the end of text as well.
+    `copies`, words of the prompt are candidates too, though the model finds them less likely: those
+    that a pointer points to most (`lm_envs.envs.pointer`), for what has to be copied. Then all
+    stand by likelihood, the end of text as well.
 
     Source of the pointer: See et al. 2017, https://arxiv.org/abs/1704.04368.
 
     Args:
         k: How many of the model's best, 2 or more.
-        copies: How many words of the prompt beside them, the likeliest.
+        copies: How many words of the prompt beside them.
     """
 
     def __init__(self, k: int = DEFAULT_K, *, copies: int = 0) -> None:
@@ -77,7 +78,7 @@ class TopKActions:
 
     def check(self, actions: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Actions (N,) int64; 0 where `rows` is False."""
-        meaning = "the ranks of the model's best next words"
+        meaning = "the ranks of the candidates"
         return check_discrete(actions, rows, self.num_candidates, meaning)
 
     def to_tokens(self, actions: np.ndarray, outputs: Outputs) -> np.ndarray:

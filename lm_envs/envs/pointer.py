@@ -1,22 +1,17 @@
 """Which words of its prompt a text points to, by the model's own hidden states.
 
-Owns what is remembered of prompts. Knows nothing of tasks, actions or rewards.
+Owns what is made of the rows' prompts. Knows nothing of tasks, actions or rewards.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from lm_envs.envs.episodes import Episodes
-from lm_envs.envs.recent import Recent
 from lm_envs.model.engine import Engine
 
 SHARPNESS = 12.0
 """Places whose direction is that of the text weigh exp(12) times those at right angles to it."""
-
-MOST_REMEMBERED = 2_048
-"""Prompts whose hidden states are remembered."""
 
 NO_WORD = -1
 """Stands beside the words of prompts that have fewer than others."""
@@ -55,7 +50,7 @@ class Pointer:
 
     def __init__(self, engine: Engine, episodes: Episodes) -> None:
         self._engine, self._episodes = engine, episodes
-        self._known: Recent[bytes, ReadThrough] = Recent(MOST_REMEMBERED)
+        self._prompts: list[tuple[bytes, ReadThrough]] = []  # N of them once the rows have begun
 
     def shares(self) -> tuple[np.ndarray, np.ndarray]:
         """Words (N, W) int64 and what each weighs (N, W) float32, up to 1 a row.
@@ -63,7 +58,7 @@ class Pointer:
         Beside the words of rows with fewer stands `NO_WORD`, which weighs nothing. A row's numbers
         depend on that row only.
         """
-        prompts = self._prompts()
+        prompts = self._read()
         width = max(len(prompt.words) for prompt in prompts)
         words = np.full((len(prompts), width), NO_WORD)
         shares = np.zeros((len(prompts), width), np.float32)
@@ -74,15 +69,17 @@ class Pointer:
             shares[row, :count] = _shares(prompt, hidden[row])
         return words, shares
 
-    def _prompts(self) -> list[ReadThrough]:
+    def _read(self) -> list[ReadThrough]:
+        """The rows' prompts; only those that have changed are read through."""
         texts = self._episodes.prompts_read
-
-        def read_through(places: list[int]) -> Iterable[ReadThrough]:
-            prompts = [texts[place] for place in places]
-            states = self._engine.read_through(prompts)
-            return map(_read_through, prompts, states)
-
-        return self._known.of([text.tobytes() for text in texts], read_through)
+        keys = [text.tobytes() for text in texts]
+        known = dict(self._prompts)
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        if new:
+            states = self._engine.read_through(list(new.values()))
+            known |= zip(new, map(_read_through, new.values(), states), strict=True)
+            self._prompts = [(key, known[key]) for key in keys]
+        return [known[key] for key in keys]
 
 
 def _read_through(prompt: np.ndarray, states: np.ndarray) -> ReadThrough:
@@ -95,7 +92,8 @@ def _shares(prompt: ReadThrough, hidden: np.ndarray) -> np.ndarray:
     """What the words (W,) of a prompt weigh after a hidden state (D,)."""
     cosines = prompt.directions @ _directions(hidden - prompt.centre)
     weights = np.exp(SHARPNESS * (cosines - 1.0))
-    return np.bincount(prompt.followers, weights, len(prompt.words)) / max(weights.sum(), TINY)
+    shares = np.bincount(prompt.followers, weights, len(prompt.words)) / max(weights.sum(), TINY)
+    return np.minimum(shares, 1.0)  # one word's may be rounded to a little more
 
 
 def _directions(vectors: np.ndarray) -> np.ndarray:

@@ -58,8 +58,9 @@ class LanguageVectorEnv(EpisodicVectorEnv):
             when the episode ends. The sum over an episode is the same.
         max_steps: Truncate after this many steps; None leaves it to the task. Gymnasium's own
             `max_episode_steps` cuts from outside instead: nothing is reported or paid for that.
-        prompt_cache: MiB of keys and values of prompts to remember, which are not read again when
-            they recur; taken as they come, shared by the environments over one model. 0 for none.
+        prompt_cache: MiB to remember prompts in, their keys and values and, where words are copied,
+            hidden states: prompts are not read again when they recur. Taken as they come, shared by
+            the environments over one model. 0 for none.
         autoreset_mode: "next_step", "same_step" or "disabled", or Gymnasium's enum.
         render_mode: None, "ansi" or "rgb_array".
         task_options: Arguments of the task, such as `dataset`, `split` and `rewards`.

@@ -5,7 +5,7 @@ in and small arrays go out: tensors and the (N, V) logits stay inside, and each 
 from the device to the host.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,7 @@ from lm_envs.model.passes import (
     read_padded,
     read_prompts,
 )
-from lm_envs.model.prompts import PromptCache, ReadPrompt
+from lm_envs.model.prompts import PromptCache, ReadPrompt, ReadStates
 
 LINE_MULTIPLE = 4
 """Lines to be scored are padded to a multiple of this many tokens."""
@@ -37,8 +37,9 @@ class Outputs:
 
     Attributes:
         hidden: (N, D) float32 last hidden states.
-        candidates: (N, K) int64 most likely next tokens, best first, ties by id; the end token
-            stands last where it is not among them.
+        candidates: (N, K) int64 next tokens, the likeliest first, ties by id. The engine's are the
+            K likeliest; the end token stands last where it is not among them. Those of
+            `lm_envs.envs.copies` are others.
         logprobs: (N, K) float32 log-probabilities of the candidates, nats.
         chosen: (N,) float32 log-probability that the last appended token had; 0 after a prefill.
     """
@@ -139,7 +140,7 @@ class Engine:
         # What is said of a prompt depends on these.
         kind = (self._num_candidates, self.end_token, self._slots.dtype)
         keys = [(*kind, prompt.tobytes()) for prompt in prompts]
-        ready = {key: cache.get(key) for key in keys if key in cache}
+        ready = {key: _prompt(cache, key) for key in keys if key in cache}
         readers = {key: place for place, key in enumerate(keys) if key not in ready}
         if readers:
             places = list(readers.values())
@@ -257,11 +258,21 @@ class Engine:
     def read_through(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Hidden states (T, D) float32 after every token; no slot is touched.
 
+        A text that is remembered is not read again.
+
         Args:
             sequences: Arrays (T,) int64, 1 <= T <= `n_positions`.
         """
-        states = dict(self._through(sequences))
-        return [states[index].cpu().numpy() for index in range(len(sequences))]
+        cache = self._prompts
+        keys = [("states", sequence.tobytes()) for sequence in sequences]
+        ready = {} if cache is None else {key: _states(cache, key) for key in keys if key in cache}
+        new = {key: place for place, key in enumerate(keys) if key not in ready}
+        read = dict(self._through([sequences[place] for place in new.values()]))
+        for index, key in enumerate(new):
+            ready[key] = read[index].cpu().numpy()
+            if cache is not None:
+                cache.keep(key, ReadStates(ready[key]))
+        return [ready[key] for key in keys]
 
     @torch.inference_mode()
     def score_lines(
@@ -449,6 +460,20 @@ class Engine:
         widths = np.cumsum([self._model.config.n_embd, self._num_candidates, self._num_candidates])
         hidden, logprobs, candidates, rest = np.split(packed, widths, axis=1)
         return Outputs(hidden, candidates.astype(np.int64), logprobs, rest[:, -1])
+
+
+def _prompt(cache: PromptCache, key: Hashable) -> ReadPrompt:
+    """A prompt that is remembered, as `prefill` left it."""
+    kept = cache.get(key)
+    assert isinstance(kept, ReadPrompt)
+    return kept
+
+
+def _states(cache: PromptCache, key: Hashable) -> np.ndarray:
+    """Hidden states that are remembered, as `read_through` left them."""
+    kept = cache.get(key)
+    assert isinstance(kept, ReadStates)
+    return kept.states
 
 
 def _to_host(packed: torch.Tensor) -> np.ndarray:

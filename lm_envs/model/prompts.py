@@ -1,4 +1,4 @@
-"""Prompts that were read, remembered: what a slot held, and what the model said.
+"""Prompts that were read, remembered: what a slot held, what the model said, its hidden states.
 
 Owns the copies, the bound on their memory, and which of them go first. Knows nothing of rows.
 """
@@ -12,6 +12,22 @@ import numpy as np
 import torch
 
 from lm_envs.model.gpt2 import GPT2
+
+
+@dataclass(frozen=True, slots=True)
+class ReadStates:
+    """Hidden states (T, D) float32 after every token of a text."""
+
+    states: np.ndarray
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory of a copy."""
+        return self.states.nbytes
+
+    def copy(self) -> "ReadStates":
+        """The same in memory of its own."""
+        return ReadStates(self.states.copy())
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +70,18 @@ class PromptCache:
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes, self.num_bytes = max_bytes, 0
-        self._prompts: OrderedDict[Hashable, ReadPrompt] = OrderedDict()
+        self._prompts: OrderedDict[Hashable, ReadPrompt | ReadStates] = OrderedDict()
 
     def __contains__(self, key: Hashable) -> bool:
         return key in self._prompts
 
-    def get(self, key: Hashable) -> ReadPrompt:
-        """A prompt that is remembered."""
+    def get(self, key: Hashable) -> ReadPrompt | ReadStates:
+        """What is remembered of a prompt by that key."""
         self._prompts.move_to_end(key)
         return self._prompts[key]
 
-    def keep(self, key: Hashable, prompt: ReadPrompt) -> None:
-        """Remembers a copy of a prompt that is not remembered yet, unless alone it is too large."""
+    def keep(self, key: Hashable, prompt: ReadPrompt | ReadStates) -> None:
+        """Remembers a copy of what is not remembered yet, unless alone it is too large."""
         if prompt.num_bytes > self.max_bytes:
             return
         self._prompts[key] = prompt.copy()

@@ -65,6 +65,20 @@ def test_an_algorithm_on_several_tasks_has_a_row_for_all():
     assert row["reward"] == pytest.approx(0.5)
 
 
+def test_runs_with_a_label_are_told_of_apart():
+    tasks = {"words": "lm_envs/NextWord-v0", "questions": "lm_envs/QA-v0"}
+    runs = [
+        finished([0.0, reward], name=name + end, env=env, seed=seed)
+        for reward, end in ((0.8, ""), (0.2, "-blind"))
+        for name, env in tasks.items()
+        for seed in (0, 1)
+    ]
+    summary = summarise(runs, None, {"words-blind": "blind", "questions-blind": "blind"})
+    found = {row["algorithm"]: row["reward"] for row in summary["rows"][-2:]}
+    assert found == pytest.approx({"PPO": 0.8, "PPO, blind": 0.2})
+    assert summary["profiles"]["algorithms"].keys() == {"PPO", "PPO, blind"}
+
+
 def test_the_wall_clock_holds_what_each_seed_last_earned():
     runs = [finished([0.0, 0.8], pace=10, seed=0), finished([0.2, 0.4], pace=30, seed=1)]
     curve = summarise(runs, None)["wall_clock"]["smoke"]

@@ -17,6 +17,11 @@ def test_scores_are_0_at_random_and_1_at_the_best_baseline_of_the_mean():
     )
 
 
+def test_a_baseline_that_not_all_runs_have_does_not_count():
+    found = ruler([{"random": 0.1, "greedy": 0.5}, {"random": 0.1, "greedy": 0.5, "newer": 0.9}])
+    assert (found.best, found.policy) == (0.5, "greedy")
+
+
 @pytest.mark.parametrize("others", [{}, {"greedy": 0.5}, {"greedy": 0.4, "sampling": 0.5}])
 def test_there_is_no_scale_where_no_baseline_is_above_random(others):
     assert ruler([{"random": 0.5, **others}]) is None

@@ -35,10 +35,19 @@ def test_each_share_is_a_run_whose_name_tells_it(tmp_path):
     assert found[2:] == configs_of()
 
 
-def test_what_is_set_differs_from_the_file():
-    update = {"name": "longer", "total_timesteps": 9_999}
-    found = configs_of(set=["name=longer", "total_timesteps=9999"])
-    assert found == [c.model_copy(update=update) for c in configs_of()]
+def test_what_is_set_differs_from_the_file_and_the_label_tells_so():
+    update = {"name": "smoke-longer", "total_timesteps": 9_999}
+    entry = {"set": ["total_timesteps=9999"], "label": "longer"}
+    assert configs_of(**entry) == [c.model_copy(update=update) for c in configs_of()]
+    both = [{"config": str(SMOKE), "seeds": [0], **own} for own in ({}, entry)]
+    settings = sweep.SweepConfig.model_validate({"runs": both})
+    assert sweep.labels_of(settings) == {"smoke-longer": "longer"}
+
+
+@pytest.mark.parametrize("line", ["seed=7", "seed: 7"])
+def test_a_seed_that_is_set_is_refused(line):
+    with pytest.raises(UserError, match="seed"):
+        configs_of(set=[line])
 
 
 def test_a_share_twice_is_refused():

@@ -108,18 +108,24 @@ def test_a_rows_shares_do_not_depend_on_other_rows(checkpoint):
         assert alone.sum() == pytest.approx(1.0, abs=1e-6)
 
 
-def test_prompts_are_read_through_once(checkpoint, monkeypatch):
+def test_prompts_are_read_for_their_slots_and_for_the_pointer_and_then_remembered(checkpoint):
     env = small(checkpoint)
-    asked = []
-    read = env.engine.read_through
-    monkeypatch.setattr(
-        env.engine, "read_through", lambda texts: asked.extend(texts) or read(texts)
-    )
+    read = []
     for _ in range(3):
-        env.reset(seed=3)
-        env.step(np.zeros(5, np.int64))
+        before = env.engine.num_read
+        env.reset(seed=7)
         assert len(env.outputs.candidates) == 5
-    assert len(asked) == len({text.tobytes() for text in env._episodes.prompts_read})
+        read.append(env.engine.num_read - before)
+    texts = {tuple(text) for text in env._episodes.prompts_read}
+    assert read == [2 * sum(map(len, texts)), 0, 0]
+
+
+def test_no_share_is_above_1():
+    """A prompt of one word alone, over and over: rounded, its weights once came to more."""
+    env = make(num_envs=1, observation="candidates", prompt_tokens=64)
+    for count in range(2, 60):
+        observation, _ = env.reset(options={"prompt": " Tun" * count})
+        assert env.observation_space.contains(observation)
 
 
 def test_every_answer_that_stands_in_the_context_can_be_written():
