@@ -46,6 +46,7 @@ class CandidatePolicy(ActorCriticPolicy):
     With observation="hidden" or "embeddings" it also sees `CONTEXT` numbers that it learns to read
     off the hidden state or the embeddings. Where words are copied it also sees the candidate that
     the pointer points to most, and begins as a mixture of model and pointer, whose share it learns.
+    Observations have to be the environment's own: normalised, they no longer tell probabilities.
 
     Sources: policies as a learned residual, Johannink et al. 2018,
     https://arxiv.org/abs/1812.03201; a mixture with a pointer, Merity et al. 2016,
@@ -53,8 +54,8 @@ class CandidatePolicy(ActorCriticPolicy):
     """
 
     def _build_mlp_extractor(self) -> None:
-        spaces_ = (self.observation_space, self.action_space)
-        judge = _Judge(*spaces_, self.net_arch, self.activation_fn)
+        shown, actions = self.observation_space, self.action_space
+        judge = _Judge(shown, actions, self.net_arch, self.activation_fn)
         self.mlp_extractor = judge  # type: ignore[assignment]  # has the same methods
 
     def _build(self, lr_schedule: Schedule) -> None:
@@ -130,7 +131,7 @@ class _Layout:
             if columns in COLUMNS and rest == 0 and is_logprob[text : text + count].all():
                 return cls(text, columns, count)
         raise TypeError(
-            f"CandidatePolicy got observations {observations} for actions {actions}; it and "
+            f"CandidatePolicy got observations of shape {observations.shape}; it and "
             "CandidateQPolicy need actions top_k or choices, and observations that show them with "
             "their log-probabilities: candidates, hidden or embeddings"
         )
@@ -160,7 +161,8 @@ class _Judge(nn.Module):
         super().__init__()
         layout = self._layout = _Layout.of(observations, actions)
         self._points = layout.columns > POINTED
-        widths = arch if isinstance(arch, dict) else {"pi": arch, "vf": arch}
+        named = arch if isinstance(arch, dict) else {"pi": arch, "vf": arch}
+        widths = {"pi": [], "vf": [], **named}
         seen = (3 if self._points else 2) * layout.columns + 1 + (CONTEXT if layout.text else 0)
         size = layout.columns * layout.candidates + 1
         layers = _layers(seen, widths["pi"], activation)

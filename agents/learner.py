@@ -22,8 +22,11 @@ from lm_envs.sb3 import LanguageVecEnv, make_language_vec_env
 gym.register_envs(lm_envs)
 
 LINEAR = "lin_"
-POLICIES = {"CandidatePolicy": CandidatePolicy, "CandidateQPolicy": CandidateQPolicy}
-"""Policies of ours by name, beside those of Stable-Baselines3."""
+POLICIES = {
+    "CandidatePolicy": (CandidatePolicy, ("PPO", "A2C", "TRPO")),
+    "CandidateQPolicy": (CandidateQPolicy, ("DQN",)),
+}
+"""Policies of ours by name, beside those of Stable-Baselines3, and the algorithms they are for."""
 
 ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "gelu": torch.nn.GELU}
 
@@ -117,8 +120,7 @@ def make_algorithm(config: TrainConfig, env: LanguageVecEnv, log: str | None) ->
     if "policy_kwargs" in kwargs:
         kwargs["policy_kwargs"] = _policy_kwargs(kwargs["policy_kwargs"])
     algorithm = ALGORITHMS[config.algorithm.name]
-    policy = config.algorithm.policy or algorithm.policy
-    policy = POLICIES.get(policy, policy)
+    policy = _policy(config)
     settings: dict[str, Any] = {"seed": config.seed, "tensorboard_log": log, "device": "cpu"}
     try:
         return algorithm.kind(policy, env, **(settings | kwargs))
@@ -128,6 +130,19 @@ def make_algorithm(config: TrainConfig, env: LanguageVecEnv, log: str | None) ->
             f"Got algorithm.kwargs that {config.algorithm.name} does not take: {reason}. See its "
             "page in Stable-Baselines3."
         ) from None
+
+
+def _policy(config: TrainConfig) -> Any:  # noqa: ANN401 - a class, or the name of one
+    name = config.algorithm.policy or ALGORITHMS[config.algorithm.name].policy
+    if name not in POLICIES:
+        return name
+    policy, algorithms = POLICIES[name]
+    if config.algorithm.name not in algorithms:
+        raise UserError(
+            f"Got algorithm.policy={name!r} for {config.algorithm.name}; allowed: for "
+            f"{', '.join(algorithms)}. Leave it out for the algorithm's own."
+        )
+    return policy
 
 
 def _checked(kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -215,8 +215,8 @@ def make_actions(kind: str, options: Mapping[str, Any], model: GPT2) -> WordActi
         actions = TopKActions(**options)
     if actions.num_candidates > model.config.vocab_size:
         raise ValueError(
-            f"Got k={actions.num_candidates} actions; allowed: up to the vocabulary, "
-            f"{model.config.vocab_size}."
+            f"Got {kind} actions with {options}, {actions.num_candidates} candidates; allowed: up "
+            f"to the vocabulary, {model.config.vocab_size}."
         )
     return actions
 

@@ -4,6 +4,7 @@ Knows nothing of tasks, actions or rewards.
 """
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,19 @@ from lm_envs.model.engine import Engine, Outputs
 
 FIRST, COPIED, SPARE, NEVER = range(4)
 """In which order words become candidates, while there is room."""
+
+
+class Words(NamedTuple):
+    """Words of N rows: ids, log-probabilities in nats and the pointer's shares, (N, M) each."""
+
+    ids: np.ndarray
+    logprobs: np.ndarray
+    shares: np.ndarray
+
+    def first(self, count: int, keys: tuple[np.ndarray, ...]) -> "Words":
+        """The first `count` of each row by keys (N, M) each, the last of which counts most."""
+        order = np.lexsort(keys, axis=1)[:, :count]
+        return Words(*(np.take_along_axis(column, order, 1) for column in self))
 
 
 class CopiedWords:
@@ -49,31 +63,22 @@ class CopiedWords:
         said = self._engine.outputs
         if said is self._said:
             return
-        best, (own, shares) = said.candidates, self._pointer.shares()  # (N, K), (N, W) each
-        is_same = best[:, :, None] == own[:, None, :]
-        is_end = best == self._engine.end_token
-        is_first = is_end | (np.cumsum(~is_end, axis=1) < best.shape[1] - self._copies)
-        places_of_best = np.where(is_first, FIRST, np.where(is_same.any(2), COPIED, SPARE))
+        ids, shares = self._pointer.shares()  # (N, W) each
+        own = Words(ids, self._engine.logprobs_of(np.maximum(ids, 0)), shares)
+        is_same = said.candidates[:, :, None] == ids[:, None, :]  # (N, K, W)
         shares_of_best = np.where(is_same, shares[:, None, :], 0.0).max(2, initial=0.0)
-        places_of_own = np.where(is_same.any(1) | (own == NO_WORD), NEVER, COPIED)
-        logprobs_of_own = self._engine.logprobs_of(np.maximum(own, 0))
-        places = np.hstack([places_of_best, places_of_own])
-        both = (
-            np.hstack([best, own]),
-            np.hstack([said.logprobs, logprobs_of_own]),
-            np.hstack([shares_of_best, shares]),
-        )
-        words, logprobs, shares = both
-        worth = np.where(places == COPIED, shares, logprobs)
-        chosen = _first(both, (words, -worth, places), best.shape[1])
-        words, logprobs, _ = chosen
-        words, logprobs, self._shares = _first(chosen, (words, -logprobs), best.shape[1])
-        self._said, self._outputs = said, replace(said, candidates=words, logprobs=logprobs)
+        best = Words(said.candidates, said.logprobs, shares_of_best)
+        order_of_own = np.where(is_same.any(1) | (ids == NO_WORD), NEVER, COPIED)
+        order = np.hstack([self._order_of_best(said, is_same.any(2)), order_of_own])
+        words = Words(*(np.hstack(pair) for pair in zip(best, own, strict=True)))
+        worth = np.where(order == COPIED, words.shares, words.logprobs)
+        chosen = words.first(best.ids.shape[1], (words.ids, -worth, order))
+        chosen = chosen.first(best.ids.shape[1], (chosen.ids, -chosen.logprobs))
+        self._said, self._shares = said, chosen.shares
+        self._outputs = replace(said, candidates=chosen.ids, logprobs=chosen.logprobs)
 
-
-def _first(
-    columns: tuple[np.ndarray, ...], keys: tuple[np.ndarray, ...], count: int
-) -> tuple[np.ndarray, ...]:
-    """The first `count` entries of each row of some arrays (N, M), by the last key first."""
-    order = np.lexsort(keys, axis=1)[:, :count]
-    return tuple(np.take_along_axis(column, order, 1) for column in columns)
+    def _order_of_best(self, said: Outputs, is_own: np.ndarray) -> np.ndarray:
+        """First the end of text and the k - 1 best others; `is_own` (N, K): of the prompt."""
+        is_end = said.candidates == self._engine.end_token
+        is_first = is_end | (np.cumsum(~is_end, axis=1) < is_own.shape[1] - self._copies)
+        return np.where(is_first, FIRST, np.where(is_own, COPIED, SPARE))

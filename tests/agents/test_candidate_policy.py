@@ -162,8 +162,18 @@ def test_what_it_cannot_judge_is_refused(observation, actions, algorithm):
         agent_of(config)
 
 
-def test_a_policy_of_another_kind_of_algorithm_is_refused():
-    config = config_of(algorithm="DQN")
-    named = config.algorithm.model_copy(update={"policy": "CandidatePolicy"})
-    with pytest.raises(UserError, match=r"DQN does not take: .*CandidatePolicy"):
+@pytest.mark.parametrize(
+    ("algorithm", "policy"),
+    [("DQN", "CandidatePolicy"), ("PPO", "CandidateQPolicy"), ("ARS", "CandidatePolicy")],
+)
+def test_a_policy_of_another_kind_of_algorithm_is_refused(algorithm, policy):
+    config = config_of(algorithm=algorithm)
+    named = config.algorithm.model_copy(update={"policy": policy})
+    with pytest.raises(UserError, match=rf"Got algorithm.policy='{policy}' for {algorithm}; allow"):
         agent_of(config.model_copy(update={"algorithm": named}))
+
+
+@pytest.mark.parametrize("arch", [{"pi": [8]}, {"vf": [8]}, {}])
+def test_layers_that_are_not_named_are_none(arch):
+    agent, env = agent_of(config_of(policy_kwargs={"net_arch": arch}))
+    assert agent.predict(env.reset())[0].shape == (env.num_envs,)
