@@ -139,7 +139,7 @@ def make_observation(
     kind, options = read_spec("observation", spec, KINDS)
     if kind == "tokens":
         return TokensObservation(model.config.vocab_size, task.context_tokens)
-    if kind == "candidates" and isinstance(getattr(writer, "actions", None), VocabularyActions):
+    if kind == "candidates" and _has_no_candidates(writer):
         raise ValueError(
             "Got observation 'candidates' for 'vocabulary' actions, which have none; allowed: "
             "'hidden', 'embeddings', 'tokens'."
@@ -157,6 +157,10 @@ def make_observation(
         return observation
     reducer = fitting_reducer(options["reducer"], fingerprint(name), observation.space)
     return ReducedVector(observation, reducer)
+
+
+def _has_no_candidates(writer: WordWriter | LineWriter | Interpreter) -> bool:
+    return isinstance(writer, WordWriter) and isinstance(writer.actions, VocabularyActions)
 
 
 def _of_writer(

@@ -50,7 +50,7 @@ class Pointer:
 
     def __init__(self, engine: Engine, episodes: Episodes) -> None:
         self._engine, self._episodes = engine, episodes
-        self._prompts: list[tuple[bytes, ReadThrough]] = []  # N of them once the rows have begun
+        self._prompts: dict[bytes, ReadThrough] = {}  # those of the rows, by their ids
 
     def shares(self) -> tuple[np.ndarray, np.ndarray]:
         """Words (N, W) int64 and what each weighs (N, W) float32, up to 1 a row.
@@ -73,12 +73,12 @@ class Pointer:
         """The rows' prompts; only those that have changed are read through."""
         texts = self._episodes.prompts_read
         keys = [text.tobytes() for text in texts]
-        known = dict(self._prompts)
+        known = self._prompts
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         if new:
             states = self._engine.read_through(list(new.values()))
-            known |= zip(new, map(_read_through, new.values(), states), strict=True)
-            self._prompts = [(key, known[key]) for key in keys]
+            known = known | dict(zip(new, map(_read_through, new.values(), states), strict=True))
+            self._prompts = {key: known[key] for key in keys}
         return [known[key] for key in keys]
 
 
