@@ -15,16 +15,17 @@ from lm_envs.envs.vector_env import LanguageVectorEnv
 gym.register_envs(lm_envs)
 
 STEPS = 48
-DEFAULT = ("top_k", "hidden")
-INTERFACES: tuple[tuple[Any, str], ...] = (
-    DEFAULT,
-    ("top_k", "embeddings"),
-    ("top_k", "tokens"),
-    ("vocabulary", "hidden"),
-    ("embedding", "hidden"),
-    ({"kind": "embedding", "top_k": None}, "hidden"),
-)
-"""Actions and observation; the last of them searches the whole vocabulary for the nearest word."""
+DEFAULT = "top_k, hidden"
+INTERFACES: dict[str, tuple[Any, str]] = {
+    DEFAULT: ("top_k", "hidden"),
+    "top_k (words of the prompt), hidden": ({"kind": "top_k", "k": 8, "copies": 8}, "hidden"),
+    "top_k, embeddings": ("top_k", "embeddings"),
+    "top_k, tokens": ("top_k", "tokens"),
+    "vocabulary, hidden": ("vocabulary", "hidden"),
+    "embedding, hidden": ("embedding", "hidden"),
+    "embedding (whole vocabulary), hidden": ({"kind": "embedding", "top_k": None}, "hidden"),
+}
+"""Actions and observation by name."""
 
 
 def run(model: str, rows: Sequence[int], dtypes: Sequence[str], repeats: int) -> dict[str, Any]:
@@ -37,13 +38,12 @@ def run(model: str, rows: Sequence[int], dtypes: Sequence[str], repeats: int) ->
 
 
 def _side_by_side(model: str, num_rows: int, dtype: str, repeats: int) -> list[dict[str, Any]]:
-    names = [_name(actions, observation) for actions, observation in INTERFACES]
     runs = {
         name: _episodes(model, num_rows, dtype, actions, observation)
-        for name, (actions, observation) in zip(names, INTERFACES, strict=True)
+        for name, (actions, observation) in INTERFACES.items()
     }
     timings = timing.take_turns(runs, repeats)
-    default = timings[names[0]]
+    default = timings[DEFAULT]
     return [
         {
             "what": name,
@@ -53,7 +53,7 @@ def _side_by_side(model: str, num_rows: int, dtype: str, repeats: int) -> list[d
             "times_the_default": timing.ratio(timings[name], default),
             **timings[name].as_dict(),
         }
-        for name in names
+        for name in INTERFACES
     ]
 
 
@@ -84,8 +84,3 @@ def _episodes(
             env.step(env.of_ranks(chosen))
 
     return run
-
-
-def _name(actions: Any, observation: str) -> str:  # noqa: ANN401 - a spec
-    kind = actions if isinstance(actions, str) else f"{actions['kind']} (whole vocabulary)"
-    return f"{kind}, {observation}"
