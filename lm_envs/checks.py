@@ -5,7 +5,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeGuard, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -32,8 +32,13 @@ def check_count(name: str, value: object, least: int = 1) -> None:
     Raises:
         ValueError: Naming the argument.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+    if not is_whole(value) or value < least:
         raise ValueError(f"Got {name}={value!r}; allowed: a whole number, {least} or more.")
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether a value is a whole number, Python's or NumPy's."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def check_types(function: Callable[..., Any], arguments: Mapping[str, object]) -> None:

@@ -128,8 +128,9 @@ def test_a_state_of_other_rows_is_refused_and_changes_nothing():
     other.reset()
     env.step(np.zeros(2, int))
     before = env.get_state()
-    with pytest.raises(ValueError, match="Got a state"):
-        env.set_state(other.get_state())
+    for state in (other.get_state(), {}, before["rows"], before | {"returns": [0.0]}):
+        with pytest.raises(ValueError, match="Got a state"):
+            env.set_state(state)
     assert env.get_state()["returns"].tolist() == before["returns"].tolist()
 
 

@@ -16,6 +16,7 @@ from gymnasium.vector.utils import batch_space
 from lm_envs import rendering
 from lm_envs.checks import check_choice
 from lm_envs.envs.options import seeds_of_rows
+from lm_envs.envs.states import check_arrays, check_parts, generators_of
 from lm_envs.transcript import Transcript
 
 RENDER_MODES = ("ansi", "rgb_array")
@@ -212,16 +213,21 @@ class EpisodicVectorEnv(VectorEnv, ABC):
             ValueError: If the state is of an environment with other rows or arguments; nothing has
                 changed then.
         """
-        sizes = (len(state["over"]), len(state["generators"]))
-        if sizes != (self.num_envs, self.num_envs):
-            raise ValueError(f"Got a state of {sizes[0]} rows; allowed: {self.num_envs}.")
+        check_parts("of environments side by side", state, ("episodes", "over", "generators"))
+        self._check_sizes(state)
+        check_arrays(state, {"over": self._over})
+        generators = generators_of(state["generators"])
         self._check_episodes(state["episodes"])
         self._over = np.array(state["over"], bool)
         self._set_episodes(state["episodes"])
-        for rng, generator in zip(self._rngs, state["generators"], strict=True):
-            rng.bit_generator.state = generator
+        self._rngs = generators
         self._has_begun = True
         return self._observe()
+
+    def _check_sizes(self, state: dict[str, Any]) -> None:
+        sizes = [len(state[name]) if np.ndim(state[name]) else 0 for name in ("over", "generators")]
+        if sizes != [self.num_envs, self.num_envs]:
+            raise ValueError(f"Got a state of {min(sizes)} rows; allowed: {self.num_envs}.")
 
     def _require_begun(self) -> None:
         if not self._has_begun:

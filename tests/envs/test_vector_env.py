@@ -205,6 +205,70 @@ def test_a_state_of_another_shape_is_refused_and_changes_nothing(options):
     assert env.outputs is outputs
 
 
+def ways_to_spoil(state):
+    """States of which one part is not as `get_state` gives it, by what is said of it."""
+    episodes = state["episodes"]
+    parts = {
+        "row 0 is of example 1000000": {"indices": [10**6, *episodes["indices"][1:]]},
+        "row 0 is of example 'x'": {"indices": ["x", *episodes["indices"][1:]]},
+        "row 0 is of example .* 'Else'": {"prompts": ["Else", *episodes["prompts"][1:]]},
+        "row 0 is of": {"references": np.roll(episodes["references"], 1, 1)},
+        "turns of row 0 are": {"turns": [[3], *episodes["turns"][1:]]},
+        "ending of row 0 in a state='now'": {"endings": ["now", *episodes["endings"][1:]]},
+        "whose tokens lie between": {"tokens": episodes["tokens"] + 10**6},
+        "whose counts lie between": {"counts": episodes["counts"] - 2},
+        "whose values has dtype <U1": {"values": np.full(len(episodes["values"]), "x")},
+        "whose prompts is no list": {"prompts": "text"},
+        "not of this task's marks: without": {"marks": {}},
+    }
+    spoilt = {what: state | {"episodes": episodes | part} for what, part in parts.items()}
+    without = {name: values for name, values in episodes.items() if name != "turns"}
+    return spoilt | {
+        r"without \['turns'\]": state | {"episodes": without},
+        "not of an environment of words, but list": state | {"episodes": []},
+        r"without \['episodes', 'generators', 'over'\]": {},
+        "not of environments side by side, but NoneType": None,
+        "generator of row 0": state | {"generators": [{}, *state["generators"][1:]]},
+        "of 0 rows": state | {"over": None},
+    }
+
+
+def test_a_state_that_is_none_is_refused_and_changes_nothing():
+    """Regression: arrays were overwritten before examples, marks and generators were looked at."""
+    env, other = make(), make()
+    env.reset(seed=0)
+    other.reset(seed=1)
+    other.step(np.zeros(4, int))
+    before, outputs, draws = snapshot(env), env.outputs, env.get_state()["generators"]
+    for message, state in ways_to_spoil(other.get_state()).items():
+        with pytest.raises(ValueError, match=f"Got (a state )?.*{message}"):
+            env.set_state(state)
+        assert snapshot(env) == before
+        assert env.outputs is outputs
+        assert env.get_state()["generators"] == draws
+
+
+@pytest.mark.parametrize("options", [{"split": "test"}, {"max_new_tokens": 4}])
+def test_a_state_of_other_examples_is_refused_and_changes_nothing(options):
+    """Regression: a state of another split was taken, and told of a text that nobody read."""
+    env, other = (gym.make(ID, **({"max_new_tokens": 5} | own)).unwrapped for own in ({}, options))
+    env.reset(options={"index": 3})
+    env.step(0)
+    other.reset(seed=0)
+    before = snapshot(other.batch)
+    with pytest.raises(ValueError, match="Got a state whose"):
+        other.set_state(env.get_state())
+    assert snapshot(other.batch) == before
+
+
+def test_a_state_of_a_callers_prompt_is_restored():
+    env, other = make(2), make(2)
+    env.reset(options={"prompt": ["Once upon a time", "今天天气"]})
+    env.step(np.zeros(2, int))
+    other.set_state(env.get_state())
+    assert snapshot(other) == snapshot(env)
+
+
 def test_observations_are_fresh_arrays():
     env = make(mode="same_step")
     first, _ = env.reset(seed=0)
