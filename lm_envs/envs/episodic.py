@@ -60,7 +60,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         check_modes(autoreset_mode, render_mode)
         self.autoreset_mode = _autoreset_mode(autoreset_mode)
         self._over = np.ones(num_envs, bool)  # (N,) True until a row's first reset
-        self._has_begun = False
+        self._unready: str | None = "before the first reset()"  # why rows cannot go on
         self._rngs = [np.random.default_rng() for _ in range(num_envs)]
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = render_mode
@@ -150,35 +150,43 @@ class EpisodicVectorEnv(VectorEnv, ABC):
                 numbers), or where episodes start from a text `prompt` (a text, or N texts).
 
         Raises:
-            gymnasium.error.ResetNeeded: If the first reset leaves out rows.
+            gymnasium.error.ResetNeeded: If the first reset leaves out rows, or the first after a
+                step that failed.
             ValueError: If a seed or an option is not allowed; nothing has changed then.
         """
         rows, examples = self._pins(options or {})
-        if not self._has_begun and len(rows) < self.num_envs:
+        if self._unready and len(rows) < self.num_envs:
             raise gym.error.ResetNeeded(
-                f"Got a reset_mask of rows {rows} before the first reset(); call reset() without "
-                "one first."
+                f"Got a reset_mask of rows {rows} {self._unready}; call reset() without one first."
             )
-        for row, own in zip(rows, seeds_of_rows(seed, self.num_envs)[rows], strict=True):
+        seeds = seeds_of_rows(seed, self.num_envs)[rows]
+        self._unready = "after a reset() that failed"
+        for row, own in zip(rows, seeds, strict=True):
             if own is not None:
                 self._rngs[row] = np.random.default_rng(own)
         self._begin(rows, examples)
-        self._has_begun = True
-        return self._observe(), self._add_prompts({}, rows)
+        observations = self._observe()
+        self._unready = None
+        return observations, self._add_prompts({}, rows)
 
     def step(
         self, actions: np.ndarray
     ) -> tuple[Observations, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Lets every running row act once.
 
+        A step that fails, because a caller's own score raises or memory runs out, may have written
+        in some rows and not in others: all have to be reset, or restored, before the next.
+
         Raises:
-            gymnasium.error.ResetNeeded: If a row is over and nobody is to reset it.
+            gymnasium.error.ResetNeeded: If a row is over and nobody is to reset it, or an earlier
+                step failed.
             ValueError: If an action is not in the action space; nothing has changed then.
         """
         self._require_begun()
         active = ~self._over
         actions = self._checked(actions, active)
         rows = np.flatnonzero(active)
+        self._unready = "after a step() that failed"
         rewards, terminated, truncated = self._act(rows, actions)
         infos = self._infos(rows)
         if self.autoreset_mode is AutoresetMode.NEXT_STEP:
@@ -186,7 +194,9 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         self._over = terminated | truncated
         if self._over.any():
             self._finish(infos)
-        return self._observe(), rewards, terminated, truncated, infos
+        observations = self._observe()
+        self._unready = None
+        return observations, rewards, terminated, truncated, infos
 
     def render(self) -> tuple[Any, ...] | None:
         """One frame a row: ANSI text or (H, W, 3) uint8; None without a render mode."""
@@ -196,7 +206,12 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         return tuple(draw(transcript) for transcript in self.transcripts)
 
     def get_state(self) -> dict[str, Any]:
-        """Everything `set_state` needs to go on from here: plain arrays, lists and dicts."""
+        """Everything `set_state` needs to go on from here: plain arrays, lists and dicts.
+
+        Raises:
+            gymnasium.error.ResetNeeded: If no episode has begun, or a step failed.
+        """
+        self._require_ready("get_state()")
         generators = [rng.bit_generator.state for rng in self._rngs]
         return {
             "episodes": self._get_episodes(),
@@ -218,11 +233,13 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         check_arrays(state, {"over": self._over})
         generators = generators_of(state["generators"])
         self._check_episodes(state["episodes"])
+        self._unready = "after a set_state() that failed"
         self._over = np.array(state["over"], bool)
         self._set_episodes(state["episodes"])
         self._rngs = generators
-        self._has_begun = True
-        return self._observe()
+        observations = self._observe()
+        self._unready = None
+        return observations
 
     def _check_sizes(self, state: dict[str, Any]) -> None:
         sizes = [len(state[name]) if np.ndim(state[name]) else 0 for name in ("over", "generators")]
@@ -230,14 +247,17 @@ class EpisodicVectorEnv(VectorEnv, ABC):
             raise ValueError(f"Got a state of {min(sizes)} rows; allowed: {self.num_envs}.")
 
     def _require_begun(self) -> None:
-        if not self._has_begun:
-            raise gym.error.ResetNeeded("Got step() before the first reset(); call reset() first.")
+        self._require_ready("step()")
         if self.autoreset_mode is not AutoresetMode.NEXT_STEP and self._over.any():
             over = np.flatnonzero(self._over).tolist()
             raise gym.error.ResetNeeded(
                 f"Got step() while the episodes of rows {over} are over; call "
                 "reset(options={'reset_mask': mask}) with these rows True."
             )
+
+    def _require_ready(self, what: str) -> None:
+        if self._unready:
+            raise gym.error.ResetNeeded(f"Got {what} {self._unready}; call reset() first.")
 
     def _infos(self, rows: np.ndarray) -> dict[str, Any]:
         has_acted = np.isin(np.arange(self.num_envs), rows)

@@ -22,6 +22,8 @@ def load_score(source: str | TextFunction) -> TextFunction:
     Raises:
         ValueError: If the path leads to no function, or it does not take a text and references;
             and from the score itself, if it returns anything but a finite number.
+        RuntimeError: From the score itself, if the caller's code raises, whose error is the cause.
+            A step of an environment that fails so has to be followed by a reset.
     """
     function = _imported(source) if isinstance(source, str) else source
     name = source if isinstance(source, str) else getattr(function, "__name__", repr(function))
@@ -30,7 +32,13 @@ def load_score(source: str | TextFunction) -> TextFunction:
     def score(text: str, references: Sequence[str]) -> float:
         if not text.strip():
             return 0.0
-        value = function(normalised(text), [normalised(r) for r in references])
+        try:
+            value = function(normalised(text), [normalised(r) for r in references])
+        except Exception as error:  # of a caller's own code, with errors of its own
+            raise RuntimeError(
+                f"Got {type(error).__name__} from score {name!r}: {error}; it has to give a finite "
+                f"number for any text, such as {text[:60]!r}."
+            ) from error
         check_number(f"value of score {name!r}", value)
         return float(value)
 

@@ -507,3 +507,70 @@ def test_a_score_that_is_only_reported_is_asked_for_when_the_episode_is_over():
         is_over = terminated | truncated
     assert asked == [env.transcripts[row].text.strip() for row in np.flatnonzero(is_over)]
     assert infos["scores"][f"{__name__}:noted"][is_over].tolist() == [0.5] * is_over.sum()
+
+
+def upset(text, references):
+    if asked:
+        raise ZeroDivisionError("nothing to divide")
+    return 0.5
+
+
+UPSET = {"max_new_tokens": 2, "rewards": {f"{__name__}:upset": 1.0}}
+
+
+@pytest.fixture
+def failed():
+    """Two rows whose second step failed, and a state from before the first."""
+    asked.clear()
+    env = make(2, **UPSET)
+    env.reset(seed=0)
+    state = env.get_state()
+    env.step(np.zeros(2, int))
+    asked.append("")
+    with pytest.raises(RuntimeError, match=r"Got ZeroDivisionError from score '.*:upset': nothing"):
+        env.step(np.zeros(2, int))
+    asked.clear()
+    return env, state
+
+
+@pytest.mark.parametrize(
+    ("what", "act"),
+    [
+        (r"step\(\)", lambda env: env.step(np.zeros(2, int))),
+        (r"get_state\(\)", lambda env: env.get_state()),
+        (r"a .* \[1\]", lambda env: env.reset(options={"reset_mask": np.array([False, True])})),
+    ],
+)
+def test_after_a_step_that_failed_nothing_goes_on(failed, what, act):
+    """Regression: the next step was an assertion about rows that were full."""
+    with pytest.raises(gym.error.ResetNeeded, match=rf"Got {what} after a step\(\) that failed"):
+        act(failed[0])
+
+
+@pytest.mark.parametrize("way", ["reset", "set_state"])
+def test_after_a_step_that_failed_a_new_beginning_is_as_good_as_ever(failed, way):
+    (env, state), fresh = failed, make(2, **UPSET)
+    for each in (env, fresh):
+        each.reset(seed=0) if way == "reset" else each.set_state(state)
+    for _ in range(2):
+        np.testing.assert_array_equal(*[each.step(np.ones(2, int))[0] for each in (env, fresh)])
+    assert snapshot(env) == snapshot(fresh)
+
+
+def test_a_single_environment_whose_step_failed_has_to_be_reset():
+    asked.clear()
+    env = gym.make(ID, **UPSET)
+    env.reset(seed=0)
+    asked.append("")
+    with pytest.raises(RuntimeError, match="from score"):
+        env.step(0)
+    asked.clear()
+    with pytest.raises(gym.error.ResetNeeded, match=r"after a step\(\) that failed; call reset"):
+        env.step(0)
+    env.reset(seed=0)
+    assert env.step(0)[1] == 0.5
+
+
+def test_an_environment_that_has_not_begun_has_no_state():
+    with pytest.raises(gym.error.ResetNeeded, match=r"get_state\(\) before the first reset"):
+        make().get_state()

@@ -41,6 +41,15 @@ def test_a_value_that_is_no_finite_number_is_refused(value):
         load_score(lambda text, references: value)("text", [])
 
 
+def test_an_error_of_a_callers_own_code_names_the_score_and_is_its_cause():
+    def upset(text, references):
+        raise KeyError("no such word")
+
+    with pytest.raises(RuntimeError, match=r"Got KeyError from score 'upset': .*no such") as caught:
+        load_score(upset)("text", [])
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [
