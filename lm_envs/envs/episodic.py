@@ -70,6 +70,9 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         self.observation_space = batch_space(observation_space, num_envs)
         self.action_space = batch_space(action_space, num_envs)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise uncopied(self, "gymnasium.make_vec")
+
     @property
     @abstractmethod
     def num_examples(self) -> int:
@@ -311,6 +314,15 @@ def check_modes(autoreset_mode: str | AutoresetMode, render_mode: str | None) ->
     """
     check_choice("render_mode", render_mode, (None, *RENDER_MODES))
     _autoreset_mode(autoreset_mode)
+
+
+def uncopied(env: object, make: str) -> TypeError:
+    """What is raised where an environment is copied or pickled: it is worth its model's memory."""
+    return TypeError(
+        f"Got a copy or pickle of {type(env).__name__}, which holds a model and cannot be divided "
+        f"from it; make another by {make}(env.spec), reset it, and let it go on "
+        "by other.unwrapped.set_state(env.unwrapped.get_state())."
+    )
 
 
 def row_of(observations: Observations, row: int) -> Any:  # noqa: ANN401 - an array, or several
