@@ -2,6 +2,8 @@
 
 import difflib
 import inspect
+import math
+import numbers
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import NoneType, UnionType
@@ -72,13 +74,17 @@ def _is_of(value: Any, hint: Any) -> bool:  # noqa: ANN401 - any argument, any a
 
 
 def check_number(name: str, value: object) -> None:
-    """Refuses what is no finite number.
+    """Refuses what is no finite number, Python's or NumPy's; truth values are none.
 
     Raises:
         ValueError: Naming the argument.
     """
-    if not isinstance(value, (int, float, np.number, np.bool_)) or not np.isfinite(value):
+    if not (_is_real(value) and math.isfinite(value)):
         raise ValueError(f"Got {name}={value!r}; allowed: a finite number.")
+
+
+def _is_real(value: object) -> TypeGuard[float]:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def did_you_mean(name: object, allowed: Iterable[str]) -> str:

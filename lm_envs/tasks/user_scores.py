@@ -1,4 +1,4 @@
-"""Scores that a caller brings: any callable, or a path to one, held to the contract of ours.
+"""Scores that a caller brings: a path to any callable, or one itself, held to the contract of ours.
 
 The only module that imports code by a path a caller wrote. Knows nothing of what is scored.
 """
@@ -6,6 +6,8 @@ The only module that imports code by a path a caller wrote. Knows nothing of wha
 import importlib
 import inspect
 from collections.abc import Sequence
+
+import numpy as np
 
 from lm_envs.checks import check_number, did_you_mean
 from lm_envs.tasks.text_scores import TEXT_SCORES, TextFunction
@@ -16,8 +18,9 @@ def load_score(source: str | TextFunction) -> TextFunction:
     """A caller's own score, held to the contract: blank text 0, both sides NFC, a finite number.
 
     Args:
-        source: A callable `(text, references) -> float`, or "package.module:function". A path is
-            imported, which **runs that module's code**: give only paths you trust.
+        source: "package.module:function", as in `rewards`, whose names are texts: they stand in
+            infos and in specs. It is imported, which **runs that module's code**: give only paths
+            you trust. Beside an environment, any callable `(text, references) -> float`.
 
     Raises:
         ValueError: If the path leads to no function, or it does not take a text and references;
@@ -39,6 +42,7 @@ def load_score(source: str | TextFunction) -> TextFunction:
                 f"Got {type(error).__name__} from score {name!r}: {error}; it has to give a finite "
                 f"number for any text, such as {text[:60]!r}."
             ) from error
+        value = float(value) if isinstance(value, (bool, np.bool_)) else value
         check_number(f"value of score {name!r}", value)
         return float(value)
 

@@ -1,6 +1,7 @@
 import math
 import unicodedata
 
+import numpy as np
 import pytest
 
 from lm_envs.tasks.user_scores import load_score
@@ -29,6 +30,11 @@ def test_any_callable_will_do():
 def test_both_sides_reach_it_in_one_unicode_form():
     same = load_score(lambda text, references: text in references)
     assert same("été", [unicodedata.normalize("NFD", "été")]) == 1.0
+
+
+@pytest.mark.parametrize("value", [True, np.True_, np.float32(1), np.int64(1)])
+def test_a_value_may_be_of_numpy_or_a_truth(value):
+    assert load_score(lambda text, references: value)("text", []) == 1.0
 
 
 def test_an_empty_text_scores_zero_whatever_it_says():
