@@ -10,6 +10,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
@@ -20,6 +21,9 @@ from lm_envs.envs.states import check_arrays, check_parts, generators_of
 from lm_envs.transcript import Transcript
 
 RENDER_MODES = ("ansi", "rgb_array")
+
+UNKNOWN_SEED = -1
+"""Gymnasium's word for the seed of a generator that somebody set."""
 
 Observations = np.ndarray | dict[str, np.ndarray]
 """Of N rows: one array (N, ...), or several by name."""
@@ -61,7 +65,8 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         self.autoreset_mode = _autoreset_mode(autoreset_mode)
         self._over = np.ones(num_envs, bool)  # (N,) True until a row's first reset
         self._unready: str | None = "before the first reset()"  # why rows cannot go on
-        self._rngs = [np.random.default_rng() for _ in range(num_envs)]
+        rngs = [seeding.np_random() for _ in range(num_envs)]
+        self._rngs, self._seeds = [rng for rng, _ in rngs], [seed for _, seed in rngs]
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = render_mode
         self.num_envs = num_envs
@@ -69,6 +74,16 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         self.single_action_space = action_space
         self.observation_space = batch_space(observation_space, num_envs)
         self.action_space = batch_space(action_space, num_envs)
+
+    @property
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]  # as Gymnasium's own batches
+        """Each row's generator, as `gymnasium.vector.SyncVectorEnv` tells them."""
+        return tuple(self._rngs)
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]  # as Gymnasium's own batches
+        """What each row's generator was seeded with; -1 where a state was restored."""
+        return tuple(self._seeds)
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise uncopied(self, "gymnasium.make_vec")
@@ -166,7 +181,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         self._unready = "after a reset() that failed"
         for row, own in zip(rows, seeds, strict=True):
             if own is not None:
-                self._rngs[row] = np.random.default_rng(own)
+                self._rngs[row], self._seeds[row] = seeding.np_random(int(own))
         self._begin(rows, examples)
         observations = self._observe()
         self._unready = None
@@ -239,7 +254,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         self._unready = "after a set_state() that failed"
         self._over = np.array(state["over"], bool)
         self._set_episodes(state["episodes"])
-        self._rngs = generators
+        self._rngs, self._seeds = generators, [UNKNOWN_SEED] * self.num_envs
         observations = self._observe()
         self._unready = None
         return observations

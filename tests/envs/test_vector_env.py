@@ -46,6 +46,21 @@ def test_a_seed_with_a_mask_seeds_the_rows_of_the_mask_only():
     assert seeded == untouched.transcripts[0].prompt
 
 
+def test_seeds_and_generators_are_told_as_gymnasiums_own_batches_tell_them():
+    """Regression: the seed told was a random number."""
+    env, own = make(3), gym.make_vec("CartPole-v1", num_envs=3, vectorization_mode="sync")
+    for each in (env, own):
+        each.reset(seed=3)
+    assert env.np_random_seed == own.np_random_seed == (3, 4, 5)
+    states = [generator.bit_generator.state for generator in env.np_random]
+    assert states == env.get_state()["generators"]
+    env.reset(seed=[None, 9, 1], options={"reset_mask": np.array([True, True, False])})
+    assert env.np_random_seed == (3, 9, 5)
+    assert all(seed > 2**32 for seed in make(3).np_random_seed)
+    env.set_state(env.get_state())
+    assert env.np_random_seed == (-1, -1, -1)
+
+
 @pytest.mark.parametrize("env_id", [ID, "lm_envs/Dialogue-v0"])
 @pytest.mark.parametrize("mode", ["disabled", "next_step", "same_step"])
 def test_the_first_reset_has_to_begin_every_row(env_id, mode):
