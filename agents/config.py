@@ -3,6 +3,7 @@
 Owns how configuration files are read. Executes nothing from them.
 """
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -96,12 +97,12 @@ def _describe(error: pydantic.ValidationError, kind: type[Config], path: Path) -
         hint = did_you_mean(first["loc"][-1], allowed)
         return f"Got unknown key {key!r} in {path}; allowed: {', '.join(allowed)}.{hint}"
     got = first.get("input")
-    hint = ""
-    if isinstance(got, str) and is_number(got):
-        hint = " YAML reads 3e-4 and 1e6 as text: write 3.0e-4 and 1.0e+6, without quotes."
+    is_quoted = isinstance(got, str) and is_number(got)
+    hint = f" YAML reads it as text: {_as_number(got)}." if is_quoted else ""
     message = first["msg"].removeprefix("Value error, ")
-    stop = "" if message.endswith("?") else "."
-    return f"Got {key}={got!r} in {path}; {message}{stop}{hint}"
+    stop = "" if message.endswith(("?", ".")) else "."
+    what = f"Got {key}={got!r} in {path};" if key else f"Got {path}, where"
+    return f"{what} {message}{stop}{hint}"
 
 
 def _keys_beside(kind: type[Config], parents: list[str]) -> list[str]:
@@ -125,9 +126,16 @@ def refuse_quoted_numbers(values: Mapping[str, Any] | Sequence[Any], prefix: str
     for key, value in pairs:
         name = f"{prefix}{key}"
         if isinstance(value, str) and is_number(value):
-            raise ValueError(f"{name}={value!r} is text in YAML; write it as 3.0e-4")
+            raise ValueError(f"{name}={value!r} is text in YAML; {_as_number(value)}")
         if isinstance(value, (Mapping, list)):
             refuse_quoted_numbers(value, f"{name}.")
+
+
+def _as_number(text: str) -> str:
+    """What to do with a text that would be a number."""
+    if re.search(r"\de", text, re.IGNORECASE):
+        return "write it as 3.0e-4 or 1.0e+6, with a point, a sign and no quotes"
+    return "write it without quotes"
 
 
 def is_number(text: str) -> bool:

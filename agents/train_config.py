@@ -4,16 +4,20 @@ import inspect
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
 
+import gymnasium as gym
 import sb3_contrib
 import stable_baselines3
 from pydantic import AfterValidator, Field, PositiveInt, field_validator, model_validator
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+import lm_envs
 from agents.config import Config, refuse_quoted_numbers
 from agents.q_learning import TabularQ
 from agents.random_search import RandomSearch
 from lm_envs.checks import did_you_mean
 from lm_envs.tasks.splits import ALLOWED, Part
+
+gym.register_envs(lm_envs)
 
 ActsOn = Literal["discrete", "continuous", "both"]
 
@@ -88,6 +92,14 @@ class EnvConfig(Config):
     n_envs: PositiveInt = 64
     split: Split = "train"
     kwargs: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("id")
+    @classmethod
+    def _ours(cls, name: str) -> str:
+        ours = [known for known in gym.registry if known.startswith("lm_envs/")]
+        if name not in ours:
+            raise ValueError(f"allowed: {', '.join(ours)}.{did_you_mean(name, ours)}")
+        return name
 
     @field_validator("kwargs")
     @classmethod

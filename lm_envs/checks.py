@@ -2,10 +2,12 @@
 
 import difflib
 import inspect
+import math
+import numbers
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeGuard, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -32,8 +34,13 @@ def check_count(name: str, value: object, least: int = 1) -> None:
     Raises:
         ValueError: Naming the argument.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+    if not is_whole(value) or value < least:
         raise ValueError(f"Got {name}={value!r}; allowed: a whole number, {least} or more.")
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether a value is a whole number, Python's or NumPy's."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def check_types(function: Callable[..., Any], arguments: Mapping[str, object]) -> None:
@@ -67,13 +74,17 @@ def _is_of(value: Any, hint: Any) -> bool:  # noqa: ANN401 - any argument, any a
 
 
 def check_number(name: str, value: object) -> None:
-    """Refuses what is no finite number.
+    """Refuses what is no finite number, Python's or NumPy's; truth values are none.
 
     Raises:
         ValueError: Naming the argument.
     """
-    if not isinstance(value, (int, float, np.number, np.bool_)) or not np.isfinite(value):
+    if not (_is_real(value) and math.isfinite(value)):
         raise ValueError(f"Got {name}={value!r}; allowed: a finite number.")
+
+
+def _is_real(value: object) -> TypeGuard[float]:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def did_you_mean(name: object, allowed: Iterable[str]) -> str:

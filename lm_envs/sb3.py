@@ -16,6 +16,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 
 from lm_envs.envs.env import RowEnv
 from lm_envs.envs.episodic import EpisodicVectorEnv, Observations
+from lm_envs.envs.states import check_arrays, check_parts
 
 _CHECKS = (gym.wrappers.OrderEnforcing, gym.wrappers.PassiveEnvChecker)
 
@@ -113,7 +114,13 @@ class LanguageVecEnv(VecEnv):
         """Returns to a state of `get_state`; the observations there.
 
         Seeds and options that wait for the next reset are dropped: they are of another past.
+
+        Raises:
+            ValueError: If the state is of an environment with other rows or arguments; nothing has
+                changed then.
         """
+        check_parts("of a LanguageVecEnv", state, ("rows", "returns", "lengths"))
+        check_arrays(state, {"returns": self._returns, "lengths": self._lengths})
         observations = self.vector_env.set_state(state["rows"])
         self._reset_seeds()
         self._reset_options()

@@ -1,6 +1,8 @@
 """Every id keeps the contracts of Gymnasium and Stable-Baselines3, without a warning."""
 
+import copy
 import itertools
+import pickle
 import subprocess
 import sys
 import warnings
@@ -40,8 +42,32 @@ def test_checkers_find_nothing(env_id, check):
 def test_two_instances_of_a_spec_from_json_match(env_id):
     own = {"rewards": {"fluency": 1.0, "length": 0.5}} if env_id in WRITING else {"passages": 4}
     env = gym.make(env_id, **own)
-    copy = gym.make(EnvSpec.from_json(env.spec.to_json()))
-    check_environments_match(env, copy, num_steps=60, seed=3)
+    again = gym.make(EnvSpec.from_json(env.spec.to_json()))
+    check_environments_match(env, again, num_steps=60, seed=3)
+
+
+@pytest.mark.parametrize("env_id", ["lm_envs/NextWord-v0", "lm_envs/StructureSearch-v0"])
+@pytest.mark.parametrize("make", [gym.make, gym.make_vec])
+@pytest.mark.parametrize("take", [copy.deepcopy, copy.copy, pickle.dumps])
+def test_who_copies_or_pickles_is_told_how_to_make_another(env_id, make, take):
+    """Regression: the error spoke of pointers of ctypes."""
+    with pytest.raises(TypeError, match=rf"{make.__name__}\(env\.spec\).*set_state\(.*get_state"):
+        take(make(env_id).unwrapped)
+
+
+@pytest.mark.parametrize("env_id", ["lm_envs/NextWord-v0", "lm_envs/WeightTuning-v0"])
+@pytest.mark.parametrize("make", [gym.make, gym.make_vec])
+def test_what_they_are_told_gives_the_same_environment(env_id, make):
+    env = make(env_id, max_steps=5)
+    env.reset(seed=3)
+    env.step(env.action_space.sample())
+    other = make(env.spec)
+    other.reset()
+    other.unwrapped.set_state(env.unwrapped.get_state())
+    for _ in range(3):
+        action = env.action_space.sample()
+        for mine, theirs in zip(env.step(action)[:4], other.step(action)[:4], strict=True):
+            np.testing.assert_array_equal(mine, theirs)
 
 
 @pytest.mark.parametrize("env_id", IDS)
@@ -84,8 +110,8 @@ def test_checkers_find_nothing_where_lines_are_chosen(env_id, check, observation
 @pytest.mark.parametrize("check", [gymnasium_check, sb3_check])
 def test_checkers_find_nothing_in_a_simultaneous_translation(check):
     env = gym.make("lm_envs/Translation-v0", mode="simultaneous")
-    copy = gym.make(EnvSpec.from_json(env.spec.to_json()))
-    assert copy.action_space == env.action_space
+    again = gym.make(EnvSpec.from_json(env.spec.to_json()))
+    assert again.action_space == env.action_space
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check(env.unwrapped)
@@ -101,9 +127,9 @@ def test_importing_the_library_loads_no_torch():
 def test_checkers_find_nothing_in_any_combination(actions, observation, check):
     options = {"actions": actions, "observation": observation, "max_new_tokens": 6}
     env = gym.make("lm_envs/NextWord-v0", **options)
-    copy = gym.make(EnvSpec.from_json(env.spec.to_json()))
-    assert copy.observation_space == env.observation_space
-    assert copy.action_space == env.action_space
+    again = gym.make(EnvSpec.from_json(env.spec.to_json()))
+    assert again.observation_space == env.observation_space
+    assert again.action_space == env.action_space
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check(env.unwrapped)

@@ -128,9 +128,36 @@ def test_a_state_of_other_rows_is_refused_and_changes_nothing():
     other.reset()
     env.step(np.zeros(2, int))
     before = env.get_state()
-    with pytest.raises(ValueError, match="Got a state"):
-        env.set_state(other.get_state())
+    for state in (other.get_state(), {}, before["rows"], before | {"returns": [0.0]}):
+        with pytest.raises(ValueError, match="Got a state"):
+            env.set_state(state)
     assert env.get_state()["returns"].tolist() == before["returns"].tolist()
+
+
+is_upset = False
+
+
+def upset(text, references):
+    if is_upset:
+        raise ZeroDivisionError
+    return 0.5
+
+
+def test_a_batch_whose_step_failed_has_to_be_reset(monkeypatch):
+    """Regression: every step after it was an assertion about rows that were full."""
+    rewards = {f"{__name__}:upset": 1.0}
+    env = make_language_vec_env(ID, 2, seed=0, max_new_tokens=1, rewards=rewards)
+    env.reset()
+    with monkeypatch.context() as patch:
+        patch.setitem(globals(), "is_upset", True)
+        with pytest.raises(RuntimeError, match=r"Got ZeroDivisionError from score '.*:upset'"):
+            env.step(np.zeros(2, int))
+    with pytest.raises(gym.error.ResetNeeded, match=r"after a step\(\) that failed; call reset"):
+        env.step(np.zeros(2, int))
+    env.reset()
+    _, rewards, dones, infos = env.step(np.zeros(2, int))
+    assert dones.all()
+    assert [info["episode"]["r"] for info in infos] == rewards.tolist() == [0.5, 0.5]
 
 
 def test_another_environment_is_refused():

@@ -7,7 +7,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from lm_envs.envs.episodic import RENDER_MODES, EpisodicVectorEnv, plain, row_of
+from lm_envs.envs.episodic import RENDER_MODES, EpisodicVectorEnv, plain, row_of, uncopied
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.transcript import Transcript
 
@@ -15,7 +15,8 @@ from lm_envs.transcript import Transcript
 class RowEnv(gym.Env[Any, Any]):
     """A `gymnasium.Env` view of a one-row `EpisodicVectorEnv`.
 
-    The render mode "human" prints the text to the terminal, each word coloured by its reward.
+    The render mode "human" prints the text to the terminal, each word coloured by its reward. It is
+    not copied or pickled: `gymnasium.make(env.spec)` makes another, which `set_state` lets go on.
 
     Args:
         kind: Class of the batch.
@@ -43,6 +44,9 @@ class RowEnv(gym.Env[Any, Any]):
         self.render_mode = render_mode
         self.observation_space = self.batch.single_observation_space
         self.action_space = self.batch.single_action_space
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise uncopied(self, "gymnasium.make")
 
     @property
     def transcript(self) -> Transcript:

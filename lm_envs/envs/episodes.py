@@ -4,12 +4,14 @@ Owns prompts, contexts, tokens, log-probabilities, rewards, texts and turns of t
 Knows nothing of models, spaces or when an episode is over.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
+from lm_envs.checks import check_choice, is_whole
+from lm_envs.envs.states import REMEDY, check_arrays, check_lists, check_parts
 from lm_envs.tasks.reward import CROSS_ENTROPY
 from lm_envs.tasks.scores import Drafts
 from lm_envs.tasks.task import Example, Task
@@ -210,21 +212,20 @@ class Episodes:
             "endings": list(self.endings),
         }
 
-    def check_state(self, state: dict[str, Any]) -> None:
-        """Refuses a state of `get_state` that is not of rows and texts as long as these.
+    def check_state(self, state: Any) -> None:  # noqa: ANN401 - a caller's
+        """Refuses a state of `get_state` that is not of rows, texts and examples such as these.
 
         Raises:
             ValueError: Naming what differs.
         """
-        if not (isinstance(state, dict) and set(_ARRAYS) <= set(state)):
-            raise ValueError("Got a state that is not of an environment of words.")
-        for name in _ARRAYS:
-            got, allowed = np.shape(state[name]), getattr(self, name).shape
-            if got != allowed:
-                raise ValueError(
-                    f"Got a state whose {name} has shape {got}; allowed: {allowed}. Restore it in "
-                    "an environment made with the same num_envs, task and arguments."
-                )
+        check_parts("of an environment of words", state, (*_ARRAYS, *_LISTS, "marks"))
+        check_arrays(state, {name: getattr(self, name) for name in _ARRAYS})
+        check_parts("of this task's marks", state["marks"], self.marks)
+        check_arrays(state["marks"], self.marks)
+        check_lists(state, _LISTS, len(self.examples))
+        self._check_numbers(state)
+        for row in range(len(self.examples)):
+            self._check_row(row, state)
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Returns to what `get_state` gave."""
@@ -232,15 +233,55 @@ class Episodes:
             getattr(self, name)[...] = state[name]
         for name, values in state["marks"].items():
             self.marks[name][...] = values
-        self.examples = [
-            self._task.example(index) if index >= 0 else self._task.example_of(prompt)
-            for index, prompt in zip(state["indices"], state["prompts"], strict=True)
-        ]
+        pairs = zip(state["indices"], state["prompts"], strict=True)
+        self.examples = [self._example(index, prompt) for index, prompt in pairs]
         self.turns = [list(turns) for turns in state["turns"]]
         self.endings = list(state["endings"])
         for row, count in enumerate(self.counts):
             self._written[row] = self._bytes(self.tokens[row, :count])
             self.texts[row] = text_of(self._written[row])
+
+    def _check_numbers(self, state: Mapping[str, Any]) -> None:
+        """Refuses counts and ids that no row of these can have."""
+        words, budget = len(self._tokenizer.bytes_of) - 1, self.tokens.shape[1]
+        most = dict.fromkeys(("tokens", "references", "contexts"), words)
+        most |= dict.fromkeys(("counts", "reference_counts"), budget)
+        most |= dict.fromkeys(("context_lengths", "filled"), self.contexts.shape[1])
+        for name, highest in most.items():
+            values = np.asarray(state[name])
+            if (values < 0).any() or (values > highest).any():
+                raise ValueError(
+                    f"Got a state whose {name} lie between {values.min()} and {values.max()}; "
+                    f"allowed: 0 to {highest}. {REMEDY}"
+                )
+
+    def _check_row(self, row: int, state: Mapping[str, Any]) -> None:
+        """Refuses a row whose example is not here, or whose turns or ending are none."""
+        index, prompt = state["indices"][row], state["prompts"][row]
+        count = int(state["reference_counts"][row])
+        if not self._has(index, prompt, np.asarray(state["references"])[row, :count]):
+            raise ValueError(
+                f"Got a state whose row {row} is of example {index!r}, {str(prompt)[:60]!r}, "
+                f"which is not that one here. {REMEDY}"
+            )
+        turns, ending = state["turns"][row], state["endings"][row]
+        if not isinstance(turns, (list, tuple)) or not all(isinstance(t, str) for t in turns):
+            raise ValueError(f"Got a state whose turns of row {row} are {turns!r}; allowed: texts.")
+        check_choice(f"ending of row {row} in a state", ending, (None, *get_args(Ending)))
+
+    def _has(self, index: Any, prompt: Any, reference: np.ndarray) -> bool:  # noqa: ANN401
+        """Whether the example of that number starts and goes on so."""
+        is_known = is_whole(index) and -1 <= index < self._task.num_examples
+        if not is_known or not isinstance(prompt, str):
+            return False
+        example = self._example(index, prompt)
+        is_same = index < 0 or self._tokenizer.decode(example.prompt) == prompt
+        own = example.reference[: self.tokens.shape[1]]
+        return is_same and bool(np.array_equal(own, reference))
+
+    def _example(self, index: int, prompt: str) -> Example:
+        """The example of that number, or the one made of a caller's prompt."""
+        return self._task.example(index) if index >= 0 else self._task.example_of(prompt)
 
     def _bytes(self, tokens: Sequence[int] | np.ndarray) -> bytes:
         bytes_of = self._tokenizer.bytes_of
@@ -266,3 +307,5 @@ _ARRAYS = (
         "_line_starts",
     ),
 )
+
+_LISTS = ("indices", "prompts", "turns", "endings")

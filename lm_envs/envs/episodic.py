@@ -10,15 +10,20 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from lm_envs import rendering
 from lm_envs.checks import check_choice
 from lm_envs.envs.options import seeds_of_rows
+from lm_envs.envs.states import check_arrays, check_parts, generators_of
 from lm_envs.transcript import Transcript
 
 RENDER_MODES = ("ansi", "rgb_array")
+
+UNKNOWN_SEED = -1
+"""Gymnasium's word for the seed of a generator that somebody set."""
 
 Observations = np.ndarray | dict[str, np.ndarray]
 """Of N rows: one array (N, ...), or several by name."""
@@ -59,8 +64,9 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         check_modes(autoreset_mode, render_mode)
         self.autoreset_mode = _autoreset_mode(autoreset_mode)
         self._over = np.ones(num_envs, bool)  # (N,) True until a row's first reset
-        self._has_begun = False
-        self._rngs = [np.random.default_rng() for _ in range(num_envs)]
+        self._unready: str | None = "before the first reset()"  # why rows cannot go on
+        rngs = [seeding.np_random() for _ in range(num_envs)]
+        self._rngs, self._seeds = [rng for rng, _ in rngs], [seed for _, seed in rngs]
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = render_mode
         self.num_envs = num_envs
@@ -68,6 +74,19 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         self.single_action_space = action_space
         self.observation_space = batch_space(observation_space, num_envs)
         self.action_space = batch_space(action_space, num_envs)
+
+    @property
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]  # as Gymnasium's own batches
+        """Each row's generator, as `gymnasium.vector.SyncVectorEnv` tells them."""
+        return tuple(self._rngs)
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]  # as Gymnasium's own batches
+        """What each row's generator was seeded with; -1 where a state was restored."""
+        return tuple(self._seeds)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise uncopied(self, "gymnasium.make_vec")
 
     @property
     @abstractmethod
@@ -149,35 +168,43 @@ class EpisodicVectorEnv(VectorEnv, ABC):
                 numbers), or where episodes start from a text `prompt` (a text, or N texts).
 
         Raises:
-            gymnasium.error.ResetNeeded: If the first reset leaves out rows.
+            gymnasium.error.ResetNeeded: If the first reset leaves out rows, or the first after a
+                step that failed.
             ValueError: If a seed or an option is not allowed; nothing has changed then.
         """
         rows, examples = self._pins(options or {})
-        if not self._has_begun and len(rows) < self.num_envs:
+        if self._unready and len(rows) < self.num_envs:
             raise gym.error.ResetNeeded(
-                f"Got a reset_mask of rows {rows} before the first reset(); call reset() without "
-                "one first."
+                f"Got a reset_mask of rows {rows} {self._unready}; call reset() without one first."
             )
-        for row, own in zip(rows, seeds_of_rows(seed, self.num_envs)[rows], strict=True):
+        seeds = seeds_of_rows(seed, self.num_envs)[rows]
+        self._unready = "after a reset() that failed"
+        for row, own in zip(rows, seeds, strict=True):
             if own is not None:
-                self._rngs[row] = np.random.default_rng(own)
+                self._rngs[row], self._seeds[row] = seeding.np_random(int(own))
         self._begin(rows, examples)
-        self._has_begun = True
-        return self._observe(), self._add_prompts({}, rows)
+        observations = self._observe()
+        self._unready = None
+        return observations, self._add_prompts({}, rows)
 
     def step(
         self, actions: np.ndarray
     ) -> tuple[Observations, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Lets every running row act once.
 
+        A step that fails, because a caller's own score raises or memory runs out, may have written
+        in some rows and not in others: all have to be reset, or restored, before the next.
+
         Raises:
-            gymnasium.error.ResetNeeded: If a row is over and nobody is to reset it.
+            gymnasium.error.ResetNeeded: If a row is over and nobody is to reset it, or an earlier
+                step failed.
             ValueError: If an action is not in the action space; nothing has changed then.
         """
         self._require_begun()
         active = ~self._over
         actions = self._checked(actions, active)
         rows = np.flatnonzero(active)
+        self._unready = "after a step() that failed"
         rewards, terminated, truncated = self._act(rows, actions)
         infos = self._infos(rows)
         if self.autoreset_mode is AutoresetMode.NEXT_STEP:
@@ -185,7 +212,9 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         self._over = terminated | truncated
         if self._over.any():
             self._finish(infos)
-        return self._observe(), rewards, terminated, truncated, infos
+        observations = self._observe()
+        self._unready = None
+        return observations, rewards, terminated, truncated, infos
 
     def render(self) -> tuple[Any, ...] | None:
         """One frame a row: ANSI text or (H, W, 3) uint8; None without a render mode."""
@@ -195,7 +224,12 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         return tuple(draw(transcript) for transcript in self.transcripts)
 
     def get_state(self) -> dict[str, Any]:
-        """Everything `set_state` needs to go on from here: plain arrays, lists and dicts."""
+        """Everything `set_state` needs to go on from here: plain arrays, lists and dicts.
+
+        Raises:
+            gymnasium.error.ResetNeeded: If no episode has begun, or a step failed.
+        """
+        self._require_ready("get_state()")
         generators = [rng.bit_generator.state for rng in self._rngs]
         return {
             "episodes": self._get_episodes(),
@@ -212,26 +246,36 @@ class EpisodicVectorEnv(VectorEnv, ABC):
             ValueError: If the state is of an environment with other rows or arguments; nothing has
                 changed then.
         """
-        sizes = (len(state["over"]), len(state["generators"]))
-        if sizes != (self.num_envs, self.num_envs):
-            raise ValueError(f"Got a state of {sizes[0]} rows; allowed: {self.num_envs}.")
+        check_parts("of environments side by side", state, ("episodes", "over", "generators"))
+        self._check_sizes(state)
+        check_arrays(state, {"over": self._over})
+        generators = generators_of(state["generators"])
         self._check_episodes(state["episodes"])
+        self._unready = "after a set_state() that failed"
         self._over = np.array(state["over"], bool)
         self._set_episodes(state["episodes"])
-        for rng, generator in zip(self._rngs, state["generators"], strict=True):
-            rng.bit_generator.state = generator
-        self._has_begun = True
-        return self._observe()
+        self._rngs, self._seeds = generators, [UNKNOWN_SEED] * self.num_envs
+        observations = self._observe()
+        self._unready = None
+        return observations
+
+    def _check_sizes(self, state: dict[str, Any]) -> None:
+        sizes = [len(state[name]) if np.ndim(state[name]) else 0 for name in ("over", "generators")]
+        if sizes != [self.num_envs, self.num_envs]:
+            raise ValueError(f"Got a state of {min(sizes)} rows; allowed: {self.num_envs}.")
 
     def _require_begun(self) -> None:
-        if not self._has_begun:
-            raise gym.error.ResetNeeded("Got step() before the first reset(); call reset() first.")
+        self._require_ready("step()")
         if self.autoreset_mode is not AutoresetMode.NEXT_STEP and self._over.any():
             over = np.flatnonzero(self._over).tolist()
             raise gym.error.ResetNeeded(
                 f"Got step() while the episodes of rows {over} are over; call "
                 "reset(options={'reset_mask': mask}) with these rows True."
             )
+
+    def _require_ready(self, what: str) -> None:
+        if self._unready:
+            raise gym.error.ResetNeeded(f"Got {what} {self._unready}; call reset() first.")
 
     def _infos(self, rows: np.ndarray) -> dict[str, Any]:
         has_acted = np.isin(np.arange(self.num_envs), rows)
@@ -285,6 +329,15 @@ def check_modes(autoreset_mode: str | AutoresetMode, render_mode: str | None) ->
     """
     check_choice("render_mode", render_mode, (None, *RENDER_MODES))
     _autoreset_mode(autoreset_mode)
+
+
+def uncopied(env: object, make: str) -> TypeError:
+    """What is raised where an environment is copied or pickled: it is worth its model's memory."""
+    return TypeError(
+        f"Got a copy or pickle of {type(env).__name__}, which holds a model and cannot be divided "
+        f"from it; make another by {make}(env.spec), reset it, and let it go on "
+        "by other.unwrapped.set_state(env.unwrapped.get_state())."
+    )
 
 
 def row_of(observations: Observations, row: int) -> Any:  # noqa: ANN401 - an array, or several

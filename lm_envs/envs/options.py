@@ -5,6 +5,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from lm_envs.checks import is_whole
 from lm_envs.tasks.task import Example, Task
 
 OPTIONS = ("reset_mask", "index", "prompt")
@@ -68,11 +69,7 @@ def seeds_of_rows(seed: int | Sequence[int | None] | None, num_rows: int) -> np.
 
 
 def _is_seed(value: object) -> TypeGuard[int | None]:
-    return value is None or (_is_whole(value) and value >= 0)
-
-
-def _is_whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return value is None or (is_whole(value) and value >= 0)
 
 
 def _mask(mask: Any, num_rows: int) -> np.ndarray:  # noqa: ANN401 - a caller's value
@@ -102,7 +99,7 @@ def _check_names(options: Mapping[str, Any], allowed: Sequence[str]) -> None:
 
 
 def _checked_index(index: Any, row: int, num_examples: int) -> int:  # noqa: ANN401 - a caller's
-    if not _is_whole(index) or not 0 <= index < num_examples:
+    if not is_whole(index) or not 0 <= index < num_examples:
         raise ValueError(f"Got index {index!r} for row {row}; allowed: 0 to {num_examples - 1}.")
     return int(index)
 

@@ -12,10 +12,11 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from lm_envs.checks import check_choice, check_count, check_types
+from lm_envs.checks import check_choice, check_count, check_types, is_whole
 from lm_envs.envs.episodic import EpisodicVectorEnv, check_modes
 from lm_envs.envs.options import indexed_rows
 from lm_envs.envs.parts import check_fit, check_task_options
+from lm_envs.envs.states import check_parts
 from lm_envs.model import weights
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.tasks import TASKS
@@ -307,14 +308,17 @@ class TuningVectorEnv(EpisodicVectorEnv):
                     "this one as that one was made."
                 )
 
-    def _fits(self, episode: Mapping[str, Any]) -> bool:
+    def _fits(self, episode: Any) -> bool:  # noqa: ANN401 - a caller's
         """Whether an episode of `_get_episodes` could have been here."""
-        index, space = episode["index"], self.single_action_space
+        check_parts("of tuned rows", episode, ("title", "index", "actions"))
+        index, actions = episode["index"], episode["actions"]
         return (
-            0 <= index < self.num_examples
+            is_whole(index)
+            and 0 <= index < self.num_examples
             and self._groups.group(index).title == episode["title"]
-            and len(episode["actions"]) <= self._budget
-            and all(space.contains(np.array(a, space.dtype)) for a in episode["actions"])
+            and isinstance(actions, (list, tuple))
+            and len(actions) <= self._budget
+            and all(_is_in(self.single_action_space, action) for action in actions)
         )
 
     def _set_episodes(self, episodes: list[dict[str, Any]]) -> None:
@@ -327,6 +331,14 @@ class TuningVectorEnv(EpisodicVectorEnv):
             for row in rows.tolist():
                 actions[row] = episodes[row]["actions"][step]
             self._act(rows, actions)
+
+
+def _is_in(space: gym.Space[Any], action: Any) -> bool:  # noqa: ANN401 - a caller's
+    """Whether an action, as a list or a number, is one of a space."""
+    try:
+        return space.contains(np.array(action, space.dtype))
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def _assemble(

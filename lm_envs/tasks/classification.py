@@ -10,6 +10,7 @@ from lm_envs.tasks.line import Line, LineTask
 from lm_envs.tasks.splits import Part
 from lm_envs.tasks.task import Example, Response
 from lm_envs.tasks.text_scores import label_of
+from lm_envs.tasks.words import one_line
 from lm_envs.tokenizer import Tokenizer
 
 DEFAULT_REWARDS = {"accuracy": 1.0}
@@ -30,7 +31,7 @@ class Classification(LineTask):
         kind: "topic", "language" or "sentiment" of the embedded texts; of files, the word that asks
             for the label.
         columns: Field of the text and of the label, where they have other
-            names than "text", "label".
+            names than "text", "label". Line ends in a label count as spaces.
         costs: What it costs to write one label where another is right, {right: {written: cost}}.
         prompt_tokens: Most tokens in a prompt; examples with longer ones are left out.
         max_new_tokens: Budget of an episode.
@@ -55,7 +56,9 @@ class Classification(LineTask):
         names = column_names(columns, "text", "label")
         Part.parse(split)  # before all splits are read for their labels
         every = read_rows(dataset, None, names, "classification", {"kind": kind})
-        labels = sorted({label for row in every for label in row["label"]})  # an action each
+        labels = sorted(
+            {one_line(label) for row in every for label in row["label"]}
+        )  # an action each
         rows = read_rows(dataset, split, names, "classification", {"kind": kind})
         _check_costs(costs or {}, labels)
         self._costs = {
@@ -71,6 +74,7 @@ class Classification(LineTask):
             lines,
             prompt_tokens=prompt_tokens,
             max_new_tokens=max_new_tokens,
+            dataset=dataset,
             rewards=DEFAULT_REWARDS if rewards is None else rewards,
             marks=(COST,),
             labels=labels,

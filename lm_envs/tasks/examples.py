@@ -7,7 +7,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -135,17 +135,32 @@ def _text_file(content: str, name: str) -> Iterator[Row]:
 
 def _table(content: str, name: str, delimiter: str) -> Iterator[Row]:
     reader = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
+    usual = csv.field_size_limit(MAX_BYTES)  # of the whole process: as it was when all is read
     try:
-        for row in reader:
-            where = f"{name} line {reader.line_num}"
-            if None in row or None in row.values():
-                raise ValueError(
-                    f"Got {where} with more or fewer cells than the header "
-                    f"{reader.fieldnames}; quote texts that hold the delimiter."
-                )
-            yield where, row
+        _check_header(reader.fieldnames or (), name)
+        rows = [(f"{name} line {reader.line_num}", row) for row in reader]
     except csv.Error as error:
-        raise ValueError(f"Got a broken table at {name} line {reader.line_num}: {error}.") from None
+        line = reader.reader.line_num  # the reader's own counts whole rows
+        raise ValueError(f"Got a broken table at {name} line {line}: {error}.") from None
+    finally:
+        csv.field_size_limit(usual)
+    for where, row in rows:
+        if None in row or None in row.values():
+            raise ValueError(
+                f"Got {where} with more or fewer cells than the header "
+                f"{reader.fieldnames}; quote texts that hold the delimiter."
+            )
+        yield where, row
+
+
+def _check_header(columns: Sequence[str], name: str) -> None:
+    """Refuses two columns of one name; those without a name cannot be asked for."""
+    for column in columns:
+        if column and columns.count(column) > 1:
+            raise ValueError(
+                f"Got {columns.count(column)} columns {column!r} in the header of {name}; give "
+                "each a name of its own."
+            )
 
 
 def _hub(dataset: str, split: str, columns: str) -> Iterator[Row]:

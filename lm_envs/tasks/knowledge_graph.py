@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from lm_envs.checks import check_choice, check_count
 from lm_envs.tasks.examples import read_rows
 from lm_envs.tasks.graph import STOP, Fact, FactGraph, Quest
+from lm_envs.tasks.line import EMBEDDED, warn_left_out
 from lm_envs.tasks.reward import Reward
 from lm_envs.tasks.splits import Part, split_of
 from lm_envs.tasks.task import Example, Option, Response
+from lm_envs.tasks.words import one_line
 from lm_envs.tokenizer import Tokenizer
 
 DEFAULT_REWARDS = {"correct": 1.0, "closeness": 0.5, "moves": -0.2}
@@ -24,7 +26,8 @@ class KnowledgeGraphQA:
     Args:
         tokenizer: Cuts texts into tokens.
         dataset: "embedded", or a file with the columns subject, relation, answer and question. Rows
-            with a field "graph" that is not "yes" are left out.
+            with a field "graph" that is not "yes" are left out. Line ends in a field count as
+            spaces.
         split: "train", "validation" or "test", or a part of one, such as "train[:25%]", of the
             questions.
         hops: 1, 2, or None for both: edges between the start and the answer.
@@ -57,8 +60,8 @@ class KnowledgeGraphQA:
         self._lines = (*self._graph.relations, STOP)
         self.num_options = len(self._lines)
         quests = [quest for n in ([hops] if hops else [1, 2]) for quest in self._graph.quests(n)]
-        quests = [quest for quest in quests if self._is_in(quest, part.name)]
-        self._quests = part.take(quests, lambda quest: quest.question)
+        quests = [quest for quest in quests if split_of(quest.question, HELD_OUT) == part.name]
+        self._quests = part.take(self._fitting(quests, dataset), lambda quest: quest.question)
         self.num_examples = len(self._quests)
         if not self._quests:
             raise ValueError(
@@ -118,15 +121,23 @@ class KnowledgeGraphQA:
         path = (*self._quests[example.index].path, STOP)
         return path[len(turns)] if tuple(turns) == path[: len(turns)] else ""
 
-    def _is_in(self, quest: Quest, split: str) -> bool:
-        size = len(self._tokenizer.encode(_context(quest.question, [quest.start])))
-        return size <= self.prompt_tokens and split_of(quest.question, HELD_OUT) == split
+    def _fitting(self, quests: Sequence[Quest], dataset: str) -> list[Quest]:
+        """Those that are short enough; of a caller's own it is said how many are not."""
+        sizes = [
+            len(self._tokenizer.encode(_context(quest.question, [quest.start]))) for quest in quests
+        ]
+        pairs = zip(quests, sizes, strict=True)
+        fitting = [quest for quest, size in pairs if size <= self.prompt_tokens]
+        if fitting and len(fitting) < len(quests) and dataset != EMBEDDED:
+            limits = {"prompt_tokens": (self.prompt_tokens, max(sizes))}
+            warn_left_out(len(quests) - len(fitting), len(quests), dataset, limits)
+        return fitting
 
 
 def _facts(dataset: str) -> list[Fact]:
     columns = {name: name for name in ("subject", "relation", "answer", "question")}
     rows = read_rows(dataset, None, columns, "facts", where={"graph": "yes"})
-    return [Fact(*(row[name][0] for name in columns)) for row in rows]
+    return [Fact(*(one_line(row[name][0]) for name in columns)) for row in rows]
 
 
 def _context(question: str, places: Sequence[str]) -> str:

@@ -3,15 +3,20 @@
 Owns the rows of a task as prompts, targets and options. Knows nothing of where they come from.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lm_envs.checks import check_count
 from lm_envs.tasks.reward import Reward
 from lm_envs.tasks.task import Example, Option, Response
+from lm_envs.tasks.words import one_line
 from lm_envs.tokenizer import Tokenizer
+
+EMBEDDED = "embedded"
+"""The dataset of our own, of which a few lines are known to be too long."""
 
 NUM_OPTIONS = 4
 
@@ -22,7 +27,8 @@ class Line:
 
     Attributes:
         prompt: All the text before it.
-        targets: What a reader would hope for, any of them.
+        targets: What a reader would hope for, any of them. The end of a line ends what is written:
+            line ends in targets count as spaces, unless a program verifies what is written.
         group: Lines of one group are told apart by the reader's knowledge, not by their kind.
         verify: What any line in place of the targets is worth, 0 to 1; None where nobody says.
     """
@@ -38,10 +44,12 @@ class LineTask:
 
     Args:
         tokenizer: Cuts texts into tokens.
-        lines: What there is to write; those whose prompt or first target is too long are left out.
+        lines: What there is to write; those whose prompt or first target is too long are left out,
+            with a warning where they are a caller's own.
         prompt_tokens: Most tokens in a prompt.
         max_new_tokens: Budget of an episode.
         rewards: Weight of each score.
+        dataset: Where the lines come from, by its name; "embedded" for our own.
         marks: Names of the task's own scores.
         labels: Lines to choose from in every example; default the first target among those of other
             examples.
@@ -60,6 +68,7 @@ class LineTask:
         prompt_tokens: int,
         max_new_tokens: int,
         rewards: Mapping[str, float],
+        dataset: str = EMBEDDED,
         marks: tuple[str, ...] = (),
         labels: Sequence[str] = (),
     ) -> None:
@@ -70,7 +79,7 @@ class LineTask:
         self.marks = marks
         self.reward = Reward(rewards, marks)
         self._tokenizer = tokenizer
-        self._lines = [line for line in lines if self._fits(line)]
+        self._lines = self._fitting([_flat(line) for line in lines], dataset)
         if not self._lines:
             raise ValueError(
                 f"Got no example whose prompt has at most prompt_tokens={prompt_tokens} tokens and "
@@ -110,11 +119,60 @@ class LineTask:
         """The first target."""
         return example.targets[0] if example.targets else ""
 
-    def _fits(self, line: Line) -> bool:
-        is_short = len(self._tokenizer.encode(line.prompt)) <= self.prompt_tokens
-        return (
-            is_short and len(self._tokenizer.encode(f" {line.targets[0]}")) <= self.max_new_tokens
-        )
+    def _fitting(self, lines: Sequence[Line], dataset: str) -> list[Line]:
+        """Those that are short enough; of a caller's own it is said how many are not."""
+        sizes = [self._sizes(line) for line in lines]
+        most = (self.prompt_tokens, self.max_new_tokens)
+        fitting = [
+            line
+            for line, (prompt, target) in zip(lines, sizes, strict=True)
+            if prompt <= most[0] and target <= most[1]
+        ]
+        if fitting and len(fitting) < len(lines) and dataset != EMBEDDED:
+            prompt, target = (max(each) for each in zip(*sizes, strict=True))
+            warn_left_out(
+                len(lines) - len(fitting),
+                len(lines),
+                dataset,
+                {"prompt_tokens": (most[0], prompt), "max_new_tokens": (most[1], target)},
+            )
+        return fitting
+
+    def _sizes(self, line: Line) -> tuple[int, int]:
+        """Tokens of a line's prompt and of its first target."""
+        encode = self._tokenizer.encode
+        return len(encode(line.prompt)), len(encode(f" {line.targets[0]}"))
+
+
+def warn_left_out(
+    count: int, total: int, dataset: str, limits: Mapping[str, tuple[int, int]]
+) -> None:
+    """Says that `count` of a caller's `total` examples are too long.
+
+    Args:
+        count: Examples left out.
+        total: Examples of the split.
+        dataset: Where they come from.
+        limits: By argument the most tokens that it allows, and the most that there are.
+    """
+    too_low = [
+        f"{name}={allowed} (the longest needs {longest})"
+        for name, (allowed, longest) in limits.items()
+        if longest > allowed
+    ]
+    warnings.warn(
+        f"Left out {count} of {total} examples of {dataset}, which are too long for "
+        f"{' and '.join(too_low)}; raise {'them' if len(too_low) > 1 else 'it'} to keep all.",
+        UserWarning,
+        stacklevel=2,
+    )
+
+
+def _flat(line: Line) -> Line:
+    """A line whose targets can be written as one."""
+    if line.verify is not None:
+        return line
+    return replace(line, targets=tuple(one_line(target) for target in line.targets))
 
 
 def _choices(lines: Sequence[Line]) -> list[tuple[str, ...]]:

@@ -21,9 +21,9 @@ class Paraphrase(LineTask):
             dataset.
         split: "train", "validation" or "test", or a part of one, such as "train[:25%]".
         columns: Field of the text and of the target or targets, where they have other
-            names than "text", "target".
+            names than "text", "target". Line ends in a target count as spaces.
         language: "en" or "zh" of the embedded pairs; None for both.
-        prompt_tokens: Most tokens in a prompt.
+        prompt_tokens: Most tokens in a prompt; examples with longer ones are left out.
         max_new_tokens: Budget of an episode.
         rewards: Weight of each score; default `DEFAULT_REWARDS`.
     """
@@ -53,6 +53,7 @@ class Paraphrase(LineTask):
             lines,
             prompt_tokens=prompt_tokens,
             max_new_tokens=max_new_tokens,
+            dataset=dataset,
             rewards=DEFAULT_REWARDS if rewards is None else rewards,
         )
 

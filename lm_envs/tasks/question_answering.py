@@ -30,7 +30,8 @@ class QuestionAnswering(LineTask):
             held out, not rows.
         mode: "closed_book", or "extractive", where a context holds the answer.
         columns: Field of the question, of the answer or answers, and of the context, where they
-            have other names than "question", "answer", "context".
+            have other names than "question", "answer", "context". Line ends in an answer count as
+            spaces.
         prompt_tokens: Most tokens in a prompt; examples with longer ones are left out.
         max_new_tokens: Budget of an episode.
         rewards: Weight of each score; default `DEFAULT_REWARDS`, or `REASONING_REWARDS`.
@@ -62,6 +63,7 @@ class QuestionAnswering(LineTask):
             lines,
             prompt_tokens=prompt_tokens,
             max_new_tokens=max_new_tokens,
+            dataset=dataset,
             rewards=default if rewards is None else rewards,
             marks=marks,
         )

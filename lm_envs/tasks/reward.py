@@ -1,11 +1,10 @@
 """What is paid: a weighted sum of named scores."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from lm_envs.checks import did_you_mean
+from lm_envs.checks import check_number, did_you_mean
 from lm_envs.tasks.scores import SCORES, Drafts
 from lm_envs.tasks.text_scores import TEXT_SCORES, TextFunction
 from lm_envs.tasks.user_scores import load_score
@@ -22,7 +21,7 @@ class Reward:
 
     A weight of 0 reports a score without paying it. A name is one of `SCORES`, of `TEXT_SCORES`,
     "cross_entropy", one of the task's own marks, or `module:function`, which is imported and called
-    with the text and the references.
+    with the text and the references; a callable itself is no name.
 
     Args:
         weights: By name.
@@ -81,6 +80,4 @@ def _check(name: str, weight: float, allowed: Sequence[str]) -> None:
         raise ValueError(
             f"Got unknown score {name!r}; allowed: {', '.join(allowed)}, or module:function.{hint}"
         )
-    is_number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
-    if not (is_number and math.isfinite(weight)):
-        raise ValueError(f"Got weight {weight!r} for score {name!r}; allowed: a finite number.")
+    check_number(f"weight of score {name!r}", weight)

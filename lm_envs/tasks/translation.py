@@ -38,8 +38,8 @@ class Translation(LineTask):
         kind: One of `KINDS` of the embedded pairs; None for all.
         mode: "whole", or "simultaneous".
         columns: Field of the source and of the translation or translations, where they have other
-            names than "source", "target".
-        prompt_tokens: Most tokens in a prompt.
+            names than "source", "target". Line ends in a translation count as spaces.
+        prompt_tokens: Most tokens in a prompt; examples with longer ones are left out.
         max_new_tokens: Budget of an episode.
         rewards: Weight of each score; default `DEFAULT_REWARDS`, and in the mode "simultaneous"
             `LAGGING_WEIGHT` for lagging.
@@ -76,6 +76,7 @@ class Translation(LineTask):
             lines,
             prompt_tokens=prompt_tokens,
             max_new_tokens=max_new_tokens,
+            dataset=dataset,
             rewards={**DEFAULT_REWARDS, **lagging} if rewards is None else rewards,
             marks=tuple(lagging),
         )

@@ -1,4 +1,4 @@
-"""Scores that a caller brings: any callable, or a path to one, held to the contract of ours.
+"""Scores that a caller brings: a path to any callable, or one itself, held to the contract of ours.
 
 The only module that imports code by a path a caller wrote. Knows nothing of what is scored.
 """
@@ -6,6 +6,8 @@ The only module that imports code by a path a caller wrote. Knows nothing of wha
 import importlib
 import inspect
 from collections.abc import Sequence
+
+import numpy as np
 
 from lm_envs.checks import check_number, did_you_mean
 from lm_envs.tasks.text_scores import TEXT_SCORES, TextFunction
@@ -16,12 +18,15 @@ def load_score(source: str | TextFunction) -> TextFunction:
     """A caller's own score, held to the contract: blank text 0, both sides NFC, a finite number.
 
     Args:
-        source: A callable `(text, references) -> float`, or "package.module:function". A path is
-            imported, which **runs that module's code**: give only paths you trust.
+        source: "package.module:function", as in `rewards`, whose names are texts: they stand in
+            infos and in specs. It is imported, which **runs that module's code**: give only paths
+            you trust. Beside an environment, any callable `(text, references) -> float`.
 
     Raises:
         ValueError: If the path leads to no function, or it does not take a text and references;
             and from the score itself, if it returns anything but a finite number.
+        RuntimeError: From the score itself, if the caller's code raises, whose error is the cause.
+            A step of an environment that fails so has to be followed by a reset.
     """
     function = _imported(source) if isinstance(source, str) else source
     name = source if isinstance(source, str) else getattr(function, "__name__", repr(function))
@@ -30,7 +35,14 @@ def load_score(source: str | TextFunction) -> TextFunction:
     def score(text: str, references: Sequence[str]) -> float:
         if not text.strip():
             return 0.0
-        value = function(normalised(text), [normalised(r) for r in references])
+        try:
+            value = function(normalised(text), [normalised(r) for r in references])
+        except Exception as error:  # of a caller's own code, with errors of its own
+            raise RuntimeError(
+                f"Got {type(error).__name__} from score {name!r}: {error}; it has to give a finite "
+                f"number for any text, such as {text[:60]!r}."
+            ) from error
+        value = float(value) if isinstance(value, (bool, np.bool_)) else value
         check_number(f"value of score {name!r}", value)
         return float(value)
 

@@ -12,6 +12,7 @@ CJK = "\u3005\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U0002000
 
 _CJK = re.compile(f"([{CJK}])")
 _LETTERS_OR_DIGITS = re.compile(r"[^\W_]+")
+_LINE_END = re.compile(r"\s*\n\s*")
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _CJK_PUNCTUATION = (
     "\u3001-\u3003\u3008-\u3020\u3030\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
@@ -25,6 +26,11 @@ def normalised(text: str) -> str:
     Two forms of the same word share no character n-gram otherwise.
     """
     return unicodedata.normalize("NFC", text)
+
+
+def one_line(text: str) -> str:
+    """The text with a space in the place of each line end and the blanks around it."""
+    return _LINE_END.sub(" ", text.strip()) if "\n" in text else text
 
 
 def has_cjk(text: str) -> bool:

@@ -28,7 +28,7 @@ def test_assignments_change_nested_keys(tmp_path):
     [
         (GOOD + "sed: 1\n", r"unknown key 'sed' in .*Did you mean 'seed'"),
         (GOOD + "evaluation: {evry: 5}\n", r"'evaluation\.evry'.*Did you mean 'every'"),
-        (GOOD.replace("100", "1e2"), r"total_timesteps='1e2'.*write 3\.0e-4"),
+        (GOOD.replace("100", "1e2"), r"total_timesteps='1e2'.*write it as 3\.0e-4"),
         (GOOD.replace("100", "-1"), "total_timesteps=-1"),
         (GOOD.replace("PPO", "PPQ"), r"algorithm\.name='PPQ'.*'PPO', 'A2C'"),
         (GOOD.replace("3.0e-4", "3e-4"), r"learning_rate='3e-4' is text in YAML"),
@@ -49,6 +49,25 @@ def test_assignments_change_nested_keys(tmp_path):
             r"env\.split='train\[:101%\]' in .*; allowed: 'train', .*such as 'validation\[:25%\]'",
         ),
         (GOOD.replace("n_envs: 2", "split: 'validation[:5%]'"), "are both of 'validation'"),
+        (GOOD.replace("n_envs: 2", "split: validation"), r"Got .*\.yaml, where env\.split and ev"),
+        (
+            GOOD.replace("NextWord", "NextWrd"),
+            r"env\.id='lm_envs/NextWrd-v0' in .*; allowed: lm_envs/NextWord-v0, .*Did you mean",
+        ),
+        (
+            GOOD.replace("lm_envs/NextWord-v0", "CartPole-v1"),
+            r"env\.id='CartPole-v1' in .*lm_envs/",
+        ),
+        (GOOD.replace("PPO", "ppo"), r"algorithm\.name='ppo' in .*'TabularQ'\.$"),
+        (
+            GOOD.replace("n_envs: 2", "kwargs: {actions: {copies: '8'}}"),
+            r"actions\.copies='8' is text in YAML; write it without quotes\.$",
+        ),
+        (GOOD.replace("n_envs: 2", "n_envs: '8'"), r"n_envs='8' in .*: write it without quotes\.$"),
+        (
+            GOOD.replace("3.0e-4", "3e-4"),
+            r"'3e-4' is text in YAML; write it as 3\.0e-4 or 1\.0e\+6, with a point, .*quotes\.$",
+        ),
         ("- 1\n- 2\n", "without keys"),
         ("a: [1\n", "no plain YAML"),
         ("a: !!python/object/apply:os.system ['true']\n", "no plain YAML"),

@@ -54,7 +54,7 @@ def test_a_threshold_that_most_seeds_miss_has_no_steps():
 
 
 def test_an_algorithm_on_several_tasks_has_a_row_for_all():
-    tasks = {"words": "lm_envs/NextWord-v0", "questions": "lm_envs/QA-v0"}
+    tasks = {"words": "lm_envs/NextWord-v0", "questions": "lm_envs/QuestionAnswering-v0"}
     runs = [
         finished([0.0, reward], name=name, env=env, seed=seed)
         for reward, (name, env) in zip((0.2, 0.8), tasks.items(), strict=True)
@@ -66,7 +66,7 @@ def test_an_algorithm_on_several_tasks_has_a_row_for_all():
 
 
 def test_runs_with_a_label_are_told_of_apart():
-    tasks = {"words": "lm_envs/NextWord-v0", "questions": "lm_envs/QA-v0"}
+    tasks = {"words": "lm_envs/NextWord-v0", "questions": "lm_envs/QuestionAnswering-v0"}
     runs = [
         finished([0.0, reward], name=name + end, env=env, seed=seed)
         for reward, end in ((0.8, ""), (0.2, "-blind"))
@@ -113,7 +113,7 @@ def test_a_sweep_of_whole_splits_has_no_curve_over_shares():
 
 
 def test_shares_are_told_apart_over_all_tasks():
-    env = "lm_envs/QA-v0"
+    env = "lm_envs/QuestionAnswering-v0"
     other = [
         finished([0.6], name=f"qa{sweep.suffix(config(split=split))}", env=env, split=split)
         for split in ("train[:10%]", "train")

@@ -33,7 +33,9 @@ def test_profiles_are_of_algorithms_over_tasks_on_one_scale():
     runs = [
         *(finished([reward], seed=seed) for seed, reward in enumerate((0.1, 0.3))),
         *(
-            finished([reward], name="qa", env="lm_envs/QA-v0", baselines=large, seed=seed)
+            finished(
+                [reward], name="qa", env="lm_envs/QuestionAnswering-v0", baselines=large, seed=seed
+            )
             for seed, reward in enumerate((20.0, 30.0))
         ),
     ]
@@ -58,7 +60,10 @@ def test_one_ruler_measures_all_who_are_in_one_environment():
 
 def test_a_task_whose_baselines_are_no_better_than_random_is_left_out_by_name():
     flat = {"random": 0.5, "greedy": 0.5}
-    runs = [finished([0.4]), finished([0.4], name="flat", env="lm_envs/QA-v0", baselines=flat)]
+    runs = [
+        finished([0.4]),
+        finished([0.4], name="flat", env="lm_envs/QuestionAnswering-v0", baselines=flat),
+    ]
     found = summarise(runs, None)["profiles"]
     assert (found["left_out"], list(found["scores"])) == (["flat"], ["smoke"])
     assert found["algorithms"]["PPO"]["runs"] == 1

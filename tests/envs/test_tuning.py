@@ -108,11 +108,38 @@ def test_a_state_of_other_arguments_is_refused_and_nothing_changes(name):
         "row 0 is of an env": {"episodes": foreign.unwrapped.get_state()["episodes"]},
         "state of 2 rows": {"over": state["over"][:2]},
         "allowed: 3": {"generators": state["generators"][:2]},
+        "not of tuned rows: without": {"episodes": [{}, {}, {}]},
+        "not of tuned rows, but int": {"episodes": [1, 2, 3]},
+        "generator of row 0": {"generators": [{}, {}, {}]},
     }
     for message, part in wrong.items():
         with pytest.raises(ValueError, match=message):
             env.unwrapped.set_state(env.unwrapped.get_state() | part)
     np.testing.assert_array_equal(env.unwrapped._observe(), before)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_state_of_another_environment_is_refused_and_nothing_changes(name):
+    """Regression: an empty state was a KeyError."""
+    env = make(name).unwrapped
+    before, _ = env.reset(seed=3)
+    writing, other = gym.make("lm_envs/NextWord-v0").unwrapped, make(name).unwrapped
+    writing.reset(seed=3)
+    other.reset(seed=3)
+    state = other.get_state()
+    actions = [["x"], [None], [{}], [[0.0] * 99], 3]
+    own = state["episodes"][0]
+    states = [
+        *({}, None, writing.get_state()),
+        *(state | {"episodes": [own | {"actions": each}]} for each in actions),
+        state | {"episodes": [own | {"index": "x"}]},
+    ]
+    for wrong in states:
+        with pytest.raises(ValueError, match="Got a state"):
+            env.set_state(wrong)
+        np.testing.assert_array_equal(env.batch._observe()[0], before)
+    with pytest.raises(ValueError, match="Got a state that is not of an environment of words"):
+        writing.set_state(state)
 
 
 @pytest.mark.parametrize("name", SMALL)

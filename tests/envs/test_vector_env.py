@@ -46,6 +46,21 @@ def test_a_seed_with_a_mask_seeds_the_rows_of_the_mask_only():
     assert seeded == untouched.transcripts[0].prompt
 
 
+def test_seeds_and_generators_are_told_as_gymnasiums_own_batches_tell_them():
+    """Regression: the seed told was a random number."""
+    env, own = make(3), gym.make_vec("CartPole-v1", num_envs=3, vectorization_mode="sync")
+    for each in (env, own):
+        each.reset(seed=3)
+    assert env.np_random_seed == own.np_random_seed == (3, 4, 5)
+    states = [generator.bit_generator.state for generator in env.np_random]
+    assert states == env.get_state()["generators"]
+    env.reset(seed=[None, 9, 1], options={"reset_mask": np.array([True, True, False])})
+    assert env.np_random_seed == (3, 9, 5)
+    assert all(seed > 2**32 for seed in make(3).np_random_seed)
+    env.set_state(env.get_state())
+    assert env.np_random_seed == (-1, -1, -1)
+
+
 @pytest.mark.parametrize("env_id", [ID, "lm_envs/Dialogue-v0"])
 @pytest.mark.parametrize("mode", ["disabled", "next_step", "same_step"])
 def test_the_first_reset_has_to_begin_every_row(env_id, mode):
@@ -203,6 +218,70 @@ def test_a_state_of_another_shape_is_refused_and_changes_nothing(options):
         env.set_state(other.get_state())
     assert snapshot(env) == before
     assert env.outputs is outputs
+
+
+def ways_to_spoil(state):
+    """States of which one part is not as `get_state` gives it, by what is said of it."""
+    episodes = state["episodes"]
+    parts = {
+        "row 0 is of example 1000000": {"indices": [10**6, *episodes["indices"][1:]]},
+        "row 0 is of example 'x'": {"indices": ["x", *episodes["indices"][1:]]},
+        "row 0 is of example .* 'Else'": {"prompts": ["Else", *episodes["prompts"][1:]]},
+        "row 0 is of": {"references": np.roll(episodes["references"], 1, 1)},
+        "turns of row 0 are": {"turns": [[3], *episodes["turns"][1:]]},
+        "ending of row 0 in a state='now'": {"endings": ["now", *episodes["endings"][1:]]},
+        "whose tokens lie between": {"tokens": episodes["tokens"] + 10**6},
+        "whose counts lie between": {"counts": episodes["counts"] - 2},
+        "whose values has dtype <U1": {"values": np.full(len(episodes["values"]), "x")},
+        "whose prompts is no list": {"prompts": "text"},
+        "not of this task's marks: without": {"marks": {}},
+    }
+    spoilt = {what: state | {"episodes": episodes | part} for what, part in parts.items()}
+    without = {name: values for name, values in episodes.items() if name != "turns"}
+    return spoilt | {
+        r"without \['turns'\]": state | {"episodes": without},
+        "not of an environment of words, but list": state | {"episodes": []},
+        r"without \['episodes', 'generators', 'over'\]": {},
+        "not of environments side by side, but NoneType": None,
+        "generator of row 0": state | {"generators": [{}, *state["generators"][1:]]},
+        "of 0 rows": state | {"over": None},
+    }
+
+
+def test_a_state_that_is_none_is_refused_and_changes_nothing():
+    """Regression: arrays were overwritten before examples, marks and generators were looked at."""
+    env, other = make(), make()
+    env.reset(seed=0)
+    other.reset(seed=1)
+    other.step(np.zeros(4, int))
+    before, outputs, draws = snapshot(env), env.outputs, env.get_state()["generators"]
+    for message, state in ways_to_spoil(other.get_state()).items():
+        with pytest.raises(ValueError, match=f"Got (a state )?.*{message}"):
+            env.set_state(state)
+        assert snapshot(env) == before
+        assert env.outputs is outputs
+        assert env.get_state()["generators"] == draws
+
+
+@pytest.mark.parametrize("options", [{"split": "test"}, {"max_new_tokens": 4}])
+def test_a_state_of_other_examples_is_refused_and_changes_nothing(options):
+    """Regression: a state of another split was taken, and told of a text that nobody read."""
+    env, other = (gym.make(ID, **({"max_new_tokens": 5} | own)).unwrapped for own in ({}, options))
+    env.reset(options={"index": 3})
+    env.step(0)
+    other.reset(seed=0)
+    before = snapshot(other.batch)
+    with pytest.raises(ValueError, match="Got a state whose"):
+        other.set_state(env.get_state())
+    assert snapshot(other.batch) == before
+
+
+def test_a_state_of_a_callers_prompt_is_restored():
+    env, other = make(2), make(2)
+    env.reset(options={"prompt": ["Once upon a time", "今天天气"]})
+    env.step(np.zeros(2, int))
+    other.set_state(env.get_state())
+    assert snapshot(other) == snapshot(env)
 
 
 def test_observations_are_fresh_arrays():
@@ -443,3 +522,70 @@ def test_a_score_that_is_only_reported_is_asked_for_when_the_episode_is_over():
         is_over = terminated | truncated
     assert asked == [env.transcripts[row].text.strip() for row in np.flatnonzero(is_over)]
     assert infos["scores"][f"{__name__}:noted"][is_over].tolist() == [0.5] * is_over.sum()
+
+
+def upset(text, references):
+    if asked:
+        raise ZeroDivisionError("nothing to divide")
+    return 0.5
+
+
+UPSET = {"max_new_tokens": 2, "rewards": {f"{__name__}:upset": 1.0}}
+
+
+@pytest.fixture
+def failed():
+    """Two rows whose second step failed, and a state from before the first."""
+    asked.clear()
+    env = make(2, **UPSET)
+    env.reset(seed=0)
+    state = env.get_state()
+    env.step(np.zeros(2, int))
+    asked.append("")
+    with pytest.raises(RuntimeError, match=r"Got ZeroDivisionError from score '.*:upset': nothing"):
+        env.step(np.zeros(2, int))
+    asked.clear()
+    return env, state
+
+
+@pytest.mark.parametrize(
+    ("what", "act"),
+    [
+        (r"step\(\)", lambda env: env.step(np.zeros(2, int))),
+        (r"get_state\(\)", lambda env: env.get_state()),
+        (r"a .* \[1\]", lambda env: env.reset(options={"reset_mask": np.array([False, True])})),
+    ],
+)
+def test_after_a_step_that_failed_nothing_goes_on(failed, what, act):
+    """Regression: the next step was an assertion about rows that were full."""
+    with pytest.raises(gym.error.ResetNeeded, match=rf"Got {what} after a step\(\) that failed"):
+        act(failed[0])
+
+
+@pytest.mark.parametrize("way", ["reset", "set_state"])
+def test_after_a_step_that_failed_a_new_beginning_is_as_good_as_ever(failed, way):
+    (env, state), fresh = failed, make(2, **UPSET)
+    for each in (env, fresh):
+        each.reset(seed=0) if way == "reset" else each.set_state(state)
+    for _ in range(2):
+        np.testing.assert_array_equal(*[each.step(np.ones(2, int))[0] for each in (env, fresh)])
+    assert snapshot(env) == snapshot(fresh)
+
+
+def test_a_single_environment_whose_step_failed_has_to_be_reset():
+    asked.clear()
+    env = gym.make(ID, **UPSET)
+    env.reset(seed=0)
+    asked.append("")
+    with pytest.raises(RuntimeError, match="from score"):
+        env.step(0)
+    asked.clear()
+    with pytest.raises(gym.error.ResetNeeded, match=r"after a step\(\) that failed; call reset"):
+        env.step(0)
+    env.reset(seed=0)
+    assert env.step(0)[1] == 0.5
+
+
+def test_an_environment_that_has_not_begun_has_no_state():
+    with pytest.raises(gym.error.ResetNeeded, match=r"get_state\(\) before the first reset"):
+        make().get_state()

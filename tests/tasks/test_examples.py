@@ -1,3 +1,5 @@
+import csv
+
 import pytest
 
 from lm_envs.tasks.examples import read_texts
@@ -36,6 +38,18 @@ def test_a_text_file_is_cut_at_blank_lines_where_there_are_any(tmp_path):
     assert len(read_texts(path, "train")) > 150
 
 
+def test_a_cell_of_a_table_may_be_as_long_as_a_book(tmp_path):
+    """Regression: over 131,072 characters a table was broken, and the line said was another."""
+    usual = csv.field_size_limit()
+    path = write(tmp_path, "a.csv", f"text,split\n{'word ' * 40_000},train\n")
+    assert len(read_texts(path, "train")[0]) == 200_000
+    assert csv.field_size_limit() == usual
+
+
+def test_columns_without_a_name_are_left_alone(tmp_path):
+    assert read_texts(write(tmp_path, "a.csv", "text,split,,\na,train,,\n"), "train") == ["a"]
+
+
 def test_the_end_of_text_in_a_file_is_kept_as_characters(tmp_path):
     path = write(tmp_path, "a.jsonl", '{"text": "a<|endoftext|>b", "split": "train"}\n')
     assert read_texts(path, "train") == ["a<|endoftext|>b"]
@@ -55,6 +69,8 @@ def test_the_end_of_text_in_a_file_is_kept_as_characters(tmp_path):
         ("a.jsonl", '{"text": 3}\n', "text=3 at .*line 1"),
         ("a.jsonl", '{"text": " "}\n', "allowed: a text that is not empty"),
         ("a.csv", "text,split\na,b,c\n", "line 2 with more or fewer cells"),
+        ("a.csv", 'text,split\na,train\n"b" c,train\n', "broken table at .*line 3"),
+        ("a.csv", "text,split,text\na,train,b\n", "2 columns 'text' in the header of .*a name of"),
         ("a.txt", b"fine\nbad \xff\n", "no UTF-8 at .*line 2; save the file as UTF-8"),
         ("a.jsonl", '{"text": "x", "split": "test"}\n', "no text in split 'train'"),
         ("a.jsonl", '{"text": "x", "split": "dev"}\n', "split at .*line 1='dev'; allowed: 'train'"),

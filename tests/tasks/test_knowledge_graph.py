@@ -71,6 +71,22 @@ def test_long_names_fit_into_budget_and_context(tmp_path):
         assert len(context) + task.max_new_tokens - written <= task.context_tokens
 
 
+def test_it_is_said_how_many_of_a_callers_questions_are_too_long(tmp_path):
+    """Regression: they vanished without a word."""
+    questions = ["Which?", "Which " + "of those many cities " * 30 + "?"]
+    fact = {"subject": "Oz", "relation": "capital\nof it", "answer": "Emerald City"}
+    rows = [fact | {"question": q, "subject": f"Oz {n}"} for n, q in enumerate(questions)]
+    path = tmp_path / "facts.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    tokenizer = Tokenizer.from_folder(locate(EMBEDDED))
+    assert {split_of(question, 0.1) for question in questions} == {"train"}
+    with pytest.warns(UserWarning, match=r"Left out 1 of 2 .*prompt_tokens=64 \(the longest needs"):
+        task = KnowledgeGraphQA(tokenizer, dataset=str(path), hops=1)
+    assert task.num_examples == 1
+    options = [option.text for option in task.options(task.example(0), [])]
+    assert options == ["capital of it", "capital of it of", "stop"]
+
+
 def test_rows_marked_as_outside_the_graph_are_left_out(tmp_path):
     row = {"subject": "Oz", "relation": "capital", "answer": "Emerald City", "question": "Which?"}
     marked = {"subject": "Ix", "relation": "ruler", "answer": "Ozma", "question": "Who?"}

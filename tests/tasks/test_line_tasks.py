@@ -1,6 +1,7 @@
 """Paraphrase, questions, translation and labels: what is asked, what is right, what is offered."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -123,6 +124,51 @@ def test_a_file_of_ones_own_pairs(tokenizer, tmp_path):
     task = Paraphrase(tokenizer, dataset=path, columns={"text": "a", "target": "b"})
     assert tokenizer.decode(task.example(0).prompt) == "Text: 今天天气不错\nParaphrase:"
     assert task.example(0).targets == ("今天天气很好",)
+
+
+def test_a_target_of_several_lines_can_be_written_as_one(tokenizer, tmp_path):
+    """Regression: it was kept as it is, and the first line end ended what was written."""
+    path = write(tmp_path, [{"text": "a", "target": ["red \r\n blue\n", "x y"], "split": "train"}])
+    task = Paraphrase(tokenizer, dataset=path)
+    example = task.example(0)
+    assert example.targets == ("red blue", "x y")
+    assert tokenizer.decode(example.reference) == " red blue"
+    assert not task.is_turn_over(task.solution(example, []))
+
+
+def test_a_label_of_several_lines_can_be_chosen_and_have_a_cost(tokenizer, tmp_path):
+    rows = [{"text": "Fine.", "label": "very\ngood"}, {"text": "Awful.", "label": "bad"}]
+    path = write(tmp_path, [row | {"split": "train"} for row in rows])
+    task = Classification(tokenizer, dataset=path, costs={"bad": {"very good": 0.5}})
+    assert [option.text for option in task.options(task.example(0), [])] == ["bad", "very good"]
+    assert task.respond(task.example(0), ["very good"]).marks == {"cost": 0.0}
+    assert task.respond(task.example(1), ["very good"]).marks == {"cost": 0.5}
+
+
+def test_an_answer_that_a_program_verifies_keeps_its_lines(tokenizer):
+    lines = [Line("?", ("a\nb",), verify=lambda text: 1.0), Line("?", ("c",))]
+    task, _ = offered(tokenizer, lines)
+    assert task.example(0).targets == ("a\nb",)
+
+
+@pytest.mark.parametrize(
+    ("long", "remedy"),
+    [
+        ({"text": "word " * 60}, r"prompt_tokens=40 \(the longest needs 66\); raise it"),
+        ({"target": "word " * 60}, r"max_new_tokens=36 \(the longest needs 61\); raise it"),
+        (dict.fromkeys(("text", "target"), "word " * 60), r"prompt_tokens=40 .* and max_.*them"),
+    ],
+)
+def test_it_is_said_how_many_of_a_callers_examples_are_too_long(tokenizer, tmp_path, long, remedy):
+    """Regression: 99 of 100 vanished without a word."""
+    row = {"text": "a", "target": "b", "split": "train"}
+    path = write(tmp_path, [row, *[row | long] * 3])
+    with pytest.warns(UserWarning, match=rf"Left out 3 of 4 examples of .*rows\.jsonl.*{remedy}"):
+        assert Paraphrase(tokenizer, dataset=path).num_examples == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        room = {"prompt_tokens": 200, "max_new_tokens": 200}
+        assert Paraphrase(tokenizer, dataset=path, **room).num_examples == 4
 
 
 def test_the_pairs_of_the_brief_are_embedded(tokenizer):

@@ -1,5 +1,6 @@
 import math
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -19,10 +20,16 @@ def test_an_unknown_score_is_refused_with_a_close_match():
         Reward({"fluancy": 1.0})
 
 
-@pytest.mark.parametrize("weight", [math.nan, math.inf, True, "1", None])
+@pytest.mark.parametrize("weight", [math.nan, math.inf, True, np.True_, np.complex64(1), "1", None])
 def test_a_weight_that_is_no_finite_number_is_refused(weight):
     with pytest.raises(ValueError, match="allowed: a finite number"):
         Reward({"fluency": weight})
+
+
+@pytest.mark.parametrize("weight", [np.float32(0.5), np.int64(2), Fraction(1, 2)])
+def test_a_weight_may_be_any_real_number(weight):
+    """Regression: NumPy's numbers, but for float64, were no finite numbers."""
+    assert Reward({"fluency": weight}).weights == {"fluency": float(weight)}
 
 
 def test_no_reward_at_all_is_refused():

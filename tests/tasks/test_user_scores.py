@@ -1,6 +1,7 @@
 import math
 import unicodedata
 
+import numpy as np
 import pytest
 
 from lm_envs.tasks.user_scores import load_score
@@ -31,6 +32,11 @@ def test_both_sides_reach_it_in_one_unicode_form():
     assert same("été", [unicodedata.normalize("NFD", "été")]) == 1.0
 
 
+@pytest.mark.parametrize("value", [True, np.True_, np.float32(1), np.int64(1)])
+def test_a_value_may_be_of_numpy_or_a_truth(value):
+    assert load_score(lambda text, references: value)("text", []) == 1.0
+
+
 def test_an_empty_text_scores_zero_whatever_it_says():
     assert load_score(lambda text, references: 5.0)("  ", ["a"]) == 0.0
 
@@ -39,6 +45,15 @@ def test_an_empty_text_scores_zero_whatever_it_says():
 def test_a_value_that_is_no_finite_number_is_refused(value):
     with pytest.raises(ValueError, match=r"Got value of score .*; allowed: a finite number"):
         load_score(lambda text, references: value)("text", [])
+
+
+def test_an_error_of_a_callers_own_code_names_the_score_and_is_its_cause():
+    def upset(text, references):
+        raise KeyError("no such word")
+
+    with pytest.raises(RuntimeError, match=r"Got KeyError from score 'upset': .*no such") as caught:
+        load_score(upset)("text", [])
+    assert isinstance(caught.value.__cause__, KeyError)
 
 
 @pytest.mark.parametrize(

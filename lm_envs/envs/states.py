@@ -1,0 +1,84 @@
+"""Refusals of what is no state of `get_state`, before anything of it is restored.
+
+Knows nothing of what the parts of a state are for.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+REMEDY = "Restore it in an environment made with the same num_envs, task and arguments."
+
+
+def check_parts(what: str, parts: Any, names: Iterable[str]) -> None:  # noqa: ANN401 - a caller's
+    """Refuses what is no mapping with exactly these names.
+
+    Raises:
+        ValueError: Naming what is missing, and what nobody knows.
+    """
+    if not isinstance(parts, Mapping):
+        raise ValueError(
+            f"Got a state that is not {what}, but {type(parts).__name__}; allowed: what "
+            "get_state() gives."
+        )
+    names = set(names)
+    if parts.keys() != names:
+        missing, unknown = sorted(names - parts.keys()), sorted(map(str, parts.keys() - names))
+        raise ValueError(
+            f"Got a state that is not {what}: without {missing}, with unknown {unknown}. {REMEDY}"
+        )
+
+
+def check_arrays(arrays: Mapping[str, Any], own: Mapping[str, np.ndarray]) -> None:
+    """Refuses arrays of another shape than one's own by the same names, or of another kind.
+
+    Raises:
+        ValueError: Naming the array.
+    """
+    for name, mine in own.items():
+        try:
+            got = np.asarray(arrays[name])
+        except ValueError:
+            raise ValueError(f"Got a state whose {name} is no array. {REMEDY}") from None
+        if got.shape != mine.shape:
+            raise ValueError(
+                f"Got a state whose {name} has shape {got.shape}; allowed: {mine.shape}. {REMEDY}"
+            )
+        if not np.can_cast(got.dtype, mine.dtype, "same_kind"):
+            raise ValueError(
+                f"Got a state whose {name} has dtype {got.dtype}; allowed: {mine.dtype}. {REMEDY}"
+            )
+
+
+def check_lists(lists: Mapping[str, Any], names: Iterable[str], num_rows: int) -> None:
+    """Refuses what is no list of as many entries as there are rows.
+
+    Raises:
+        ValueError: Naming the list.
+    """
+    for name in names:
+        got = lists[name]
+        if not isinstance(got, (list, tuple)) or len(got) != num_rows:
+            raise ValueError(
+                f"Got a state whose {name} is no list of one entry a row; allowed: {num_rows} "
+                f"rows. {REMEDY}"
+            )
+
+
+def generators_of(states: Sequence[Any]) -> list[np.random.Generator]:
+    """New generators in these states.
+
+    Raises:
+        ValueError: If one is no state of NumPy's default generator.
+    """
+    generators = [np.random.default_rng(0) for _ in states]
+    for row, (generator, state) in enumerate(zip(generators, states, strict=True)):
+        try:
+            generator.bit_generator.state = state
+        except (TypeError, ValueError, KeyError, OverflowError) as error:
+            raise ValueError(
+                f"Got a state whose generator of row {row} is no numpy.random.default_rng()'s: "
+                f"{error!r}. {REMEDY}"
+            ) from None
+    return generators
