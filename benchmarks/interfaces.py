@@ -72,6 +72,7 @@ def _episodes(
         dtype=dtype,
         actions=actions,
         observation=observation,
+        prompt_cache=0,  # or the first of them would read the prompts for all
         autoreset_mode=AutoresetMode.SAME_STEP,
     ).unwrapped
     assert isinstance(env, LanguageVectorEnv)

@@ -59,14 +59,14 @@ class Pointer:
         depend on that row only.
         """
         prompts = self._read()
+        towards = _directions(self._engine.outputs.hidden - [prompt.centre for prompt in prompts])
         width = max(len(prompt.words) for prompt in prompts)
         words = np.full((len(prompts), width), NO_WORD)
         shares = np.zeros((len(prompts), width), np.float32)
-        hidden = self._engine.outputs.hidden
         for row, prompt in enumerate(prompts):
             count = len(prompt.words)
             words[row, :count] = prompt.words
-            shares[row, :count] = _shares(prompt, hidden[row])
+            shares[row, :count] = _shares(prompt, towards[row])
         return words, shares
 
     def _read(self) -> list[ReadThrough]:
@@ -88,10 +88,9 @@ def _read_through(prompt: np.ndarray, states: np.ndarray) -> ReadThrough:
     return ReadThrough(words, followers, _directions(states[:-1] - centre), centre)
 
 
-def _shares(prompt: ReadThrough, hidden: np.ndarray) -> np.ndarray:
-    """What the words (W,) of a prompt weigh after a hidden state (D,)."""
-    cosines = prompt.directions @ _directions(hidden - prompt.centre)
-    weights = np.exp(SHARPNESS * (cosines - 1.0))
+def _shares(prompt: ReadThrough, towards: np.ndarray) -> np.ndarray:
+    """What the words (W,) of a prompt weigh, seen in the direction (D,) of a hidden state."""
+    weights = np.exp(SHARPNESS * (prompt.directions @ towards - 1.0))
     shares = np.bincount(prompt.followers, weights, len(prompt.words)) / max(weights.sum(), TINY)
     return np.minimum(shares, 1.0)  # one word's may be rounded to a little more
 
