@@ -31,6 +31,9 @@ class TextScore(NamedTuple):
 REMEMBERED = 2**14
 """How many values of each comparison are kept: agents write the same drafts again and again."""
 
+COUNTED = 2**11
+"""Of how many examples the n-grams of the references are kept."""
+
 
 def _compares(compare: TextFunction) -> TextFunction:
     """Puts both sides in NFC; 0 where the text or every reference is blank."""
@@ -67,7 +70,7 @@ def chrf(text: str, references: Sequence[str]) -> float:
 
     Source: Popović 2015, https://aclanthology.org/W15-3049
     """
-    return min(_chrf().sentence_score(text, references).score / 100, 1.0)
+    return min(_chrf(tuple(references)).corpus_score([text], None).score / 100, 1.0)
 
 
 @_compares
@@ -197,11 +200,12 @@ def _bleu(tokenizer: str) -> "BLEU":
     return BLEU(tokenize=tokenizer, effective_order=True, smooth_method="exp")
 
 
-@cache
-def _chrf() -> "CHRF":
+@lru_cache(COUNTED)
+def _chrf(references: tuple[str, ...]) -> "CHRF":
+    """The metric against these references, whose n-grams it counts once."""
     from sacrebleu.metrics.chrf import CHRF
 
-    return CHRF()
+    return CHRF(references=[[reference] for reference in references])
 
 
 @cache
