@@ -26,6 +26,10 @@ Baselines = dict[str, Callable[[int], Policy]]
 """Policies by name, made from a seed."""
 
 
+BELIEF = 0.4
+"""How far a pointer is believed where nothing is learned; `CandidatePolicy` begins so too."""
+
+
 def greedy() -> Policy:
     """The most likely word."""
     return lambda env, observations: env.of_ranks(np.zeros(env.num_envs, np.int64))
@@ -65,7 +69,7 @@ def top_p(share: float = 0.9, seed: int = 0) -> Policy:
     return act
 
 
-def pointing(belief: float = 0.4) -> Policy:
+def pointing(belief: float = BELIEF) -> Policy:
     """The likeliest candidate of a mixture of the model and, by so much, its pointer.
 
     Source: a continuous cache, Grave et al. 2016, https://arxiv.org/abs/1612.04426.

@@ -14,6 +14,7 @@ from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.dqn.policies import DQNPolicy, QNetwork
 from torch import nn
 
+from agents.baselines import BELIEF
 from lm_envs.envs.features import LOWEST_LOGPROB
 
 COLUMNS = (2, 3, 4)
@@ -28,9 +29,6 @@ NATS = 5.0
 
 CONTEXT = 16
 """Numbers that a network keeps of a text: more would tell texts apart, and learn them."""
-
-BELIEF = 0.4
-"""How far the pointer is believed before anything is learned."""
 
 LEAST = 1e-8
 """A candidate's probability is taken to be at least this."""

@@ -93,7 +93,8 @@ def _describe(error: pydantic.ValidationError, kind: type[Config], path: Path) -
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        allowed = _keys_beside(kind, [str(part) for part in first["loc"][:-1]])
+        names = [part for part in first["loc"][:-1] if isinstance(part, str)]  # no places in lists
+        allowed = _keys_beside(kind, names)
         hint = did_you_mean(first["loc"][-1], allowed)
         return f"Got unknown key {key!r} in {path}; allowed: {', '.join(allowed)}.{hint}"
     got = first.get("input")
@@ -108,7 +109,7 @@ def _describe(error: pydantic.ValidationError, kind: type[Config], path: Path) -
 def _keys_beside(kind: type[Config], parents: list[str]) -> list[str]:
     for parent in parents:
         annotation = kind.model_fields[parent].annotation
-        options = [annotation, *get_args(annotation)]  # a section, or a section or None
+        options = [annotation, *get_args(annotation)]  # a section, one or None, or some in a list
         sections = [o for o in options if isinstance(o, type) and issubclass(o, Config)]
         if not sections:
             return []

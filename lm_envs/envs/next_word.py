@@ -28,9 +28,9 @@ class NextWordEnv(LanguageEnv):
     the K candidates in nats, clipped to [-30, 0]; whether each candidate would repeat the draft (0
     a new word, 0.5 a word of the draft, 1 a pair of words of the draft); whether it is a word of
     the prompt; with `copies` how much of the pointer's weight it has, in [0, 1] (K more); the share
-    of the token budget left. `observation="embeddings"` shows the mean word
-    embedding of the text and those of its last words in place of the hidden state, `"candidates"`
-    nothing in its place, `"tokens"` the ids of the text.
+    of the token budget left. `observation="embeddings"` shows the mean word embedding of the text
+    and those of its last words in place of the hidden state, `"candidates"` nothing in its place,
+    `"tokens"` the ids of the text.
 
     ## Rewards
     A weighted sum of scores of the text written, `rewards={"fluency": 1.0, "repetition": -1.0,

@@ -13,6 +13,9 @@ from lm_envs.model.engine import Engine
 SHARPNESS = 12.0
 """Places whose direction is that of the text weigh exp(12) times those at right angles to it."""
 
+TINY = np.float32(1e-20)
+"""Divides what nothing else can divide."""
+
 NO_WORD = -1
 """Stands beside the words of prompts that have fewer than others."""
 
@@ -98,6 +101,3 @@ def _shares(prompt: ReadThrough, towards: np.ndarray) -> np.ndarray:
 def _directions(vectors: np.ndarray) -> np.ndarray:
     """Vectors (..., D) of length 1; 0 stays 0."""
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), TINY)
-
-
-TINY = np.float32(1e-20)

@@ -44,6 +44,14 @@ def test_what_is_set_differs_from_the_file_and_the_label_tells_so():
     assert sweep.labels_of(settings) == {"smoke-longer": "longer"}
 
 
+def test_a_misspelt_key_of_runs_is_refused_by_name(tmp_path):
+    path = tmp_path / "sweep.yaml"
+    entry = {"config": str(SMOKE), "seeds": [0], "lable": "longer"}
+    path.write_text(yaml.safe_dump({"runs": [entry]}))
+    with pytest.raises(UserError, match=r"unknown key 'runs\.0\.lable'.*Did you mean 'label'\?"):
+        load_config(sweep.SweepConfig, path)
+
+
 @pytest.mark.parametrize("line", ["seed=7", "seed: 7"])
 def test_a_seed_that_is_set_is_refused(line):
     with pytest.raises(UserError, match="seed"):
