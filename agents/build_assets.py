@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from agents.corpus import classification, facts, paraphrase, prose, translation
-from agents.files import write_jsonl
+from agents.runs.files import write_jsonl
 
 EXAMPLES = Path(__file__).parents[1] / "lm_envs" / "assets" / "examples"
 PARTS: dict[str, Callable[[], Iterable[dict[str, str]]]] = {

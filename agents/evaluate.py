@@ -15,26 +15,27 @@ from rich.console import Console
 from rich.table import Table
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from agents import checkpoints, plots
-from agents.baselines import DRAWN, baselines_of, oracle
-from agents.callbacks import CHECKPOINT
-from agents.config import UserError, reported
-from agents.files import write_json, write_text
-from agents.learner import (
+from agents.algorithms.factory import (
     as_language,
     check_writes,
     make_algorithm,
     make_evaluation_env,
     make_training_env,
 )
-from agents.measures import corpus_measures, text_measures, zero_variance_share
-from agents.report import evaluation_page, interval_cell
-from agents.rollouts import agent_policy, run_episodes, spread
-from agents.run_folder import read_config, versions
-from agents.search import beam, best_of_n
-from agents.statistics import mean_interval
+from agents.config.loading import UserError, reported
+from agents.config.train import TrainConfig
+from agents.evaluation import plots
+from agents.evaluation.baselines import DRAWN, baselines_of, oracle
+from agents.evaluation.bootstrap import mean_interval
+from agents.evaluation.metrics import corpus_measures, text_measures, zero_variance_share
+from agents.evaluation.report import evaluation_page, interval_cell
+from agents.evaluation.rollouts import agent_policy, run_episodes, spread
+from agents.evaluation.search import beam, best_of_n
+from agents.runs import checkpoints
+from agents.runs.callbacks import CHECKPOINT
+from agents.runs.files import write_json, write_text
+from agents.runs.folder import read_config, versions
 from agents.train import inline
-from agents.train_config import TrainConfig
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.splits import Part
 from lm_envs.transcript import Transcript

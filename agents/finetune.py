@@ -12,26 +12,31 @@ from typing import Annotated, Any
 import typer
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-from agents import checkpoints, records
-from agents.callbacks import CHECKPOINT
-from agents.config import load_config, reported
-from agents.files import append_jsonl, write_jsonl, write_text
-from agents.finetune_callback import FinetuneCompanion
-from agents.finetune_config import DistillationConfig, FinetuneConfig, WarmStartConfig
+from agents.algorithms.factory import (
+    as_language,
+    check_writes,
+    make_evaluation_env,
+    make_training_env,
+)
+from agents.config.finetune import DistillationConfig, FinetuneConfig, WarmStartConfig
+from agents.config.loading import load_config, reported
+from agents.config.train import ALGORITHMS
+from agents.evaluation.rollouts import spread
 from agents.finetune_report import STAGES, Stage, judge, read_stages, samples, story
 from agents.language_model.buffer import EpisodeRolloutBuffer
 from agents.language_model.distillation import distil
 from agents.language_model.export import save_pretrained
-from agents.language_model.memory import keep_freed_memory
-from agents.language_model.penalty import KLPenalty
+from agents.language_model.kl_penalty import KLPenalty
+from agents.language_model.memory_estimate import keep_freed_memory
 from agents.language_model.policy import LanguageModelPolicy
 from agents.language_model.warm_start import warm_start
-from agents.learner import as_language, check_writes, make_evaluation_env, make_training_env
-from agents.records import METRICS
-from agents.rollouts import spread
-from agents.run_folder import open_run, versions
-from agents.train_config import ALGORITHMS
-from lm_envs.model.weights import EMBEDDED
+from agents.runs import checkpoints, logs
+from agents.runs.callbacks import CHECKPOINT
+from agents.runs.files import append_jsonl, write_jsonl, write_text
+from agents.runs.finetune_callback import FinetuneCompanion
+from agents.runs.folder import open_run, versions
+from agents.runs.logs import METRICS
+from lm_envs.model.loading import EMBEDDED
 
 EVALUATION_ROWS = 32
 MODEL = "model"
@@ -74,7 +79,7 @@ class Finetuning:
 
     def start(self) -> None:
         """The stages before reinforcement learning, those of them that there are."""
-        records.forget(self.folder)
+        logs.forget(self.folder)
         self.judge("base")
         if self.config.warm_start is not None:
             self._warm_start(self.config.warm_start)
@@ -109,14 +114,14 @@ class Finetuning:
     def resume(self) -> None:
         """Returns to the checkpoint, with the logs and the stages that were there then."""
         self._notes = checkpoints.restore(self.agent, self.folder / CHECKPOINT)
-        records.rewind(self.folder, self.agent.num_timesteps)
+        logs.rewind(self.folder, self.agent.num_timesteps)
         self.stages = [each for each in read_stages(self.folder) if each.stage != REINFORCED]
-        log = [row for row in records.read_metrics(self.folder) if row.get("stage") != REINFORCED]
+        log = [row for row in logs.read_metrics(self.folder) if row.get("stage") != REINFORCED]
         write_jsonl(self.folder / METRICS, log)
 
     def reinforce(self) -> None:
         """Reinforcement learning, to the end of the budget or the target reward."""
-        self.agent.set_logger(records.make_logger(self.folder, self._notes.get("pending")))
+        self.agent.set_logger(logs.make_logger(self.folder, self._notes.get("pending")))
         seconds = self._notes.get("seconds", 0.0)
         companion = FinetuneCompanion(
             self.config, self.folder, self.held_out, self.export, seconds=seconds
@@ -124,7 +129,7 @@ class Finetuning:
         done = self.agent.num_timesteps
         budget = self.config.total_timesteps - done
         try:
-            if budget > 0 and not records.has_reached(self.folder, self.config.stop_at_reward):
+            if budget > 0 and not logs.has_reached(self.folder, self.config.stop_at_reward):
                 self.agent.learn(budget, callback=companion, reset_num_timesteps=done == 0)
         finally:
             self.agent.logger.close()

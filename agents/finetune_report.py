@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.table import Table
 from stable_baselines3.common.utils import obs_as_tensor
 
-from agents.config import UserError, reported
+from agents.config.loading import UserError, reported
+from agents.evaluation.bootstrap import mean_interval
+from agents.evaluation.rollouts import run_episodes
 from agents.language_model.policy import LanguageModelPolicy
-from agents.rollouts import run_episodes
-from agents.statistics import mean_interval
 from agents.train import inline
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.transcript import Transcript

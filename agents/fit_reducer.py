@@ -19,10 +19,10 @@ from rich.console import Console
 from rich.table import Table
 
 import lm_envs
-from agents.config import UserError, reported
-from lm_envs.checks import check_choice
-from lm_envs.envs.reduced import model_of
-from lm_envs.envs.reducers import REDUCERS, Reducer
+from agents.config.loading import UserError, reported
+from lm_envs.envs.observations.reducers import REDUCERS, Reducer
+from lm_envs.envs.observations.wrappers import model_of
+from lm_envs.validation import check_choice
 
 gym.register_envs(lm_envs)
 

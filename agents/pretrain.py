@@ -16,15 +16,15 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from agents.config import UserError, load_config, reported
+from agents.config.loading import UserError, load_config, reported
+from agents.config.pretrain import PretrainConfig
 from agents.corpus.documents import PARTS
 from agents.corpus.streams import Streams, train_tokenizer
-from agents.files import append_jsonl, write_json
-from agents.model_card import write_model_folder
-from agents.plots import loss_curve
-from agents.pretrain_config import PretrainConfig
-from agents.records import METRICS, read_metrics, rewind
-from lm_envs.files import write_atomically
+from agents.evaluation.plots import loss_curve
+from agents.language_model.model_card import write_model_folder
+from agents.runs.files import append_jsonl, write_json
+from agents.runs.logs import METRICS, read_metrics, rewind
+from lm_envs.storage import write_atomically
 from lm_envs.tokenizer import Tokenizer
 
 CHECKPOINT = "checkpoint.pt"

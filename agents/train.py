@@ -11,22 +11,23 @@ import typer
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
-from agents import checkpoints, plots, records
-from agents.baselines import baselines_of, untrained
-from agents.callbacks import CHECKPOINT, Companion
-from agents.config import load_config, reported
-from agents.files import write_text
-from agents.learner import (
+from agents.algorithms.factory import (
     check_actions,
     check_alike,
     make_algorithm,
     make_evaluation_env,
     make_training_env,
 )
-from agents.rollouts import agent_policy, mean_scores, run_episodes, spread
-from agents.run_folder import open_run, versions
-from agents.train_config import TrainConfig
-from lm_envs.envs.episodic import EpisodicVectorEnv
+from agents.config.loading import load_config, reported
+from agents.config.train import TrainConfig
+from agents.evaluation import plots
+from agents.evaluation.baselines import baselines_of, untrained
+from agents.evaluation.rollouts import agent_policy, mean_scores, run_episodes, spread
+from agents.runs import checkpoints, logs
+from agents.runs.callbacks import CHECKPOINT, Companion
+from agents.runs.files import write_text
+from agents.runs.folder import open_run, versions
+from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.sb3 import LanguageVecEnv
 from lm_envs.transcript import Transcript
 
@@ -56,7 +57,7 @@ def train(config: TrainConfig, runs: Path, *, resume: bool = False) -> dict[str,
     name, policy = untrained(held_out)
     policies = {"before": before, name: run_episodes(held_out, policy, indices), "after": after}
     write_text(folder / "samples.md", _samples(policies))
-    log = records.read_metrics(folder)
+    log = logs.read_metrics(folder)
     plots.reward_curve(log, baselines, folder / "reward.png")
     return {
         "run": str(folder),
@@ -89,15 +90,15 @@ def _learn(
     notes: dict[str, Any] = {}
     if is_continued:
         notes = checkpoints.restore(model, folder / CHECKPOINT)
-        records.rewind(folder, model.num_timesteps)
+        logs.rewind(folder, model.num_timesteps)
         _mention_replay_buffer(model)
     else:
-        records.forget(folder)
-    model.set_logger(records.make_logger(folder, notes.get("pending")))
+        logs.forget(folder)
+    model.set_logger(logs.make_logger(folder, notes.get("pending")))
     companion = Companion(config, folder, held_out, seconds=notes.get("seconds", 0.0))
     remaining = config.total_timesteps - model.num_timesteps
     try:
-        if remaining > 0 and not records.has_reached(folder, config.stop_at_reward):
+        if remaining > 0 and not logs.has_reached(folder, config.stop_at_reward):
             model.learn(remaining, callback=companion, reset_num_timesteps=not is_continued)
     finally:
         companion.close()

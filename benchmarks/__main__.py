@@ -13,24 +13,24 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from agents.config import UserError, reported
-from agents.files import write_json
-from benchmarks import (
+from agents.config.loading import UserError, reported
+from agents.runs.files import write_json
+from benchmarks.harness import timing
+from benchmarks.learning import command
+from benchmarks.report import page
+from benchmarks.subjects import (
     finetune,
     interfaces,
-    learning,
     precision,
-    report,
     scaling,
     startup,
     tasks,
     throughput,
     time_shares,
-    timing,
     training,
 )
-from lm_envs.checks import check_choice
-from lm_envs.model.weights import DTYPES, INT8
+from lm_envs.model.loading import DTYPES, INT8
+from lm_envs.validation import check_choice
 
 Measure = Callable[..., dict[str, Any]]
 
@@ -178,7 +178,7 @@ def table(document: dict[str, Any]) -> Table:
 
 
 if __name__ == "__main__":
-    commands = {"report": report.command, "learning": learning.command}
+    commands = {"report": page.command, "learning": command.command}
     if sys.argv[1:2] and sys.argv[1] in commands:
         commands[sys.argv[1]](sys.argv[2:])
     typer.run(main)

@@ -8,16 +8,16 @@ import gymnasium as gym
 __version__ = "0.1.0"
 
 _MODULES = {
-    "NextWord": "next_word",
-    "Paraphrase": "paraphrase",
-    "QuestionAnswering": "question_answering",
-    "KnowledgeGraphQA": "knowledge_graph",
-    "Translation": "translation",
-    "Classification": "classification",
-    "Dialogue": "dialogue",
-    "WeightTuning": "weight_tuning",
-    "TrainingControl": "training_control",
-    "StructureSearch": "structure_search",
+    "NextWord": "ids.next_word",
+    "Paraphrase": "ids.paraphrase",
+    "QuestionAnswering": "ids.question_answering",
+    "KnowledgeGraphQA": "ids.knowledge_graph",
+    "Translation": "ids.translation",
+    "Classification": "ids.classification",
+    "Dialogue": "ids.dialogue",
+    "WeightTuning": "tuning.weight_tuning",
+    "TrainingControl": "tuning.training_control",
+    "StructureSearch": "tuning.structure_search",
 }
 
 for _name, _module in _MODULES.items():

@@ -14,9 +14,9 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 
-from lm_envs.envs.env import RowEnv
-from lm_envs.envs.episodic import EpisodicVectorEnv, Observations
-from lm_envs.envs.states import check_arrays, check_parts
+from lm_envs.envs.base import EpisodicVectorEnv, Observations
+from lm_envs.envs.single_env import RowEnv
+from lm_envs.envs.snapshots import check_arrays, check_parts
 
 _CHECKS = (gym.wrappers.OrderEnforcing, gym.wrappers.PassiveEnvChecker)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lm_envs.model import weights
+from lm_envs.model import loading
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -55,4 +55,4 @@ def checkpoint(reference_model, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def model(checkpoint):
     """The same model in our engine's form, float32."""
-    return weights.load(checkpoint, "cpu", "float32")
+    return loading.load(checkpoint, "cpu", "float32")

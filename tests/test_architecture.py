@@ -5,11 +5,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 RANK = {
-    "lm_envs.checks": 0,
-    "lm_envs.files": 0,
+    "lm_envs.validation": 0,
+    "lm_envs.storage": 1,
+    "lm_envs.lru": 0,
     "lm_envs.transcript": 0,
     "lm_envs.tokenizer": 0,
-    "lm_envs.arrays": 1,
     "lm_envs.model": 1,
     "lm_envs.tasks": 1,
     "lm_envs.rendering": 1,

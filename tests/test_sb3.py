@@ -7,7 +7,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 
 import lm_envs
-from lm_envs.envs.next_word import NextWordEnv
+from lm_envs.envs.ids.next_word import NextWordEnv
 from lm_envs.sb3 import LanguageVecEnv, make_language_vec_env
 
 gym.register_envs(lm_envs)

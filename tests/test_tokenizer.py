@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers.models import BPE
 
-from lm_envs.model import weights
+from lm_envs.model import loading
 from lm_envs.tokenizer import Tokenizer, text_of
 
-TOKENIZER = Tokenizer.from_folder(weights.locate("embedded"))
+TOKENIZER = Tokenizer.from_folder(loading.locate("embedded"))
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
@@ -48,7 +48,7 @@ def test_a_folder_without_vocabulary_is_refused(tmp_path):
 
 
 def test_vocabulary_and_merges_give_the_same_ids(tmp_path):
-    folder = weights.locate("embedded")
+    folder = loading.locate("embedded")
     model = json.loads((folder / "tokenizer.json").read_text())["model"]
     (tmp_path / "vocab.json").write_text(json.dumps(model["vocab"]))
     merges = "\n".join(" ".join(pair) for pair in model["merges"])
@@ -65,7 +65,7 @@ def test_a_broken_tokenizer_file_is_refused(tmp_path):
 
 def test_added_tokens_are_written_as_they_are(tmp_path):
     file = tmp_path / "tokenizer.json"
-    file.write_bytes((weights.locate("embedded") / "tokenizer.json").read_bytes())
+    file.write_bytes((loading.locate("embedded") / "tokenizer.json").read_bytes())
     backend = tokenizers.Tokenizer.from_file(str(file))
     backend.add_tokens(["<two words>"])
     backend.save(str(file))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lm_envs.tasks.customers import (
+from lm_envs.tasks.dialogue_customer import (
     CONTENT,
     COURTESY,
     QUESTIONS,

@@ -6,7 +6,7 @@ Owns which documents a part has in each split. Knows nothing of tokens.
 from collections.abc import Iterator
 
 from agents.corpus import classification, dialogue, facts, paraphrase, prose, translation
-from lm_envs.tasks import templates
+from lm_envs.tasks import prompt_templates
 
 PARTS = ("prose", "facts", "translation", "paraphrase", "classification", "dialogue")
 
@@ -26,23 +26,23 @@ Pair = tuple[str, tuple[str, str]]
 def _facts() -> Iterator[Pair]:
     for row in facts.facts():
         question, answer, split = row["question"], row["answer"], row["split"]
-        yield split, templates.question(question, answer)
-        yield split, templates.question(question, answer, row["context"])
+        yield split, prompt_templates.question(question, answer)
+        yield split, prompt_templates.question(question, answer, row["context"])
 
 
 def _translations() -> Iterator[Pair]:
     for row in translation.pairs():
-        yield row["split"], templates.translation(row["source"], row["target"], row["pair"])
+        yield row["split"], prompt_templates.translation(row["source"], row["target"], row["pair"])
 
 
 def _paraphrases() -> Iterator[Pair]:
     for row in paraphrase.pairs():
-        yield row["split"], templates.paraphrase(row["text"], row["target"])
+        yield row["split"], prompt_templates.paraphrase(row["text"], row["target"])
 
 
 def _classifications() -> Iterator[Pair]:
     for row in classification.rows():
-        yield row["split"], templates.classification(row["text"], row["label"], row["kind"])
+        yield row["split"], prompt_templates.classification(row["text"], row["label"], row["kind"])
 
 
 _PAIRS = {

@@ -12,7 +12,7 @@ import torch
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from agents.corpus.documents import PARTS, documents
-from lm_envs.files import write_atomically
+from lm_envs.storage import write_atomically
 from lm_envs.tokenizer import END_OF_TEXT, Tokenizer
 
 VALIDATION_WINDOWS = 48

@@ -12,7 +12,7 @@ import torch
 from stable_baselines3.common.buffers import DictRolloutBuffer
 from stable_baselines3.common.type_aliases import DictRolloutBufferSamples
 
-from lm_envs.checks import check_choice
+from lm_envs.validation import check_choice
 
 Advantage = Literal["gae", "group"]
 

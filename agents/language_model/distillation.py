@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from agents.evaluation.rollouts import run_episodes
 from agents.language_model.policy import LanguageModelPolicy
 from agents.language_model.warm_start import NextWordLearner
-from agents.rollouts import run_episodes
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.transcript import Transcript
 

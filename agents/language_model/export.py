@@ -8,11 +8,11 @@ from pathlib import Path
 
 from safetensors.torch import save
 
-from agents import finite
-from agents.files import write_json, write_text
 from agents.language_model.lora import merged_weights
 from agents.language_model.policy import LanguageModelPolicy
-from lm_envs.files import write_atomically
+from agents.runs import nan_guard
+from agents.runs.files import write_json, write_text
+from lm_envs.storage import write_atomically
 
 TIED = "lm_head.weight"
 """The output head is the word embeddings; only those are written."""
@@ -57,7 +57,7 @@ def save_pretrained(
     Raises:
         FloatingPointError: If a weight is NaN or infinite; the folder is left as it was.
     """
-    finite.check_parameters(policy, step)
+    nan_guard.check_parameters(policy, step)
     model = policy.network.model
     for name in VOCABULARY_FILES:
         source = policy.folder / name

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from lm_envs.checks import check_choice, check_count, check_number
+from lm_envs.validation import check_choice, check_count, check_number
 
 LAYERS = ("c_attn", "c_proj", "c_fc")
 """GPT-2's linear layers; both of attention's and the perceptron's last are called c_proj."""

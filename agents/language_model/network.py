@@ -14,10 +14,10 @@ from torch import nn
 from torch.autograd.function import FunctionCtx
 from transformers import GPT2LMHeadModel
 
+from agents.language_model.incremental_decoder import Decoder
 from agents.language_model.lora import LoRA, merged_weights
-from agents.language_model.reader import Decoder
 from lm_envs.model.gpt2 import GPT2, GPT2Config
-from lm_envs.model.optimised import FUSED_GELU
+from lm_envs.model.trainable_gpt2 import FUSED_GELU
 
 LOGITS_PER_CHUNK = 2**23
 """Most logits that exist at once: 32 MiB in float32, whatever the batch and the vocabulary."""

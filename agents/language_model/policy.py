@@ -14,13 +14,13 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import nn
 
 from agents.language_model.buffer import check_spaces
+from agents.language_model.incremental_decoder import Decoder
 from agents.language_model.lora import LoRA
-from agents.language_model.mask import Mask, Masker
 from agents.language_model.network import TrainableGPT2
-from agents.language_model.reader import Decoder
-from lm_envs.checks import check_choice
-from lm_envs.model import weights
+from agents.language_model.nlpo_mask import Mask, Masker
+from lm_envs.model import loading
 from lm_envs.tokenizer import Tokenizer
+from lm_envs.validation import check_choice
 
 
 class LanguageModelPolicy(ActorCriticPolicy):
@@ -58,7 +58,7 @@ class LanguageModelPolicy(ActorCriticPolicy):
         action_space: gym.Space[Any],
         lr_schedule: Schedule,
         *,
-        model: str = weights.EMBEDDED,
+        model: str = loading.EMBEDDED,
         temperature: float = 1.0,
         dtype: str = "float32",
         bfloat16: bool = False,
@@ -68,11 +68,11 @@ class LanguageModelPolicy(ActorCriticPolicy):
         **arguments: Any,  # noqa: ANN401 - of ActorCriticPolicy
     ) -> None:
         check_spaces(observation_space, action_space)
-        check_choice("dtype", dtype, weights.DTYPES)
+        check_choice("dtype", dtype, loading.DTYPES)
         if not temperature > 0.0:
             raise ValueError(f"Got temperature={temperature!r}; allowed: a number over 0.")
         self.model_name = model
-        self._dtype = weights.DTYPES[dtype]
+        self._dtype = loading.DTYPES[dtype]
         self._options = {
             "temperature": temperature,
             "bfloat16": bfloat16,
@@ -86,7 +86,7 @@ class LanguageModelPolicy(ActorCriticPolicy):
 
     def _build(self, lr_schedule: Schedule) -> None:
         """Called once by the base class: network, value head and optimiser."""
-        self.folder = folder = weights.locate(self.model_name)
+        self.folder = folder = loading.locate(self.model_name)
         self.tokenizer = Tokenizer.from_folder(folder)
         num_words = len(self.tokenizer)
         self.network = TrainableGPT2(folder, num_words, **self._options)

@@ -10,7 +10,7 @@ import torch
 
 from agents.language_model.network import TrainableGPT2
 from agents.language_model.policy import LanguageModelPolicy
-from lm_envs.tasks.task import Example, Task, draw
+from lm_envs.tasks.base import Example, Task, draw
 from lm_envs.tokenizer import Tokenizer
 
 MAX_GRADIENT_NORM = 1.0

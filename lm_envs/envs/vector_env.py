@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from lm_envs.checks import check_choice, check_count
-from lm_envs.envs.episodic import EpisodicVectorEnv, Observations, check_modes
-from lm_envs.envs.judge import Judge
-from lm_envs.envs.options import rows_and_pins
-from lm_envs.envs.parts import assemble
+from lm_envs.envs.base import EpisodicVectorEnv, Observations, check_modes
+from lm_envs.envs.factory import assemble
+from lm_envs.envs.reset_options import rows_and_pins
+from lm_envs.envs.reward_tracker import Judge
 from lm_envs.model.engine import Outputs
-from lm_envs.model.weights import EMBEDDED
-from lm_envs.tasks.task import Example, draw
+from lm_envs.model.loading import EMBEDDED
+from lm_envs.tasks.base import Example, draw
 from lm_envs.transcript import TRUNCATIONS, Ending, Transcript
+from lm_envs.validation import check_choice, check_count
 
 ENDINGS: tuple[Ending, ...] = ("end_token", "budget", "complete", "context", "time_limit")
 """Reasons for an episode to be over; where several hold, the first counts."""
@@ -41,17 +41,17 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         model: "embedded", a folder, or a hub name such as "gpt2".
         device: "auto", "cpu", "cuda", …
         dtype: "auto" (bfloat16 on CUDA, float32 on CPU), "float32", "bfloat16", or "int8" (faster
-            on CPUs with VNNI instructions, rounded more; see `lm_envs.model.weights.load`).
+            on CPUs with VNNI instructions, rounded more; see `lm_envs.model.loading.load`).
         cache_dtype: What keys and values are kept in: "auto" (as the arithmetic), or "int8" (codes
             of 8 bits, about half of bfloat16's bytes: faster where attention waits for them, on
             CPUs; see `lm_envs.model.engine.Engine`).
-        actions: "top_k", "vocabulary", "embedding" (`lm_envs.envs.actions`); "choices", one of the
-            lines that the task offers; "read_write" (`lm_envs.envs.interpreter`); or with options,
+        actions: "top_k", "vocabulary", "embedding" (`lm_envs.envs.actions.tokens`); "choices", one of the
+            lines that the task offers; "read_write" (`lm_envs.envs.actions.read_write`); or with options,
             such as {"kind": "top_k", "k": 8, "copies": 8} to offer words of the prompt beside the
             model's best, or {"kind": "choices", "scores": False} to show no scores of the lines,
             which is faster.
         observation: "hidden", "embeddings", "candidates" or "tokens"
-            (`lm_envs.envs.observations`); or with options, such as {"kind": "embeddings", "last":
+            (`lm_envs.envs.observations.build`); or with options, such as {"kind": "embeddings", "last":
             4}, or {"kind": "hidden", "reducer": "states.safetensors"} as `agents.fit_reducer`
             writes it.
         dense: Pay each step how far it raised the value of the text; otherwise pay the whole value

@@ -11,13 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from lm_envs.model.cache import Branch, Fill, KVSlots, round_up
-from lm_envs.model.formats import CACHE_DTYPES
-from lm_envs.model.gpt2 import GPT2
-from lm_envs.model.graph import CapturedStep
-from lm_envs.model.head import WordHead
-from lm_envs.model.logits import likely_words, log_normaliser, rows_per_pass
-from lm_envs.model.passes import (
+from lm_envs.model.batching import (
     TOKENS_PER_PASS,
     batches,
     passes,
@@ -25,7 +19,13 @@ from lm_envs.model.passes import (
     read_padded,
     read_prompts,
 )
-from lm_envs.model.prompts import PromptCache, ReadPrompt, ReadStates
+from lm_envs.model.cuda_graph import CapturedStep
+from lm_envs.model.gpt2 import GPT2
+from lm_envs.model.kv_cache import Branch, Fill, KVSlots, round_up
+from lm_envs.model.kv_format import CACHE_DTYPES
+from lm_envs.model.lm_head import WordHead
+from lm_envs.model.logits import likely_words, log_normaliser, rows_per_pass
+from lm_envs.model.prompt_cache import PromptCache, ReadPrompt, ReadStates
 
 LINE_MULTIPLE = 4
 """Lines to be scored are padded to a multiple of this many tokens."""
@@ -39,7 +39,7 @@ class Outputs:
         hidden: (N, D) float32 last hidden states.
         candidates: (N, K) int64 next tokens, the likeliest first, ties by id. The engine's are the
             K likeliest; the end token stands last where it is not among them. Those of
-            `lm_envs.envs.copies` are others.
+            `lm_envs.envs.actions.copying` are others.
         logprobs: (N, K) float32 log-probabilities of the candidates, nats.
         chosen: (N,) float32 log-probability that the last appended token had; 0 after a prefill.
     """

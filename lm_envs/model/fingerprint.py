@@ -7,7 +7,7 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
-from lm_envs.model import weights
+from lm_envs.model import loading
 
 
 def fingerprint(model: str) -> str:
@@ -16,12 +16,12 @@ def fingerprint(model: str) -> str:
     Raises:
         ValueError: If `model` is none of these, or the hub cannot be reached.
     """
-    path = weights.locate(model) / "model.safetensors"
+    path = loading.locate(model) / "model.safetensors"
     stamp = path.stat()
     return _digest(path, (stamp.st_mtime_ns, stamp.st_size))
 
 
-@lru_cache(maxsize=weights.SHARED_MODELS)
+@lru_cache(maxsize=loading.SHARED_MODELS)
 def _digest(path: Path, stamp: tuple[int, int]) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import torch
 
-from lm_envs.model.cache import Attend
-from lm_envs.model.kernels import Product, kernels_for
-from lm_envs.model.linear import Int8Linear, Linear
+from lm_envs.model.kernels.base import Product, kernels_for
+from lm_envs.model.kernels.linear import Int8Linear, Linear
+from lm_envs.model.kv_cache import Attend
 
 
 @dataclass(frozen=True, slots=True)

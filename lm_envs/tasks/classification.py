@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from lm_envs.checks import check_choice, check_number
-from lm_envs.tasks import templates
-from lm_envs.tasks.examples import column_names, read_rows
-from lm_envs.tasks.line import Line, LineTask
+from lm_envs.tasks import prompt_templates
+from lm_envs.tasks.base import Example, Response
+from lm_envs.tasks.completion import Line, LineTask
+from lm_envs.tasks.datasets import column_names, read_rows
+from lm_envs.tasks.rewards.text_scores import label_of
 from lm_envs.tasks.splits import Part
-from lm_envs.tasks.task import Example, Response
-from lm_envs.tasks.text_scores import label_of
-from lm_envs.tasks.words import one_line
+from lm_envs.tasks.text_normalization import one_line
 from lm_envs.tokenizer import Tokenizer
+from lm_envs.validation import check_choice, check_number
 
 DEFAULT_REWARDS = {"accuracy": 1.0}
 COST = "cost"
@@ -66,7 +66,7 @@ class Classification(LineTask):
             for right, row in (costs or {}).items()
         }
         lines = [
-            Line(templates.classification(row["text"][0], "", kind)[0], row["label"])
+            Line(prompt_templates.classification(row["text"][0], "", kind)[0], row["label"])
             for row in rows
         ]
         super().__init__(

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from lm_envs.checks import check_choice, check_count
-from lm_envs.tasks.customers import (
+from lm_envs.tasks.base import Example, Option, Response
+from lm_envs.tasks.dialogue_customer import (
     COURTESY,
     QUESTIONS,
     WISHES,
@@ -13,10 +13,10 @@ from lm_envs.tasks.customers import (
     replies,
     split_of,
 )
-from lm_envs.tasks.reward import Reward
+from lm_envs.tasks.rewards.reward import Reward
 from lm_envs.tasks.splits import Part
-from lm_envs.tasks.task import Example, Option, Response
 from lm_envs.tokenizer import Tokenizer
+from lm_envs.validation import check_choice, check_count
 
 DEFAULT_REWARDS = {"completed": 1.0, "turns": -0.3, "politeness": 0.2}
 LONGEST_ANSWER = 20

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from lm_envs.checks import check_number
+from lm_envs.validation import check_number
 
 FILE_VARIABLE = "LM_ENVS_RATINGS"
 DEFAULT_FILE = "human_ratings.jsonl"

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-from lm_envs.checks import check_choice, check_count
-from lm_envs.tasks.examples import read_rows
-from lm_envs.tasks.graph import STOP, Fact, FactGraph, Quest
-from lm_envs.tasks.line import EMBEDDED, warn_left_out
-from lm_envs.tasks.reward import Reward
+from lm_envs.tasks.base import Example, Option, Response
+from lm_envs.tasks.completion import EMBEDDED, warn_left_out
+from lm_envs.tasks.datasets import read_rows
+from lm_envs.tasks.fact_graph import STOP, Fact, FactGraph, Quest
+from lm_envs.tasks.rewards.reward import Reward
 from lm_envs.tasks.splits import Part, split_of
-from lm_envs.tasks.task import Example, Option, Response
-from lm_envs.tasks.words import one_line
+from lm_envs.tasks.text_normalization import one_line
 from lm_envs.tokenizer import Tokenizer
+from lm_envs.validation import check_choice, check_count
 
 DEFAULT_REWARDS = {"correct": 1.0, "closeness": 0.5, "moves": -0.2}
 HELD_OUT = 0.1

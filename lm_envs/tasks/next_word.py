@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from lm_envs.checks import check_count
-from lm_envs.tasks.examples import read_texts
-from lm_envs.tasks.reward import Reward
-from lm_envs.tasks.task import Example, Option, Response
+from lm_envs.tasks.base import Example, Option, Response
+from lm_envs.tasks.datasets import read_texts
+from lm_envs.tasks.rewards.reward import Reward
 from lm_envs.tokenizer import Tokenizer
+from lm_envs.validation import check_count
 
 DEFAULT_REWARDS = {"fluency": 1.0, "repetition": -1.0, "overlap": 0.5}
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from lm_envs.checks import check_choice
-from lm_envs.tasks import templates
-from lm_envs.tasks.examples import column_names, read_rows
-from lm_envs.tasks.line import Line, LineTask
+from lm_envs.tasks import prompt_templates
+from lm_envs.tasks.completion import Line, LineTask
+from lm_envs.tasks.datasets import column_names, read_rows
 from lm_envs.tokenizer import Tokenizer
+from lm_envs.validation import check_choice
 
 DEFAULT_REWARDS = {"chrf": 1.0, "exact_match": 0.0}
 LANGUAGES = ("en", "zh")
@@ -45,7 +45,7 @@ class Paraphrase(LineTask):
         where = {"language": language} if language else {}
         rows = read_rows(dataset, split, names, "paraphrase", where)
         lines = [
-            Line(templates.paraphrase(row["text"][0], "")[0], row["target"], _language(row))
+            Line(prompt_templates.paraphrase(row["text"][0], "")[0], row["target"], _language(row))
             for row in rows
         ]
         super().__init__(

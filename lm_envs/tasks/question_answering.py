@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from lm_envs.checks import check_choice
-from lm_envs.tasks import reasoning, templates
-from lm_envs.tasks.examples import column_names, read_rows
-from lm_envs.tasks.line import Line, LineTask
-from lm_envs.tasks.task import Example, Response
+from lm_envs.tasks import prompt_templates, reasoning_gym
+from lm_envs.tasks.base import Example, Response
+from lm_envs.tasks.completion import Line, LineTask
+from lm_envs.tasks.datasets import column_names, read_rows
 from lm_envs.tokenizer import Tokenizer
+from lm_envs.validation import check_choice
 
 DEFAULT_REWARDS = {"token_f1": 1.0, "exact_match": 0.0}
 VERIFIED = "verified"
@@ -51,7 +51,7 @@ class QuestionAnswering(LineTask):
     ) -> None:
         check_choice("mode", mode, MODES)
         names = column_names(columns, "question", "answer", "context")
-        if dataset.startswith(reasoning.PREFIX):
+        if dataset.startswith(reasoning_gym.PREFIX):
             _check_generated(dataset, mode, columns)
             lines, default, marks = _generated(dataset, split), REASONING_REWARDS, (VERIFIED,)
         else:
@@ -84,8 +84,8 @@ def _written(dataset: str, split: str, names: Mapping[str, str]) -> list[Line]:
 
 def _generated(dataset: str, split: str) -> list[Line]:
     return [
-        Line(templates.question(each.text, "")[0], (each.answer,), verify=each.verify)
-        for each in reasoning.questions(dataset, split)
+        Line(prompt_templates.question(each.text, "")[0], (each.answer,), verify=each.verify)
+        for each in reasoning_gym.questions(dataset, split)
     ]
 
 
@@ -98,7 +98,7 @@ def _check_generated(dataset: str, mode: str, columns: Mapping[str, str] | None)
 
 
 def _prompt(row: Mapping[str, tuple[str, ...]]) -> str:
-    return templates.question(row["question"][0], "", row.get("context", ("",))[0])[0]
+    return prompt_templates.question(row["question"][0], "", row.get("context", ("",))[0])[0]
 
 
 def _kind(question: str) -> str:

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lm_envs.checks import check_choice
-from lm_envs.tasks import templates
-from lm_envs.tasks.examples import column_names, read_rows
-from lm_envs.tasks.line import Line, LineTask
-from lm_envs.tasks.task import Example
+from lm_envs.tasks import prompt_templates
+from lm_envs.tasks.base import Example
+from lm_envs.tasks.completion import Line, LineTask
+from lm_envs.tasks.datasets import column_names, read_rows
 from lm_envs.tokenizer import Tokenizer
+from lm_envs.validation import check_choice
 
 DEFAULT_REWARDS = {"chrf": 1.0, "bleu": 0.0, "exact_match": 0.0}
 MODES = ("whole", "simultaneous")
@@ -34,7 +34,7 @@ class Translation(LineTask):
         dataset: "embedded" (English to French and Chinese, from the Unicode CLDR), a .jsonl, .csv
             or .tsv file, or a hub dataset.
         split: "train", "validation" or "test", or a part of one, such as "train[:25%]".
-        pair: "en-fr" or "en-zh"; of files, any two of `templates.LANGUAGES`.
+        pair: "en-fr" or "en-zh"; of files, any two of `prompt_templates.LANGUAGES`.
         kind: One of `KINDS` of the embedded pairs; None for all.
         mode: "whole", or "simultaneous".
         columns: Field of the source and of the translation or translations, where they have other
@@ -59,7 +59,7 @@ class Translation(LineTask):
         max_new_tokens: int = 36,
         rewards: Mapping[str, float] | None = None,
     ) -> None:
-        languages = list(templates.LANGUAGES)
+        languages = list(prompt_templates.LANGUAGES)
         check_choice("pair", pair, [f"{a}-{b}" for a in languages for b in languages if a != b])
         check_choice("kind", kind, (None, *KINDS))
         check_choice("mode", mode, MODES)
@@ -105,4 +105,4 @@ class Translation(LineTask):
         return self._sources[self._lines[example.index].prompt]
 
     def _prompt(self, source: str) -> str:
-        return templates.translation(source, "", self._pair)[0]
+        return prompt_templates.translation(source, "", self._pair)[0]

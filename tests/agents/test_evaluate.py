@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from agents.config import UserError
+from agents.config.loading import UserError
 from agents.evaluate import evaluate, summarise
 from agents.train import train
-from lm_envs.tasks.examples import read_texts
+from lm_envs.tasks.datasets import read_texts
 from lm_envs.transcript import Transcript
-from tests.agents.runs import CONFIG, changed
+from tests.agents.finished_run import CONFIG, changed
 
 
 def transcript(reward):

@@ -5,8 +5,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from agents import evaluate, plots
-from agents.report import evaluation_page
+from agents import evaluate
+from agents.evaluation import plots
+from agents.evaluation.report import evaluation_page
 from tests.test_rendering import make_transcript
 
 EVIL = "<script>alert('x')</script>"

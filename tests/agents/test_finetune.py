@@ -10,15 +10,15 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from agents import finetune as finetune_module
-from agents.config import UserError, load_config
-from agents.files import write_jsonl
+from agents.config.finetune import FinetuneConfig, LoRAConfig, MaskConfig
+from agents.config.loading import UserError, load_config
 from agents.finetune import Finetuning, finetune
-from agents.finetune_config import FinetuneConfig, LoRAConfig, MaskConfig
 from agents.finetune_report import Stage, over_seeds
-from agents.language_model import memory
+from agents.language_model import memory_estimate
 from agents.language_model.policy import LanguageModelPolicy
-from agents.run_folder import open_run
-from tests.agents.runs import failing_at, metrics, power_cut
+from agents.runs.files import write_jsonl
+from agents.runs.folder import open_run
+from tests.agents.finished_run import failing_at, metrics, power_cut
 
 VALUES = {
     "name": "test",
@@ -192,7 +192,7 @@ def test_a_broken_loss_stops_before_the_weights_and_leaves_the_last_export(
 def test_a_batch_that_does_not_fit_is_refused_before_the_first_update(
     config, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(memory, "available_memory", lambda device: 2**20)
+    monkeypatch.setattr(memory_estimate, "available_memory", lambda device: 2**20)
     config = config.model_copy(update={"value_warm_up": 0, "warm_start": None})
     open_run(config, tmp_path / "run", resume=False)
     run = Finetuning(config, tmp_path / "run")

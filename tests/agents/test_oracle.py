@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import lm_envs
-from agents.baselines import oracle
-from agents.rollouts import run_episodes
+from agents.evaluation.baselines import oracle
+from agents.evaluation.rollouts import run_episodes
 
 gym.register_envs(lm_envs)
 

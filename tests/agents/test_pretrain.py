@@ -3,9 +3,9 @@ import torch
 
 from agents import pretrain as pretraining
 from agents.build_assets import EXAMPLES, PARTS, build
+from agents.config.pretrain import PretrainConfig
 from agents.corpus import streams
-from agents.pretrain_config import PretrainConfig
-from agents.records import read_metrics
+from agents.runs.logs import read_metrics
 
 TEXTS = ["the cat sat on the mat", "the dog sat on the cat", "a mat and a dog"]
 

@@ -11,13 +11,13 @@ from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 import agents.train
-from agents.callbacks import CHECKPOINT
-from agents.config import UserError, load_config
+from agents.config.loading import UserError, load_config
+from agents.config.train import ALGORITHMS, TrainConfig
 from agents.fit_reducer import fit, sample_states
+from agents.runs.callbacks import CHECKPOINT
 from agents.train import train
-from agents.train_config import ALGORITHMS, TrainConfig
-from lm_envs.envs.reduced import model_of
-from tests.agents.runs import CONFIG, changed, failing_at, metrics, power_cut
+from lm_envs.envs.observations.wrappers import model_of
+from tests.agents.finished_run import CONFIG, changed, failing_at, metrics, power_cut
 
 
 @pytest.fixture(scope="module")

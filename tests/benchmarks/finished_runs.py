@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from agents.config import load_config
-from agents.train_config import TrainConfig
-from benchmarks import sweep
+from agents.config.loading import load_config
+from agents.config.train import TrainConfig
+from benchmarks.learning import sweep
 
 SMOKE = Path("configs/smoke.yaml")
 QUICK = ["total_timesteps=128", "evaluation.every=128", "evaluation.episodes=4"]

@@ -7,10 +7,12 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks import __main__ as cli
-from benchmarks import finetune, limits, ours, throughput
-from benchmarks.interfaces import INTERFACES
-from benchmarks.processes import Contestant, Job
-from lm_envs.model import weights
+from benchmarks.competitors import ours
+from benchmarks.harness import roofline
+from benchmarks.harness.processes import Contestant, Job
+from benchmarks.subjects import finetune, throughput
+from benchmarks.subjects.interfaces import INTERFACES
+from lm_envs.model import loading
 from tests.model.test_engine import needs_int8
 
 
@@ -40,7 +42,7 @@ def test_an_unknown_dtype_is_refused(run):
 
 def job_of(**changes):
     job = {"num_rows": 1, "prompt": 32, "new": 64, "dtype": "float32"} | changes
-    return Job(weights.locate("embedded"), **job)
+    return Job(loading.locate("embedded"), **job)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", pytest.param("int8", marks=needs_int8)])
@@ -48,7 +50,7 @@ def test_the_slots_are_counted_as_they_are_kept(dtype):
     """Regression: slots of another type than the linears' were counted in theirs."""
     job = job_of(dtype=dtype)
     engine, context = ours.engine_of(job), 64.0
-    few, many = (limits.step_cost(job.folder, rows, context, dtype).bytes for rows in (1, 65))
+    few, many = (roofline.step_cost(job.folder, rows, context, dtype).bytes for rows in (1, 65))
     assert many - few == 64 * context * engine.num_bytes / engine.capacity
 
 
@@ -141,7 +143,7 @@ def test_an_environment_that_writes_nothing_is_refused(run):
 
 def test_more_texts_than_an_update_has_room_for_are_refused():
     with pytest.raises(ValueError, match=r"Got 1000000000 texts .* at most \d+ fit here"):
-        finetune.check_memory(weights.locate("embedded"), 10**9)
+        finetune.check_memory(loading.locate("embedded"), 10**9)
 
 
 def test_report_has_its_own_options():

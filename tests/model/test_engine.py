@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from lm_envs.model import engine as engine_module
-from lm_envs.model import weights
+from lm_envs.model import loading
 from lm_envs.model.engine import Engine
-from lm_envs.model.prompts import PromptCache, shared
+from lm_envs.model.prompt_cache import PromptCache, shared
 
 VOCABULARY = 700
 needs_int8 = pytest.mark.skipif(
@@ -70,8 +70,8 @@ def test_outputs_equal_transformers_over_ragged_prompts_and_row_resets(reference
 
 
 def test_bfloat16_agrees_on_the_best_word_of_the_embedded_model():
-    folder = weights.locate("embedded")
-    exact, fast = (weights.load(folder, "cpu", dtype) for dtype in ("float32", "bfloat16"))
+    folder = loading.locate("embedded")
+    exact, fast = (loading.load(folder, "cpu", dtype) for dtype in ("float32", "bfloat16"))
     engines = [make_engine(network, 16, num_candidates=8) for network in (exact, fast)]
     rng = np.random.default_rng(0)
     prompts = [rng.integers(1, 6000, 12) for _ in range(16)]
@@ -87,7 +87,7 @@ def test_bfloat16_agrees_on_the_best_word_of_the_embedded_model():
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", pytest.param("int8", marks=needs_int8)])
 @pytest.mark.parametrize("num_rows", [2, 7, 32])
 def test_a_row_does_not_depend_on_how_many_rows_there_are(checkpoint, num_rows, dtype):
-    model = weights.load(checkpoint, "cpu", dtype)
+    model = loading.load(checkpoint, "cpu", dtype)
     together, alone = walk(model, num_rows, 300), walk(model, 1, 300)
     for (many, _), (one, _) in zip(together, alone, strict=True):
         assert np.array_equal(many.candidates[0], one.candidates[0])
@@ -216,7 +216,7 @@ def test_many_tokens_are_read_in_several_passes(model, monkeypatch):
     texts = [random_tokens(rng, int(size)) for size in rng.integers(1, 40, 9)]
     rows, starts = np.arange(9), np.zeros(9, int)
     at_once = make_engine(model, 9).extend(rows, starts, texts)
-    monkeypatch.setattr("lm_envs.model.passes.TOKENS_PER_PASS", 80)
+    monkeypatch.setattr("lm_envs.model.batching.TOKENS_PER_PASS", 80)
     np.testing.assert_array_equal(
         make_engine(model, 9).extend(rows, starts, texts).hidden, at_once.hidden
     )
@@ -235,7 +235,7 @@ def test_slots_take_the_memory_of_their_shape(model):
 @both_caches
 def test_captured_steps_on_cuda_equal_the_cpu(checkpoint, cache_dtype):
     walks = (
-        walk(weights.load(checkpoint, device, "float32"), 7, 200, cache_dtype=cache_dtype)
+        walk(loading.load(checkpoint, device, "float32"), 7, 200, cache_dtype=cache_dtype)
         for device in ("cpu", "cuda")
     )
     for (a, _), (b, _) in zip(*walks, strict=True):
@@ -301,7 +301,7 @@ def recurring(rng, prompts, num_rows):
 @both_caches
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", pytest.param("int8", marks=needs_int8)])
 def test_remembered_prompts_change_no_number(checkpoint, dtype, cache_dtype):
-    model = weights.load(checkpoint, "cpu", dtype)
+    model = loading.load(checkpoint, "cpu", dtype)
     rng = np.random.default_rng(0)
     prompts = [random_tokens(rng, int(size)) for size in rng.integers(1, 100, 12)]
     caches = (None, PromptCache(2**30), PromptCache(3 * 2**18))
@@ -388,7 +388,7 @@ def test_a_remembered_prompt_leaves_other_rows_as_they_are(model):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_remembered_prompts_on_cuda_say_what_they_said(checkpoint):
-    model = weights.load(checkpoint, "cuda", "float32")
+    model = loading.load(checkpoint, "cuda", "float32")
     rng = np.random.default_rng(0)
     prompts = [random_tokens(rng, size) for size in (9, 30)]
     engine = make_engine(model, 2, prompts=PromptCache(2**20))

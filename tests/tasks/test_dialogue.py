@@ -2,9 +2,9 @@
 
 import pytest
 
-from lm_envs.model.weights import EMBEDDED, locate
-from lm_envs.tasks.customers import CONTENT, PUZZLED, QUESTIONS, WISHES, Customer, customers
+from lm_envs.model.loading import EMBEDDED, locate
 from lm_envs.tasks.dialogue import Dialogue
+from lm_envs.tasks.dialogue_customer import CONTENT, PUZZLED, QUESTIONS, WISHES, Customer, customers
 from lm_envs.tokenizer import Tokenizer
 
 RETURN = Customer("return", "I want to return a lamp.", {"order": "B7", "reason": "it is broken"})

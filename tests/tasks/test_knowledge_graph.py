@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from lm_envs.model.weights import EMBEDDED, locate
-from lm_envs.tasks.graph import Fact, FactGraph
+from lm_envs.model.loading import EMBEDDED, locate
+from lm_envs.tasks.fact_graph import Fact, FactGraph
 from lm_envs.tasks.knowledge_graph import KnowledgeGraphQA
 from lm_envs.tasks.splits import SPLITS, split_of
 from lm_envs.tokenizer import Tokenizer

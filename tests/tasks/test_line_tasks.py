@@ -6,9 +6,9 @@ import warnings
 import numpy as np
 import pytest
 
-from lm_envs.model.weights import EMBEDDED, locate
+from lm_envs.model.loading import EMBEDDED, locate
 from lm_envs.tasks.classification import Classification
-from lm_envs.tasks.line import Line, LineTask
+from lm_envs.tasks.completion import Line, LineTask
 from lm_envs.tasks.paraphrase import Paraphrase
 from lm_envs.tasks.question_answering import QuestionAnswering
 from lm_envs.tasks.translation import Translation

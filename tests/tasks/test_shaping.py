@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from tests.tasks.rewards.test_token_scores import make_drafts
 
-from lm_envs.tasks.reward import Reward
-from lm_envs.tasks.text_scores import TEXT_SCORES
-from tests.tasks.test_scores import make_drafts
+from lm_envs.tasks.rewards.reward import Reward
+from lm_envs.tasks.rewards.text_scores import TEXT_SCORES
 
 END, SYMBOLS, LONGEST = 3, range(4), 3
 WORDS = ("good", "a", "bad", "")

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from lm_envs.model.weights import EMBEDDED, locate
-from lm_envs.tasks import TASKS, reasoning
-from lm_envs.tasks.examples import read_texts
+from lm_envs.model.loading import EMBEDDED, locate
+from lm_envs.tasks import TASKS, reasoning_gym
+from lm_envs.tasks.datasets import read_texts
 from lm_envs.tasks.splits import Part
 from lm_envs.tokenizer import Tokenizer
 
@@ -124,7 +124,7 @@ def test_labels_of_a_part_are_the_actions_of_the_whole(tokenizer):
 
 
 def test_generated_questions_have_parts(monkeypatch):
-    found = [reasoning.Question(text, "1", lambda answer: 1.0) for text in TEXTS]
-    monkeypatch.setattr(reasoning, "_generate", lambda dataset, split: found)
-    texts = [each.text for each in reasoning.questions("reasoning_gym:sums", "train[:25%]")]
+    found = [reasoning_gym.Question(text, "1", lambda answer: 1.0) for text in TEXTS]
+    monkeypatch.setattr(reasoning_gym, "_generate", lambda dataset, split: found)
+    texts = [each.text for each in reasoning_gym.questions("reasoning_gym:sums", "train[:25%]")]
     assert texts == Part.parse("train[:25%]").take(TEXTS, str)

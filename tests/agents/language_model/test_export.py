@@ -7,7 +7,7 @@ from stable_baselines3.common.utils import obs_as_tensor
 from transformers import AutoModelForCausalLM
 
 from agents.language_model.export import save_pretrained
-from lm_envs.model import weights
+from lm_envs.model import loading
 from tests.agents.language_model.test_policy import make_agent, make_env
 
 
@@ -62,7 +62,7 @@ def test_the_weights_come_back_as_they_were(agent, folder):
 
 
 def test_the_environment_and_the_policy_take_the_folder(agent, folder):
-    assert weights.load(folder, "cpu", "float32").config.vocab_size == 700
+    assert loading.load(folder, "cpu", "float32").config.vocab_size == 700
     again = make_agent(folder, make_env(folder))
     assert again.policy.folder == folder.resolve()
     assert (folder / "README.md").read_text().startswith("---\nlibrary_name: transformers")

@@ -9,9 +9,9 @@ from stable_baselines3.common.utils import obs_as_tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from agents.language_model.buffer import EpisodeRolloutBuffer
-from agents.language_model.mask import Mask
+from agents.language_model.incremental_decoder import _sample
+from agents.language_model.nlpo_mask import Mask
 from agents.language_model.policy import LanguageModelPolicy
-from agents.language_model.reader import _sample
 from lm_envs.model.logits import likely_words
 from lm_envs.sb3 import make_language_vec_env
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from agents.language_model.warm_start import _lines, next_word_loss, warm_start
-from lm_envs.model.weights import EMBEDDED, locate
+from lm_envs.model.loading import EMBEDDED, locate
 from lm_envs.tasks.dialogue import Dialogue
 from lm_envs.tasks.question_answering import QuestionAnswering
 from lm_envs.tokenizer import Tokenizer

@@ -1,0 +1,162 @@
+"""A run's algorithm and environments, built from its configuration.
+
+Owns how names become Stable-Baselines3 objects. Nothing here trains.
+"""
+
+from typing import Any
+
+import gymnasium as gym
+import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.utils import LinearSchedule
+
+from agents.algorithms.candidate_policy import CandidatePolicy, CandidateQPolicy
+from agents.config.loading import UserError
+from agents.config.train import ALGORITHMS, TUNING, TrainConfig
+from lm_envs.envs.base import EpisodicVectorEnv
+from lm_envs.envs.vector_env import LanguageVectorEnv
+from lm_envs.sb3 import LanguageVecEnv, make_language_vec_env
+
+LINEAR = "lin_"
+POLICIES = {
+    "CandidatePolicy": (CandidatePolicy, ("PPO", "A2C", "TRPO")),
+    "CandidateQPolicy": (CandidateQPolicy, ("DQN",)),
+}
+"""Policies of ours by name, beside those of Stable-Baselines3, and the algorithms they are for."""
+
+ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "gelu": torch.nn.GELU}
+
+
+def check_actions(config: TrainConfig) -> None:
+    """Refuses an algorithm that cannot choose such actions, before anything is built.
+
+    Raises:
+        UserError: Naming the line of the configuration to change.
+    """
+    name, needed = config.algorithm.name, ALGORITHMS[config.algorithm.name].acts_on
+    if needed in ("both", config.env.acts_on):
+        return
+    fitting = [
+        n for n, other in ALGORITHMS.items() if other.acts_on in ("both", config.env.acts_on)
+    ]
+    kind = "embedding" if needed == "continuous" else "top_k"
+    remedy = "" if config.env.id in TUNING else f"env.kwargs.actions: {kind}, or "
+    raise UserError(
+        f"Got algorithm.name={name!r}, which needs {needed} actions, for an environment of "
+        f"{config.env.acts_on} ones; set {remedy}an algorithm.name of {', '.join(fitting)}."
+    )
+
+
+def make_training_env(config: TrainConfig) -> LanguageVecEnv:
+    """N rows on the split that is learned from, seeded."""
+    env = config.env
+    kwargs = {**_checked(env.kwargs), "split": env.split}
+    return make_language_vec_env(env.id, env.n_envs, config.seed, **kwargs)
+
+
+def make_evaluation_env(config: TrainConfig, split: str, num_rows: int) -> EpisodicVectorEnv:
+    """Rows on a held-out split that a caller resets one by one."""
+    kwargs = {**_checked(config.env.kwargs), "split": split}
+    env = gym.make_vec(
+        config.env.id, num_envs=num_rows, autoreset_mode=gym.vector.AutoresetMode.DISABLED, **kwargs
+    )
+    assert isinstance(env.unwrapped, EpisodicVectorEnv)
+    return env.unwrapped
+
+
+def check_alike(config: TrainConfig, env: LanguageVecEnv, held_out: EpisodicVectorEnv) -> None:
+    """Refuses examples so few that there are fewer lines to choose from than in the held-out ones.
+
+    Raises:
+        UserError: Naming the split that is learned from.
+    """
+    learned = (env.action_space, env.observation_space.shape)
+    judged = (held_out.single_action_space, held_out.single_observation_space.shape)
+    if learned != judged:
+        raise UserError(
+            f"Got env.split={config.env.split!r} of {env.vector_env.num_examples} examples, with "
+            f"actions {learned[0]}; allowed: those of evaluation.split="
+            f"{config.evaluation.split!r}, {judged[0]}. Take a larger part, or more examples."
+        )
+
+
+def check_writes(config: TrainConfig) -> None:
+    """Refuses an environment in which nothing is written, before anything is built.
+
+    Raises:
+        UserError: If its actions adjust the model.
+    """
+    if config.env.id in TUNING:
+        raise UserError(
+            f"Got env.id={config.env.id!r}, in which nothing is written; allowed here: "
+            "environments of words, such as lm_envs/NextWord-v0."
+        )
+
+
+def as_language(env: EpisodicVectorEnv) -> LanguageVectorEnv:
+    """The same, of a configuration that `check_writes` let pass."""
+    assert isinstance(env, LanguageVectorEnv)
+    return env
+
+
+def make_algorithm(config: TrainConfig, env: LanguageVecEnv, log: str | None) -> BaseAlgorithm:
+    """The algorithm, untrained, on the CPU: its networks are small beside the language model."""
+    kwargs = dict(config.algorithm.kwargs)
+    if "learning_rate" in kwargs:
+        kwargs["learning_rate"] = _learning_rate(kwargs["learning_rate"])
+    if "policy_kwargs" in kwargs:
+        kwargs["policy_kwargs"] = _policy_kwargs(kwargs["policy_kwargs"])
+    algorithm = ALGORITHMS[config.algorithm.name]
+    policy = _policy(config)
+    settings: dict[str, Any] = {"seed": config.seed, "tensorboard_log": log, "device": "cpu"}
+    try:
+        return algorithm.kind(policy, env, **(settings | kwargs))
+    except (TypeError, AttributeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"Got algorithm.kwargs that {config.algorithm.name} does not take: {reason}. See its "
+            "page in Stable-Baselines3."
+        ) from None
+
+
+def _policy(config: TrainConfig) -> Any:  # noqa: ANN401 - a class, or the name of one
+    name = config.algorithm.policy or ALGORITHMS[config.algorithm.name].policy
+    if name not in POLICIES:
+        return name
+    policy, algorithms = POLICIES[name]
+    if config.algorithm.name not in algorithms:
+        raise UserError(
+            f"Got algorithm.policy={name!r} for {config.algorithm.name}; allowed: for "
+            f"{', '.join(algorithms)}. Leave it out for the algorithm's own."
+        )
+    return policy
+
+
+def _checked(kwargs: dict[str, Any]) -> dict[str, Any]:
+    for name in ("split", "autoreset_mode", "num_envs"):
+        if name in kwargs:
+            raise UserError(
+                f"Got env.kwargs.{name}, which a run sets itself; use env.split, "
+                "evaluation.split or env.n_envs."
+            )
+    return kwargs
+
+
+def _learning_rate(value: float | str) -> float | LinearSchedule:
+    if isinstance(value, str):
+        try:
+            return LinearSchedule(float(value.removeprefix(LINEAR)), 0.0, 1.0)
+        except ValueError:
+            raise UserError(
+                f"Got learning_rate={value!r}; allowed: a number, or lin_3.0e-4."
+            ) from None
+    return value
+
+
+def _policy_kwargs(kwargs: dict[str, Any]) -> dict[str, Any]:
+    name = kwargs.get("activation_fn")
+    if name is None:
+        return kwargs
+    if name not in ACTIVATIONS:
+        raise UserError(f"Got activation_fn={name!r}; allowed: {', '.join(ACTIVATIONS)}.")
+    return {**kwargs, "activation_fn": ACTIVATIONS[name]}

@@ -1,0 +1,1 @@
+"""Run configurations: YAML files as validated values."""

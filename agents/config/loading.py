@@ -1,0 +1,152 @@
+"""YAML to validated values: every key is known, every type is checked, every error is one line.
+
+Owns how configuration files are read. Executes nothing from them.
+"""
+
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import gymnasium as gym
+import pydantic
+import yaml
+
+from lm_envs.validation import did_you_mean
+
+MAX_BYTES = 100_000
+
+
+class UserError(ValueError):
+    """A mistake of the caller's: shown as one line, without a traceback."""
+
+
+class Config(pydantic.BaseModel):
+    """Base of all configuration values: frozen, strict, no unknown keys."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+C = TypeVar("C", bound=Config)
+
+
+def load_config(kind: type[C], path: Path, assignments: Sequence[str] = ()) -> C:
+    """Reads a YAML file, applies `key.key=value` assignments, and validates.
+
+    Raises:
+        UserError: Naming the file, the key, what was got, what is allowed and the remedy.
+    """
+    values = _read(path)
+    for assignment in assignments:
+        _assign(values, assignment)
+    try:
+        return kind.model_validate(values)
+    except pydantic.ValidationError as error:
+        raise UserError(_describe(error, kind, path)) from None
+
+
+_MISTAKES = (ValueError, FloatingPointError, MemoryError, ImportError, OSError, gym.error.Error)
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turns a mistake of the caller's into one line on standard error and exit code 2."""
+    try:
+        yield
+    except _MISTAKES as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise UserError(f"Got no file {path}; allowed: a YAML file such as those in configs/.")
+    if path.stat().st_size > MAX_BYTES:
+        raise UserError(f"Got {path} of {path.stat().st_size} bytes; allowed: {MAX_BYTES}.")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"Got {path}, which is no plain YAML: {_one_line(error)}.") from None
+    if not isinstance(values, dict):
+        raise UserError(f"Got {path} without keys; allowed: `key: value` lines.")
+    return values
+
+
+def _assign(values: dict[str, Any], assignment: str) -> None:
+    name, equals, text = assignment.partition("=")
+    if not (name and equals):
+        raise UserError(f"Got --set {assignment!r}; allowed: key=value, such as seed=1.")
+    *parents, last = name.split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise UserError(f"Got --set {assignment!r}, but {parent!r} holds no keys.")
+    try:
+        values[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"Got --set {assignment!r}: {_one_line(error)}.") from None
+
+
+def _describe(error: pydantic.ValidationError, kind: type[Config], path: Path) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        names = [part for part in first["loc"][:-1] if isinstance(part, str)]  # no places in lists
+        allowed = _keys_beside(kind, names)
+        hint = did_you_mean(first["loc"][-1], allowed)
+        return f"Got unknown key {key!r} in {path}; allowed: {', '.join(allowed)}.{hint}"
+    got = first.get("input")
+    is_quoted = isinstance(got, str) and is_number(got)
+    hint = f" YAML reads it as text: {_as_number(got)}." if is_quoted else ""
+    message = first["msg"].removeprefix("Value error, ")
+    stop = "" if message.endswith(("?", ".")) else "."
+    what = f"Got {key}={got!r} in {path};" if key else f"Got {path}, where"
+    return f"{what} {message}{stop}{hint}"
+
+
+def _keys_beside(kind: type[Config], parents: list[str]) -> list[str]:
+    for parent in parents:
+        annotation = kind.model_fields[parent].annotation
+        options = [annotation, *get_args(annotation)]  # a section, one or None, or some in a list
+        sections = [o for o in options if isinstance(o, type) and issubclass(o, Config)]
+        if not sections:
+            return []
+        kind = sections[0]
+    return list(kind.model_fields)
+
+
+def refuse_quoted_numbers(values: Mapping[str, Any] | Sequence[Any], prefix: str = "") -> None:
+    """Refuses texts that read as numbers, at any depth.
+
+    Raises:
+        ValueError: Naming the key.
+    """
+    pairs = values.items() if isinstance(values, Mapping) else enumerate(values)
+    for key, value in pairs:
+        name = f"{prefix}{key}"
+        if isinstance(value, str) and is_number(value):
+            raise ValueError(f"{name}={value!r} is text in YAML; {_as_number(value)}")
+        if isinstance(value, (Mapping, list)):
+            refuse_quoted_numbers(value, f"{name}.")
+
+
+def _as_number(text: str) -> str:
+    """What to do with a text that would be a number."""
+    if re.search(r"\de", text, re.IGNORECASE):
+        return "write it as 3.0e-4 or 1.0e+6, with a point, a sign and no quotes"
+    return "write it without quotes"
+
+
+def is_number(text: str) -> bool:
+    """Whether a text would be a number, had YAML read it so."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

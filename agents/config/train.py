@@ -1,0 +1,199 @@
+"""What `python -m agents.train` can be told; the YAML keys are these names."""
+
+import inspect
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import gymnasium as gym
+import sb3_contrib
+import stable_baselines3
+from pydantic import AfterValidator, Field, PositiveInt, field_validator, model_validator
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+import lm_envs
+from agents.algorithms.ars import RandomSearch
+from agents.algorithms.tabular_q import TabularQ
+from agents.config.loading import Config, refuse_quoted_numbers
+from lm_envs.tasks.splits import ALLOWED, Part
+from lm_envs.validation import did_you_mean
+
+gym.register_envs(lm_envs)
+
+ActsOn = Literal["discrete", "continuous", "both"]
+
+
+def _known_split(split: str) -> str:
+    try:
+        Part.parse(split)
+    except ValueError:
+        raise ValueError(f"allowed: {ALLOWED}") from None
+    return split
+
+
+Split = Annotated[str, AfterValidator(_known_split)]
+"""A split of a task's examples, or a part of one; see `Part`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """A class of Stable-Baselines3's kind, the actions it can choose among, its usual policy."""
+
+    kind: type[BaseAlgorithm]
+    acts_on: ActsOn
+    policy: str = "MlpPolicy"
+
+
+ALGORITHMS: dict[str, Algorithm] = {
+    "PPO": Algorithm(stable_baselines3.PPO, "both"),
+    "A2C": Algorithm(stable_baselines3.A2C, "both"),
+    "TRPO": Algorithm(sb3_contrib.TRPO, "both"),
+    "MaskablePPO": Algorithm(sb3_contrib.MaskablePPO, "discrete"),
+    "RecurrentPPO": Algorithm(sb3_contrib.RecurrentPPO, "both", "MlpLstmPolicy"),
+    "ARS": Algorithm(RandomSearch, "both", "LinearPolicy"),
+    "DQN": Algorithm(stable_baselines3.DQN, "discrete"),
+    "QRDQN": Algorithm(sb3_contrib.QRDQN, "discrete"),
+    "SAC": Algorithm(stable_baselines3.SAC, "continuous"),
+    "TD3": Algorithm(stable_baselines3.TD3, "continuous"),
+    "DDPG": Algorithm(stable_baselines3.DDPG, "continuous"),
+    "TQC": Algorithm(sb3_contrib.TQC, "continuous"),
+    "CrossQ": Algorithm(sb3_contrib.CrossQ, "continuous"),
+    "TabularQ": Algorithm(TabularQ, "discrete", "TablePolicy"),
+}
+"""Algorithms by name.
+
+DQN to CrossQ keep a replay buffer of `buffer_size` transitions, a million by default: set it in
+`algorithm.kwargs`. RecurrentPPO's memory begins anew where a run is resumed. ARS divides the rows
+among its 2 `n_delta` candidates, each of which plays `n_eval_episodes` episodes an update: their
+product should be a multiple of `n_envs`.
+TabularQ needs states that can be counted: an observation with a reducer.
+"""
+
+CONTINUOUS_KINDS = ("embedding",)
+"""Kinds of `env.kwargs.actions` that are points; all others are numbered choices."""
+
+TUNING: dict[str, ActsOn] = {
+    "lm_envs/WeightTuning-v0": "continuous",
+    "lm_envs/TrainingControl-v0": "continuous",
+    "lm_envs/StructureSearch-v0": "discrete",
+}
+"""Environments that write nothing, and the actions that they have, whatever their arguments."""
+
+_OWN_ARGUMENTS = {"self", "policy", "env", "seed", "tensorboard_log", "verbose"}
+
+
+class EnvConfig(Config):
+    """Which environment, how many rows, its arguments, and whose examples are learned from.
+
+    The embedded model has read the split "train" of every task: what it knows by heart hardly
+    varies in reward. What it never read is in the others.
+    """
+
+    id: str
+    n_envs: PositiveInt = 64
+    split: Split = "train"
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("id")
+    @classmethod
+    def _ours(cls, name: str) -> str:
+        ours = [known for known in gym.registry if known.startswith("lm_envs/")]
+        if name not in ours:
+            raise ValueError(f"allowed: {', '.join(ours)}.{did_you_mean(name, ours)}")
+        return name
+
+    @field_validator("kwargs")
+    @classmethod
+    def _numbers(cls, kwargs: dict[str, Any]) -> dict[str, Any]:
+        refuse_quoted_numbers(kwargs)
+        return kwargs
+
+    @property
+    def acts_on(self) -> ActsOn:
+        """Whether its actions are numbered choices or points."""
+        spec = self.kwargs.get("actions")
+        kind = spec.get("kind") if isinstance(spec, dict) else spec
+        return TUNING.get(self.id) or ("continuous" if kind in CONTINUOUS_KINDS else "discrete")
+
+
+class AlgorithmConfig(Config):
+    """Which algorithm, and its arguments; a learning rate `lin_3.0e-4` falls linearly to 0.
+
+    Attributes:
+        name: One of `ALGORITHMS`.
+        policy: None for the algorithm's usual one; "CandidatePolicy" is of `agents.algorithms.factory`.
+        kwargs: Of its constructor.
+    """
+
+    name: str
+    policy: str | None = None
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _listed(cls, name: str) -> str:
+        if name not in ALGORITHMS:
+            raise ValueError(
+                f"allowed: {', '.join(map(repr, ALGORITHMS))}.{did_you_mean(name, ALGORITHMS)}"
+            )
+        return name
+
+    @field_validator("kwargs")
+    @classmethod
+    def _known(cls, kwargs: dict[str, Any], info: Any) -> dict[str, Any]:  # noqa: ANN401
+        algorithm = ALGORITHMS.get(info.data.get("name", ""))
+        allowed = set(kwargs)
+        if algorithm:
+            allowed = set(inspect.signature(algorithm.kind).parameters) - _OWN_ARGUMENTS
+        if unknown := sorted(set(kwargs) - allowed):
+            raise ValueError(
+                f"unknown argument {unknown[0]!r}; allowed: {', '.join(sorted(allowed))}."
+                f"{did_you_mean(unknown[0], allowed)}"
+            )
+        refuse_quoted_numbers(kwargs)
+        return kwargs
+
+
+class EvaluationConfig(Config):
+    """Held-out prompts to judge the agent by, and how often, in environment steps."""
+
+    split: Split = "validation"
+    episodes: PositiveInt = 128
+    every: PositiveInt = 50_000
+
+
+class TrainConfig(Config):
+    """A training run.
+
+    Attributes:
+        name: Of the run folder, `runs/<name>-s<seed>`.
+        total_timesteps: Environment steps, counted over all rows.
+        checkpoint_every: Environment steps between checkpoints.
+        stop_at_reward: Stop once the held-out reward reaches this.
+        may_change: Keys that may differ when a run goes on; the budget may only be raised.
+    """
+
+    may_change: ClassVar[tuple[str, ...]] = (
+        "evaluation",
+        "stop_at_reward",
+        "checkpoint_every",
+        "total_timesteps",
+    )
+
+    name: str = Field(pattern=r"^[\w.-]+$")
+    env: EnvConfig
+    algorithm: AlgorithmConfig
+    total_timesteps: PositiveInt
+    evaluation: EvaluationConfig = EvaluationConfig()
+    checkpoint_every: PositiveInt = 100_000
+    stop_at_reward: float | None = None
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _held_out(self) -> Self:
+        learned, judged = Part.parse(self.env.split), Part.parse(self.evaluation.split)
+        if learned.name == judged.name:
+            raise ValueError(
+                f"env.split and evaluation.split are both of {judged.name!r}; what is learned from "
+                "is not held out: choose another"
+            )
+        return self

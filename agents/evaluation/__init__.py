@@ -1,0 +1,1 @@
+"""Rollouts on held-out examples, baselines, metrics and reports."""

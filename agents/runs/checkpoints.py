@@ -1,0 +1,134 @@
+"""Checkpoints of a training run: whole or absent, and read back without executing anything.
+
+Stable-Baselines3's own `load` unpickles code; here a checkpoint holds tensors and plain values only
+and is read with `weights_only=True`, into an algorithm rebuilt from the run's configuration.
+"""
+
+import pickle
+import random
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from agents.config.loading import UserError
+from lm_envs.storage import write_atomically
+
+_COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_last_obs", "_last_episode_starts")
+_WINDOWS = ("ep_info_buffer", "ep_success_buffer")
+"""Attributes of an algorithm that go on, and its last episodes, of which it reports the mean."""
+
+
+@runtime_checkable
+class HasState(Protocol):
+    """An environment that can be left and returned to."""
+
+    def get_state(self) -> dict[str, Any]:
+        """Everything `set_state` needs."""
+        ...
+
+    def set_state(self, state: dict[str, Any]) -> Any:  # noqa: ANN401 - observations
+        """Returns to a state; the observations there."""
+        ...
+
+
+def save(model: BaseAlgorithm, path: Path, notes: Mapping[str, Any] | None = None) -> None:
+    """Writes parameters, counters, random states and the environment's state.
+
+    Args:
+        model: Between an update and the next rollout.
+        path: Of the checkpoint.
+        notes: Plain values that `restore` hands back.
+    """
+    env = model.get_env()
+    assert isinstance(env, HasState)
+    state = {
+        "parameters": {**model.get_parameters(), **_loose_tensors(model)},
+        **{name: getattr(model, name) for name in _COUNTERS},
+        **{name: list(getattr(model, name) or ()) for name in _WINDOWS},
+        "env": env.get_state(),
+        "random": random.getstate(),
+        "numpy": np.random.get_state(),
+        "torch": torch.get_rng_state(),
+        "notes": dict(notes or {}),
+    }
+    plain = _to_plain(state)
+    write_atomically(path, lambda temporary: torch.save(plain, temporary))
+
+
+def load_parameters(model: BaseAlgorithm, path: Path) -> None:
+    """Gives an algorithm the parameters of a checkpoint; nothing else changes."""
+    _set_parameters(model, _read(path)["parameters"])
+
+
+def restore(model: BaseAlgorithm, path: Path) -> dict[str, Any]:
+    """Continues where `save` was called, bit for bit for on-policy algorithms; its notes.
+
+    The replay buffer of an off-policy algorithm is not part of a checkpoint, being far larger than
+    the rest: it restarts empty, and the agent learns on from what it writes next.
+    """
+    state = _read(path)
+    env = model.get_env()
+    assert isinstance(env, HasState)
+    _set_parameters(model, state["parameters"])
+    for name in _COUNTERS:
+        setattr(model, name, state[name])
+    for name in _WINDOWS:
+        setattr(model, name, deque(state[name], maxlen=model._stats_window_size))
+    env.set_state(state["env"])
+    random.setstate(_tupled(state["random"]))
+    np.random.set_state(_tupled(state["numpy"]))
+    torch.set_rng_state(torch.from_numpy(state["torch"]))
+    return state["notes"]
+
+
+def _loose_tensors(model: BaseAlgorithm) -> dict[str, torch.Tensor]:
+    """Learnt tensors outside any network, such as SAC's log of the entropy coefficient."""
+    names = model._get_torch_save_params()[1]
+    return {name: getattr(model, name).detach().clone() for name in names}
+
+
+def _set_parameters(model: BaseAlgorithm, parameters: dict[str, Any]) -> None:
+    loose = _loose_tensors(model)
+    model.set_parameters({n: value for n, value in parameters.items() if n not in loose})
+    with torch.no_grad():
+        for name in loose:
+            getattr(model, name).copy_(parameters[name])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return _from_plain(torch.load(path, weights_only=True), inside="")
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"Got an unreadable {path} ({reason}); begin another run.") from None
+
+
+def _to_plain(value: Any) -> Any:  # noqa: ANN401 - a tree of values
+    """Arrays as tensors, scalars as numbers: the file holds only tensors and plain values."""
+    if isinstance(value, dict):
+        return {key: _to_plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_to_plain(entry) for entry in value]
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value.copy())
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _from_plain(value: Any, inside: str) -> Any:  # noqa: ANN401 - a tree of values
+    """Tensors as arrays again, except in the parameters."""
+    if inside == "parameters":
+        return value
+    if isinstance(value, dict):
+        return {key: _from_plain(entry, str(key)) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_from_plain(entry, "") for entry in value]
+    return value.numpy() if isinstance(value, torch.Tensor) else value
+
+
+def _tupled(value: Any) -> Any:  # noqa: ANN401 - a tree of values
+    return tuple(_tupled(entry) for entry in value) if isinstance(value, list) else value

@@ -1,0 +1,97 @@
+"""The folder of a run: who may begin there, and with which configuration it may go on.
+
+Owns the refusals of `--resume` and the stored configuration. Knows nothing of what is logged.
+"""
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from agents.config.loading import UserError, load_config
+from agents.config.train import TrainConfig
+from agents.runs.callbacks import CHECKPOINT
+from agents.runs.files import write_json, write_text
+
+CONFIG = "config.yaml"
+VERSIONS = "versions.json"
+PACKAGES = ("lm_envs", "gymnasium", "stable-baselines3", "torch", "numpy")
+_MISSING = object()
+
+
+def open_run(config: TrainConfig, folder: Path, *, resume: bool) -> bool:
+    """Makes or checks a run folder; whether it holds a checkpoint to go on from.
+
+    A run that was killed before its first checkpoint is begun again, and one that logged nothing
+    is as if it had never been.
+
+    Raises:
+        UserError: If the run is there already, is not there to be resumed, or has another
+            configuration.
+    """
+    if resume and not folder.is_dir():
+        raise UserError(f"Got --resume, but there is no run at {folder}; drop it.")
+    if not resume and _is_used(folder):
+        raise UserError(
+            f"Got a run at {folder} already; use --seed or --set name=… for another one, or "
+            "--resume to go on with it."
+        )
+    is_stored = (folder / CONFIG).is_file()
+    if is_stored and resume:
+        _check_same(config, load_config(type(config), folder / CONFIG), folder)
+    resolved = yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
+    write_text(folder / CONFIG, resolved)
+    write_json(folder / VERSIONS, versions())
+    return resume and is_stored and (folder / CHECKPOINT).is_file()
+
+
+def read_config(folder: Path) -> TrainConfig:
+    """The resolved configuration of a run."""
+    return load_config(TrainConfig, folder / CONFIG)
+
+
+def versions() -> dict[str, str]:
+    """What a result depends on besides its configuration."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    found = {package: version(package) for package in PACKAGES}
+    return found | {"python": platform.python_version(), "device": device}
+
+
+def _is_used(folder: Path) -> bool:
+    """Whether a folder holds more than what a run writes before it begins."""
+    return folder.exists() and any(path.name not in (CONFIG, VERSIONS) for path in folder.iterdir())
+
+
+def _check_same(config: TrainConfig, stored: TrainConfig, folder: Path) -> None:
+    mine, theirs = _flat(config.model_dump()), _flat(stored.model_dump())
+    differing = [
+        f"{key}={mine.get(key)!r} (stored: {theirs.get(key)!r})"
+        for key in sorted(mine.keys() | theirs.keys())
+        if mine.get(key, _MISSING) != theirs.get(key, _MISSING)
+        and key.split(".")[0] not in config.may_change
+    ]
+    if differing:
+        raise UserError(
+            f"Got --resume with {', '.join(differing)} for {folder}; allowed to change: "
+            f"{', '.join(config.may_change)}. Give the stored values, or begin another run with "
+            "--set name=…."
+        )
+    if config.total_timesteps < stored.total_timesteps:
+        raise UserError(
+            f"Got --resume with total_timesteps={config.total_timesteps} for {folder}; allowed: "
+            f"the stored {stored.total_timesteps} or more."
+        )
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values by dotted key."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,97 @@
+"""The logs of a run, metrics.jsonl and progress.csv, which go on where a checkpoint was written.
+
+Owns their rows after an interruption. Knows nothing of agents.
+"""
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stable_baselines3.common.logger import CSVOutputFormat, Logger, TensorBoardOutputFormat
+
+from agents.runs.files import write_jsonl
+from lm_envs.storage import write_atomically
+
+METRICS = "metrics.jsonl"
+PROGRESS = "progress.csv"
+STEP = "time/total_timesteps"
+"""Column of progress.csv that says how far training was."""
+
+
+class ContinuedCSV(CSVOutputFormat):
+    """Appends to a CSV file and keeps its columns; Stable-Baselines3's own empties the file."""
+
+    def __init__(self, path: Path) -> None:
+        path.touch()
+        self.file = path.open("r+", encoding="utf-8")
+        self.keys = next(csv.reader(self.file), [])
+        self.separator, self.quotechar = ",", '"'
+        self.file.seek(0, 2)
+
+
+def make_logger(folder: Path, recorded: Mapping[str, Any] | None = None) -> Logger:
+    """Writes progress.csv and TensorBoard events, after what is there already.
+
+    Args:
+        folder: Of the run.
+        recorded: What was `pending` when the run was interrupted.
+    """
+    outputs = [ContinuedCSV(folder / PROGRESS), TensorBoardOutputFormat(str(folder))]
+    logger = Logger(str(folder), outputs)
+    if recorded is not None:
+        logger.name_to_value.update(recorded["values"])
+        logger.name_to_count.update(recorded["counts"])
+        excluded = {name: tuple(formats) for name, formats in recorded["excluded"].items()}
+        logger.name_to_excluded.update(excluded)
+    return logger
+
+
+def pending(logger: Logger) -> dict[str, Any]:
+    """What was recorded since the last row of progress.csv, for `make_logger`."""
+    return {
+        "values": dict(logger.name_to_value),
+        "counts": dict(logger.name_to_count),
+        "excluded": {name: list(formats) for name, formats in logger.name_to_excluded.items()},
+    }
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """Rows of metrics.jsonl; a last line that a kill tore is left out."""
+    path = folder / METRICS
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def has_reached(folder: Path, target: float | None) -> bool:
+    """Whether the last evaluation during training was worth a target reward."""
+    log = read_metrics(folder)
+    judged = [row["held_out"] for row in log if "held_out" in row and "stage" not in row]
+    return target is not None and bool(judged) and judged[-1]["reward"] >= target
+
+
+def rewind(folder: Path, step: int) -> None:
+    """Drops what was logged after `step`: it is going to happen again."""
+    write_jsonl(folder / METRICS, [row for row in read_metrics(folder) if row["step"] <= step])
+    path = folder / PROGRESS
+    if path.is_file():
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *rows = list(csv.reader(file)) or [[]]
+        kept = [row for row in rows if len(row) == len(header) and _step(header, row) <= step]
+        write_atomically(path, lambda temporary: _write_csv(temporary, [header, *kept]))
+
+
+def forget(folder: Path) -> None:
+    """Drops all logs: the run begins again."""
+    for name in (METRICS, PROGRESS):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _step(header: list[str], row: list[str]) -> int:
+    return int(row[header.index(STEP)])
+
+
+def _write_csv(path: Path, rows: list[list[str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(row for row in rows if row)

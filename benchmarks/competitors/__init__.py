@@ -1,0 +1,1 @@
+"""What is compared: this library and other ways to do the same."""

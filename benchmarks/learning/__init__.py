@@ -1,0 +1,1 @@
+"""Learning benchmarks: sweeps over algorithms, tasks and seeds."""

@@ -1,0 +1,1 @@
+"""Action kinds: what an agent's action means, and what it writes."""

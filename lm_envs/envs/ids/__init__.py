@@ -1,0 +1,1 @@
+"""The registered language environments, one documented page for each id."""

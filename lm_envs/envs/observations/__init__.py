@@ -1,0 +1,1 @@
+"""Observations: the features shown to an agent, and their reduction."""

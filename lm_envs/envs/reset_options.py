@@ -1,0 +1,116 @@
+"""The arguments of `reset`: which rows, seeds and examples. Checked before anything is changed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeGuard
+
+import numpy as np
+
+from lm_envs.tasks.base import Example, Task
+from lm_envs.validation import is_whole
+
+OPTIONS = ("reset_mask", "index", "prompt")
+
+
+def rows_and_pins(
+    options: Mapping[str, Any], num_rows: int, task: Task, longest_prompt: int
+) -> tuple[list[int], Sequence[Example | None]]:
+    """Rows to reset, and for each its pinned example, or None to draw one.
+
+    Raises:
+        TypeError: If `reset_mask` is no bool array.
+        ValueError: If an option is unknown, or an index or prompt is not allowed.
+    """
+    _check_names(options, OPTIONS)
+    if "index" in options and "prompt" in options:
+        raise ValueError("Got both 'index' and 'prompt' in the reset options; give one.")
+    rows = np.flatnonzero(_mask(options.get("reset_mask"), num_rows)).tolist()
+    if "index" in options:
+        indices = _spread(options["index"], num_rows, "index")
+        checked = [_checked_index(indices[row], row, task.num_examples) for row in rows]
+        return rows, [task.example(index) for index in checked]
+    if "prompt" in options:
+        prompts = _spread(options["prompt"], num_rows, "prompt")
+        return rows, [_prompted(prompts[row], row, task, longest_prompt) for row in rows]
+    return rows, [None] * len(rows)
+
+
+def indexed_rows(
+    options: Mapping[str, Any], num_rows: int, num_examples: int
+) -> tuple[list[int], list[int | None]]:
+    """Rows to reset, and for each the number of its pinned example, or None to draw one.
+
+    Raises:
+        TypeError: If `reset_mask` is no bool array.
+        ValueError: If an option is unknown, or an index is not allowed.
+    """
+    _check_names(options, ("reset_mask", "index"))
+    rows = np.flatnonzero(_mask(options.get("reset_mask"), num_rows)).tolist()
+    if "index" not in options:
+        return rows, [None] * len(rows)
+    indices = _spread(options["index"], num_rows, "index")
+    return rows, [_checked_index(indices[row], row, num_examples) for row in rows]
+
+
+def seeds_of_rows(seed: int | Sequence[int | None] | None, num_rows: int) -> np.ndarray:
+    """Seeds (N,) of N rows, whole numbers or None: seed + row of a number, or one by one.
+
+    Raises:
+        ValueError: If they are not as many as rows, or one is no whole number, 0 or more.
+    """
+    if _is_seed(seed):
+        seeds = [None if seed is None else seed + row for row in range(num_rows)]
+    else:
+        seeds = list(seed) if isinstance(seed, Iterable) else []
+    if len(seeds) != num_rows or not all(map(_is_seed, seeds)):
+        raise ValueError(
+            f"Got seed={seed!r}; allowed: None, a whole number, 0 or more, or {num_rows} of them."
+        )
+    return np.array(seeds, object)
+
+
+def _is_seed(value: object) -> TypeGuard[int | None]:
+    return value is None or (is_whole(value) and value >= 0)
+
+
+def _mask(mask: Any, num_rows: int) -> np.ndarray:  # noqa: ANN401 - a caller's value
+    if mask is None:
+        return np.ones(num_rows, bool)
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+        raise TypeError(f"Got reset_mask of type {type(mask).__name__}; allowed: a bool array.")
+    if mask.shape != (num_rows,) or not mask.any():
+        raise ValueError(
+            f"Got reset_mask of shape {mask.shape} with {int(mask.sum())} True; allowed: shape "
+            f"({num_rows},) with at least one True."
+        )
+    return mask
+
+
+def _spread(value: Any, num_rows: int, name: str) -> list[Any]:  # noqa: ANN401 - a caller's value
+    if isinstance(value, str) or np.ndim(value) == 0:
+        return [value] * num_rows
+    if len(value) != num_rows:
+        raise ValueError(f"Got {len(value)} values of {name!r}; allowed: one, or {num_rows}.")
+    return list(value)
+
+
+def _check_names(options: Mapping[str, Any], allowed: Sequence[str]) -> None:
+    if unknown := set(options) - set(allowed):
+        raise ValueError(f"Got reset options {sorted(unknown)}; allowed: {', '.join(allowed)}.")
+
+
+def _checked_index(index: Any, row: int, num_examples: int) -> int:  # noqa: ANN401 - a caller's
+    if not is_whole(index) or not 0 <= index < num_examples:
+        raise ValueError(f"Got index {index!r} for row {row}; allowed: 0 to {num_examples - 1}.")
+    return int(index)
+
+
+def _prompted(prompt: Any, row: int, task: Task, longest: int) -> Example:  # noqa: ANN401
+    if not isinstance(prompt, str) or not prompt:
+        raise ValueError(f"Got prompt {prompt!r} for row {row}; allowed: a text, not empty.")
+    example = task.example_of(prompt)
+    if len(example.prompt) > longest:
+        raise ValueError(
+            f"Got a prompt of {len(example.prompt)} tokens for row {row}; allowed: {longest} "
+            f"with prompt_tokens={task.prompt_tokens}. Shorten it, or raise prompt_tokens."
+        )
+    return example

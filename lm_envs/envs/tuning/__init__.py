@@ -1,0 +1,1 @@
+"""Environments whose actions adjust the language model itself."""

@@ -1,0 +1,1 @@
+"""Kernels: the operations of a forward pass, in PyTorch and in C++."""

@@ -1,0 +1,1 @@
+"""Scores of a completion, and the weighted sum that is the reward."""

@@ -1,0 +1,35 @@
+import gymnasium as gym
+import pytest
+
+from agents.algorithms.factory import check_actions, make_training_env
+from agents.config.loading import UserError
+from agents.config.train import ALGORITHMS, CONTINUOUS_KINDS
+from lm_envs.envs.actions.tokens import KINDS
+from tests.agents.finished_run import CONFIG, changed
+
+
+def config_of(algorithm, actions):
+    env = CONFIG.env.model_copy(update={"kwargs": {"actions": actions}})
+    named = CONFIG.algorithm.model_copy(update={"name": algorithm, "kwargs": {}})
+    return changed(env=env, algorithm=named)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_every_algorithm_is_told_which_actions_to_set(name):
+    acts_on = ALGORITHMS[name].acts_on
+    for actions, kind in (("top_k", "discrete"), ({"kind": "embedding"}, "continuous")):
+        if acts_on in ("both", kind):
+            check_actions(config_of(name, actions))
+            continue
+        remedy = {"discrete": "top_k", "continuous": "embedding"}[acts_on]
+        with pytest.raises(UserError, match=rf"'{name}'.*set env\.kwargs\.actions: {remedy}"):
+            check_actions(config_of(name, actions))
+
+
+def test_continuous_kinds_are_those_with_a_box():
+    boxes = [
+        kind
+        for kind in KINDS
+        if isinstance(make_training_env(config_of("PPO", kind)).action_space, gym.spaces.Box)
+    ]
+    assert tuple(boxes) == CONTINUOUS_KINDS

@@ -1,0 +1,94 @@
+import pytest
+
+from agents.config.loading import UserError, load_config
+from agents.config.train import TrainConfig
+
+GOOD = """
+name: run
+env: {id: lm_envs/NextWord-v0, n_envs: 2}
+algorithm: {name: PPO, kwargs: {learning_rate: 3.0e-4}}
+total_timesteps: 100
+"""
+
+
+def load(tmp_path, text, assignments=()):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    return load_config(TrainConfig, path, assignments)
+
+
+def test_assignments_change_nested_keys(tmp_path):
+    config = load(tmp_path, GOOD, ["seed=3", "env.n_envs=8", "algorithm.kwargs.gamma=1.0"])
+    assert (config.seed, config.env.n_envs) == (3, 8)
+    assert config.algorithm.kwargs == {"learning_rate": 3.0e-4, "gamma": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (GOOD + "sed: 1\n", r"unknown key 'sed' in .*Did you mean 'seed'"),
+        (GOOD + "evaluation: {evry: 5}\n", r"'evaluation\.evry'.*Did you mean 'every'"),
+        (GOOD.replace("100", "1e2"), r"total_timesteps='1e2'.*write it as 3\.0e-4"),
+        (GOOD.replace("100", "-1"), "total_timesteps=-1"),
+        (GOOD.replace("PPO", "PPQ"), r"algorithm\.name='PPQ'.*'PPO', 'A2C'"),
+        (GOOD.replace("3.0e-4", "3e-4"), r"learning_rate='3e-4' is text in YAML"),
+        (
+            GOOD.replace("learning_rate", "leaning_rate"),
+            r"unknown argument 'leaning_rate'.*Did you mean 'learning_rate'\?",
+        ),
+        (
+            GOOD.replace("3.0e-4", "3.0e-4, policy_kwargs: {optimizer_kwargs: {eps: 1e-5}}"),
+            r"policy_kwargs\.optimizer_kwargs\.eps='1e-5' is text in YAML",
+        ),
+        (
+            GOOD.replace("n_envs: 2", "kwargs: {rewards: {fluency: '1'}}"),
+            r"rewards\.fluency='1' is text in YAML",
+        ),
+        (
+            GOOD.replace("n_envs: 2", "split: 'train[:101%]'"),
+            r"env\.split='train\[:101%\]' in .*; allowed: 'train', .*such as 'validation\[:25%\]'",
+        ),
+        (GOOD.replace("n_envs: 2", "split: 'validation[:5%]'"), "are both of 'validation'"),
+        (GOOD.replace("n_envs: 2", "split: validation"), r"Got .*\.yaml, where env\.split and ev"),
+        (
+            GOOD.replace("NextWord", "NextWrd"),
+            r"env\.id='lm_envs/NextWrd-v0' in .*; allowed: lm_envs/NextWord-v0, .*Did you mean",
+        ),
+        (
+            GOOD.replace("lm_envs/NextWord-v0", "CartPole-v1"),
+            r"env\.id='CartPole-v1' in .*lm_envs/",
+        ),
+        (GOOD.replace("PPO", "ppo"), r"algorithm\.name='ppo' in .*'TabularQ'\.$"),
+        (
+            GOOD.replace("n_envs: 2", "kwargs: {actions: {copies: '8'}}"),
+            r"actions\.copies='8' is text in YAML; write it without quotes\.$",
+        ),
+        (GOOD.replace("n_envs: 2", "n_envs: '8'"), r"n_envs='8' in .*: write it without quotes\.$"),
+        (
+            GOOD.replace("3.0e-4", "3e-4"),
+            r"'3e-4' is text in YAML; write it as 3\.0e-4 or 1\.0e\+6, with a point, .*quotes\.$",
+        ),
+        ("- 1\n- 2\n", "without keys"),
+        ("a: [1\n", "no plain YAML"),
+        ("a: !!python/object/apply:os.system ['true']\n", "no plain YAML"),
+    ],
+)
+def test_bad_files_are_refused_by_key(tmp_path, text, message):
+    with pytest.raises(UserError, match=message):
+        load(tmp_path, text)
+
+
+def test_a_part_of_a_split_is_learned_from_and_one_of_another_judged(tmp_path):
+    parts = ["env.split=validation[:5%]", "evaluation.split=test[:50%]"]
+    config = load(tmp_path, GOOD, parts)
+    assert (config.env.split, config.evaluation.split) == ("validation[:5%]", "test[:50%]")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"Got no file .*absent\.yaml"):
+        load_config(TrainConfig, tmp_path / "absent.yaml")
+
+
+def test_an_assignment_without_a_value_is_refused(tmp_path):
+    with pytest.raises(UserError, match="--set 'seed'; allowed: key=value"):
+        load(tmp_path, GOOD, ["seed"])

@@ -1,0 +1,82 @@
+"""The KL penalty between environment and algorithm."""
+
+import numpy as np
+import pytest
+import torch
+
+from agents.language_model.kl_penalty import KLPenalty, estimate
+from tests.agents.language_model.test_policy import ROWS, collect, make_agent, make_env
+
+
+def make_penalised(checkpoint, **options):
+    env = KLPenalty(make_env(checkpoint), **{"coefficient": 0.5} | options)
+    agent = make_agent(checkpoint, env)
+    env.watch(agent.policy)
+    return env, agent
+
+
+def stray(agent):
+    with torch.no_grad():
+        agent.policy.network.model.transformer.ln_f.weight.mul_(1.1)
+    agent.policy.refresh()
+
+
+def test_a_policy_that_is_the_frozen_model_pays_nothing(checkpoint):
+    env, agent = make_penalised(checkpoint)
+    agent.policy.network.num_words = (
+        agent.action_space.n
+    )  # the frozen model knows words that have no name
+    collect(agent)
+    assert abs(env.divergence) < 1e-4
+    assert env._num_words == ROWS * agent.n_steps
+
+
+def test_rewards_are_less_by_what_the_policy_strays(checkpoint):
+    env, agent = make_penalised(checkpoint)
+    env.reset()
+    stray(agent)
+    obs = env.reset()
+    words, _ = agent.policy.predict(obs)
+    chosen = agent.policy.last_log_probs.numpy()
+    returns = env.venv._returns.copy()
+    _, rewards, _, infos = env.step(words)
+    frozen = np.array([info["logprob"] for info in infos])
+    paid = env.venv._returns - returns - rewards
+    np.testing.assert_allclose(paid, 0.5 * (chosen - frozen), atol=1e-5)
+    assert env.divergence == pytest.approx((chosen - frozen).mean(), abs=1e-6)
+
+
+def test_both_estimators_have_the_divergence_as_mean():
+    rng = np.random.default_rng(0)
+    p, q = rng.dirichlet(np.ones(20)), rng.dirichlet(np.ones(20) * 5)
+    exact = (p * np.log(p / q)).sum()
+    log_ratios = np.log(p / q)
+    for estimator in ("k1", "k3"):
+        assert (p * estimate(log_ratios, estimator)).sum() == pytest.approx(exact)
+    assert (estimate(log_ratios, "k3") >= 0).all()
+
+
+@pytest.mark.parametrize(("target", "grows"), [(1e-3, True), (100.0, False)])
+def test_the_coefficient_steers_to_the_target(checkpoint, target, grows):
+    env, agent = make_penalised(checkpoint, target=target)
+    stray(agent)
+    collect(agent)
+    env.adapt()
+    assert env.coefficient == pytest.approx(0.5 * (1.02 if grows else 0.98))
+    assert env.divergence == 0.0
+
+
+def test_words_that_nobody_chose_are_refused(checkpoint):
+    env = KLPenalty(make_env(checkpoint), coefficient=0.1)
+    env.reset()
+    with pytest.raises(ValueError, match="no watched actor chose"):
+        env.step(np.zeros(ROWS, np.int64))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"coefficient": -1.0}, {"coefficient": np.nan}, {"target": 0.0}, {"estimator": "k2"}],
+)
+def test_other_arguments_are_refused(checkpoint, options):
+    with pytest.raises(ValueError, match="Got"):
+        make_penalised(checkpoint, **options)

@@ -1,0 +1,36 @@
+import csv
+
+from agents.runs import logs
+
+LOG = """{"step": 0}
+{"step": 64}
+{"step": 1"""
+
+
+def test_rewinding_drops_what_comes_later_and_what_was_torn(tmp_path):
+    (tmp_path / logs.METRICS).write_text(LOG)
+    (tmp_path / logs.PROGRESS).write_text(f"a,{logs.STEP}\n1,32\n,64\n3,96\n4")
+    logs.rewind(tmp_path, 64)
+    assert logs.read_metrics(tmp_path) == [{"step": 0}, {"step": 64}]
+    assert (tmp_path / logs.PROGRESS).read_text() == f"a,{logs.STEP}\n1,32\n,64\n"
+
+
+def test_progress_goes_on_with_its_columns_and_may_gain_some(tmp_path):
+    """Regression: a resumed run emptied progress.csv."""
+    for values in ({"a": 1, "b": 2}, {"b": 3, "c": 4}):
+        logger = logs.make_logger(tmp_path)
+        for name, value in values.items():
+            logger.record(name, value)
+        logger.dump(step=0)
+        logger.close()
+    with (tmp_path / logs.PROGRESS).open(newline="") as file:
+        rows = list(csv.DictReader(file))  # Stable-Baselines3 gives new columns no fixed order
+    assert rows == [{"a": "1", "b": "2", "c": ""}, {"a": "", "b": "3", "c": "4"}]
+
+
+def test_what_was_recorded_but_not_written_goes_on(tmp_path):
+    logger = logs.make_logger(tmp_path)
+    logger.record("loss", 1.5, exclude="tensorboard")
+    resumed = logs.make_logger(tmp_path, logs.pending(logger))
+    resumed.dump(step=0)
+    assert (tmp_path / logs.PROGRESS).read_text() == "loss\n1.5\n"

@@ -1,0 +1,65 @@
+"""Examples of tasks in groups."""
+
+import numpy as np
+import pytest
+
+from lm_envs.envs.tuning.passages import PassageGroups
+from lm_envs.model import loading
+from lm_envs.tasks import TASKS
+from lm_envs.tokenizer import Tokenizer
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return Tokenizer.from_folder(loading.locate("embedded"))
+
+
+def groups(tokenizer, size=8, split="train", task="question_answering", **options):
+    return PassageGroups(tokenizer, TASKS[task](tokenizer, split=split, **options), size, "those")
+
+
+def test_no_example_stands_in_two_groups(tokenizer):
+    made = groups(tokenizer, split="test")
+    texts = [t.tobytes() for index in range(made.num_groups) for t in made.group(index).tokens]
+    whole = groups(tokenizer, 1, split="test")
+    everything = [whole.group(index).tokens[0].tobytes() for index in range(whole.num_groups)]
+    assert len(texts) == 8 * made.num_groups
+    assert sorted(texts) == sorted(everything[: len(texts)])
+
+
+def test_references_begin_where_prompts_end(tokenizer):
+    passages = groups(tokenizer).group(0)
+    texts = [
+        (tokenizer.decode(tokens[:start]), tokenizer.decode(tokens[start:]))
+        for tokens, start in zip(passages.tokens, passages.starts, strict=True)
+    ]
+    assert all(prompt.startswith("Question:") and prompt.endswith("Answer:") for prompt, _ in texts)
+    assert all(answer.strip() for _, answer in texts)
+    assert passages.sizes.sum() == sum(map(len, passages.tokens)) - sum(passages.starts)
+
+
+def test_halves_share_nothing_and_leave_nothing_out(tokenizer):
+    passages = groups(tokenizer, 9).group(3)
+    first, second = passages.halves()
+    assert (len(first.tokens), len(second.tokens)) == (5, 4)
+    both = sorted(t.tobytes() for t in (*first.tokens, *second.tokens))
+    assert both == sorted(t.tobytes() for t in passages.tokens)
+
+
+def test_examples_that_do_not_go_on_stand_in_no_group(tokenizer, tmp_path):
+    path = tmp_path / "words.txt"
+    path.write_text("a\n\nThe sun is high.\n\nb\n\nThe moon is low.\n")
+    made = groups(tokenizer, 2, task="next_word", dataset=str(path))
+    assert made.num_groups == 1
+    assert all(made.group(0).sizes > 0)
+    with pytest.raises(ValueError, match="passages=3 of those; allowed: up to 2"):
+        groups(tokenizer, 3, task="next_word", dataset=str(path))
+
+
+def test_groups_spread_over_the_whole_split(tokenizer):
+    made = groups(tokenizer, 4, split="validation")
+    whole = groups(tokenizer, 1, split="validation")
+    found = [t.tobytes() for t in made.group(1).tokens]
+    places = [1 + made.num_groups * number for number in range(4)]
+    assert found == [whole.group(place).tokens[0].tobytes() for place in places]
+    assert np.diff(places).min() == made.num_groups

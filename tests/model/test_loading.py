@@ -1,0 +1,130 @@
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from lm_envs.model import loading
+
+
+@pytest.fixture
+def folder(checkpoint, tmp_path):
+    return shutil.copytree(checkpoint, tmp_path / "model")
+
+
+def change_config(folder, **changes):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def change_tensors(folder, change):
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    change(tensors)
+    save_file(tensors, path, {"format": "pt"})
+
+
+def test_the_same_file_is_loaded_once(checkpoint):
+    first = loading.load(checkpoint, "cpu", "float32")
+    assert loading.load(checkpoint, "cpu", "float32") is first
+    assert loading.load(checkpoint, "cpu", "bfloat16") is not first
+
+
+def test_a_changed_file_is_loaded_again(folder):
+    first = loading.load(folder, "cpu", "float32")
+    change_tensors(folder, lambda tensors: tensors["transformer.ln_f.bias"].add_(1))
+    assert loading.load(folder, "cpu", "float32") is not first
+
+
+def test_weights_without_the_hub_prefix_are_the_same_model(folder, model):
+    change_tensors(
+        folder,
+        lambda tensors: [
+            tensors.update({n.removeprefix("transformer."): tensors.pop(n)}) for n in list(tensors)
+        ],
+    )
+    loaded = loading.load(folder, "cpu", "float32")
+    assert torch.equal(loaded.word_embeddings, model.word_embeddings)
+
+
+def test_an_unknown_name_is_refused_with_what_is_allowed():
+    with pytest.raises(ValueError, match=r"no/such-model.*'embedded', a folder"):
+        loading.locate("no/such-model")
+
+
+def test_pickled_weights_are_never_loaded(folder):
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(ValueError, match=r"pickled \.bin weights are never loaded"):
+        loading.load(folder)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"model_type": "llama"}, {"activation_function": "relu"}, {"tie_word_embeddings": False}],
+)
+def test_a_checkpoint_that_is_not_gpt2_is_refused(folder, changes):
+    change_config(folder, **changes)
+    name = next(iter(changes))
+    with pytest.raises(ValueError, match=f"Got {name}=.*only {name}="):
+        loading.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_embd": None}, r"config\.json: n_embd=None; allowed: a whole number"),
+        ({"n_layer": "2"}, r"config\.json: n_layer='2'; allowed: a whole number"),
+        ({"n_head": 5}, r"n_embd=\d+ in .*; allowed: a multiple of n_head=5"),
+    ],
+)
+def test_a_shape_that_no_gpt2_has_is_refused(folder, changes, message):
+    change_config(folder, **changes)
+    with pytest.raises(ValueError, match=message):
+        loading.load(folder)
+
+
+def test_a_configuration_that_is_no_object_is_refused(folder):
+    (folder / "config.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"Got list in .*config\.json; allowed: a JSON object"):
+        loading.load(folder)
+
+
+def test_nan_weights_are_refused(folder):
+    change_tensors(folder, lambda tensors: tensors["transformer.h.1.ln_1.weight"].fill_(torch.nan))
+    with pytest.raises(ValueError, match=r"NaN or infinite values in 'h\.1\.ln_1\.weight'"):
+        loading.load(folder)
+
+
+def test_a_missing_tensor_is_named(folder):
+    change_tensors(folder, lambda tensors: tensors.pop("transformer.wpe.weight"))
+    with pytest.raises(ValueError, match=r"without tensor 'wpe\.weight'"):
+        loading.load(folder)
+
+
+def test_a_shape_that_the_config_does_not_have_is_refused(folder):
+    change_config(folder, n_positions=99)
+    with pytest.raises(ValueError, match=r"'wpe\.weight' of shape \(160, 96\).*asks \(99, 96\)"):
+        loading.load(folder)
+
+
+def test_a_truncated_file_is_refused(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(ValueError, match="unreadable"):
+        loading.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"dtype": "float16"}, "dtype='float16'; allowed"), ({"device": "warp"}, "device='warp'")],
+)
+def test_an_unknown_device_or_dtype_is_refused(checkpoint, options, message):
+    with pytest.raises(ValueError, match=message):
+        loading.load(checkpoint, **options)
+
+
+def test_int8_is_refused_where_the_processor_cannot(checkpoint, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: False)
+    with pytest.raises(ValueError, match="dtype='int8' on cpu; it needs a CPU with VNNI"):
+        loading.load(checkpoint, "cpu", "int8")

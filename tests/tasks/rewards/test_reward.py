@@ -1,0 +1,56 @@
+import math
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from tests.tasks.rewards.test_token_scores import make_drafts
+
+from lm_envs.tasks.rewards.reward import Reward
+
+
+def test_the_total_is_the_weighted_sum():
+    reward = Reward({"distinct_1": 2.0, "length": -1.0})
+    components = reward.components(make_drafts([[1, 1, 2], []]), np.arange(2))
+    np.testing.assert_allclose(reward.total(components), [2 * 2 / 3 - 3 / 9, 0.0])
+
+
+def test_an_unknown_score_is_refused_with_a_close_match():
+    with pytest.raises(ValueError, match=r"'fluancy'; allowed: .*fluency.*Did you mean 'fluency'"):
+        Reward({"fluancy": 1.0})
+
+
+@pytest.mark.parametrize("weight", [math.nan, math.inf, True, np.True_, np.complex64(1), "1", None])
+def test_a_weight_that_is_no_finite_number_is_refused(weight):
+    with pytest.raises(ValueError, match="allowed: a finite number"):
+        Reward({"fluency": weight})
+
+
+@pytest.mark.parametrize("weight", [np.float32(0.5), np.int64(2), Fraction(1, 2)])
+def test_a_weight_may_be_any_real_number(weight):
+    """Regression: NumPy's numbers, but for float64, were no finite numbers."""
+    assert Reward({"fluency": weight}).weights == {"fluency": float(weight)}
+
+
+def test_no_reward_at_all_is_refused():
+    with pytest.raises(ValueError, match="Got no rewards"):
+        Reward({})
+
+
+def test_only_the_rows_asked_for_are_scored():
+    drafts = make_drafts([[1], [1, 1], [1, 2, 3]])
+    components = Reward({"length": 1.0}).components(drafts, np.array([2, 0]))
+    np.testing.assert_allclose(components["length"], [3 / 9, 1 / 9])
+
+
+def test_a_text_score_sees_the_text_without_outer_spaces_and_its_targets():
+    drafts = replace(make_drafts([[1], [1]]), texts=[" Paris\n", ""], targets=[("paris",), ("x",)])
+    components = Reward({"exact_match": 1.0}).components(drafts, np.arange(2))
+    assert components["exact_match"].tolist() == [1.0, 0.0]
+
+
+def test_a_weight_of_zero_reports_without_paying():
+    reward = Reward({"length": 1.0, "distinct_1": 0.0})
+    components = reward.components(make_drafts([[1, 1]]), np.arange(1))
+    assert components["distinct_1"][0] > 0
+    np.testing.assert_allclose(reward.total(components), components["length"])

@@ -1,0 +1,178 @@
+import re
+import string
+import unicodedata
+from collections import Counter
+
+import pytest
+import sacrebleu
+from hypothesis import given
+from hypothesis import strategies as st
+from rouge_score.rouge_scorer import RougeScorer
+
+from lm_envs.tasks.rewards.text_scores import TEXT_SCORES, bleu, exact_match, token_f1
+
+COMPARING = [name for name in TEXT_SCORES if name != "sentiment"]
+SYMMETRIC = ["rouge_1", "rouge_2", "rouge_l", "exact_match", "token_f1", "accuracy"]
+SPLIT_HAIRS = ["bleu", "chrf", "rouge_1", "rouge_2", "rouge_l", "token_f1"]
+
+pieces = st.lists(st.sampled_from(["a", "the", "cat", "été", "北京", ".", "!", "7"]))
+texts = st.one_of(st.text(max_size=40), pieces.map(" ".join))
+words = st.lists(st.text(string.ascii_letters, min_size=1, max_size=5), min_size=4, max_size=12)
+sentences = words.map(" ".join)
+ascii_texts = st.text(string.printable, max_size=60)
+
+
+@pytest.mark.parametrize("name", TEXT_SCORES)
+@given(texts, st.lists(texts, max_size=3))
+def test_a_score_keeps_its_range(name, text, references):
+    score = TEXT_SCORES[name]
+    assert score.low <= score.function(text, references) <= score.high
+
+
+@pytest.mark.parametrize("name", COMPARING)
+@given(sentences.filter(lambda text: not re.search(r"\b(a|an|the)\b", text.lower())))
+def test_a_reference_itself_scores_best(name, text):
+    assert TEXT_SCORES[name].function(text, ["something else", text]) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("name", COMPARING)
+def test_a_chinese_reference_itself_scores_best(name):
+    assert TEXT_SCORES[name].function(
+        "今天北京的天气很好", ["今天北京的天气很好"]
+    ) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("name", SPLIT_HAIRS)
+def test_chinese_is_compared_character_by_character(name):
+    score = TEXT_SCORES[name].function
+    near, far = (
+        score(text, ["今天北京的天气很好"]) for text in ("今天北京的天气不好", "我喜欢吃苹果和香蕉")
+    )
+    assert 0.5 < near < 1.0
+    assert far < 0.1
+
+
+@pytest.mark.parametrize("name", SYMMETRIC)
+@given(texts, texts)
+def test_text_and_reference_can_change_places(name, text, reference):
+    score = TEXT_SCORES[name].function
+    assert score(text, [reference]) == score(reference, [text])
+
+
+@pytest.mark.parametrize("name", TEXT_SCORES)
+@given(texts, texts)
+def test_the_unicode_form_makes_no_difference(name, text, reference):
+    score = TEXT_SCORES[name].function
+    composed, decomposed = (
+        score(unicodedata.normalize(ours, text), [unicodedata.normalize(theirs, reference)])
+        for ours, theirs in (("NFC", "NFD"), ("NFD", "NFC"))
+    )
+    assert composed == decomposed
+
+
+@pytest.mark.parametrize("name", COMPARING)
+@given(texts, texts, texts)
+def test_the_best_reference_counts_in_any_order(name, text, first, second):
+    score = TEXT_SCORES[name].function
+    assert score(text, [first, second]) == pytest.approx(score(text, [second, first]))
+
+
+@pytest.mark.parametrize("name", TEXT_SCORES)
+@pytest.mark.parametrize("text", ["", " \n\t"])
+def test_an_empty_text_scores_zero(name, text):
+    assert TEXT_SCORES[name].function(text, ["some text", ""]) == 0.0
+
+
+@pytest.mark.parametrize("name", COMPARING)
+@pytest.mark.parametrize("references", [[], [""], [" "]])
+def test_without_a_reference_nothing_is_earned(name, references):
+    assert TEXT_SCORES[name].function("some text", references) == 0.0
+
+
+@pytest.mark.parametrize("name", COMPARING)
+def test_one_text_in_place_of_a_list_is_refused(name):
+    """Regression: a string is a sequence of strings, its characters."""
+    with pytest.raises(ValueError, match="references='some text'; allowed: a list of texts"):
+        TEXT_SCORES[name].function("some text", "some text")
+
+
+@given(sentences, st.lists(sentences, min_size=1, max_size=3))
+def test_bleu_and_chrf_are_those_of_sacrebleu(text, references):
+    expected = sacrebleu.sentence_bleu(text, references, smooth_method="exp").score
+    assert bleu(text, references) == pytest.approx(expected / 100)
+    expected = sacrebleu.sentence_chrf(text, references).score
+    assert TEXT_SCORES["chrf"].function(text, references) == pytest.approx(expected / 100)
+
+
+def test_bleu_takes_chinese_with_the_tokenizer_for_it():
+    text, reference = "今天北京的天气不好。", "今天北京的天气很好。"
+    expected = sacrebleu.sentence_bleu(text, [reference], tokenize="zh").score
+    assert bleu(text, [reference]) == pytest.approx(expected / 100)
+    assert bleu(text, [reference]) > 0.5
+
+
+@given(ascii_texts, st.lists(ascii_texts.filter(str.strip), min_size=1, max_size=3))
+def test_rouge_is_that_of_rouge_score(text, references):
+    scorer = RougeScorer(["rouge1", "rouge2", "rougeL"])
+    expected = scorer.score_multi(references, text)
+    for ours, theirs in (("rouge_1", "rouge1"), ("rouge_2", "rouge2"), ("rouge_l", "rougeL")):
+        score = TEXT_SCORES[ours].function(text, references)
+        assert score == pytest.approx(expected[theirs].fmeasure)
+
+
+def test_rouge_keeps_letters_with_accents():
+    """The reference implementation cuts "élève" to "l", "ve"."""
+    assert TEXT_SCORES["rouge_1"].function("l'élève", ["l eleve"]) == 0.5
+
+
+def official_normalisation(text):
+    text = "".join(character for character in text.lower() if character not in string.punctuation)
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split())
+
+
+def official_f1(prediction, truth):
+    ours, theirs = (official_normalisation(text).split() for text in (prediction, truth))
+    shared = sum((Counter(ours) & Counter(theirs)).values())
+    if shared == 0:
+        return 0.0
+    precision, recall = shared / len(ours), shared / len(theirs)
+    return 2 * precision * recall / (precision + recall)
+
+
+@given(ascii_texts.filter(str.strip), ascii_texts.filter(str.strip))
+def test_answers_are_scored_as_by_the_official_squad_script(text, reference):
+    same = official_normalisation(text) == official_normalisation(reference)
+    assert exact_match(text, [reference]) == same
+    assert token_f1(text, [reference]) == pytest.approx(official_f1(text, reference))
+
+
+@pytest.mark.parametrize(
+    ("text", "references", "exact", "f1"),
+    [
+        ("The Eiffel Tower!", ["eiffel tower"], 1, 1.0),
+        ("Denver Broncos", ["Carolina Panthers", "the Denver  Broncos."], 1, 1.0),
+        ("in the city of Paris", ["Paris"], 0, 2 / 5),
+        ("don't", ["dont"], 1, 1.0),
+        ("theatre", ["atre"], 0, 0.0),
+        ("北京。", ["北京"], 1, 1.0),
+        ("北京市", ["北京"], 0, 4 / 5),
+    ],
+)
+def test_answers(text, references, exact, f1):
+    assert exact_match(text, references) == exact
+    assert token_f1(text, references) == pytest.approx(f1)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [(" Positive\n", 1.0), ("positive!", 0.0), ("bad", 1.0)]
+)
+def test_a_label_counts_but_for_case_and_outer_spaces(text, value):
+    assert TEXT_SCORES["accuracy"].function(text, ["positive", "BAD"]) == value
+
+
+def test_sentiment_tells_good_from_neutral_from_bad():
+    sentiment = TEXT_SCORES["sentiment"].function
+    good, neutral, bad = map(
+        lambda text: sentiment(text, []), ("A wonderful day!", "A table.", "A horrible, sad day.")
+    )
+    assert bad < 0.3 < neutral == 0.5 < 0.7 < good
