@@ -47,13 +47,13 @@ BEAMS = 4
 ROWS = 64
 BASELINE_SEEDS = 3
 
-Episodes = dict[str, list[list[Transcript]]]
+EpisodeBuffer = dict[str, list[list[Transcript]]]
 """Transcripts by policy, seed and prompt."""
 
 
 def evaluate(
     folders: Sequence[Path], split: str, episodes: int, *, search: bool = False
-) -> Episodes:
+) -> EpisodeBuffer:
     """Writes the same held-out prompts with every agent and baseline.
 
     Args:
@@ -75,7 +75,7 @@ def evaluate(
         check_writes(first)
     env = make_evaluation_env(first, split, min(ROWS, first.env.n_envs))
     indices = spread(env.num_examples, episodes)
-    written: Episodes = {AGENT: []}
+    written: EpisodeBuffer = {AGENT: []}
     for folder, config in zip(folders, configs, strict=True):
         policy = agent_policy(_model(folder, config))
         written[AGENT].append(run_episodes(env, policy, indices))
@@ -91,7 +91,7 @@ def evaluate(
 
 def _searched(
     config: TrainConfig, split: str, env: LanguageVectorEnv, indices: np.ndarray
-) -> Episodes:
+) -> EpisodeBuffer:
     """The best of a few samples by their reward, and the likeliest text that a beam finds."""
     beams = as_language(make_evaluation_env(config, split, BEAMS))
     samples = best_of_n(env, indices, SEARCH_SAMPLES, SEARCH_TEMPERATURE)
@@ -101,7 +101,7 @@ def _searched(
     }
 
 
-def summarise(written: Episodes) -> dict[str, Any]:
+def summarize(written: EpisodeBuffer) -> dict[str, Any]:
     """Mean and 95 % interval of each policy's scores; how the agent's reward compares.
 
     `agent_interval_above` says whether the two intervals are apart, `agent_ahead` by how much the
@@ -186,7 +186,7 @@ def _table(summary: Mapping[str, Any], split: str) -> Table:
     return table
 
 
-def _markdown(written: Episodes, num_samples: int) -> str:
+def _markdown(written: EpisodeBuffer, num_samples: int) -> str:
     """The same prompts side by side, and the agent's best-rewarded texts."""
     agent = written[AGENT][0]
     lines = ["# Samples", "", "Held-out prompts, evenly spaced, first seed of each policy."]
@@ -216,7 +216,7 @@ def main(
     """Compares trained agents with the policies to beat, such as greedy and sampling."""
     with reported():
         written = evaluate(folders, split, episodes, search=search)
-        summary = summarise(written)
+        summary = summarize(written)
         policies = summary["policies"]
         target = output or folders[0] / "evaluation"
         means = {name: scores["reward"]["mean"] for name, scores in policies.items()}

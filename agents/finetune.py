@@ -33,7 +33,7 @@ from agents.language_model.warm_start import warm_start
 from agents.runs import checkpoints, logs
 from agents.runs.callbacks import CHECKPOINT
 from agents.runs.files import append_jsonl, write_jsonl, write_text
-from agents.runs.finetune_callback import FinetuneCompanion
+from agents.runs.finetune_callback import FinetuneCallback
 from agents.runs.folder import open_run, versions
 from agents.runs.logs import METRICS
 from lm_envs.model.loading import EMBEDDED
@@ -57,12 +57,12 @@ class Finetuning:
     def __init__(self, config: FinetuneConfig, folder: Path) -> None:
         self.config, self.folder = config, folder
         self.env = make_training_env(config)
-        penalised = KLPenalty(self.env, **config.kl.model_dump())
-        self.agent = make_agent(config, penalised)
+        penalized = KLPenalty(self.env, **config.kl.model_dump())
+        self.agent = make_agent(config, penalized)
         policy = self.agent.policy
         assert isinstance(policy, LanguageModelPolicy)
         self.policy = policy
-        penalised.watch(policy)
+        penalized.watch(policy)
         split = config.evaluation.split
         self.held_out = as_language(make_evaluation_env(config, split, EVALUATION_ROWS))
         self.stages: list[Stage] = []
@@ -123,7 +123,7 @@ class Finetuning:
         """Reinforcement learning, to the end of the budget or the target reward."""
         self.agent.set_logger(logs.make_logger(self.folder, self._notes.get("pending")))
         seconds = self._notes.get("seconds", 0.0)
-        companion = FinetuneCompanion(
+        companion = FinetuneCallback(
             self.config, self.folder, self.held_out, self.export, seconds=seconds
         )
         done = self.agent.num_timesteps

@@ -65,7 +65,7 @@ def fit(kind: str, states: np.ndarray, model: str, options: dict[str, Any]) -> R
     return method(states, model=model, **options)
 
 
-def summarise(reducer: Reducer, states: np.ndarray, held_out: np.ndarray) -> dict[str, Any]:
+def summarize(reducer: Reducer, states: np.ndarray, held_out: np.ndarray) -> dict[str, Any]:
     """What the reduction does to held-out states: codes in use, or their range."""
     size = {"features": states.shape[1], "states": len(states), "space": str(reducer.space)}
     reduced = reducer.transform(held_out)
@@ -117,7 +117,7 @@ def main(
         reducer = fit(kind, sampled, model_of(env.unwrapped.spec), _values(options or []))
         fitting_s = time.monotonic() - start - sampling_s
         held_out = sample_states(env, min(states, 4_096), seed + n_envs)
-        summary = {"kind": kind, **summarise(reducer, sampled, held_out)}
+        summary = {"kind": kind, **summarize(reducer, sampled, held_out)}
         summary |= {"sampling_s": round(sampling_s, 1), "fitting_s": round(fitting_s, 1)}
         reducer.save(file)
         table = Table("property", "value", title=str(file))

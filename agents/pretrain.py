@@ -1,6 +1,6 @@
 """`python -m agents.pretrain CONFIG [--resume] [--export]`: pretrains the embedded GPT-2.
 
-Owns the optimisation and its run folder; the words come from `agents.corpus`, the exported folder
+Owns the optimization and its run folder; the words come from `agents.corpus`, the exported folder
 is what `transformers` and `lm_envs` load.
 """
 
@@ -31,7 +31,7 @@ CHECKPOINT = "checkpoint.pt"
 
 
 class Pretraining:
-    """One run: model, optimiser and position in a fixed schedule.
+    """One run: model, optimizer and position in a fixed schedule.
 
     The batch of step s depends on the seed and s alone, so a resumed run sees what an
     uninterrupted one would have seen.
@@ -69,7 +69,7 @@ class Pretraining:
         return self.step >= self.config.num_steps
 
     def advance(self) -> float:
-        """One optimiser step; its loss in nats per token.
+        """One optimizer step; its loss in nats per token.
 
         Raises:
             FloatingPointError: If the loss is not finite; the model is left as it was.

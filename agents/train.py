@@ -24,7 +24,7 @@ from agents.evaluation import plots
 from agents.evaluation.baselines import baselines_of, untrained
 from agents.evaluation.rollouts import agent_policy, mean_scores, run_episodes, spread
 from agents.runs import checkpoints, logs
-from agents.runs.callbacks import CHECKPOINT, Companion
+from agents.runs.callbacks import CHECKPOINT, TrainingCallback
 from agents.runs.files import write_text
 from agents.runs.folder import open_run, versions
 from lm_envs.envs.base import EpisodicVectorEnv
@@ -95,7 +95,7 @@ def _learn(
     else:
         logs.forget(folder)
     model.set_logger(logs.make_logger(folder, notes.get("pending")))
-    companion = Companion(config, folder, held_out, seconds=notes.get("seconds", 0.0))
+    companion = TrainingCallback(config, folder, held_out, seconds=notes.get("seconds", 0.0))
     remaining = config.total_timesteps - model.num_timesteps
     try:
         if remaining > 0 and not logs.has_reached(folder, config.stop_at_reward):

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 640, 360
 MARGIN, FONT_SIZE, LINE_HEIGHT = 16, 17, 25
-BACKGROUND, GREY, WHITE = (24, 26, 32), (130, 135, 148), (235, 235, 240)
+BACKGROUND, GRAY, WHITE = (24, 26, 32), (130, 135, 148), (235, 235, 240)
 LOSS, NEUTRAL, GAIN = (240, 96, 96), (215, 215, 220), (90, 210, 130)
 TINT = 0.45
 """Most of the background of a word in HTML; the ink above stays legible in light and dark."""
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 
 def ansi(transcript: Transcript) -> str:
@@ -27,8 +27,8 @@ def ansi(transcript: Transcript) -> str:
     from rich.text import Text
 
     text = Text(_printable(transcript.prompt), style="dim")
-    for word, colour in zip(transcript.words, _colours(transcript), strict=True):
-        text.append(_printable(word), style="rgb({},{},{})".format(*colour))
+    for word, color in zip(transcript.token_texts, _colors(transcript), strict=True):
+        text.append(_printable(word), style="rgb({},{},{})".format(*color))
     text.append(f"\n{_caption(transcript)}", style="bold")
     console = Console(force_terminal=True, color_system="truecolor", width=100)
     with console.capture() as capture:
@@ -50,9 +50,9 @@ def html(transcript: Transcript) -> str:
 
 
 def html_words(transcript: Transcript) -> str:
-    """The written words alone as `<span>`s, coloured as by `html`."""
+    """The written words alone as `<span>`s, colored as by `html`."""
     largest = _largest(transcript)
-    words = zip(transcript.words, transcript.rewards, strict=True)
+    words = zip(transcript.token_texts, transcript.rewards, strict=True)
     return "".join(_span(word, reward, reward / largest) for word, reward in words)
 
 
@@ -62,14 +62,14 @@ def rgb(transcript: Transcript) -> np.ndarray:
 
     image = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND)
     canvas, font = ImageDraw.Draw(image), ImageFont.load_default(FONT_SIZE)
-    pieces = [(_printable(transcript.prompt), GREY)]
-    words = map(_printable, transcript.words)
-    pieces += zip(words, _colours(transcript), strict=True)
+    pieces = [(_printable(transcript.prompt), GRAY)]
+    words = map(_printable, transcript.token_texts)
+    pieces += zip(words, _colors(transcript), strict=True)
     visible = (HEIGHT - 3 * MARGIN - LINE_HEIGHT) // LINE_HEIGHT
     for number, line in enumerate(_wrap(pieces, font)[-visible:]):
         x = float(MARGIN)
-        for text, colour in line:
-            canvas.text((x, MARGIN + number * LINE_HEIGHT), text, colour, font)
+        for text, color in line:
+            canvas.text((x, MARGIN + number * LINE_HEIGHT), text, color, font)
             x += font.getlength(text)
     caption = _fit(_caption(transcript), font)
     canvas.text((MARGIN, HEIGHT - MARGIN - LINE_HEIGHT), caption, WHITE, font)
@@ -79,14 +79,14 @@ def rgb(transcript: Transcript) -> np.ndarray:
 def _caption(transcript: Transcript) -> str:
     total = f"reward {transcript.rewards.sum():+.3f}"
     unit = "words" if len(transcript.prompt_tokens) else "steps"
-    count = f"{len(transcript.words)} {unit}"
+    count = f"{len(transcript.token_texts)} {unit}"
     state = count if transcript.ending is None else transcript.ending
     scores = [f"{name} {value:.2f}" for name, value in transcript.scores.items()]
     return "  ".join([total, state, *scores])
 
 
-def _colours(transcript: Transcript) -> list[Colour]:
-    """One colour a word, symmetric about 0, full at the largest reward of the episode."""
+def _colors(transcript: Transcript) -> list[Color]:
+    """One color a word, symmetric about 0, full at the largest reward of the episode."""
     largest = _largest(transcript)
     return [_blend(reward / largest) for reward in transcript.rewards]
 
@@ -96,13 +96,13 @@ def _largest(transcript: Transcript) -> float:
 
 
 def _span(word: str, reward: float, share: float) -> str:
-    colour = "rgba({},{},{},{:.2f})".format(*(GAIN if share > 0 else LOSS), TINT * abs(share))
+    color = "rgba({},{},{},{:.2f})".format(*(GAIN if share > 0 else LOSS), TINT * abs(share))
     cost = ";text-decoration:underline dotted" if share < 0 else ""
-    style = f"background:{colour}{cost}"
+    style = f"background:{color}{cost}"
     return f'<span style="{style}" title="{reward:+.3f}">{escape(_printable(word))}</span>'
 
 
-def _blend(share: float) -> Colour:
+def _blend(share: float) -> Color:
     """Red at -1, neutral at 0, green at 1."""
     end = np.array(GAIN if share > 0 else LOSS)
     red, green, blue = (np.array(NEUTRAL) + abs(share) * (end - NEUTRAL)).astype(int).tolist()
@@ -116,18 +116,18 @@ def _printable(text: str) -> str:
 
 
 def _wrap(
-    pieces: list[tuple[str, Colour]], font: "FreeTypeFont | ImageFont"
-) -> list[list[tuple[str, Colour]]]:
-    """Lines of coloured pieces, broken before a word that would pass the right margin."""
-    lines: list[list[tuple[str, Colour]]] = [[]]
+    pieces: list[tuple[str, Color]], font: "FreeTypeFont | ImageFont"
+) -> list[list[tuple[str, Color]]]:
+    """Lines of colored pieces, broken before a word that would pass the right margin."""
+    lines: list[list[tuple[str, Color]]] = [[]]
     x = 0.0
-    for text, colour in pieces:
+    for text, color in pieces:
         for part in _split_words(text):
             size = font.getlength(part)
             if x + size > WIDTH - 2 * MARGIN and x > 0:
                 lines.append([])
                 x, part = 0.0, part.lstrip()
-            lines[-1].append((part, colour))
+            lines[-1].append((part, color))
             x += font.getlength(part)
     return lines
 

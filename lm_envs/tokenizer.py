@@ -76,15 +76,15 @@ class Tokenizer:
 
     def decode(self, tokens: np.ndarray) -> str:
         """Text of some ids; an unfinished character at the end is held back."""
-        return text_of(b"".join([self.bytes_of[token] for token in tokens]))
+        return text_of(b"".join([self.token_bytes[token] for token in tokens]))
 
     def widen(self, num_ids: int) -> None:
         """Lets ids up to `num_ids` stand for nothing, for models with more words than names."""
         self._num_ids = max(num_ids, len(self))
-        self.__dict__.pop("bytes_of", None)
+        self.__dict__.pop("token_bytes", None)
 
     @cached_property
-    def bytes_of(self) -> list[bytes]:
+    def token_bytes(self) -> list[bytes]:
         """The bytes each id writes; the end-of-text token and ids without a name none."""
         unicode_to_byte = {character: byte for byte, character in _byte_characters().items()}
         table = [b""] * self._num_ids

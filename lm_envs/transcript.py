@@ -30,7 +30,7 @@ class Transcript:
         tokens: (T,) int64 ids written so far, an end-of-text token included.
         logprobs: (T,) float64 log-probability of each written token under the frozen model, nats.
         rewards: (T,) float64 reward paid for each written token.
-        words: What each written token added to the text, in order; joined they are `text`.
+        token_texts: What each written token added to the text, in order; joined they are `text`.
         ending: How the episode ended, None while it runs.
         scores: Named scores of the finished text; empty while it runs.
     """
@@ -42,6 +42,6 @@ class Transcript:
     tokens: np.ndarray
     logprobs: np.ndarray
     rewards: np.ndarray
-    words: tuple[str, ...]
+    token_texts: tuple[str, ...]
     ending: Ending | None
     scores: dict[str, float]

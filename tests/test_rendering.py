@@ -17,7 +17,7 @@ def make_transcript(words, rewards, prompt="Once upon"):
         tokens=np.arange(count),
         logprobs=np.full(count, -1.0),
         rewards=np.array(rewards, float),
-        words=tuple(words),
+        token_texts=tuple(words),
         ending="budget",
         scores={"fluency": 0.5},
     )
@@ -55,7 +55,7 @@ def test_a_frame_shows_gain_in_green():
 
 def test_html_shows_gain_on_green_and_cost_underlined_on_red():
     shown = rendering.html(make_transcript([" good", " bad", " so"], [0.2, -0.1, 0.0]))
-    green, red = ("rgba({},{},{},".format(*colour) for colour in (rendering.GAIN, rendering.LOSS))
+    green, red = ("rgba({},{},{},".format(*color) for color in (rendering.GAIN, rendering.LOSS))
     assert f'<span style="background:{green}0.45)" title="+0.200"> good</span>' in shown
     assert f"background:{red}0.23);text-decoration:underline dotted" in shown
     assert f'<span style="background:{red}0.00)" title="+0.000"> so</span>' in shown

@@ -44,7 +44,7 @@ class CandidatePolicy(ActorCriticPolicy):
     With observation="hidden" or "embeddings" it also sees `CONTEXT` numbers that it learns to read
     off the hidden state or the embeddings. Where words are copied it also sees the candidate that
     the pointer points to most, and begins as a mixture of model and pointer, whose share it learns.
-    Observations have to be the environment's own: normalised, they no longer tell probabilities.
+    Observations have to be the environment's own: normalized, they no longer tell probabilities.
 
     Sources: policies as a learned residual, Johannink et al. 2018,
     https://arxiv.org/abs/1812.03201; a mixture with a pointer, Merity et al. 2016,

@@ -267,7 +267,7 @@ class TabularQ(BaseAlgorithm):
         successors: np.ndarray,
         terminated: np.ndarray,
     ) -> None:
-        """Moves the entries that N rows visited towards their targets."""
+        """Moves the entries that N rows visited toward their targets."""
         values = self.table.tables.numpy()
         tables = torch.randint(len(values), (len(states),)).numpy()
         follow = np.where(terminated, 0.0, self._next_values(tables, successors))
@@ -285,9 +285,9 @@ class TabularQ(BaseAlgorithm):
         return np.take_along_axis(others, values.argmax(1)[:, None], 1)[:, 0]
 
     def _move(self, entries: np.ndarray, targets: np.ndarray) -> None:
-        """Moves entries (N,) of the flat tables towards targets (N,).
+        """Moves entries (N,) of the flat tables toward targets (N,).
 
-        Rows at the same entry move it together: towards the mean of their targets, as far as they
+        Rows at the same entry move it together: toward the mean of their targets, as far as they
         would have one after another.
         """
         tables, visits = (

@@ -58,7 +58,7 @@ def plain_texts(entry: Any) -> Iterator[str]:  # noqa: ANN401 - JSON of unknown 
 
 
 def _as_in_prose(match: re.Match[str]) -> str:
-    """The Factbook capitalises family names (DE GAULLE); prose does not."""
+    """The Factbook capitalizes family names (DE GAULLE); prose does not."""
     word = match.group(0)
     is_name = len(word) > 2 and set(word) & set("AEIOUY") and word not in _ACRONYMS
     return word.capitalize() if is_name else word

@@ -1,6 +1,6 @@
 """The corpus as token streams: a byte-level BPE, and windows drawn from each part.
 
-Owns the tokenised corpus, cached in the run folder. Knows nothing of models.
+Owns the tokenized corpus, cached in the run folder. Knows nothing of models.
 """
 
 from pathlib import Path
@@ -28,7 +28,7 @@ class Mix(Protocol):
 
 
 def train_tokenizer(path: Path, vocab_size: int) -> Tokenizer:
-    """The byte-level BPE at `path`; learnt from the training documents where there is none."""
+    """The byte-level BPE at `path`; learned from the training documents where there is none."""
     if not path.exists():
         backend = tokenizers.Tokenizer(models.BPE())
         backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

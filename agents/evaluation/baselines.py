@@ -1,4 +1,4 @@
-"""Policies to beat: random, greedy, sampling and top-p over the same proposals as the agent.
+"""Policies to beat: random, greedy, sampling and top-p over the same candidate_logprobs as the agent.
 
 Where the agent writes, all of them choose among what the model proposes to it, words or lines, so
 that what is compared is the choice and not the choices. Where it adjusts the model, they follow
@@ -11,8 +11,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from lm_envs.envs.actions.read_write import READ, WRITE, Interpreter
-from lm_envs.envs.actions.token_writer import WordWriter
+from lm_envs.envs.actions.read_write import READ, WRITE, SimultaneousWriter
+from lm_envs.envs.actions.token_writer import TokenWriter
 from lm_envs.envs.base import EpisodicVectorEnv, Observations
 from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.tuning.structure_search import StructureSearchVectorEnv
@@ -32,39 +32,39 @@ BELIEF = 0.4
 
 def greedy() -> Policy:
     """The most likely word."""
-    return lambda env, observations: env.of_ranks(np.zeros(env.num_envs, np.int64))
+    return lambda env, observations: env.actions_for_ranks(np.zeros(env.num_envs, np.int64))
 
 
 def uniform(seed: int = 0) -> Policy:
     """Any proposal, all alike."""
     rng = np.random.default_rng(seed)
-    return lambda env, observations: env.of_ranks(
-        _draw(_softmax(np.where(np.isfinite(env.proposals), 0.0, -np.inf)), rng)
+    return lambda env, observations: env.actions_for_ranks(
+        _draw(_softmax(np.where(np.isfinite(env.candidate_logprobs), 0.0, -np.inf)), rng)
     )
 
 
 def sampling(temperature: float = 1.0, seed: int = 0) -> Policy:
-    """A proposal by the model's probability at a temperature, renormalised over the proposals."""
+    """A proposal by the model's probability at a temperature, renormalized over the candidate_logprobs."""
     rng = np.random.default_rng(seed)
 
     def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
-        return env.of_ranks(_draw(_softmax(env.proposals / temperature), rng))
+        return env.actions_for_ranks(_draw(_softmax(env.candidate_logprobs / temperature), rng))
 
     return act
 
 
 def top_p(share: float = 0.9, seed: int = 0) -> Policy:
-    """Sampling among the fewest best proposals that hold `share` of the probability.
+    """Sampling among the fewest best candidate_logprobs that hold `share` of the probability.
 
     Source: Holtzman et al. 2020, https://arxiv.org/abs/1904.09751 (nucleus sampling).
     """
     rng = np.random.default_rng(seed)
 
     def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
-        probabilities = _softmax(env.proposals)
+        probabilities = _softmax(env.candidate_logprobs)
         before = np.cumsum(probabilities, axis=1) - probabilities
         kept = np.where(before < share, probabilities, 0.0)
-        return env.of_ranks(_draw(kept / kept.sum(1, keepdims=True), rng))
+        return env.actions_for_ranks(_draw(kept / kept.sum(1, keepdims=True), rng))
 
     return act
 
@@ -76,20 +76,20 @@ def pointing(belief: float = BELIEF) -> Policy:
     """
 
     def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
-        assert isinstance(env.writer, WordWriter)
+        assert isinstance(env.writer, TokenWriter)
         assert env.writer.copied
-        mixed = (1.0 - belief) * np.exp(env.proposals) + belief * env.writer.copied.shares
-        return env.of_ranks(mixed.argmax(1))
+        mixed = (1.0 - belief) * np.exp(env.candidate_logprobs) + belief * env.writer.copied.shares
+        return env.actions_for_ranks(mixed.argmax(1))
 
     return act
 
 
 def oracle() -> Policy:
     """What a perfect agent would do, as far as the environment lets it."""
-    return lambda env, observations: env.solutions()
+    return lambda env, observations: env.oracle_actions()
 
 
-def any_action(seed: int = 0) -> Policy:
+def random_actions(seed: int = 0) -> Policy:
     """Any action of the space, all alike."""
     rng = np.random.default_rng(seed)
 
@@ -116,9 +116,9 @@ def wait(k: int) -> Policy:
     """
 
     def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
-        assert isinstance(env.writer, Interpreter)
+        assert isinstance(env.writer, SimultaneousWriter)
         written = np.array([len(plain_words(transcript.text)) for transcript in env.transcripts])
-        return np.where(env.writer.heard < k + written, READ, WRITE)
+        return np.where(env.writer.num_read < k + written, READ, WRITE)
 
     return act
 
@@ -154,11 +154,11 @@ def baselines_of(env: EpisodicVectorEnv) -> Baselines:
     if isinstance(env, TuningVectorEnv):
         plans = {name: _following(plan) for name, plan in env.plans.items()}
         is_searching = isinstance(env, StructureSearchVectorEnv)
-        return {"random": any_action, **plans, **(SEARCHING if is_searching else {})}
+        return {"random": random_actions, **plans, **(SEARCHING if is_searching else {})}
     writer = env.writer if isinstance(env, LanguageVectorEnv) else None
-    if isinstance(writer, Interpreter):
+    if isinstance(writer, SimultaneousWriter):
         return BASELINES | WAITING
-    is_copying = isinstance(writer, WordWriter) and writer.copied is not None
+    is_copying = isinstance(writer, TokenWriter) and writer.copied is not None
     return BASELINES | (POINTING if is_copying else {})
 
 

@@ -19,7 +19,7 @@ def text_measures(seeds: Seeds) -> dict[str, np.ndarray]:
 
     Where nothing is written, but the model adjusted, `steps`.
     """
-    counts = np.array([[float(len(t.words)) for t in texts] for texts in seeds])
+    counts = np.array([[float(len(t.token_texts)) for t in texts] for texts in seeds])
     if not _is_written(seeds):
         return {"steps": counts}
     return {
@@ -61,7 +61,7 @@ def _is_written(seeds: Seeds) -> bool:
 
 
 def zero_variance_share(seeds: Seeds) -> float:
-    """Share of prompts whose sampled texts are all paid the same: nothing is learnt from them."""
+    """Share of prompts whose sampled texts are all paid the same: nothing is learned from them."""
     rewards = np.array([[t.scores["reward"] for t in texts] for texts in seeds])
     return float((np.ptp(rewards, axis=0) < 1e-9).mean())
 

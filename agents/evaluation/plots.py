@@ -22,7 +22,7 @@ def loss_curve(log: Sequence[dict[str, Any]], path: Path) -> None:
     for part in held_out[-1]["held_out"] if held_out else ():
         steps = [row["step"] for row in held_out]
         axes.plot(steps, [row["held_out"][part] for row in held_out], "o-", ms=3, label=part)
-    axes.set(xlabel="optimiser steps", ylabel="loss, nats per token")
+    axes.set(xlabel="optimizer steps", ylabel="loss, nats per token")
     axes.legend(title="held out, by part")
     axes.grid(alpha=0.3)
     save(figure, path)
@@ -61,8 +61,8 @@ def score_bars(
     for place, name in enumerate(names):
         low, high = intervals[name]
         errors = [[means[name] - low], [high - means[name]]]
-        colour = "C0" if name.startswith("agent") else "C7"
-        axes.barh(place, means[name], xerr=errors, color=colour, capsize=4)
+        color = "C0" if name.startswith("agent") else "C7"
+        axes.barh(place, means[name], xerr=errors, color=color, capsize=4)
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("mean held-out reward, 95 % interval")
     axes.grid(axis="x", alpha=0.3)

@@ -1,6 +1,6 @@
 """The HTML page of an evaluation: policies against scores, pictures, and texts side by side.
 
-Owns what is shown and in which words; markup lives in `page.py`, colours in `lm_envs.rendering`.
+Owns what is shown and in which words; markup lives in `page.py`, colors in `lm_envs.rendering`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ def evaluation_page(
     """One page that opens from disk.
 
     Args:
-        summary: What `agents.evaluate.summarise` returns; "split", "config" and "versions" are
+        summary: What `agents.evaluate.summarize` returns; "split", "config" and "versions" are
             shown where they are there.
         samples: For each prompt shown, what each policy wrote, by the policy's name.
         figures: PNG files by caption; they become part of the page.

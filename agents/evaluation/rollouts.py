@@ -1,4 +1,4 @@
-"""Episodes of a policy on given examples: what training and evaluation judge by."""
+"""EpisodeBuffer of a policy on given examples: what training and evaluation judge by."""
 
 import numpy as np
 from sb3_contrib import MaskablePPO, RecurrentPPO

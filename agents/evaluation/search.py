@@ -63,7 +63,7 @@ def beam(env: LanguageVectorEnv, index: int, width: int | None = None) -> Transc
     totals = _first_alone(env.num_envs)
     best = _NOTHING
     while totals.max() > best.total:
-        expanded = totals[:, None] + env.proposals.astype(np.float64)  # (N, K)
+        expanded = totals[:, None] + env.candidate_logprobs.astype(np.float64)  # (N, K)
         children = np.argsort(-expanded, axis=None, kind="stable")[: env.num_envs]
         totals = expanded.ravel()[children]
         totals[width:] = -np.inf
@@ -82,7 +82,7 @@ def reward_beam(env: LanguageVectorEnv, index: int, width: int) -> Transcript:
     rewards so far add up to most; so it needs dense rewards. Finished ones are set aside.
 
     Args:
-        env: With autoreset mode DISABLED, of `width` times K rows for K proposals.
+        env: With autoreset mode DISABLED, of `width` times K rows for K candidate_logprobs.
         index: Number of the example to write.
         width: Beams.
 
@@ -90,10 +90,10 @@ def reward_beam(env: LanguageVectorEnv, index: int, width: int) -> Transcript:
         ValueError: If the environment has another number of rows.
     """
     check_count("width", width)
-    num_proposals = env.proposals.shape[1]
+    num_proposals = env.candidate_logprobs.shape[1]
     if env.num_envs != width * num_proposals:
         raise ValueError(
-            f"Got {env.num_envs} rows for width={width} and {num_proposals} proposals; allowed: "
+            f"Got {env.num_envs} rows for width={width} and {num_proposals} candidate_logprobs; allowed: "
             f"their product. Make the environment with num_envs={width * num_proposals}."
         )
     env.reset(options={"index": index})
@@ -103,7 +103,7 @@ def reward_beam(env: LanguageVectorEnv, index: int, width: int) -> Transcript:
     while np.isfinite(totals[0]):
         rows = np.where(np.isfinite(totals), rows, rows[0])
         _place(env, np.repeat(rows, num_proposals))
-        is_open = np.isfinite(env.proposals[np.arange(env.num_envs), ranks])
+        is_open = np.isfinite(env.candidate_logprobs[np.arange(env.num_envs), ranks])
         rewards, is_over = _step(env, np.where(is_open, ranks, 0))
         reached = np.where(is_open, np.repeat(totals, num_proposals) + rewards, -np.inf)
         best = _better(best, env, reached, is_over)
@@ -139,13 +139,13 @@ def _better(best: _Best, env: LanguageVectorEnv, totals: np.ndarray, is_over: np
 
 
 def _first_alone(count: int) -> np.ndarray:
-    """Totals of rows that stand alike: the first counts, -inf marks its copies."""
+    """Totals of rows that stand alike: the first counts, -inf task_scores its copies."""
     return np.where(np.arange(count) == 0, 0.0, -np.inf)
 
 
 def _step(env: LanguageVectorEnv, ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rewards (N,), and which rows are over (N,), once each has done its proposal of a rank."""
-    _, rewards, terminated, truncated, _ = env.step(env.of_ranks(ranks))
+    _, rewards, terminated, truncated, _ = env.step(env.actions_for_ranks(ranks))
     return rewards, terminated | truncated
 
 

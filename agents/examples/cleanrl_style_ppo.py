@@ -128,7 +128,7 @@ def collect(
 
 
 def estimate(rollout: Rollout, last_value: torch.Tensor, settings: Settings) -> torch.Tensor:
-    """Advantages (T, N), by generalised advantage estimation (https://arxiv.org/abs/1506.02438)."""
+    """Advantages (T, N), by generalized advantage estimation (https://arxiv.org/abs/1506.02438)."""
     advantages = torch.zeros_like(rollout.rewards)
     advantage, next_value = torch.zeros_like(last_value), last_value
     for t in reversed(range(len(rollout.rewards))):

@@ -27,7 +27,7 @@ def distil(
     learning_rate: float,
     seed: int,
 ) -> Iterator[tuple[float, float]]:
-    """Writes, chooses and learns, one optimiser step a round.
+    """Writes, chooses and learns, one optimizer step a round.
 
     Args:
         policy: What is to learn; it writes at its own temperature.

@@ -10,9 +10,9 @@ import torch
 
 from lm_envs.model.batching import read_prompts
 from lm_envs.model.gpt2 import GPT2
-from lm_envs.model.kv_cache import KVSlots, round_up
-from lm_envs.model.lm_head import WordHead
-from lm_envs.model.logits import best_words, log_normaliser
+from lm_envs.model.kv_cache import KVCache, round_up
+from lm_envs.model.lm_head import LMHead
+from lm_envs.model.logits import log_sum_exp, top_tokens
 
 MOST_READERS = 3
 """Batch sizes whose running texts are remembered: training, evaluation, and one more."""
@@ -31,7 +31,7 @@ class Decoder:
     """
 
     def __init__(self, model: GPT2, num_words: int, temperature: float) -> None:
-        self._model, self._head = model, WordHead(model, NUM_BEST, always=0)
+        self._model, self._head = model, LMHead(model, NUM_BEST, always=0)
         self._num_words, self._temperature = num_words, temperature
         self._readers: OrderedDict[int, Reader] = OrderedDict()
 
@@ -66,10 +66,10 @@ class Decoder:
             logits = logits.masked_fill(~keep, -torch.inf)
         words = self._best(hidden, logits) if deterministic else _sample(logits)
         values = self._head.read(hidden, words[:, None])[:, 0] / self._temperature
-        return words, values - (log_normaliser(logits) if keep is None else logits.logsumexp(-1))
+        return words, values - (log_sum_exp(logits) if keep is None else logits.logsumexp(-1))
 
     def _best(self, hidden: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-        words = best_words(logits, NUM_BEST).sort(-1).values
+        words = top_tokens(logits, NUM_BEST).sort(-1).values
         values = self._head.read(hidden, words)
         is_masked = logits.gather(-1, words).isneginf()
         place = values.masked_fill(is_masked, -torch.inf).argmax(-1, keepdim=True)
@@ -95,7 +95,7 @@ class Reader:
     def __init__(self, model: GPT2, num_rows: int, capacity: int) -> None:
         config = model.config
         self._model = model
-        self._slots = KVSlots(
+        self._slots = KVCache(
             num_layers=config.n_layer,
             num_rows=num_rows,
             num_heads=config.n_head,
@@ -131,12 +131,12 @@ class Reader:
     def _append(self, tokens: np.ndarray, lengths: np.ndarray, is_next: np.ndarray) -> None:
         """Reads the last token of the rows `is_next`; others write past the end of their text."""
         positions = np.where(is_next, lengths - 1, lengths)
-        live = round_up(int(positions.max()) + 1)
+        context_len = round_up(int(positions.max()) + 1)
         last = np.maximum(lengths - 1, 0)
         new = torch.as_tensor(tokens[np.arange(len(tokens)), last], device=self._model.device)
         places = torch.as_tensor(positions, device=new.device)
         seen = places.clamp(max=self._model.config.n_positions - 1)
-        attend = self._model.kernels.decode(self._slots, places, live)
+        attend = self._model.kernels.decode(self._slots, places, context_len)
         hidden = self._model.forward(new, seen, attend)
         changed = torch.as_tensor(is_next, device=new.device)[:, None]
         self._hidden = torch.where(changed, hidden, self._hidden)

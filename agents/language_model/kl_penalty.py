@@ -116,7 +116,7 @@ class KLPenalty(VecEnvWrapper):
         return self.venv.set_state(state["venv"])
 
     def adapt(self) -> None:
-        """Moves the coefficient towards the target, and begins to measure anew.
+        """Moves the coefficient toward the target, and begins to measure anew.
 
         Source: Ziegler et al. 2019, https://arxiv.org/abs/1909.08593, section 2.2; there the target
         is per text, here per word, so that texts may differ in length.

@@ -32,10 +32,10 @@ that its environments work offline. It writes recognisable but shallow English i
 sources, and knows the prompt formats of the tasks. It is no source of facts.
 
 - **Data**: State of the Union addresses and CIA World Factbook (public domain), CLDR phrases
-  (en-fr, en-zh), paraphrases, labelled sentences and dialogues of our own. See `PROVENANCE.md` one
+  (en-fr, en-zh), paraphrases, labeled sentences and dialogues of our own. See `PROVENANCE.md` one
   folder up.
 - **Training**: `python -m agents.pretrain {config} --export {export}`; {tokens:.1f} million tokens,
-  {steps} steps, {minutes} minutes of optimisation on 2 CPU cores, bfloat16 autocast; {date}.
+  {steps} steps, {minutes} minutes of optimization on 2 CPU cores, bfloat16 autocast; {date}.
 - **Weights**: bfloat16 safetensors.
 
 ## Held-out loss, nats per token

@@ -129,7 +129,7 @@ class TrainableGPT2(nn.Module):
             keep: None for all words.
         """
         head = _Head(self.temperature, self.num_words, keep, self._bfloat16)
-        return _Judgement.apply(hidden, self.model.transformer.wte.weight, words, head)
+        return _Judgment.apply(hidden, self.model.transformer.wte.weight, words, head)
 
     def decoder(self, dtype: torch.dtype) -> Decoder:
         """The weights in the engine's form, for as long as they stay as they are now."""
@@ -183,7 +183,7 @@ class _Head:
             yield rows, known, torch.exp(known, out=probabilities)
 
 
-class _Judgement(torch.autograd.Function):
+class _Judgment(torch.autograd.Function):
     """Log-probabilities of words and entropies, (M,) each, a chunk of logits at a time.
 
     With p the probabilities, l their logarithms, H the entropy and w the word: d l_w / d logits is

@@ -13,7 +13,7 @@ from torch import nn
 
 from agents.language_model.incremental_decoder import Decoder
 from agents.language_model.network import Keep, TrainableGPT2
-from lm_envs.model.logits import likely_words
+from lm_envs.model.logits import top_k_top_p_mask
 from lm_envs.validation import check_count, check_number
 
 
@@ -47,7 +47,7 @@ class Mask:
 
     def keep(self, logits: torch.Tensor) -> torch.Tensor:
         """(M, V) bool, of the copy's logits (M, V)."""
-        return likely_words(logits, self.top_k, self.top_p)
+        return top_k_top_p_mask(logits, self.top_k, self.top_p)
 
 
 class Masker(nn.Module):

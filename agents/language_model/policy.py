@@ -85,7 +85,7 @@ class LanguageModelPolicy(ActorCriticPolicy):
         super().__init__(observation_space, action_space, lr_schedule, net_arch=[], **arguments)
 
     def _build(self, lr_schedule: Schedule) -> None:
-        """Called once by the base class: network, value head and optimiser."""
+        """Called once by the base class: network, value head and optimizer."""
         self.folder = folder = loading.locate(self.model_name)
         self.tokenizer = Tokenizer.from_folder(folder)
         num_words = len(self.tokenizer)

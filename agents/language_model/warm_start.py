@@ -1,6 +1,6 @@
 """Supervised start: the next-word loss on a task's own prompts and references.
 
-Owns the optimisation before reinforcement learning begins. Knows nothing of rewards.
+Owns the optimization before reinforcement learning begins. Knows nothing of rewards.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ def warm_start(
     batch_size: int,
     seed: int,
 ) -> Iterator[float]:
-    """Takes one optimiser step after another; yields the loss of each, nats per word.
+    """Takes one optimizer step after another; yields the loss of each, nats per word.
 
     Raises:
         ValueError: If the task has no references to learn from.
@@ -140,7 +140,7 @@ def _lines(
     turns: list[str] = []
     context, is_over = example.prompt, False
     while not is_over:
-        turns.append(task.solution(example, turns))
+        turns.append(task.oracle_completion(example, turns))
         yield context, tokenizer.encode(f" {turns[-1]}\n")
         response = task.respond(example, turns)
         context, is_over = tokenizer.encode(response.context), response.is_over

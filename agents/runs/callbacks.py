@@ -21,7 +21,7 @@ from lm_envs.envs.base import EpisodicVectorEnv
 CHECKPOINT = "checkpoint.pt"
 
 
-class Companion(BaseCallback):
+class TrainingCallback(BaseCallback):
     """Evaluates, logs, checkpoints and shows progress.
 
     Args:

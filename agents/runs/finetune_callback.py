@@ -21,7 +21,7 @@ from agents.runs.logs import METRICS
 from lm_envs.envs.vector_env import LanguageVectorEnv
 
 
-class FinetuneCompanion(BaseCallback):
+class FinetuneCallback(BaseCallback):
     """Evaluates and saves between an update and the next rollout; adapts the penalty before one.
 
     Args:

@@ -48,7 +48,7 @@ def check_parameters(policy: torch.nn.Module, step: int) -> None:
 def guard(policy: torch.nn.Module, step: Callable[[], int]) -> None:
     """Makes every later forward and backward pass raise at the first NaN or infinity.
 
-    Gradients are looked at as autograd hands them over, so before the optimiser's step and before
+    Gradients are looked at as autograd hands them over, so before the optimizer's step and before
     clipping, which would spread a NaN from one loss term to all weights.
 
     Args:

@@ -25,7 +25,7 @@ CANDIDATES = 16
 
 
 def environment(job: Job, **options: Any) -> Writer:  # noqa: ANN401 - the environment's
-    """Episodes of every row, through the public vector environment; of no words, its reset."""
+    """EpisodeBuffer of every row, through the public vector environment; of no words, its reset."""
     env = gym.make_vec(
         ENV,
         num_envs=job.num_rows,
@@ -88,7 +88,7 @@ def engine(job: Job) -> Writer:
     def write(words: int) -> None:
         outputs = bare.prefill(np.arange(job.num_rows), prompts)
         for _ in range(words):
-            outputs = bare.append(outputs.candidates[:, 0])
+            outputs = bare.decode(outputs.candidates[:, 0])
 
     return write
 

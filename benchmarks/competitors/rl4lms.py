@@ -6,12 +6,12 @@ text before it, padded on the left to the length of a whole one, with policy and
 are computed, the last are used. Rewards are what a cheap score pays at the end, less a penalty for
 each word that the frozen model holds less likely. No model drops anything out.
 
-Written anew for this benchmark from what RL4LMs does. In its favour: its environment, which copies
+Written anew for this benchmark from what RL4LMs does. In its favor: its environment, which copies
 and decodes every text at every step, is left out; Adam and GELU are fused, the allocator keeps what
 is freed; in bfloat16 the frozen weights are bfloat16, and the others are cast once a rollout and
 once a minibatch. Minibatches are of `MINIBATCH` words, as those of the policy without episodes;
 RL4LMs ships 64, for which four times as much is kept until gradients are computed, while a step of
-the optimiser takes a twentieth of a minibatch's time. The coefficient of the penalty stays.
+the optimizer takes a twentieth of a minibatch's time. The coefficient of the penalty stays.
 
 Only `FEW_WORDS` of each text are learned from. They lie evenly over all places of a text, so that
 they cost on average what all words do; padded, each costs the same anyway.
@@ -62,7 +62,7 @@ def as_rl4lms(job: Job) -> Outcome:
 
 
 class Trainer:
-    """Models, their optimiser, and what they do in a round.
+    """Models, their optimizer, and what they do in a round.
 
     Args:
         job: Its prompts are all of one length.
@@ -175,7 +175,7 @@ def transitions(rollout: Rollout, places: torch.Tensor) -> Transitions:
 
 
 def loss_of(batch: Transitions, log_probs: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-    """PPO's clipped loss and the critic's squared error, of M words with standardised advantages.
+    """PPO's clipped loss and the critic's squared error, of M words with standardized advantages.
 
     Source: Schulman et al. 2017, https://arxiv.org/abs/1707.06347
     """

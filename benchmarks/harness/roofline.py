@@ -127,7 +127,7 @@ def _products(
     own = kernels.linear(weight, None, gelu=False, int8=int8)
     products = {} if own is None else {"own": partial(own, x)}
     if int8:
-        layer, codes = Int8Linear(weight, None, kernels), kernels.quantise(x)[0]
+        layer, codes = Int8Linear(weight, None, kernels), kernels.quantize(x)[0]
         return products | {"codes": partial(layer.sums, codes)}
     plain = partial(F.linear, x, weight)
     return products | {"packed": partial(Linear(weight, None), x), "plain": plain}

@@ -1,4 +1,4 @@
-"""Honest clocks: warm up, synchronise, repeat, rivals taken in turn.
+"""Honest clocks: warm up, synchronize, repeat, rivals taken in turn.
 
 Owns how a duration is measured and how spread is stated. Knows nothing of models.
 """
@@ -51,15 +51,15 @@ def take_turns(rivals: Mapping[str, Callable[[], object]], repeats: int) -> dict
         run()
     for _ in range(repeats):
         for name, run in rivals.items():
-            _synchronise()
+            _synchronize()
             start = time.perf_counter()
             run()
-            _synchronise()
+            _synchronize()
             durations[name].append(time.perf_counter() - start)
-    return {name: summarise(values) for name, values in durations.items()}
+    return {name: summarize(values) for name, values in durations.items()}
 
 
-def summarise(durations: list[float]) -> Timing:
+def summarize(durations: list[float]) -> Timing:
     """Median and interquartile range."""
     low, middle, high = np.quantile(durations, [0.25, 0.5, 0.75])
     return Timing(float(middle), float(high - low), len(durations))
@@ -97,6 +97,6 @@ def _cpu() -> str:
     return next(found, platform.processor())
 
 
-def _synchronise() -> None:
+def _synchronize() -> None:
     if torch.cuda.is_available():
         torch.cuda.synchronize()

@@ -18,7 +18,7 @@ from agents.config.loading import load_config, reported
 from agents.runs.files import write_json
 from benchmarks.harness import timing
 from benchmarks.learning import plots
-from benchmarks.learning.summary import summarise
+from benchmarks.learning.summary import summarize
 from benchmarks.learning.sweep import SweepConfig, labels_of, read_configs, run_all
 
 COLUMNS = {
@@ -69,7 +69,7 @@ def main(
         settings = load_config(SweepConfig, sweep)
         jobs = jobs or os.cpu_count() or 1
         finished = run_all(read_configs(settings), runs, jobs)
-        summary = summarise(finished, settings.threshold, labels_of(settings))
+        summary = summarize(finished, settings.threshold, labels_of(settings))
         document = {**summary, "machine": timing.machine(), "jobs": jobs}
         folder = output / sweep.stem
         write_json(folder / "learning.json", document)

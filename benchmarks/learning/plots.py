@@ -108,7 +108,7 @@ def _beside_a_legend() -> tuple[Figure, Axes]:
 
 
 def _look(number: int) -> dict[str, Any]:
-    style = LINES[number // 10 % len(LINES)]  # there are ten colours
+    style = LINES[number // 10 % len(LINES)]  # there are ten colors
     return {"color": f"C{number}", "ls": style, "lw": 2, "marker": "o", "ms": 3}
 
 

@@ -25,7 +25,7 @@ class Ruler:
     """Rewards of an environment as scores: 0 is what the random policy earns, 1 the best baseline.
 
     Attributes:
-        random: Held-out reward of the random policy, which chooses among the same proposals.
+        random: Held-out reward of the random policy, which chooses among the same candidate_logprobs.
         best: Held-out reward of the best other baseline, above `random`.
         policy: Which that is.
     """

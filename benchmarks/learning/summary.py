@@ -29,13 +29,13 @@ ByName = Mapping[str, Sequence[Run]]
 """The seeds of each configuration."""
 
 
-def summarise(
+def summarize(
     runs: Sequence[Run], threshold: float | None, labels: Mapping[str, str] = MappingProxyType({})
 ) -> dict[str, Any]:
     """Rows and curves of each configuration; of an algorithm on several tasks, one row for all.
 
     `reward` is the IQM over seeds of the last held-out reward, `interval` its 95 % interval,
-    `random` the mean over seeds of the random policy's, among the same proposals, `examples` how
+    `random` the mean over seeds of the random policy's, among the same candidate_logprobs, `examples` how
     many were learned from, None for runs kept from before that was noted. `steps_to_threshold`,
     `seconds_to_threshold` and `seconds` (of training, evaluations included) are medians over seeds.
     `curves` are over steps, `wall_clock` over seconds (`held_over_time`), `data_efficiency` over

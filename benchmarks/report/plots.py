@@ -22,13 +22,13 @@ class Bar:
 
 
 def bars(rows: Sequence[Bar], label: str) -> bytes:
-    """A PNG of horizontal bars, a gap where the setting changes; ours in colour."""
+    """A PNG of horizontal bars, a gap where the setting changes; ours in color."""
     places = _places(rows)
     figure = Figure(figsize=(8, BAR_INCHES * places[-1] + 1.2), layout="constrained")
     axes = figure.subplots()
-    colours = ["C0" if row.what.startswith(OURS) else "C7" for row in rows]
+    colors = ["C0" if row.what.startswith(OURS) else "C7" for row in rows]
     errors = [row.error for row in rows]
-    axes.barh(places, [row.value for row in rows], xerr=errors, color=colours, capsize=3)
+    axes.barh(places, [row.value for row in rows], xerr=errors, color=colors, capsize=3)
     axes.set_yticks(places, [", ".join(filter(None, (row.what, row.setting))) for row in rows])
     axes.set(xlabel=label, xlim=(0, None))
     axes.locator_params(axis="x", nbins=6)

@@ -88,12 +88,12 @@ def _row(name: str, job: Job, outcomes: Mapping[str, Outcome]) -> Row:
     if name not in outcomes:
         return row | {"note": f"not installed: pip install {PACKAGES[name]}"}
     own = outcomes[name]
-    spent = timing.summarise(own.rounds)
+    spent = timing.summarize(own.rounds)
     rate = own.written / spent.median
     row |= {"tokens_per_s": rate, **spent.as_dict(), "peak_gib": own.peak_bytes / 2**30}
     if own.writing:
         parts = {"writing": own.writing, "learning": own.learning}
-        row |= {f"{part}_s": timing.summarise(taken).median for part, taken in parts.items()}
+        row |= {f"{part}_s": timing.summarize(taken).median for part, taken in parts.items()}
     return row | comparison(outcomes[OURS], own)
 
 
@@ -116,7 +116,7 @@ def _ratio(
     mine: Sequence[float], my_words: int, theirs: Sequence[float], their_words: int
 ) -> float | None:
     per_word = (
-        timing.summarise([seconds / words for seconds in taken])
+        timing.summarize([seconds / words for seconds in taken])
         for taken, words in ((mine, my_words), (theirs, their_words))
     )
     return timing.ratio(*per_word)

@@ -82,6 +82,6 @@ def _episodes(
 
     def run() -> None:
         for chosen in ranks:
-            env.step(env.of_ranks(chosen))
+            env.step(env.actions_for_ranks(chosen))
 
     return run

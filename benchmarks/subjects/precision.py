@@ -69,6 +69,6 @@ def _read(
     best, logprobs = [], []
     for column in tokens.T[1:]:
         best.append(outputs.candidates[:, 0])
-        outputs = engine.append(column)
+        outputs = engine.decode(column)
         logprobs.append(outputs.chosen.astype(np.float64))
     return np.array(best), np.array(logprobs)

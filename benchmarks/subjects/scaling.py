@@ -137,7 +137,7 @@ def _steps(network: GPT2, context: int, cache_dtype: str = "auto") -> Callable[[
 
     def run() -> None:
         for _ in range(CONTEXT_STEPS):
-            engine.append(engine.outputs.candidates[:, 0])
+            engine.decode(engine.outputs.candidates[:, 0])
         engine.lengths[:] = start
 
     return run

@@ -42,11 +42,11 @@ def _side_by_side(model: str, num_rows: int, dtype: str, repeats: int) -> list[d
         name: RandomSteps(name, model, num_rows, dtype, num_actions=NUM_ACTIONS, steps=STEPS)
         for name in names
     }
-    before = {name: run.env.engine.num_read for name, run in runs.items()}
+    before = {name: run.env.engine.num_forward_tokens for name, run in runs.items()}
     timings = timing.take_turns(runs, repeats)
     calls = repeats + 1  # one is not timed
     read = {
-        name: (run.env.engine.num_read - before[name]) / (calls * STEPS * num_rows)
+        name: (run.env.engine.num_forward_tokens - before[name]) / (calls * STEPS * num_rows)
         for name, run in runs.items()
     }
     return [

@@ -26,7 +26,7 @@ OUTER = {
     "prompts": ("lm_envs.model.engine:Engine.prefill",),
     "lines": tuple(
         f"lm_envs.model.engine:Engine.{name}"
-        for name in ("extend", "append_lines", "score", "score_lines")
+        for name in ("extend", "extend_scored", "score", "score_options")
     ),
 }
 """Functions that all below them is charged to: reading prompts, and reading whole lines."""
@@ -34,7 +34,7 @@ OUTER = {
 INNER = {
     "products": ("lm_envs.model.kernels.linear:", "lm_envs.model.kernels.packed_linear:"),
     "attention": ("lm_envs.model.kv_cache:", "lm_envs.model.kernels.native:Read."),
-    "best_words": ("lm_envs.model.kernels.native:Native.best", "lm_envs.model.lm_head:"),
+    "top_tokens": ("lm_envs.model.kernels.native:NativeKernels.best", "lm_envs.model.lm_head:"),
     "rest_of_model": ("lm_envs.model.",),
     "reward": ("lm_envs.tasks.", "lm_envs.envs.reward_tracker:"),
     "observation": ("lm_envs.envs.observations.build:", "lm_envs.envs.observations.features:"),
@@ -61,7 +61,7 @@ def run(
     for name in ids or ():
         check_choice("env", name, writing_ids())
     results = [
-        row_of(name, model, num_rows, dtype, repeats)
+        index_row(name, model, num_rows, dtype, repeats)
         for dtype in dtypes
         for num_rows in rows
         for name in ids or writing_ids()
@@ -69,7 +69,7 @@ def run(
     return {"subject": "profile", "model": model, "rows": results}
 
 
-def row_of(name: str, model: str, num_rows: int, dtype: str, repeats: int) -> dict[str, Any]:
+def index_row(name: str, model: str, num_rows: int, dtype: str, repeats: int) -> dict[str, Any]:
     """Steps per second of an id, and the share of each part."""
     steps = RandomSteps(name, model, num_rows, dtype, num_actions=NUM_ACTIONS, steps=STEPS)
     with sampled() as seconds:

@@ -15,8 +15,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from lm_envs import rendering
-from lm_envs.envs.reset_options import seeds_of_rows
-from lm_envs.envs.snapshots import check_arrays, check_parts, generators_of
+from lm_envs.envs.reset_options import seeds_for_rows
+from lm_envs.envs.snapshots import check_arrays, check_parts, restored_generators
 from lm_envs.transcript import Transcript
 from lm_envs.validation import check_choice
 
@@ -86,7 +86,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         return tuple(self._seeds)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        raise uncopied(self, "gymnasium.make_vec")
+        raise not_copyable_error(self, "gymnasium.make_vec")
 
     @property
     @abstractmethod
@@ -108,7 +108,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         """Which discrete actions are sensible now, (N, actions) bool; as sb3-contrib asks for."""
 
     @abstractmethod
-    def _pins(self, options: dict[str, Any]) -> tuple[list[int], Sequence[Any]]:
+    def _selected_examples(self, options: dict[str, Any]) -> tuple[list[int], Sequence[Any]]:
         """Rows that `options` reset, and for each its pinned example, or None to draw one."""
 
     @abstractmethod
@@ -116,7 +116,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         """Starts one or more rows from examples; where there is None, the row draws one."""
 
     @abstractmethod
-    def _checked(self, actions: np.ndarray, active: np.ndarray) -> np.ndarray:
+    def _validated_actions(self, actions: np.ndarray, active: np.ndarray) -> np.ndarray:
         """The actions of N rows, of which the `active` (N,) are to act; or a ValueError."""
 
     @abstractmethod
@@ -172,12 +172,12 @@ class EpisodicVectorEnv(VectorEnv, ABC):
                 step that failed.
             ValueError: If a seed or an option is not allowed; nothing has changed then.
         """
-        rows, examples = self._pins(options or {})
+        rows, examples = self._selected_examples(options or {})
         if self._unready and len(rows) < self.num_envs:
             raise gym.error.ResetNeeded(
                 f"Got a reset_mask of rows {rows} {self._unready}; call reset() without one first."
             )
-        seeds = seeds_of_rows(seed, self.num_envs)[rows]
+        seeds = seeds_for_rows(seed, self.num_envs)[rows]
         self._unready = "after a reset() that failed"
         for row, own in zip(rows, seeds, strict=True):
             if own is not None:
@@ -202,7 +202,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         """
         self._require_begun()
         active = ~self._over
-        actions = self._checked(actions, active)
+        actions = self._validated_actions(actions, active)
         rows = np.flatnonzero(active)
         self._unready = "after a step() that failed"
         rewards, terminated, truncated = self._act(rows, actions)
@@ -249,7 +249,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         check_parts("of environments side by side", state, ("episodes", "over", "generators"))
         self._check_sizes(state)
         check_arrays(state, {"over": self._over})
-        generators = generators_of(state["generators"])
+        generators = restored_generators(state["generators"])
         self._check_episodes(state["episodes"])
         self._unready = "after a set_state() that failed"
         self._over = np.array(state["over"], bool)
@@ -297,8 +297,8 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         observations = self._observe()
         reported = [name for name in infos if not name.startswith("_")]
         for row in rows:
-            final[row] = row_of(observations, row)
-            of_step = {name: plain(infos[name][row]) for name in reported}
+            final[row] = index_row(observations, row)
+            of_step = {name: to_python(infos[name][row]) for name in reported}
             self._add_info(infos, {"final_info": of_step | self._final_info(row)}, row)
         infos["final_obs"], infos["_final_obs"] = final, self._over.copy()
         for name in reported:
@@ -331,7 +331,7 @@ def check_modes(autoreset_mode: str | AutoresetMode, render_mode: str | None) ->
     _autoreset_mode(autoreset_mode)
 
 
-def uncopied(env: object, make: str) -> TypeError:
+def not_copyable_error(env: object, make: str) -> TypeError:
     """What is raised where an environment is copied or pickled: it is worth its model's memory."""
     return TypeError(
         f"Got a copy or pickle of {type(env).__name__}, which holds a model and cannot be divided "
@@ -340,14 +340,14 @@ def uncopied(env: object, make: str) -> TypeError:
     )
 
 
-def row_of(observations: Observations, row: int) -> Any:  # noqa: ANN401 - an array, or several
+def index_row(observations: Observations, row: int) -> Any:  # noqa: ANN401 - an array, or several
     """One row's observation."""
     if isinstance(observations, dict):
         return {name: values[row] for name, values in observations.items()}
     return observations[row]
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401 - an entry of an array
+def to_python(value: Any) -> Any:  # noqa: ANN401 - an entry of an array
     """A number of NumPy's as one of Python's; anything else as it is."""
     return value.item() if isinstance(value, np.generic) else value
 

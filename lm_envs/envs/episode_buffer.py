@@ -13,13 +13,13 @@ import numpy as np
 from lm_envs.envs.snapshots import REMEDY, check_arrays, check_lists, check_parts
 from lm_envs.tasks.base import Example, Task
 from lm_envs.tasks.rewards.reward import CROSS_ENTROPY
-from lm_envs.tasks.rewards.token_scores import Drafts
+from lm_envs.tasks.rewards.token_scores import Completions
 from lm_envs.tokenizer import Tokenizer, text_of
 from lm_envs.transcript import Ending, Transcript
 from lm_envs.validation import check_choice, is_whole
 
 
-class Episodes:
+class EpisodeBuffer:
     """N episodes side by side.
 
     Attributes:
@@ -32,13 +32,13 @@ class Episodes:
         step_logprobs: (N,) float64 log-probability of what the last step wrote, nats.
         contexts: (N, C) int64 ids of the text as the model reads it.
         context_lengths: (N,) int64 tokens in it.
-        filled: (N,) int64 how many of them were read at once, as a prompt.
+        prompt_lengths: (N,) int64 how many of them were read at once, as a prompt.
         texts: N strings written so far.
         turns: N lists of the lines completed so far.
         examples: What each row writes.
-        marks: The task's own scores, (N,) float64 each.
+        task_scores: The task's own scores, (N,) float64 each.
         endings: How each row ended, None while it runs.
-        values: (N,) float64 value of each draft when it was last judged.
+        potentials: (N,) float64 potential of each draft when it was last judged.
     """
 
     def __init__(self, num_rows: int, task: Task, tokenizer: Tokenizer) -> None:
@@ -54,11 +54,11 @@ class Episodes:
         self.step_logprobs = np.zeros(num_rows)
         self.contexts = np.zeros((num_rows, task.context_tokens), np.int64)
         self.context_lengths = np.zeros(num_rows, np.int64)
-        self.filled = np.zeros(num_rows, np.int64)
+        self.prompt_lengths = np.zeros(num_rows, np.int64)
         self.references = np.zeros((num_rows, budget), np.int64)
         self.reference_counts = np.zeros(num_rows, np.int64)
-        self.values = np.zeros(num_rows)
-        self.marks = {name: np.zeros(num_rows) for name in (*task.marks, CROSS_ENTROPY)}
+        self.potentials = np.zeros(num_rows)
+        self.task_scores = {name: np.zeros(num_rows) for name in (*task.task_scores, CROSS_ENTROPY)}
         nothing = Example(np.zeros(0, np.int64), np.zeros(0, np.int64))
         self.examples = [nothing] * num_rows
         self.texts = [""] * num_rows
@@ -68,9 +68,9 @@ class Episodes:
         self._line_starts = np.zeros(num_rows, np.int64)  # (N,) characters before the running line
 
     @property
-    def drafts(self) -> Drafts:
+    def completions(self) -> Completions:
         """The continuations as scores see them; a view, valid until the next write."""
-        return Drafts(
+        return Completions(
             tokens=self.tokens,
             lengths=self.counts,
             logprobs=self.logprobs,
@@ -79,7 +79,7 @@ class Episodes:
             budget=self.tokens.shape[1],
             texts=self.texts,
             targets=[example.targets for example in self.examples],
-            marks=self.marks,
+            task_scores=self.task_scores,
         )
 
     def begin(self, row: int, example: Example) -> None:
@@ -90,23 +90,23 @@ class Episodes:
         for counter in (
             self.counts,
             self.steps,
-            self.values,
+            self.potentials,
             self.step_logprobs,
             self._line_starts,
         ):
             counter[row] = 0
-        for mark in self.marks.values():
+        for mark in self.task_scores.values():
             mark[row] = 0.0
         self.examples[row] = example
         self.endings[row] = None
         self.turns[row] = []
         self._written[row], self.texts[row] = b"", ""
-        self.fill(row, example.prompt)
+        self.set_context(row, example.prompt)
 
-    def fill(self, row: int, context: np.ndarray) -> None:
+    def set_context(self, row: int, context: np.ndarray) -> None:
         """Replaces the text that the model reads in a row by `context` (P,)."""
         self.contexts[row, : len(context)] = context
-        self.context_lengths[row] = self.filled[row] = len(context)
+        self.context_lengths[row] = self.prompt_lengths[row] = len(context)
 
     def write(self, rows: np.ndarray, tokens: np.ndarray, logprobs: np.ndarray) -> None:
         """Appends one token to each of `rows` (R,); tokens and logprobs are (N,)."""
@@ -119,9 +119,9 @@ class Episodes:
         self.context_lengths[rows] += 1
         self.counts[rows] += 1
         self.steps[rows] += 1
-        bytes_of = self._tokenizer.bytes_of
+        token_bytes = self._tokenizer.token_bytes
         for row in rows.tolist():
-            self._written[row] += bytes_of[tokens[row]]
+            self._written[row] += token_bytes[tokens[row]]
             self.texts[row] = text_of(self._written[row])
 
     def write_line(self, row: int, tokens: np.ndarray, logprobs: np.ndarray) -> None:
@@ -140,41 +140,41 @@ class Episodes:
         self._written[row] += self._bytes(tokens)
         self.texts[row] = text_of(self._written[row])
 
-    def rest(self, rows: np.ndarray) -> None:
+    def skip_step(self, rows: np.ndarray) -> None:
         """Counts a step of `rows` (R,) that wrote nothing."""
         self.step_logprobs[rows] = 0.0
         self.steps[rows] += 1
 
-    def texts_read(self, rows: np.ndarray) -> list[np.ndarray]:
+    def contexts_of(self, rows: np.ndarray) -> list[np.ndarray]:
         """Ids (P,) of the texts of `rows` (R,) as the model reads them; views."""
         return [self.contexts[row, : self.context_lengths[row]] for row in rows]
 
     @property
-    def prompts_read(self) -> list[np.ndarray]:
+    def prompt_ids(self) -> list[np.ndarray]:
         """Ids (P,) of what each row read at once, as its prompt; views."""
-        contexts = zip(self.contexts, self.filled, strict=True)
+        contexts = zip(self.contexts, self.prompt_lengths, strict=True)
         return [context[:size] for context, size in contexts]
 
-    def line(self, row: int) -> str:
+    def current_line(self, row: int) -> str:
         """The line that a row is writing."""
         return self.texts[row][self._line_starts[row] :]
 
     def end_turn(self, row: int) -> None:
         """Counts the line that a row is writing as complete."""
-        self.turns[row].append(self.line(row).strip())
+        self.turns[row].append(self.current_line(row).strip())
         self._line_starts[row] = len(self.texts[row])
 
-    def mark(self, row: int, marks: dict[str, float]) -> None:
+    def set_task_scores(self, row: int, task_scores: dict[str, float]) -> None:
         """Notes the task's own scores of a row."""
-        for name, value in marks.items():
-            self.marks[name][row] = value
+        for name, value in task_scores.items():
+            self.task_scores[name][row] = value
 
-    def pay(self, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
+    def shaped_rewards(self, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Rewards (N,) float64: how far each of `rows` rose to its new value (N,); 0 elsewhere."""
         rewards = np.zeros(len(values))
-        rewards[rows] = values[rows] - self.values[rows]
+        rewards[rows] = values[rows] - self.potentials[rows]
         self.rewards[rows, np.maximum(self.counts[rows] - 1, 0)] += rewards[rows]
-        self.values[rows] = values[rows]
+        self.potentials[rows] = values[rows]
         return rewards
 
     def transcript(self, row: int, scores: dict[str, float]) -> Transcript:
@@ -188,7 +188,7 @@ class Episodes:
             tokens=self.tokens[row, :count].copy(),
             logprobs=self.logprobs[row, :count].copy(),
             rewards=self.rewards[row, :count].copy(),
-            words=self._words(row),
+            token_texts=self._token_texts(row),
             ending=self.endings[row],
             scores=scores,
         )
@@ -207,7 +207,7 @@ class Episodes:
         return state | {
             "indices": [example.index for example in self.examples],
             "prompts": [self.prompt(row) for row in range(len(self.examples))],
-            "marks": {name: values.copy() for name, values in self.marks.items()},
+            "task_scores": {name: values.copy() for name, values in self.task_scores.items()},
             "turns": [list(turns) for turns in self.turns],
             "endings": list(self.endings),
         }
@@ -218,10 +218,10 @@ class Episodes:
         Raises:
             ValueError: Naming what differs.
         """
-        check_parts("of an environment of words", state, (*_ARRAYS, *_LISTS, "marks"))
+        check_parts("of an environment of words", state, (*_ARRAYS, *_LISTS, "task_scores"))
         check_arrays(state, {name: getattr(self, name) for name in _ARRAYS})
-        check_parts("of this task's marks", state["marks"], self.marks)
-        check_arrays(state["marks"], self.marks)
+        check_parts("of this task's task_scores", state["task_scores"], self.task_scores)
+        check_arrays(state["task_scores"], self.task_scores)
         check_lists(state, _LISTS, len(self.examples))
         self._check_numbers(state)
         for row in range(len(self.examples)):
@@ -231,8 +231,8 @@ class Episodes:
         """Returns to what `get_state` gave."""
         for name in _ARRAYS:
             getattr(self, name)[...] = state[name]
-        for name, values in state["marks"].items():
-            self.marks[name][...] = values
+        for name, values in state["task_scores"].items():
+            self.task_scores[name][...] = values
         pairs = zip(state["indices"], state["prompts"], strict=True)
         self.examples = [self._example(index, prompt) for index, prompt in pairs]
         self.turns = [list(turns) for turns in state["turns"]]
@@ -243,10 +243,10 @@ class Episodes:
 
     def _check_numbers(self, state: Mapping[str, Any]) -> None:
         """Refuses counts and ids that no row of these can have."""
-        words, budget = len(self._tokenizer.bytes_of) - 1, self.tokens.shape[1]
+        words, budget = len(self._tokenizer.token_bytes) - 1, self.tokens.shape[1]
         most = dict.fromkeys(("tokens", "references", "contexts"), words)
         most |= dict.fromkeys(("counts", "reference_counts"), budget)
-        most |= dict.fromkeys(("context_lengths", "filled"), self.contexts.shape[1])
+        most |= dict.fromkeys(("context_lengths", "prompt_lengths"), self.contexts.shape[1])
         for name, highest in most.items():
             values = np.asarray(state[name])
             if (values < 0).any() or (values > highest).any():
@@ -284,24 +284,33 @@ class Episodes:
         return self._task.example(index) if index >= 0 else self._task.example_of(prompt)
 
     def _bytes(self, tokens: Sequence[int] | np.ndarray) -> bytes:
-        bytes_of = self._tokenizer.bytes_of
-        return b"".join([bytes_of[token] for token in tokens])
+        token_bytes = self._tokenizer.token_bytes
+        return b"".join([token_bytes[token] for token in tokens])
 
-    def _words(self, row: int) -> tuple[str, ...]:
+    def _token_texts(self, row: int) -> tuple[str, ...]:
         """What each token added to the text."""
         written, texts = b"", [""]
         for token in self.tokens[row, : self.counts[row]]:
-            written += self._tokenizer.bytes_of[token]
+            written += self._tokenizer.token_bytes[token]
             texts.append(text_of(written))
         return tuple(new[len(old) :] for old, new in pairwise(texts))
 
 
 _ARRAYS = (
-    *("tokens", "logprobs", "rewards", "steps_of", "counts", "steps", "values", "step_logprobs"),
+    *(
+        "tokens",
+        "logprobs",
+        "rewards",
+        "steps_of",
+        "counts",
+        "steps",
+        "potentials",
+        "step_logprobs",
+    ),
     *(
         "contexts",
         "context_lengths",
-        "filled",
+        "prompt_lengths",
         "references",
         "reference_counts",
         "_line_starts",

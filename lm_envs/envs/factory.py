@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from lm_envs.envs.actions import cached_reader
-from lm_envs.envs.actions.choices import LineWriter
-from lm_envs.envs.actions.read_write import NUM_CANDIDATES, Interpreter
-from lm_envs.envs.actions.token_writer import WordWriter, Writer
+from lm_envs.envs.actions.choices import ChoiceWriter
+from lm_envs.envs.actions.read_write import NUM_CANDIDATES, SimultaneousWriter
+from lm_envs.envs.actions.token_writer import TokenWriter, Writer
 from lm_envs.envs.actions.tokens import KINDS, make_actions, read_spec
-from lm_envs.envs.episode_buffer import Episodes
+from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.envs.observations.build import Observation, make_observation
 from lm_envs.model import loading
 from lm_envs.model.engine import Engine
@@ -42,18 +42,18 @@ _NUM_CANDIDATES = {"choices": 1, "read_write": NUM_CANDIDATES}
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Components:
     """What a `LanguageVectorEnv` is made of."""
 
     tokenizer: Tokenizer
     task: Task
     engine: Engine
-    episodes: Episodes
+    episodes: EpisodeBuffer
     writer: Writer
     observation: Observation
 
 
-def assemble(
+def build(
     num_rows: int,
     task: str,
     task_options: Mapping[str, Any],
@@ -65,8 +65,8 @@ def assemble(
     observation: str | Mapping[str, Any],
     prompt_cache: int,
     cache_dtype: str,
-) -> Parts:
-    """Parts of an environment with N rows.
+) -> Components:
+    """Components of an environment with N rows.
 
     Raises:
         UnexpectedArgumentError: If the task has no such argument.
@@ -74,7 +74,7 @@ def assemble(
     """
     check_choice("task", task, TASKS)
     own = {"model": model, "device": device, "dtype": dtype}
-    check_types(assemble, own | {"actions": actions, "observation": observation})
+    check_types(build, own | {"actions": actions, "observation": observation})
     check_task_options(TASKS[task], task_options)
     check_count("num_envs", num_rows)
     check_count("prompt_cache", prompt_cache, least=0)
@@ -87,7 +87,7 @@ def assemble(
     network = loading.load(folder, device, dtype)
     check_fit(network, tokenizer, made.context_tokens, model)
     tokenizer.widen(network.config.vocab_size)
-    episodes = Episodes(num_rows, made, tokenizer)
+    episodes = EpisodeBuffer(num_rows, made, tokenizer)
     chosen = make_actions(kind, options, network) if kind in KINDS else None
     engine = Engine(
         network,
@@ -99,18 +99,18 @@ def assemble(
         prompts=shared_prompts(network, prompt_cache * 2**20) if prompt_cache else None,
     )
     if chosen:
-        writer = WordWriter(chosen, engine, episodes, made)
+        writer = TokenWriter(chosen, engine, episodes, made)
     elif isinstance(made, Translation) and kind in READ_WRITE:
-        writer = Interpreter(engine, episodes, made, tokenizer)
+        writer = SimultaneousWriter(engine, episodes, made, tokenizer)
     else:
         memory = cached_reader.shared(network, cache_dtype)
-        writer = LineWriter(made.num_options, engine, episodes, made, tokenizer, memory)
+        writer = ChoiceWriter(made.num_options, engine, episodes, made, tokenizer, memory)
     shows_scores = options.get("scores", True)
     check_choice("scores", shows_scores, (True, False))
     seen = make_observation(
         observation, network, writer, made, name=model, shows_scores=shows_scores
     )
-    return Parts(tokenizer, made, engine, episodes, writer, seen)
+    return Components(tokenizer, made, engine, episodes, writer, seen)
 
 
 def check_task_options(

@@ -26,7 +26,7 @@ def rows_and_pins(
     rows = np.flatnonzero(_mask(options.get("reset_mask"), num_rows)).tolist()
     if "index" in options:
         indices = _spread(options["index"], num_rows, "index")
-        checked = [_checked_index(indices[row], row, task.num_examples) for row in rows]
+        checked = [_validated_index(indices[row], row, task.num_examples) for row in rows]
         return rows, [task.example(index) for index in checked]
     if "prompt" in options:
         prompts = _spread(options["prompt"], num_rows, "prompt")
@@ -48,10 +48,10 @@ def indexed_rows(
     if "index" not in options:
         return rows, [None] * len(rows)
     indices = _spread(options["index"], num_rows, "index")
-    return rows, [_checked_index(indices[row], row, num_examples) for row in rows]
+    return rows, [_validated_index(indices[row], row, num_examples) for row in rows]
 
 
-def seeds_of_rows(seed: int | Sequence[int | None] | None, num_rows: int) -> np.ndarray:
+def seeds_for_rows(seed: int | Sequence[int | None] | None, num_rows: int) -> np.ndarray:
     """Seeds (N,) of N rows, whole numbers or None: seed + row of a number, or one by one.
 
     Raises:
@@ -98,7 +98,7 @@ def _check_names(options: Mapping[str, Any], allowed: Sequence[str]) -> None:
         raise ValueError(f"Got reset options {sorted(unknown)}; allowed: {', '.join(allowed)}.")
 
 
-def _checked_index(index: Any, row: int, num_examples: int) -> int:  # noqa: ANN401 - a caller's
+def _validated_index(index: Any, row: int, num_examples: int) -> int:  # noqa: ANN401 - a caller's
     if not is_whole(index) or not 0 <= index < num_examples:
         raise ValueError(f"Got index {index!r} for row {row}; allowed: 0 to {num_examples - 1}.")
     return int(index)

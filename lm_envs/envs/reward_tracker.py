@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lm_envs.envs.episode_buffer import Episodes
+from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.model.engine import Engine
 from lm_envs.tasks import prompt_templates
 from lm_envs.tasks.base import Task
@@ -16,7 +16,7 @@ from lm_envs.tasks.rewards.token_scores import WORST_LOGPROB
 from lm_envs.tokenizer import Tokenizer
 
 
-class Judge:
+class RewardTracker:
     """Scores N texts.
 
     Args:
@@ -30,7 +30,7 @@ class Judge:
     """
 
     def __init__(
-        self, task: Task, engine: Engine, tokenizer: Tokenizer, episodes: Episodes
+        self, task: Task, engine: Engine, tokenizer: Tokenizer, episodes: EpisodeBuffer
     ) -> None:
         self._reward, self._episodes = task.reward, episodes
         self._engine, self._tokenizer = engine, tokenizer
@@ -41,20 +41,20 @@ class Judge:
 
         Scores that are only reported are asked for where an episode `is_over`, (N,) bool.
         """
-        self._score(self._reward.paid, rows)
-        self._score(self._reward.reported, rows[is_over[rows]])
+        self._score(self._reward.weighted, rows)
+        self._score(self._reward.logged, rows[is_over[rows]])
         return self._reward.total(self.scores)
 
     def _score(self, names: Sequence[str], rows: np.ndarray) -> None:
         if CROSS_ENTROPY in names:
             for row, value in zip(rows.tolist(), self._target_likelihoods(rows), strict=True):
-                self._episodes.mark(row, {CROSS_ENTROPY: value})
-        found = self._reward.components(self._episodes.drafts, rows, names)
+                self._episodes.set_task_scores(row, {CROSS_ENTROPY: value})
+        found = self._reward.components(self._episodes.completions, rows, names)
         for name, values in found.items():
             self.scores[name][rows] = values
 
     def _target_likelihoods(self, rows: np.ndarray) -> list[float]:
-        """How well the model writes the first target of `rows` from their drafts, [0, 1] each.
+        """How well the model writes the first target of `rows` from their completions, [0, 1] each.
 
         0 where there is no target; else 1 less the mean cross-entropy of the target's tokens, in
         units of 8 nats, no token counting as worse than that. The target is read as a paraphrase of

@@ -7,7 +7,13 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from lm_envs.envs.base import RENDER_MODES, EpisodicVectorEnv, plain, row_of, uncopied
+from lm_envs.envs.base import (
+    RENDER_MODES,
+    EpisodicVectorEnv,
+    index_row,
+    not_copyable_error,
+    to_python,
+)
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.transcript import Transcript
 
@@ -15,7 +21,7 @@ from lm_envs.transcript import Transcript
 class RowEnv(gym.Env[Any, Any]):
     """A `gymnasium.Env` view of a one-row `EpisodicVectorEnv`.
 
-    The render mode "human" prints the text to the terminal, each word coloured by its reward. It is
+    The render mode "human" prints the text to the terminal, each word colored by its reward. It is
     not copied or pickled: `gymnasium.make(env.spec)` makes another, which `set_state` lets go on.
 
     Args:
@@ -46,7 +52,7 @@ class RowEnv(gym.Env[Any, Any]):
         self.action_space = self.batch.single_action_space
 
     def __reduce__(self) -> tuple[Any, ...]:
-        raise uncopied(self, "gymnasium.make")
+        raise not_copyable_error(self, "gymnasium.make")
 
     @property
     def transcript(self) -> Transcript:
@@ -59,7 +65,7 @@ class RowEnv(gym.Env[Any, Any]):
         """Begins an episode; `options` as the batch takes them."""
         super().reset(seed=seed)
         observations, infos = self.batch.reset(seed=seed, options=options)
-        return row_of(observations, 0), _row(infos)
+        return index_row(observations, 0), _row(infos)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:  # noqa: ANN401
         """Acts once: writes a word or a line, or adjusts the model."""
@@ -67,7 +73,7 @@ class RowEnv(gym.Env[Any, Any]):
         if self.render_mode == "human":
             self.render()
         return (
-            row_of(observations, 0),
+            index_row(observations, 0),
             float(rewards[0]),
             bool(terminated[0]),
             bool(truncated[0]),
@@ -94,7 +100,7 @@ class RowEnv(gym.Env[Any, Any]):
 
     def set_state(self, state: dict[str, Any]) -> Any:  # noqa: ANN401 - as step gives it
         """Returns to a state of `get_state`; the observation there."""
-        return row_of(self.batch.set_state(state), 0)
+        return index_row(self.batch.set_state(state), 0)
 
 
 class LanguageEnv(RowEnv):
@@ -107,7 +113,7 @@ class LanguageEnv(RowEnv):
 def _row(infos: dict[str, Any]) -> dict[str, Any]:
     """Row 0 of a vector environment's infos, in plain Python values."""
     return {
-        name: _row(values) if isinstance(values, dict) else plain(values[0])
+        name: _row(values) if isinstance(values, dict) else to_python(values[0])
         for name, values in infos.items()
         if not name.startswith("_")
     }

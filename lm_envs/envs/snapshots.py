@@ -66,7 +66,7 @@ def check_lists(lists: Mapping[str, Any], names: Iterable[str], num_rows: int) -
             )
 
 
-def generators_of(states: Sequence[Any]) -> list[np.random.Generator]:
+def restored_generators(states: Sequence[Any]) -> list[np.random.Generator]:
     """New generators in these states.
 
     Raises:

@@ -1,7 +1,7 @@
 """N episodes of one language task over one engine.
 
-Owns the order of a step: act, write, judge, end. What is written lives in `Episodes`, the model in
-`Engine`, the judgement in the task; who begins again, and when, in `EpisodicVectorEnv`.
+Owns the order of a step: act, write, judge, end. What is written lives in `EpisodeBuffer`, the model in
+`Engine`, the judgment in the task; who begins again, and when, in `EpisodicVectorEnv`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,9 +12,9 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from lm_envs.envs.base import EpisodicVectorEnv, Observations, check_modes
-from lm_envs.envs.factory import assemble
+from lm_envs.envs.factory import build
 from lm_envs.envs.reset_options import rows_and_pins
-from lm_envs.envs.reward_tracker import Judge
+from lm_envs.envs.reward_tracker import RewardTracker
 from lm_envs.model.engine import Outputs
 from lm_envs.model.loading import EMBEDDED
 from lm_envs.tasks.base import Example, draw
@@ -92,7 +92,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         check_choice("dense", dense, (True, False))
         if max_steps is not None:
             check_count("max_steps", max_steps)
-        parts = assemble(
+        parts = build(
             num_envs,
             task,
             task_options,
@@ -111,7 +111,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         self._max_steps = np.inf if max_steps is None else max_steps
         self._example = lru_cache(REMEMBERED)(self.task.example)
         self._encode = lru_cache(REMEMBERED)(self.tokenizer.encode)
-        self._judge = Judge(self.task, self.engine, self.tokenizer, self._episodes)
+        self._judge = RewardTracker(self.task, self.engine, self.tokenizer, self._episodes)
         super().__init__(
             num_envs,
             self._observation.space,
@@ -141,40 +141,42 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         return self._episodes.steps.copy()
 
     @property
-    def proposals(self) -> np.ndarray:
+    def candidate_logprobs(self) -> np.ndarray:
         """Log-probabilities (N, K) of what the model itself would do next, best first, nats.
 
         -inf for what `action_masks` forbids.
         """
-        return self.writer.proposals()
+        return self.writer.candidate_logprobs()
 
-    def of_ranks(self, ranks: np.ndarray) -> np.ndarray:
-        """Actions of N rows that do what stands in these places (N,) of the proposals."""
-        return self.writer.of_ranks(ranks)
+    def actions_for_ranks(self, ranks: np.ndarray) -> np.ndarray:
+        """Actions of N rows that do what stands in these places (N,) of the candidate_logprobs."""
+        return self.writer.actions_for_ranks(ranks)
 
-    def solutions(self) -> np.ndarray:
+    def oracle_actions(self) -> np.ndarray:
         """Actions of N rows that a perfect agent would take, as far as they can be taken.
 
         The line that the task knows to be right, or the reference's next word where the model
         proposes it; else what the model proposes first.
         """
-        return self.writer.solutions()
+        return self.writer.oracle_actions()
 
     def action_masks(self) -> np.ndarray:
         """Which discrete actions are sensible now, (N, actions) bool; as sb3-contrib asks for."""
         return self.writer.masks()
 
-    def _pins(self, options: dict[str, Any]) -> tuple[list[int], Sequence[Example | None]]:
-        longest = self.engine.capacity - self.writer.room
+    def _selected_examples(
+        self, options: dict[str, Any]
+    ) -> tuple[list[int], Sequence[Example | None]]:
+        longest = self.engine.capacity - self.writer.reserved_tokens
         return rows_and_pins(options, self.num_envs, self.task, longest)
 
     def _begin_rows(self, rows: list[int], examples: Sequence[Example | None]) -> None:
         for row, pinned in zip(rows, examples, strict=True):
             self._episodes.begin(row, pinned or self._draw(row))
         self.writer.read(np.array(rows))
-        self.writer.offer(np.array(rows))
+        self.writer.update_choices(np.array(rows))
 
-    def _checked(self, actions: np.ndarray, active: np.ndarray) -> np.ndarray:
+    def _validated_actions(self, actions: np.ndarray, active: np.ndarray) -> np.ndarray:
         return self.writer.check(actions, active)
 
     def _act(
@@ -193,16 +195,16 @@ class LanguageVectorEnv(EpisodicVectorEnv):
             row = int(rows[place])
             episodes.end_turn(row)
             response = self.task.respond(episodes.examples[row], episodes.turns[row])
-            episodes.mark(row, response.marks)
+            episodes.set_task_scores(row, response.task_scores)
             is_last = len(episodes.turns[row]) >= self.task.max_turns
             is_complete[place] = response.is_over or is_last
             if not is_complete[place]:
                 context = self._encode(response.context)
-                episodes.fill(row, context[-self._room(row) :])
+                episodes.set_context(row, context[-self._room(row) :])
                 to_read.append(row)
         if to_read:
             self.writer.read(np.array(to_read))
-        self.writer.offer(rows[has_line])
+        self.writer.update_choices(rows[has_line])
         return is_complete
 
     def _room(self, row: int) -> int:
@@ -233,7 +235,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
     def _pay(self, rows: np.ndarray, is_over: np.ndarray) -> np.ndarray:
         """Rewards (N,) of `rows`: of every step where they are dense, of the last otherwise."""
         judged = rows if self._dense else rows[is_over[rows]]
-        return self._episodes.pay(judged, self._judge.values(judged, is_over))
+        return self._episodes.shaped_rewards(judged, self._judge.values(judged, is_over))
 
     def _step_values(self) -> dict[str, np.ndarray]:
         """`text` written so far, and `logprob`, the model's of what was written last, nats."""
@@ -243,7 +245,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
     def _final_info(self, row: int) -> dict[str, Any]:
         episodes = self._episodes
         scores = {name: float(values[row]) for name, values in self._judge.scores.items()}
-        scores["reward"] = float(episodes.values[row])
+        scores["reward"] = float(episodes.potentials[row])
         return {
             "prompt": episodes.prompt(row),
             "reference": episodes.reference(row),
@@ -274,5 +276,5 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         """Keys and values are rebuilt as they were built."""
         self._episodes.set_state(episodes)
         self.writer.restore()
-        self.writer.offer(np.arange(self.num_envs))
+        self.writer.update_choices(np.arange(self.num_envs))
         self._judge.values(np.arange(self.num_envs), self._over)

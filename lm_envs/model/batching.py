@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from lm_envs.model.gpt2 import GPT2
-from lm_envs.model.kv_cache import Fill, KVSlots, round_up
+from lm_envs.model.kv_cache import KVCache, PrefillAttention, round_up
 
 PREFILL_MULTIPLE = 16
 """Texts are padded to a multiple of this: a row's arithmetic depends on its own length only."""
@@ -21,7 +21,7 @@ TOKENS_PER_PASS = 4096
 
 def read_prompts(
     model: GPT2,
-    slots: KVSlots,
+    slots: KVCache,
     rows: np.ndarray,
     prompts: Sequence[np.ndarray],
     hidden: torch.Tensor,
@@ -47,14 +47,14 @@ def read_prompts(
         hidden[torch.as_tensor(members, device=model.device)] = states[ends - 1]
     for part, tokens, lengths in batches([prompts[index] for index in long.tolist()]):
         chosen = torch.as_tensor(rows[long[part]], device=model.device)
-        states = read_padded(model, tokens, Fill(slots, chosen, tokens.shape[1]))
+        states = read_padded(model, tokens, PrefillAttention(slots, chosen, tokens.shape[1]))
         last = torch.as_tensor(lengths - 1, device=model.device)
         hidden[chosen] = states[torch.arange(len(part)), last]
 
 
 def read_on(
     model: GPT2,
-    slots: KVSlots,
+    slots: KVCache,
     rows: np.ndarray,
     starts: np.ndarray,
     tokens: Sequence[np.ndarray],
@@ -83,7 +83,7 @@ def read_on(
 
 
 def read_padded(
-    model: GPT2, tokens: np.ndarray, attend: Fill, scales: torch.Tensor | None = None
+    model: GPT2, tokens: np.ndarray, attend: PrefillAttention, scales: torch.Tensor | None = None
 ) -> torch.Tensor:
     """Hidden states (R, T, D) of R padded sequences, each by its scales (R, L, H + 1) if any."""
     ids = torch.as_tensor(tokens, device=model.device)

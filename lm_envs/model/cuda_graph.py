@@ -17,7 +17,7 @@ class CapturedStep:
     restore.
 
     Args:
-        function: Reads its argument, allocates only on the device, never synchronises.
+        function: Reads its argument, allocates only on the device, never synchronizes.
         example: An input of the right shape and type, on CUDA.
     """
 

@@ -14,7 +14,7 @@ SPREAD = 3.0
 """Standard deviations of a component that a unit of the projected space stands for."""
 
 
-class WordSpace:
+class TokenSpace:
     """The word embeddings on their leading principal components, in units of 3 deviations.
 
     Most words lie in [-1, 1] along every axis.
@@ -26,11 +26,11 @@ class WordSpace:
 
     def __init__(self, model: GPT2, dim: int) -> None:
         embeddings = model.word_embeddings.float()
-        centred = embeddings - embeddings.mean(0)
-        _, vectors = torch.linalg.eigh(centred.T @ centred)  # ascending eigenvalues
+        centered = embeddings - embeddings.mean(0)
+        _, vectors = torch.linalg.eigh(centered.T @ centered)  # ascending eigenvalues
         axes = vectors.flip(1)[:, :dim]  # (D, d)
         axes = axes * axes.sum(0).sign()  # eigenvectors have no sign of their own
-        points = centred @ axes
+        points = centered @ axes
         self._points = points / (SPREAD * points.std(0))  # (V, d)
         self._distances = Linear(-2.0 * self._points, self._points.square().sum(1))
 
@@ -59,7 +59,7 @@ class WordSpace:
         return words.gather(1, gaps.argmin(1, keepdim=True))[:, 0].cpu().numpy()
 
 
-class TextVectors:
+class TextEmbeddings:
     """Word embeddings of whole texts, each dimension in units of its deviation over all words.
 
     Raw embeddings are an order of magnitude smaller than hidden states, too small for a network to

@@ -21,11 +21,11 @@ from lm_envs.model.batching import (
 )
 from lm_envs.model.cuda_graph import CapturedStep
 from lm_envs.model.gpt2 import GPT2
-from lm_envs.model.kv_cache import Branch, Fill, KVSlots, round_up
+from lm_envs.model.kv_cache import KVCache, OptionAttention, PrefillAttention, round_up
 from lm_envs.model.kv_format import CACHE_DTYPES
-from lm_envs.model.lm_head import WordHead
-from lm_envs.model.logits import likely_words, log_normaliser, rows_per_pass
-from lm_envs.model.prompt_cache import PromptCache, ReadPrompt, ReadStates
+from lm_envs.model.lm_head import LMHead
+from lm_envs.model.logits import log_sum_exp, rows_per_pass, top_k_top_p_mask
+from lm_envs.model.prompt_cache import CachedPrompt, CachedStates, PromptCache
 
 LINE_MULTIPLE = 4
 """Lines to be scored are padded to a multiple of this many tokens."""
@@ -70,7 +70,7 @@ class Engine:
         capacity: Most tokens in a row.
         lengths: (N,) int64 tokens that each slot holds.
         end_token: Id of the end of text.
-        num_read: Tokens that the network has read so far; what is remembered is not read.
+        num_forward_tokens: Tokens that the network has read so far; what is remembered is not read.
     """
 
     def __init__(
@@ -88,12 +88,12 @@ class Engine:
         self.num_rows = num_rows
         self.capacity = capacity
         self.lengths = np.zeros(num_rows, np.int64)
-        self.num_read = 0
+        self.num_forward_tokens = 0
         self._model = model
         self._num_candidates = num_candidates
         self.end_token = end_token
-        self._head = WordHead(model, num_candidates, end_token)
-        self._slots = KVSlots(
+        self._head = LMHead(model, num_candidates, end_token)
+        self._slots = KVCache(
             num_layers=config.n_layer,
             num_rows=num_rows,
             num_heads=config.n_head,
@@ -103,7 +103,7 @@ class Engine:
             device=model.device,
         )
         self._hidden = torch.zeros(num_rows, config.n_embd, device=model.device)
-        self._normaliser = torch.zeros(num_rows, device=model.device)
+        self._log_z = torch.zeros(num_rows, device=model.device)
         self._prompts = prompts
         width = config.n_embd + 2 * num_candidates + 2
         self._show(np.zeros((num_rows, width), np.float32))
@@ -153,12 +153,12 @@ class Engine:
             self._copy(rows[others], [ready[keys[place]] for place in others])
         return self._outputs
 
-    def states(self, rows: np.ndarray) -> np.ndarray:
-        """All that the model says after the texts of some rows: (R, S) float32, for `recall`."""
+    def packed_outputs(self, rows: np.ndarray) -> np.ndarray:
+        """All that the model says after the texts of some rows: (R, S) float32, for `restore_outputs`."""
         return self._packed[rows]
 
     @torch.inference_mode()
-    def recall(self, rows: np.ndarray, states: np.ndarray) -> Outputs:
+    def restore_outputs(self, rows: np.ndarray, states: np.ndarray) -> Outputs:
         """Lets some rows say what they said when `states` (R, S) were taken.
 
         Their slots and lengths stay as they are: to go on from there, a row must hold the text.
@@ -170,7 +170,7 @@ class Engine:
         slots = torch.as_tensor(rows, device=self._model.device)
         packed = torch.as_tensor(states, device=slots.device)
         self._hidden[slots] = packed[:, : self._hidden.shape[1]]
-        self._normaliser[slots] = packed[:, -2]
+        self._log_z[slots] = packed[:, -2]
         return self._show_rows(rows, states)
 
     @torch.inference_mode()
@@ -189,7 +189,7 @@ class Engine:
         return self._report(rows)
 
     @torch.inference_mode()
-    def append_lines(self, rows: np.ndarray, lines: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def extend_scored(self, rows: np.ndarray, lines: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Appends a line to each of some rows; other rows stay as they are.
 
         Args:
@@ -210,7 +210,7 @@ class Engine:
         return scores
 
     @torch.inference_mode()
-    def append(self, tokens: np.ndarray, active: np.ndarray | None = None) -> Outputs:
+    def decode(self, tokens: np.ndarray, active: np.ndarray | None = None) -> Outputs:
         """Appends one token to every row, or to the rows where `active` is True.
 
         Args:
@@ -222,10 +222,10 @@ class Engine:
         assert (self.lengths < self.capacity)[active].all(), "a full row cannot grow"
         inputs = np.stack([np.where(active, tokens, 0), self.lengths, active])  # (3, N)
         longest = min(int(self.lengths.max()) + 1, self.capacity)  # an inactive row may be full
-        live = round_up(longest)
-        packed = self._step(torch.as_tensor(inputs, device=self._model.device), live)
+        context_len = round_up(longest)
+        packed = self._step(torch.as_tensor(inputs, device=self._model.device), context_len)
         self.lengths += active
-        self.num_read += int(active.sum())
+        self.num_forward_tokens += int(active.sum())
         return self._show(_to_host(packed))
 
     @torch.inference_mode()
@@ -255,7 +255,7 @@ class Engine:
         return scores
 
     @torch.inference_mode()
-    def read_through(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def hidden_states(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Hidden states (T, D) float32 after every token; no slot is touched.
 
         A text that is remembered is not read again.
@@ -271,11 +271,11 @@ class Engine:
         for index, key in enumerate(new):
             ready[key] = read[index].cpu().numpy()
             if cache is not None:
-                cache.keep(key, ReadStates(ready[key]))
+                cache.keep(key, CachedStates(ready[key]))
         return [ready[key] for key in keys]
 
     @torch.inference_mode()
-    def score_lines(
+    def score_options(
         self, rows: np.ndarray, lines: Sequence[Sequence[np.ndarray]]
     ) -> list[list[np.ndarray]]:
         """Log-probability of each token of lines that rows could be continued with.
@@ -304,14 +304,14 @@ class Engine:
         return scores
 
     @torch.inference_mode()
-    def likely_words(self, top_k: int | None, top_p: float | None) -> np.ndarray:
+    def top_k_top_p_mask(self, top_k: int | None, top_p: float | None) -> np.ndarray:
         """The next words that `top_k` and `top_p` both keep, (N, V) bool; the end token always.
 
         Args:
             top_k: The k most likely; None for all.
             top_p: The fewest that hold this probability; None for all.
         """
-        keep = likely_words(self._head.logits(self._hidden), top_k, top_p)
+        keep = top_k_top_p_mask(self._head.logits(self._hidden), top_k, top_p)
         keep[:, self.end_token] = True
         return keep.cpu().numpy()
 
@@ -319,7 +319,7 @@ class Engine:
     def logprobs_of(self, words: np.ndarray) -> np.ndarray:
         """Log-probabilities (N, M) float32 of words (N, M) after each row's last token, nats."""
         ids = torch.as_tensor(words, device=self._model.device)
-        logprobs = self._head.read(self._hidden, ids) - self._normaliser[:, None]
+        logprobs = self._head.read(self._hidden, ids) - self._log_z[:, None]
         return logprobs.cpu().numpy()
 
     def _score_lines(
@@ -332,16 +332,16 @@ class Engine:
                 place[: len(line)] = line
         ids, slots = torch.as_tensor(tokens, device=device), torch.as_tensor(rows, device=device)
         lengths = torch.as_tensor(self.lengths[rows], device=device)
-        live = round_up(int(self.lengths[rows].max()))
+        context_len = round_up(int(self.lengths[rows].max()))
         positions = lengths[:, None, None] + torch.arange(width, device=device)
         positions = positions.expand_as(ids).clamp(max=self._model.config.n_positions - 1)
-        branch = Branch(self._slots, slots, lengths, live, (num_lines, width))
+        branch = OptionAttention(self._slots, slots, lengths, context_len, (num_lines, width))
         hidden = self._model.forward(ids.flatten(), positions.flatten(), branch)
         hidden = hidden.view(*ids.shape, -1)  # (R, O, T, D)
         before = self._hidden[slots][:, None, None].expand(-1, num_lines, 1, -1)
         states = torch.cat([before, hidden[:, :, :-1]], 2)  # what each token was chosen from
         sizes = np.array([[len(line) for line in options] for options in lines])  # (R, O)
-        self.num_read += int(sizes.sum())
+        self.num_forward_tokens += int(sizes.sum())
         is_real = torch.as_tensor(np.arange(width) < sizes[..., None], device=device)
         logprobs = self._logprobs(states[is_real], ids[is_real]).cpu().numpy()
         parts = np.split(logprobs.astype(np.float64), sizes.ravel().cumsum()[:-1])
@@ -353,7 +353,7 @@ class Engine:
         """Reads tokens into slots; the hidden states (M, D) that stood before each of them."""
         sizes = [len(part) for part in tokens]
         stops = starts + sizes
-        self.num_read += sum(sizes)
+        self.num_forward_tokens += sum(sizes)
         assert (stops <= self.capacity).all(), "a full row cannot grow"
         hidden, ends = read_on(self._model, self._slots, rows, starts, tokens)
         slots = torch.as_tensor(rows, device=hidden.device)
@@ -366,10 +366,10 @@ class Engine:
 
     def _through(self, sequences: Sequence[np.ndarray]) -> Iterator[tuple[int, torch.Tensor]]:
         """The index of each sequence, in some order, and its hidden states (T, D)."""
-        self.num_read += sum(map(len, sequences))
+        self.num_forward_tokens += sum(map(len, sequences))
         for part, tokens, lengths in batches(sequences):
             rows = torch.arange(len(part), device=self._model.device)
-            hidden = read_padded(self._model, tokens, Fill(None, rows, tokens.shape[1]))
+            hidden = read_padded(self._model, tokens, PrefillAttention(None, rows, tokens.shape[1]))
             for index, states, length in zip(part.tolist(), hidden, lengths, strict=True):
                 yield index, states[:length]
 
@@ -377,25 +377,25 @@ class Engine:
         """Reads each prompt into its row."""
         read_prompts(self._model, self._slots, rows, prompts, self._hidden)
         self.lengths[rows] = [len(prompt) for prompt in prompts]
-        self.num_read += int(self.lengths[rows].sum())
+        self.num_forward_tokens += int(self.lengths[rows].sum())
         return self._report(rows)
 
-    def _held(self, row: int) -> ReadPrompt:
+    def _held(self, row: int) -> CachedPrompt:
         """What a row holds; views."""
-        return ReadPrompt(self._slots.of(row, int(self.lengths[row])), self._packed[row])
+        return CachedPrompt(self._slots.of(row, int(self.lengths[row])), self._packed[row])
 
-    def _copy(self, rows: np.ndarray, read: Sequence[ReadPrompt]) -> None:
+    def _copy(self, rows: np.ndarray, read: Sequence[CachedPrompt]) -> None:
         """Lets rows hold prompts that were read before."""
         for row, prompt in zip(rows.tolist(), read, strict=True):
             self._slots.put(row, prompt.slot)
             self.lengths[row] = prompt.num_tokens
-        self.recall(rows, np.stack([prompt.state for prompt in read]))
+        self.restore_outputs(rows, np.stack([prompt.state for prompt in read]))
 
     def _report(self, rows: np.ndarray) -> Outputs:
         """Outputs in which `rows` say what follows their last hidden states."""
         slots = torch.as_tensor(rows, device=self._model.device)
         packed = self._read_out(self._hidden[slots])
-        self._normaliser[slots] = packed[:, -2]
+        self._log_z[slots] = packed[:, -2]
         return self._show_rows(rows, _to_host(packed))
 
     def _show_rows(self, rows: np.ndarray, packed: np.ndarray) -> Outputs:
@@ -414,37 +414,39 @@ class Engine:
         step = rows_per_pass(self._model.config.vocab_size)
         parts = [torch.zeros(0, device=hidden.device)]
         for states, chosen in zip(hidden.split(step), words.split(step), strict=True):
-            normaliser = log_normaliser(self._head.logits(states))
-            parts.append(self._head.read(states, chosen[:, None])[:, 0] - normaliser)
+            log_z = log_sum_exp(self._head.logits(states))
+            parts.append(self._head.read(states, chosen[:, None])[:, 0] - log_z)
         return torch.cat(parts)
 
-    def _step(self, inputs: torch.Tensor, live: int) -> torch.Tensor:
+    def _step(self, inputs: torch.Tensor, context_len: int) -> torch.Tensor:
         """Packed outputs of one decoding step: eager on CPU, a captured graph on CUDA."""
         if inputs.device.type != "cuda":
-            return self._decode(inputs, live)
-        if live not in self._captured:
-            hidden, normaliser = self._hidden.clone(), self._normaliser.clone()
-            self._captured[live] = CapturedStep(lambda static: self._decode(static, live), inputs)
+            return self._decode(inputs, context_len)
+        if context_len not in self._captured:
+            hidden, log_z = self._hidden.clone(), self._log_z.clone()
+            self._captured[context_len] = CapturedStep(
+                lambda static: self._decode(static, context_len), inputs
+            )
             self._hidden.copy_(hidden)  # recording ran the step; the slots are written alike again
-            self._normaliser.copy_(normaliser)
-        return self._captured[live](inputs)
+            self._log_z.copy_(log_z)
+        return self._captured[context_len](inputs)
 
-    def _decode(self, inputs: torch.Tensor, live: int) -> torch.Tensor:
+    def _decode(self, inputs: torch.Tensor, context_len: int) -> torch.Tensor:
         """Packed outputs (N, D + 2 K + 2) after one token a row; state is updated in place.
 
         Args:
             inputs: (3, N) int64: tokens, their positions, and which rows are active.
-            live: How many leading positions of the slots to read.
+            context_len: How many leading positions of the slots to read.
         """
         tokens, positions, active = inputs
-        chosen = self._head.read(self._hidden, tokens[:, None])[:, 0] - self._normaliser
+        chosen = self._head.read(self._hidden, tokens[:, None])[:, 0] - self._log_z
         # An inactive full row writes out of its slot otherwise; what it writes is never read.
         positions = positions.clamp(max=self.capacity - 1)
-        attend = self._model.kernels.decode(self._slots, positions, live)
+        attend = self._model.kernels.decode(self._slots, positions, context_len)
         hidden = self._model.forward(tokens, positions, attend)
         self._hidden.copy_(torch.where(active[:, None] > 0, hidden, self._hidden))
         packed = self._read_out(self._hidden)
-        self._normaliser.copy_(packed[:, -2])
+        self._log_z.copy_(packed[:, -2])
         packed[:, -1] = chosen
         return packed
 
@@ -453,7 +455,7 @@ class Engine:
         words = self._head.best(hidden)
         chosen = torch.zeros_like(hidden[:, :1])
         candidates = words.candidates.float()  # ids are exact in float32 up to 2**24
-        columns = [hidden, words.logprobs, candidates, words.normaliser[:, None], chosen]
+        columns = [hidden, words.logprobs, candidates, words.log_z[:, None], chosen]
         return torch.cat(columns, -1)
 
     def _unpack(self, packed: np.ndarray) -> Outputs:
@@ -462,17 +464,17 @@ class Engine:
         return Outputs(hidden, candidates.astype(np.int64), logprobs, rest[:, -1])
 
 
-def _prompt(cache: PromptCache, key: Hashable) -> ReadPrompt:
+def _prompt(cache: PromptCache, key: Hashable) -> CachedPrompt:
     """A prompt that is remembered, as `prefill` left it."""
     kept = cache.get(key)
-    assert isinstance(kept, ReadPrompt)
+    assert isinstance(kept, CachedPrompt)
     return kept
 
 
 def _states(cache: PromptCache, key: Hashable) -> np.ndarray:
-    """Hidden states that are remembered, as `read_through` left them."""
+    """Hidden states that are remembered, as `hidden_states` left them."""
     kept = cache.get(key)
-    assert isinstance(kept, ReadStates)
+    assert isinstance(kept, CachedStates)
     return kept.states
 
 

@@ -35,7 +35,7 @@ class Attend(Protocol):
         ...
 
 
-class KVSlots:
+class KVCache:
     """Keys and values of N rows: of L layers, H heads and C positions, vectors of d numbers each.
 
     Allocated once; decoding writes in place. C is the capacity in whole blocks.
@@ -80,7 +80,7 @@ class KVSlots:
         """What is kept of a layer's keys, and then of its values: (N, H, C, ·) each."""
         return [part[kind, layer] for kind in (0, 1) for part in self._parts]
 
-    def places(self, rows: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    def slot_mapping(self, rows: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         """Where the vectors of M tokens go, head after head: (M H,) int64, for `write`.
 
         Args:
@@ -106,10 +106,10 @@ class KVSlots:
         return self._format.decode(kept[0]), self._format.decode(kept[1])
 
     def read(
-        self, layer: int, live: int, rows: torch.Tensor | None = None
+        self, layer: int, context_len: int, rows: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Keys and values (R, H, live, d) of the first positions of `rows` (R,), or of all."""
-        parts = [part[:, :, :live] for part in self.parts(layer)]
+        """Keys and values (R, H, context_len, d) of the first positions of `rows` (R,), or of all."""
+        parts = [part[:, :, :context_len] for part in self.parts(layer)]
         if rows is not None:
             parts = [part.index_select(0, rows) for part in parts]
         half = len(parts) // 2
@@ -129,33 +129,37 @@ class KVSlots:
             part.copy_(new)
 
 
-class Decode:
+class DecodeAttention:
     """Attention of one new token per row, at `positions`, to its slot up to and with itself.
 
     Args:
-        slots: Where keys and values live; this token's are written at its position.
+        slots: Where keys and values context_len; this token's are written at its position.
         positions: (N,) int64, on the slots' device.
-        live: How many leading positions to read; more than every position.
+        context_len: How many leading positions to read; more than every position.
     """
 
-    def __init__(self, slots: KVSlots, positions: torch.Tensor, live: int) -> None:
+    def __init__(self, slots: KVCache, positions: torch.Tensor, context_len: int) -> None:
         device = positions.device
-        self._slots, self._live = slots, live
-        self._places = slots.places(torch.arange(slots.num_rows, device=device), positions)
-        is_hidden = torch.arange(live, device=device) > positions[:, None]  # (N, live)
+        self._slots, self._live = slots, context_len
+        self._slot_mapping = slots.slot_mapping(
+            torch.arange(slots.num_rows, device=device), positions
+        )
+        is_hidden = (
+            torch.arange(context_len, device=device) > positions[:, None]
+        )  # (N, context_len)
         self._bias = torch.zeros(is_hidden.shape, dtype=slots.read_dtype, device=device)
         self._bias.masked_fill_(is_hidden, -torch.inf)
-        self._bias = self._bias[:, None, None]  # (N, 1, 1, live)
+        self._bias = self._bias[:, None, None]  # (N, 1, 1, context_len)
 
     def __call__(
         self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
         """Writes (N, H, d) keys and values, returns (N, D)."""
-        self._slots.write(layer, self._places, keys, values)
-        live_keys, live_values = self._slots.read(layer, self._live)  # (N, H, live, d)
-        attend = _by_products if live_keys.dtype == torch.float32 else _fused
-        queries = queries[:, :, None].to(live_keys.dtype)
-        return attend(queries, live_keys, live_values, self._bias).flatten(1)
+        self._slots.write(layer, self._slot_mapping, keys, values)
+        context_keys, context_values = self._slots.read(layer, self._live)  # (N, H, context_len, d)
+        attend = _by_products if context_keys.dtype == torch.float32 else _fused
+        queries = queries[:, :, None].to(context_keys.dtype)
+        return attend(queries, context_keys, context_values, self._bias).flatten(1)
 
 
 def _by_products(
@@ -166,10 +170,10 @@ def _by_products(
     In float32 on CPU as fast as `scaled_dot_product_attention`, whose kernel is made for many
     queries, or up to 3 times faster; in bfloat16 slower than that.
     """
-    num_rows, num_heads, live, head_size = keys.shape
+    num_rows, num_heads, context_len, head_size = keys.shape
     scaled = (queries * head_size**-0.5).reshape(num_rows * num_heads, 1, head_size)
-    scores = torch.bmm(scaled, keys.flatten(0, 1).mT).view(num_rows, num_heads, 1, live)
-    weights = (scores + bias).softmax(-1).view(num_rows * num_heads, 1, live)
+    scores = torch.bmm(scaled, keys.flatten(0, 1).mT).view(num_rows, num_heads, 1, context_len)
+    weights = (scores + bias).softmax(-1).view(num_rows * num_heads, 1, context_len)
     return torch.bmm(weights, values.flatten(0, 1)).view(queries.shape)
 
 
@@ -180,30 +184,30 @@ def _fused(
     return F.scaled_dot_product_attention(queries, keys, values, attn_mask=bias)
 
 
-class Fill:
+class PrefillAttention:
     """Causal attention inside R padded prompts of T tokens, written to the slots of `rows`.
 
     Padding stands after the prompt, so no real token ever sees it, and decoding overwrites it
     before reading that far.
 
     Args:
-        slots: Where keys and values live, or None to remember nothing.
+        slots: Where keys and values context_len, or None to remember nothing.
         rows: (R,) int64 slots to write, on the slots' device.
         width: T, positions per prompt.
     """
 
-    def __init__(self, slots: KVSlots | None, rows: torch.Tensor, width: int) -> None:
+    def __init__(self, slots: KVCache | None, rows: torch.Tensor, width: int) -> None:
         self._slots, self._shape = slots, (len(rows), width)
         if slots is not None:
             positions = torch.arange(width, device=rows.device).repeat(len(rows))
-            self._places = slots.places(rows.repeat_interleave(width), positions)
+            self._slot_mapping = slots.slot_mapping(rows.repeat_interleave(width), positions)
 
     def __call__(
         self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
         """(R T, H, d) queries, keys and values -> (R T, D)."""
         if self._slots is not None:
-            keys, values = self._slots.write(layer, self._places, keys, values)
+            keys, values = self._slots.write(layer, self._slot_mapping, keys, values)
         q, k, v = (
             x.to(queries.dtype).unflatten(0, self._shape).transpose(1, 2)
             for x in (queries, keys, values)
@@ -212,34 +216,38 @@ class Fill:
         return attended.transpose(1, 2).reshape(len(queries), -1)
 
 
-class Extend:
+class ExtendAttention:
     """Attention of further tokens of R rows to their slots, up to and with themselves.
 
     The tokens come flat, row after row, and their keys and values are written first.
 
     Args:
-        slots: Where keys and values live.
+        slots: Where keys and values context_len.
         rows: (R,) int64 slots to write and read, on the slots' device.
         starts: (R,) int64 position of each row's first token.
         sizes: (R,) int64 tokens of each row; M in all.
-        live: How many leading positions to read; more than every position.
+        context_len: How many leading positions to read; more than every position.
     """
 
     def __init__(
         self,
-        slots: KVSlots,
+        slots: KVCache,
         rows: torch.Tensor,
         starts: torch.Tensor,
         sizes: torch.Tensor,
-        live: int,
+        context_len: int,
     ) -> None:
-        self._slots, self._rows, self._live = slots, rows, live
+        self._slots, self._rows, self._live = slots, rows, context_len
         device, width = rows.device, round_up(int(sizes.max()), FEW)
         places = torch.arange(width, device=device)
         positions = starts[:, None] + places  # (R, T)
         self._is_real = places < sizes[:, None]  # (R, T)
-        self._places = slots.places(rows.repeat_interleave(sizes), positions[self._is_real])
-        is_hidden = torch.arange(live, device=device) > positions[..., None]  # (R, T, live)
+        self._slot_mapping = slots.slot_mapping(
+            rows.repeat_interleave(sizes), positions[self._is_real]
+        )
+        is_hidden = (
+            torch.arange(context_len, device=device) > positions[..., None]
+        )  # (R, T, context_len)
         self._bias = torch.zeros(is_hidden.shape, device=device)
         self._bias.masked_fill_(is_hidden, -torch.inf)
 
@@ -247,41 +255,43 @@ class Extend:
         self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
         """(M, H, d) queries, keys and values -> (M, D) float32."""
-        self._slots.write(layer, self._places, keys, values)
+        self._slots.write(layer, self._slot_mapping, keys, values)
         scaled = queries.float() * queries.shape[-1] ** -0.5
         padded = scaled.new_zeros(*self._is_real.shape, *scaled.shape[1:])  # (R, T, H, d)
         padded[self._is_real] = scaled
-        live_keys, live_values = self._slots.read(layer, self._live, self._rows)
-        scores = padded.transpose(1, 2) @ live_keys.float().mT  # of keys (R, H, live, d)
-        weights = (scores + self._bias[:, None]).softmax(-1)  # (R, H, T, live)
-        attended = weights @ live_values.float()  # (R, H, T, d)
+        context_keys, context_values = self._slots.read(layer, self._live, self._rows)
+        scores = padded.transpose(1, 2) @ context_keys.float().mT  # of keys (R, H, context_len, d)
+        weights = (scores + self._bias[:, None]).softmax(-1)  # (R, H, T, context_len)
+        attended = weights @ context_values.float()  # (R, H, T, d)
         return attended.transpose(1, 2)[self._is_real].flatten(1)
 
 
-class Branch:
+class OptionAttention:
     """Attention of O possible lines of T tokens per row to the row's slot and causally to itself.
 
     The slots stay as they are: what each line would add is forgotten.
 
     Args:
-        slots: Where the keys and values of the text so far live.
+        slots: Where the keys and values of the text so far context_len.
         rows: (R,) int64 slots to read, on the slots' device.
         lengths: (R,) int64 tokens in each of them.
-        live: How many leading positions to read; at least every length.
+        context_len: How many leading positions to read; at least every length.
         shape: (O, T).
     """
 
     def __init__(
         self,
-        slots: KVSlots,
+        slots: KVCache,
         rows: torch.Tensor,
         lengths: torch.Tensor,
-        live: int,
+        context_len: int,
         shape: tuple[int, int],
     ) -> None:
-        self._slots, self._rows, self._live, self._shape = slots, rows, live, shape
+        self._slots, self._rows, self._live, self._shape = slots, rows, context_len, shape
         device, width = rows.device, shape[1]
-        is_past_end = torch.arange(live, device=device) >= lengths[:, None]  # (R, live)
+        is_past_end = (
+            torch.arange(context_len, device=device) >= lengths[:, None]
+        )  # (R, context_len)
         self._past_bias = torch.zeros(is_past_end.shape, device=device)
         self._past_bias.masked_fill_(is_past_end, -torch.inf)
         future = torch.ones(width, width, dtype=torch.bool, device=device).triu(1)
@@ -299,9 +309,11 @@ class Branch:
         )  # (R, H, O, T, d)
         past_keys, past_values = (
             past.float() for past in self._slots.read(layer, self._live, self._rows)
-        )  # (R, H, live, d)
+        )  # (R, H, context_len, d)
         q = q * q.shape[-1] ** -0.5
-        past = q.flatten(2, 3) @ past_keys.mT + self._past_bias[:, None, None]  # (R, H, O T, live)
+        past = (
+            q.flatten(2, 3) @ past_keys.mT + self._past_bias[:, None, None]
+        )  # (R, H, O T, context_len)
         own = q @ k.mT + self._own_bias  # (R, H, O, T, T)
         weights = torch.cat([past.unflatten(2, self._shape), own], -1).softmax(-1)
         past, own = weights.split([self._live, width], -1)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import torch
 
-from lm_envs.model.kernels.quantization import codes_of
+from lm_envs.model.kernels.quantization import quantize_rows
 
 CACHE_DTYPES: Mapping[str, torch.dtype | None] = {"auto": None, "int8": torch.int8}
 """Types that keys and values can be kept in, by name; None for that of the linears."""
@@ -67,7 +67,7 @@ class Codes:
 
     def encode(self, vectors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """As `Format` says."""
-        codes, scales = codes_of(vectors)
+        codes, scales = quantize_rows(vectors)
         return codes, scales[..., None]
 
     def decode(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Functions of (N, V) logits: their normaliser, their largest, the likely words."""
+"""Functions of (N, V) logits: their log_z, their largest, the likely words."""
 
 from typing import NamedTuple
 
@@ -14,12 +14,12 @@ LEAST_ROWS = 128
 """Rows in a pass even so: with fewer, reading the weights would take longer than multiplying."""
 
 
-class NextWords(NamedTuple):
+class TopTokens(NamedTuple):
     """What a model says of the words that may follow N hidden states."""
 
     candidates: torch.Tensor  # (N, K) int64, best first
     logprobs: torch.Tensor  # (N, K) float32
-    normaliser: torch.Tensor  # (N,) float32, log of the sum of exponentiated logits
+    log_z: torch.Tensor  # (N,) float32, log of the sum of exponentiated logits
 
 
 def rows_per_pass(num_words: int) -> int:
@@ -27,12 +27,12 @@ def rows_per_pass(num_words: int) -> int:
     return max(LEAST_ROWS, LOGITS_PER_PASS // num_words)
 
 
-def log_normaliser(logits: torch.Tensor) -> torch.Tensor:
+def log_sum_exp(logits: torch.Tensor) -> torch.Tensor:
     """Log of the sum of exponentials, (N,), of (N, V); half the time of `logsumexp` on CPU."""
     return logits[:, 0] - logits.log_softmax(-1)[:, 0]
 
 
-def best_words(logits: torch.Tensor, count: int) -> torch.Tensor:
+def top_tokens(logits: torch.Tensor, count: int) -> torch.Tensor:
     """The `count` largest entries of each row of (N, V), in no order: ids (N, count).
 
     The largest words stand in the groups with the largest maxima, so only those are searched.
@@ -49,7 +49,7 @@ def best_words(logits: torch.Tensor, count: int) -> torch.Tensor:
     return words.gather(1, logits.gather(1, words).topk(count, sorted=False).indices)
 
 
-def likely_words(logits: torch.Tensor, top_k: int | None, top_p: float | None) -> torch.Tensor:
+def top_k_top_p_mask(logits: torch.Tensor, top_k: int | None, top_p: float | None) -> torch.Tensor:
     """The words of each row that `top_k` and `top_p` both keep, (N, V) bool, of (N, V) logits.
 
     Equally likely words are kept or dropped together by `top_k`. Source of `top_p`: Holtzman et al.

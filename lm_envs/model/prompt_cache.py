@@ -15,7 +15,7 @@ from lm_envs.model.gpt2 import GPT2
 
 
 @dataclass(frozen=True, slots=True)
-class ReadStates:
+class CachedStates:
     """Hidden states (T, D) float32 after every token of a text."""
 
     states: np.ndarray
@@ -25,18 +25,18 @@ class ReadStates:
         """Memory of a copy."""
         return self.states.nbytes
 
-    def copy(self) -> "ReadStates":
+    def copy(self) -> "CachedStates":
         """The same in memory of its own."""
-        return ReadStates(self.states.copy())
+        return CachedStates(self.states.copy())
 
 
 @dataclass(frozen=True, slots=True)
-class ReadPrompt:
+class CachedPrompt:
     """What reading a prompt of P tokens comes to.
 
     Attributes:
-        slot: What is kept of its keys and values, (2, L, H, P, ·) each; see `KVSlots.of`.
-        state: (S,) float32 what the model says after it; see `Engine.states`.
+        slot: What is kept of its keys and values, (2, L, H, P, ·) each; see `KVCache.of`.
+        state: (S,) float32 what the model says after it; see `Engine.packed_outputs`.
     """
 
     slot: tuple[torch.Tensor, ...]
@@ -52,10 +52,10 @@ class ReadPrompt:
         """P."""
         return self.slot[0].shape[-2]
 
-    def copy(self) -> "ReadPrompt":
+    def copy(self) -> "CachedPrompt":
         """The same in memory of its own, without gaps."""
         parts = (part.clone(memory_format=torch.contiguous_format) for part in self.slot)
-        return ReadPrompt(tuple(parts), self.state.copy())
+        return CachedPrompt(tuple(parts), self.state.copy())
 
 
 class PromptCache:
@@ -70,17 +70,17 @@ class PromptCache:
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes, self.num_bytes = max_bytes, 0
-        self._prompts: OrderedDict[Hashable, ReadPrompt | ReadStates] = OrderedDict()
+        self._prompts: OrderedDict[Hashable, CachedPrompt | CachedStates] = OrderedDict()
 
     def __contains__(self, key: Hashable) -> bool:
         return key in self._prompts
 
-    def get(self, key: Hashable) -> ReadPrompt | ReadStates:
+    def get(self, key: Hashable) -> CachedPrompt | CachedStates:
         """What is remembered of a prompt by that key."""
         self._prompts.move_to_end(key)
         return self._prompts[key]
 
-    def keep(self, key: Hashable, prompt: ReadPrompt | ReadStates) -> None:
+    def keep(self, key: Hashable, prompt: CachedPrompt | CachedStates) -> None:
         """Remembers a copy of what is not remembered yet, unless alone it is too large."""
         if prompt.num_bytes > self.max_bytes:
             return

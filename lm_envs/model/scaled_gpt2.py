@@ -10,13 +10,13 @@ import torch
 
 from lm_envs.model.batching import batches, read_padded
 from lm_envs.model.gpt2 import GPT2
-from lm_envs.model.kv_cache import Fill
-from lm_envs.model.lm_head import WordHead
-from lm_envs.model.logits import log_normaliser, rows_per_pass
+from lm_envs.model.kv_cache import PrefillAttention
+from lm_envs.model.lm_head import LMHead
+from lm_envs.model.logits import log_sum_exp, rows_per_pass
 
 
 class ScaledGPT2:
-    """Losses of texts under a model and scales of its parts.
+    """LossCache of texts under a model and scales of its parts.
 
     The parts of a layer are its H attention heads and its perceptron, in this order; a part's scale
     multiplies what it adds to the stream. The biases of attention stay.
@@ -30,7 +30,7 @@ class ScaledGPT2:
 
     def __init__(self, model: GPT2) -> None:
         self.shape = (model.config.n_layer, model.config.n_head + 1)
-        self._model, self._head = model, WordHead(model, 1, always=0)
+        self._model, self._head = model, LMHead(model, 1, always=0)
 
     @torch.inference_mode()
     def losses(
@@ -53,7 +53,7 @@ class ScaledGPT2:
         device = self._model.device
         found = np.zeros(len(texts))
         for part, tokens, lengths in batches(texts):
-            fill = Fill(None, torch.arange(len(part), device=device), tokens.shape[1])
+            fill = PrefillAttention(None, torch.arange(len(part), device=device), tokens.shape[1])
             own = torch.as_tensor(scales[part], device=device)
             hidden = read_padded(self._model, tokens, fill, own)
             places, first = np.arange(tokens.shape[1]), np.array([starts[text] for text in part])
@@ -74,6 +74,6 @@ class ScaledGPT2:
         parts = zip(hidden.split(step), words.split(step), temperatures.split(step), strict=True)
         found = []
         for states, chosen, warmth in parts:
-            normaliser = log_normaliser(self._head.logits(states) / warmth[:, None])
-            found.append(normaliser - self._head.read(states, chosen[:, None])[:, 0] / warmth)
+            log_z = log_sum_exp(self._head.logits(states) / warmth[:, None])
+            found.append(log_z - self._head.read(states, chosen[:, None])[:, 0] / warmth)
         return torch.cat(found)

@@ -1,4 +1,4 @@
-"""A GPT-2 that takes steps of its optimiser, and can be what it was again.
+"""A GPT-2 that takes steps of its optimizer, and can be what it was again.
 
 Owns a copy of the weights and their moments. Knows nothing of who decides about the steps.
 """
@@ -26,7 +26,7 @@ _IGNORED = -100
 """What stands for tokens that are not judged."""
 
 
-class Rule(NamedTuple):
+class OptimizerStep(NamedTuple):
     """How the next steps are taken.
 
     Attributes:
@@ -40,7 +40,7 @@ class Rule(NamedTuple):
     frozen: np.ndarray
 
 
-class LearningGPT2:
+class FinetunedGPT2:
     """The `GPT2LMHeadModel` of a checkpoint with AdamW, without dropout.
 
     Args:
@@ -69,7 +69,7 @@ class LearningGPT2:
         """The weights of the checkpoint, and no moments."""
         for parameter, first in zip(self._model.parameters(), self._first, strict=True):
             parameter.copy_(first)
-        self._optimiser = torch.optim.AdamW(self._model.parameters(), fused=True)
+        self._optimizer = torch.optim.AdamW(self._model.parameters(), fused=True)
 
     @torch.inference_mode()
     def loss(self, texts: Sequence[np.ndarray], starts: Sequence[int]) -> float:
@@ -82,24 +82,24 @@ class LearningGPT2:
         return total / count
 
     def step(
-        self, texts: Sequence[np.ndarray], starts: Sequence[int], rule: Rule
+        self, texts: Sequence[np.ndarray], starts: Sequence[int], rule: OptimizerStep
     ) -> tuple[float, float]:
-        """One step of the optimiser: loss before it, nats a token, and the gradient's norm.
+        """One step of the optimizer: loss before it, nats a token, and the gradient's norm.
 
         Raises:
             FloatingPointError: If the loss is not finite; the weights are as they were then.
         """
         for block, is_frozen in zip(self._model.transformer.h, rule.frozen, strict=True):
             block.requires_grad_(not is_frozen)
-        for group in self._optimiser.param_groups:
+        for group in self._optimizer.param_groups:
             group["lr"], group["weight_decay"] = rule.learning_rate, rule.weight_decay
-        self._optimiser.zero_grad()
+        self._optimizer.zero_grad()
         loss = self._losses(texts, starts).mean()
         if not torch.isfinite(loss):
             raise FloatingPointError(f"Got a loss of {loss.item()}; lower the learning rate.")
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self._model.parameters(), CLIPPED_NORM)
-        self._optimiser.step()
+        self._optimizer.step()
         return loss.item(), norm.item()
 
     def _losses(self, texts: Sequence[np.ndarray], starts: Sequence[int]) -> torch.Tensor:

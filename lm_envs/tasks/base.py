@@ -35,7 +35,7 @@ class Option(NamedTuple):
     """A line that an agent can choose, and whether it would have an effect now."""
 
     text: str
-    is_open: bool = True
+    is_enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,12 @@ class Response:
     Attributes:
         is_over: Whether the episode is complete.
         context: All the text that the model reads before the next turn, if there is one.
-        marks: The task's own scores so far, by the names of `Task.marks`.
+        task_scores: The task's own scores so far, by the names of `Task.task_scores`.
     """
 
     is_over: bool = True
     context: str = ""
-    marks: dict[str, float] = field(default_factory=dict)
+    task_scores: dict[str, float] = field(default_factory=dict)
 
 
 class Task(Protocol):
@@ -63,7 +63,7 @@ class Task(Protocol):
         context_tokens: Most tokens in the whole text, whatever is written and answered.
         max_turns: Most turns in an episode.
         num_options: How many lines there are to choose from; 0 where there are none.
-        marks: Names of the task's own scores.
+        task_scores: Names of the task's own scores.
         reward: What is paid for the text.
     """
 
@@ -73,7 +73,7 @@ class Task(Protocol):
     context_tokens: int
     max_turns: int
     num_options: int
-    marks: tuple[str, ...]
+    task_scores: tuple[str, ...]
     reward: Reward
 
     def example(self, index: int) -> Example:
@@ -96,7 +96,7 @@ class Task(Protocol):
         """What comes of the turns so far, one or more."""
         ...
 
-    def solution(self, example: Example, turns: Sequence[str]) -> str:
+    def oracle_completion(self, example: Example, turns: Sequence[str]) -> str:
         """The line that a perfect agent would write next; empty where nobody knows."""
         ...
 

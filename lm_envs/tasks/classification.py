@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from lm_envs.tasks import prompt_templates
 from lm_envs.tasks.base import Example, Response
-from lm_envs.tasks.completion import Line, LineTask
+from lm_envs.tasks.completion import CompletionItem, CompletionTask
 from lm_envs.tasks.datasets import column_names, read_rows
 from lm_envs.tasks.rewards.text_scores import label_of
 from lm_envs.tasks.splits import Part
@@ -18,7 +18,7 @@ COST = "cost"
 KINDS = ("topic", "language", "sentiment")
 
 
-class Classification(LineTask):
+class Classification(CompletionTask):
     """Write the label of a text; judged by whether it is right, or by what the mistake costs.
 
     The task's own score `cost` is 0 for a right label, and for another what `costs` says, or 1; the
@@ -66,7 +66,9 @@ class Classification(LineTask):
             for right, row in (costs or {}).items()
         }
         lines = [
-            Line(prompt_templates.classification(row["text"][0], "", kind)[0], row["label"])
+            CompletionItem(
+                prompt_templates.classification(row["text"][0], "", kind)[0], row["label"]
+            )
             for row in rows
         ]
         super().__init__(
@@ -76,7 +78,7 @@ class Classification(LineTask):
             max_new_tokens=max_new_tokens,
             dataset=dataset,
             rewards=DEFAULT_REWARDS if rewards is None else rewards,
-            marks=(COST,),
+            task_scores=(COST,),
             labels=labels,
         )
 
@@ -87,7 +89,7 @@ class Classification(LineTask):
             return response
         written = label_of(turns[-1])
         cost = min(self._cost(label_of(right), written) for right in example.targets)
-        return replace(response, marks={COST: cost})
+        return replace(response, task_scores={COST: cost})
 
     def _cost(self, right: str, written: str) -> float:
         return self._costs.get(right, {}).get(written, float(written != right))

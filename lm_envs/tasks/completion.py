@@ -22,7 +22,7 @@ NUM_OPTIONS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CompletionItem:
     """One thing to write.
 
     Attributes:
@@ -39,7 +39,7 @@ class Line:
     verify: Callable[[str], float] | None = None
 
 
-class LineTask:
+class CompletionTask:
     """Write one line; the episode is over at its end, or where the model ends the text.
 
     Args:
@@ -50,7 +50,7 @@ class LineTask:
         max_new_tokens: Budget of an episode.
         rewards: Weight of each score.
         dataset: Where the lines come from, by its name; "embedded" for our own.
-        marks: Names of the task's own scores.
+        task_scores: Names of the task's own scores.
         labels: Lines to choose from in every example; default the first target among those of other
             examples.
 
@@ -63,21 +63,21 @@ class LineTask:
     def __init__(
         self,
         tokenizer: Tokenizer,
-        lines: Sequence[Line],
+        lines: Sequence[CompletionItem],
         *,
         prompt_tokens: int,
         max_new_tokens: int,
         rewards: Mapping[str, float],
         dataset: str = EMBEDDED,
-        marks: tuple[str, ...] = (),
+        task_scores: tuple[str, ...] = (),
         labels: Sequence[str] = (),
     ) -> None:
         check_count("prompt_tokens", prompt_tokens)
         check_count("max_new_tokens", max_new_tokens)
         self.prompt_tokens, self.max_new_tokens = prompt_tokens, max_new_tokens
         self.context_tokens = prompt_tokens + max_new_tokens
-        self.marks = marks
-        self.reward = Reward(rewards, marks)
+        self.task_scores = task_scores
+        self.reward = Reward(rewards, task_scores)
         self._tokenizer = tokenizer
         self._lines = self._fitting([_flat(line) for line in lines], dataset)
         if not self._lines:
@@ -99,7 +99,7 @@ class LineTask:
         """A caller's prompt, whole; there is no target."""
         return Example(self._tokenizer.encode(prompt), np.zeros(0, np.int64))
 
-    def line(self, example: Example) -> Line:
+    def line(self, example: Example) -> CompletionItem:
         """What an example of this task was made of."""
         return self._lines[example.index]
 
@@ -115,11 +115,11 @@ class LineTask:
         """The line is all there is to write."""
         return Response()
 
-    def solution(self, example: Example, turns: Sequence[str]) -> str:
+    def oracle_completion(self, example: Example, turns: Sequence[str]) -> str:
         """The first target."""
         return example.targets[0] if example.targets else ""
 
-    def _fitting(self, lines: Sequence[Line], dataset: str) -> list[Line]:
+    def _fitting(self, lines: Sequence[CompletionItem], dataset: str) -> list[CompletionItem]:
         """Those that are short enough; of a caller's own it is said how many are not."""
         sizes = [self._sizes(line) for line in lines]
         most = (self.prompt_tokens, self.max_new_tokens)
@@ -138,7 +138,7 @@ class LineTask:
             )
         return fitting
 
-    def _sizes(self, line: Line) -> tuple[int, int]:
+    def _sizes(self, line: CompletionItem) -> tuple[int, int]:
         """Tokens of a line's prompt and of its first target."""
         encode = self._tokenizer.encode
         return len(encode(line.prompt)), len(encode(f" {line.targets[0]}"))
@@ -168,14 +168,14 @@ def warn_left_out(
     )
 
 
-def _flat(line: Line) -> Line:
+def _flat(line: CompletionItem) -> CompletionItem:
     """A line whose targets can be written as one."""
     if line.verify is not None:
         return line
     return replace(line, targets=tuple(one_line(target) for target in line.targets))
 
 
-def _choices(lines: Sequence[Line]) -> list[tuple[str, ...]]:
+def _choices(lines: Sequence[CompletionItem]) -> list[tuple[str, ...]]:
     """Options for each line: its first target among first targets of other lines of its group.
 
     There are `NUM_OPTIONS` everywhere, or as many fewer as it takes for all lines to have the same
@@ -199,6 +199,6 @@ def _choices(lines: Sequence[Line]) -> list[tuple[str, ...]]:
     return options
 
 
-def _num_others(texts: set[str], line: Line) -> int:
+def _num_others(texts: set[str], line: CompletionItem) -> int:
     """How many of some texts are no targets of a line."""
     return len(texts) - len(texts.intersection(line.targets))

@@ -40,7 +40,7 @@ class Dialogue:
     """
 
     prompt_tokens = 24
-    marks = ("completed", "turns", "politeness")
+    task_scores = ("completed", "turns", "politeness")
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Dialogue:
             check_choice("wish", wish, WISHES)
         self.max_turns, self.max_new_tokens = max_turns, max_new_tokens
         self.context_tokens = self.prompt_tokens + max_new_tokens + max_turns * LONGEST_ANSWER
-        self.reward = Reward(DEFAULT_REWARDS if rewards is None else rewards, self.marks)
+        self.reward = Reward(DEFAULT_REWARDS if rewards is None else rewards, self.task_scores)
         self._tokenizer = tokenizer
         wanted = WISHES if wishes is None else wishes
         chosen = [customer for customer in customers() if customer.wish in wanted]
@@ -103,14 +103,14 @@ class Dialogue:
         """The customer's answer, or their content."""
         customer = self._customers[example.index]
         is_content = customer.is_content(turns[-1], _told(customer, turns[:-1]))
-        marks = {
+        task_scores = {
             "completed": float(is_content),
             "turns": len(turns) / self.max_turns,
             "politeness": sum(map(is_polite, turns)) / len(turns),
         }
-        return Response(is_content, _context(customer, turns), marks)
+        return Response(is_content, _context(customer, turns), task_scores)
 
-    def solution(self, example: Example, turns: Sequence[str]) -> str:
+    def oracle_completion(self, example: Example, turns: Sequence[str]) -> str:
         """The polite question for what is not told yet, then the polite grant."""
         customer = self._customers[example.index]
         told = _told(customer, turns)

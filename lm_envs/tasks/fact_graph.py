@@ -23,7 +23,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Quest:
+class PathQuestion:
     """A question, where to start, the relations that lead to the answer, and the answer."""
 
     question: str
@@ -57,9 +57,9 @@ class FactGraph:
             back.setdefault((fact.value, f"{fact.relation} of"), []).append(fact.subject)
         self._edges |= {edge: found[0] for edge, found in back.items() if len(found) == 1}
         self.entities = {fact.subject for fact in self._facts} | {f.value for f in self._facts}
-        self._neighbours: dict[str, set[str]] = {}
+        self._neighbors: dict[str, set[str]] = {}
         for (entity, _), there in self._edges.items():
-            self._neighbours.setdefault(entity, set()).add(there)
+            self._neighbors.setdefault(entity, set()).add(there)
         self._distances: dict[tuple[str, str], int] = {}
 
     def follow(self, entity: str, relation: str) -> str | None:
@@ -79,7 +79,7 @@ class FactGraph:
             self._distances[start, goal] = self._search(start, goal)
         return self._distances[start, goal]
 
-    def quests(self, hops: int) -> Iterator[Quest]:
+    def path_questions(self, hops: int) -> Iterator[PathQuestion]:
         """Questions that take 1 or 2 edges to answer.
 
         One edge: a fact's own question. Two: the same about "the country" that another fact
@@ -89,11 +89,11 @@ class FactGraph:
         found = self._direct() if hops == 1 else self._indirect()
         return (quest for quest in found if self.walk(quest.start, quest.path) == quest.answer)
 
-    def _direct(self) -> Iterator[Quest]:
+    def _direct(self) -> Iterator[PathQuestion]:
         for fact in self._facts:
-            yield Quest(fact.question, fact.subject, (fact.relation,), fact.value)
+            yield PathQuestion(fact.question, fact.subject, (fact.relation,), fact.value)
 
-    def _indirect(self) -> Iterator[Quest]:
+    def _indirect(self) -> Iterator[PathQuestion]:
         by_subject: dict[str, list[Fact]] = {}
         for fact in self._facts:
             by_subject.setdefault(fact.subject, []).append(fact)
@@ -103,12 +103,12 @@ class FactGraph:
                 if self.follow(known.value, back) == asked.subject:
                     described = f"the country whose {known.relation} is {known.value}"
                     question = asked.question.replace(asked.subject, described)
-                    yield Quest(question, known.value, (back, asked.relation), asked.value)
+                    yield PathQuestion(question, known.value, (back, asked.relation), asked.value)
 
     def _search(self, start: str, goal: str) -> int:
         reached = {start}
         for distance in range(FAR):
             if goal in reached:
                 return distance
-            reached = reached.union(*(self._neighbours.get(place, set()) for place in reached))
+            reached = reached.union(*(self._neighbors.get(place, set()) for place in reached))
         return FAR

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from lm_envs.tasks.base import Example, Option, Response
 from lm_envs.tasks.completion import EMBEDDED, warn_left_out
 from lm_envs.tasks.datasets import read_rows
-from lm_envs.tasks.fact_graph import STOP, Fact, FactGraph, Quest
+from lm_envs.tasks.fact_graph import STOP, Fact, FactGraph, PathQuestion
 from lm_envs.tasks.rewards.reward import Reward
 from lm_envs.tasks.splits import Part, split_of
 from lm_envs.tasks.text_normalization import one_line
@@ -36,7 +36,7 @@ class KnowledgeGraphQA:
         rewards: Weight of each score; default `DEFAULT_REWARDS`.
     """
 
-    marks = ("correct", "closeness", "moves")
+    task_scores = ("correct", "closeness", "moves")
 
     def __init__(
         self,
@@ -54,14 +54,20 @@ class KnowledgeGraphQA:
         check_count("max_turns", max_turns)
         check_count("prompt_tokens", prompt_tokens)
         self.prompt_tokens, self.max_turns = prompt_tokens, max_turns
-        self.reward = Reward(DEFAULT_REWARDS if rewards is None else rewards, self.marks)
+        self.reward = Reward(DEFAULT_REWARDS if rewards is None else rewards, self.task_scores)
         self._tokenizer = tokenizer
         self._graph = FactGraph(_facts(dataset))
         self._lines = (*self._graph.relations, STOP)
         self.num_options = len(self._lines)
-        quests = [quest for n in ([hops] if hops else [1, 2]) for quest in self._graph.quests(n)]
-        quests = [quest for quest in quests if split_of(quest.question, HELD_OUT) == part.name]
-        self._quests = part.take(self._fitting(quests, dataset), lambda quest: quest.question)
+        path_questions = [
+            quest for n in ([hops] if hops else [1, 2]) for quest in self._graph.path_questions(n)
+        ]
+        path_questions = [
+            quest for quest in path_questions if split_of(quest.question, HELD_OUT) == part.name
+        ]
+        self._quests = part.take(
+            self._fitting(path_questions, dataset), lambda quest: quest.question
+        )
         self.num_examples = len(self._quests)
         if not self._quests:
             raise ValueError(
@@ -108,29 +114,30 @@ class KnowledgeGraphQA:
             places.append(self._graph.walk(places[-1], [turn]))
         is_right = has_stopped and places[-1] == quest.answer
         way, left = (self._graph.distance(p, quest.answer) for p in (quest.start, places[-1]))
-        marks = {
+        task_scores = {
             "correct": float(is_right),
             "closeness": max(0.0, 1.0 - left / max(way, 1)),
             "moves": len(turns) / self.max_turns,
         }
         visited = [a for a, b in zip(places, [*places[1:], None], strict=True) if a != b]
-        return Response(has_stopped, _context(quest.question, visited), marks)
+        return Response(has_stopped, _context(quest.question, visited), task_scores)
 
-    def solution(self, example: Example, turns: Sequence[str]) -> str:
+    def oracle_completion(self, example: Example, turns: Sequence[str]) -> str:
         """The next relation on the way to the answer, then to stop; after a detour unknown."""
         path = (*self._quests[example.index].path, STOP)
         return path[len(turns)] if tuple(turns) == path[: len(turns)] else ""
 
-    def _fitting(self, quests: Sequence[Quest], dataset: str) -> list[Quest]:
+    def _fitting(self, path_questions: Sequence[PathQuestion], dataset: str) -> list[PathQuestion]:
         """Those that are short enough; of a caller's own it is said how many are not."""
         sizes = [
-            len(self._tokenizer.encode(_context(quest.question, [quest.start]))) for quest in quests
+            len(self._tokenizer.encode(_context(quest.question, [quest.start])))
+            for quest in path_questions
         ]
-        pairs = zip(quests, sizes, strict=True)
+        pairs = zip(path_questions, sizes, strict=True)
         fitting = [quest for quest, size in pairs if size <= self.prompt_tokens]
-        if fitting and len(fitting) < len(quests) and dataset != EMBEDDED:
+        if fitting and len(fitting) < len(path_questions) and dataset != EMBEDDED:
             limits = {"prompt_tokens": (self.prompt_tokens, max(sizes))}
-            warn_left_out(len(quests) - len(fitting), len(quests), dataset, limits)
+            warn_left_out(len(path_questions) - len(fitting), len(path_questions), dataset, limits)
         return fitting
 
 

@@ -32,7 +32,7 @@ class NextWord:
 
     max_turns = 1
     num_options = 0
-    marks = ()
+    task_scores = ()
 
     def __init__(
         self,
@@ -78,6 +78,6 @@ class NextWord:
         """Nothing."""
         return Response()
 
-    def solution(self, example: Example, turns: Sequence[str]) -> str:
+    def oracle_completion(self, example: Example, turns: Sequence[str]) -> str:
         """How the passage goes on."""
         return example.targets[0] if example.targets else ""

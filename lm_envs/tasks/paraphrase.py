@@ -1,9 +1,9 @@
-"""Paraphrase: the same in other words, towards a target."""
+"""Paraphrase: the same in other words, toward a target."""
 
 from collections.abc import Mapping
 
 from lm_envs.tasks import prompt_templates
-from lm_envs.tasks.completion import Line, LineTask
+from lm_envs.tasks.completion import CompletionItem, CompletionTask
 from lm_envs.tasks.datasets import column_names, read_rows
 from lm_envs.tokenizer import Tokenizer
 from lm_envs.validation import check_choice
@@ -12,7 +12,7 @@ DEFAULT_REWARDS = {"chrf": 1.0, "exact_match": 0.0}
 LANGUAGES = ("en", "zh")
 
 
-class Paraphrase(LineTask):
+class Paraphrase(CompletionTask):
     """Write a sentence in other words; judged by likeness to a target.
 
     Args:
@@ -45,7 +45,9 @@ class Paraphrase(LineTask):
         where = {"language": language} if language else {}
         rows = read_rows(dataset, split, names, "paraphrase", where)
         lines = [
-            Line(prompt_templates.paraphrase(row["text"][0], "")[0], row["target"], _language(row))
+            CompletionItem(
+                prompt_templates.paraphrase(row["text"][0], "")[0], row["target"], _language(row)
+            )
             for row in rows
         ]
         super().__init__(

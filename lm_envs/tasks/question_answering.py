@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from lm_envs.tasks import prompt_templates, reasoning_gym
 from lm_envs.tasks.base import Example, Response
-from lm_envs.tasks.completion import Line, LineTask
+from lm_envs.tasks.completion import CompletionItem, CompletionTask
 from lm_envs.tasks.datasets import column_names, read_rows
 from lm_envs.tokenizer import Tokenizer
 from lm_envs.validation import check_choice
@@ -16,7 +16,7 @@ REASONING_REWARDS = {VERIFIED: 1.0}
 MODES = ("closed_book", "extractive")
 
 
-class QuestionAnswering(LineTask):
+class QuestionAnswering(CompletionTask):
     """Answer a question; judged by the words shared with the right answers.
 
     Generated questions have a score of their own, `verified`: what a program that checks the answer
@@ -53,11 +53,11 @@ class QuestionAnswering(LineTask):
         names = column_names(columns, "question", "answer", "context")
         if dataset.startswith(reasoning_gym.PREFIX):
             _check_generated(dataset, mode, columns)
-            lines, default, marks = _generated(dataset, split), REASONING_REWARDS, (VERIFIED,)
+            lines, default, task_scores = _generated(dataset, split), REASONING_REWARDS, (VERIFIED,)
         else:
             if mode == "closed_book":
                 del names["context"]
-            lines, default, marks = _written(dataset, split, names), DEFAULT_REWARDS, ()
+            lines, default, task_scores = _written(dataset, split, names), DEFAULT_REWARDS, ()
         super().__init__(
             tokenizer,
             lines,
@@ -65,7 +65,7 @@ class QuestionAnswering(LineTask):
             max_new_tokens=max_new_tokens,
             dataset=dataset,
             rewards=default if rewards is None else rewards,
-            marks=marks,
+            task_scores=task_scores,
         )
 
     def respond(self, example: Example, turns: Sequence[str]) -> Response:
@@ -74,17 +74,19 @@ class QuestionAnswering(LineTask):
         verify = self.line(example).verify if example.targets else None
         if verify is None:
             return response
-        return replace(response, marks={VERIFIED: verify(turns[-1])})
+        return replace(response, task_scores={VERIFIED: verify(turns[-1])})
 
 
-def _written(dataset: str, split: str, names: Mapping[str, str]) -> list[Line]:
+def _written(dataset: str, split: str, names: Mapping[str, str]) -> list[CompletionItem]:
     rows = read_rows(dataset, split, names, "facts")
-    return [Line(_prompt(row), row["answer"], _kind(row["question"][0])) for row in rows]
+    return [CompletionItem(_prompt(row), row["answer"], _kind(row["question"][0])) for row in rows]
 
 
-def _generated(dataset: str, split: str) -> list[Line]:
+def _generated(dataset: str, split: str) -> list[CompletionItem]:
     return [
-        Line(prompt_templates.question(each.text, "")[0], (each.answer,), verify=each.verify)
+        CompletionItem(
+            prompt_templates.question(each.text, "")[0], (each.answer,), verify=each.verify
+        )
         for each in reasoning_gym.questions(dataset, split)
     ]
 

@@ -20,7 +20,7 @@ _CJK_PUNCTUATION = (
 _PUNCTUATION = re.compile(f"[{re.escape(string.punctuation)}{_CJK_PUNCTUATION}]")
 
 
-def normalised(text: str) -> str:
+def normalized(text: str) -> str:
     """The text in NFC: one code point for an accented letter, however it was typed.
 
     Two forms of the same word share no character n-gram otherwise.

@@ -6,7 +6,7 @@ import numpy as np
 
 from lm_envs.tasks import prompt_templates
 from lm_envs.tasks.base import Example
-from lm_envs.tasks.completion import Line, LineTask
+from lm_envs.tasks.completion import CompletionItem, CompletionTask
 from lm_envs.tasks.datasets import column_names, read_rows
 from lm_envs.tokenizer import Tokenizer
 from lm_envs.validation import check_choice
@@ -23,7 +23,7 @@ KINDS = (
 """What the embedded pairs are, from single terms to sentences."""
 
 
-class Translation(LineTask):
+class Translation(CompletionTask):
     """Write a text in another language; judged by likeness to its translation.
 
     In the mode "simultaneous" the text is heard word by word, and the task has a score of its own,
@@ -70,7 +70,7 @@ class Translation(LineTask):
         where = {"pair": pair} | ({"kind": kind} if kind else {})
         rows = read_rows(dataset, split, names, "translation", where)
         self._sources = {self._prompt(row["source"][0]): row["source"][0].split() for row in rows}
-        lines = [Line(self._prompt(row["source"][0]), row["target"]) for row in rows]
+        lines = [CompletionItem(self._prompt(row["source"][0]), row["target"]) for row in rows]
         super().__init__(
             tokenizer,
             lines,
@@ -78,7 +78,7 @@ class Translation(LineTask):
             max_new_tokens=max_new_tokens,
             dataset=dataset,
             rewards={**DEFAULT_REWARDS, **lagging} if rewards is None else rewards,
-            marks=tuple(lagging),
+            task_scores=tuple(lagging),
         )
 
     def example_of(self, prompt: str) -> Example:
@@ -97,7 +97,7 @@ class Translation(LineTask):
         """How many words there are to hear."""
         return len(self._source(example))
 
-    def heard(self, example: Example, count: int) -> np.ndarray:
+    def source_prefix(self, example: Example, count: int) -> np.ndarray:
         """The prompt (P,) of the first `count` words."""
         return self._tokenizer.encode(self._prompt(" ".join(self._source(example)[:count])))
 

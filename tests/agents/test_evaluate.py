@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from agents.config.loading import UserError
-from agents.evaluate import evaluate, summarise
+from agents.evaluate import evaluate, summarize
 from agents.train import train
 from lm_envs.tasks.datasets import read_texts
 from lm_envs.transcript import Transcript
@@ -27,7 +27,7 @@ def test_an_agent_beats_what_its_interval_clears():
         "greedy": seeds_of(rng.normal(0.5, 0.1, (1, 40))),
         "top-p": seeds_of(rng.normal(1.0, 0.1, (3, 40))),
     }
-    summary = summarise(written)
+    summary = summarize(written)
     assert summary["agent_interval_above"] == {"greedy": True, "top-p": False}
     assert (summary["seeds"], summary["prompts"]) == (3, 40)
 
@@ -39,7 +39,7 @@ def test_differences_are_taken_on_the_same_prompts():
         "agent": seeds_of(hardness + 0.1 + rng.normal(0.0, 0.02, (3, 40))),
         "greedy": seeds_of(hardness),
     }
-    summary = summarise(written)
+    summary = summarize(written)
     low, high = summary["agent_ahead"]["greedy"]["interval"]
     assert 0.08 < low < summary["agent_ahead"]["greedy"]["mean"] < high < 0.12
     assert summary["agent_interval_above"] == {"greedy": False}
@@ -47,7 +47,7 @@ def test_differences_are_taken_on_the_same_prompts():
 
 def test_means_lie_in_their_intervals_and_more_seeds_narrow_them():
     few, many = (
-        summarise({"agent": seeds_of(np.linspace(-1, 1, count)[:, None].repeat(20, 1))})
+        summarize({"agent": seeds_of(np.linspace(-1, 1, count)[:, None].repeat(20, 1))})
         for count in (4, 40)
     )
     widths = []
@@ -105,7 +105,7 @@ def test_tuning_is_trained_and_compared_with_plans(tmp_path):
     train(config, tmp_path)
     assert "as it is" in (tmp_path / "test-s0" / "samples.md").read_text()
     written = evaluate([tmp_path / "test-s0"], "test", 5)
-    policies = summarise(written)["policies"]
+    policies = summarize(written)["policies"]
     assert set(policies) == {"agent", "random", "as it is", "each part tried"}
     assert policies["as it is"]["reward"]["mean"] == 0.0
     assert policies["each part tried"]["reward"]["mean"] > 0.0

@@ -232,9 +232,9 @@ def ways_to_spoil(state):
         "ending of row 0 in a state='now'": {"endings": ["now", *episodes["endings"][1:]]},
         "whose tokens lie between": {"tokens": episodes["tokens"] + 10**6},
         "whose counts lie between": {"counts": episodes["counts"] - 2},
-        "whose values has dtype <U1": {"values": np.full(len(episodes["values"]), "x")},
+        "whose potentials has dtype <U1": {"potentials": np.full(len(episodes["potentials"]), "x")},
         "whose prompts is no list": {"prompts": "text"},
-        "not of this task's marks: without": {"marks": {}},
+        "not of this task's task_scores: without": {"task_scores": {}},
     }
     spoilt = {what: state | {"episodes": episodes | part} for what, part in parts.items()}
     without = {name: values for name, values in episodes.items() if name != "turns"}
@@ -249,7 +249,7 @@ def ways_to_spoil(state):
 
 
 def test_a_state_that_is_none_is_refused_and_changes_nothing():
-    """Regression: arrays were overwritten before examples, marks and generators were looked at."""
+    """Regression: arrays were overwritten before examples, task_scores and generators were looked at."""
     env, other = make(), make()
     env.reset(seed=0)
     other.reset(seed=1)
@@ -419,7 +419,7 @@ def test_the_cross_entropy_of_the_target_is_paid():
         rewards={"cross_entropy": 1.0},
     ).unwrapped
     env.reset(options={"index": 4})
-    right = env.solutions()[0]
+    right = env.oracle_actions()[0]
     infos = env.step(np.array([right, (right + 1) % 4]))[-1]
     scores = infos["scores"]["cross_entropy"]
     assert 0.0 <= scores[1] < scores[0] <= 1.0

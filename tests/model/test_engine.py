@@ -36,7 +36,7 @@ def walk(model, num_rows, num_steps, *, seed=0, **changes):
         tokens = random_tokens(rng, 32)[:num_rows]
         fresh = [random_tokens(rng, int(n)) for n in rng.integers(1, 60, 32)]
         is_reset = rng.random(32)[:num_rows] < 0.05
-        outputs = engine.append(tokens)
+        outputs = engine.decode(tokens)
         contexts = [np.append(c, token) for c, token in zip(contexts, tokens, strict=True)]
         is_full = np.array([len(context) >= CAPACITY - 1 for context in contexts])
         rows = np.flatnonzero(is_reset | is_full)
@@ -80,7 +80,7 @@ def test_bfloat16_agrees_on_the_best_word_of_the_embedded_model():
     for _ in range(100):
         agreed.append(a.candidates[:, 0] == b.candidates[:, 0])
         chosen = a.candidates[np.arange(16), rng.integers(0, 8, 16)]
-        a, b = (engine.append(chosen) for engine in engines)
+        a, b = (engine.decode(chosen) for engine in engines)
     assert np.mean(agreed) >= 0.99
 
 
@@ -112,17 +112,17 @@ def test_an_inactive_row_keeps_its_outputs_and_its_future(model):
     kept = waiting.prefill(np.arange(2), prompts)
     steady.prefill(np.arange(2), prompts)
     for _ in range(5):
-        outputs = waiting.append(random_tokens(rng, 2), np.array([True, False]))
+        outputs = waiting.decode(random_tokens(rng, 2), np.array([True, False]))
         assert np.array_equal(outputs.hidden[1], kept.hidden[1])
     token = np.array([5, 6])
-    assert np.array_equal(waiting.append(token).hidden[1], steady.append(token).hidden[1])
+    assert np.array_equal(waiting.decode(token).hidden[1], steady.decode(token).hidden[1])
 
 
 def test_chosen_is_the_log_probability_that_was_offered(model):
     rng = np.random.default_rng(0)
     engine = make_engine(model, 3)
     offered = engine.prefill(np.arange(3), [random_tokens(rng, n) for n in (3, 20, 7)])
-    outputs = engine.append(offered.candidates[:, 4])
+    outputs = engine.decode(offered.candidates[:, 4])
     np.testing.assert_allclose(outputs.chosen, offered.logprobs[:, 4], rtol=0, atol=2e-5)
 
 
@@ -194,7 +194,7 @@ def test_a_row_that_goes_on_from_an_earlier_place_agrees_with_a_prefill(model):
     np.testing.assert_allclose(outputs.hidden[rows], expected.hidden[rows], rtol=0, atol=2e-5)
     np.testing.assert_array_equal(outputs.hidden[1], before.hidden[1])
     tokens = random_tokens(rng, 4)
-    after, wanted = engine.append(tokens), fresh.append(tokens, np.isin(np.arange(4), rows))
+    after, wanted = engine.decode(tokens), fresh.decode(tokens, np.isin(np.arange(4), rows))
     np.testing.assert_allclose(after.hidden[rows], wanted.hidden[rows], rtol=0, atol=2e-5)
 
 
@@ -204,7 +204,7 @@ def test_lines_are_appended_with_the_log_probabilities_they_had(model):
     lines = [random_tokens(rng, size) for size in (4, 1, 11)]
     engine = make_engine(model, 3)
     engine.prefill(np.arange(3), texts)
-    scores = engine.append_lines(np.arange(3), lines)
+    scores = engine.extend_scored(np.arange(3), lines)
     for row, (text, line) in enumerate(zip(texts, lines, strict=True)):
         expected = engine.score([np.append(text, line)])[0][len(text) :]
         np.testing.assert_allclose(scores[row], expected, rtol=0, atol=2e-5)
@@ -249,16 +249,16 @@ def test_lines_score_as_if_they_were_appended(model):
     engine = Engine(model, 3, capacity=60, num_candidates=4, end_token=0)
     engine.prefill(np.arange(3), prompts)
     lines = [[rng.integers(1, 700, rng.integers(1, 7)) for _ in range(5)] for _ in range(3)]
-    scored = engine.score_lines(np.arange(3), lines)
+    scored = engine.score_options(np.arange(3), lines)
     for row, prompt in enumerate(prompts):
         for line, logprobs in zip(lines[row], scored[row], strict=True):
             expected = engine.score([np.concatenate([prompt, line])])[0][len(prompt) :]
             np.testing.assert_allclose(logprobs, expected, atol=2e-5)
     tokens = rng.integers(1, 700, 3)
-    after = engine.append(tokens)
+    after = engine.decode(tokens)
     fresh = Engine(model, 3, capacity=60, num_candidates=4, end_token=0)
     fresh.prefill(np.arange(3), prompts)
-    np.testing.assert_array_equal(after.hidden, fresh.append(tokens).hidden)
+    np.testing.assert_array_equal(after.hidden, fresh.decode(tokens).hidden)
 
 
 @both_caches
@@ -269,12 +269,12 @@ def test_scores_of_lines_depend_on_their_own_row_alone(model, cache_dtype):
     lines = [[random_tokens(rng, size) for size in sizes] for sizes in ((3, 4), (11, 2), (1, 8))]
     together = make_engine(model, 3, cache_dtype=cache_dtype)
     together.extend(np.arange(3), np.zeros(3, int), texts)
-    scored = together.score_lines(np.arange(3), lines)
+    scored = together.score_options(np.arange(3), lines)
     for row, text in enumerate(texts):
         alone = make_engine(model, 1, cache_dtype=cache_dtype)
         alone.extend(np.arange(1), np.zeros(1, int), [text])
         for expected, found in zip(
-            alone.score_lines(np.arange(1), [lines[row]])[0], scored[row], strict=True
+            alone.score_options(np.arange(1), [lines[row]])[0], scored[row], strict=True
         ):
             np.testing.assert_array_equal(found, expected)
 
@@ -283,9 +283,9 @@ def test_a_row_recalls_what_another_said(model):
     rng = np.random.default_rng(0)
     engine = make_engine(model, 3)
     said = engine.prefill(np.arange(3), [random_tokens(rng, size) for size in (9, 30, 4)])
-    states = engine.states(np.array([1]))
-    engine.append(random_tokens(rng, 3))
-    outputs = engine.recall(np.array([2]), states)
+    states = engine.packed_outputs(np.array([1]))
+    engine.decode(random_tokens(rng, 3))
+    outputs = engine.restore_outputs(np.array([2]), states)
     for name in ("hidden", "candidates", "logprobs"):
         np.testing.assert_array_equal(getattr(outputs, name)[2], getattr(said, name)[1])
     assert outputs.chosen[2] == 0.0
@@ -314,7 +314,7 @@ def test_remembered_prompts_change_no_number(checkpoint, dtype, cache_dtype):
         for engine in (plain, caching, tight):
             if len(rows):
                 engine.prefill(rows, begun)
-            engine.append(tokens)
+            engine.decode(tokens)
         for engine in (caching, tight):
             assert engine.lengths.tolist() == plain.lengths.tolist()
             for name in ("hidden", "candidates", "logprobs", "chosen"):
@@ -377,10 +377,10 @@ def test_a_remembered_prompt_leaves_other_rows_as_they_are(model):
     engine, plain = make_engine(model, 2, prompts=PromptCache(2**20)), make_engine(model, 2)
     for each in (engine, plain):
         each.prefill(np.arange(2), [a, b])
-        each.append(np.array([5, 6]))
+        each.decode(np.array([5, 6]))
         each.prefill(np.array([0]), [b])
     assert engine.lengths.tolist() == [20, 21]
-    after, expected = (each.append(np.array([7, 8])) for each in (engine, plain))
+    after, expected = (each.decode(np.array([7, 8])) for each in (engine, plain))
     np.testing.assert_array_equal(after.hidden, expected.hidden)
     np.testing.assert_array_equal(after.chosen, expected.chosen)
 
@@ -393,10 +393,10 @@ def test_remembered_prompts_on_cuda_say_what_they_said(checkpoint):
     prompts = [random_tokens(rng, size) for size in (9, 30)]
     engine = make_engine(model, 2, prompts=PromptCache(2**20))
     said = engine.prefill(np.arange(2), prompts)
-    after = engine.append(np.array([5, 6]))
+    after = engine.decode(np.array([5, 6]))
     again = engine.prefill(np.arange(2), prompts)
     np.testing.assert_array_equal(again.hidden, said.hidden)
-    np.testing.assert_array_equal(engine.append(np.array([5, 6])).hidden, after.hidden)
+    np.testing.assert_array_equal(engine.decode(np.array([5, 6])).hidden, after.hidden)
 
 
 def test_tokens_read_are_counted_and_remembered_ones_are_not(model):
@@ -404,24 +404,24 @@ def test_tokens_read_are_counted_and_remembered_ones_are_not(model):
     prompt, other = np.arange(1, 6), np.arange(1, 4)
 
     def read_by(what, *arguments):
-        before = engine.num_read
+        before = engine.num_forward_tokens
         what(*arguments)
-        return engine.num_read - before
+        return engine.num_forward_tokens - before
 
     rows = np.arange(3)
     assert read_by(engine.prefill, rows, [prompt, prompt, other]) == 5 + 3
     assert read_by(engine.prefill, rows[:1], [other]) == 0
-    assert read_by(engine.append, np.ones(3, np.int64), np.array([True, False, True])) == 2
-    assert read_by(engine.append_lines, rows[:2], [prompt, other]) == 5 + 3
+    assert read_by(engine.decode, np.ones(3, np.int64), np.array([True, False, True])) == 2
+    assert read_by(engine.extend_scored, rows[:2], [prompt, other]) == 5 + 3
     assert read_by(engine.extend, rows[:1], np.array([2]), [prompt]) == 5
-    assert read_by(engine.score_lines, rows[:1], [[prompt, other]]) == 5 + 3
+    assert read_by(engine.score_options, rows[:1], [[prompt, other]]) == 5 + 3
     assert read_by(engine.score, [prompt, other]) == 5 + 3
-    assert read_by(engine.read_through, [other]) == 3
+    assert read_by(engine.hidden_states, [other]) == 3
 
 
 def test_hidden_states_of_a_text_equal_transformers(reference_model, model):
     texts = [random_tokens(np.random.default_rng(0), size) for size in (1, 40, 17)]
-    for text, states in zip(texts, make_engine(model, 1).read_through(texts), strict=True):
+    for text, states in zip(texts, make_engine(model, 1).hidden_states(texts), strict=True):
         with torch.no_grad():
             said = reference_model(torch.tensor(text)[None], output_hidden_states=True)
         np.testing.assert_allclose(states, said.hidden_states[-1][0], atol=1e-3)

@@ -6,8 +6,8 @@ import torch
 
 from lm_envs.model import loading
 from lm_envs.model.kernels import native
-from lm_envs.model.kernels.torch_ops import Eager
-from lm_envs.model.kv_cache import KVSlots
+from lm_envs.model.kernels.torch_ops import TorchKernels
+from lm_envs.model.kv_cache import KVCache
 from lm_envs.model.kv_format import format_of
 from lm_envs.model.prompt_cache import shared
 from tests.model.test_engine import make_engine, needs_int8, random_tokens, walk
@@ -48,10 +48,10 @@ def test_vectors_of_zeros_are_kept_as_zeros():
 
 @needs_compiler
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
-@pytest.mark.parametrize("kernels", [native.kernels(torch.float32), Eager()])
+@pytest.mark.parametrize("kernels", [native.kernels(torch.float32), TorchKernels()])
 def test_what_is_no_finite_number_is_none_when_it_is_read(kernels, value):
     shape = {"num_layers": 1, "num_rows": 2, "num_heads": 1, "head_size": 16, "capacity": 16}
-    slots = KVSlots(**shape, dtype=torch.int8, device=torch.device("cpu"))
+    slots = KVCache(**shape, dtype=torch.int8, device=torch.device("cpu"))
     q, k, v = vectors(2, 3, 1, 16).unbind(1)
     v[1, 0, 3] = value
     attended = kernels.decode(slots, torch.tensor([0, 0]), 16)(0, q, k, v)
@@ -74,7 +74,7 @@ def test_codes_cost_the_embedded_model_little(dtype, bound):
     for _ in range(100):
         agreed.append(exact.candidates[:, 0] == rounded.candidates[:, 0])
         words = exact.candidates[np.arange(16), rng.integers(0, 8, 16)]
-        exact, rounded = (engine.append(words) for engine in engines)
+        exact, rounded = (engine.decode(words) for engine in engines)
         errors.append(np.abs(exact.chosen - rounded.chosen))
     assert 0.0 < np.mean(errors) < bound
     assert np.mean(agreed) > 0.97
@@ -94,7 +94,7 @@ def test_a_row_in_codes_does_not_depend_on_how_many_rows_there_are(checkpoint, n
 @needs_compiler
 def test_the_engine_says_the_same_of_codes_with_either_kernels(model):
     plain = copy.copy(model)
-    plain.kernels = Eager()
+    plain.kernels = TorchKernels()
     walks = (walk(each, 4, 60, cache_dtype="int8") for each in (model, plain))
     for (ours, _), (theirs, _) in zip(*walks, strict=True):
         np.testing.assert_allclose(ours.hidden, theirs.hidden, rtol=0, atol=ONE_CODE)
@@ -107,8 +107,8 @@ def test_lines_score_as_they_do_when_they_are_appended(model):
     lines = [random_tokens(rng, size) for size in (8, 11, 5)]
     engine = make_engine(model, 3, cache_dtype="int8")
     engine.extend(rows, np.zeros(3, int), texts)
-    scored = np.concatenate([only for (only,) in engine.score_lines(rows, [[x] for x in lines])])
-    appended = np.concatenate(engine.append_lines(rows, lines))
+    scored = np.concatenate([only for (only,) in engine.score_options(rows, [[x] for x in lines])])
+    appended = np.concatenate(engine.extend_scored(rows, lines))
     assert np.median(np.abs(scored - appended)) < 1e-5
     np.testing.assert_allclose(scored, appended, rtol=0, atol=ONE_CODE)
 

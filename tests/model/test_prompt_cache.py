@@ -1,14 +1,14 @@
 import numpy as np
 import torch
 
-from lm_envs.model.prompt_cache import PromptCache, ReadPrompt
+from lm_envs.model.prompt_cache import CachedPrompt, PromptCache
 
 WIDTH, STATE = 2 * 3 * 2 * 16 * 4, 5 * 4
 """Bytes of a token's keys and values, and of what was said."""
 
 
 def read(size):
-    return ReadPrompt((torch.ones(2, 3, 2, size, 16),), np.ones(5, np.float32))
+    return CachedPrompt((torch.ones(2, 3, 2, size, 16),), np.ones(5, np.float32))
 
 
 def test_prompts_take_no_more_memory_than_they_may():
@@ -41,7 +41,7 @@ def test_a_prompt_too_large_alone_drives_nobody_out():
 def test_what_is_kept_does_not_change_with_the_slot():
     slot, state = torch.ones(2, 3, 2, 8, 16), np.ones(5, np.float32)
     cache = PromptCache(2**20)
-    cache.keep(b"a", ReadPrompt((slot[..., :3, :],), state))
+    cache.keep(b"a", CachedPrompt((slot[..., :3, :],), state))
     slot[:], state[:] = 2.0, 2.0
     kept = cache.get(b"a")
     assert kept.slot[0].unique().tolist() == [1.0]

@@ -1,4 +1,4 @@
-"""Losses of texts under a model whose parts are turned up, down or off."""
+"""LossCache of texts under a model whose parts are turned up, down or off."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""A GPT-2 that takes steps of its optimiser and can be what it was again."""
+"""A GPT-2 that takes steps of its optimizer and can be what it was again."""
 
 import copy
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lm_envs.model.trainable_gpt2 import CLIPPED_NORM, JUDGED_TOGETHER, LearningGPT2, Rule
+from lm_envs.model.trainable_gpt2 import CLIPPED_NORM, JUDGED_TOGETHER, FinetunedGPT2, OptimizerStep
 
 STARTS = (3, 5)
 LAYERS = 3
@@ -21,11 +21,11 @@ def texts():
 
 @pytest.fixture
 def trainable(checkpoint):
-    return LearningGPT2(checkpoint, torch.device("cpu"))
+    return FinetunedGPT2(checkpoint, torch.device("cpu"))
 
 
 def rule(rate=1e-3, decay=0.0, frozen=(False,) * LAYERS):
-    return Rule(rate, decay, np.array(frozen))
+    return OptimizerStep(rate, decay, np.array(frozen))
 
 
 def loss_of(model, texts):
@@ -39,13 +39,13 @@ def loss_of(model, texts):
 
 def test_a_step_is_adamw_on_the_loss_of_transformers(trainable, reference_model, texts):
     model = copy.deepcopy(reference_model)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.05)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.05)
     for _ in range(3):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = loss_of(model, texts)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), CLIPPED_NORM)
-        optimiser.step()
+        optimizer.step()
         found = trainable.step(texts, STARTS, rule(decay=0.05))
         assert found == pytest.approx((loss.item(), norm.item()), rel=1e-3)
     with torch.no_grad():
@@ -81,7 +81,7 @@ def test_making_one_draws_nothing_from_the_global_generator(checkpoint):
     torch.manual_seed(0)
     expected = torch.rand(1)
     torch.manual_seed(0)
-    LearningGPT2(checkpoint, torch.device("cpu"))
+    FinetunedGPT2(checkpoint, torch.device("cpu"))
     assert torch.rand(1) == expected
 
 

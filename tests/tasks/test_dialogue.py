@@ -50,25 +50,25 @@ def test_every_customer_can_be_served_by_the_lines_on_offer(task, form):
             turns.append(line)
             response = task.respond(example, turns)
         assert response.is_over
-        assert response.marks["completed"] == 1.0
+        assert response.task_scores["completed"] == 1.0
         polite = len(turns) - 1 if form else 0
-        assert response.marks["politeness"] == pytest.approx(polite / len(turns))
+        assert response.task_scores["politeness"] == pytest.approx(polite / len(turns))
 
 
 def test_the_solution_serves_every_customer_politely(task):
     for index in range(task.num_examples):
         example, turns, is_over = task.example(index), [], False
         while not is_over:
-            turns.append(task.solution(example, turns))
+            turns.append(task.oracle_completion(example, turns))
             response = task.respond(example, turns)
             is_over = response.is_over
-        assert response.marks["completed"] == response.marks["politeness"] == 1.0
+        assert response.task_scores["completed"] == response.task_scores["politeness"] == 1.0
 
 
 def test_granting_without_asking_does_not_help(task):
     example = task.example(0)
     for option in task.options(example, []):
-        assert task.respond(example, [option.text]).marks["completed"] == 0.0
+        assert task.respond(example, [option.text]).task_scores["completed"] == 0.0
 
 
 def test_the_context_is_the_conversation():

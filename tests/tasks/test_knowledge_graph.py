@@ -26,7 +26,7 @@ def task():
 def path_of(task, index):
     example, turns = task.example(index), []
     while not turns or turns[-1] != "stop":
-        turns.append(task.solution(example, turns))
+        turns.append(task.oracle_completion(example, turns))
     return turns
 
 
@@ -37,22 +37,22 @@ def test_an_edge_leads_back_only_where_that_is_unique():
 
 
 def test_two_edges_ask_about_the_country_that_a_fact_describes():
-    quests = {quest.question: quest for quest in FactGraph(FACTS).quests(2)}
-    quest = quests["What is the capital of the country whose currency is baht?"]
+    path_questions = {quest.question: quest for quest in FactGraph(FACTS).path_questions(2)}
+    quest = path_questions["What is the capital of the country whose currency is baht?"]
     assert (quest.start, quest.path, quest.answer) == (
         "baht",
         ("currency of", "capital"),
         "Bangkok",
     )
-    assert not any("euros" in question for question in quests)
+    assert not any("euros" in question for question in path_questions)
 
 
 def test_a_relation_with_several_values_is_asked_for_the_one_it_leads_to():
     two = [*FACTS, Fact("Thailand", "capital", "Krung Thep", "What is the capital of Thailand?")]
     graph = FactGraph(two)
-    answers = [quest.answer for quest in graph.quests(1) if "capital" in quest.path]
+    answers = [quest.answer for quest in graph.path_questions(1) if "capital" in quest.path]
     assert answers == ["Krung Thep"]
-    for quest in [*graph.quests(1), *graph.quests(2)]:
+    for quest in [*graph.path_questions(1), *graph.path_questions(2)]:
         assert graph.walk(quest.start, quest.path) == quest.answer
 
 
@@ -124,7 +124,7 @@ def test_distances_are_shortest_paths():
 def test_closeness_is_the_share_of_the_way(task):
     index = next(i for i in range(task.num_examples) if len(path_of(task, i)) == 3)
     example, path = task.example(index), path_of(task, index)
-    closeness = [task.respond(example, path[:n]).marks["closeness"] for n in (1, 2, 3)]
+    closeness = [task.respond(example, path[:n]).task_scores["closeness"] for n in (1, 2, 3)]
     assert closeness == [0.5, 1.0, 1.0]
 
 
@@ -132,21 +132,23 @@ def test_every_question_is_answered_by_its_path(task):
     for index in range(task.num_examples):
         response = task.respond(task.example(index), path_of(task, index))
         assert response.is_over
-        assert response.marks["correct"] == 1.0
+        assert response.task_scores["correct"] == 1.0
 
 
 def test_stopping_elsewhere_or_not_at_all_is_wrong(task):
     example, path = task.example(0), path_of(task, 0)
-    assert task.respond(example, ["stop"]).marks["correct"] == 0.0
+    assert task.respond(example, ["stop"]).task_scores["correct"] == 0.0
     unfinished = task.respond(example, path[:-1])
-    assert (unfinished.is_over, unfinished.marks["correct"]) == (False, 0.0)
+    assert (unfinished.is_over, unfinished.task_scores["correct"]) == (False, 0.0)
 
 
 def test_the_open_lines_are_the_edges_of_the_entity(task):
     for index in range(0, task.num_examples, 29):
         example, path = task.example(index), path_of(task, index)
         for step in range(len(path)):
-            lines = {option.text: option.is_open for option in task.options(example, path[:step])}
+            lines = {
+                option.text: option.is_enabled for option in task.options(example, path[:step])
+            }
             assert lines[path[step]]
             assert not all(lines.values())
 

@@ -8,7 +8,7 @@ import pytest
 
 from lm_envs.model.loading import EMBEDDED, locate
 from lm_envs.tasks.classification import Classification
-from lm_envs.tasks.completion import Line, LineTask
+from lm_envs.tasks.completion import CompletionItem, CompletionTask
 from lm_envs.tasks.paraphrase import Paraphrase
 from lm_envs.tasks.question_answering import QuestionAnswering
 from lm_envs.tasks.translation import Translation
@@ -67,7 +67,7 @@ def test_the_right_option_stands_anywhere(tokenizer):
 
 
 def offered(tokenizer, lines):
-    task = LineTask(
+    task = CompletionTask(
         tokenizer, lines, prompt_tokens=8, max_new_tokens=4, rewards={"exact_match": 1.0}
     )
     examples = [task.example(index) for index in range(task.num_examples)]
@@ -77,7 +77,9 @@ def offered(tokenizer, lines):
 
 def test_distractors_are_of_the_same_group_where_there_are_enough(tokenizer):
     groups = ["one"] * 5 + ["two"] * 2
-    lines = [Line("?", (text,), group) for text, group in zip("abcdexy", groups, strict=True)]
+    lines = [
+        CompletionItem("?", (text,), group) for text, group in zip("abcdexy", groups, strict=True)
+    ]
     _, options = offered(tokenizer, lines)
     assert all(set(row) <= set("abcde") for row in options[:5])
     assert all(len(row) == 4 for row in options)
@@ -85,10 +87,10 @@ def test_distractors_are_of_the_same_group_where_there_are_enough(tokenizer):
 
 def test_rows_with_several_answers_are_offered_as_many_lines_as_others(tokenizer):
     lines = [
-        Line("?", ("a",)),
-        Line("?", ("b", "c", "d")),
-        Line("?", ("c", "a")),
-        Line("?", ("d",)),
+        CompletionItem("?", ("a",)),
+        CompletionItem("?", ("b", "c", "d")),
+        CompletionItem("?", ("c", "a")),
+        CompletionItem("?", ("d",)),
     ]
     task, options = offered(tokenizer, lines)
     assert [len(set(row)) for row in options] == [task.num_options] * 4
@@ -98,7 +100,7 @@ def test_rows_with_several_answers_are_offered_as_many_lines_as_others(tokenizer
 
 def test_an_example_too_long_to_write_is_left_out_alone(tokenizer):
     long = "one two three four five six seven"
-    task, options = offered(tokenizer, [Line("?", (text,)) for text in ("a", "b", long)])
+    task, options = offered(tokenizer, [CompletionItem("?", (text,)) for text in ("a", "b", long)])
     assert task.num_examples == 2
     assert all(set(row) == {"a", "b"} for row in options)
 
@@ -133,7 +135,7 @@ def test_a_target_of_several_lines_can_be_written_as_one(tokenizer, tmp_path):
     example = task.example(0)
     assert example.targets == ("red blue", "x y")
     assert tokenizer.decode(example.reference) == " red blue"
-    assert not task.is_turn_over(task.solution(example, []))
+    assert not task.is_turn_over(task.oracle_completion(example, []))
 
 
 def test_a_label_of_several_lines_can_be_chosen_and_have_a_cost(tokenizer, tmp_path):
@@ -141,12 +143,12 @@ def test_a_label_of_several_lines_can_be_chosen_and_have_a_cost(tokenizer, tmp_p
     path = write(tmp_path, [row | {"split": "train"} for row in rows])
     task = Classification(tokenizer, dataset=path, costs={"bad": {"very good": 0.5}})
     assert [option.text for option in task.options(task.example(0), [])] == ["bad", "very good"]
-    assert task.respond(task.example(0), ["very good"]).marks == {"cost": 0.0}
-    assert task.respond(task.example(1), ["very good"]).marks == {"cost": 0.5}
+    assert task.respond(task.example(0), ["very good"]).task_scores == {"cost": 0.0}
+    assert task.respond(task.example(1), ["very good"]).task_scores == {"cost": 0.5}
 
 
 def test_an_answer_that_a_program_verifies_keeps_its_lines(tokenizer):
-    lines = [Line("?", ("a\nb",), verify=lambda text: 1.0), Line("?", ("c",))]
+    lines = [CompletionItem("?", ("a\nb",), verify=lambda text: 1.0), CompletionItem("?", ("c",))]
     task, _ = offered(tokenizer, lines)
     assert task.example(0).targets == ("a\nb",)
 
@@ -192,15 +194,15 @@ def test_a_mistake_costs_what_was_said_or_one(tokenizer, right, written, cost):
     )
     examples = map(task.example, range(task.num_examples))
     example = next(example for example in examples if example.targets == (right,))
-    assert task.respond(example, [written]).marks == {"cost": cost}
+    assert task.respond(example, [written]).task_scores == {"cost": cost}
 
 
 def test_a_text_with_several_right_labels_costs_the_least_of_them(tokenizer, tmp_path):
     rows = [{"text": "So so.", "label": ["good", "bad"]}, {"text": "Fine.", "label": "good"}]
     path = write(tmp_path, [row | {"split": "train"} for row in rows])
     task = Classification(tokenizer, dataset=path)
-    assert task.respond(task.example(0), ["bad"]).marks == {"cost": 0.0}
-    assert task.respond(task.example(1), ["bad"]).marks == {"cost": 1.0}
+    assert task.respond(task.example(0), ["bad"]).task_scores == {"cost": 0.0}
+    assert task.respond(task.example(1), ["bad"]).task_scores == {"cost": 1.0}
 
 
 def test_a_label_that_only_ever_stands_second_can_be_chosen_and_have_a_cost(tokenizer, tmp_path):
@@ -209,7 +211,7 @@ def test_a_label_that_only_ever_stands_second_can_be_chosen_and_have_a_cost(toke
     task = Classification(tokenizer, dataset=path, costs={"bad": {"mixed": 0.5}})
     offered = [option.text for option in task.options(task.example(0), [])]
     assert offered == ["bad", "good", "mixed"]
-    assert task.respond(task.example(1), ["mixed"]).marks == {"cost": 0.5}
+    assert task.respond(task.example(1), ["mixed"]).task_scores == {"cost": 0.5}
 
 
 @pytest.mark.parametrize("cost", [float("nan"), "5", None])

@@ -46,13 +46,13 @@ def test_right_answers_are_verified_and_others_are_not(sums):
     for index in range(sums.num_examples):
         example = sums.example(index)
         (right,) = example.targets
-        assert sums.respond(example, [f" {right}\n"]).marks == {"verified": 1.0}
-        assert sums.respond(example, [" no idea"]).marks["verified"] < 0.1
-        assert sums.respond(example, [""]).marks["verified"] == 0.0
+        assert sums.respond(example, [f" {right}\n"]).task_scores == {"verified": 1.0}
+        assert sums.respond(example, [" no idea"]).task_scores["verified"] < 0.1
+        assert sums.respond(example, [""]).task_scores["verified"] == 0.0
 
 
 def test_a_callers_own_prompt_is_not_verified(sums):
-    assert sums.respond(sums.example_of("Question: 1 + 1?\nAnswer:"), [" 2\n"]).marks == {}
+    assert sums.respond(sums.example_of("Question: 1 + 1?\nAnswer:"), [" 2\n"]).task_scores == {}
 
 
 def test_an_answer_that_the_verifier_cannot_read_is_worth_nothing():

@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from tests.tasks.rewards.test_token_scores import make_drafts
 
 from lm_envs.tasks.rewards.reward import Reward
 from lm_envs.tasks.rewards.text_scores import TEXT_SCORES
+from tests.tasks.rewards.test_token_scores import make_completions
 
 END, SYMBOLS, LONGEST = 3, range(4), 3
 WORDS = ("good", "a", "bad", "")
@@ -30,8 +30,8 @@ def paid_by_reward(weights):
     @cache
     def value(string):
         chosen = [[logprobs[symbol] for symbol in string]]
-        drafts = make_drafts([list(string)], chosen, [[0, 2, 0]])
-        return float(reward.total(reward.components(drafts, np.arange(1)))[0])
+        completions = make_completions([list(string)], chosen, [[0, 2, 0]])
+        return float(reward.total(reward.components(completions, np.arange(1)))[0])
 
     return value
 
@@ -105,7 +105,7 @@ def test_an_episode_is_paid_the_value_of_its_text_either_way(value):
 
 
 def test_the_comparison_can_fail():
-    """Paying the value again and again would favour texts that are good early and long."""
+    """Paying the value again and again would favor texts that are good early and long."""
     value = paid_by_reward(REWARDS[1])
     assert solve(every_value(value))[1] != solve(final(value))[1]
 

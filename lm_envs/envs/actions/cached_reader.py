@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from lm_envs.envs.actions.token_writer import LOGPROB_DECIMALS
-from lm_envs.lru import Recent
+from lm_envs.lru import LRUCache
 from lm_envs.model.engine import Engine
 from lm_envs.model.gpt2 import GPT2
 
@@ -29,15 +29,17 @@ class Memory:
     """What one model said, by the bytes of what it read.
 
     Attributes:
-        states: After a text; see `Engine.states`.
+        states: After a text; see `Engine.packed_outputs`.
         lines: After a text and a line: the state, and log-probabilities (T,) of the line's tokens.
         scores: Of a text and the C lines on offer after it: their scores (C,); see `Reader.score`.
     """
 
     def __init__(self) -> None:
-        self.states: Recent[bytes, np.ndarray] = Recent(MOST_KNOWN)
-        self.lines: Recent[tuple[bytes, bytes], tuple[np.ndarray, np.ndarray]] = Recent(MOST_KNOWN)
-        self.scores: Recent[bytes, np.ndarray] = Recent(MOST_KNOWN)
+        self.states: LRUCache[bytes, np.ndarray] = LRUCache(MOST_KNOWN)
+        self.lines: LRUCache[tuple[bytes, bytes], tuple[np.ndarray, np.ndarray]] = LRUCache(
+            MOST_KNOWN
+        )
+        self.scores: LRUCache[bytes, np.ndarray] = LRUCache(MOST_KNOWN)
 
 
 def shared(model: GPT2, cache_dtype: str) -> Memory:
@@ -76,7 +78,7 @@ class Reader:
 
         def states_of(places: list[int]) -> Iterable[np.ndarray]:
             self._read(rows[places], [texts[place] for place in places])
-            return map(np.copy, self._engine.states(rows[places]))
+            return map(np.copy, self._engine.packed_outputs(rows[places]))
 
         found = self._memory.states.of([text.tobytes() for text in texts], states_of)
         self._recall(rows, found)
@@ -91,10 +93,10 @@ class Reader:
         def lines_of(places: list[int]) -> Iterable[tuple[np.ndarray, np.ndarray]]:
             chosen = [lines[place] for place in places]
             self._catch_up(rows[places], [texts[place] for place in places])
-            logprobs = self._engine.append_lines(rows[places], chosen)
+            logprobs = self._engine.extend_scored(rows[places], chosen)
             for place, line in zip(places, chosen, strict=True):
                 self._held[rows[place]] = np.concatenate([texts[place], line])
-            states = map(np.copy, self._engine.states(rows[places]))
+            states = map(np.copy, self._engine.packed_outputs(rows[places]))
             return zip(states, (values.round(LOGPROB_DECIMALS) for values in logprobs), strict=True)
 
         pairs = zip(texts, lines, strict=True)
@@ -114,7 +116,7 @@ class Reader:
 
         def scores_of(places: list[int]) -> Iterable[np.ndarray]:
             self._catch_up(rows[places], [texts[place] for place in places])
-            scored = self._engine.score_lines(rows[places], [lines[place] for place in places])
+            scored = self._engine.score_options(rows[places], [lines[place] for place in places])
             return (np.array([v.round(LOGPROB_DECIMALS).mean() for v in row]) for row in scored)
 
         keys = [_key(text, options) for text, options in zip(texts, lines, strict=True)]
@@ -138,7 +140,7 @@ class Reader:
 
     def _recall(self, rows: np.ndarray, states: Sequence[np.ndarray]) -> None:
         if states:
-            self._engine.recall(rows, np.stack(states))
+            self._engine.restore_outputs(rows, np.stack(states))
 
 
 def num_alike(text: np.ndarray, held: np.ndarray) -> int:

@@ -28,7 +28,7 @@ class Words(NamedTuple):
         return Words(*(np.take_along_axis(column, order, 1) for column in self))
 
 
-class CopiedWords:
+class CopyCandidates:
     """An engine's outputs, with K candidates: the k best next words, and some of the prompt's.
 
     Of the prompt are taken those to which a pointer points most and that are not among the k best;

@@ -9,9 +9,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from lm_envs.envs.actions.token_writer import WordWriter
+from lm_envs.envs.actions.token_writer import TokenWriter
 from lm_envs.envs.actions.tokens import TopKActions, check_discrete
-from lm_envs.envs.episode_buffer import Episodes
+from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.model.engine import Engine, Outputs
 from lm_envs.tasks.rewards.lagging import average_lagging
 from lm_envs.tasks.translation import LAGGING, Translation
@@ -22,7 +22,7 @@ NUM_CANDIDATES = 4
 """Enough for one of them to be neither the end of text nor the end of the line."""
 
 
-class Interpreter:
+class SimultaneousWriter:
     """Hears a word, or writes the model's likeliest word after what was heard and written.
 
     The first word is heard at the start. The translation does not end before all was heard, and
@@ -36,11 +36,15 @@ class Interpreter:
     """
 
     def __init__(
-        self, engine: Engine, episodes: Episodes, task: Translation, tokenizer: Tokenizer
+        self, engine: Engine, episodes: EpisodeBuffer, task: Translation, tokenizer: Tokenizer
     ) -> None:
         self.space: gym.Space[Any] = gym.spaces.Discrete(2)
-        self._words = WordWriter(TopKActions(NUM_CANDIDATES), engine, episodes, task)
-        self.room, self.offer, self.restore = 1, self._words.offer, self._words.restore
+        self._words = TokenWriter(TopKActions(NUM_CANDIDATES), engine, episodes, task)
+        self.reserved_tokens, self.update_choices, self.restore = (
+            1,
+            self._words.update_choices,
+            self._words.restore,
+        )
         self._engine, self._episodes, self._task = engine, episodes, task
         self._newline = int(tokenizer.encode("\n")[0])
 
@@ -50,7 +54,7 @@ class Interpreter:
         return self._engine.outputs
 
     @property
-    def heard(self) -> np.ndarray:
+    def num_read(self) -> np.ndarray:
         """(N,) source words heard: the first, and one for each step that wrote nothing."""
         return 1 + self._episodes.steps - self._episodes.counts
 
@@ -65,16 +69,16 @@ class Interpreter:
 
     def read(self, rows: np.ndarray) -> None:
         """Reads afresh what was heard in `rows`, and goes on after what was written."""
-        episodes, heard = self._episodes, self.heard
+        episodes, heard = self._episodes, self.num_read
         for row in rows.tolist():
-            source = self._task.heard(episodes.examples[row], int(heard[row]))
+            source = self._task.source_prefix(episodes.examples[row], int(heard[row]))
             written = episodes.tokens[row, : episodes.counts[row]]
-            episodes.fill(row, np.concatenate([source, written]))
+            episodes.set_context(row, np.concatenate([source, written]))
         self._words.read(rows)
 
     def write(self, rows: np.ndarray, actions: np.ndarray) -> np.ndarray:
         """A word heard or written in each of `rows` (R,); which of them ended the line, (R,)."""
-        has_more = self.heard < self.num_words
+        has_more = self.num_read < self.num_words
         reads = (actions[rows] == READ) & has_more[rows]
         listening, writing = rows[reads], rows[~reads]
         is_over = np.zeros(len(rows), bool)
@@ -84,28 +88,28 @@ class Interpreter:
             ranks = (is_end & has_more[:, None]).argmin(1)  # the first that may be written now
             is_over[~reads] = self._words.write(writing, ranks)
         if len(listening):
-            self._episodes.rest(listening)
+            self._episodes.skip_step(listening)
             self.read(listening)
         for row in writing.tolist():
-            self._episodes.mark(row, {LAGGING: self._lagging(row)})
+            self._episodes.set_task_scores(row, {LAGGING: self._lagging(row)})
         return is_over
 
     def masks(self) -> np.ndarray:
         """To read while there is more to hear; to write always."""
-        return np.stack([self.heard < self.num_words, np.ones(len(self.heard), bool)], axis=1)
+        return np.stack([self.num_read < self.num_words, np.ones(len(self.num_read), bool)], axis=1)
 
-    def proposals(self) -> np.ndarray:
+    def candidate_logprobs(self) -> np.ndarray:
         """Even chances of what is open; to read comes first."""
         masks = self.masks()
         return np.where(masks, -np.log(masks.sum(1, keepdims=True)), -np.inf)
 
-    def of_ranks(self, ranks: np.ndarray) -> np.ndarray:
+    def actions_for_ranks(self, ranks: np.ndarray) -> np.ndarray:
         """To read for 0, to write for 1."""
         return ranks
 
-    def solutions(self) -> np.ndarray:
+    def oracle_actions(self) -> np.ndarray:
         """To read: nobody knows better than to hear everything first."""
-        return np.full(len(self.heard), READ)
+        return np.full(len(self.num_read), READ)
 
     def _lagging(self, row: int) -> float:
         count = self._episodes.counts[row]

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import gymnasium as gym
 import numpy as np
 
-from lm_envs.envs.actions.copying import CopiedWords
+from lm_envs.envs.actions.copying import CopyCandidates
 from lm_envs.envs.actions.pointer import Pointer
-from lm_envs.envs.actions.tokens import TopKActions, WordActions
-from lm_envs.envs.episode_buffer import Episodes
+from lm_envs.envs.actions.tokens import TokenActions, TopKActions
+from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.model.engine import Engine, Outputs
 from lm_envs.tasks.base import Task
 
@@ -24,11 +24,11 @@ class Writer(Protocol):
 
     Attributes:
         space: One row's action space.
-        room: Tokens that a pinned prompt leaves free in a context, at least.
+        reserved_tokens: Tokens that a pinned prompt leaves free in a context, at least.
     """
 
     space: gym.Space[Any]
-    room: int
+    reserved_tokens: int
 
     @property
     def outputs(self) -> Outputs:
@@ -47,7 +47,7 @@ class Writer(Protocol):
         """Lets the model read the contexts of `rows` (R,)."""
         ...
 
-    def offer(self, rows: np.ndarray) -> None:
+    def update_choices(self, rows: np.ndarray) -> None:
         """Asks what `rows` (R,) can go on with, after the turns so far."""
         ...
 
@@ -63,23 +63,23 @@ class Writer(Protocol):
         """Which discrete actions are sensible now, (N, actions) bool."""
         ...
 
-    def proposals(self) -> np.ndarray:
+    def candidate_logprobs(self) -> np.ndarray:
         """Log-probabilities (N, K) of what the model itself would do, best first, nats.
 
         -inf for what may not be done now.
         """
         ...
 
-    def of_ranks(self, ranks: np.ndarray) -> np.ndarray:
+    def actions_for_ranks(self, ranks: np.ndarray) -> np.ndarray:
         """Actions of N rows that do what the model proposes in these places (N,)."""
         ...
 
-    def solutions(self) -> np.ndarray:
+    def oracle_actions(self) -> np.ndarray:
         """Actions of N rows that a perfect agent would take, as far as they can be taken."""
         ...
 
 
-class WordWriter:
+class TokenWriter:
     """Writes one word a step.
 
     Attributes:
@@ -94,15 +94,15 @@ class WordWriter:
     """
 
     def __init__(
-        self, actions: WordActions, engine: Engine, episodes: Episodes, task: Task
+        self, actions: TokenActions, engine: Engine, episodes: EpisodeBuffer, task: Task
     ) -> None:
         self.space = actions.space
-        self.room = 1
+        self.reserved_tokens = 1
         self.check = actions.check
         self.actions, self.copied = actions, None
         self._engine, self._episodes, self._task = engine, episodes, task
         if isinstance(actions, TopKActions) and actions.copies:
-            self.copied = CopiedWords(engine, Pointer(engine, episodes), actions.copies)
+            self.copied = CopyCandidates(engine, Pointer(engine, episodes), actions.copies)
 
     @property
     def outputs(self) -> Outputs:
@@ -111,19 +111,19 @@ class WordWriter:
 
     def read(self, rows: np.ndarray) -> None:
         """Prefills the rows."""
-        self._engine.prefill(rows, self._episodes.texts_read(rows))
+        self._engine.prefill(rows, self._episodes.contexts_of(rows))
 
-    def offer(self, rows: np.ndarray) -> None:
+    def update_choices(self, rows: np.ndarray) -> None:
         """Words are always on offer."""
 
     def restore(self) -> None:
         """Prefills what was read at once, and appends what was written word by word."""
         episodes, rows = self._episodes, np.arange(self._engine.num_rows)
-        written = episodes.context_lengths - episodes.filled
-        self._engine.prefill(rows, episodes.prompts_read)
+        written = episodes.context_lengths - episodes.prompt_lengths
+        self._engine.prefill(rows, episodes.prompt_ids)
         for column in range(int(written.max())):
-            places = np.minimum(episodes.filled + column, episodes.contexts.shape[1] - 1)
-            self._engine.append(episodes.contexts[rows, places], written > column)
+            places = np.minimum(episodes.prompt_lengths + column, episodes.contexts.shape[1] - 1)
+            self._engine.decode(episodes.contexts[rows, places], written > column)
 
     def write(self, rows: np.ndarray, actions: np.ndarray) -> np.ndarray:
         """One word each."""
@@ -132,11 +132,11 @@ class WordWriter:
         is_written = None
         if len(rows) < engine.num_rows:
             is_written = np.isin(np.arange(engine.num_rows), rows)
-        outputs = engine.append(tokens, is_written)
+        outputs = engine.decode(tokens, is_written)
         require_finite(outputs.logprobs)
         logprobs = outputs.chosen.astype(np.float64).round(LOGPROB_DECIMALS)
         episodes.write(rows, tokens, logprobs)
-        has_line = [self._task.is_turn_over(episodes.line(row)) for row in rows]
+        has_line = [self._task.is_turn_over(episodes.current_line(row)) for row in rows]
         is_last = episodes.counts[rows] >= self._task.max_new_tokens
         return is_last | (tokens[rows] == engine.end_token) | np.array(has_line, bool)
 
@@ -144,16 +144,16 @@ class WordWriter:
         """As the kind of actions says."""
         return self.actions.masks(self._engine)
 
-    def proposals(self) -> np.ndarray:
+    def candidate_logprobs(self) -> np.ndarray:
         """The candidates' log-probabilities; -inf for those that may not be written."""
         is_allowed = self.actions.allowed(self._engine)
         return np.where(is_allowed, self.outputs.logprobs, -np.inf)
 
-    def of_ranks(self, ranks: np.ndarray) -> np.ndarray:
+    def actions_for_ranks(self, ranks: np.ndarray) -> np.ndarray:
         """As the kind of actions says."""
-        return self.actions.of_ranks(ranks, self.outputs)
+        return self.actions.actions_for_ranks(ranks, self.outputs)
 
-    def solutions(self) -> np.ndarray:
+    def oracle_actions(self) -> np.ndarray:
         """The reference's next word, or the end of text after it, where it is a candidate."""
         episodes = self._episodes
         is_left = episodes.counts < episodes.reference_counts
@@ -161,7 +161,7 @@ class WordWriter:
         words = episodes.references[np.arange(len(places)), places]
         wanted = np.where(is_left, words, self._engine.end_token)
         is_wanted = self.outputs.candidates == wanted[:, None]
-        return self.of_ranks(is_wanted.argmax(1))
+        return self.actions_for_ranks(is_wanted.argmax(1))
 
 
 def require_finite(logprobs: np.ndarray) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import gymnasium as gym
 import numpy as np
 
-from lm_envs.model.embeddings import WordSpace
+from lm_envs.model.embeddings import TokenSpace
 from lm_envs.model.engine import Engine, Outputs
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.validation import check_choice, check_count, check_number, did_you_mean
@@ -18,7 +18,7 @@ DEFAULT_K = 16
 DEFAULT_DIM = 8
 
 
-class WordActions(Protocol):
+class TokenActions(Protocol):
     """What an environment asks of actions that write one word each.
 
     Attributes:
@@ -41,7 +41,7 @@ class WordActions(Protocol):
         """Tokens (N,) int64 that the actions write."""
         ...
 
-    def of_ranks(self, ranks: np.ndarray, outputs: Outputs) -> np.ndarray:
+    def actions_for_ranks(self, ranks: np.ndarray, outputs: Outputs) -> np.ndarray:
         """Actions of N rows that write the candidates of these ranks (N,), 0 the most likely."""
         ...
 
@@ -85,7 +85,7 @@ class TopKActions:
         """Candidates of the ranks that the actions (N,) are."""
         return np.take_along_axis(outputs.candidates, actions[:, None], 1)[:, 0]
 
-    def of_ranks(self, ranks: np.ndarray, outputs: Outputs) -> np.ndarray:
+    def actions_for_ranks(self, ranks: np.ndarray, outputs: Outputs) -> np.ndarray:
         """The ranks themselves."""
         return ranks
 
@@ -129,13 +129,13 @@ class VocabularyActions:
         """The actions themselves."""
         return actions
 
-    def of_ranks(self, ranks: np.ndarray, outputs: Outputs) -> np.ndarray:
+    def actions_for_ranks(self, ranks: np.ndarray, outputs: Outputs) -> np.ndarray:
         """Token ids of the candidates."""
         return np.take_along_axis(outputs.candidates, ranks[:, None], 1)[:, 0]
 
     def masks(self, engine: Engine) -> np.ndarray:
         """The words that `top_k` and `top_p` both allow, (N, V) bool; the end of text always is."""
-        return engine.likely_words(self._top_k, self._top_p)
+        return engine.top_k_top_p_mask(self._top_k, self._top_p)
 
     def allowed(self, engine: Engine) -> np.ndarray:
         """Those that `masks` keeps."""
@@ -168,7 +168,7 @@ class EmbeddingActions:
         self.num_candidates = DEFAULT_K if top_k is None else top_k
         self.dim = dim
         self.space: gym.Space[Any] = gym.spaces.Box(-1.0, 1.0, (dim,), np.float32)
-        self.words = WordSpace(model, dim)
+        self.words = TokenSpace(model, dim)
         self._is_limited = top_k is not None
 
     def check(self, actions: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -179,7 +179,7 @@ class EmbeddingActions:
         """The nearest allowed words to the points (N, d)."""
         return self.words.nearest(actions, outputs.candidates if self._is_limited else None)
 
-    def of_ranks(self, ranks: np.ndarray, outputs: Outputs) -> np.ndarray:
+    def actions_for_ranks(self, ranks: np.ndarray, outputs: Outputs) -> np.ndarray:
         """Points of the candidates, brought into the space."""
         words = np.take_along_axis(outputs.candidates, ranks[:, None], 1)[:, 0]
         return self.words.points(words).clip(-1.0, 1.0)
@@ -201,14 +201,14 @@ KINDS: dict[str, tuple[str, ...]] = {
 """Every kind of word actions, and its options."""
 
 
-def make_actions(kind: str, options: Mapping[str, Any], model: GPT2) -> WordActions:
+def make_actions(kind: str, options: Mapping[str, Any], model: GPT2) -> TokenActions:
     """Word actions of a kind in `KINDS`, with its options.
 
     Raises:
         ValueError: If an option is out of range, or there are more actions than words.
     """
     if kind == "embedding":
-        actions: WordActions = EmbeddingActions(model, **options)
+        actions: TokenActions = EmbeddingActions(model, **options)
     elif kind == "vocabulary":
         actions = VocabularyActions(model.config.vocab_size, **options)
     else:

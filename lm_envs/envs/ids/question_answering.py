@@ -25,7 +25,7 @@ class QuestionAnsweringEnv(LanguageEnv):
 
     ## Rewards
     `rewards={"token_f1": 1.0, "exact_match": 0.0}` by default: words shared with the right answers
-    after SQuAD's normalisation, and whether all are, which is reported and not paid. Each step pays
+    after SQuAD's normalization, and whether all are, which is reported and not paid. Each step pays
     how far it raised the sum. Generated questions pay `{"verified": 1.0}`, what the verifier says.
 
     ## Starting State

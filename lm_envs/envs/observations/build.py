@@ -9,20 +9,20 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from lm_envs.envs.actions.choices import LineWriter
-from lm_envs.envs.actions.read_write import NUM_CANDIDATES, Interpreter
-from lm_envs.envs.actions.token_writer import WordWriter
+from lm_envs.envs.actions.choices import ChoiceWriter
+from lm_envs.envs.actions.read_write import NUM_CANDIDATES, SimultaneousWriter
+from lm_envs.envs.actions.token_writer import TokenWriter
 from lm_envs.envs.actions.tokens import EmbeddingActions, VocabularyActions, read_spec
-from lm_envs.envs.episode_buffer import Episodes
+from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.envs.observations.features import (
     BudgetLeft,
     CandidatePoints,
     Candidates,
+    ChoiceLogprobs,
+    EnabledChoices,
     Feature,
     Hidden,
-    LastWords,
-    LineLogprobs,
-    OpenLines,
+    LastTokens,
     Pointed,
     SourceLeft,
     TextPool,
@@ -30,7 +30,7 @@ from lm_envs.envs.observations.features import (
 )
 from lm_envs.envs.observations.reducers import Reducer
 from lm_envs.envs.observations.wrappers import fitting_reducer
-from lm_envs.model.embeddings import TextVectors
+from lm_envs.model.embeddings import TextEmbeddings
 from lm_envs.model.engine import Outputs
 from lm_envs.model.fingerprint import fingerprint
 from lm_envs.model.gpt2 import GPT2
@@ -52,7 +52,7 @@ class VectorObservation:
         )
         self.space = gym.spaces.Box(low.astype(np.float32), high.astype(np.float32))
 
-    def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
+    def encode(self, outputs: Outputs, episodes: EpisodeBuffer) -> np.ndarray:
         """Observations (N, size) float32."""
         columns = [feature.encode(outputs, episodes) for feature in self._features]
         return np.concatenate(columns, axis=1, dtype=np.float32, casting="same_kind")
@@ -76,7 +76,7 @@ class TokensObservation:
         length = gym.spaces.Box(0, capacity, (1,), np.int64)
         self.space = gym.spaces.Dict({"tokens": tokens, "length": length})
 
-    def encode(self, outputs: Outputs, episodes: Episodes) -> dict[str, np.ndarray]:
+    def encode(self, outputs: Outputs, episodes: EpisodeBuffer) -> dict[str, np.ndarray]:
         """`tokens` (N, C) and `length` (N, 1)."""
         lengths = episodes.context_lengths[:, None].copy()
         is_text = np.arange(episodes.contexts.shape[1]) < lengths
@@ -95,7 +95,7 @@ class ReducedVector:
         self._observation, self._reducer = observation, reducer
         self.space = reducer.space
 
-    def encode(self, outputs: Outputs, episodes: Episodes) -> np.ndarray:
+    def encode(self, outputs: Outputs, episodes: EpisodeBuffer) -> np.ndarray:
         """Observations (N, ...)."""
         return self._reducer.transform(self._observation.encode(outputs, episodes))
 
@@ -116,7 +116,7 @@ DEFAULT_LAST = 4
 def make_observation(
     spec: str | Mapping[str, Any],
     model: GPT2,
-    writer: WordWriter | LineWriter | Interpreter,
+    writer: TokenWriter | ChoiceWriter | SimultaneousWriter,
     task: Task,
     *,
     name: str,
@@ -150,8 +150,8 @@ def make_observation(
     elif kind == "embeddings":
         last = options.get("last", DEFAULT_LAST)
         check_count("last", last)
-        vectors = TextVectors(model)
-        features += [TextPool(vectors, task.context_tokens), LastWords(vectors, last)]
+        vectors = TextEmbeddings(model)
+        features += [TextPool(vectors, task.context_tokens), LastTokens(vectors, last)]
     observation = VectorObservation([*features, *_of_writer(writer, task, shows_scores)])
     if "reducer" not in options:
         return observation
@@ -159,22 +159,22 @@ def make_observation(
     return ReducedVector(observation, reducer)
 
 
-def _has_no_candidates(writer: WordWriter | LineWriter | Interpreter) -> bool:
-    return isinstance(writer, WordWriter) and isinstance(writer.actions, VocabularyActions)
+def _has_no_candidates(writer: TokenWriter | ChoiceWriter | SimultaneousWriter) -> bool:
+    return isinstance(writer, TokenWriter) and isinstance(writer.actions, VocabularyActions)
 
 
 def _of_writer(
-    writer: WordWriter | LineWriter | Interpreter, task: Task, shows_scores: bool
+    writer: TokenWriter | ChoiceWriter | SimultaneousWriter, task: Task, shows_scores: bool
 ) -> list[Feature]:
-    if isinstance(writer, LineWriter):
-        scores = [LineLogprobs(writer)] if shows_scores else []
-        return [*scores, OpenLines(writer), TurnsLeft(task.max_turns)]
-    if isinstance(writer, Interpreter):
+    if isinstance(writer, ChoiceWriter):
+        scores = [ChoiceLogprobs(writer)] if shows_scores else []
+        return [*scores, EnabledChoices(writer), TurnsLeft(task.max_turns)]
+    if isinstance(writer, SimultaneousWriter):
         return [Candidates(NUM_CANDIDATES), SourceLeft(writer), BudgetLeft()]
     return [*_of_words(writer), BudgetLeft()]
 
 
-def _of_words(writer: WordWriter) -> list[Feature]:
+def _of_words(writer: TokenWriter) -> list[Feature]:
     actions, count = writer.actions, writer.actions.num_candidates
     if isinstance(actions, EmbeddingActions):
         return [Candidates(count), CandidatePoints(actions)]

@@ -1,4 +1,4 @@
-"""k-means: centres of points. Pure functions of arrays."""
+"""k-means: centers of points. Pure functions of arrays."""
 
 import numpy as np
 
@@ -15,23 +15,23 @@ def k_means(points: np.ndarray, num_clusters: int, rng: np.random.Generator) -> 
     Raises:
         ValueError: If there are fewer distinct points than clusters.
     """
-    centres = _seeds(points, num_clusters, rng)
-    labels = nearest(points, centres)
+    centers = _seeds(points, num_clusters, rng)
+    labels = nearest(points, centers)
     for _ in range(MAX_ROUNDS):
-        centres = _means(points, labels, centres)
-        moved = nearest(points, centres)
+        centers = _means(points, labels, centers)
+        moved = nearest(points, centers)
         if (moved == labels).all():
             break
         labels = moved
-    return centres
+    return centers
 
 
-def nearest(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Number (N,) int64 of the nearest centre (k, d) of each point (N, d); the first of equals."""
-    squares = (centres**2).sum(1)
-    parts = np.array_split(points, max(1, -(-len(points) * len(centres) // _CHUNK)))
-    # |p - c|^2 without |p|^2, which all centres share
-    return np.concatenate([(squares - 2.0 * part @ centres.T).argmin(1) for part in parts])
+def nearest(points: np.ndarray, centers: np.ndarray) -> np.ndarray:
+    """Number (N,) int64 of the nearest center (k, d) of each point (N, d); the first of equals."""
+    squares = (centers**2).sum(1)
+    parts = np.array_split(points, max(1, -(-len(points) * len(centers) // _CHUNK)))
+    # |p - c|^2 without |p|^2, which all centers share
+    return np.concatenate([(squares - 2.0 * part @ centers.T).argmin(1) for part in parts])
 
 
 def _seeds(points: np.ndarray, num_clusters: int, rng: np.random.Generator) -> np.ndarray:
@@ -49,9 +49,9 @@ def _seeds(points: np.ndarray, num_clusters: int, rng: np.random.Generator) -> n
     return points[chosen]
 
 
-def _means(points: np.ndarray, labels: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Mean of each cluster's points; a centre without points stays where it is."""
-    counts = np.bincount(labels, minlength=len(centres))
-    sums = np.zeros_like(centres)
+def _means(points: np.ndarray, labels: np.ndarray, centers: np.ndarray) -> np.ndarray:
+    """Mean of each cluster's points; a center without points stays where it is."""
+    counts = np.bincount(labels, minlength=len(centers))
+    sums = np.zeros_like(centers)
     np.add.at(sums, labels, points)
-    return np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centres)
+    return np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centers)

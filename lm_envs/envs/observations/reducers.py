@@ -1,6 +1,6 @@
 """States of many numbers as few numbers, or as one: fitted on sampled states of one model.
 
-Every reducer first projects a state affinely, then decides: cut off, nearest centre, sign, bin.
+Every reducer first projects a state affinely, then decides: cut off, nearest center, sign, bin.
 Owns the fitting and the files. Knows nothing of environments.
 """
 
@@ -59,8 +59,8 @@ class Reducer(ABC):
                 "reducer was fitted on. Fit one on this environment."
             )
         # Row by row: a product of all rows may round a row otherwise, and move it over an edge.
-        centred = (states - self.arrays["mean"])[:, None]  # (N, 1, D)
-        return self._decide((centred @ self.arrays["matrix"])[:, 0])
+        centered = (states - self.arrays["mean"])[:, None]  # (N, 1, D)
+        return self._decide((centered @ self.arrays["matrix"])[:, 0])
 
     def save(self, path: Path) -> None:
         """Writes one safetensors file with a JSON header."""
@@ -96,13 +96,13 @@ class Compressed(Reducer):
 
 
 class Clustered(Reducer):
-    """The nearest of k centres among the leading principal components: `Discrete(k)`."""
+    """The nearest of k centers among the leading principal components: `Discrete(k)`."""
 
     kind = "clustered"
 
     def __init__(self, *fitted: Any) -> None:  # noqa: ANN401 - as Reducer
         super().__init__(*fitted)
-        self.space = gym.spaces.Discrete(len(self.arrays["centres"]))
+        self.space = gym.spaces.Discrete(len(self.arrays["centers"]))
 
     @classmethod
     def fit(
@@ -114,16 +114,16 @@ class Clustered(Reducer):
         dim: int = 16,
         seed: int = 0,
     ) -> Self:
-        """Fits k centres on d components of states (S, D), each weighed by its deviation."""
+        """Fits k centers on d components of states (S, D), each weighed by its deviation."""
         check_count("num_clusters", num_clusters)
         mean, matrix, deviations = components(states, dim)
         matrix = matrix * deviations
         points = (states - mean) @ matrix
-        centres = k_means(points, num_clusters, np.random.default_rng(seed))
-        return cls({"mean": mean, "matrix": matrix, "centres": centres}, {}, model)
+        centers = k_means(points, num_clusters, np.random.default_rng(seed))
+        return cls({"mean": mean, "matrix": matrix, "centers": centers}, {}, model)
 
     def _decide(self, points: np.ndarray) -> np.ndarray:
-        return nearest(points, self.arrays["centres"])
+        return nearest(points, self.arrays["centers"])
 
 
 class Hashed(Reducer):
@@ -218,7 +218,7 @@ def load_reducer(path: Path) -> Reducer:
 
 
 def components(states: np.ndarray, dim: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Principal components of standardised states (S, D), the strongest first.
+    """Principal components of standardized states (S, D), the strongest first.
 
     Returns:
         Mean (D,); matrix (D, d) that gives each component unit variance; deviations (d,) of the
@@ -229,8 +229,8 @@ def components(states: np.ndarray, dim: int) -> tuple[np.ndarray, np.ndarray, np
     """
     check_count("dim", dim)
     mean, scale = _standard(states)
-    centred = (states - mean) / scale
-    variances, axes = np.linalg.eigh(centred.T @ centred / len(states))  # ascending
+    centered = (states - mean) / scale
+    variances, axes = np.linalg.eigh(centered.T @ centered / len(states))  # ascending
     varying = int((variances > 1e-9 * variances[-1]).sum())
     if dim > varying:
         raise ValueError(

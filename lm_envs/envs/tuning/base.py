@@ -27,7 +27,7 @@ from lm_envs.transcript import TRUNCATIONS, Ending, Transcript
 from lm_envs.validation import check_choice, check_count, check_types, is_whole
 
 LOSS_DECIMALS = 4
-"""Losses are rounded at their source, so that all who compute with them see the same."""
+"""LossCache are rounded at their source, so that all who compute with them see the same."""
 
 ONE_TURN = [name for name, task in TASKS.items() if getattr(task, "max_turns", None) == 1]
 """Tasks whose prompt and reference are a whole text."""
@@ -208,7 +208,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
         """Which discrete actions are sensible now, (N, actions) bool; as sb3-contrib asks for."""
         return self.tuner.masks()
 
-    def _pins(self, options: dict[str, Any]) -> tuple[list[int], Sequence[int | None]]:
+    def _selected_examples(self, options: dict[str, Any]) -> tuple[list[int], Sequence[int | None]]:
         return indexed_rows(options, self.num_envs, self.num_examples)
 
     def _begin_rows(self, rows: list[int], examples: Sequence[int | None]) -> None:
@@ -221,7 +221,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
         self.tuner.begin(rows, groups)
         self._values[rows] = self.tuner.scores()["reward"][rows]
 
-    def _checked(self, actions: np.ndarray, active: np.ndarray) -> np.ndarray:
+    def _validated_actions(self, actions: np.ndarray, active: np.ndarray) -> np.ndarray:
         return self.tuner.check(actions, active)
 
     def _act(
@@ -281,7 +281,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
             tokens=NOTHING,
             logprobs=np.zeros(0),
             rewards=np.array(self._rewards[row]),
-            words=words,
+            token_texts=words,
             ending=self._endings[row],
             scores=self._scores(row) if self._endings[row] else {},
         )

@@ -11,12 +11,12 @@ import numpy as np
 
 from lm_envs.envs.tuning.base import LOSS_DECIMALS, Tuner
 from lm_envs.envs.tuning.passages import Passages
-from lm_envs.lru import Recent
+from lm_envs.lru import LRUCache
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.scaled_gpt2 import ScaledGPT2
 
 
-class Setting(NamedTuple):
+class ScaledModelSpec(NamedTuple):
     """How one model is set.
 
     Attributes:
@@ -30,25 +30,25 @@ class Setting(NamedTuple):
     temperature: float = 1.0
 
 
-class Losses:
+class LossCache:
     """Mean cross-entropy of passages under scaled models.
 
     Args:
         model: The network.
-        most_known: Losses that are remembered.
+        most_known: LossCache that are remembered.
     """
 
     def __init__(self, model: GPT2, most_known: int) -> None:
         self._scaled = ScaledGPT2(model)
         self.shape = self._scaled.shape
-        self._known: Recent[tuple[int, bytes, float], float] = Recent(most_known)
+        self._known: LRUCache[tuple[int, bytes, float], float] = LRUCache(most_known)
 
-    def of(self, settings: Sequence[Setting]) -> np.ndarray:
+    def of(self, settings: Sequence[ScaledModelSpec]) -> np.ndarray:
         """(R,) float64, nats a token of the references."""
         keys = [(each.passages.index, each.scales.tobytes(), each.temperature) for each in settings]
         return np.array(self._known.of(keys, lambda places: self._measure(settings, places)))
 
-    def _measure(self, settings: Sequence[Setting], places: Sequence[int]) -> list[float]:
+    def _measure(self, settings: Sequence[ScaledModelSpec], places: Sequence[int]) -> list[float]:
         asked = [settings[place] for place in places]
         counts = [len(each.passages.tokens) for each in asked]
         found = self._scaled.losses(
@@ -70,15 +70,15 @@ class ScaledTuner(Tuner):
     Args:
         num_rows: N.
         model: The network.
-        most_known: Losses that are remembered.
+        most_known: LossCache that are remembered.
     """
 
     def __init__(self, num_rows: int, model: GPT2, most_known: int) -> None:
         super().__init__(num_rows)
-        self._losses = Losses(model, most_known)
+        self._losses = LossCache(model, most_known)
 
     @abstractmethod
-    def _setting(self, row: int) -> Setting:
+    def _setting(self, row: int) -> ScaledModelSpec:
         """How a row's model is set."""
 
     def _measure(self, rows: np.ndarray) -> None:

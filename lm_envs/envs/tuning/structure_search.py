@@ -9,7 +9,7 @@ import numpy as np
 from lm_envs.envs.actions.tokens import check_discrete
 from lm_envs.envs.single_env import RowEnv
 from lm_envs.envs.tuning.base import LARGEST_FALL, TuningVectorEnv
-from lm_envs.envs.tuning.scaling import ScaledTuner, Setting
+from lm_envs.envs.tuning.scaling import ScaledModelSpec, ScaledTuner
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.validation import check_number
 
@@ -102,13 +102,13 @@ class StructureTuner(ScaledTuner):
     def _restore(self, rows: Sequence[int]) -> None:
         self._is_left[rows] = True
 
-    def _setting(self, row: int) -> Setting:
+    def _setting(self, row: int) -> ScaledModelSpec:
         return self._without(row, self._is_left[row])
 
-    def _without(self, row: int, is_left: np.ndarray) -> Setting:
+    def _without(self, row: int, is_left: np.ndarray) -> ScaledModelSpec:
         """A row's setting, were these parts (P,) left."""
         scales = is_left.reshape(self._losses.shape).astype(np.float32)
-        return Setting(self.passages_of(row), scales)
+        return ScaledModelSpec(self.passages_of(row), scales)
 
     def _told(self, row: int, action: int) -> str:
         if action == STOP:
@@ -190,7 +190,7 @@ class StructureSearchEnv(RowEnv):
     ## Vectorized environment
     `gymnasium.make_vec("lm_envs/StructureSearch-v0", num_envs=16)` reads the passages of all rows
     together, each by what is left in it; `autoreset_mode` is "next_step", "same_step" or
-    "disabled". Losses are remembered.
+    "disabled". LossCache are remembered.
 
     ## Version History
     * v0: first version.

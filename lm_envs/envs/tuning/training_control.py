@@ -12,7 +12,7 @@ from lm_envs.envs.single_env import RowEnv
 from lm_envs.envs.tuning.base import LARGEST_FALL, LOSS_DECIMALS, Tuner, TuningVectorEnv
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.loading import DTYPES, INT8
-from lm_envs.model.trainable_gpt2 import LearningGPT2, Rule
+from lm_envs.model.trainable_gpt2 import FinetunedGPT2, OptimizerStep
 from lm_envs.validation import check_count, check_number
 
 STOP, RATE, DECAY = range(3)
@@ -27,7 +27,7 @@ DECADES = 1.0
 
 MOST_DECAY = 0.1
 BATCH = 8
-"""Passages that a step of the optimiser reads."""
+"""Passages that a step of the optimizer reads."""
 
 LARGEST_NORM = 100.0
 
@@ -39,7 +39,7 @@ class TrainingTuner(Tuner):
         num_rows: N.
         folder: Of the checkpoint that all begin from.
         model: The same, for its shape and its device.
-        optimiser_steps: Steps of an optimiser between two decisions.
+        optimiser_steps: Steps of an optimizer between two decisions.
         price: Nats a token that training between two decisions, nothing frozen, costs.
     """
 
@@ -50,7 +50,7 @@ class TrainingTuner(Tuner):
         config = model.config
         rounds = model.dtype == DTYPES["bfloat16"]
         self._models = [
-            LearningGPT2(folder, model.device, bfloat16=rounds) for _ in range(num_rows)
+            FinetunedGPT2(folder, model.device, bfloat16=rounds) for _ in range(num_rows)
         ]
         self._optimiser_steps, self._price = optimiser_steps, price
         inner, width, layers = config.n_inner, config.n_embd, config.n_layer
@@ -66,7 +66,7 @@ class TrainingTuner(Tuner):
             for x in (-0.5, 0.0, 0.5)
             for times in (1, 2, 4)
         }
-        self._order = np.zeros(num_rows, np.int64)  # steps of the optimiser so far
+        self._order = np.zeros(num_rows, np.int64)  # steps of the optimizer so far
         self._first_learned, self._learned, self._norms, self._cost = np.zeros((4, num_rows))
         self._last = np.zeros((num_rows, self._size), np.float32)
 
@@ -85,7 +85,7 @@ class TrainingTuner(Tuner):
     def seen(self) -> np.ndarray:
         """Falls of the loss on held-out and on learned passages, gradient norm, last action.
 
-        The loss on learned passages is the mean of what the optimiser's last steps began with,
+        The loss on learned passages is the mean of what the optimizer's last steps began with,
         against that of all of them before the first.
         """
         fall, learned = self._first - self._now, self._learned
@@ -110,7 +110,7 @@ class TrainingTuner(Tuner):
     def _train(self, row: int, action: np.ndarray) -> str:
         if self.stopped[row]:
             return "stop\n"
-        rule = Rule(
+        rule = OptimizerStep(
             _rate(float(action[RATE])),
             MOST_DECAY * (float(action[DECAY]) + 1.0) / 2.0,
             action[DECAY + 1 :] > 0.0,
@@ -124,7 +124,7 @@ class TrainingTuner(Tuner):
         held = f", layers {frozen} frozen" if frozen else ""
         return f"rate {rule.learning_rate:.1e}{held}: loss {self._now[row]:.3f}\n"
 
-    def _step(self, row: int, rule: Rule) -> tuple[float, float]:
+    def _step(self, row: int, rule: OptimizerStep) -> tuple[float, float]:
         """One step on the next passages of a row, in order and from the beginning again."""
         passages, _ = self.passages_of(row).halves()
         size = len(passages.tokens)
@@ -200,7 +200,7 @@ class TrainingControlEnv(RowEnv):
 
     ## Observation Space
     `Box(3 + (3 + L) + 1,)`: by how much the loss of the held-out passages has fallen, nats a token,
-    and that of those learned from, as the last steps of the optimiser saw it; the gradient's norm,
+    and that of those learned from, as the last steps of the optimizer saw it; the gradient's norm,
     at most 100; the last action (3 + L); the share of adjustments left.
 
     ## Rewards

@@ -9,7 +9,7 @@ import numpy as np
 from lm_envs.envs.actions.tokens import check_points
 from lm_envs.envs.single_env import RowEnv
 from lm_envs.envs.tuning.base import LARGEST_FALL, TuningVectorEnv
-from lm_envs.envs.tuning.scaling import ScaledTuner, Setting
+from lm_envs.envs.tuning.scaling import ScaledModelSpec, ScaledTuner
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.validation import check_choice
 
@@ -75,13 +75,15 @@ class WeightTuner(ScaledTuner):
     def _restore(self, rows: Sequence[int]) -> None:
         self._knobs[rows] = 0.0
 
-    def _setting(self, row: int) -> Setting:
+    def _setting(self, row: int) -> ScaledModelSpec:
         factors = np.exp(SPAN * self._knobs[row])
         layers, per_layer = self._losses.shape
         scales = factors[1:].reshape(layers, -1)
         if self._is_shared:
             scales = np.repeat(scales, [per_layer - 1, 1], axis=1)
-        return Setting(self.passages_of(row), np.ascontiguousarray(scales), float(factors[0]))
+        return ScaledModelSpec(
+            self.passages_of(row), np.ascontiguousarray(scales), float(factors[0])
+        )
 
     def _told(self, row: int) -> str:
         factors = np.exp(SPAN * self._knobs[row])

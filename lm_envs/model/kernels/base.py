@@ -9,9 +9,9 @@ from typing import Protocol
 import torch
 
 from lm_envs.model.kernels import native
-from lm_envs.model.kernels.torch_ops import Eager
-from lm_envs.model.kv_cache import Attend, KVSlots
-from lm_envs.model.logits import NextWords
+from lm_envs.model.kernels.torch_ops import TorchKernels
+from lm_envs.model.kv_cache import Attend, KVCache
+from lm_envs.model.logits import TopTokens
 
 Product = Callable[[torch.Tensor], torch.Tensor]
 """A linear layer: (M, inputs) -> (M, outputs)."""
@@ -61,25 +61,25 @@ class Kernels(Protocol):
         """
         ...
 
-    def decode(self, slots: KVSlots, positions: torch.Tensor, live: int) -> Attend:
+    def decode(self, slots: KVCache, positions: torch.Tensor, context_len: int) -> Attend:
         """Attention of one new token a row, at `positions` (N,) int64, to its slot.
 
-        The token's key and value are written first. `live` is more than every position.
+        The token's key and value are written first. `context_len` is more than every position.
         """
         ...
 
     def extend(
         self,
-        slots: KVSlots,
+        slots: KVCache,
         rows: torch.Tensor,
         starts: torch.Tensor,
         sizes: torch.Tensor,
-        live: int,
+        context_len: int,
     ) -> Attend:
         """Attention of further tokens of R rows to their slots, each up to and with itself.
 
         Of row `rows[i]` come `sizes[i]` tokens from position `starts[i]` on; flat, row after row.
-        Their keys and values are written first. `live` is more than every position.
+        Their keys and values are written first. `context_len` is more than every position.
         """
         ...
 
@@ -87,23 +87,23 @@ class Kernels(Protocol):
         self,
         hidden: torch.Tensor,
         embeddings: torch.Tensor,
-        centre: torch.Tensor | None,
+        center: torch.Tensor | None,
         words: torch.Tensor,
     ) -> torch.Tensor:
         """Logits (N, K) float32 of `words` (N, K) after `hidden` (N, D) float32.
 
-        `centre` (D,) is taken from the embeddings (V, D).
+        `center` (D,) is taken from the embeddings (V, D).
         """
         ...
 
-    def quantise(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def quantize(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Codes (M, D) uint8 of `x` (M, D) in T, 128 for 0, and the rows' scales (M,) float32.
 
         A code less 128, times its row's scale, is what it stands for.
         """
         ...
 
-    def rescale(
+    def dequantize(
         self,
         sums: torch.Tensor,
         scales: torch.Tensor,
@@ -123,13 +123,13 @@ class Kernels(Protocol):
         logits: torch.Tensor,
         hidden: torch.Tensor,
         embeddings: torch.Tensor,
-        centre: torch.Tensor | None,
+        center: torch.Tensor | None,
         count: int,
         always: int,
-    ) -> NextWords:
+    ) -> TopTokens:
         """The `count` best next words by `logits` (N, V) in T, ties by id.
 
-        Where there is a `centre`, the logits are rounded: the words found are judged and ordered by
+        Where there is a `center`, the logits are rounded: the words found are judged and ordered by
         `read`. The word `always` takes the last place where it is not among them.
         """
         ...
@@ -139,4 +139,4 @@ def kernels_for(width: int, head_size: int, dtype: torch.dtype, device: torch.de
     """Kernels for a GPT-2 of such a shape."""
     made = native.kernels(dtype) if device.type == "cpu" else None
     is_whole = width % native.LANES == 0 and head_size % native.LANES == 0
-    return made if made is not None and is_whole else Eager()
+    return made if made is not None and is_whole else TorchKernels()

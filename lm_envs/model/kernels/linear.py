@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from lm_envs.model.kernels.base import Kernels
-from lm_envs.model.kernels.quantization import CODE_OF_ZERO, codes_of
+from lm_envs.model.kernels.quantization import ZERO_POINT, quantize_rows
 
 
 class Linear:
@@ -66,7 +66,7 @@ class Int8Linear:
         *,
         gelu: bool = False,
     ) -> None:
-        codes, self._scales = codes_of(weight)
+        codes, self._scales = quantize_rows(weight)
         self._weight = torch.ops.onednn.qlinear_prepack(codes, None)
         self._zeros = torch.zeros(len(codes), dtype=torch.int64)
         self._bias = None if bias is None else bias.float().contiguous()
@@ -74,15 +74,17 @@ class Int8Linear:
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """(M, inputs) -> (M, outputs)."""
-        codes, scales = self._kernels.quantise(x)
+        codes, scales = self._kernels.quantize(x)
         sums = self.sums(codes)
-        return self._kernels.rescale(sums, scales, self._bias, gelu=self._gelu, dtype=self._dtype)
+        return self._kernels.dequantize(
+            sums, scales, self._bias, gelu=self._gelu, dtype=self._dtype
+        )
 
     def sums(self, codes: torch.Tensor) -> torch.Tensor:
         """(M, outputs) float32 products of codes (M, inputs) uint8, times the outputs' scales."""
         as_they_are = (1.0, 0, torch.float32, "none", [], "")
         return torch.ops.onednn.qlinear_pointwise(
-            codes, 1.0, CODE_OF_ZERO, self._weight, self._scales, self._zeros, None, *as_they_are
+            codes, 1.0, ZERO_POINT, self._weight, self._scales, self._zeros, None, *as_they_are
         )
 
 

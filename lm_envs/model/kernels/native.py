@@ -18,9 +18,9 @@ from typing import Any
 
 import torch
 
-from lm_envs.model.kernels.packed_linear import PanelInt8Linear, PanelLinear, pointers_of
-from lm_envs.model.kv_cache import KVSlots
-from lm_envs.model.logits import NextWords
+from lm_envs.model.kernels.packed_linear import PackedInt8Linear, PackedLinear, pointers_of
+from lm_envs.model.kv_cache import KVCache
+from lm_envs.model.logits import TopTokens
 
 LANES = 16
 """Sizes of heads and hidden states are multiples of this, or PyTorch does the work."""
@@ -41,8 +41,8 @@ _PARAMETERS = {
     "attend": "pppnpppppnnnnni",
     "attend_to_codes": "pppnpppppppnnnnni",
     "read": "pppppnnnni",
-    "quantise": "pppnni",
-    "rescale": "pppipnni",
+    "quantize": "pppnni",
+    "dequantize": "pppipnni",
     "best": "ppppinpppnnnni",
 }
 """Types of each function's arguments: pointer, size (64 bits), int, float."""
@@ -53,7 +53,7 @@ _FOLLOWS_INDICES = ("embed", "attend", "attend_to_codes", "read")
 _TYPES = {"p": ctypes.c_void_p, "n": ctypes.c_int64, "i": ctypes.c_int, "f": ctypes.c_float}
 
 
-class Native:
+class NativeKernels:
     """The kernels for one type of linears; see `lm_envs.model.kernels.base.Kernels`.
 
     Args:
@@ -76,16 +76,16 @@ class Native:
         self._add_norm = {dtype: functions["add_norm"]}
         self._add_norm.setdefault(torch.float32, functions["add_norm_to_float"])
         self._read, self._best = functions["read"], functions["best"]
-        self._quantise, self._rescale = functions["quantise"], functions["rescale"]
+        self._quantize, self._dequantize = functions["quantize"], functions["dequantize"]
 
     def linear(
         self, weight: torch.Tensor, bias: torch.Tensor | None, *, gelu: bool, int8: bool
-    ) -> PanelLinear | PanelInt8Linear | None:
+    ) -> PackedLinear | PackedInt8Linear | None:
         """As `Kernels` says."""
         if int8 and self._product_of_codes:
-            return PanelInt8Linear(self._product_of_codes, self.quantise, weight, bias, gelu=gelu)
+            return PackedInt8Linear(self._product_of_codes, self.quantize, weight, bias, gelu=gelu)
         if not int8 and self._product:
-            return PanelLinear(self._product, weight, bias, gelu=gelu)
+            return PackedLinear(self._product, weight, bias, gelu=gelu)
         return None
 
     def embed(
@@ -117,17 +117,17 @@ class Native:
         self._add_norm[dtype](*pointers, epsilon, out.data_ptr(), *x.shape, threads)
         return out
 
-    def decode(self, slots: KVSlots, positions: torch.Tensor, live: int) -> "Read":
+    def decode(self, slots: KVCache, positions: torch.Tensor, context_len: int) -> "Read":
         """As `Kernels` says."""
         return Read(self._attend[slots.dtype], slots, None, positions)
 
     def extend(
         self,
-        slots: KVSlots,
+        slots: KVCache,
         rows: torch.Tensor,
         starts: torch.Tensor,
         sizes: torch.Tensor,
-        live: int,
+        context_len: int,
     ) -> "Read":
         """As `Kernels` says."""
         before = sizes.cumsum(0) - sizes
@@ -139,25 +139,25 @@ class Native:
         self,
         hidden: torch.Tensor,
         embeddings: torch.Tensor,
-        centre: torch.Tensor | None,
+        center: torch.Tensor | None,
         words: torch.Tensor,
     ) -> torch.Tensor:
         """As `Kernels` says."""
         hidden, words = hidden.contiguous(), words.contiguous()
         logits = torch.empty_like(words, dtype=torch.float32)
-        pointers = pointers_of(hidden, embeddings, centre, words, logits)
+        pointers = pointers_of(hidden, embeddings, center, words, logits)
         sizes = (*hidden.shape, len(embeddings), words.shape[1])
         _require_none(self._read(*pointers, *sizes, torch.get_num_threads()))
         return logits
 
-    def quantise(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def quantize(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """As `Kernels` says."""
         x = x.contiguous()
         codes, scales = torch.empty_like(x, dtype=torch.uint8), torch.empty(len(x))
-        self._quantise(*pointers_of(x, codes, scales), *x.shape, torch.get_num_threads())
+        self._quantize(*pointers_of(x, codes, scales), *x.shape, torch.get_num_threads())
         return codes, scales
 
-    def rescale(
+    def dequantize(
         self,
         sums: torch.Tensor,
         scales: torch.Tensor,
@@ -170,7 +170,7 @@ class Native:
         out = torch.empty_like(sums, dtype=dtype)
         pointers = pointers_of(sums, scales, bias)
         threads = torch.get_num_threads()
-        self._rescale(*pointers, gelu, out.data_ptr(), *sums.shape, threads)
+        self._dequantize(*pointers, gelu, out.data_ptr(), *sums.shape, threads)
         return out
 
     def best(
@@ -178,21 +178,21 @@ class Native:
         logits: torch.Tensor,
         hidden: torch.Tensor,
         embeddings: torch.Tensor,
-        centre: torch.Tensor | None,
+        center: torch.Tensor | None,
         count: int,
         always: int,
-    ) -> NextWords:
+    ) -> TopTokens:
         """As `Kernels` says."""
         logits, hidden = logits.contiguous(), hidden.contiguous()
         num_rows, num_words = logits.shape
-        found = NextWords(
+        found = TopTokens(
             torch.empty(num_rows, count, dtype=torch.int64),
             torch.empty(num_rows, count),
             torch.empty(num_rows),
         )
         self._best(
-            *pointers_of(logits, hidden, embeddings, centre),
-            centre is None,
+            *pointers_of(logits, hidden, embeddings, center),
+            center is None,
             always,
             *pointers_of(*found),
             *(num_rows, num_words, hidden.shape[1], count),
@@ -206,7 +206,7 @@ class Read:
 
     Args:
         attend: The kernel; returns how many rows or positions are out of range.
-        slots: Where keys and values live; the tokens' are written first.
+        slots: Where keys and values context_len; the tokens' are written first.
         rows: (M,) int64 whose slot; None where token i is of row i.
         positions: (M,) int64.
     """
@@ -214,7 +214,7 @@ class Read:
     def __init__(
         self,
         attend: Callable[..., int],
-        slots: KVSlots,
+        slots: KVCache,
         rows: torch.Tensor | None,
         positions: torch.Tensor,
     ) -> None:
@@ -250,10 +250,10 @@ def _product(library: ctypes.CDLL, name: str, dtype: torch.dtype) -> Any:  # noq
     return _typed(library[symbol], name, _PRODUCTS[name]) if hasattr(library, symbol) else None
 
 
-def kernels(dtype: torch.dtype) -> Native | None:
+def kernels(dtype: torch.dtype) -> NativeKernels | None:
     """Kernels for this type of linears; None where there is no library."""
     found = library()
-    return Native(found, dtype) if isinstance(found, ctypes.CDLL) else None
+    return NativeKernels(found, dtype) if isinstance(found, ctypes.CDLL) else None
 
 
 def status() -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from lm_envs.model.kernels.quantization import CODE_OF_ZERO, codes_of
+from lm_envs.model.kernels.quantization import ZERO_POINT, quantize_rows
 
 PANEL = 32
 """Outputs in a panel."""
@@ -20,7 +20,7 @@ Function = Callable[..., None]
 Quantise = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
 
-class PanelLinear:
+class PackedLinear:
     """As `lm_envs.model.kernels.linear.Linear`.
 
     Args:
@@ -47,12 +47,12 @@ class PanelLinear:
         return out
 
 
-class PanelInt8Linear:
+class PackedInt8Linear:
     """As `lm_envs.model.kernels.linear.Int8Linear`, but that sums are scaled where they come about.
 
     Args:
         product: The kernel for codes of rows and weights.
-        quantise: Rounds the rows.
+        quantize: Rounds the rows.
         weight: (outputs, inputs), inputs in whole units.
         bias: (outputs,), or None.
         gelu: Apply GPT-2's GELU to the result.
@@ -61,22 +61,22 @@ class PanelInt8Linear:
     def __init__(
         self,
         product: Function,
-        quantise: Quantise,
+        quantize: Quantise,
         weight: torch.Tensor,
         bias: torch.Tensor | None,
         *,
         gelu: bool,
     ) -> None:
-        self._product, self._quantise, self._gelu = product, quantise, gelu
+        self._product, self._quantize, self._gelu = product, quantize, gelu
         self._outputs, self._inputs = weight.shape
-        codes, scales = codes_of(weight)
+        codes, scales = quantize_rows(weight)
         self._panels, self._scales = _panels(codes), _whole(scales)
-        self._shifts = _whole(CODE_OF_ZERO * codes.sum(1, dtype=torch.int32))
+        self._shifts = _whole(ZERO_POINT * codes.sum(1, dtype=torch.int32))
         self._bias = None if bias is None else _whole(bias.float())
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """(M, inputs) -> (M, outputs)."""
-        codes, row_scales = self._quantise(x)
+        codes, row_scales = self._quantize(x)
         out = x.new_empty(len(x), self._outputs)
         pointers = pointers_of(
             codes, row_scales, self._panels, self._scales, self._shifts, self._bias

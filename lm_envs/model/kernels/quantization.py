@@ -2,11 +2,11 @@
 
 import torch
 
-CODE_OF_ZERO = 128
+ZERO_POINT = 128
 """What stands for 0 among the codes of rows, which are unsigned."""
 
 
-def codes_of(vectors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def quantize_rows(vectors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Codes (…, d) int8 of vectors (…, d), such as a weight's, and their scales (…,) float32.
 
     A code times its vector's scale is what it stands for. A scale is no finite number where one of

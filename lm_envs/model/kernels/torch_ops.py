@@ -3,11 +3,11 @@
 import torch
 import torch.nn.functional as F
 
-from lm_envs.model.kv_cache import Attend, Decode, Extend, KVSlots
-from lm_envs.model.logits import NextWords, best_words, log_normaliser
+from lm_envs.model.kv_cache import Attend, DecodeAttention, ExtendAttention, KVCache
+from lm_envs.model.logits import TopTokens, log_sum_exp, top_tokens
 
 
-class Eager:
+class TorchKernels:
     """One operation of PyTorch after the other."""
 
     longest_prompt = 0
@@ -40,42 +40,42 @@ class Eager:
         gain, bias, epsilon = norm
         return F.layer_norm(x, gain.shape, gain, bias, epsilon).to(dtype)
 
-    def decode(self, slots: KVSlots, positions: torch.Tensor, live: int) -> Attend:
+    def decode(self, slots: KVCache, positions: torch.Tensor, context_len: int) -> Attend:
         """As `Kernels` says."""
-        return Decode(slots, positions, live)
+        return DecodeAttention(slots, positions, context_len)
 
     def extend(
         self,
-        slots: KVSlots,
+        slots: KVCache,
         rows: torch.Tensor,
         starts: torch.Tensor,
         sizes: torch.Tensor,
-        live: int,
+        context_len: int,
     ) -> Attend:
         """As `Kernels` says."""
-        return Extend(slots, rows, starts, sizes, live)
+        return ExtendAttention(slots, rows, starts, sizes, context_len)
 
     def read(
         self,
         hidden: torch.Tensor,
         embeddings: torch.Tensor,
-        centre: torch.Tensor | None,
+        center: torch.Tensor | None,
         words: torch.Tensor,
     ) -> torch.Tensor:
         """As `Kernels` says."""
         vectors = embeddings[words].float()  # (N, K, D)
-        if centre is not None:
-            vectors -= centre
+        if center is not None:
+            vectors -= center
         return (vectors * hidden[:, None]).sum(-1)
 
-    def quantise(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def quantize(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """As `Kernels` says."""
         values = x.float()
         scales = values.abs().amax(-1).clamp(min=1e-30) / 127.0
         codes = (values / scales[:, None] + 128.5).nan_to_num(0.0).to(torch.uint8)
         return codes, scales
 
-    def rescale(
+    def dequantize(
         self,
         sums: torch.Tensor,
         scales: torch.Tensor,
@@ -95,24 +95,24 @@ class Eager:
         logits: torch.Tensor,
         hidden: torch.Tensor,
         embeddings: torch.Tensor,
-        centre: torch.Tensor | None,
+        center: torch.Tensor | None,
         count: int,
         always: int,
-    ) -> NextWords:
+    ) -> TopTokens:
         """As `Kernels` says."""
         logits = logits.float()
-        normaliser = log_normaliser(logits)
-        words = best_words(logits, count).sort(-1).values
-        is_exact = centre is None
+        log_z = log_sum_exp(logits)
+        words = top_tokens(logits, count).sort(-1).values
+        is_exact = center is None
         values = (
-            logits.gather(-1, words) if is_exact else self.read(hidden, embeddings, centre, words)
+            logits.gather(-1, words) if is_exact else self.read(hidden, embeddings, center, words)
         )
         values, order = values.sort(dim=-1, descending=True, stable=True)
         words = words.gather(-1, order)
         wanted = torch.full_like(words[:, :1], always)
         is_last = torch.arange(count, device=words.device) == count - 1
         is_missing = (words != wanted).all(-1, keepdim=True) & is_last  # (N, K)
-        extra = self.read(hidden, embeddings, centre, wanted)
+        extra = self.read(hidden, embeddings, center, wanted)
         values = torch.where(is_missing, extra, values)
         words = torch.where(is_missing, wanted, words)
-        return NextWords(words, values - normaliser[:, None], normaliser)
+        return TopTokens(words, values - log_z[:, None], log_z)

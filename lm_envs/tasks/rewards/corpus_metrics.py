@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lm_envs.tasks.rewards.text_scores import label_of
-from lm_envs.tasks.text_normalization import has_cjk, normalised
+from lm_envs.tasks.text_normalization import has_cjk, normalized
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU
@@ -108,8 +108,8 @@ def _corpus_score(
     for several in references:
         if isinstance(several, str) or not several:
             raise ValueError(f"Got references {several!r}; allowed: a list of one text or more.")
-    streams = list(zip_longest(*([normalised(text) for text in several] for several in references)))
-    return min(metric.corpus_score([normalised(text) for text in texts], streams).score / 100, 1.0)
+    streams = list(zip_longest(*([normalized(text) for text in several] for several in references)))
+    return min(metric.corpus_score([normalized(text) for text in texts], streams).score / 100, 1.0)
 
 
 def _check_pairs(ours: Sequence, theirs: Sequence) -> None:

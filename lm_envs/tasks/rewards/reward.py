@@ -6,26 +6,26 @@ import numpy as np
 
 from lm_envs.tasks.rewards.custom import load_score
 from lm_envs.tasks.rewards.text_scores import TEXT_SCORES, TextFunction
-from lm_envs.tasks.rewards.token_scores import SCORES, Drafts
+from lm_envs.tasks.rewards.token_scores import SCORES, Completions
 from lm_envs.validation import check_number, did_you_mean
 
 CROSS_ENTROPY = "cross_entropy"
 """Name of the score that needs the model: how well it can write the target from the draft."""
 
-RowScore = Callable[[Drafts, np.ndarray], np.ndarray]
-"""Values (R,) float64 of a score for the rows (R,) of some drafts."""
+RowScore = Callable[[Completions, np.ndarray], np.ndarray]
+"""Values (R,) float64 of a score for the rows (R,) of some completions."""
 
 
 class Reward:
     """Weights of scores, `{name: weight}`; a negative weight makes a score a penalty.
 
     A weight of 0 reports a score without paying it. A name is one of `SCORES`, of `TEXT_SCORES`,
-    "cross_entropy", one of the task's own marks, or `module:function`, which is imported and called
+    "cross_entropy", one of the task's own task_scores, or `module:function`, which is imported and called
     with the text and the references; a callable itself is no name.
 
     Args:
         weights: By name.
-        marks: Names of the task's own scores.
+        task_scores: Names of the task's own scores.
 
     Attributes:
         weights: As given.
@@ -36,23 +36,23 @@ class Reward:
         ValueError: If there is no weight, a score is unknown, or a weight is no finite number.
     """
 
-    def __init__(self, weights: Mapping[str, float], marks: Sequence[str] = ()) -> None:
-        allowed = [*marks, *SCORES, *TEXT_SCORES, CROSS_ENTROPY]
+    def __init__(self, weights: Mapping[str, float], task_scores: Sequence[str] = ()) -> None:
+        allowed = [*task_scores, *SCORES, *TEXT_SCORES, CROSS_ENTROPY]
         if not weights:
             raise ValueError(f"Got no rewards; allowed: weights of {', '.join(allowed)}.")
         for name, weight in weights.items():
             _check(name, weight, allowed)
         self.weights = {name: float(weight) for name, weight in weights.items()}
-        self.paid = [name for name, weight in weights.items() if weight]
-        self.reported = [name for name, weight in weights.items() if not weight]
-        self._scores = {name: _score(name, marks) for name in weights}
+        self.weighted = [name for name, weight in weights.items() if weight]
+        self.logged = [name for name, weight in weights.items() if not weight]
+        self._scores = {name: _score(name, task_scores) for name in weights}
 
     def components(
-        self, drafts: Drafts, rows: np.ndarray, names: Sequence[str] | None = None
+        self, completions: Completions, rows: np.ndarray, names: Sequence[str] | None = None
     ) -> dict[str, np.ndarray]:
         """Scores of `rows` (R,), unweighted, (R,) float64; all, or those of these names."""
         names = list(self._scores) if names is None else names
-        return {name: self._scores[name](drafts, rows) for name in names}
+        return {name: self._scores[name](completions, rows) for name in names}
 
     def total(self, components: Mapping[str, np.ndarray]) -> np.ndarray:
         """The weighted sum, (R,) float64."""
@@ -60,17 +60,19 @@ class Reward:
         return np.sum(terms, axis=0)
 
 
-def _score(name: str, marks: Sequence[str]) -> RowScore:
-    if name in marks or name == CROSS_ENTROPY:
-        return lambda drafts, rows: drafts.marks[name][rows]
+def _score(name: str, task_scores: Sequence[str]) -> RowScore:
+    if name in task_scores or name == CROSS_ENTROPY:
+        return lambda completions, rows: completions.task_scores[name][rows]
     if name in SCORES:
-        return lambda drafts, rows: SCORES[name].function(drafts)[rows]
+        return lambda completions, rows: SCORES[name].function(completions)[rows]
     function = TEXT_SCORES[name].function if name in TEXT_SCORES else load_score(name)
-    return lambda drafts, rows: _of_texts(function, drafts, rows)
+    return lambda completions, rows: _of_texts(function, completions, rows)
 
 
-def _of_texts(function: TextFunction, drafts: Drafts, rows: np.ndarray) -> np.ndarray:
-    values = [function(drafts.texts[int(row)].strip(), drafts.targets[int(row)]) for row in rows]
+def _of_texts(function: TextFunction, completions: Completions, rows: np.ndarray) -> np.ndarray:
+    values = [
+        function(completions.texts[int(row)].strip(), completions.targets[int(row)]) for row in rows
+    ]
     return np.array(values, dtype=np.float64)
 
 

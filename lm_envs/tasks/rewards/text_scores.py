@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import cache, lru_cache, wraps
 from typing import TYPE_CHECKING, NamedTuple
 
-from lm_envs.tasks.text_normalization import answer_words, has_cjk, normalised, plain_words
+from lm_envs.tasks.text_normalization import answer_words, has_cjk, normalized, plain_words
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU
@@ -29,7 +29,7 @@ class TextScore(NamedTuple):
 
 
 REMEMBERED = 2**14
-"""How many values of each comparison are kept: agents write the same drafts again and again."""
+"""How many values of each comparison are kept: agents write the same completions again and again."""
 
 COUNTED = 2**11
 """Of how many examples the n-grams of the references are kept."""
@@ -40,8 +40,8 @@ def _compares(compare: TextFunction) -> TextFunction:
 
     @lru_cache(REMEMBERED)
     def value_of(text: str, references: tuple[str, ...]) -> float:
-        hoped = [normalised(reference) for reference in references if reference.strip()]
-        return compare(normalised(text), hoped) if hoped and text.strip() else 0.0
+        hoped = [normalized(reference) for reference in references if reference.strip()]
+        return compare(normalized(text), hoped) if hoped and text.strip() else 0.0
 
     @wraps(compare)
     def score(text: str, references: Sequence[str]) -> float:
@@ -135,12 +135,12 @@ def sentiment(text: str, references: Sequence[str] = ()) -> float:
     """
     if not text.strip():
         return 0.0
-    return (_analyser().polarity_scores(normalised(text))["compound"] + 1) / 2
+    return (_analyzer().polarity_scores(normalized(text))["compound"] + 1) / 2
 
 
 def label_of(text: str) -> str:
     """The label a text spells: NFC, without outer spaces, case folded."""
-    return normalised(text).strip().casefold()
+    return normalized(text).strip().casefold()
 
 
 TEXT_SCORES = {
@@ -186,7 +186,7 @@ def _common_subsequence(ours: list[str], theirs: list[str]) -> int:
     for place, word in enumerate(ours):
         places[word] = places.get(word, 0) | 1 << place
     everywhere = (1 << len(ours)) - 1
-    row = everywhere  # a 0 marks where the length grows
+    row = everywhere  # a 0 task_scores where the length grows
     for word in theirs:
         matches = row & places.get(word, 0)
         row = ((row + matches) | (row - matches)) & everywhere
@@ -209,7 +209,7 @@ def _chrf(references: tuple[str, ...]) -> "CHRF":
 
 
 @cache
-def _analyser() -> "SentimentIntensityAnalyzer":
+def _analyzer() -> "SentimentIntensityAnalyzer":
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
     return SentimentIntensityAnalyzer()

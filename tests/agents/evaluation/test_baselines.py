@@ -24,7 +24,9 @@ ROWS = 20_000
 def shares(policy):
     """How often each proposal is chosen, where they have PROBABILITIES."""
     logprobs = np.tile(np.log(PROBABILITIES), (ROWS, 1)).astype(np.float32)
-    env = SimpleNamespace(proposals=logprobs, of_ranks=lambda ranks: ranks, num_envs=ROWS)
+    env = SimpleNamespace(
+        candidate_logprobs=logprobs, actions_for_ranks=lambda ranks: ranks, num_envs=ROWS
+    )
     actions = policy(env, np.zeros((ROWS, 1)))
     return np.bincount(actions, minlength=4) / ROWS
 
@@ -74,7 +76,7 @@ def test_the_pointer_is_believed_as_far_as_it_is_told():
     actions = {"kind": "top_k", "k": 4, "copies": 4}
     env = gym.make_vec("lm_envs/Paraphrase-v0", num_envs=64, actions=actions).unwrapped
     env.reset(seed=0)
-    probabilities, shares = np.exp(env.proposals), env.writer.copied.shares
+    probabilities, shares = np.exp(env.candidate_logprobs), env.writer.copied.shares
     for belief in (0.0, 0.4, 1.0):
         mixed = (1 - belief) * probabilities + belief * shares
         chosen = pointing(belief)(env, None)

@@ -19,7 +19,7 @@ def transcript(text="yes", reference="yes", tokens=(1, 2), logprobs=(-1.0, -3.0)
         tokens=ids,
         logprobs=np.array(logprobs),
         rewards=np.zeros(len(ids)),
-        words=tuple("a" for _ in ids),
+        token_texts=tuple("a" for _ in ids),
         ending="end_token",
         scores={"reward": reward},
     )

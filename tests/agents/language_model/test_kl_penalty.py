@@ -8,7 +8,7 @@ from agents.language_model.kl_penalty import KLPenalty, estimate
 from tests.agents.language_model.test_policy import ROWS, collect, make_agent, make_env
 
 
-def make_penalised(checkpoint, **options):
+def make_penalized(checkpoint, **options):
     env = KLPenalty(make_env(checkpoint), **{"coefficient": 0.5} | options)
     agent = make_agent(checkpoint, env)
     env.watch(agent.policy)
@@ -22,7 +22,7 @@ def stray(agent):
 
 
 def test_a_policy_that_is_the_frozen_model_pays_nothing(checkpoint):
-    env, agent = make_penalised(checkpoint)
+    env, agent = make_penalized(checkpoint)
     agent.policy.network.num_words = (
         agent.action_space.n
     )  # the frozen model knows words that have no name
@@ -32,7 +32,7 @@ def test_a_policy_that_is_the_frozen_model_pays_nothing(checkpoint):
 
 
 def test_rewards_are_less_by_what_the_policy_strays(checkpoint):
-    env, agent = make_penalised(checkpoint)
+    env, agent = make_penalized(checkpoint)
     env.reset()
     stray(agent)
     obs = env.reset()
@@ -58,7 +58,7 @@ def test_both_estimators_have_the_divergence_as_mean():
 
 @pytest.mark.parametrize(("target", "grows"), [(1e-3, True), (100.0, False)])
 def test_the_coefficient_steers_to_the_target(checkpoint, target, grows):
-    env, agent = make_penalised(checkpoint, target=target)
+    env, agent = make_penalized(checkpoint, target=target)
     stray(agent)
     collect(agent)
     env.adapt()
@@ -79,4 +79,4 @@ def test_words_that_nobody_chose_are_refused(checkpoint):
 )
 def test_other_arguments_are_refused(checkpoint, options):
     with pytest.raises(ValueError, match="Got"):
-        make_penalised(checkpoint, **options)
+        make_penalized(checkpoint, **options)

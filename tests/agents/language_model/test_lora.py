@@ -5,7 +5,6 @@ import sys
 import numpy as np
 import pytest
 import torch
-from tests.agents.language_model.test_policy import collect, make_agent
 from transformers import AutoModelForCausalLM
 
 from agents.language_model.export import save_pretrained
@@ -13,6 +12,7 @@ from agents.language_model.lora import LAYERS, LoRA, merged_weights
 from agents.language_model.memory_estimate import check_batch
 from agents.language_model.network import TrainableGPT2
 from agents.language_model.nlpo_mask import Mask
+from tests.agents.language_model.test_policy import collect, make_agent
 
 ADAPTERS = LoRA(rank=2, alpha=4.0, layers=LAYERS)
 TOKENS = torch.arange(1, 11).view(2, 5)

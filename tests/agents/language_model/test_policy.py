@@ -12,7 +12,7 @@ from agents.language_model.buffer import EpisodeRolloutBuffer
 from agents.language_model.incremental_decoder import _sample
 from agents.language_model.nlpo_mask import Mask
 from agents.language_model.policy import LanguageModelPolicy
-from lm_envs.model.logits import likely_words
+from lm_envs.model.logits import top_k_top_p_mask
 from lm_envs.sb3 import make_language_vec_env
 
 ROWS, STEPS = 6, 10
@@ -100,7 +100,7 @@ def test_only_words_that_an_older_copy_holds_likely_are_written(checkpoint, mask
             with torch.no_grad():
                 tokens = seen["tokens"].long()
                 expected = network.logits(network(tokens)[steps])
-                likely = likely_words(copy.logits(copy(tokens)[steps]), mask.top_k, mask.top_p)
+                likely = top_k_top_p_mask(copy.logits(copy(tokens)[steps]), mask.top_k, mask.top_p)
             assert likely[torch.arange(len(words)), words].all()
             expected = torch.distributions.Categorical(logits=expected.where(likely, -torch.inf))
             np.testing.assert_allclose(logprobs.detach(), expected.log_prob(words), atol=1e-5)

@@ -38,11 +38,11 @@ def test_an_entropy_coefficient_comes_back(tmp_path):
     algorithm = CONFIG.algorithm.model_copy(update={"name": "SAC", "kwargs": {"buffer_size": 9}})
     env = CONFIG.env.model_copy(update={"kwargs": {"actions": "embedding"}})
     config = changed(algorithm=algorithm, env=env)
-    learnt, fresh = (make_algorithm(config, make_training_env(config), None) for _ in range(2))
+    learned, fresh = (make_algorithm(config, make_training_env(config), None) for _ in range(2))
     with torch.no_grad():
-        learnt.log_ent_coef.fill_(-3.0)
-    learnt.get_env().reset()
-    checkpoints.save(learnt, tmp_path / "c.pt")
+        learned.log_ent_coef.fill_(-3.0)
+    learned.get_env().reset()
+    checkpoints.save(learned, tmp_path / "c.pt")
     checkpoints.restore(fresh, tmp_path / "c.pt")
     assert fresh.log_ent_coef.item() == -3.0
 
@@ -51,14 +51,14 @@ def test_a_random_search_goes_on_from_the_weights_that_come_back(tmp_path):
     """Regression: it keeps a copy outside its policy, and would have moved on from its first."""
     named = {"name": "ARS", "policy": "LinearPolicy", "kwargs": {"zero_policy": False}}
     config = changed(algorithm=CONFIG.algorithm.model_copy(update=named))
-    learnt, fresh = (make_algorithm(config, make_training_env(config), None) for _ in range(2))
-    learnt.learn(1)
-    checkpoints.save(learnt, tmp_path / "c.pt")
+    learned, fresh = (make_algorithm(config, make_training_env(config), None) for _ in range(2))
+    learned.learn(1)
+    checkpoints.save(learned, tmp_path / "c.pt")
     checkpoints.restore(fresh, tmp_path / "c.pt")
-    for agent in (learnt, fresh):
+    for agent in (learned, fresh):
         checkpoints.restore(agent, tmp_path / "c.pt")
         agent.learn(1, reset_num_timesteps=False)
-    assert torch.equal(fresh.weights, learnt.weights)
+    assert torch.equal(fresh.weights, learned.weights)
 
 
 def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path):
@@ -118,7 +118,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 
 
 def test_a_write_reaches_the_folder_too(tmp_path, monkeypatch):
-    """Regression: only the file was synchronised, so a power cut could undo the rename."""
+    """Regression: only the file was synchronized, so a power cut could undo the rename."""
     synced = []
     monkeypatch.setattr(storage.os, "fsync", lambda number: synced.append(storage.os.fstat(number)))
     write_text(tmp_path / "c.txt", "text")

@@ -1,4 +1,4 @@
-from benchmarks.harness.timing import Timing, ratio, summarise, take_turns
+from benchmarks.harness.timing import Timing, ratio, summarize, take_turns
 
 
 def test_rivals_take_turns_after_one_unmeasured_run():
@@ -8,7 +8,7 @@ def test_rivals_take_turns_after_one_unmeasured_run():
 
 
 def test_median_and_interquartile_range():
-    assert summarise([4.0, 1.0, 3.0, 2.0, 5.0]) == Timing(3.0, 2.0, 5)
+    assert summarize([4.0, 1.0, 3.0, 2.0, 5.0]) == Timing(3.0, 2.0, 5)
 
 
 def test_a_noisy_comparison_is_refused():

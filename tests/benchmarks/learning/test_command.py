@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from agents.config.loading import load_config
 from agents.config.train import TrainConfig
 from benchmarks.learning import command, sweep
-from benchmarks.learning.summary import summarise
+from benchmarks.learning.summary import summarize
 from tests.benchmarks.finished_runs import QUICK, SMOKE, config, finished
 
 
@@ -29,7 +29,7 @@ def run(tmp_path):
 
 def test_a_row_tells_reward_threshold_and_seconds():
     runs = [finished([0.0, 0.4, 0.8], seed=0), finished([0.0, 0.6, 0.6], seed=1)]
-    (row,) = summarise(runs, 0.5)["rows"]
+    (row,) = summarize(runs, 0.5)["rows"]
     assert row["reward"] == pytest.approx(0.7)
     assert row["interval"] == pytest.approx([0.6, 0.8])
     assert (row["steps_to_threshold"], row["reached"]) == (150, "2 of 2")
@@ -38,7 +38,7 @@ def test_a_row_tells_reward_threshold_and_seconds():
 
 def test_seconds_to_a_threshold_are_a_median_over_seeds_that_differ_in_pace():
     runs = [finished([0.0, 0.6], pace=pace, seed=seed) for seed, pace in enumerate((4, 30, 5))]
-    (row,) = summarise(runs, 0.5)["rows"]
+    (row,) = summarize(runs, 0.5)["rows"]
     assert (row["steps_to_threshold"], row["seconds_to_threshold"]) == (100, 5)
 
 
@@ -48,7 +48,7 @@ def test_a_threshold_that_most_seeds_miss_has_no_steps():
         finished([0.0, 0.9], seed=1),
         finished([0.0, 0.3], seed=2),
     ]
-    (row,) = summarise(runs, 0.5)["rows"]
+    (row,) = summarize(runs, 0.5)["rows"]
     assert (row["steps_to_threshold"], row["reached"]) == (None, "1 of 3")
     assert row["seconds_to_threshold"] is None
 
@@ -60,7 +60,7 @@ def test_an_algorithm_on_several_tasks_has_a_row_for_all():
         for reward, (name, env) in zip((0.2, 0.8), tasks.items(), strict=True)
         for seed in (0, 1)
     ]
-    row = summarise(runs, None)["rows"][-1]
+    row = summarize(runs, None)["rows"][-1]
     assert (row["what"], row["seeds"]) == ("all tasks", 4)
     assert row["reward"] == pytest.approx(0.5)
 
@@ -73,7 +73,7 @@ def test_runs_with_a_label_are_told_of_apart():
         for name, env in tasks.items()
         for seed in (0, 1)
     ]
-    summary = summarise(runs, None, {"words-blind": "blind", "questions-blind": "blind"})
+    summary = summarize(runs, None, {"words-blind": "blind", "questions-blind": "blind"})
     found = {row["algorithm"]: row["reward"] for row in summary["rows"][-2:]}
     assert found == pytest.approx({"PPO": 0.8, "PPO, blind": 0.2})
     assert summary["profiles"]["algorithms"].keys() == {"PPO", "PPO, blind"}
@@ -81,7 +81,7 @@ def test_runs_with_a_label_are_told_of_apart():
 
 def test_the_wall_clock_holds_what_each_seed_last_earned():
     runs = [finished([0.0, 0.8], pace=10, seed=0), finished([0.2, 0.4], pace=30, seed=1)]
-    curve = summarise(runs, None)["wall_clock"]["smoke"]
+    curve = summarize(runs, None)["wall_clock"]["smoke"]
     assert curve["seconds"] == [0, 10, 30]
     assert curve["reward"] == pytest.approx([0.1, 0.5, 0.6])
     assert curve["seeds"] == [[0.0, 0.8, 0.8], [0.2, 0.2, 0.4]]
@@ -98,7 +98,7 @@ def parts(*rewards, shares=("[:10%]", "", "[:50%]"), **named):
 
 
 def test_rewards_over_the_share_of_the_examples_are_one_curve_in_rising_order():
-    document = summarise(parts(0.2, 0.8, 0.4), None)
+    document = summarize(parts(0.2, 0.8, 0.4), None)
     assert [row["what"] for row in document["rows"]] == ["smoke-10pct", "smoke", "smoke-50pct"]
     curve = document["data_efficiency"]["smoke"]
     assert curve["shares"] == [0.1, 0.5, 1.0]
@@ -109,7 +109,7 @@ def test_rewards_over_the_share_of_the_examples_are_one_curve_in_rising_order():
 
 
 def test_a_sweep_of_whole_splits_has_no_curve_over_shares():
-    assert summarise([finished([0.1])], None)["data_efficiency"] == {}
+    assert summarize([finished([0.1])], None)["data_efficiency"] == {}
 
 
 def test_shares_are_told_apart_over_all_tasks():
@@ -118,7 +118,7 @@ def test_shares_are_told_apart_over_all_tasks():
         finished([0.6], name=f"qa{sweep.suffix(config(split=split))}", env=env, split=split)
         for split in ("train[:10%]", "train")
     ]
-    rows = summarise([*parts(0.2, 0.8, 0.4), *other], None)["rows"][-2:]
+    rows = summarize([*parts(0.2, 0.8, 0.4), *other], None)["rows"][-2:]
     assert [(row["algorithm"], row["seeds"]) for row in rows] == [("PPO-10pct", 3), ("PPO", 3)]
 
 

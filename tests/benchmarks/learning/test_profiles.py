@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.learning.profiles import ruler
-from benchmarks.learning.summary import summarise
+from benchmarks.learning.summary import summarize
 from tests.benchmarks.finished_runs import finished
 
 
@@ -39,7 +39,7 @@ def test_profiles_are_of_algorithms_over_tasks_on_one_scale():
             for seed, reward in enumerate((20.0, 30.0))
         ),
     ]
-    found = summarise(runs, None)["profiles"]
+    found = summarize(runs, None)["profiles"]
     assert found["scores"]["smoke"] == pytest.approx([0.0, 0.5])
     assert found["scores"]["qa"] == pytest.approx([1.0, 2.0])
     one = found["algorithms"]["PPO"]
@@ -53,7 +53,7 @@ def test_one_ruler_measures_all_who_are_in_one_environment():
     """The random policy has other luck with each seed; scores must not."""
     lucky = {"random": 0.3, "greedy": 0.5}
     runs = [finished([0.4]), finished([0.4], name="other", algorithm="A2C", baselines=lucky)]
-    found = summarise(runs, None)["profiles"]
+    found = summarize(runs, None)["profiles"]
     assert found["rulers"]["smoke"] == {"random": 0.2, "best": 0.5, "policy": "greedy"}
     assert found["scores"]["smoke"] == found["scores"]["other"] == pytest.approx([2 / 3])
 
@@ -64,6 +64,6 @@ def test_a_task_whose_baselines_are_no_better_than_random_is_left_out_by_name():
         finished([0.4]),
         finished([0.4], name="flat", env="lm_envs/QuestionAnswering-v0", baselines=flat),
     ]
-    found = summarise(runs, None)["profiles"]
+    found = summarize(runs, None)["profiles"]
     assert (found["left_out"], list(found["scores"])) == (["flat"], ["smoke"])
     assert found["algorithms"]["PPO"]["runs"] == 1

@@ -2,10 +2,10 @@ import json
 import re
 
 import pytest
-from tests.benchmarks.report.test_compare import MACHINE, make_result, make_row
 from typer.testing import CliRunner
 
 from benchmarks.report import page, plots
+from tests.benchmarks.report.test_compare import MACHINE, make_result, make_row
 
 DETAILS = {"memory_gib": 24, "instructions": "AVX512", "python": "3.11", "date": "2026-11-23"}
 DETAILS["versions"] = {"torch": "2.13"}
@@ -138,7 +138,7 @@ def test_a_comparison_that_is_all_noise_is_refused(folder, run, tmp_path):
     [
         ("{", "which is no JSON file"),
         ("[1]", "a list; allowed: a JSON object"),
-        ('{"steps": 1}', "without timed rows; allowed: a page.json, or a result file"),
+        ('{"steps": 1}', "without timed rows; allowed: a report.json, or a result file"),
     ],
 )
 def test_a_broken_baseline_is_refused(folder, run, tmp_path, content, message):

@@ -32,15 +32,15 @@ def parts_during(call):
 
 def test_a_step_of_the_engine_is_made_of_the_parts_of_the_model(engine):
     engine.prefill(np.arange(2), [np.array([1, 2]), np.array([3])])
-    parts = parts_during(lambda: engine.append(np.array([4, 5])))
-    assert {"products", "attention", "best_words", "rest_of_model"} <= parts
+    parts = parts_during(lambda: engine.decode(np.array([4, 5])))
+    assert {"products", "attention", "top_tokens", "rest_of_model"} <= parts
     assert not parts & {"prompts", "lines", "reward", "observation", "text"}
 
 
 def test_whatever_is_read_for_a_prompt_or_a_line_is_charged_to_it(engine):
     prompts = [np.array([1, 2]), np.array([3])]
     assert "prompts" in parts_during(lambda: engine.prefill(np.arange(2), prompts))
-    parts = parts_during(lambda: engine.append_lines(np.arange(2), prompts))
+    parts = parts_during(lambda: engine.extend_scored(np.arange(2), prompts))
     assert "lines" in parts
     assert not parts & {"products", "attention", "prompts"}
 
@@ -59,6 +59,6 @@ def test_all_the_time_of_a_block_is_charged_to_some_part():
 
 
 def test_shares_of_an_id_add_up():
-    row = time_shares.row_of("lm_envs/NextWord-v0", "embedded", 2, "float32", 1)
+    row = time_shares.index_row("lm_envs/NextWord-v0", "embedded", 2, "float32", 1)
     assert sum(row[part] for part in time_shares.PARTS) == pytest.approx(1)
     assert row["products"] > row["lines"] == 0

@@ -5,7 +5,7 @@ import pytest
 import lm_envs  # noqa: F401 - registers the ids
 from lm_envs.envs.actions import cached_reader
 from lm_envs.envs.actions.cached_reader import Memory, Reader, num_alike
-from lm_envs.lru import Recent
+from lm_envs.lru import LRUCache
 from lm_envs.model.engine import Engine
 
 ROWS, STEPS = 6, 40
@@ -31,7 +31,7 @@ def run(env_id, options, mode):
         if mode == "disabled" and over.any():
             yield env.reset(options={"reset_mask": over})
         if step % 20 == 19:
-            yield env.set_state(env.get_state()), env.proposals
+            yield env.set_state(env.get_state()), env.candidate_logprobs
         reported = env.step(rng.choice([0, 2], ROWS))
         over = reported[2] | reported[3]
         yield reported
@@ -144,7 +144,7 @@ def test_lines_cut_elsewhere_are_other_lines(model):
 
 
 def test_values_used_longest_ago_make_room():
-    recent = Recent(2)
+    recent = LRUCache(2)
     asked = []
 
     def find(places):

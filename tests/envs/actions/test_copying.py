@@ -47,8 +47,8 @@ def said_by(reference_model, context):
 
 def shares_by_definition(states, prompt, vocabulary):
     """What each word (V,) of a prompt (P,) weighs, after hidden states (T, D)."""
-    centred = states - states[: len(prompt)].mean(0)
-    directions = centred / np.linalg.norm(centred, axis=1, keepdims=True)
+    centered = states - states[: len(prompt)].mean(0)
+    directions = centered / np.linalg.norm(centered, axis=1, keepdims=True)
     weights = np.exp(12.0 * directions[: len(prompt) - 1] @ directions[-1])
     shares = np.zeros(vocabulary)
     for word, weight in zip(prompt[1:], weights / weights.sum(), strict=True):
@@ -62,8 +62,8 @@ def test_candidates_are_the_best_words_and_those_of_the_prompt_pointed_to(
     env = small(checkpoint)
     for _ in walk(env):
         outputs, shown = env.outputs, env.writer.copied.shares
-        for row, context in enumerate(env._episodes.texts_read(np.arange(5))):
-            prompt = env._episodes.prompts_read[row]
+        for row, context in enumerate(env._episodes.contexts_of(np.arange(5))):
+            prompt = env._episodes.prompt_ids[row]
             states, logprobs = said_by(reference_model, context)
             shares = shares_by_definition(states, prompt, 700)
             end = env.tokenizer.end_token
@@ -112,11 +112,11 @@ def test_prompts_are_read_for_their_slots_and_for_the_pointer_and_then_remembere
     env = small(checkpoint, prompt_cache=7)  # a cache of its own: others have read prompts too
     read = []
     for _ in range(3):
-        before = env.engine.num_read
+        before = env.engine.num_forward_tokens
         env.reset(seed=7)
         assert len(env.outputs.candidates) == 5
-        read.append(env.engine.num_read - before)
-    texts = {tuple(text) for text in env._episodes.prompts_read}
+        read.append(env.engine.num_forward_tokens - before)
+    texts = {tuple(text) for text in env._episodes.prompt_ids}
     assert read == [2 * sum(map(len, texts)), 0, 0]
 
 
@@ -135,7 +135,7 @@ def test_every_answer_that_stands_in_the_context_can_be_written():
     env.reset(seed=0)
     exact = []
     while len(exact) < 64:
-        *_, infos = env.step(env.solutions())
+        *_, infos = env.step(env.oracle_actions())
         if "final_info" in infos:
             scores = infos["final_info"]["scores"]["exact_match"]
             exact += scores[infos["_final_info"]].tolist()

@@ -48,18 +48,18 @@ def test_the_model_reads_what_was_heard_and_goes_on_after_what_was_written():
     env.reset(options={"index": [0, 1]})
     first = [transcript.prompt.split()[1] for transcript in env.transcripts]
     for row, action in ((0, READ), (1, WRITE)):
-        assert env.writer.heard[row] == 1
+        assert env.writer.num_read[row] == 1
         context = env.tokenizer.decode(env._episodes.contexts[row, : env.engine.lengths[row]])
         assert context == f"English: {first[row]}\nFrench:"
         assert action in env.writer.masks()[row].nonzero()[0]
     env.step(np.array([READ, WRITE]))
-    assert env.writer.heard.tolist() == [2, 1]
+    assert env.writer.num_read.tolist() == [2, 1]
     assert [len(t.tokens) for t in env.transcripts] == [0, 1]
     env.step(np.array([READ, READ]))
     for row in range(2):
         context = env.tokenizer.decode(env._episodes.contexts[row, : env.engine.lengths[row]])
         words = env.transcripts[row].prompt.split("\n")[0].split()[1:]
-        heard = " ".join(words[: env.writer.heard[row]])
+        heard = " ".join(words[: env.writer.num_read[row]])
         assert context == f"English: {heard}\nFrench:{env.transcripts[row].text}"
 
 

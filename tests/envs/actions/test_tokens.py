@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import lm_envs
-from lm_envs.model.embeddings import WordSpace
+from lm_envs.model.embeddings import TokenSpace
 
 gym.register_envs(lm_envs)
 
@@ -28,13 +28,13 @@ def test_the_action_of_a_rank_writes_that_candidate(checkpoint, actions):
     for step in range(3):
         ranks = (np.arange(3) + step) % 16
         expected = env.outputs.candidates[np.arange(3), ranks]
-        env.step(env.of_ranks(ranks))
+        env.step(env.actions_for_ranks(ranks))
         written = [t.tokens[-1] for t in env.transcripts]
         assert written == expected.tolist()
 
 
 def test_the_nearest_word_is_found_exactly(model):
-    words = WordSpace(model, 5)
+    words = TokenSpace(model, 5)
     points = np.random.default_rng(0).uniform(-1, 1, (9, 5)).astype(np.float32)
     every = words.points(np.arange(model.config.vocab_size))
     gaps = ((points[:, None] - every) ** 2).sum(-1)
@@ -45,7 +45,7 @@ def test_the_nearest_word_is_found_exactly(model):
 
 
 def test_most_words_lie_in_the_unit_box(model):
-    points = WordSpace(model, 4).points(np.arange(model.config.vocab_size))
+    points = TokenSpace(model, 4).points(np.arange(model.config.vocab_size))
     assert (np.abs(points) <= 1).mean() > 0.95
 
 
@@ -66,7 +66,7 @@ def test_proposals_are_finite_where_the_mask_allows_them(checkpoint, limit):
     masks = np.take_along_axis(env.action_masks(), env.outputs.candidates, 1)
     assert masks.all() == (not limit)
     expected = np.where(masks, env.outputs.logprobs, -np.inf)
-    np.testing.assert_array_equal(env.proposals, expected)
+    np.testing.assert_array_equal(env.candidate_logprobs, expected)
 
 
 def test_a_nucleus_holds_its_share_and_no_word_too_many(checkpoint):

@@ -5,6 +5,7 @@ import itertools
 import gymnasium as gym
 import numpy as np
 import pytest
+
 from tests.envs.actions.test_tokens import make
 
 

@@ -9,7 +9,7 @@ from gymnasium.utils.env_checker import check_env
 from safetensors.numpy import save_file
 
 import lm_envs
-from agents.fit_reducer import fit, main, sample_states, summarise
+from agents.fit_reducer import fit, main, sample_states, summarize
 from lm_envs.envs.observations.kmeans import k_means, nearest
 from lm_envs.envs.observations.reducers import REDUCERS, load_reducer
 from lm_envs.envs.observations.wrappers import ReducedObservation, VectorReducedObservation
@@ -217,6 +217,6 @@ def test_options_out_of_range_are_refused(kind, options, message, states):
 
 
 def test_the_summary_counts_codes_in_use(reducers, states):
-    summary = summarise(reducers["clustered"], states, states)
+    summary = summarize(reducers["clustered"], states, states)
     assert summary["held_out_codes"] == 12
     assert 1 / 12 <= summary["largest_code_share"] < 1

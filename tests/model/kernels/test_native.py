@@ -10,8 +10,8 @@ import torch
 
 from lm_envs.model.kernels import native
 from lm_envs.model.kernels.base import kernels_for
-from lm_envs.model.kernels.torch_ops import Eager
-from lm_envs.model.kv_cache import KVSlots
+from lm_envs.model.kernels.torch_ops import TorchKernels
+from lm_envs.model.kv_cache import KVCache
 from lm_envs.model.kv_format import format_of
 
 needs_compiler = pytest.mark.skipif(
@@ -29,7 +29,7 @@ def draw(*shape, dtype=torch.float32, seed=0):
 
 
 def both(dtype):
-    return native.kernels(dtype), Eager()
+    return native.kernels(dtype), TorchKernels()
 
 
 def agree(ours, theirs, dtype):
@@ -77,7 +77,7 @@ def test_attention_is_that_of_pytorch_and_writes_the_same_slots(dtype, in_codes,
     positions = torch.tensor([0, 1, 15, 16, 99])
     results = []
     for kernels in both(dtype):
-        slots = KVSlots(
+        slots = KVCache(
             num_layers=2,
             num_rows=ROWS,
             num_heads=HEADS,
@@ -107,7 +107,7 @@ def test_further_tokens_attend_as_pytorch_s_do_and_as_if_they_came_one_by_one(
 
     def slots():
         shape = {"num_layers": 1, "num_rows": 4, "num_heads": HEADS, "head_size": size}
-        made = KVSlots(**shape, capacity=64, dtype=torch.int8 if in_codes else dtype, device=CPU)
+        made = KVCache(**shape, capacity=64, dtype=torch.int8 if in_codes else dtype, device=CPU)
         fill(made, 0)
         return made
 
@@ -130,13 +130,13 @@ def test_further_tokens_attend_as_pytorch_s_do_and_as_if_they_came_one_by_one(
 @pytest.mark.parametrize("num_words", [20, 700, 50_257])
 def test_best_words_are_found_by_rounded_logits_and_ordered_by_exact_ones(dtype, num_words):
     hidden = draw(ROWS, WIDTH, seed=1)
-    embeddings, centre = draw(num_words, WIDTH, dtype=dtype, seed=2), None
+    embeddings, center = draw(num_words, WIDTH, dtype=dtype, seed=2), None
     exact = hidden @ embeddings.float().T
     if dtype != torch.float32:
-        centre = draw(WIDTH, seed=3)
-        exact = hidden @ (embeddings.float() - centre).T
+        center = draw(WIDTH, seed=3)
+        exact = hidden @ (embeddings.float() - center).T
     logits = exact.to(dtype)
-    found = native.kernels(dtype).best(logits, hidden, embeddings, centre, 16, 5)
+    found = native.kernels(dtype).best(logits, hidden, embeddings, center, 16, 5)
     words = torch.arange(num_words)
     for row in range(ROWS):
         expected = np.lexsort((words, -logits[row].float()))[:16]
@@ -146,7 +146,7 @@ def test_best_words_are_found_by_rounded_logits_and_ordered_by_exact_ones(dtype,
         assert found.candidates[row].tolist() == expected.tolist()
         logprobs = exact[row, expected] - logits[row].float().logsumexp(-1)
         torch.testing.assert_close(found.logprobs[row], logprobs, rtol=1e-5, atol=1e-4)
-        agree(found.normaliser[row], logits[row].float().logsumexp(-1), torch.float32)
+        agree(found.log_z[row], logits[row].float().logsumexp(-1), torch.float32)
 
 
 @needs_compiler
@@ -154,7 +154,7 @@ def test_best_words_are_found_by_rounded_logits_and_ordered_by_exact_ones(dtype,
 def test_codes_are_those_of_pytorch(dtype):
     x = draw(ROWS, WIDTH, dtype=dtype)
     x[1] = 0.0
-    (our_codes, our_scales), (codes, scales) = (kernels.quantise(x) for kernels in both(dtype))
+    (our_codes, our_scales), (codes, scales) = (kernels.quantize(x) for kernels in both(dtype))
     agree(our_scales, scales, torch.float32)
     assert (our_codes.int() - codes.int()).abs().max() <= 1  # halves may round either way
     assert (our_codes != codes).float().mean() < 0.01
@@ -169,7 +169,7 @@ def test_rescaled_sums_are_those_of_pytorch(dtype, gelu, width):
     sums, scales = 100 * draw(ROWS, width), draw(ROWS, seed=1).abs() / 20
     bias = draw(width, seed=2) if width == 96 else None
     ours, theirs = (
-        kernels.rescale(sums, scales, bias, gelu=gelu and width == 96, dtype=dtype)
+        kernels.dequantize(sums, scales, bias, gelu=gelu and width == 96, dtype=dtype)
         for kernels in both(dtype)
     )
     agree(ours, theirs, dtype)
@@ -211,13 +211,13 @@ def test_what_is_no_number_stays_so_in_bfloat16():
 def test_a_row_depends_on_no_other_row_and_on_no_number_of_threads(dtype):
     kernels = native.kernels(dtype)
     logits, hidden = draw(ROWS, WORDS, dtype=dtype), draw(ROWS, WIDTH, seed=1)
-    embeddings, centre = draw(WORDS, WIDTH, dtype=dtype, seed=2), draw(WIDTH, seed=3)
+    embeddings, center = draw(WORDS, WIDTH, dtype=dtype, seed=2), draw(WIDTH, seed=3)
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        together = kernels.best(logits, hidden, embeddings, centre, 16, 0)
+        together = kernels.best(logits, hidden, embeddings, center, 16, 0)
         torch.set_num_threads(1)
-        alone = kernels.best(logits[2:3], hidden[2:3], embeddings, centre, 16, 0)
+        alone = kernels.best(logits[2:3], hidden[2:3], embeddings, center, 16, 0)
     finally:
         torch.set_num_threads(threads)
     for many, one in zip(together, alone, strict=True):
@@ -235,7 +235,7 @@ def test_no_index_reaches_outside_an_array(dtype, in_codes):
             kernels.embed(tokens, positions.clamp(max=3), words, places)
     with pytest.raises(IndexError):
         kernels.read(draw(2, 16), words, None, bad[:, None])
-    slots = KVSlots(
+    slots = KVCache(
         num_layers=1,
         num_rows=2,
         num_heads=1,
@@ -275,8 +275,8 @@ def test_narrower_vectors_do_the_same(dtype, narrow_library, monkeypatch):
 
 
 def test_pytorch_does_the_work_for_shapes_that_are_not_whole():
-    assert isinstance(kernels_for(96, 24, torch.float32, CPU), Eager)
-    assert isinstance(kernels_for(24, 8, torch.float32, CPU), Eager)
+    assert isinstance(kernels_for(96, 24, torch.float32, CPU), TorchKernels)
+    assert isinstance(kernels_for(24, 8, torch.float32, CPU), TorchKernels)
 
 
 @needs_compiler
@@ -284,7 +284,7 @@ def test_the_engine_says_the_same_with_either_kernels(model):
     from tests.model.test_engine import walk
 
     plain = copy.copy(model)
-    plain.kernels = Eager()
+    plain.kernels = TorchKernels()
     for (ours, _), (theirs, _) in zip(walk(model, 4, 60), walk(plain, 4, 60), strict=True):
         assert np.array_equal(ours.candidates[:, 0], theirs.candidates[:, 0])
         np.testing.assert_allclose(ours.logprobs, theirs.logprobs, rtol=0, atol=2e-5)
@@ -293,7 +293,7 @@ def test_the_engine_says_the_same_with_either_kernels(model):
 
 def status_with(tmp_path, **environment):
     """What a new process says of its kernels."""
-    code = "from lm_envs.model import native; print(native.status())"
+    code = "from lm_envs.model.kernels import native; print(native.status())"
     values = os.environ | {"XDG_CACHE_HOME": str(tmp_path)} | environment
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=values, capture_output=True, text=True, check=True)

@@ -1,11 +1,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.model.kernels.test_native import draw
 
 from lm_envs.model.kernels import native
 from lm_envs.model.kernels.linear import Int8Linear
-from lm_envs.model.kernels.torch_ops import Eager
+from lm_envs.model.kernels.torch_ops import TorchKernels
+from tests.model.kernels.test_native import draw
 
 KINDS = {
     "float32": (torch.float32, False),
@@ -35,7 +35,7 @@ def test_products_are_those_of_pytorch(kind, gelu, rows, inputs, outputs):
     bias = draw(outputs, seed=2) if gelu else None
     found = layer(kind, weight, bias, gelu=gelu)(x)
     if int8:
-        codes, scales = Eager().quantise(x)
+        codes, scales = TorchKernels().quantize(x)
         x = (codes.double() - 128.0) * scales[:, None]
         scales = weight.float().abs().amax(1, keepdim=True) / 127.0
         weight = (weight.float() / scales).round() * scales
@@ -90,5 +90,5 @@ def test_sums_of_codes_are_exact():
 
 
 def test_pytorch_multiplies_where_there_are_no_kernels_of_our_own():
-    assert Eager().linear(draw(32, 16), None, gelu=False, int8=False) is None
-    assert Eager().linear(draw(32, 16), None, gelu=False, int8=True) is None
+    assert TorchKernels().linear(draw(32, 16), None, gelu=False, int8=False) is None
+    assert TorchKernels().linear(draw(32, 16), None, gelu=False, int8=True) is None

@@ -4,14 +4,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from tests.tasks.rewards.test_token_scores import make_drafts
 
 from lm_envs.tasks.rewards.reward import Reward
+from tests.tasks.rewards.test_token_scores import make_completions
 
 
 def test_the_total_is_the_weighted_sum():
     reward = Reward({"distinct_1": 2.0, "length": -1.0})
-    components = reward.components(make_drafts([[1, 1, 2], []]), np.arange(2))
+    components = reward.components(make_completions([[1, 1, 2], []]), np.arange(2))
     np.testing.assert_allclose(reward.total(components), [2 * 2 / 3 - 3 / 9, 0.0])
 
 
@@ -38,19 +38,21 @@ def test_no_reward_at_all_is_refused():
 
 
 def test_only_the_rows_asked_for_are_scored():
-    drafts = make_drafts([[1], [1, 1], [1, 2, 3]])
-    components = Reward({"length": 1.0}).components(drafts, np.array([2, 0]))
+    completions = make_completions([[1], [1, 1], [1, 2, 3]])
+    components = Reward({"length": 1.0}).components(completions, np.array([2, 0]))
     np.testing.assert_allclose(components["length"], [3 / 9, 1 / 9])
 
 
 def test_a_text_score_sees_the_text_without_outer_spaces_and_its_targets():
-    drafts = replace(make_drafts([[1], [1]]), texts=[" Paris\n", ""], targets=[("paris",), ("x",)])
-    components = Reward({"exact_match": 1.0}).components(drafts, np.arange(2))
+    completions = replace(
+        make_completions([[1], [1]]), texts=[" Paris\n", ""], targets=[("paris",), ("x",)]
+    )
+    components = Reward({"exact_match": 1.0}).components(completions, np.arange(2))
     assert components["exact_match"].tolist() == [1.0, 0.0]
 
 
 def test_a_weight_of_zero_reports_without_paying():
     reward = Reward({"length": 1.0, "distinct_1": 0.0})
-    components = reward.components(make_drafts([[1, 1]]), np.arange(1))
+    components = reward.components(make_completions([[1, 1]]), np.arange(1))
     assert components["distinct_1"][0] > 0
     np.testing.assert_allclose(reward.total(components), components["length"])

@@ -5,21 +5,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm_envs.tasks.rewards.token_scores import SCORES, Drafts
+from lm_envs.tasks.rewards.token_scores import SCORES, Completions
 
 BUDGET = 9
 rows = st.lists(st.integers(0, 4), max_size=BUDGET)
 
 
-def make_drafts(tokens, logprobs=None, references=None, garbage=7):
-    """Drafts from lists, with garbage past each row's end."""
+def make_completions(tokens, logprobs=None, references=None, garbage=7):
+    """Completions from lists, with garbage past each row's end."""
     logprobs = logprobs or [[-1.0] * len(row) for row in tokens]
     references = references or [[] for _ in tokens]
 
     def padded(lists, fill):
         return np.array([[*row, *[fill] * (BUDGET - len(row))] for row in lists])
 
-    return Drafts(
+    return Completions(
         padded(tokens, garbage),
         np.array([len(row) for row in tokens]),
         padded(logprobs, -999.0 if garbage else 0.0).astype(float),
@@ -51,7 +51,7 @@ def test_scores_equal_their_plain_definitions(pairs):
     tokens, references = [list(part) for part in zip(*pairs, strict=True)]
     rng = np.random.default_rng(0)
     logprobs = [(-12 * rng.random(len(row))).tolist() for row in tokens]
-    drafts = make_drafts(tokens, logprobs, references)
+    completions = make_completions(tokens, logprobs, references)
     expected = {
         "fluency": [slow_fluency(row) for row in logprobs],
         "repetition": [slow_repetition(row, 2) for row in tokens],
@@ -63,17 +63,17 @@ def test_scores_equal_their_plain_definitions(pairs):
     }
     assert set(expected) == set(SCORES)
     for name, values in expected.items():
-        np.testing.assert_allclose(SCORES[name].function(drafts), values, atol=1e-12)
+        np.testing.assert_allclose(SCORES[name].function(completions), values, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", SCORES)
 @given(st.lists(rows, min_size=1, max_size=6))
 def test_a_score_keeps_its_range_and_depends_on_its_row_alone(name, tokens):
     score = SCORES[name]
-    values = score.function(make_drafts(tokens, references=tokens[::-1]))
+    values = score.function(make_completions(tokens, references=tokens[::-1]))
     assert ((values >= score.low) & (values <= score.high)).all()
     alone = [
-        score.function(make_drafts([row], references=[reference], garbage=0))[0]
+        score.function(make_completions([row], references=[reference], garbage=0))[0]
         for row, reference in zip(tokens, tokens[::-1], strict=True)
     ]
     assert values.tolist() == alone
@@ -81,4 +81,4 @@ def test_a_score_keeps_its_range_and_depends_on_its_row_alone(name, tokens):
 
 @pytest.mark.parametrize("name", SCORES)
 def test_an_empty_draft_scores_zero(name):
-    assert SCORES[name].function(make_drafts([[]], references=[[1, 2]])).tolist() == [0.0]
+    assert SCORES[name].function(make_completions([[]], references=[[1, 2]])).tolist() == [0.0]

@@ -53,8 +53,8 @@ void add_norm(float* x, const In* y, const float* gain, const float* bias, float
     }
     const float mean = sum(total) / width;
     for (int64_t i = 0; i < width; i += LANES) {
-      const Floats centred = load(stream + i) - mean;
-      squares += centred * centred;
+      const Floats centerd = load(stream + i) - mean;
+      squares += centerd * centerd;
     }
     const float scale = 1.0f / std::sqrt(sum(squares) / width + epsilon);
     for (int64_t i = 0; i < width; i += LANES) {
@@ -68,7 +68,7 @@ constexpr float ZERO = 128.0f;  // code of 0
 
 // Codes of 8 bits for each row, by the row's largest magnitude.
 template <typename T>
-void quantise(const T* x, uint8_t* codes, float* scales, int64_t rows, int64_t width,
+void quantize(const T* x, uint8_t* codes, float* scales, int64_t rows, int64_t width,
               int threads) {
 #pragma omp parallel for num_threads(threads) if (rows > 1) schedule(static)
   for (int64_t row = 0; row < rows; ++row) {
@@ -85,7 +85,7 @@ void quantise(const T* x, uint8_t* codes, float* scales, int64_t rows, int64_t w
 
 // Sums of products of codes, times the scale of their row, and a bias.
 template <typename T>
-void rescale(const float* sums, const float* scales, const float* bias, int has_gelu, T* out,
+void dequantize(const float* sums, const float* scales, const float* bias, int has_gelu, T* out,
              int64_t rows, int64_t width, int threads) {
 #pragma omp parallel for num_threads(threads) if (rows > 1) schedule(static)
   for (int64_t row = 0; row < rows; ++row) {
@@ -108,18 +108,18 @@ void rescale(const float* sums, const float* scales, const float* bias, int has_
 
 // Logit of a word after a hidden state, by its embedding less the mean embedding.
 template <typename T>
-float logit(const float* hidden, const T* embedding, const float* centre, int64_t width) {
+float logit(const float* hidden, const T* embedding, const float* center, int64_t width) {
   Floats product = all(0.0f);
   for (int64_t i = 0; i < width; i += LANES) {
     Floats vector = load(embedding + i);
-    if (centre != nullptr) vector -= load(centre + i);
+    if (center != nullptr) vector -= load(center + i);
     product += vector * load(hidden + i);
   }
   return sum(product);
 }
 
 template <typename T>
-int read(const float* hidden, const T* embeddings, const float* centre, const int64_t* words,
+int read(const float* hidden, const T* embeddings, const float* center, const int64_t* words,
          float* logits, int64_t rows, int64_t width, int64_t num_words, int64_t count,
          int threads) {
   int broken = 0;
@@ -129,7 +129,7 @@ int read(const float* hidden, const T* embeddings, const float* centre, const in
       ++broken;
       continue;
     }
-    logits[place] = logit(hidden + place / count * width, embeddings + words[place] * width, centre,
+    logits[place] = logit(hidden + place / count * width, embeddings + words[place] * width, center,
                           width);
   }
   return broken;
@@ -156,7 +156,7 @@ float largest_of(const T* logits, int64_t count) {
 
 // Log of the sum of exponentials; not finite where a logit is not.
 template <typename T>
-float log_normaliser(const T* logits, int64_t count, float top) {
+float log_sum_exp(const T* logits, int64_t count, float top) {
   Floats total = all(0.0f);
   int64_t i = 0;
   for (; i + LANES <= count; i += LANES) total += exponential(load(logits + i) - top);
@@ -195,8 +195,8 @@ void find_best(const T* logits, int64_t words, int64_t count, std::vector<float>
 // false the best are found by the rounded logits and judged and ordered by exact ones. The word
 // `always` takes the last place where it is not among them.
 template <typename T>
-void best(const T* logits, const float* hidden, const T* embeddings, const float* centre,
-          int is_exact, int64_t always, int64_t* candidates, float* logprobs, float* normalisers,
+void best(const T* logits, const float* hidden, const T* embeddings, const float* center,
+          int is_exact, int64_t always, int64_t* candidates, float* logprobs, float* log_zs,
           int64_t rows, int64_t words, int64_t width, int64_t count, int threads) {
   const int64_t groups = (words + GROUP - 1) / GROUP;
 #pragma omp parallel for num_threads(threads) if (rows > 1) schedule(static)
@@ -209,9 +209,9 @@ void best(const T* logits, const float* hidden, const T* embeddings, const float
     for (int64_t group = 0; group < groups; ++group)
       tops[group] = largest_of(own + group * GROUP, std::min(GROUP, words - group * GROUP));
     const float top = *std::max_element(tops.begin(), tops.end());
-    const float normaliser = log_normaliser(own, words, top);
-    normalisers[row] = normaliser;
-    if (!std::isfinite(normaliser)) {  // a broken model: nothing can be ordered
+    const float log_z = log_sum_exp(own, words, top);
+    log_zs[row] = log_z;
+    if (!std::isfinite(log_z)) {  // a broken model: nothing can be ordered
       std::fill(logprobs + row * count, logprobs + (row + 1) * count, NAN);
       for (int64_t place = 0; place < count; ++place) candidates[row * count + place] = place;
       continue;
@@ -220,17 +220,17 @@ void best(const T* logits, const float* hidden, const T* embeddings, const float
     if (!is_exact) {
       for (const Word& word : found) expect(embeddings + word.second * width, width);
       for (Word& word : found)
-        word.first = logit(state, embeddings + word.second * width, centre, width);
+        word.first = logit(state, embeddings + word.second * width, center, width);
       std::sort(found.begin(), found.end(), is_better);
     }
     const auto is_always = [always](const Word& word) { return word.second == always; };
     if (std::none_of(found.begin(), found.end(), is_always))
       found.back() = {is_exact ? load_one(own + always)
-                               : logit(state, embeddings + always * width, centre, width),
+                               : logit(state, embeddings + always * width, center, width),
                       always};
     for (int64_t place = 0; place < count; ++place) {
       candidates[row * count + place] = found[place].second;
-      logprobs[row * count + place] = found[place].first - normaliser;
+      logprobs[row * count + place] = found[place].first - log_z;
     }
   }
 }
@@ -253,25 +253,25 @@ void best(const T* logits, const float* hidden, const T* embeddings, const float
                                 int threads) {                                                     \
     add_norm(x, y, gain, bias, epsilon, out, rows, width, threads);                                \
   }                                                                                                \
-  int read_##NAME(const float* hidden, const T* embeddings, const float* centre,                   \
+  int read_##NAME(const float* hidden, const T* embeddings, const float* center,                   \
                   const int64_t* words, float* logits, int64_t rows, int64_t width,                \
                   int64_t num_words, int64_t count, int threads) {                                 \
-    return read(hidden, embeddings, centre, words, logits, rows, width, num_words, count,          \
+    return read(hidden, embeddings, center, words, logits, rows, width, num_words, count,          \
                 threads);                                                                          \
   }                                                                                                \
-  void quantise_##NAME(const T* x, uint8_t* codes, float* scales, int64_t rows, int64_t width,     \
+  void quantize_##NAME(const T* x, uint8_t* codes, float* scales, int64_t rows, int64_t width,     \
                        int threads) {                                                              \
-    quantise(x, codes, scales, rows, width, threads);                                              \
+    quantize(x, codes, scales, rows, width, threads);                                              \
   }                                                                                                \
-  void rescale_##NAME(const float* sums, const float* scales, const float* bias, int has_gelu,     \
+  void dequantize_##NAME(const float* sums, const float* scales, const float* bias, int has_gelu,     \
                       T* out, int64_t rows, int64_t width, int threads) {                          \
-    rescale(sums, scales, bias, has_gelu, out, rows, width, threads);                              \
+    dequantize(sums, scales, bias, has_gelu, out, rows, width, threads);                              \
   }                                                                                                \
-  void best_##NAME(const T* logits, const float* hidden, const T* embeddings, const float* centre, \
+  void best_##NAME(const T* logits, const float* hidden, const T* embeddings, const float* center, \
                    int is_exact, int64_t always, int64_t* candidates, float* logprobs,             \
-                   float* normalisers, int64_t rows, int64_t words, int64_t width, int64_t count,  \
+                   float* log_zs, int64_t rows, int64_t words, int64_t width, int64_t count,  \
                    int threads) {                                                                  \
-    best(logits, hidden, embeddings, centre, is_exact, always, candidates, logprobs, normalisers,  \
+    best(logits, hidden, embeddings, center, is_exact, always, candidates, logprobs, log_zs,  \
          rows, words, width, count, threads);                                                      \
   }
 
