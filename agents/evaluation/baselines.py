@@ -17,7 +17,7 @@ from lm_envs.envs.base import EpisodicVectorEnv, Observations
 from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.tuning.structure_search import StructureSearchVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
-from lm_envs.tasks.text_normalization import plain_words
+from lm_envs.tasks.rewards.text_normalization import rouge_words
 
 Policy = Callable[[Any, Observations], np.ndarray]
 """Actions (N, ...) for an environment that it fits and its observations (N, ...)."""
@@ -117,7 +117,7 @@ def wait(k: int) -> Policy:
 
     def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
         assert isinstance(env.writer, SimultaneousWriter)
-        written = np.array([len(plain_words(transcript.text)) for transcript in env.transcripts])
+        written = np.array([len(rouge_words(transcript.text)) for transcript in env.transcripts])
         return np.where(env.writer.num_read < k + written, READ, WRITE)
 
     return act

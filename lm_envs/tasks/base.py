@@ -5,9 +5,9 @@ task answers is a pure function of the example and the turns so far, so that an 
 restored from them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -23,12 +23,14 @@ class Example:
         reference: (R,) int64 ids a reader would hope for; empty where there is none.
         targets: The same as texts, any of which is right; empty where there is none.
         index: Number of the example in its task; -1 for a caller's own prompt.
+        columns: Other fields of the row that the example was made from, as read.
     """
 
     prompt: np.ndarray
     reference: np.ndarray
     targets: tuple[str, ...] = ()
     index: int = -1
+    columns: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Option(NamedTuple):

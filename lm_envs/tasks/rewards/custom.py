@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lm_envs.tasks.rewards.text_normalization import to_nfc
 from lm_envs.tasks.rewards.text_scores import TEXT_SCORES, TextFunction
-from lm_envs.tasks.text_normalization import normalized
 from lm_envs.validation import check_number, did_you_mean
 
 
@@ -36,7 +36,7 @@ def load_score(source: str | TextFunction) -> TextFunction:
         if not text.strip():
             return 0.0
         try:
-            value = function(normalized(text), [normalized(r) for r in references])
+            value = function(to_nfc(text), [to_nfc(r) for r in references])
         except Exception as error:  # of a caller's own code, with errors of its own
             raise RuntimeError(
                 f"Got {type(error).__name__} from score {name!r}: {error}; it has to give a finite "

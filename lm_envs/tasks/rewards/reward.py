@@ -65,7 +65,7 @@ def _score(name: str, task_scores: Sequence[str]) -> RowScore:
         return lambda completions, rows: completions.task_scores[name][rows]
     if name in SCORES:
         return lambda completions, rows: SCORES[name].function(completions)[rows]
-    function = TEXT_SCORES[name].function if name in TEXT_SCORES else load_score(name)
+    function = TEXT_SCORES[name] if name in TEXT_SCORES else load_score(name)
     return lambda completions, rows: _of_texts(function, completions, rows)
 
 

@@ -5,28 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm_envs.tasks.rewards.token_scores import SCORES, Completions
+from lm_envs.tasks.rewards.token_scores import SCORES
+from tests.tasks.rewards.helpers import BUDGET, make_completions
 
-BUDGET = 9
 rows = st.lists(st.integers(0, 4), max_size=BUDGET)
-
-
-def make_completions(tokens, logprobs=None, references=None, garbage=7):
-    """Completions from lists, with garbage past each row's end."""
-    logprobs = logprobs or [[-1.0] * len(row) for row in tokens]
-    references = references or [[] for _ in tokens]
-
-    def padded(lists, fill):
-        return np.array([[*row, *[fill] * (BUDGET - len(row))] for row in lists])
-
-    return Completions(
-        padded(tokens, garbage),
-        np.array([len(row) for row in tokens]),
-        padded(logprobs, -999.0 if garbage else 0.0).astype(float),
-        padded(references, garbage),
-        np.array([len(row) for row in references]),
-        BUDGET,
-    )
 
 
 def slow_repetition(row, n):

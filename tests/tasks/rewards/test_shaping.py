@@ -11,7 +11,7 @@ import pytest
 
 from lm_envs.tasks.rewards.reward import Reward
 from lm_envs.tasks.rewards.text_scores import TEXT_SCORES
-from tests.tasks.rewards.test_token_scores import make_completions
+from tests.tasks.rewards.helpers import make_completions
 
 END, SYMBOLS, LONGEST = 3, range(4), 3
 WORDS = ("good", "a", "bad", "")
@@ -38,7 +38,7 @@ def paid_by_reward(weights):
 
 def paid_by_text(name):
     """Value of every string of symbols under a score of its text."""
-    return cache(lambda string: TEXT_SCORES[name].function(text_of(string), ["good bad good"]))
+    return cache(lambda string: TEXT_SCORES[name](text_of(string), ["good bad good"]))
 
 
 def text_of(string):
