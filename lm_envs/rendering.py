@@ -43,9 +43,9 @@ def ansi(transcript: Transcript) -> str:
 def html(transcript: Transcript) -> str:
     """Returns a `<figure>` for any page: the prompt dim, each token on red (cost) or green (gain).
 
-    The tooltip of a token is its reward, and costs are also underlined, for readers who cannot tell
-    the colors apart. All text is escaped; there are no scripts and no links. The text has the color
-    of the page, so that it can be read on light and dark pages.
+    The tooltip of a token is its reward. Costs are also underlined, because not every reader can
+    distinguish the colors. All text is escaped; there are no scripts and no links. The text has the
+    color of the page, so that it can be read on light and dark pages.
     """
     prompt = f'<span style="opacity:.65">{escape(_printable(transcript.prompt))}</span>'
     caption = escape(_printable(_caption(transcript)))

@@ -85,11 +85,7 @@ def read_rows(
         if split is None or spec.name == own_split:
             rows.append(row)
     if not rows:
-        wanted = "".join(f" with {name}={value!r}" for name, value in (filters or {}).items())
-        raise ValueError(
-            f"Got no text in split {split!r} of {dataset}{wanted}; use another split, or mark rows "
-            'with a "split" field.'
-        )
+        raise _no_rows_error(dataset, split, filters or {})
     return spec.select(rows, _first_text)
 
 
@@ -102,6 +98,14 @@ def resolve_columns(columns: Mapping[str, str] | None, names: Sequence[str]) -> 
     for name in columns or {}:
         check_choice("name in columns", name, names)
     return {name: (columns or {}).get(name, name) for name in names}
+
+
+def _no_rows_error(dataset: str, split: str | None, filters: Mapping[str, str]) -> ValueError:
+    wanted = "".join(f" with {name}={value!r}" for name, value in filters.items())
+    return ValueError(
+        f"Got no text in split {split!r} of {dataset}{wanted}; use another split, or mark rows "
+        'with a "split" field.'
+    )
 
 
 def _raw_rows(dataset: str, split: str, embedded: str, columns: str) -> Iterator[RawRow]:

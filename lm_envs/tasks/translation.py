@@ -49,6 +49,7 @@ class Translation(CompletionTask):
 
     Attributes:
         is_simultaneous: Whether the mode is "simultaneous".
+        required_actions: The only kind of actions that the mode works with; None for any kind.
     """
 
     column_names = ("source", "target")
@@ -76,6 +77,7 @@ class Translation(CompletionTask):
         check_choice("mode", mode, MODES)
         self._pair, self._kind = pair, kind
         self.is_simultaneous = mode == "simultaneous"
+        self.required_actions = "read_write" if self.is_simultaneous else None
         if self.is_simultaneous:
             self.task_scores = (LAGGING,)
             self.default_rewards = {**DEFAULT_REWARDS, LAGGING: LAGGING_WEIGHT}

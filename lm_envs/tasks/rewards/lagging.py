@@ -1,4 +1,4 @@
-"""Latency of a simultaneous translation. Pure; knows nothing of episodes or tokens' texts."""
+"""Latency of a simultaneous translation. Pure; knows nothing of texts or episodes."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ import numpy as np
 def average_lagging(num_read: np.ndarray, num_source: int) -> float:
     """Average lagging, in source words; 0 for an empty translation, negative if it runs ahead.
 
-    The number of source words by which the translator lags behind an ideal translator, who keeps
+    The number of source words by which the translator lags behind an ideal translator that keeps
     pace with the speaker. It is averaged over the target tokens up to the first one that was
     written after the whole source had been read. Waiting for k words before a target that is as
     long as the source gives k.
