@@ -16,9 +16,9 @@ from lm_envs.envs.actions.tokens import KINDS, make_actions, read_spec
 from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.envs.observations.build import Observation, make_observation
 from lm_envs.model import loading
+from lm_envs.model.base import LanguageModel
 from lm_envs.model.engine import Engine
-from lm_envs.model.gpt2 import GPT2
-from lm_envs.model.kv_format import CACHE_DTYPES
+from lm_envs.model.kv_cache import CACHE_DTYPES
 from lm_envs.model.prompt_cache import shared as shared_prompts
 from lm_envs.tasks import TASKS
 from lm_envs.tasks.base import Task
@@ -152,17 +152,17 @@ def _check_offers(task: Task, name: str, kind: str) -> None:
         )
 
 
-def check_fit(network: GPT2, tokenizer: Tokenizer, capacity: int, model: str) -> None:
+def check_fit(network: LanguageModel, tokenizer: Tokenizer, capacity: int, model: str) -> None:
     """Refuses texts longer than a model reads, and a tokenizer of more words than it has.
 
     Raises:
         ValueError: Naming what to change.
     """
     config = network.config
-    if capacity > config.n_positions:
+    if capacity > config.max_positions:
         raise ValueError(
             f"Got prompt_tokens and max_new_tokens for texts of {capacity} tokens; {model!r} reads "
-            f"at most {config.n_positions}. Lower one of them."
+            f"at most {config.max_positions}. Lower one of them."
         )
     if len(tokenizer) > config.vocab_size:
         raise ValueError(

@@ -12,8 +12,8 @@ import numpy as np
 
 from lm_envs.envs.actions.token_writer import LOGPROB_DECIMALS
 from lm_envs.lru import LRUCache
+from lm_envs.model.base import LanguageModel
 from lm_envs.model.engine import Engine
-from lm_envs.model.gpt2 import GPT2
 
 MOST_KNOWN = 20_000
 """Texts that are remembered, lines after texts, and scores of all the lines after a text."""
@@ -42,7 +42,7 @@ class Memory:
         self.scores: LRUCache[bytes, np.ndarray] = LRUCache(MOST_KNOWN)
 
 
-def shared(model: GPT2, cache_dtype: str) -> Memory:
+def shared(model: LanguageModel, cache_dtype: str) -> Memory:
     """The memory that all environments share, while the model lives, whose model says the same.
 
     Args:
@@ -52,7 +52,7 @@ def shared(model: GPT2, cache_dtype: str) -> Memory:
     return _SHARED.setdefault(model, {}).setdefault(cache_dtype, Memory())
 
 
-_SHARED: WeakKeyDictionary[GPT2, dict[str, Memory]] = WeakKeyDictionary()
+_SHARED: WeakKeyDictionary[LanguageModel, dict[str, Memory]] = WeakKeyDictionary()
 
 
 class Reader:
@@ -80,7 +80,7 @@ class Reader:
             self._read(rows[places], [texts[place] for place in places])
             return map(np.copy, self._engine.packed_outputs(rows[places]))
 
-        found = self._memory.states.of([text.tobytes() for text in texts], states_of)
+        found = self._memory.states.get_or_compute([text.tobytes() for text in texts], states_of)
         self._recall(rows, found)
 
     def append(self, rows: np.ndarray, texts: Ids, lines: Ids) -> list[np.ndarray]:
@@ -101,7 +101,7 @@ class Reader:
 
         pairs = zip(texts, lines, strict=True)
         keys = [(text.tobytes(), line.tobytes()) for text, line in pairs]
-        found = self._memory.lines.of(keys, lines_of)
+        found = self._memory.lines.get_or_compute(keys, lines_of)
         self._recall(rows, [state for state, _ in found])
         return [logprobs for _, logprobs in found]
 
@@ -120,7 +120,7 @@ class Reader:
             return (np.array([v.round(LOGPROB_DECIMALS).mean() for v in row]) for row in scored)
 
         keys = [_key(text, options) for text, options in zip(texts, lines, strict=True)]
-        return np.stack(self._memory.scores.of(keys, scores_of))
+        return np.stack(self._memory.scores.get_or_compute(keys, scores_of))
 
     def _catch_up(self, rows: np.ndarray, texts: Ids) -> None:
         """Lets the slots of `rows` hold the texts that the rows stand at."""

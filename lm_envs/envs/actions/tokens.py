@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import gymnasium as gym
 import numpy as np
 
+from lm_envs.model.base import LanguageModel
 from lm_envs.model.embeddings import TokenSpace
 from lm_envs.model.engine import Engine, Outputs
-from lm_envs.model.gpt2 import GPT2
 from lm_envs.validation import check_choice, check_count, check_number, did_you_mean
 
 DEFAULT_K = 16
@@ -155,13 +155,13 @@ class EmbeddingActions:
     """
 
     def __init__(
-        self, model: GPT2, *, dim: int = DEFAULT_DIM, top_k: int | None = DEFAULT_K
+        self, model: LanguageModel, *, dim: int = DEFAULT_DIM, top_k: int | None = DEFAULT_K
     ) -> None:
         check_count("dim", dim)
-        if dim > model.config.n_embd:
+        if dim > model.config.hidden_size:
             raise ValueError(
                 f"Got dim={dim} for embedding actions; allowed: up to the embedding size, "
-                f"{model.config.n_embd}."
+                f"{model.config.hidden_size}."
             )
         if top_k is not None:
             _check_k("embedding", top_k)
@@ -201,7 +201,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 """Every kind of word actions, and its options."""
 
 
-def make_actions(kind: str, options: Mapping[str, Any], model: GPT2) -> TokenActions:
+def make_actions(kind: str, options: Mapping[str, Any], model: LanguageModel) -> TokenActions:
     """Word actions of a kind in `KINDS`, with its options.
 
     Raises:

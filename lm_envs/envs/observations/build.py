@@ -30,10 +30,10 @@ from lm_envs.envs.observations.features import (
 )
 from lm_envs.envs.observations.reducers import Reducer
 from lm_envs.envs.observations.wrappers import fitting_reducer
+from lm_envs.model.base import LanguageModel
 from lm_envs.model.embeddings import TextEmbeddings
 from lm_envs.model.engine import Outputs
-from lm_envs.model.fingerprint import fingerprint
-from lm_envs.model.gpt2 import GPT2
+from lm_envs.model.loading import fingerprint
 from lm_envs.tasks.base import Task
 from lm_envs.validation import check_count
 
@@ -115,7 +115,7 @@ DEFAULT_LAST = 4
 
 def make_observation(
     spec: str | Mapping[str, Any],
-    model: GPT2,
+    model: LanguageModel,
     writer: TokenWriter | ChoiceWriter | SimultaneousWriter,
     task: Task,
     *,

@@ -12,9 +12,9 @@ from lm_envs.envs.actions.copying import CopyCandidates
 from lm_envs.envs.actions.read_write import SimultaneousWriter
 from lm_envs.envs.actions.tokens import EmbeddingActions
 from lm_envs.envs.episode_buffer import EpisodeBuffer
+from lm_envs.model.base import LanguageModel
 from lm_envs.model.embeddings import TextEmbeddings
 from lm_envs.model.engine import Outputs
-from lm_envs.model.gpt2 import GPT2
 from lm_envs.tasks.rewards.token_scores import Completions
 
 LOWEST_LOGPROB = -30.0
@@ -47,7 +47,7 @@ class Hidden:
         model: Whose state is meant.
     """
 
-    def __init__(self, model: GPT2) -> None:
+    def __init__(self, model: LanguageModel) -> None:
         bound = model.hidden_bound.cpu().numpy()
         self.bounds: Columns = (-bound, bound)
 

@@ -18,7 +18,7 @@ from lm_envs.envs.reset_options import indexed_rows
 from lm_envs.envs.snapshots import check_parts
 from lm_envs.envs.tuning.passages import PassageGroups, Passages
 from lm_envs.model import loading
-from lm_envs.model.gpt2 import GPT2
+from lm_envs.model.base import LanguageModel
 from lm_envs.tasks import TASKS
 from lm_envs.tasks.base import Task
 from lm_envs.tasks.translation import Translation
@@ -142,7 +142,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
     def __init__(
         self,
         num_envs: int,
-        make_tuner: Callable[[GPT2, Path], Tuner],
+        make_tuner: Callable[[LanguageModel, Path], Tuner],
         *,
         task: str,
         passages: int,
@@ -349,7 +349,7 @@ def _assemble(
     model: str,
     device: str,
     dtype: str,
-) -> tuple[GPT2, PassageGroups]:
+) -> tuple[LanguageModel, PassageGroups]:
     """The model that is adjusted and the passages that it is judged by.
 
     Raises:

@@ -253,7 +253,7 @@ void best(const T* logits, const float* hidden, const T* embeddings, const float
                                 int threads) {                                                     \
     add_norm(x, y, gain, bias, epsilon, out, rows, width, threads);                                \
   }                                                                                                \
-  int read_##NAME(const float* hidden, const T* embeddings, const float* center,                   \
+  int token_logits_##NAME(const float* hidden, const T* embeddings, const float* center,                   \
                   const int64_t* words, float* logits, int64_t rows, int64_t width,                \
                   int64_t num_words, int64_t count, int threads) {                                 \
     return read(hidden, embeddings, center, words, logits, rows, width, num_words, count,          \
@@ -267,7 +267,7 @@ void best(const T* logits, const float* hidden, const T* embeddings, const float
                       T* out, int64_t rows, int64_t width, int threads) {                          \
     dequantize(sums, scales, bias, has_gelu, out, rows, width, threads);                              \
   }                                                                                                \
-  void best_##NAME(const T* logits, const float* hidden, const T* embeddings, const float* center, \
+  void top_k_##NAME(const T* logits, const float* hidden, const T* embeddings, const float* center, \
                    int is_exact, int64_t always, int64_t* candidates, float* logprobs,             \
                    float* log_zs, int64_t rows, int64_t words, int64_t width, int64_t count,  \
                    int threads) {                                                                  \

@@ -170,7 +170,7 @@ int attend(const T* queries, const T* keys, const T* values, int64_t stride, Kep
                   Kept<T>{slot_values, nullptr}, rows, positions, out, tokens, num_rows, heads,    \
                   size, capacity, threads);                                                        \
   }                                                                                                \
-  int attend_to_codes_##NAME(const T* queries, const T* keys, const T* values, int64_t stride,     \
+  int attend_int8_##NAME(const T* queries, const T* keys, const T* values, int64_t stride,     \
                              int8_t* slot_keys, float* key_scales, int8_t* slot_values,            \
                              float* value_scales, const int64_t* rows, const int64_t* positions,   \
                              T* out, int64_t tokens, int64_t num_rows, int64_t heads,              \

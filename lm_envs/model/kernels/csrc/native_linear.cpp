@@ -160,14 +160,14 @@ void product(const In* x, const char* panels, const Ending& ending, Out* out, in
 
 extern "C" {
 
-void product_float32(const float* x, const char* panels, const float* bias, int has_gelu, float* out,
+void linear_float32(const float* x, const char* panels, const float* bias, int has_gelu, float* out,
                      int64_t rows, int64_t inputs, int64_t outputs, int threads) {
   const Ending ending = {bias, nullptr, nullptr, nullptr, has_gelu};
   product<OfFloats>(x, panels, ending, out, rows, inputs, outputs, threads);
 }
 
 #if defined(__AVX512BF16__) && !defined(__AMX_BF16__)
-void product_bfloat16(const BFloat16* x, const char* panels, const float* bias, int has_gelu,
+void linear_bfloat16(const BFloat16* x, const char* panels, const float* bias, int has_gelu,
                       BFloat16* out, int64_t rows, int64_t inputs, int64_t outputs, int threads) {
   const Ending ending = {bias, nullptr, nullptr, nullptr, has_gelu};
   product<OfHalves>(x, panels, ending, out, rows, inputs, outputs, threads);
@@ -176,7 +176,7 @@ void product_bfloat16(const BFloat16* x, const char* panels, const float* bias, 
 
 #if defined(__AVX512VNNI__) && !defined(__AMX_INT8__)
 #define FOR_TYPE(NAME, T)                                                                         \
-  void product_of_codes_##NAME(const uint8_t* codes, const float* row_scales, const char* panels, \
+  void linear_int8_##NAME(const uint8_t* codes, const float* row_scales, const char* panels, \
                                const float* scales, const int32_t* shifts, const float* bias,     \
                                int has_gelu, T* out, int64_t rows, int64_t inputs,                \
                                int64_t outputs, int threads) {                                    \
