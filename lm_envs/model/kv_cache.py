@@ -172,7 +172,7 @@ class KVCache:
     def read(
         self, layer: int, context_len: int, rows: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Keys and values (R, H, context_len, d) of the leading positions of `rows` (R,), or all."""
+        """Keys and values (R, H, context_len, d) of leading positions, of `rows` (R,) or of all."""
         parts = [part[:, :, :context_len] for part in self.layers[layer]]
         if rows is not None:
             parts = [part.index_select(0, rows) for part in parts]
@@ -184,7 +184,7 @@ class KVCache:
         return self._format.decode(self._format.encode(vectors))
 
     def get_prefix(self, row: int, length: int) -> tuple[torch.Tensor, ...]:
-        """Views (2, L, H, P, ·) of the stored tensors of the first P = `length` positions of a row."""
+        """Views (2, L, H, P, ·) of what is stored for the first P = `length` positions of a row."""
         return tuple(buffer[:, :, row, :, :length] for buffer in self._buffers)
 
     def set_prefix(self, row: int, prefix: Sequence[torch.Tensor]) -> None:

@@ -73,7 +73,11 @@ class Kernels(Protocol):
     def add_norm(
         self, x: torch.Tensor, update: torch.Tensor | None, norm: LayerNorm, dtype: torch.dtype
     ) -> torch.Tensor:
-        """Adds `update` (M, D) in T to `x` (M, D) float32 in place; the norm of the sum, in `dtype`."""
+        """Adds `update` (M, D) in T to `x` (M, D) float32 in place; None adds nothing.
+
+        Returns:
+            The norm (M, D) of the sum, in `dtype`.
+        """
         ...
 
     def decode_attention(self, cache: KVCache, positions: torch.Tensor, context_len: int) -> Attend:
