@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from lm_envs.model.base import LanguageModel
-from lm_envs.model.batching import prefill_rows
+from lm_envs.model.batching import make_cache, prefill_rows
 from lm_envs.model.kernels.torch_ops import log_sum_exp, top_tokens
-from lm_envs.model.kv_cache import KVCache, round_up
+from lm_envs.model.kv_cache import round_up
 from lm_envs.model.lm_head import LMHead
 
 MOST_READERS = 3
@@ -93,20 +93,12 @@ class Reader:
     """
 
     def __init__(self, model: LanguageModel, num_rows: int, capacity: int) -> None:
-        config = model.config
         self._model = model
-        self._slots = KVCache(
-            num_layers=config.num_layers,
-            num_rows=num_rows,
-            num_heads=config.num_kv_heads,
-            head_size=config.head_size,
-            capacity=capacity + 1,  # rows that stand still write past their end
-            dtype=model.dtype,
-            device=model.device,
-        )
+        # One more position than texts have: rows that stand still write past their end.
+        self._slots = make_cache(model, num_rows, capacity + 1)
         self._tokens = np.zeros((num_rows, capacity), np.int64)
         self._lengths = np.zeros(num_rows, np.int64)
-        self._hidden = torch.zeros(num_rows, config.hidden_size, device=model.device)
+        self._hidden = torch.zeros(num_rows, model.config.hidden_size, device=model.device)
         self.num_prefilled = 0
         self.num_appended = 0
 

@@ -20,6 +20,22 @@ TOKENS_PER_PASS = 4096
 """Most tokens, padding included, in one pass; bounds the memory of activations."""
 
 
+def make_cache(
+    model: LanguageModel, num_rows: int, capacity: int, dtype: torch.dtype | None = None
+) -> KVCache:
+    """A KV cache for a model's layers and heads; its type is `dtype`, default the model's."""
+    config = model.config
+    return KVCache(
+        num_layers=config.num_layers,
+        num_rows=num_rows,
+        num_heads=config.num_kv_heads,
+        head_size=config.head_size,
+        capacity=capacity,
+        dtype=dtype or model.dtype,
+        device=model.device,
+    )
+
+
 def prefill_rows(
     model: LanguageModel,
     cache: KVCache,

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from lm_envs.model.base import LanguageModel
-from lm_envs.model.batching import extend_rows, prefill_rows, split_into_passes
+from lm_envs.model.batching import extend_rows, make_cache, prefill_rows, split_into_passes
 from lm_envs.model.cuda_graph import CapturedSteps
-from lm_envs.model.kv_cache import CACHE_DTYPES, KVCache, round_up
+from lm_envs.model.kv_cache import CACHE_DTYPES, round_up
 from lm_envs.model.lm_head import LMHead, top_k_top_p_mask
 from lm_envs.model.prompt_cache import CachedText, PromptCache
 from lm_envs.model.scoring import Scorer
@@ -79,15 +79,7 @@ class Engine(Scorer):
         config, device = model.config, model.device
         self.num_rows, self.capacity, self.end_token = num_rows, capacity, end_token
         self.lengths = np.zeros(num_rows, np.int64)
-        self._cache = KVCache(
-            num_layers=config.num_layers,
-            num_rows=num_rows,
-            num_heads=config.num_kv_heads,
-            head_size=config.head_size,
-            capacity=capacity,
-            dtype=CACHE_DTYPES[cache_dtype] or model.dtype,
-            device=device,
-        )
+        self._cache = make_cache(model, num_rows, capacity, CACHE_DTYPES[cache_dtype])
         self._hidden = torch.zeros(num_rows, config.hidden_size, device=device)
         self._log_z = torch.zeros(num_rows, device=device)
         # What a cached prompt holds depends on these.

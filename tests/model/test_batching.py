@@ -5,25 +5,12 @@ from lm_envs.model.batching import (
     PREFILL_MULTIPLE,
     TOKENS_PER_PASS,
     extend_rows,
+    make_cache,
     padded_batches,
     prefill_rows,
     split_into_passes,
 )
-from lm_envs.model.kv_cache import KVCache
 from tests.model.engines import random_tokens
-
-
-def make_cache(model, num_rows):
-    config = model.config
-    return KVCache(
-        num_layers=config.num_layers,
-        num_rows=num_rows,
-        num_heads=config.num_kv_heads,
-        head_size=config.head_size,
-        capacity=160,
-        dtype=model.dtype,
-        device=model.device,
-    )
 
 
 def test_batches_hold_every_sequence_once_with_its_tokens():
@@ -52,8 +39,8 @@ def test_prompts_of_any_length_fill_rows_as_extending_does(model):
     rng = np.random.default_rng(0)
     prompts = [random_tokens(rng, size) for size in (5, 150, 128, 129)]
     rows, hidden = np.array([3, 0, 2, 1]), torch.zeros(4, 96)
-    prefill_rows(model, make_cache(model, 4), rows, prompts, hidden)
-    cache = make_cache(model, 4)
+    prefill_rows(model, make_cache(model, 4, 160), rows, prompts, hidden)
+    cache = make_cache(model, 4, 160)
     states, ends = extend_rows(model, cache, rows, np.zeros(4, np.int64), prompts)
     assert ends.tolist() == [5, 155, 283, 412]
     torch.testing.assert_close(hidden[rows], states[ends - 1], rtol=0, atol=2e-5)

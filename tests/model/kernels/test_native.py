@@ -221,13 +221,13 @@ def test_a_row_depends_on_no_other_row_and_not_on_the_number_of_threads(dtype):
 @float_dtypes
 @both_cache_dtypes
 def test_an_index_out_of_range_is_refused(dtype, is_int8):
-    kernels, words, places = native.kernels(dtype), draw(9, 16, dtype=dtype), draw(4, 16)
+    kernels, table, places = native.kernels(dtype), draw(9, 16, dtype=dtype), draw(4, 16)
     good, bad = torch.tensor([0, 8]), torch.tensor([0, 9])
     for tokens, positions in ((bad, good), (good, torch.tensor([0, -1]))):
         with pytest.raises(IndexError):
-            kernels.embed(tokens, positions.clamp(max=3), words, places)
+            kernels.embed(tokens, positions.clamp(max=3), table, places)
     with pytest.raises(IndexError):
-        kernels.token_logits(draw(2, 16), words, None, bad[:, None])
+        kernels.token_logits(draw(2, 16), table, None, bad[:, None])
     cache = KVCache(
         num_layers=1,
         num_rows=2,
