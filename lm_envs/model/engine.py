@@ -61,6 +61,7 @@ class Engine(Scorer):
         capacity: Most tokens in a row.
         lengths: (N,) int64 number of tokens in each row.
         end_token: Id of the end of text.
+        cache_dtype: As given.
         outputs: The latest outputs.
     """
 
@@ -78,6 +79,7 @@ class Engine(Scorer):
         super().__init__(model, LMHead(model, num_candidates, end_token), prompts)
         config, device = model.config, model.device
         self.num_rows, self.capacity, self.end_token = num_rows, capacity, end_token
+        self.cache_dtype = cache_dtype
         self.lengths = np.zeros(num_rows, np.int64)
         self._cache = make_cache(model, num_rows, capacity, CACHE_DTYPES[cache_dtype])
         self._hidden = torch.zeros(num_rows, config.hidden_size, device=device)
