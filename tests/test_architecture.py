@@ -8,6 +8,7 @@ RANK = {
     "lm_envs.validation": 0,
     "lm_envs.storage": 1,
     "lm_envs.lru": 0,
+    "lm_envs.pca": 0,
     "lm_envs.transcript": 0,
     "lm_envs.tokenizer": 0,
     "lm_envs.model": 1,

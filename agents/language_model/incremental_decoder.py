@@ -8,11 +8,11 @@ from collections import OrderedDict
 import numpy as np
 import torch
 
-from lm_envs.model.batching import read_prompts
-from lm_envs.model.gpt2 import GPT2
-from lm_envs.model.kv_cache import KVCache, round_up
+from lm_envs.model.base import LanguageModel
+from lm_envs.model.batching import make_cache, prefill_rows
+from lm_envs.model.kernels.torch_ops import log_sum_exp, top_tokens
+from lm_envs.model.kv_cache import round_up
 from lm_envs.model.lm_head import LMHead
-from lm_envs.model.logits import log_sum_exp, top_tokens
 
 MOST_READERS = 3
 """Batch sizes whose running texts are remembered: training, evaluation, and one more."""
@@ -30,8 +30,8 @@ class Decoder:
         temperature: What logits are divided by.
     """
 
-    def __init__(self, model: GPT2, num_words: int, temperature: float) -> None:
-        self._model, self._head = model, LMHead(model, NUM_BEST, always=0)
+    def __init__(self, model: LanguageModel, num_words: int, temperature: float) -> None:
+        self._model, self._head = model, LMHead(model, NUM_BEST, required=0)
         self._num_words, self._temperature = num_words, temperature
         self._readers: OrderedDict[int, Reader] = OrderedDict()
 
@@ -65,12 +65,12 @@ class Decoder:
         if keep is not None:
             logits = logits.masked_fill(~keep, -torch.inf)
         words = self._best(hidden, logits) if deterministic else _sample(logits)
-        values = self._head.read(hidden, words[:, None])[:, 0] / self._temperature
+        values = self._head.token_logits(hidden, words[:, None])[:, 0] / self._temperature
         return words, values - (log_sum_exp(logits) if keep is None else logits.logsumexp(-1))
 
     def _best(self, hidden: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
         words = top_tokens(logits, NUM_BEST).sort(-1).values
-        values = self._head.read(hidden, words)
+        values = self._head.token_logits(hidden, words)
         is_masked = logits.gather(-1, words).isneginf()
         place = values.masked_fill(is_masked, -torch.inf).argmax(-1, keepdim=True)
         return words.gather(-1, place)[:, 0]
@@ -92,21 +92,13 @@ class Reader:
         num_appended: Tokens that were read one by one.
     """
 
-    def __init__(self, model: GPT2, num_rows: int, capacity: int) -> None:
-        config = model.config
+    def __init__(self, model: LanguageModel, num_rows: int, capacity: int) -> None:
         self._model = model
-        self._slots = KVCache(
-            num_layers=config.n_layer,
-            num_rows=num_rows,
-            num_heads=config.n_head,
-            head_size=config.n_embd // config.n_head,
-            capacity=capacity + 1,  # rows that stand still write past their end
-            dtype=model.dtype,
-            device=model.device,
-        )
+        # One more position than texts have: rows that stand still write past their end.
+        self._slots = make_cache(model, num_rows, capacity + 1)
         self._tokens = np.zeros((num_rows, capacity), np.int64)
         self._lengths = np.zeros(num_rows, np.int64)
-        self._hidden = torch.zeros(num_rows, config.n_embd, device=model.device)
+        self._hidden = torch.zeros(num_rows, model.config.hidden_size, device=model.device)
         self.num_prefilled = 0
         self.num_appended = 0
 
@@ -121,7 +113,7 @@ class Reader:
         if is_new.any():
             rows = np.flatnonzero(is_new)
             prompts = [tokens[row, : lengths[row]] for row in rows]
-            read_prompts(self._model, self._slots, rows, prompts, self._hidden)
+            prefill_rows(self._model, self._slots, rows, prompts, self._hidden)
             self.num_prefilled += len(rows)
         if is_next.any():
             self._append(tokens, lengths, is_next)
@@ -135,8 +127,8 @@ class Reader:
         last = np.maximum(lengths - 1, 0)
         new = torch.as_tensor(tokens[np.arange(len(tokens)), last], device=self._model.device)
         places = torch.as_tensor(positions, device=new.device)
-        seen = places.clamp(max=self._model.config.n_positions - 1)
-        attend = self._model.kernels.decode(self._slots, places, context_len)
+        seen = places.clamp(max=self._model.config.max_positions - 1)
+        attend = self._model.kernels.decode_attention(self._slots, places, context_len)
         hidden = self._model.forward(new, seen, attend)
         changed = torch.as_tensor(is_next, device=new.device)[:, None]
         self._hidden = torch.where(changed, hidden, self._hidden)

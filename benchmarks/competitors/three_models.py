@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from transformers import Cache, GPT2LMHeadModel, GPT2Model
 
-from lm_envs.model.trainable_gpt2 import FUSED_GELU
+from agents.language_model.network import FUSED_GELU
 
 Said = tuple[torch.Tensor, Cache | None]
 """What follows the last of some tokens, float32: logits (M, V) or values (M,); and the cache."""

@@ -16,8 +16,8 @@ from benchmarks.harness import timing
 from benchmarks.harness.models import config_of
 from benchmarks.harness.processes import Job
 from lm_envs.model import loading
-from lm_envs.model.kernels.base import kernels_for
 from lm_envs.model.kernels.linear import Int8Linear, Linear
+from lm_envs.model.kernels.select import kernels_for
 
 LOGITS = 4
 """Copies of a row's logits in float32 that may be held at once."""

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lm_envs.model.kernels import native
+from lm_envs.model.kernels import build
 
 NOISY = 0.25
 """A spread (interquartile range over median) above this makes a comparison worthless."""
@@ -78,7 +78,7 @@ def machine() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "memory_gib": round(_memory() / 2**30, 1),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "kernels": native.status(),
+        "kernels": build.status(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "python": platform.python_version(),
         "versions": {package: version(package) for package in PACKAGES},

@@ -13,8 +13,8 @@ from benchmarks.harness import roofline, timing
 from benchmarks.harness.episodes import RandomSteps
 from benchmarks.harness.models import SHAPES, config_of, folder_of
 from lm_envs.model import loading
+from lm_envs.model.base import LanguageModel
 from lm_envs.model.engine import Engine
-from lm_envs.model.gpt2 import GPT2
 
 STEPS = 96
 CONTEXT_ROWS = 16
@@ -71,7 +71,7 @@ def _by_rows(model: str, rows: Sequence[int], dtype: str, repeats: int) -> list[
 
 def _by_context(model: str, dtype: str, cache_dtype: str, repeats: int) -> list[Row]:
     network = loading.load(folder_of(model), "auto", dtype)
-    contexts = [c for c in CONTEXTS if c + CONTEXT_STEPS <= network.config.n_positions]
+    contexts = [c for c in CONTEXTS if c + CONTEXT_STEPS <= network.config.max_positions]
     runs = {str(context): _steps(network, context, cache_dtype) for context in contexts}
     timings = timing.take_turns(runs, repeats)
     shortest = timings[str(contexts[0])].median
@@ -120,7 +120,7 @@ def _slope(against: str, dtype: str, sizes: Sequence[float], rows: Sequence[Row]
     return [{"what": f"ms per step against {against}", "dtype": dtype, "slope": found}]
 
 
-def _steps(network: GPT2, context: int, cache_dtype: str = "auto") -> Callable[[], None]:
+def _steps(network: LanguageModel, context: int, cache_dtype: str = "auto") -> Callable[[], None]:
     """A few steps at the same context, over and over."""
     engine = Engine(
         network,

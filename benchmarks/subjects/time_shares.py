@@ -25,16 +25,25 @@ REST = "environment"
 OUTER = {
     "prompts": ("lm_envs.model.engine:Engine.prefill",),
     "lines": tuple(
-        f"lm_envs.model.engine:Engine.{name}"
-        for name in ("extend", "extend_scored", "score", "score_options")
+        f"lm_envs.model.{name}"
+        for name in (
+            "engine:Engine.extend",
+            "engine:Engine.extend_scored",
+            "engine:Engine.score_options",
+            "scoring:Scorer.next_token_logprobs",
+        )
     ),
 }
 """Functions that all below them is charged to: reading prompts, and reading whole lines."""
 
 INNER = {
-    "products": ("lm_envs.model.kernels.linear:", "lm_envs.model.kernels.packed_linear:"),
-    "attention": ("lm_envs.model.kv_cache:", "lm_envs.model.kernels.native:Read."),
-    "top_tokens": ("lm_envs.model.kernels.native:NativeKernels.best", "lm_envs.model.lm_head:"),
+    "products": ("lm_envs.model.kernels.linear:",),
+    "attention": (
+        "lm_envs.model.attention:",
+        "lm_envs.model.kv_cache:",
+        "lm_envs.model.kernels.native:NativeAttention.",
+    ),
+    "top_tokens": ("lm_envs.model.kernels.native:NativeKernels.top_k", "lm_envs.model.lm_head:"),
     "rest_of_model": ("lm_envs.model.",),
     "reward": ("lm_envs.tasks.", "lm_envs.envs.reward_tracker:"),
     "observation": ("lm_envs.envs.observations.base:", "lm_envs.envs.observations.features:"),

@@ -21,7 +21,7 @@ from lm_envs.envs.snapshots import check_parts
 from lm_envs.envs.tuning.passages import PassageGroups
 from lm_envs.envs.tuning.tuner import Tuner
 from lm_envs.model import loading
-from lm_envs.model.gpt2 import GPT2
+from lm_envs.model.base import LanguageModel
 from lm_envs.tasks import TaskSpec
 from lm_envs.tasks.base import required_actions
 from lm_envs.tokenizer import Tokenizer
@@ -61,7 +61,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
     def __init__(
         self,
         num_envs: int,
-        make_tuner: Callable[[GPT2, Path], Tuner],
+        make_tuner: Callable[[LanguageModel, Path], Tuner],
         *,
         task: TaskSpec,
         passages: int,
@@ -271,7 +271,7 @@ def _build(
     model: str,
     device: str,
     dtype: str,
-) -> tuple[GPT2, PassageGroups]:
+) -> tuple[LanguageModel, PassageGroups]:
     """Returns the model that is adjusted and the passages that it is evaluated on.
 
     Raises:

@@ -12,7 +12,7 @@ from agents.language_model.buffer import EpisodeRolloutBuffer
 from agents.language_model.incremental_decoder import _sample
 from agents.language_model.nlpo_mask import Mask
 from agents.language_model.policy import LanguageModelPolicy
-from lm_envs.model.logits import top_k_top_p_mask
+from lm_envs.model.lm_head import top_k_top_p_mask
 from lm_envs.sb3 import make_language_vec_env
 
 ROWS, STEPS = 6, 10
