@@ -24,9 +24,9 @@ def transformers_generate(job: GenerationJob) -> GenerateFn:
     inputs = torch.as_tensor(job.random_prompts(), device=model.device)
     mask = torch.ones_like(inputs)
 
-    def generate(num_tokens: int) -> None:
+    def generate(num_tokens: int) -> torch.Tensor:
         with torch.inference_mode():
-            model.generate(inputs, attention_mask=mask, **_greedy(num_tokens))
+            return model.generate(inputs, attention_mask=mask, **_greedy(num_tokens))
 
     return generate
 
@@ -47,10 +47,10 @@ def continuous_batching(job: GenerationJob) -> GenerateFn:
     )
     inputs = job.random_prompts().tolist()
 
-    def generate(num_tokens: int) -> None:
+    def generate(num_tokens: int) -> dict[str, Any]:
         # -1 is no token, so that no text ends early
         config = GenerationConfig(eos_token_id=-1, **_greedy(num_tokens))
-        model.generate_batch(inputs, config, batching, persistent_manager=True, warmup=False)
+        return model.generate_batch(inputs, config, batching, persistent_manager=True, warmup=False)
 
     return generate
 
@@ -59,12 +59,13 @@ def re_encoding(job: GenerationJob) -> GenerateFn:
     """Encodes the whole text again for each token, as an environment without a KV cache does."""
     model = _load(job)
 
-    def generate(num_tokens: int) -> None:
+    def generate(num_tokens: int) -> torch.Tensor:
         tokens = torch.as_tensor(job.random_prompts(), device=model.device)
         with torch.inference_mode():
             for _ in range(num_tokens):
                 logits = model(tokens, use_cache=False, logits_to_keep=1).logits[:, -1]
                 tokens = torch.cat([tokens, logits.argmax(-1, keepdim=True)], 1)
+        return tokens
 
     return generate
 
