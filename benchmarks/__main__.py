@@ -41,22 +41,30 @@ def _help(option: str, text: str) -> str:
 
 Subject = Annotated[str, typer.Argument(help=", ".join((*SUBJECTS, *COMMANDS)))]
 Model = Annotated[
-    str | None, typer.Option(help=_help("model", "gpt2-124m, embedded, or a checkpoint folder"))
+    str | None,
+    typer.Option(
+        help=_help("model", "gpt2-124m (default; calls: embedded), embedded, or a folder")
+    ),
 ]
 Rows = Annotated[
-    list[int] | None, typer.Option(min=1, help=_help("n", "rows; repeat the option for more"))
+    list[int] | None,
+    typer.Option(min=1, help=_help("n", "rows; repeat for more; default 1, 8, 64 (finetune: 16)")),
 ]
 Prompts = Annotated[
     list[int] | None,
-    typer.Option(min=1, help=_help("prompt", "tokens of a prompt; repeat the option for more")),
+    typer.Option(min=1, help=_help("prompt", "tokens of a prompt; repeat for more; default 32")),
 ]
 Dtypes = Annotated[
     list[str] | None,
-    typer.Option(help=_help("dtype", "float32, bfloat16, or (except finetune) int8")),
+    typer.Option(help=_help("dtype", "float32, bfloat16 (default: both), or int8 (not finetune)")),
 ]
-Ids = Annotated[list[str] | None, typer.Option(help=_help("env", "id; repeat the option for more"))]
+Ids = Annotated[
+    list[str] | None,
+    typer.Option(help=_help("env", "id; repeat for more; default: all (calls: NextWord-v0)")),
+]
 Repeats = Annotated[
-    int | None, typer.Option(min=1, help=_help("repeats", "timed runs of each competitor"))
+    int | None,
+    typer.Option(min=1, help=_help("repeats", "timed runs of each competitor; default 5")),
 ]
 Output = Annotated[Path, typer.Option(help="folder of results")]
 

@@ -1,3 +1,5 @@
+import io
+
 from rich.console import Console
 
 from benchmarks.report.table import make_table, result_table
@@ -5,7 +7,7 @@ from tests.benchmarks.results import make_result, make_row
 
 
 def text(table):
-    console = Console(width=200, record=True, quiet=True)
+    console = Console(width=200, file=io.StringIO(), record=True)
     console.print(table)
     return console.export_text()
 
