@@ -64,6 +64,7 @@ class Translation(CompletionTask):
         check_choice("kind", kind, (None, *KINDS))
         check_choice("mode", mode, MODES)
         self.is_simultaneous = mode == "simultaneous"
+        self.required_actions = "read_write" if self.is_simultaneous else None
         lagging = {LAGGING: LAGGING_WEIGHT} if self.is_simultaneous else {}
         self._pair = pair
         names = column_names(columns, "source", "target")
