@@ -37,7 +37,7 @@ from agents.runs.files import write_json, write_text
 from agents.runs.folder import read_config, versions
 from agents.train import inline
 from lm_envs.envs.vector_env import LanguageVectorEnv
-from lm_envs.tasks.splits import Part
+from lm_envs.tasks.splits import SplitSpec
 from lm_envs.transcript import Transcript
 
 AGENT, ORACLE = "agent", "oracle"
@@ -68,7 +68,7 @@ def evaluate(
             nothing written to search.
         ValueError: If there is no such split.
     """
-    Part.parse(split)
+    SplitSpec.parse(split)
     configs = _configs(folders)
     first = configs[0]
     if search:

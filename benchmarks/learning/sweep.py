@@ -24,7 +24,7 @@ from agents.config.train import TrainConfig
 from agents.runs.files import write_json, write_text
 from agents.runs.logs import read_metrics
 from lm_envs.model import loading
-from lm_envs.tasks.splits import Part
+from lm_envs.tasks.splits import SplitSpec
 
 RESULT = "result.json"
 """File in a run's folder with what training returned; written last, it marks a finished run."""
@@ -106,7 +106,7 @@ def run_labels(sweep: SweepConfig) -> dict[str, str]:
 
 def share_suffix(config: TrainConfig) -> str:
     """End of a run's name, such as "-5pct", if it trains on a part of a split; else empty."""
-    part = Part.parse(config.env.split)
+    part = SplitSpec.parse(config.env.split)
     return "" if part.percent == 100.0 else f"-{part.digits}pct"
 
 
@@ -154,11 +154,11 @@ def _expand(runs: RunsConfig) -> list[TrainConfig]:
     split = configs[0].env.split
     if share_suffix(configs[0]):
         raise UserError(f"Got shares of env.split={split!r} in {path}; allowed: a whole split.")
-    parts = [Part.of(split, share) for share in runs.shares]
+    parts = [SplitSpec.from_share(split, share) for share in runs.shares]
     return [_with_part(config, part) for part in parts for config in configs]
 
 
-def _with_part(config: TrainConfig, part: Part) -> TrainConfig:
+def _with_part(config: TrainConfig, part: SplitSpec) -> TrainConfig:
     env = config.env.model_copy(update={"split": str(part)})
     partly = config.model_copy(update={"env": env})
     return partly.model_copy(update={"name": config.name + share_suffix(partly)})

@@ -16,7 +16,7 @@ from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.envs.observations.features import BudgetLeft, CandidateFeatures, Feature, source_left
 from lm_envs.model.engine import Engine, Outputs
 from lm_envs.tasks.rewards.lagging import average_lagging
-from lm_envs.tasks.text_normalization import plain_words
+from lm_envs.tasks.rewards.text_normalization import rouge_words
 from lm_envs.tasks.translation import LAGGING, Translation
 
 READ, WRITE = 0, 1
@@ -136,7 +136,7 @@ class ReadWriteActions(TokenActions):
 
     def _wait(self, k: int) -> np.ndarray:
         """Actions (N,) that stay k source words ahead of the target words written."""
-        num_written = np.array([len(plain_words(text)) for text in self.episodes.texts])
+        num_written = np.array([len(rouge_words(text)) for text in self.episodes.texts])
         return np.where(self.num_read < k + num_written, READ, WRITE)
 
     def _lagging(self, row: int) -> float:

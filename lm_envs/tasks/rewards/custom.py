@@ -13,8 +13,8 @@ import numpy as np
 
 from lm_envs.plugins import load_object
 from lm_envs.tasks.rewards.completions import Completions
+from lm_envs.tasks.rewards.text_normalization import to_nfc
 from lm_envs.tasks.rewards.text_scores import TEXT_SCORES
-from lm_envs.tasks.text_normalization import normalized
 from lm_envs.validation import check_number
 
 BATCH = ("prompts", "completions", "references")
@@ -69,7 +69,7 @@ class CustomScore:
     def __call__(self, completions: Completions, rows: np.ndarray) -> np.ndarray:
         """Returns scores (R,) float64 of `rows` (R,)."""
         scores = np.zeros(len(rows))
-        texts = [normalized(completions.texts[int(row)].strip()) for row in rows.tolist()]
+        texts = [to_nfc(completions.texts[int(row)].strip()) for row in rows.tolist()]
         places = [place for place, text in enumerate(texts) if text]
         if not places:
             return scores
@@ -77,7 +77,7 @@ class CustomScore:
         arguments: dict[str, list[Any]] = {
             "completions": [texts[place] for place in places],
             "references": [
-                [normalized(r) for r in completions.targets[int(row)]] for row in chosen.tolist()
+                [to_nfc(r) for r in completions.targets[int(row)]] for row in chosen.tolist()
             ],
         }
         if self._is_batch:

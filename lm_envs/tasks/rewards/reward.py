@@ -90,7 +90,7 @@ def _score(
     if name in MODEL_SCORES:
         return name, MODEL_SCORES[name]
     if name in TEXT_SCORES:
-        text_score = TEXT_SCORES[name].function
+        text_score = TEXT_SCORES[name]
         return name, lambda completions, rows: np.array(
             [
                 text_score(completions.texts[int(r)].strip(), completions.targets[int(r)])
