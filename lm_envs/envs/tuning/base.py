@@ -208,7 +208,8 @@ class TuningVectorEnv(EpisodicVectorEnv):
             scores=self._scores(row) if self._endings[row] else {},
         )
 
-    def _observe(self) -> np.ndarray:
+    def observe(self) -> np.ndarray:
+        """Returns the current observations of N rows, in a new array."""
         left = 1.0 - self.steps[:, None] / self._budget
         low, high = self.single_observation_space.low, self.single_observation_space.high  # type: ignore[attr-defined]  # a Box
         return np.concatenate([self.tuner.observe(), left], 1).clip(low, high).astype(np.float32)
