@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from agents.config.loading import UserError
-from agents.evaluate import evaluate, summarize
+from agents.evaluate import evaluate
+from agents.evaluation.comparison import summarize
 from agents.train import train
 from lm_envs.tasks.datasets import read_texts
 from lm_envs.transcript import Transcript

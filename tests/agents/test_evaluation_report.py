@@ -5,8 +5,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from agents import evaluate
-from agents.evaluation import plots
+from agents.evaluation import comparison, plots
 from agents.evaluation.report import evaluation_page
 from tests.test_rendering import make_transcript
 
@@ -38,7 +37,7 @@ def make_written(agent=0.8, other=0.5):
 @pytest.fixture
 def shown(tmp_path):
     written = make_written()
-    summary = evaluate.summarize(written) | {"split": "test", "config": {"task": EVIL}}
+    summary = comparison.summarize(written) | {"split": "test", "config": {"task": EVIL}}
     samples = [{name: seeds[0][number] for name, seeds in written.items()} for number in (0, 7)]
     means = {name: scores["reward"]["mean"] for name, scores in summary["policies"].items()}
     intervals = {name: s["reward"]["interval"] for name, s in summary["policies"].items()}
@@ -106,6 +105,6 @@ def test_texts_stand_side_by_side_with_their_reference(shown):
 
 
 def test_without_samples_and_pictures_there_are_scores_alone():
-    shown = evaluation_page(evaluate.summarize(make_written()), [], {}, "Run")
+    shown = evaluation_page(comparison.summarize(make_written()), [], {}, "Run")
     assert "side by side" not in shown
     assert "<img" not in shown

@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from agents import finetune as finetune_module
 from agents.config.finetune import FinetuneConfig, LoRAConfig, MaskConfig
 from agents.config.loading import UserError, load_config
-from agents.finetune import Finetuning, finetune
-from agents.finetune_report import Stage, over_seeds
-from agents.language_model import memory_estimate
+from agents.evaluation.stages import Stage, compare_seeds
+from agents.finetune import finetune
+from agents.language_model import finetuning, memory_estimate
+from agents.language_model.finetuning import FinetuneRun
 from agents.language_model.policy import LanguageModelPolicy
 from agents.runs.files import write_jsonl
 from agents.runs.folder import open_run
@@ -68,7 +68,7 @@ def test_seeds_are_compared_by_stage_on_the_same_prompts(tmp_path):
         folder.mkdir()
         stages = {"base": [0.0, 0.2], "reinforced": [better, better + 0.2]}
         write_stages(folder, stages)
-    found = over_seeds(folders)
+    found = compare_seeds(folders)
     assert "gain" not in found["base"]["reward"]
     reinforced = found["reinforced"]["reward"]
     assert reinforced["mean"] == pytest.approx(0.7)
@@ -77,10 +77,10 @@ def test_seeds_are_compared_by_stage_on_the_same_prompts(tmp_path):
     assert reinforced["gain"]["mean"] == pytest.approx(0.6)
     assert reinforced["gain"]["interval"] == pytest.approx((0.5, 0.7))  # the prompts cancel out
     with pytest.raises(UserError, match=r"test-s2, which holds no stages.jsonl"):
-        over_seeds([tmp_path / "test-s2"])
+        compare_seeds([tmp_path / "test-s2"])
     write_stages(folders[1], {"base": [0.0]})
     with pytest.raises(UserError, match="other stages, measures or prompts"):
-        over_seeds(folders)
+        compare_seeds(folders)
 
 
 def write_stages(folder, rewards):
@@ -100,7 +100,7 @@ def test_a_resumed_run_is_the_uninterrupted_run_bit_for_bit(config, tmp_path, mo
     config = config.model_copy(update=options)
     whole = finetune(config, tmp_path / "whole")
     with monkeypatch.context() as patch:
-        patch.setattr(finetune_module, "make_training_env", failing_at(88, power_cut))
+        patch.setattr(finetuning, "make_training_env", failing_at(88, power_cut))
         with pytest.raises(KeyboardInterrupt):
             finetune(config, tmp_path / "cut")
     torch.manual_seed(99)
@@ -141,7 +141,7 @@ def test_a_run_that_reached_its_reward_does_not_go_on(config, tmp_path):
 def test_only_the_value_head_learns_in_its_warm_up(config, tmp_path):
     config = config.model_copy(update={"total_timesteps": 32})
     open_run(config, tmp_path / "run", resume=False)
-    run = Finetuning(config, tmp_path / "run")
+    run = FinetuneRun(config, tmp_path / "run")
     before = [p.clone() for p in run.policy.network.parameters()]
     run.reinforce()
     assert all(map(torch.equal, before, run.policy.network.parameters()))
@@ -154,7 +154,7 @@ def test_gradient_checkpointing_changes_no_number(config, tmp_path):
         chosen = config.model_copy(update={"gradient_checkpointing": is_on, "value_warm_up": 0})
         folder = tmp_path / f"run-{is_on}"
         open_run(chosen, folder, resume=False)
-        run = Finetuning(chosen, folder)
+        run = FinetuneRun(chosen, folder)
         run.reinforce()
         learned.append(run.policy.network.model.transformer.wpe.weight.detach().clone())
     torch.testing.assert_close(*learned)
@@ -166,7 +166,7 @@ def test_a_broken_loss_stops_before_the_weights_and_leaves_the_last_export(
     """A NaN advantage reaches the loss in the second update, after an export."""
     kept = {}
 
-    class Broken(finetune_module.EpisodeRolloutBuffer):
+    class Broken(finetuning.EpisodeRolloutBuffer):
         def compute_returns_and_advantage(self, last_values, dones):
             super().compute_returns_and_advantage(last_values, dones)
             Broken.rollouts = getattr(Broken, "rollouts", 0) + 1
@@ -175,7 +175,7 @@ def test_a_broken_loss_stops_before_the_weights_and_leaves_the_last_export(
                 weights = tmp_path / "test-s0" / "model" / "model.safetensors"
                 kept["export"] = weights.read_bytes()
 
-    monkeypatch.setattr(finetune_module, "EpisodeRolloutBuffer", Broken)
+    monkeypatch.setattr(finetuning, "EpisodeRolloutBuffer", Broken)
     steps = []
     step = torch.optim.Adam.step
     monkeypatch.setattr(
@@ -195,7 +195,7 @@ def test_a_batch_that_does_not_fit_is_refused_before_the_first_update(
     monkeypatch.setattr(memory_estimate, "available_memory", lambda device: 2**20)
     config = config.model_copy(update={"value_warm_up": 0, "warm_start": None})
     open_run(config, tmp_path / "run", resume=False)
-    run = Finetuning(config, tmp_path / "run")
+    run = FinetuneRun(config, tmp_path / "run")
     before = [p.clone() for p in run.policy.parameters()]
     with pytest.raises(MemoryError, match="Got a batch of 16 steps"):
         run.reinforce()
@@ -225,7 +225,7 @@ def test_a_language_model_is_the_policy_of_a2c_too(config, tmp_path):
     algorithm = {"name": "A2C", "kwargs": {"n_steps": 8, "device": "cpu"}}
     config = FinetuneConfig.model_validate({**config.model_dump(), "algorithm": algorithm})
     open_run(config, tmp_path / "run", resume=False)
-    run = Finetuning(config, tmp_path / "run")
+    run = FinetuneRun(config, tmp_path / "run")
     run.reinforce()
     assert isinstance(run.policy, LanguageModelPolicy)
     assert run.agent.num_timesteps == 96

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from agents import pretrain as pretraining
 from agents.build_assets import EXAMPLES, PARTS, build
 from agents.config.pretrain import PretrainConfig
 from agents.corpus import streams
+from agents.language_model import pretraining
 from agents.runs.logs import read_metrics
 
 TEXTS = ["the cat sat on the mat", "the dog sat on the cat", "a mat and a dog"]
@@ -35,7 +35,7 @@ def weights_of(run):
 
 def test_a_resumed_run_equals_an_uninterrupted_one(config, tmp_path):
     whole = pretraining.pretrain(config)
-    half = pretraining.Pretraining(config, *parts(config, tmp_path))
+    half = pretraining.PretrainRun(config, *parts(config, tmp_path))
     for _ in range(4):
         half.advance()
     folder = tmp_path / "resumed"
@@ -48,7 +48,7 @@ def test_a_resumed_run_logs_each_step_once(config, tmp_path):
     config = config.model_copy(update={"log_every": 1})
     pretraining.pretrain(config)
     folder = tmp_path / "run"
-    half = pretraining.Pretraining(config, *parts(config, tmp_path))
+    half = pretraining.PretrainRun(config, *parts(config, tmp_path))
     for _ in range(4):
         half.advance()
     half.save(folder / pretraining.CHECKPOINT)
@@ -84,7 +84,7 @@ def parts(config, tmp_path):
 
 
 def test_the_loss_falls(config, tmp_path):
-    run = pretraining.Pretraining(
+    run = pretraining.PretrainRun(
         config.model_copy(update={"num_steps": 60}), *parts(config, tmp_path)
     )
     before = run.held_out_losses()

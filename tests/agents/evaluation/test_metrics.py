@@ -27,7 +27,7 @@ def transcript(text="yes", reference="yes", tokens=(1, 2), logprobs=(-1.0, -3.0)
 
 def test_each_text_is_measured_by_seed_and_prompt():
     measures = text_measures([[transcript(), transcript(tokens=(1, 2, 3), logprobs=(0, 0, -3))]])
-    assert measures["words"].tolist() == [[2, 3]]
+    assert measures["tokens"].tolist() == [[2, 3]]
     assert measures["logprob"].tolist() == [[-2, -1]]
 
 

@@ -4,7 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from agents.language_model.distillation import distil
+from agents.language_model.distillation import distill
 from lm_envs.model.loading import EMBEDDED
 from tests.agents.language_model.test_policy import make_agent, make_env
 
@@ -33,7 +33,7 @@ def test_the_model_learns_to_write_what_is_rewarded(checkpoint):
     limits = {"max_new_tokens": 7, "prompt_tokens": 6}
     env = rows_of(checkpoint, rewards={f"{__name__}:vowels": 1.0}, **limits)
     policy = make_agent(checkpoint, make_env(checkpoint)).policy
-    rewards = np.array(list(distil(policy, env, **SETTINGS)))
+    rewards = np.array(list(distill(policy, env, **SETTINGS)))
     assert (rewards[:, 1] > rewards[:, 0]).all()
     assert rewards[-5:, 0].mean() > rewards[:5, 0].mean() + 0.1
 
@@ -41,4 +41,4 @@ def test_the_model_learns_to_write_what_is_rewarded(checkpoint):
 def test_what_has_several_turns_is_refused(checkpoint):
     policy = make_agent(checkpoint, make_env(checkpoint)).policy
     with pytest.raises(ValueError, match=r"Got Dialogue, .* leave distillation out"):
-        next(distil(policy, rows_of(EMBEDDED, "Dialogue"), **SETTINGS))
+        next(distill(policy, rows_of(EMBEDDED, "Dialogue"), **SETTINGS))

@@ -11,24 +11,24 @@ from tests.agents.language_model.test_policy import ROWS, collect, make_agent, m
 def make_penalized(checkpoint, **options):
     env = KLPenalty(make_env(checkpoint), **{"coefficient": 0.5} | options)
     agent = make_agent(checkpoint, env)
-    env.watch(agent.policy)
+    env.set_policy(agent.policy)
     return env, agent
 
 
 def stray(agent):
     with torch.no_grad():
         agent.policy.network.model.transformer.ln_f.weight.mul_(1.1)
-    agent.policy.refresh()
+    agent.policy.clear_cache()
 
 
 def test_a_policy_that_is_the_frozen_model_pays_nothing(checkpoint):
     env, agent = make_penalized(checkpoint)
-    agent.policy.network.num_words = (
+    agent.policy.network.tokenizer_size = (
         agent.action_space.n
     )  # the frozen model knows words that have no name
     collect(agent)
     assert abs(env.divergence) < 1e-4
-    assert env._num_words == ROWS * agent.n_steps
+    assert env.num_tokens == ROWS * agent.n_steps
 
 
 def test_rewards_are_less_by_what_the_policy_strays(checkpoint):
@@ -69,7 +69,7 @@ def test_the_coefficient_steers_to_the_target(checkpoint, target, grows):
 def test_words_that_nobody_chose_are_refused(checkpoint):
     env = KLPenalty(make_env(checkpoint), coefficient=0.1)
     env.reset()
-    with pytest.raises(ValueError, match="no watched actor chose"):
+    with pytest.raises(ValueError, match="the policy did not choose"):
         env.step(np.zeros(ROWS, np.int64))
 
 

@@ -11,7 +11,7 @@ from agents.language_model.export import save_pretrained
 from agents.language_model.lora import LAYERS, LoRA, merged_weights
 from agents.language_model.memory_estimate import check_batch
 from agents.language_model.network import TrainableGPT2
-from agents.language_model.nlpo_mask import Mask
+from agents.language_model.nlpo_mask import NLPOMaskSpec
 from tests.agents.language_model.test_policy import collect, make_agent
 
 ADAPTERS = LoRA(rank=2, alpha=4.0, layers=LAYERS)
@@ -78,15 +78,15 @@ def test_the_exported_model_has_the_adapters_in_its_weights(checkpoint, tmp_path
     exported = AutoModelForCausalLM.from_pretrained(tmp_path)
     network = agent.policy.network
     with torch.no_grad():
-        ours = network.logits(network(TOKENS).flatten(0, 1))[:, : network.num_words]
-        theirs = exported(TOKENS).logits.flatten(0, 1)[:, : network.num_words]
-        before = TrainableGPT2(checkpoint, network.num_words)(TOKENS)
+        ours = network.logits(network(TOKENS).flatten(0, 1))[:, : network.tokenizer_size]
+        theirs = exported(TOKENS).logits.flatten(0, 1)[:, : network.tokenizer_size]
+        before = TrainableGPT2(checkpoint, network.tokenizer_size)(TOKENS)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=2e-5)
     assert (network(TOKENS) - before).abs().max() > 1e-3
 
 
 def test_the_copy_behind_a_mask_takes_over_what_the_adapters_learned(checkpoint):
-    agent = trained_agent(checkpoint, mask=Mask(top_k=5, every=1))
+    agent = trained_agent(checkpoint, mask=NLPOMaskSpec(top_k=5, every=1))
     collect(agent)
     copy = agent.policy.masker.copy
     torch.testing.assert_close(copy(TOKENS), agent.policy.network(TOKENS), rtol=0, atol=1e-5)
@@ -134,9 +134,9 @@ def test_gradients_are_the_same_where_activations_are_computed_again(checkpoint)
         torch.manual_seed(0)
         network = TrainableGPT2(checkpoint, 300, gradient_checkpointing=is_on, lora=ADAPTERS)
         network.train()
-        logprobs, _ = network.judge(network(TOKENS).flatten(0, 1), TOKENS.flatten())
+        logprobs, _ = network.logprobs_and_entropy(network(TOKENS).flatten(0, 1), TOKENS.flatten())
         logprobs.sum().backward()
-        gradients.append([each.grad for each in network.learned])
+        gradients.append([each.grad for each in network.trainable_parameters])
     for plain, again in zip(*gradients, strict=True):
         torch.testing.assert_close(again, plain)
     assert any(each.abs().max() > 0 for each in gradients[0])

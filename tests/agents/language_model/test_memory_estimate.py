@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from agents.language_model.memory_estimate import available_memory, bytes_kept, check_batch
+from agents.language_model.memory_estimate import available_memory, check_batch, saved_bytes
 from agents.language_model.network import TrainableGPT2
 
 LENGTH = 12
@@ -22,10 +22,10 @@ def test_what_a_text_keeps_grows_with_its_length_and_shrinks_by_checkpointing(ch
     plain, checkpointed = (
         network_of(checkpoint, gradient_checkpointing=is_on) for is_on in (False, True)
     )
-    _, short = bytes_kept(plain, LENGTH)
-    _, long = bytes_kept(plain, 2 * LENGTH)
+    _, short = saved_bytes(plain, LENGTH)
+    _, long = saved_bytes(plain, 2 * LENGTH)
     assert 2 * short <= long < 4 * short
-    _, less = bytes_kept(checkpointed, LENGTH)
+    _, less = saved_bytes(checkpointed, LENGTH)
     width, layers = plain.width, plain.model.config.n_layer
     assert layers * LENGTH * width * 4 < less < short
     assert checkpointed.is_checkpointing
@@ -35,7 +35,7 @@ def test_what_a_text_keeps_grows_with_its_length_and_shrinks_by_checkpointing(ch
 def test_weights_that_are_cast_are_counted_once(checkpoint):
     plain, cast = (network_of(checkpoint, bfloat16=is_on) for is_on in (False, True))
     blocks = sum(each.numel() for each in plain.model.transformer.h.parameters() if each.dim() == 2)
-    extra = bytes_kept(cast, LENGTH)[0] - bytes_kept(plain, LENGTH)[0]
+    extra = saved_bytes(cast, LENGTH)[0] - saved_bytes(plain, LENGTH)[0]
     assert extra == pytest.approx(2 * blocks, rel=0.05)
 
 
@@ -55,9 +55,9 @@ def test_the_refusal_names_the_largest_batch_that_fits(checkpoint):
 def test_what_learns_only_later_is_counted(checkpoint):
     """Regression: in the value head's warm-up no text was found to keep anything."""
     network = network_of(checkpoint)
-    expected = bytes_kept(network, LENGTH)
-    network.let_learn(is_on=False)
-    assert bytes_kept(network, LENGTH) == expected
+    expected = saved_bytes(network, LENGTH)
+    network.set_trainable(is_on=False)
+    assert saved_bytes(network, LENGTH) == expected
     assert not any(each.requires_grad for each in network.parameters())
 
 

@@ -9,8 +9,8 @@ from stable_baselines3.common.utils import obs_as_tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from agents.language_model.buffer import EpisodeRolloutBuffer
-from agents.language_model.incremental_decoder import _sample
-from agents.language_model.nlpo_mask import Mask
+from agents.language_model.incremental_decoder import sample_tokens
+from agents.language_model.nlpo_mask import NLPOMaskSpec
 from agents.language_model.policy import LanguageModelPolicy
 from lm_envs.model.logits import top_k_top_p_mask
 from lm_envs.sb3 import make_language_vec_env
@@ -79,7 +79,7 @@ def test_the_first_ratio_after_each_rollout_is_one(checkpoint):
         agent.train()
 
 
-@pytest.mark.parametrize("mask", [Mask(top_k=5, every=2), Mask(top_p=0.5, every=2)])
+@pytest.mark.parametrize("mask", [NLPOMaskSpec(top_k=5, every=2), NLPOMaskSpec(top_p=0.5, every=2)])
 def test_only_words_that_an_older_copy_holds_likely_are_written(checkpoint, mask):
     """The masked log-probabilities are those of the update; the third rollout has a new copy."""
     agent = make_agent(
@@ -110,14 +110,16 @@ def test_only_words_that_an_older_copy_holds_likely_are_written(checkpoint, mask
 
 def test_masked_gradients_are_those_of_autograd(checkpoint):
     network = make_agent(checkpoint).policy.network.double()
-    hidden = torch.randn(7, network.width, dtype=torch.double, requires_grad=True)
+    hidden = torch.randn(7, network.hidden_size, dtype=torch.double, requires_grad=True)
     words = torch.arange(7)
-    likely = torch.rand(7, network.num_words) < 0.1
+    likely = torch.rand(7, network.tokenizer_size) < 0.1
     likely[torch.arange(7), words] = True
     upstream = torch.randn(2, 7, dtype=torch.double)
-    found = torch.stack(network.judge(hidden, words, lambda rows: likely[rows].clone()))
+    found = torch.stack(
+        network.logprobs_and_entropy(hidden, words, lambda rows: likely[rows].clone())
+    )
     (ours,) = torch.autograd.grad(found, hidden, upstream)
-    logits = network.logits(hidden)[:, : network.num_words].where(likely, -1e6)
+    logits = network.logits(hidden)[:, : network.tokenizer_size].where(likely, -1e6)
     plain = torch.distributions.Categorical(logits=logits)
     expected = torch.stack([plain.log_prob(words), plain.entropy()])
     (theirs,) = torch.autograd.grad(expected, hidden, upstream)
@@ -127,12 +129,14 @@ def test_masked_gradients_are_those_of_autograd(checkpoint):
 
 def test_greedy_words_are_among_those_kept(checkpoint):
     """One word is kept, so it is chosen whatever the policy prefers."""
-    agent = make_agent(checkpoint, policy_kwargs={"model": str(checkpoint), "mask": Mask(top_k=1)})
+    agent = make_agent(
+        checkpoint, policy_kwargs={"model": str(checkpoint), "mask": NLPOMaskSpec(top_k=1)}
+    )
     seen = agent.env.reset()
     before = agent.predict(seen, deterministic=True)[0]
     with torch.no_grad():
         agent.policy.network.model.transformer.wte.weight.neg_()
-    agent.policy.refresh()
+    agent.policy.clear_cache()
     np.testing.assert_array_equal(agent.predict(seen, deterministic=True)[0], before)
     np.testing.assert_array_equal(agent.predict(seen)[0], before)
 
@@ -148,13 +152,13 @@ def test_greedy_words_are_among_those_kept(checkpoint):
 )
 def test_a_mask_that_masks_nothing_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        Mask(**options)
+        NLPOMaskSpec(**options)
 
 
 def test_values_of_the_rollout_are_those_of_the_update(checkpoint):
     agent = make_agent(checkpoint)
     torch.nn.init.normal_(agent.policy.value_net.weight)
-    agent.policy.refresh()
+    agent.policy.clear_cache()
     for batch in collect(agent).get():
         values, _, _ = agent.policy.evaluate_actions(batch.observations, batch.actions.flatten())
         np.testing.assert_allclose(values.detach()[:, 0], batch.old_values, atol=2e-5)
@@ -196,17 +200,17 @@ def test_judgements_have_the_gradient_of_the_plain_computation(checkpoint, monke
     monkeypatch.setattr("agents.language_model.network.LOGITS_PER_CHUNK", 5 * 700)
     network = make_agent(checkpoint, policy_kwargs={"model": str(checkpoint), "temperature": 0.7})
     network = network.policy.network.double()
-    hidden = torch.randn(13, network.width, dtype=torch.float64, requires_grad=True)
-    words = torch.randint(network.num_words, (13,))
+    hidden = torch.randn(13, network.hidden_size, dtype=torch.float64, requires_grad=True)
+    words = torch.randint(network.tokenizer_size, (13,))
     weights = torch.randn(2, 13, dtype=torch.float64)
     inputs = hidden, network.model.transformer.wte.weight
-    logprobs = network.logits(hidden)[:, : network.num_words].log_softmax(-1)
+    logprobs = network.logits(hidden)[:, : network.tokenizer_size].log_softmax(-1)
     plain = logprobs.gather(1, words[:, None])[:, 0], -(logprobs.exp() * logprobs).sum(-1)
-    for ours, theirs in zip(network.judge(hidden, words), plain, strict=True):
+    for ours, theirs in zip(network.logprobs_and_entropy(hidden, words), plain, strict=True):
         torch.testing.assert_close(ours, theirs)
     gradients = [
         torch.autograd.grad((weights * torch.stack(judged)).sum(), inputs)
-        for judged in (network.judge(hidden, words), plain)
+        for judged in (network.logprobs_and_entropy(hidden, words), plain)
     ]
     for ours, theirs in zip(*gradients, strict=True):
         torch.testing.assert_close(ours, theirs)
@@ -216,7 +220,7 @@ def test_judgements_have_the_gradient_of_the_plain_computation(checkpoint, monke
 def test_each_token_of_a_rollout_is_read_once(checkpoint):
     agent = make_agent(checkpoint)
     buffer = collect(agent)
-    reader = agent.policy._decoder.reader(ROWS, buffer.observations["tokens"].shape[-1])
+    reader = agent.policy.decoder.reader(ROWS, buffer.observations["tokens"].shape[-1])
     episodes = int(buffer.episode_starts.sum()) + int(agent._last_episode_starts.sum())
     assert reader.num_prefilled == episodes
     assert reader.num_appended == ROWS * (STEPS + 1) - episodes
@@ -248,7 +252,7 @@ def test_texts_that_do_not_continue_are_read_afresh(checkpoint):
         obs = obs_as_tensor({"tokens": shown, "length": lengths[:, None].copy()}, "cpu")
         with torch.no_grad():
             expected = policy.network(obs["tokens"])[torch.arange(ROWS), lengths - 1]
-            np.testing.assert_allclose(policy._read(obs), expected, atol=2e-5)
+            np.testing.assert_allclose(policy.hidden_states(obs), expected, atol=2e-5)
 
 
 def test_a_value_asked_in_between_disturbs_nothing(checkpoint):
@@ -298,9 +302,11 @@ def test_groups_compare_episodes_of_one_prompt(checkpoint):
 
 def test_words_without_a_name_are_never_chosen(checkpoint):
     policy = make_agent(checkpoint).policy
-    logits = policy.network.logits(torch.randn(50, policy.network.width))
+    logits = policy.network.logits(torch.randn(50, policy.network.hidden_size))
     assert torch.isinf(logits[:, len(policy.tokenizer) :]).all()
-    _, entropy = policy.network.judge(torch.randn(50, policy.network.width), torch.zeros(50).long())
+    _, entropy = policy.network.logprobs_and_entropy(
+        torch.randn(50, policy.network.hidden_size), torch.zeros(50).long()
+    )
     assert torch.isfinite(entropy).all()
 
 
@@ -310,7 +316,7 @@ def test_words_without_a_name_are_never_chosen(checkpoint):
         ({"actions": "top_k"}, "Got Discrete.16. .* actions='vocabulary'"),
         ({"actions": "embedding"}, "actions='vocabulary' and observation='tokens'"),
         ({"observation": "hidden"}, "actions='vocabulary' and observation='tokens'"),
-        ({"model": "embedded"}, "which has 700 words; .* the same model"),
+        ({"model": "embedded"}, "which has 700 tokens; .* the same model"),
     ],
 )
 def test_other_spaces_are_refused(checkpoint, options, message):
@@ -352,6 +358,6 @@ def test_ratios_are_one_over_several_turns_too():
 def test_words_are_drawn_by_their_probability():
     logits = torch.tensor([[0.0, -torch.inf, 2.0, 1.0]]).expand(20_000, -1)
     torch.manual_seed(0)
-    shares = torch.bincount(_sample(logits), minlength=4) / len(logits)
+    shares = torch.bincount(sample_tokens(logits), minlength=4) / len(logits)
     torch.testing.assert_close(shares, logits[0].softmax(-1), atol=0.015, rtol=0.0)
     assert shares[1] == 0.0

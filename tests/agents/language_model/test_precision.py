@@ -25,9 +25,9 @@ def test_bfloat16_keeps_the_direction_of_the_gradient(checkpoint):
     gradients = []
     for network in (exact, rounded):
         hidden = network(tokens)[:, :-1].flatten(0, 1)
-        logprobs, entropies = network.judge(hidden, tokens[:, 1:].flatten())
+        logprobs, entropies = network.logprobs_and_entropy(hidden, tokens[:, 1:].flatten())
         (logprobs.mean() + entropies.mean()).backward()
-        gradients.append(torch.cat([each.grad.flatten() for each in network.learned]))
+        gradients.append(torch.cat([each.grad.flatten() for each in network.trainable_parameters]))
     assert torch.cosine_similarity(*gradients, dim=0) > 0.999
     assert torch.backends.mkldnn.matmul.fp32_precision == "none"
 
