@@ -6,7 +6,7 @@ import pytest
 
 from agents.language_model.distillation import distill
 from lm_envs.model.loading import EMBEDDED
-from tests.agents.language_model.test_policy import make_agent, make_env
+from tests.agents.language_model.language_agents import make_agent, make_env
 
 SETTINGS = {"rounds": 15, "prompts": 8, "n": 4, "learning_rate": 1e-3, "seed": 0}
 

@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM
 
 from agents.language_model.export import save_pretrained
 from lm_envs.model import loading
-from tests.agents.language_model.test_policy import make_agent, make_env
+from tests.agents.language_model.language_agents import make_agent, make_env
 
 
 @pytest.fixture(scope="module")

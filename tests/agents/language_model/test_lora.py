@@ -12,7 +12,7 @@ from agents.language_model.lora import LAYERS, LoRA, merged_weights
 from agents.language_model.memory_estimate import check_batch
 from agents.language_model.network import TrainableGPT2
 from agents.language_model.nlpo_mask import NLPOMaskSpec
-from tests.agents.language_model.test_policy import collect, make_agent
+from tests.agents.language_model.language_agents import collect, make_agent
 
 ADAPTERS = LoRA(rank=2, alpha=4.0, layers=LAYERS)
 TOKENS = torch.arange(1, 11).view(2, 5)

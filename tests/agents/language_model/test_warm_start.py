@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from stable_baselines3.common.utils import obs_as_tensor
 
 from agents.language_model.warm_start import next_token_loss, supervised_pairs, warm_start
 from lm_envs.model.loading import EMBEDDED, locate
 from lm_envs.tasks.dialogue import Dialogue
 from lm_envs.tasks.question_answering import QuestionAnswering
 from lm_envs.tokenizer import Tokenizer
-from tests.agents.language_model.test_policy import make_agent, make_env
+from tests.agents.language_model.language_agents import make_agent, make_env
 
 SETTINGS = {"steps": 12, "learning_rate": 3e-4, "batch_size": 8, "seed": 0}
 
@@ -30,7 +31,19 @@ def test_references_become_more_likely(checkpoint):
     policy = make_agent(checkpoint, env).policy
     losses = list(warm_start(policy, env.vector_env.task, **SETTINGS))
     assert np.mean(losses[-3:]) < np.mean(losses[:3]) - 0.5
-    assert policy._current is None
+
+
+def test_cached_keys_and_values_are_dropped_after_training(checkpoint):
+    env = make_env(checkpoint)
+    policy = make_agent(checkpoint, env).policy
+    seen = obs_as_tensor(env.reset(), "cpu")
+    with torch.no_grad():
+        before = policy.hidden_states(seen)
+        list(warm_start(policy, env.vector_env.task, **SETTINGS))
+        lengths = seen["length"].long().flatten()
+        expected = policy.network(seen["tokens"].long())[torch.arange(len(lengths)), lengths - 1]
+        np.testing.assert_allclose(policy.hidden_states(seen), expected, atol=2e-5)
+    assert not torch.allclose(before, expected, atol=1e-3)
 
 
 def test_a_broken_loss_stops_before_the_weights_change(checkpoint):
@@ -44,7 +57,7 @@ def test_a_broken_loss_stops_before_the_weights_change(checkpoint):
     assert torch.equal(before, policy.network.model.transformer.wpe.weight)
 
 
-def test_prompts_are_not_paid_for(checkpoint):
+def test_prompt_tokens_have_no_loss(checkpoint):
     network = make_agent(checkpoint).policy.network
     texts = [np.arange(1, 9), np.arange(5, 11)]
     whole = next_token_loss(network, texts, [1, 1]) * 12
@@ -52,7 +65,7 @@ def test_prompts_are_not_paid_for(checkpoint):
     torch.testing.assert_close(next_token_loss(network, texts, [4, 3]) * 7, whole - prompts)
 
 
-def test_a_dialogue_is_learnt_turn_by_turn():
+def test_each_turn_of_a_dialogue_is_one_pair():
     tokenizer = Tokenizer.from_folder(locate(EMBEDDED))
     task = Dialogue(tokenizer, wishes=["cancel"])
     lines = [

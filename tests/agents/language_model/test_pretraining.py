@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-from agents.build_assets import EXAMPLES, PARTS, build
 from agents.config.pretrain import PretrainConfig
 from agents.corpus import streams
 from agents.language_model import pretraining
@@ -63,19 +62,6 @@ def test_another_configuration_is_not_resumed(config):
         pretraining.pretrain(changed, resume=True)
 
 
-@pytest.mark.parametrize(
-    ("mix", "message"),
-    [
-        ({"prose": 1.0, "poems": 1.0}, "part of the corpus='poems'; allowed: 'prose'"),
-        ({"prose": -1.0}, "weight -1.0 of 'prose'"),
-        ({"prose": 0.0}, "no weight above 0"),
-    ],
-)
-def test_a_mix_of_what_there_is_not_is_refused(config, mix, message):
-    with pytest.raises(ValueError, match=message):
-        PretrainConfig.model_validate(config.model_dump() | {"mix": mix})
-
-
 def parts(config, tmp_path):
     folder = tmp_path / "parts"
     folder.mkdir()
@@ -98,10 +84,3 @@ def test_an_existing_run_is_not_overwritten(config):
     pretraining.pretrain(config)
     with pytest.raises(ValueError, match="use --resume"):
         pretraining.pretrain(config)
-
-
-def test_the_embedded_examples_regenerate_byte_for_byte(tmp_path):
-    build(tmp_path)
-    for part in PARTS:
-        name = f"{part}.jsonl"
-        assert (tmp_path / name).read_bytes() == (EXAMPLES / name).read_bytes(), name
