@@ -1,14 +1,7 @@
 import pytest
 
 from agents.config.pretrain import PretrainConfig
-
-VALUES = {
-    "run": "runs/test",
-    "model": {"n_layer": 1, "n_head": 2, "n_embd": 16, "n_positions": 32},
-    "vocab_size": 300,
-    "num_steps": 8,
-    "mix": {"prose": 1.0},
-}
+from tests.agents.pretrain_run import VALUES
 
 
 def test_defaults_complete_a_configuration():

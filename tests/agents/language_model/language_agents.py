@@ -1,5 +1,6 @@
 """Small language-model agents that tests share."""
 
+import gymnasium as gym
 from stable_baselines3 import PPO
 
 from agents.language_model.buffer import EpisodeRolloutBuffer
@@ -42,3 +43,17 @@ def collect(agent):
     _, callback = agent._setup_learn(10**6, None)
     agent.collect_rollouts(agent.env, callback, agent.rollout_buffer, agent.n_steps)
     return agent.rollout_buffer
+
+
+def rows_of(model, task="NextWord", **options):
+    """Rows that a caller resets, for a policy that is a language model."""
+    env = gym.make_vec(
+        f"lm_envs/{task}-v0",
+        num_envs=8,
+        autoreset_mode=gym.vector.AutoresetMode.DISABLED,
+        model=str(model),
+        actions="vocabulary",
+        observation="tokens",
+        **options,
+    )
+    return env.unwrapped

@@ -1,12 +1,11 @@
 """Best-of-n distillation."""
 
-import gymnasium as gym
 import numpy as np
 import pytest
 
 from agents.language_model.distillation import distill
 from lm_envs.model.loading import EMBEDDED
-from tests.agents.language_model.language_agents import make_agent, make_env
+from tests.agents.language_model.language_agents import make_agent, make_env, rows_of
 
 SETTINGS = {"rounds": 15, "prompts": 8, "n": 4, "learning_rate": 1e-3, "seed": 0}
 
@@ -14,19 +13,6 @@ SETTINGS = {"rounds": 15, "prompts": 8, "n": 4, "learning_rate": 1e-3, "seed": 0
 def vowels(text, references):
     """The share of vowels among a text's characters."""
     return sum(character in "aeiou" for character in text) / len(text)
-
-
-def rows_of(model, task="NextWord", **options):
-    env = gym.make_vec(
-        f"lm_envs/{task}-v0",
-        num_envs=8,
-        autoreset_mode=gym.vector.AutoresetMode.DISABLED,
-        model=str(model),
-        actions="vocabulary",
-        observation="tokens",
-        **options,
-    )
-    return env.unwrapped
 
 
 def test_the_model_learns_to_write_what_is_rewarded(checkpoint):
