@@ -49,29 +49,26 @@ def evaluate(
 
     Args:
         folders: Run folders of one configuration, one per seed.
-        split: Split of the prompts: "train", "validation", "test", or a part such as "test[:25%]".
+        split: "train", "validation", "test", or a part such as "test[:25%]".
         episodes: Maximum number of prompts; all of the split where it has fewer.
         search: Also run best of n and beam search, which takes about a second per prompt.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
 
     Raises:
-        UserError: If a folder holds no finished run, the runs differ in more than their seed, the
-            configuration imports modules without `trust_imports`, or `search` is given for an
-            environment that writes no text.
+        UserError: If the folders are not seeds of one configuration, imports are not trusted, or
+            `search` is given for an environment that writes no text.
         ValueError: If there is no such split.
     """
-    Part.parse(split)
+    Part.parse(split)  # refused before any run is read
     configs = read_configs(folders)
-    first = configs[0]
-    import_for_run(first, trusted=trust_imports)
+    import_for_run(first := configs[0], trusted=trust_imports)
     if search:
         check_writes(first)
     env = make_evaluation_env(first, split, min(ROWS, first.env.n_envs))
     indices = evenly_spaced_indices(env.num_examples, episodes)
-    rollouts: Rollouts = {AGENT: []}
-    for folder, config in zip(folders, configs, strict=True):
-        policy = agent_policy(load_agent(folder, config))
-        rollouts[AGENT].append(run_episodes(env, policy, indices))
+    # One at a time: each agent comes with a training environment and its KV cache.
+    agents = (agent_policy(load_agent(*run)) for run in zip(folders, configs, strict=True))
+    rollouts: Rollouts = {AGENT: [run_episodes(env, policy, indices) for policy in agents]}
     for name, make in baselines_of(env).items():
         seeds = range(BASELINE_SEEDS if name in DRAWN else 1)
         rollouts[name] = [run_episodes(env, make(seed), indices) for seed in seeds]

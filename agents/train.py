@@ -23,7 +23,7 @@ from agents.config.imports import TRUST_HELP, import_for_run
 from agents.config.loading import load_config, reported
 from agents.config.train import TrainConfig
 from agents.evaluation import plots
-from agents.evaluation.baselines import baselines_of, untrained
+from agents.evaluation.baselines import Policy, baselines_of, untrained
 from agents.evaluation.rollouts import (
     agent_policy,
     evenly_spaced_indices,
@@ -38,6 +38,7 @@ from agents.runs.files import write_text
 from agents.runs.folder import open_run, versions
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.sb3 import LanguageVecEnv
+from lm_envs.transcript import Transcript
 
 NUM_SAMPLES = 8
 EVALUATION_ROWS = 64
@@ -50,19 +51,16 @@ def train(
 
     Args:
         config: Of the run.
-        runs: Folder in which the run folder `<name>-s<seed>` is made.
+        runs: Parent of the run folder `<name>-s<seed>`.
         resume: Whether to continue from the run's checkpoint.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
 
     Returns:
-        `run`, the folder; `steps`; `seconds`; `examples`, the number trained on; the last
-        `held_out_reward`; and `baselines`, the held-out reward of each.
+        `run`, `steps`, `seconds`, number of `examples`, last `held_out_reward`, `baselines`.
 
     Raises:
-        UserError: If the configuration imports modules without `trust_imports`; the algorithm does
-            not fit the actions; the run folder exists already, cannot be resumed, or has another
-            configuration; or there are too few training examples for the options of the held-out
-            ones.
+        UserError: If imports are not trusted, the algorithm does not fit the actions, the run
+            folder cannot be used, or there are too few training examples.
         FloatingPointError: If a reward, a loss or a weight is NaN or infinite.
     """
     import_for_run(config, trusted=trust_imports)
@@ -72,23 +70,23 @@ def train(
     env, held_out = _make_environments(config)
     model = make_algorithm(config, env, None)
     baselines = _baseline_rewards(held_out, config)
-    indices = evenly_spaced_indices(held_out.num_examples, NUM_SAMPLES)
-    before = run_episodes(held_out, agent_policy(model), indices)  # untrained, also when resumed
+    before = _sample(held_out, agent_policy(model))  # untrained, also when resumed
     _learn(config, folder, model, held_out, is_continued=is_continued)
-    after = run_episodes(held_out, agent_policy(model), indices)
+    after = _sample(held_out, agent_policy(model))
     name, policy = untrained(held_out)
-    policies = {"before": before, name: run_episodes(held_out, policy, indices), "after": after}
-    write_text(folder / "samples.md", training_samples(policies))
+    samples = {"before": before, name: _sample(held_out, policy), "after": after}
+    write_text(folder / "samples.md", training_samples(samples))
     log = logs.read_metrics(folder)
     plots.reward_curve(log, baselines, folder / "reward.png")
-    return {
-        "run": str(folder),
-        "steps": log[-1]["step"],
-        "seconds": log[-1]["seconds"],
-        "examples": env.vector_env.num_examples,
-        "held_out_reward": log[-1]["held_out"]["reward"],
-        "baselines": baselines,
-    }
+    last, examples = log[-1], env.vector_env.num_examples
+    result = {"run": str(folder), "steps": last["step"], "seconds": last["seconds"]}
+    reward = last["held_out"]["reward"]
+    return {**result, "examples": examples, "held_out_reward": reward, "baselines": baselines}
+
+
+def _sample(env: EpisodicVectorEnv, policy: Policy) -> list[Transcript]:
+    """Runs a policy on the few examples that are shown in samples.md."""
+    return run_episodes(env, policy, evenly_spaced_indices(env.num_examples, NUM_SAMPLES))
 
 
 def _make_environments(config: TrainConfig) -> tuple[LanguageVecEnv, EpisodicVectorEnv]:

@@ -27,16 +27,16 @@ def distill(
     learning_rate: float,
     seed: int,
 ) -> Iterator[tuple[float, float]]:
-    """Samples completions, keeps the best per prompt, and takes one optimizer step per round.
+    """Samples completions and takes one optimizer step on the best of each prompt, per round.
 
     Args:
         policy: Trained in place; samples at its own temperature.
         env: Supplies prompts and rewards; in autoreset mode DISABLED.
         rounds: Number of optimizer steps.
-        prompts: Number of prompts per round, drawn without repetition.
+        prompts: Number of prompts per round, drawn without repetition by `seed`.
         n: Number of completions per prompt.
         learning_rate: Of Adam.
-        seed: Seed of the choice of prompts.
+        seed: Of the choice of prompts.
 
     Yields:
         Mean reward of a round's completions, and of the best ones of each prompt.
@@ -49,14 +49,12 @@ def distill(
     trainer = SupervisedTrainer(policy, learning_rate, "distillation")
     rng = np.random.default_rng(seed)
     for _ in range(rounds):
-        count = min(prompts, env.task.num_examples)
-        indices = rng.choice(env.task.num_examples, count, replace=False).repeat(n)
+        total = env.task.num_examples
+        indices = rng.choice(total, min(prompts, total), replace=False).repeat(n)
         texts = run_episodes(env, lambda _, seen: policy.predict(seen)[0], indices)
         best = [max(texts[i : i + n], key=_reward) for i in range(0, len(texts), n)]
-        trainer.step(
-            [np.concatenate([text.prompt_tokens, text.tokens]) for text in best],
-            [len(text.prompt_tokens) for text in best],
-        )
+        sequences = [np.concatenate([text.prompt_tokens, text.tokens]) for text in best]
+        trainer.step(sequences, [len(text.prompt_tokens) for text in best])
         yield float(np.mean([*map(_reward, texts)])), float(np.mean([*map(_reward, best)]))
     trainer.finish()
 
