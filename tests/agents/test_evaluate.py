@@ -9,7 +9,7 @@ from lm_envs.tasks.datasets import read_texts
 from tests.agents.finished_run import CONFIG, changed
 
 
-def test_all_policies_write_the_same_held_out_prompts(tmp_path):
+def test_all_policies_complete_the_same_held_out_prompts(tmp_path):
     train(CONFIG, tmp_path)
     written = evaluate([tmp_path / "test-s0"], "test", 5)
     prompts = {tuple(t.prompt for t in ts) for seeds in written.values() for ts in seeds}
@@ -24,7 +24,7 @@ def test_a_run_learns_from_a_part_and_is_evaluated_on_a_part(tmp_path):
     assert len(written["agent"][0]) == len(read_texts("embedded", "test[:2%]"))
 
 
-def test_an_agent_writes_what_it_wrote_at_the_end_of_its_training(tmp_path):
+def test_a_loaded_agent_has_the_held_out_reward_of_its_training(tmp_path):
     """Of an algorithm whose policy is not all that it keeps."""
     named = {"name": "ARS", "policy": None, "kwargs": {"n_delta": 4, "learning_rate": 1.0}}
     config = changed(algorithm=CONFIG.algorithm.model_copy(update=named))

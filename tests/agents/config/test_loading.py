@@ -80,7 +80,7 @@ def test_bad_files_are_refused_by_key(tmp_path, text, message):
         load(tmp_path, text)
 
 
-def test_a_part_of_a_split_is_learned_from_and_one_of_another_judged(tmp_path):
+def test_training_and_evaluation_may_use_parts_of_two_splits(tmp_path):
     parts = ["env.split=validation[:5%]", "evaluation.split=test[:50%]"]
     config = load(tmp_path, GOOD, parts)
     assert (config.env.split, config.evaluation.split) == ("validation[:5%]", "test[:50%]")

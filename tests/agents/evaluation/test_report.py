@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agents.evaluation import comparison, plots
-from agents.evaluation.report import evaluation_page
+from agents.evaluation.report import evaluation_page, policy_cells
 from tests.test_rendering import make_transcript
 
 EVIL = "<script>alert('x')</script>"
@@ -88,7 +88,7 @@ def test_the_table_holds_means_and_intervals(shown):
     assert "<td>0.500<small>0.500 … 0.500</small></td>" in shown
 
 
-def test_the_verdict_names_who_is_beaten_and_who_is_not(shown):
+def test_the_verdict_lists_the_policies_below_and_above(shown):
     assert "lies above that of: greedy. Not above: random &amp; co." in shown
     assert "20 test prompts; 2 seeds of the agent." in shown
 
@@ -108,3 +108,9 @@ def test_without_samples_and_pictures_there_are_scores_alone():
     shown = evaluation_page(comparison.summarize(make_written()), [], {}, "Run")
     assert "side by side" not in shown
     assert "<img" not in shown
+
+
+def test_results_of_earlier_versions_show_words_as_tokens():
+    score = {"mean": 24.0, "interval": [24.0, 24.0]}
+    header, rows = policy_cells({"agent": {"words": score}})
+    assert (header, rows[0][0]) == (["policy", "tokens"], "agent")

@@ -9,7 +9,7 @@ from stable_baselines3.common.utils import obs_as_tensor
 from tests.agents.language_model.language_agents import ROWS, STEPS, collect, make_agent, make_env
 
 
-def test_every_step_is_given_out_once(checkpoint):
+def test_every_step_is_in_one_minibatch(checkpoint):
     buffer = collect(make_agent(checkpoint))
     returns = np.concatenate([batch.returns.numpy() for batch in buffer.get(20)])
     np.testing.assert_allclose(np.sort(returns), np.sort(buffer.returns.ravel()))

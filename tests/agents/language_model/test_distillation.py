@@ -15,7 +15,7 @@ def vowels(text, references):
     return sum(character in "aeiou" for character in text) / len(text)
 
 
-def test_the_model_learns_to_write_what_is_rewarded(checkpoint):
+def test_rewards_of_samples_rise(checkpoint):
     limits = {"max_new_tokens": 7, "prompt_tokens": 6}
     env = rows_of(checkpoint, rewards={f"{__name__}:vowels": 1.0}, **limits)
     policy = make_agent(checkpoint, make_env(checkpoint)).policy
@@ -24,7 +24,7 @@ def test_the_model_learns_to_write_what_is_rewarded(checkpoint):
     assert rewards[-5:, 0].mean() > rewards[:5, 0].mean() + 0.1
 
 
-def test_what_has_several_turns_is_refused(checkpoint):
+def test_tasks_of_several_turns_are_refused(checkpoint):
     policy = make_agent(checkpoint, make_env(checkpoint)).policy
     with pytest.raises(ValueError, match=r"Got Dialogue, .* leave distillation out"):
         next(distill(policy, rows_of(EMBEDDED, "Dialogue"), **SETTINGS))

@@ -8,7 +8,7 @@ from agents.language_model.incremental_decoder import sample_tokens
 from tests.agents.language_model.language_agents import ROWS, STEPS, collect, make_agent
 
 
-def test_each_token_of_a_rollout_is_read_once(checkpoint):
+def test_each_token_of_a_rollout_is_forwarded_once(checkpoint):
     agent = make_agent(checkpoint)
     buffer = collect(agent)
     reader = agent.policy.decoder.reader(ROWS, buffer.observations["tokens"].shape[-1])
@@ -17,7 +17,7 @@ def test_each_token_of_a_rollout_is_read_once(checkpoint):
     assert reader.num_appended == ROWS * (STEPS + 1) - episodes
 
 
-def test_texts_that_do_not_continue_are_read_afresh(checkpoint):
+def test_texts_that_do_not_continue_are_prefilled(checkpoint):
     policy = make_agent(checkpoint).policy
     rng = np.random.default_rng(0)
     tokens, lengths = rng.integers(1, 300, (ROWS, 13)), rng.integers(1, 6, ROWS)
@@ -35,7 +35,7 @@ def test_texts_that_do_not_continue_are_read_afresh(checkpoint):
             np.testing.assert_allclose(policy.hidden_states(obs), expected, atol=2e-5)
 
 
-def test_a_value_asked_in_between_disturbs_nothing(checkpoint):
+def test_a_value_of_other_rows_in_between_changes_nothing(checkpoint):
     logprobs = []
     for is_disturbed in (False, True):
         agent = make_agent(checkpoint)
@@ -52,7 +52,7 @@ def test_a_value_asked_in_between_disturbs_nothing(checkpoint):
     np.testing.assert_array_equal(*logprobs)
 
 
-def test_words_are_drawn_by_their_probability():
+def test_tokens_are_sampled_by_their_probability():
     logits = torch.tensor([[0.0, -torch.inf, 2.0, 1.0]]).expand(20_000, -1)
     torch.manual_seed(0)
     shares = torch.bincount(sample_tokens(logits), minlength=4) / len(logits)

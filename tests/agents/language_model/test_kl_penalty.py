@@ -81,3 +81,15 @@ def test_tokens_that_the_policy_did_not_choose_are_refused(checkpoint):
 def test_other_arguments_are_refused(checkpoint, options):
     with pytest.raises(ValueError, match="Got"):
         make_penalized(checkpoint, **options)
+
+
+def test_a_restored_penalty_has_its_coefficient_and_measured_divergence(checkpoint):
+    env, agent = make_penalized(checkpoint)
+    stray(agent)
+    collect(agent)
+    state, divergence = env.get_state(), env.divergence
+    assert set(state) == {"venv", "coefficient", "nats", "num_words"}  # keys of saved checkpoints
+    env.adapt()
+    env.coefficient = 9.0
+    env.set_state(state)
+    assert (env.coefficient, env.divergence) == (0.5, divergence)

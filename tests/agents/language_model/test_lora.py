@@ -1,4 +1,4 @@
-"""Adapters learn in place of the weights, and are in everything that the policy writes."""
+"""Adapters are trained in place of the weights and are part of rollouts and exports."""
 
 import sys
 
@@ -19,7 +19,7 @@ TOKENS = torch.arange(1, 11).view(2, 5)
 
 
 def trained_agent(checkpoint, **options):
-    """It has learned from one rollout."""
+    """An agent after one update."""
     kwargs = {"model": str(checkpoint), "lora": ADAPTERS, **options}
     agent = make_agent(checkpoint, policy_kwargs=kwargs, learning_rate=1e-2)
     collect(agent)
@@ -35,12 +35,12 @@ def base_weights(model):
     }
 
 
-def test_new_adapters_change_nothing(checkpoint):
+def test_new_adapters_change_no_output(checkpoint):
     plain, adapted = (TrainableGPT2(checkpoint, 300, lora=lora) for lora in (None, ADAPTERS))
     torch.testing.assert_close(adapted(TOKENS), plain(TOKENS), rtol=0, atol=0)
 
 
-def test_only_adapters_and_the_value_head_learn(checkpoint):
+def test_only_adapters_and_the_value_head_are_trained(checkpoint):
     before = TrainableGPT2(checkpoint, 300).model.state_dict()
     agent = trained_agent(checkpoint)
     learned = {name for name, each in agent.policy.named_parameters() if each.requires_grad}
@@ -85,7 +85,7 @@ def test_the_exported_model_has_the_adapters_in_its_weights(checkpoint, tmp_path
     assert (network(TOKENS) - before).abs().max() > 1e-3
 
 
-def test_the_copy_behind_a_mask_takes_over_what_the_adapters_learned(checkpoint):
+def test_the_copy_behind_a_mask_has_the_adapters_merged(checkpoint):
     agent = trained_agent(checkpoint, mask=NLPOMaskSpec(top_k=5, every=1))
     collect(agent)
     copy = agent.policy.masker.copy
@@ -122,7 +122,7 @@ def test_adapters_that_adapt_nothing_are_refused(options, message):
         LoRA(**options)
 
 
-def test_what_to_install_is_said(checkpoint, monkeypatch):
+def test_a_missing_peft_is_named_with_its_installation(checkpoint, monkeypatch):
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(ImportError, match=r"pip install lm_envs\[lora\]"):
         TrainableGPT2(checkpoint, 300, lora=LoRA())

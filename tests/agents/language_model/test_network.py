@@ -40,7 +40,9 @@ def test_masked_gradients_are_those_of_autograd(checkpoint):
     np.testing.assert_allclose(ours, theirs, atol=1e-12)
 
 
-def test_judgements_have_the_gradient_of_the_plain_computation(checkpoint, monkeypatch):
+def test_chunked_log_probabilities_have_the_gradient_of_the_plain_computation(
+    checkpoint, monkeypatch
+):
     monkeypatch.setattr("agents.language_model.network.LOGITS_PER_CHUNK", 5 * 700)
     network = make_agent(checkpoint, policy_kwargs={"model": str(checkpoint), "temperature": 0.7})
     network = network.policy.network.double()
@@ -53,8 +55,8 @@ def test_judgements_have_the_gradient_of_the_plain_computation(checkpoint, monke
     for ours, theirs in zip(network.logprobs_and_entropy(hidden, words), plain, strict=True):
         torch.testing.assert_close(ours, theirs)
     gradients = [
-        torch.autograd.grad((weights * torch.stack(judged)).sum(), inputs)
-        for judged in (network.logprobs_and_entropy(hidden, words), plain)
+        torch.autograd.grad((weights * torch.stack(values)).sum(), inputs)
+        for values in (network.logprobs_and_entropy(hidden, words), plain)
     ]
     for ours, theirs in zip(*gradients, strict=True):
         torch.testing.assert_close(ours, theirs)
@@ -72,7 +74,7 @@ def test_no_tensor_holds_the_logits_of_a_rollout(checkpoint, monkeypatch):
     assert parameters < ROWS * STEPS * 700 * 2
 
 
-def test_words_without_a_name_are_never_chosen(checkpoint):
+def test_tokens_beyond_the_tokenizer_have_probability_zero(checkpoint):
     policy = make_agent(checkpoint).policy
     logits = policy.network.logits(torch.randn(50, policy.network.hidden_size))
     assert torch.isinf(logits[:, len(policy.tokenizer) :]).all()

@@ -10,7 +10,7 @@ from tests.agents.language_model.language_agents import collect, make_agent
 
 
 @pytest.mark.parametrize("mask", [NLPOMaskSpec(top_k=5, every=2), NLPOMaskSpec(top_p=0.5, every=2)])
-def test_only_words_that_an_older_copy_holds_likely_are_written(checkpoint, mask):
+def test_only_tokens_likely_under_an_older_copy_are_sampled(checkpoint, mask):
     """The masked log-probabilities are those of the update; the third rollout has a new copy."""
     agent = make_agent(
         checkpoint, policy_kwargs={"model": str(checkpoint), "mask": mask}, learning_rate=1e-3
@@ -38,8 +38,8 @@ def test_only_words_that_an_older_copy_holds_likely_are_written(checkpoint, mask
         agent.train()
 
 
-def test_greedy_words_are_among_those_kept(checkpoint):
-    """One word is kept, so it is chosen whatever the policy prefers."""
+def test_greedy_tokens_are_among_the_allowed(checkpoint):
+    """One token is allowed, so it is chosen for any weights of the policy."""
     agent = make_agent(
         checkpoint, policy_kwargs={"model": str(checkpoint), "mask": NLPOMaskSpec(top_k=1)}
     )
@@ -61,6 +61,15 @@ def test_greedy_words_are_among_those_kept(checkpoint):
         ({"top_k": 3, "every": 0}, "Got every=0"),
     ],
 )
-def test_a_mask_that_masks_nothing_is_refused(options, message):
+def test_a_mask_without_a_restriction_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         NLPOMaskSpec(**options)
+
+
+def test_keys_of_saved_checkpoints_stay(checkpoint):
+    spec = NLPOMaskSpec(top_k=5)
+    policy = make_agent(checkpoint, policy_kwargs={"model": str(checkpoint), "mask": spec}).policy
+    keys = set(policy.state_dict())
+    assert {"masker.age", "value_net.weight", "value_net.bias"} < keys
+    prefixes = {key.split(".transformer.")[0] for key in keys if ".transformer." in key}
+    assert prefixes == {"network.model", "masker.copy.model"}

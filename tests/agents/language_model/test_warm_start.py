@@ -37,10 +37,11 @@ def test_cached_keys_and_values_are_dropped_after_training(checkpoint):
     env = make_env(checkpoint)
     policy = make_agent(checkpoint, env).policy
     seen = obs_as_tensor(env.reset(), "cpu")
+    lengths = seen["length"].long().flatten()
     with torch.no_grad():
         before = policy.hidden_states(seen)
-        list(warm_start(policy, env.vector_env.task, **SETTINGS))
-        lengths = seen["length"].long().flatten()
+    list(warm_start(policy, env.vector_env.task, **SETTINGS))
+    with torch.no_grad():
         expected = policy.network(seen["tokens"].long())[torch.arange(len(lengths)), lengths - 1]
         np.testing.assert_allclose(policy.hidden_states(seen), expected, atol=2e-5)
     assert not torch.allclose(before, expected, atol=1e-3)
