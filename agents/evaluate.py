@@ -29,7 +29,7 @@ from agents.runs.files import write_json, write_text
 from agents.runs.finished import load_agent, read_configs
 from agents.runs.folder import versions
 from lm_envs.envs.vector_env import LanguageVectorEnv
-from lm_envs.tasks.splits import Part
+from lm_envs.tasks.splits import SplitSpec
 
 SEARCH_SAMPLES, SEARCH_TEMPERATURE = 4, 0.7
 BEAMS = 4
@@ -59,7 +59,7 @@ def evaluate(
             `search` is given for an environment that writes no text.
         ValueError: If there is no such split.
     """
-    Part.parse(split)  # refused before any run is read
+    SplitSpec.parse(split)  # refused before any run is read
     configs = read_configs(folders)
     import_for_run(first := configs[0], trusted=trust_imports)
     if search:

@@ -1,4 +1,8 @@
-"""Pictures of a transcript: ANSI text, HTML or an RGB frame. Pure; model text commands nothing."""
+"""Pictures of a transcript: ANSI text, HTML or an RGB frame.
+
+Owns colors and layout. Text of the model is untrusted: it is escaped, and control characters are
+replaced. Knows nothing of models, tasks or environments.
+"""
 
 import unicodedata
 from html import escape
@@ -16,19 +20,19 @@ MARGIN, FONT_SIZE, LINE_HEIGHT = 16, 17, 25
 BACKGROUND, GRAY, WHITE = (24, 26, 32), (130, 135, 148), (235, 235, 240)
 LOSS, NEUTRAL, GAIN = (240, 96, 96), (215, 215, 220), (90, 210, 130)
 TINT = 0.45
-"""Most of the background of a word in HTML; the ink above stays legible in light and dark."""
+"""Largest opacity of a token's background in HTML; text stays readable on light and dark pages."""
 
 Color = tuple[int, int, int]
 
 
 def ansi(transcript: Transcript) -> str:
-    """Coloured terminal text: the prompt dim, each word from red (cost) to green (gain)."""
+    """Returns colored terminal text: the prompt dim, each token from red (cost) to green (gain)."""
     from rich.console import Console
     from rich.text import Text
 
     text = Text(_printable(transcript.prompt), style="dim")
-    for word, color in zip(transcript.token_texts, _colors(transcript), strict=True):
-        text.append(_printable(word), style="rgb({},{},{})".format(*color))
+    for token_text, color in zip(transcript.token_texts, _colors(transcript), strict=True):
+        text.append(_printable(token_text), style="rgb({},{},{})".format(*color))
     text.append(f"\n{_caption(transcript)}", style="bold")
     console = Console(force_terminal=True, color_system="truecolor", width=100)
     with console.capture() as capture:
@@ -37,36 +41,37 @@ def ansi(transcript: Transcript) -> str:
 
 
 def html(transcript: Transcript) -> str:
-    """A `<figure>` for any page: the prompt dim, each word on red (cost) or green (gain).
+    """Returns a `<figure>` for any page: the prompt dim, each token on red (cost) or green (gain).
 
-    The reward of a word is its tooltip, and a cost is underlined too. All text is escaped; there is
-    no script and no link. The ink is that of the page, light or dark.
+    The tooltip of a token is its reward. Costs are also underlined, because not every reader can
+    distinguish the colors. All text is escaped; there are no scripts and no links. The text has the
+    color of the page, so that it can be read on light and dark pages.
     """
     prompt = f'<span style="opacity:.65">{escape(_printable(transcript.prompt))}</span>'
     caption = escape(_printable(_caption(transcript)))
     style = "white-space:pre-wrap;overflow-wrap:anywhere"
-    text = f'<p dir="auto" style="{style}">{prompt}{html_words(transcript)}</p>'
+    text = f'<p dir="auto" style="{style}">{prompt}{html_tokens(transcript)}</p>'
     return f'<figure class="transcript">{text}<figcaption>{caption}</figcaption></figure>'
 
 
-def html_words(transcript: Transcript) -> str:
-    """The written words alone as `<span>`s, colored as by `html`."""
-    largest = _largest(transcript)
-    words = zip(transcript.token_texts, transcript.rewards, strict=True)
-    return "".join(_span(word, reward, reward / largest) for word, reward in words)
+def html_tokens(transcript: Transcript) -> str:
+    """Returns only the written tokens as `<span>`s, colored as by `html`."""
+    largest = _largest_reward(transcript)
+    tokens = zip(transcript.token_texts, transcript.rewards, strict=True)
+    return "".join(_span(text, reward, reward / largest) for text, reward in tokens)
 
 
 def rgb(transcript: Transcript) -> np.ndarray:
-    """A frame (360, 640, 3) uint8; the last lines of a long text."""
+    """Returns a frame (360, 640, 3) uint8; of a long text it shows the last lines."""
     from PIL import Image, ImageDraw, ImageFont
 
     image = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND)
     canvas, font = ImageDraw.Draw(image), ImageFont.load_default(FONT_SIZE)
     pieces = [(_printable(transcript.prompt), GRAY)]
-    words = map(_printable, transcript.token_texts)
-    pieces += zip(words, _colors(transcript), strict=True)
-    visible = (HEIGHT - 3 * MARGIN - LINE_HEIGHT) // LINE_HEIGHT
-    for number, line in enumerate(_wrap(pieces, font)[-visible:]):
+    token_texts = map(_printable, transcript.token_texts)
+    pieces += zip(token_texts, _colors(transcript), strict=True)
+    num_visible = (HEIGHT - 3 * MARGIN - LINE_HEIGHT) // LINE_HEIGHT
+    for number, line in enumerate(_wrap(pieces, font)[-num_visible:]):
         x = float(MARGIN)
         for text, color in line:
             canvas.text((x, MARGIN + number * LINE_HEIGHT), text, color, font)
@@ -78,7 +83,8 @@ def rgb(transcript: Transcript) -> np.ndarray:
 
 def _caption(transcript: Transcript) -> str:
     total = f"reward {transcript.rewards.sum():+.3f}"
-    unit = "words" if len(transcript.prompt_tokens) else "steps"
+    # Where an agent adjusts the model, there are no token ids, and each text describes one step.
+    unit = "tokens" if len(transcript.prompt_tokens) else "steps"
     count = f"{len(transcript.token_texts)} {unit}"
     state = count if transcript.ending is None else transcript.ending
     scores = [f"{name} {value:.2f}" for name, value in transcript.scores.items()]
@@ -86,20 +92,21 @@ def _caption(transcript: Transcript) -> str:
 
 
 def _colors(transcript: Transcript) -> list[Color]:
-    """One color a word, symmetric about 0, full at the largest reward of the episode."""
-    largest = _largest(transcript)
+    """One color for each token: neutral at 0, full at the largest absolute reward."""
+    largest = _largest_reward(transcript)
     return [_blend(reward / largest) for reward in transcript.rewards]
 
 
-def _largest(transcript: Transcript) -> float:
+def _largest_reward(transcript: Transcript) -> float:
+    """Largest absolute reward; positive even if all rewards are 0, because it is a divisor."""
     return float(max(np.abs(transcript.rewards).max(initial=0.0), 1e-9))
 
 
-def _span(word: str, reward: float, share: float) -> str:
+def _span(text: str, reward: float, share: float) -> str:
     color = "rgba({},{},{},{:.2f})".format(*(GAIN if share > 0 else LOSS), TINT * abs(share))
     cost = ";text-decoration:underline dotted" if share < 0 else ""
     style = f"background:{color}{cost}"
-    return f'<span style="{style}" title="{reward:+.3f}">{escape(_printable(word))}</span>'
+    return f'<span style="{style}" title="{reward:+.3f}">{escape(_printable(text))}</span>'
 
 
 def _blend(share: float) -> Color:
@@ -110,7 +117,7 @@ def _blend(share: float) -> Color:
 
 
 def _printable(text: str) -> str:
-    """Text without characters that a terminal or a layout would obey."""
+    """Text without control and format characters, such as escape codes or bidirectional marks."""
     text = text.replace("\n", " ")
     return "".join("\ufffd" if unicodedata.category(c)[0] == "C" else c for c in text)
 
@@ -118,7 +125,7 @@ def _printable(text: str) -> str:
 def _wrap(
     pieces: list[tuple[str, Color]], font: "FreeTypeFont | ImageFont"
 ) -> list[list[tuple[str, Color]]]:
-    """Lines of colored pieces, broken before a word that would pass the right margin."""
+    """Lines of colored pieces, broken before a word that would cross the right margin."""
     lines: list[list[tuple[str, Color]]] = [[]]
     x = 0.0
     for text, color in pieces:
@@ -133,12 +140,13 @@ def _wrap(
 
 
 def _split_words(text: str) -> list[str]:
-    """The text in pieces that each begin at a space; long pieces are cut."""
+    """Pieces of the text, each starting at a space and at most 40 characters long."""
     parts = text.replace(" ", "\n ").split("\n")
-    return [part[at : at + 40] for part in parts for at in range(0, len(part), 40)]
+    return [part[start : start + 40] for part in parts for start in range(0, len(part), 40)]
 
 
 def _fit(text: str, font: "FreeTypeFont | ImageFont") -> str:
+    """The longest beginning of a text that fits between the margins, up to two characters."""
     while font.getlength(text) > WIDTH - 2 * MARGIN:
         text = text[:-2]
     return text

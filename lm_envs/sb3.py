@@ -1,4 +1,4 @@
-"""Translates `EpisodicVectorEnv` to Stable-Baselines3; renames and unbatches, decides nothing.
+"""Translates `EpisodicVectorEnv` to Stable-Baselines3. Contains no rules of its own.
 
 The only module of the library that imports Stable-Baselines3.
 """
@@ -14,7 +14,8 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 
-from lm_envs.envs.base import EpisodicVectorEnv, Observations
+from lm_envs.envs.base import EpisodicVectorEnv
+from lm_envs.envs.rows import Observations
 from lm_envs.envs.single_env import RowEnv
 from lm_envs.envs.snapshots import check_arrays, check_parts
 
@@ -24,14 +25,15 @@ _CHECKS = (gym.wrappers.OrderEnforcing, gym.wrappers.PassiveEnvChecker)
 class LanguageVecEnv(VecEnv):
     """N language episodes as one Stable-Baselines3 `VecEnv`, advanced in one batch.
 
-    For SB3's own idiom, `make_vec_env(id, n_envs=64, vec_env_cls=LanguageVecEnv)`; for the short
-    one see `make_language_vec_env`. Episode returns and lengths are reported as `Monitor` does.
+    Usable as `make_vec_env(id, n_envs=64, vec_env_cls=LanguageVecEnv)`; `make_language_vec_env` is
+    shorter. Infos report episode returns and lengths as `Monitor` does.
 
     Args:
         env_fns: N functions that make the same language environment with the same arguments.
 
     Raises:
-        ValueError: If the functions make something else, or wrap it in what cannot be batched.
+        ValueError: If the functions make another environment, or one with a wrapper that a batch
+            cannot keep.
     """
 
     def __init__(self, env_fns: Sequence[Callable[[], gym.Env]]) -> None:
@@ -67,7 +69,7 @@ class LanguageVecEnv(VecEnv):
         )
 
     def reset(self) -> Observations:  # type: ignore[override]  # SB3 allows tuples too
-        """Begins N episodes; observations (N, ...)."""
+        """Starts N episodes; returns observations (N, ...)."""
         seeds = None if self._seeds[0] is None else list(self._seeds)
         options = _options_of_rows(self._options, self.num_envs)
         observations, infos = self.vector_env.reset(seed=seeds, options=options)
@@ -79,13 +81,13 @@ class LanguageVecEnv(VecEnv):
         return observations
 
     def step_async(self, actions: np.ndarray) -> None:
-        """Keeps the actions for `step_wait`."""
+        """Stores the actions for `step_wait`."""
         self._actions = np.asarray(actions)
 
     def step_wait(  # type: ignore[override]  # SB3 allows tuples too
         self,
     ) -> tuple[Observations, np.ndarray, np.ndarray, list[dict[str, Any]]]:
-        """Advances every row; an episode that is over begins again at once."""
+        """Performs one action in every row; rows whose episode ends are reset in the same step."""
         observations, rewards, terminated, truncated, batched = self.vector_env.step(self._actions)
         dones = terminated | truncated
         self._returns += rewards
@@ -106,18 +108,18 @@ class LanguageVecEnv(VecEnv):
         return observations, rewards.astype(np.float32), dones, infos
 
     def get_state(self) -> dict[str, Any]:
-        """Everything `set_state` needs to go on from here."""
+        """Returns the state for `set_state`."""
         totals = {"returns": self._returns.copy(), "lengths": self._lengths.copy()}
         return {"rows": self.vector_env.get_state(), **totals}
 
     def set_state(self, state: dict[str, Any]) -> Observations:
-        """Returns to a state of `get_state`; the observations there.
+        """Restores a state of `get_state` and returns its observations.
 
-        Seeds and options that wait for the next reset are dropped: they are of another past.
+        Seeds and options that were set for the next reset are dropped.
 
         Raises:
-            ValueError: If the state is of an environment with other rows or arguments; nothing has
-                changed then.
+            ValueError: If the state is of an environment with other rows or arguments; then nothing
+                has changed.
         """
         check_parts("of a LanguageVecEnv", state, ("rows", "returns", "lengths"))
         check_arrays(state, {"returns": self._returns, "lengths": self._lengths})
@@ -132,20 +134,20 @@ class LanguageVecEnv(VecEnv):
         self.vector_env.close()
 
     def get_images(self) -> Sequence[np.ndarray | None]:
-        """One RGB frame a row, where `render_mode="rgb_array"`."""
+        """Returns one RGB frame a row with `render_mode="rgb_array"`, else None a row."""
         frames = self.vector_env.render()
         return frames if frames is not None else [None] * self.num_envs
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """The attribute, once per row asked for."""
+        """Returns the attribute of the vector environment, once for each of the rows."""
         value = getattr(self.vector_env, attr_name)
         return [value for _ in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:  # noqa: ANN401
-        """Sets an attribute that all rows share.
+        """Sets an attribute of the vector environment, which all rows share.
 
         Raises:
-            ValueError: If only some rows are meant.
+            ValueError: If `indices` are only some of the rows.
         """
         if len(list(self._get_indices(indices))) != self.num_envs:
             raise ValueError(f"Got set_attr({attr_name!r}) for some rows; rows share attributes.")
@@ -158,9 +160,9 @@ class LanguageVecEnv(VecEnv):
         indices: VecEnvIndices = None,
         **method_kwargs: Any,  # noqa: ANN401
     ) -> list[Any]:
-        """Calls a method of the batch once; its result, once per row asked for.
+        """Calls a method of the vector environment once; returns its result for each of the rows.
 
-        An array with one entry a row, such as `action_masks`, is divided among the rows.
+        Of an array with one entry a row, such as that of `action_masks`, each row gets its entry.
         """
         result = getattr(self.vector_env, method_name)(*method_args, **method_kwargs)
         is_divided = isinstance(result, np.ndarray) and len(result) == self.num_envs
@@ -169,7 +171,7 @@ class LanguageVecEnv(VecEnv):
     def env_is_wrapped(
         self, wrapper_class: type[gym.Wrapper], indices: VecEnvIndices = None
     ) -> list[bool]:
-        """True for `Monitor`, whose work is done here."""
+        """Returns True for `Monitor`: this class reports what it reports."""
         return [issubclass(wrapper_class, Monitor) for _ in self._get_indices(indices)]
 
 
@@ -179,7 +181,14 @@ def make_language_vec_env(
     seed: int | None = None,
     **env_kwargs: Any,  # noqa: ANN401
 ) -> LanguageVecEnv:
-    """One line from an id to a batched `VecEnv`; row i is seeded seed + i."""
+    """Returns a batched `VecEnv` of an id; row i is seeded seed + i.
+
+    Args:
+        env_id: A registered id.
+        n_envs: N.
+        seed: Of row 0; None for a random one.
+        env_kwargs: Arguments of the environment.
+    """
     vector_env = gym.make_vec(
         env_id, num_envs=n_envs, autoreset_mode=AutoresetMode.SAME_STEP, **env_kwargs
     )
@@ -202,10 +211,10 @@ def _batched(env_fns: Sequence[Callable[[], gym.Env]]) -> EpisodicVectorEnv:
 
 
 def _spec(env: gym.Env) -> tuple[str, dict[str, Any]]:
-    """Id and arguments of a language environment.
+    """Returns the id and the arguments of a language environment.
 
     Raises:
-        ValueError: If it is no language environment, or a wrapper would be lost in the batch.
+        ValueError: If it is another environment, or has a wrapper that a batch cannot keep.
     """
     core = env.unwrapped
     if not isinstance(core, RowEnv) or core.spec is None:
@@ -231,7 +240,7 @@ def _spec(env: gym.Env) -> tuple[str, dict[str, Any]]:
 
 
 def _options_of_rows(options: Sequence[dict[str, Any]], num_rows: int) -> dict[str, Any] | None:
-    """SB3's options, one dict a row, as one dict of the batch."""
+    """Returns SB3's options, one dict a row, as one dict of lists."""
     names = {name for row in options for name in row}
     if not names:
         return None
@@ -241,14 +250,14 @@ def _options_of_rows(options: Sequence[dict[str, Any]], num_rows: int) -> dict[s
 
 
 def _step_infos(batched: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a step reports of each row, begun ones included, without what ends an episode."""
+    """Returns the infos of each row, without the prompt and the final infos."""
     names = [name for name in batched if not name.startswith(("_", "final_")) and name != "prompt"]
     columns = [batched[name].tolist() for name in names]
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def _final_info(batched: dict[str, Any], row: int) -> dict[str, Any]:
-    """One row of a vector environment's infos."""
+    """Returns one row of a vector environment's infos."""
     return {
         name: _final_info(values, row) if isinstance(values, dict) else values[row]
         for name, values in batched.items()

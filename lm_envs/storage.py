@@ -1,7 +1,7 @@
-"""Files that are either whole or absent, whatever kills the process; and files of named arrays.
+"""Atomic writes of files, and safetensors files of named arrays with a JSON header.
 
-Owns the temporary file, the rename and both fsyncs, and the form of a file of arrays, which is read
-without executing anything. Knows nothing of what the contents mean.
+After a crash at any moment a file is the old one or the new one, never a part. Owns the temporary
+file, the rename and both fsyncs. Loading executes no code. Knows nothing of what the contents mean.
 """
 
 import json
@@ -20,12 +20,17 @@ _HEADER = "header"
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Lets `write` fill a temporary file beside `path`, then puts it in the place of `path`."""
+    """Calls `write` with a temporary path in the same folder, then renames that file to `path`.
+
+    Args:
+        path: Final path; missing folders are created.
+        write: Writes the whole content to the path that it receives.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         write(temporary)
-        with temporary.open("rb") as file:
+        with temporary.open("rb") as file:  # the content has to be on disk before the rename
             os.fsync(file.fileno())
         temporary.replace(path)
         _sync_folder(path.parent)
@@ -34,27 +39,28 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> None:
-    """Writes beside `path`, then puts the file in its place; a kill leaves the old one or the new.
+    """Writes named arrays and a header to a file, atomically.
 
     Args:
-        path: A `.safetensors` file; its folder is made where it is missing.
-        arrays: Numbers or truth values by name.
-        header: Plain values that JSON can hold; `kind` says what the arrays are.
+        path: A `.safetensors` file; missing folders are created.
+        arrays: Arrays of numbers or booleans by name.
+        header: JSON values; `kind` identifies the type of the file.
     """
-    solid = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    # safetensors writes the buffer of an array, whatever its strides.
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     metadata = {_HEADER: json.dumps(header, allow_nan=False)}
-    write_atomically(path, lambda temporary: save_file(solid, temporary, metadata))
+    write_atomically(path, lambda temporary: save_file(contiguous, temporary, metadata))
 
 
 def read_arrays(path: Path, kinds: Sequence[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Arrays and header of a file of `write_arrays`.
+    """Returns arrays and header of a file that `write_arrays` wrote.
 
     Args:
         path: The file.
-        kinds: What the header's `kind` may be.
+        kinds: Allowed values of `kind` in the header.
 
     Raises:
-        ValueError: If there is no such file, or it is of another kind.
+        ValueError: If the file is missing or malformed, or of another kind.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -69,7 +75,7 @@ def read_arrays(path: Path, kinds: Sequence[str]) -> tuple[dict[str, np.ndarray]
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes a rename in a folder outlast a power cut."""
+    """Writes the folder itself to disk, so that a rename in it survives a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,6 +1,7 @@
-"""Text to token ids and back, safe at partial UTF-8.
+"""Conversion of text to token ids and back, also for incomplete UTF-8.
 
-Owns the byte-level BPE vocabulary. Knows nothing of models or tensors; importing it loads no torch.
+Owns the byte-level BPE vocabulary. Knows nothing of models or tensors; importing it does not import
+torch.
 """
 
 import codecs
@@ -15,10 +16,17 @@ END_OF_TEXT = "<|endoftext|>"
 
 
 class Tokenizer:
-    """Byte-level BPE as GPT-2 uses it: every id is a byte string, every text has ids.
+    """Byte-level BPE of GPT-2: each id stands for a byte string, and every text can be encoded.
 
-    The end-of-text token is only ever an id: the characters `<|endoftext|>` inside a text are
-    encoded as ordinary characters, so data cannot end an episode.
+    The characters `<|endoftext|>` inside a text are encoded as ordinary characters, never as the
+    end-of-text token, so that data cannot end an episode.
+
+    Args:
+        backend: A byte-level BPE tokenizer; its padding and truncation are switched off.
+        end_token: Id of the end-of-text token; default the id of `END_OF_TEXT`.
+
+    Attributes:
+        end_token: Id of the end-of-text token.
 
     Raises:
         ValueError: If the vocabulary is empty or has no end-of-text token.
@@ -28,8 +36,8 @@ class Tokenizer:
         end = backend.token_to_id(END_OF_TEXT) if end_token is None else end_token
         if backend.get_vocab_size() == 0 or end is None:
             raise ValueError(
-                f"Got a vocabulary of {backend.get_vocab_size()} words without {END_OF_TEXT!r}; "
-                "a byte-level GPT-2 tokenizer is needed."
+                f"Got a vocabulary of {backend.get_vocab_size()} tokens without {END_OF_TEXT!r}; "
+                "allowed: a byte-level GPT-2 tokenizer."
             )
         backend.no_padding()
         backend.no_truncation()
@@ -40,17 +48,17 @@ class Tokenizer:
 
     @classmethod
     def from_folder(cls, folder: Path) -> "Tokenizer":
-        """Reads `tokenizer.json`, or else `vocab.json` and `merges.txt`.
+        """Loads `tokenizer.json`, or else `vocab.json` and `merges.txt`.
 
         Raises:
             FileNotFoundError: If the folder holds neither.
-            ValueError: If they cannot be read, or are no byte-level BPE.
+            ValueError: If a file is malformed, or is not byte-level BPE.
         """
         try:
             return cls(_backend(folder))
         except (FileNotFoundError, ValueError):
             raise
-        except Exception as error:  # of no type: the parser is Rust
+        except Exception as error:  # the Rust parser raises plain Exception
             raise ValueError(
                 f"Got an unreadable tokenizer in {folder} ({error}); save it again with "
                 "`tokenizer.save_pretrained(folder)`."
@@ -60,10 +68,10 @@ class Tokenizer:
         return self._backend.get_vocab_size()
 
     def encode(self, text: str) -> np.ndarray:
-        """Ids of a text, (T,) int64; never the end-of-text token.
+        """Returns the ids of a text, (T,) int64, which never include the end-of-text token.
 
         Raises:
-            ValueError: If the text holds lone surrogates, which no UTF-8 can write.
+            ValueError: If the text contains a lone surrogate, which UTF-8 cannot encode.
         """
         try:
             text.encode("utf-8")
@@ -75,36 +83,36 @@ class Tokenizer:
         return np.array(self._backend.encode(text, add_special_tokens=False).ids, dtype=np.int64)
 
     def decode(self, tokens: np.ndarray) -> str:
-        """Text of some ids; an unfinished character at the end is held back."""
+        """Returns the text of ids (T,), without an incomplete character at the end."""
         return text_of(b"".join([self.token_bytes[token] for token in tokens]))
 
     def widen(self, num_ids: int) -> None:
-        """Lets ids up to `num_ids` stand for nothing, for models with more words than names."""
+        """Adds ids without text up to `num_ids`, for models whose vocabulary is padded."""
         self._num_ids = max(num_ids, len(self))
         self.__dict__.pop("token_bytes", None)
 
     @cached_property
     def token_bytes(self) -> list[bytes]:
-        """The bytes each id writes; the end-of-text token and ids without a name none."""
+        """Bytes of each id; empty for the end-of-text token and for ids added by `widen`."""
         unicode_to_byte = {character: byte for byte, character in _byte_characters().items()}
         table = [b""] * self._num_ids
         added = self._backend.get_added_tokens_decoder()
-        for word, token in self._backend.get_vocab().items():
-            if token in added:  # these stand in the vocabulary as they are written
-                table[token] = word.encode()
-            elif unicode_to_byte.keys() >= set(word):
-                table[token] = bytes(unicode_to_byte[character] for character in word)
+        for name, token in self._backend.get_vocab().items():
+            if token in added:  # their names are plain text, not byte characters
+                table[token] = name.encode()
+            elif unicode_to_byte.keys() >= set(name):
+                table[token] = bytes(unicode_to_byte[character] for character in name)
             else:
                 raise ValueError(
-                    f"Got the word {word!r} in a vocabulary; allowed: byte-level BPE, as GPT-2's."
+                    f"Got the token {name!r} in a vocabulary; allowed: byte-level BPE, as in GPT-2."
                 )
         table[self.end_token] = b""
         return table
 
 
-def text_of(written: bytes) -> str:
-    """Text of a byte string: invalid bytes become U+FFFD, an unfinished last character waits."""
-    return codecs.utf_8_decode(written, "replace", False)[0]
+def text_of(data: bytes) -> str:
+    """Decodes UTF-8: invalid bytes become U+FFFD, an incomplete last character is left out."""
+    return codecs.utf_8_decode(data, "replace", False)[0]
 
 
 def _backend(folder: Path) -> tokenizers.Tokenizer:
@@ -113,8 +121,8 @@ def _backend(folder: Path) -> tokenizers.Tokenizer:
     vocabulary, merges = folder / "vocab.json", folder / "merges.txt"
     if not (vocabulary.is_file() and merges.is_file()):
         raise FileNotFoundError(
-            f"Got {folder} without a tokenizer; it must hold tokenizer.json, or vocab.json "
-            "and merges.txt. Save one there with `tokenizer.save_pretrained(folder)`."
+            f"Got {folder} without a tokenizer; allowed: a folder with tokenizer.json, or "
+            "vocab.json and merges.txt. Save one there with `tokenizer.save_pretrained(folder)`."
         )
     return _byte_level(BPE.from_file(str(vocabulary), str(merges)))
 
@@ -128,7 +136,7 @@ def _byte_level(model: BPE) -> tokenizers.Tokenizer:
 
 
 def _byte_characters() -> dict[int, str]:
-    """The printable character that stands for each byte in GPT-2's vocabulary files.
+    """Printable character for each byte in the vocabulary files of GPT-2.
 
     Source: https://github.com/openai/gpt-2/blob/master/src/encoder.py
     """

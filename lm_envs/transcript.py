@@ -1,6 +1,7 @@
-"""What one row has written: the frozen value that crosses every door.
+"""The record of one episode as text, token ids and numbers.
 
-Owns nothing and computes nothing. Knows neither models nor tasks, only text, ids and numbers.
+Environments return it, and rendering and evaluation read it. A value only: computes nothing, and
+knows nothing of models or tasks.
 """
 
 from dataclasses import dataclass
@@ -9,29 +10,33 @@ from typing import Literal
 import numpy as np
 
 Ending = Literal["end_token", "complete", "budget", "context", "time_limit"]
-"""How an episode ended: by the end-of-text token, the task's own stop rule or its token budget (all
-three terminate); by the model's context window or an outside step limit (both truncate)."""
+"""Reason for the end of an episode.
+
+The end-of-text token, the task's stop rule and its token budget terminate the episode. The model's
+context window and a step limit from outside the task truncate it.
+"""
 
 TRUNCATIONS: frozenset[str] = frozenset({"context", "time_limit"})
+"""Endings that truncate an episode; the others terminate it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """One episode's text, whether finished or still being written.
+    """One episode, finished or still running.
 
-    Where the agent adjusts the model, what it did stands in the place of text, in words of its
-    steps; there are no ids and no log-probabilities then.
+    In environments whose agent adjusts the model, the texts describe the adjustments, one for each
+    step, and there are no token ids and no log-probabilities.
 
     Attributes:
-        prompt: Text the episode started from.
-        text: Text written so far; bytes of an unfinished character are held back.
-        reference: Text a reader would have hoped for; empty where the task has none.
+        prompt: Text at the start of the episode.
+        text: Text written so far, without the bytes of an incomplete last character.
+        reference: Text of the reference; empty if the task has none.
         prompt_tokens: (P,) int64 ids of the prompt.
-        tokens: (T,) int64 ids written so far, an end-of-text token included.
+        tokens: (T,) int64 ids written so far, including the end-of-text token.
         logprobs: (T,) float64 log-probability of each written token under the frozen model, nats.
-        rewards: (T,) float64 reward paid for each written token.
-        token_texts: What each written token added to the text, in order; joined they are `text`.
-        ending: How the episode ended, None while it runs.
+        rewards: (T,) float64 reward for each written token.
+        token_texts: Text that each token added; joined, they are `text`.
+        ending: Reason for the end; None while the episode runs.
         scores: Named scores of the finished text; empty while it runs.
     """
 

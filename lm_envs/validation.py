@@ -1,4 +1,8 @@
-"""Checks at public doors, and how a refusal is worded. Knows nothing of what is checked."""
+"""Checks of public arguments, with error messages "Got X; allowed: Y".
+
+NumPy integers and floats pass like Python's; booleans are not numbers. Knows nothing of what the
+arguments mean.
+"""
 
 import difflib
 import inspect
@@ -13,14 +17,17 @@ import numpy as np
 
 
 class UnexpectedArgumentError(TypeError, ValueError):
-    """An argument that nobody takes: Python's own error for it, and a bad value like the others."""
+    """An unknown keyword argument.
+
+    A TypeError, as Python raises for it, and also a ValueError, as all other checks raise.
+    """
 
 
 def check_choice(name: str, value: object, allowed: Iterable[object]) -> None:
-    """Refuses a value that is not among the allowed.
+    """Checks that a value is one of the allowed values.
 
     Raises:
-        ValueError: Naming them.
+        ValueError: If it is not; the message lists the allowed values.
     """
     allowed = list(allowed)
     if value not in allowed:
@@ -29,55 +36,62 @@ def check_choice(name: str, value: object, allowed: Iterable[object]) -> None:
 
 
 def check_count(name: str, value: object, least: int = 1) -> None:
-    """Refuses what is no whole number of `least` or more.
+    """Checks that a value is an integer, of Python or NumPy, and at least `least`.
 
     Raises:
-        ValueError: Naming the argument.
+        ValueError: If it is not; the message names the argument.
     """
     if not is_whole(value) or value < least:
         raise ValueError(f"Got {name}={value!r}; allowed: a whole number, {least} or more.")
 
 
 def is_whole(value: object) -> TypeGuard[int]:
-    """Whether a value is a whole number, Python's or NumPy's."""
+    """Returns whether a value is an integer, of Python or NumPy; a boolean is not."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def check_types(function: Callable[..., Any], arguments: Mapping[str, object]) -> None:
-    """Refuses arguments that are no text, mapping or sequence where the annotations ask for one.
+    """Checks that arguments are texts, mappings or sequences where the annotations require it.
 
-    Numbers and flags are left to the checks that know their range.
+    Numbers and booleans pass: the checks that know their range are stricter.
+
+    Args:
+        function: Function with annotations for all `arguments`.
+        arguments: Values by the name of the argument.
 
     Raises:
-        ValueError: Naming the argument and its annotation.
+        ValueError: If one is not; the message names the argument and its annotation.
     """
     hints = get_type_hints(function)
     for name, value in arguments.items():
-        if not _is_of(value, hints[name]):
+        if not _matches(value, hints[name]):
             allowed = re.sub(r"\b(\w+\.)+", "", inspect.formatannotation(hints[name]))
             raise ValueError(f"Got {name}={value!r}; allowed: {allowed}.")
 
 
-def _is_of(value: Any, hint: Any) -> bool:  # noqa: ANN401 - any argument, any annotation
+def _matches(value: Any, hint: Any) -> bool:  # noqa: ANN401 - any argument, any annotation
     origin, parts = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
-        return any(_is_of(value, part) for part in parts)
+        return any(_matches(value, part) for part in parts)
     if origin is Mapping:
         return isinstance(value, Mapping) and all(
-            _is_of(item, part)
+            _matches(item, part)
             for pair in value.items()
             for item, part in zip(pair, parts, strict=True)
         )
+    if origin is Callable:
+        return callable(value)
     if origin is Sequence:
-        return isinstance(value, (list, tuple)) and all(_is_of(item, parts[0]) for item in value)
+        return isinstance(value, (list, tuple)) and all(_matches(item, parts[0]) for item in value)
+    # Any other annotation, such as int, float or bool, is left to the checks of its range.
     return isinstance(value, hint) if hint in (str, NoneType) else True
 
 
 def check_number(name: str, value: object) -> None:
-    """Refuses what is no finite number, Python's or NumPy's; truth values are none.
+    """Checks that a value is a finite real number, of Python or NumPy; a boolean is not.
 
     Raises:
-        ValueError: Naming the argument.
+        ValueError: If it is not; the message names the argument.
     """
     if not (_is_real(value) and math.isfinite(value)):
         raise ValueError(f"Got {name}={value!r}; allowed: a finite number.")
@@ -88,6 +102,6 @@ def _is_real(value: object) -> TypeGuard[float]:
 
 
 def did_you_mean(name: object, allowed: Iterable[str]) -> str:
-    """A hint at the closest allowed name, with a space before it; empty where none is close."""
+    """Returns " Did you mean …?" for the closest allowed name; an empty text if none is close."""
     close = difflib.get_close_matches(str(name), list(allowed), 1)
     return f" Did you mean {close[0]!r}?" if close else ""

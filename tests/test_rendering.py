@@ -1,3 +1,4 @@
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -7,23 +8,23 @@ from lm_envs import rendering
 from lm_envs.transcript import Transcript
 
 
-def make_transcript(words, rewards, prompt="Once upon"):
-    count = len(words)
+def make_transcript(token_texts, rewards, prompt="Once upon"):
+    count = len(token_texts)
     return Transcript(
         prompt=prompt,
-        text="".join(words),
+        text="".join(token_texts),
         reference="",
         prompt_tokens=np.arange(2),
         tokens=np.arange(count),
         logprobs=np.full(count, -1.0),
         rewards=np.array(rewards, float),
-        token_texts=tuple(words),
+        token_texts=tuple(token_texts),
         ending="budget",
         scores={"fluency": 0.5},
     )
 
 
-def test_words_are_coloured_by_the_sign_of_their_reward():
+def test_tokens_are_colored_by_the_sign_of_their_reward():
     shown = rendering.ansi(make_transcript([" good", " bad"], [0.1, -0.1]))
     good = "38;2;{};{};{}m good".format(*rendering.GAIN)
     bad = "38;2;{};{};{}m bad".format(*rendering.LOSS)
@@ -32,7 +33,7 @@ def test_words_are_coloured_by_the_sign_of_their_reward():
 
 
 @pytest.mark.parametrize("word", ["\x1b[2J", "\x07", "\r", "\u202e", "[red]bold[/red]"])
-def test_model_text_commands_nothing(word):
+def test_control_characters_and_markup_have_no_effect(word):
     shown = rendering.ansi(make_transcript([word], [0.0], prompt=word))
     assert "\x1b[2J" not in shown
     assert not set("\x07\r\u202e") & set(shown)
@@ -40,7 +41,7 @@ def test_model_text_commands_nothing(word):
 
 
 @pytest.mark.parametrize("words", [[], [" word"] * 300, ["今天天气不错"] * 30, ["x" * 500]])
-def test_a_frame_has_one_size_whatever_the_text(words):
+def test_a_frame_has_the_same_size_for_every_text(words):
     frame = rendering.rgb(make_transcript(words, [0.1] * len(words)))
     assert frame.shape == (rendering.HEIGHT, rendering.WIDTH, 3)
     assert frame.dtype == np.uint8
@@ -70,13 +71,26 @@ def test_html_in_model_text_is_shown_as_text(word):
     assert texts_of(shown) == [word, word, "reward +0.100  budget  fluency 0.50"]
 
 
-def test_html_obeys_no_control_character():
+def test_html_replaces_control_characters():
     shown = rendering.html(make_transcript(["\x00\x1b\u202e"], [0.0]))
     assert "\ufffd\ufffd\ufffd</span>" in shown
 
 
+def test_the_caption_counts_tokens_or_steps():
+    running = replace(make_transcript([" a", " b"], [0.0, 0.0]), ending=None)
+    assert "reward +0.000  2 tokens" in rendering.html(running)
+    adjusted = replace(running, prompt_tokens=np.zeros(0, int), scores={})
+    assert texts_of(rendering.html(adjusted))[-1] == "reward +0.000  2 steps"
+
+
+def test_html_tokens_are_the_spans_of_the_written_tokens():
+    transcript = make_transcript([" good"], [0.2])
+    assert rendering.html_tokens(transcript) in rendering.html(transcript)
+    assert texts_of(rendering.html_tokens(transcript)) == [" good"]
+
+
 def texts_of(markup):
-    """What a browser shows, in pieces; refuses every tag but ours."""
+    """Texts that a browser shows, in pieces; fails on tags that rendering does not write."""
     pieces = []
 
     class Reader(HTMLParser):

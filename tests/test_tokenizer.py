@@ -14,11 +14,11 @@ TOKENIZER = Tokenizer.from_folder(loading.locate("embedded"))
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_every_text_comes_back(text):
+def test_decoding_inverts_encoding(text):
     assert TOKENIZER.decode(TOKENIZER.encode(text)) == text
 
 
-def test_an_unfinished_character_is_held_back():
+def test_an_incomplete_last_character_is_left_out():
     whole = "今天".encode()
     assert [text_of(whole[:size]) for size in range(7)] == ["", "", "", "今", "今", "今", "今天"]
 
@@ -27,13 +27,13 @@ def test_invalid_bytes_become_replacement_characters():
     assert text_of(b"a\xffb") == "a\ufffdb"
 
 
-def test_the_end_of_text_inside_a_text_stays_text():
+def test_end_of_text_inside_a_text_is_encoded_as_characters():
     tokens = TOKENIZER.encode("before<|endoftext|>after")
     assert TOKENIZER.end_token not in tokens
     assert TOKENIZER.decode(tokens) == "before<|endoftext|>after"
 
 
-def test_the_end_token_writes_nothing():
+def test_the_end_token_has_no_text():
     assert TOKENIZER.decode(np.array([TOKENIZER.end_token])) == ""
 
 
@@ -57,13 +57,13 @@ def test_vocabulary_and_merges_give_the_same_ids(tmp_path):
     assert np.array_equal(Tokenizer.from_folder(tmp_path).encode(text), TOKENIZER.encode(text))
 
 
-def test_a_broken_tokenizer_file_is_refused(tmp_path):
+def test_a_malformed_tokenizer_file_is_refused(tmp_path):
     (tmp_path / "tokenizer.json").write_text('{"model": {}')
     with pytest.raises(ValueError, match=r"unreadable tokenizer in .*save_pretrained"):
         Tokenizer.from_folder(tmp_path)
 
 
-def test_added_tokens_are_written_as_they_are(tmp_path):
+def test_added_tokens_decode_to_their_names(tmp_path):
     file = tmp_path / "tokenizer.json"
     file.write_bytes((loading.locate("embedded") / "tokenizer.json").read_bytes())
     backend = tokenizers.Tokenizer.from_file(str(file))
@@ -75,7 +75,20 @@ def test_added_tokens_are_written_as_they_are(tmp_path):
     assert tokenizer.decode(tokens) == "a <two words> b"
 
 
-def test_a_vocabulary_of_other_than_bytes_is_refused():
+def test_a_vocabulary_that_is_not_byte_level_is_refused():
     backend = tokenizers.Tokenizer(BPE({"a b": 0, "<|endoftext|>": 1}, []))
-    with pytest.raises(ValueError, match="word 'a b' in a vocabulary; allowed: byte-level BPE"):
+    with pytest.raises(ValueError, match="token 'a b' in a vocabulary; allowed: byte-level BPE"):
         Tokenizer(backend).decode(np.array([0]))
+
+
+def test_a_vocabulary_without_end_token_is_refused():
+    with pytest.raises(ValueError, match=r"vocabulary of 1 tokens without '<\|endoftext\|>'"):
+        Tokenizer(tokenizers.Tokenizer(BPE({"a": 0}, [])))
+
+
+def test_widened_ids_have_no_text():
+    tokenizer = Tokenizer.from_folder(loading.locate("embedded"))
+    size = len(tokenizer)
+    tokenizer.widen(size + 2)
+    assert tokenizer.decode(np.array([size, size + 1])) == ""
+    assert len(tokenizer) == size

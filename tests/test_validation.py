@@ -1,31 +1,101 @@
-"""What counts as a number at the doors of the library."""
+"""Checks of public arguments."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
 
-from lm_envs.validation import check_count, check_number
+from lm_envs.validation import (
+    UnexpectedArgumentError,
+    check_choice,
+    check_count,
+    check_number,
+    check_types,
+    did_you_mean,
+)
 
 
 @pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3)])
-def test_a_whole_number_of_numpy_is_a_count(value):
+def test_integers_of_python_and_numpy_are_counts(value):
     check_count("n", value)
 
 
 @pytest.mark.parametrize("value", [True, np.True_, 3.0, np.float32(3), "3", None, 0])
-def test_what_is_no_whole_number_from_1_is_no_count(value):
+def test_other_values_are_no_counts(value):
     with pytest.raises(ValueError, match=r"Got n=.*allowed: a whole number, 1 or more"):
         check_count("n", value)
 
 
+def test_a_count_may_have_another_lower_bound():
+    check_count("n", np.int32(0), least=0)
+    with pytest.raises(ValueError, match="Got n=1; allowed: a whole number, 2 or more"):
+        check_count("n", 1, least=2)
+
+
 @pytest.mark.parametrize("value", [3, 0.5, np.int64(3), np.float16(0.5), np.float32(0.5)])
-def test_a_number_of_numpy_is_a_number(value):
+def test_real_numbers_of_python_and_numpy_are_numbers(value):
     check_number("x", value)
 
 
 @pytest.mark.parametrize("value", [True, np.True_, math.nan, np.float32("inf"), 1j, "3", None])
-def test_what_is_no_finite_number_is_none(value):
-    """Regression: truth values and complex numbers were numbers."""
+def test_values_that_are_no_finite_real_numbers_are_refused(value):
+    """Regression: booleans and complex numbers were accepted."""
     with pytest.raises(ValueError, match=r"Got x=.*allowed: a finite number"):
         check_number("x", value)
+
+
+@pytest.mark.parametrize("value", [2, np.int64(2), np.float64(2)])
+def test_a_choice_may_be_a_number_of_numpy(value):
+    check_choice("hops", value, (None, 1, 2))
+
+
+def test_a_value_that_is_no_choice_is_refused_with_the_allowed_ones():
+    with pytest.raises(ValueError, match="Got hops=3; allowed: None, 1, 2"):
+        check_choice("hops", 3, (None, 1, 2))
+
+
+def annotated(
+    name: str,
+    labels: Sequence[str] | None = None,
+    weights: Mapping[str, float] | None = None,
+    count: int = 1,
+):
+    """Only its annotations are used."""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"name": "a", "labels": ["b"], "weights": {"c": np.float32(1)}},
+        {"labels": ("b", "c"), "count": np.int64(3)},
+        {"labels": None, "count": "left to other checks"},
+    ],
+)
+def test_arguments_of_the_annotated_type_pass(arguments):
+    check_types(annotated, arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": 3}, "Got name=3; allowed: str"),
+        ({"labels": "abc"}, r"Got labels='abc'; allowed: Sequence\[str\] | None"),
+        ({"labels": ["a", 1]}, r"Got labels=\['a', 1\]"),
+        ({"weights": ["a"]}, r"allowed: Mapping\[str, float\]"),
+        ({"weights": {1: 1.0}}, r"allowed: Mapping\[str, float\]"),
+    ],
+)
+def test_arguments_of_another_type_are_refused_with_the_annotation(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        check_types(annotated, arguments)
+
+
+def test_an_unexpected_argument_is_caught_as_type_error_and_as_value_error():
+    assert issubclass(UnexpectedArgumentError, TypeError)
+    assert issubclass(UnexpectedArgumentError, ValueError)
+
+
+def test_a_hint_names_the_closest_name_only_if_it_is_close():
+    assert did_you_mean("fluancy", ["fluency", "length"]) == " Did you mean 'fluency'?"
+    assert did_you_mean("xyz", ["fluency", "length"]) == ""

@@ -144,7 +144,7 @@ def test_turns_read_in_parts_agree_with_whole_prefills(env_id, options, count):
     for _ in range(20):
         env.step(rng.integers(0, count, 6))
         hidden = env.outputs.hidden
-        whole = env.engine.prefill(rows, env._episodes.contexts_of(rows)).hidden
+        whole = env.engine.prefill(rows, env.episodes.contexts_of(rows)).hidden
         np.testing.assert_allclose(hidden, whole, **TOLERANCE)
         env.set_state(env.get_state())
         np.testing.assert_array_equal(env.outputs.hidden, hidden)

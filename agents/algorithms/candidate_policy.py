@@ -1,12 +1,11 @@
-"""Policies that judge each candidate by the same small network, whatever its place.
+"""Policies that score each candidate by the same small network, whatever its rank.
 
-Owns the network's shape. Knows nothing of texts: columns of an observation are all it sees.
+Owns the network's shape. Knows nothing of texts: its input are named columns of an observation.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.policies import ActorCriticPolicy
@@ -14,37 +13,34 @@ from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.dqn.policies import DQNPolicy, QNetwork
 from torch import nn
 
-from agents.evaluation.baselines import BELIEF
-from lm_envs.envs.observations.features import LOWEST_LOGPROB
+from lm_envs.envs.actions.pointer import POINTER_WEIGHT
+from lm_envs.envs.observations.base import ColumnBox
 
-COLUMNS = (2, 3, 4)
-"""Of each candidate: a line's log-probability and openness; a word's, its repeat and echo; and,
-where words are copied, the pointer's share."""
-
-POINTED = 3
-"""The pointer's share is this column."""
+POINTER = 3
+"""The pointer's shares are this column of a candidate."""
 
 NATS = 5.0
 """Log-probabilities are divided by this before a network sees them: most lie in [-3, 0] then."""
 
 CONTEXT = 16
-"""Numbers that a network keeps of a text: more would tell texts apart, and learn them."""
+"""Numbers kept of a text: with more, the network would learn single texts by heart."""
 
 LEAST = 1e-8
-"""A candidate's probability is taken to be at least this."""
+"""Lower bound of a candidate's probability, for its logarithm."""
 
 
 class CandidatePolicy(ActorCriticPolicy):
-    """Logits are the language model's log-probabilities and what a network adds to each.
+    """Logits are the language model's log-probabilities plus what a network adds to each.
 
-    Untrained it samples as the model does. The network sees of each candidate its own columns,
-    those of the likeliest candidate and the share left; its weights are the same for every
-    candidate, so that little has to be learned from few texts. For observation="candidates".
+    Untrained it samples as the model does. For each candidate the network reads the candidate's own
+    columns, those of the most likely candidate and the share of the budget left. Its weights are
+    the same for every candidate, so that little has to be learned from few texts. Made for
+    observation="candidates".
 
-    With observation="hidden" or "embeddings" it also sees `CONTEXT` numbers that it learns to read
-    off the hidden state or the embeddings. Where words are copied it also sees the candidate that
-    the pointer points to most, and begins as a mixture of model and pointer, whose share it learns.
-    Observations have to be the environment's own: normalized, they no longer tell probabilities.
+    With observation="hidden" or "embeddings" the network also reads `CONTEXT` numbers, a learned
+    linear map of the hidden state or the embeddings. With copied tokens it also reads the candidate
+    with the largest pointer share, and starts as a mixture of model and pointer with a learned
+    weight. Observations must not be normalized: they hold log-probabilities.
 
     Sources: policies as a learned residual, Johannink et al. 2018,
     https://arxiv.org/abs/1812.03201; a mixture with a pointer, Merity et al. 2016,
@@ -59,8 +55,8 @@ class CandidatePolicy(ActorCriticPolicy):
     def _build(self, lr_schedule: Schedule) -> None:
         super()._build(lr_schedule)
         assert isinstance(self.mlp_extractor, _Judge)
-        self.mlp_extractor.begin_as_the_model()  # Stable-Baselines3 has just drawn its weights
-        self.action_net = nn.Identity()  # the judge gives logits
+        self.mlp_extractor.begin_as_the_model()  # Stable-Baselines3 has just initialized its weights
+        self.action_net = nn.Identity()  # the extractor returns logits
         self.optimizer = self.optimizer_class(
             self.parameters(),
             lr=lr_schedule(1),  # type: ignore[call-arg]  # as Stable-Baselines3 itself does
@@ -69,16 +65,16 @@ class CandidatePolicy(ActorCriticPolicy):
 
 
 class CandidateQPolicy(DQNPolicy):
-    """The same for DQN: values are a state's, plus what a candidate adds to it.
+    """The same network for DQN: the value of the state, plus what each candidate adds to it.
 
-    A candidate adds its log-probability, in units of `NATS`, and what a network says: untrained it
-    takes the best of the language model, or of its mixture with the pointer.
+    A candidate adds its log-probability, in units of `NATS`, plus the output of a network. Untrained
+    it takes the most likely candidate of the language model, or of its mixture with the pointer.
 
     Source: dueling networks, Wang et al. 2015, https://arxiv.org/abs/1511.06581.
     """
 
     def make_q_net(self) -> QNetwork:
-        """A network, and the same for its target."""
+        """Returns the Q-network; called for the target network too."""
         network = super().make_q_net()
         arguments = (self.observation_space, network.action_space, network.net_arch)
         network.q_net = _Values(_Judge(*arguments, network.activation_fn))  # type: ignore[assignment]  # is called alike
@@ -86,7 +82,7 @@ class CandidateQPolicy(DQNPolicy):
 
 
 class _Values(nn.Module):
-    """Values (N, K) of candidates, from observations."""
+    """Maps observations to values (N, K) of candidates."""
 
     def __init__(self, judge: "_Judge") -> None:
         super().__init__()
@@ -95,58 +91,79 @@ class _Values(nn.Module):
         nn.init.zeros_(self.state.bias)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """What the state is worth, and what each candidate adds to that."""
+        """Returns the value of the state plus what each candidate adds to it, (N, K)."""
         added, latent = self.judge(features)
         return self.state(latent) + added / NATS
 
 
+TEXT_COLUMNS = ("hidden", "text_mean", "last_tokens")
+"""Columns of an observation that show the text."""
+
+CANDIDATE_COLUMNS = (
+    *("choice_logprobs", "choice_enabled"),
+    *("candidate_logprobs", "candidate_repeats", "candidate_echoes", "pointer_shares"),
+)
+"""Columns that hold one number for each candidate; the log-probabilities come first."""
+
+LEFT_COLUMNS = ("budget_left", "turns_left")
+
+
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where an observation's numbers stand: T + c K + 1 from left to right.
+    """Where the numbers of an observation are: T + c K + 1 from left to right.
 
     Attributes:
-        text: T, numbers of a hidden state or of embeddings; 0 where none are shown.
-        columns: c, numbers of each candidate, a column after the other.
-        candidates: K. The share left stands last.
+        text: T, numbers of a hidden state or of embeddings; 0 without.
+        columns: c, numbers of each candidate, one column after the other.
+        candidates: K.
+        has_pointer: Whether the last column holds the pointer's shares.
     """
 
     text: int
     columns: int
     candidates: int
+    has_pointer: bool
 
     @classmethod
-    def of(cls, observations: spaces.Space, actions: spaces.Space) -> "_Layout":
-        """Read off the bounds: only log-probabilities lie in [`LOWEST_LOGPROB`, 0].
+    def from_spaces(cls, observations: spaces.Space, actions: spaces.Space) -> "_Layout":
+        """Reads the layout from the names of the observation's columns.
 
         Raises:
-            TypeError: If these are no observations of candidates.
+            TypeError: If the observations do not show candidates and nothing else beside the text
+                and the share left.
         """
-        if isinstance(observations, spaces.Box) and isinstance(actions, spaces.Discrete):
-            count = int(actions.n)
-            is_logprob = (observations.low == LOWEST_LOGPROB) & (observations.high == 0.0)
-            text = int(np.argmax(is_logprob))
-            columns, rest = divmod(observations.low.size - text - 1, count)
-            if columns in COLUMNS and rest == 0 and is_logprob[text : text + count].all():
-                return cls(text, columns, count)
+        if isinstance(observations, ColumnBox) and isinstance(actions, spaces.Discrete):
+            names = list(observations.columns)
+            sizes = {name: part.stop - part.start for name, part in observations.columns.items()}
+            own = [name for name in names if name in CANDIDATE_COLUMNS]
+            text = [name for name in names if name in TEXT_COLUMNS]
+            left = [name for name in names if name in LEFT_COLUMNS]
+            is_known = names == [*text, *own, *left] and len(left) == 1
+            has_logprobs = bool(own) and own[0].endswith("_logprobs")
+            if is_known and has_logprobs and {sizes[name] for name in own} == {int(actions.n)}:
+                width = sum(sizes[name] for name in text)
+                return cls(width, len(own), int(actions.n), "pointer_shares" in own)
+        shape, found = observations.shape, getattr(observations, "columns", None)
         raise TypeError(
-            f"CandidatePolicy got observations of shape {observations.shape}; it and "
-            "CandidateQPolicy need actions top_k or choices, and observations that show them with "
-            "their log-probabilities: candidates, hidden or embeddings"
+            f"CandidatePolicy got observations of shape {shape} with columns "
+            f"{list(found) if found else None}; it and CandidateQPolicy need actions top_k or "
+            "choices, and observations that show them with their log-probabilities: candidates, "
+            "hidden or embeddings"
         )
 
 
 class _Judge(nn.Module):
-    """Logits (N, K) of candidates, and what the value is read off, from observations.
+    """Maps observations to logits (N, K) of candidates, and to the latent of the value.
 
     Args:
-        observations: Shows candidates.
+        observations: Show candidates.
         actions: Discrete(K).
-        arch: Widths of the layers that judge a candidate, and of those before the value, alike or
-            by the names "pi" and "vf".
+        arch: Widths of the layers that score a candidate, and of those before the value: the same,
+            or by the names "pi" and "vf".
         activation: After each of them.
 
     Raises:
-        TypeError: If these are no observations of candidates.
+        TypeError: If the observations do not show candidates.
     """
 
     def __init__(
@@ -157,8 +174,8 @@ class _Judge(nn.Module):
         activation: type[nn.Module],
     ) -> None:
         super().__init__()
-        layout = self._layout = _Layout.of(observations, actions)
-        self._points = layout.columns > POINTED
+        layout = self._layout = _Layout.from_spaces(observations, actions)
+        self._points = layout.has_pointer
         named = arch if isinstance(arch, dict) else {"pi": arch, "vf": arch}
         widths = {"pi": [], "vf": [], **named}
         seen = (3 if self._points else 2) * layout.columns + 1 + (CONTEXT if layout.text else 0)
@@ -170,29 +187,29 @@ class _Judge(nn.Module):
         if layout.text:
             self.context = nn.Linear(layout.text, CONTEXT)
         if self._points:
-            self.belief = nn.Parameter(torch.tensor(BELIEF).logit())
+            self.belief = nn.Parameter(torch.tensor(POINTER_WEIGHT).logit())
         self.begin_as_the_model()
 
     def begin_as_the_model(self) -> None:
-        """Lets the network add nothing yet."""
+        """Sets the last layer to 0, so that the network adds nothing yet."""
         last = self.score[-1]
         assert isinstance(last, nn.Linear)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
 
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits and the value's latent."""
+        """Returns logits (N, K) and the value's latent (N, width)."""
         return self.forward_actor(features), self.forward_critic(features)
 
     def forward_actor(self, features: torch.Tensor) -> torch.Tensor:
-        """Logits (N, K)."""
+        """Returns logits (N, K)."""
         text, features = features.tensor_split([self._layout.text], 1)
         columns = features[:, :-1].unflatten(1, (self._layout.columns, -1)).mT  # (N, K, c)
         begin = self._prior(columns)
         columns = torch.cat([columns[:, :, :1] / NATS, columns[:, :, 1:]], 2)
         seen = [columns, columns[:, :1].expand_as(columns), self._spread(features[:, -1:])]
         if self._points:
-            most = columns[:, :, POINTED].argmax(1)
+            most = columns[:, :, POINTER].argmax(1)
             pointed = columns[torch.arange(len(most)), most][:, None]
             seen.append(pointed.expand_as(columns))
         if self._layout.text:
@@ -201,23 +218,23 @@ class _Judge(nn.Module):
         return begin + self.score(torch.cat(seen, 2)).squeeze(2)
 
     def forward_critic(self, features: torch.Tensor) -> torch.Tensor:
-        """The value's latent (N, width), from the candidates and the share left."""
+        """Returns the value's latent (N, width), from the candidates and the share left."""
         features = features[:, self._layout.text :]
         scale = torch.ones_like(features)
         scale[:, : self._layout.candidates] = 1 / NATS
         return self.value(features * scale)
 
     def _prior(self, columns: torch.Tensor) -> torch.Tensor:
-        """Logits (N, K) of the model, or of its mixture with the pointer."""
+        """Returns logits (N, K) of the model, or of its mixture with the pointer."""
         logprobs = columns[:, :, 0]
         if not self._points:
             return logprobs
         belief = self.belief.sigmoid()
-        mixed = (1.0 - belief) * logprobs.exp() + belief * columns[:, :, POINTED]
+        mixed = (1.0 - belief) * logprobs.exp() + belief * columns[:, :, POINTER]
         return mixed.clamp(min=LEAST).log()
 
     def _spread(self, numbers: torch.Tensor) -> torch.Tensor:
-        """Numbers (N, n) of each row beside each of its candidates, (N, K, n)."""
+        """Returns numbers (N, n) of each row, repeated for each of its candidates, (N, K, n)."""
         return numbers[:, None].expand(-1, self._layout.candidates, -1)
 
 

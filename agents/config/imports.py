@@ -71,7 +71,8 @@ def imported_names(config_values: Mapping[str, Any]) -> Iterator[str]:
     names = list(config_values.get("imports") or ())
     for key in ("task", "actions", "observation"):
         names += _paths(kwargs.get(key))
-    names += _paths(list(kwargs.get("rewards") or ()))
+    rewards = kwargs.get("rewards")
+    names += _paths(list(rewards) if isinstance(rewards, Mapping) else rewards)
     yield from (name for name in names if not name.startswith(OWN_PREFIX))
 
 

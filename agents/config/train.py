@@ -15,7 +15,7 @@ from agents.algorithms.tabular_q import TabularQ
 from agents.config.env_ids import check_env_id, check_form
 from agents.config.loading import Config, KeyedValueError, refuse_quoted_numbers
 from agents.config.parameters import init_parameters
-from lm_envs.tasks.splits import ALLOWED, Part
+from lm_envs.tasks.splits import ALLOWED, SplitSpec
 from lm_envs.validation import did_you_mean
 
 gym.register_envs(lm_envs)
@@ -25,14 +25,14 @@ ActsOn = Literal["discrete", "continuous", "both"]
 
 def _known_split(split: str) -> str:
     try:
-        Part.parse(split)
+        SplitSpec.parse(split)
     except ValueError:
         raise ValueError(f"allowed: {ALLOWED}") from None
     return split
 
 
 Split = Annotated[str, AfterValidator(_known_split)]
-"""A split of a task's examples, or a part of one; see `Part`."""
+"""A split of a task's examples, or a part of one; see `SplitSpec`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ class TrainConfig(Config):
 
     @model_validator(mode="after")
     def _held_out(self) -> Self:
-        learned, judged = Part.parse(self.env.split), Part.parse(self.evaluation.split)
+        learned, judged = SplitSpec.parse(self.env.split), SplitSpec.parse(self.evaluation.split)
         if learned.name == judged.name:
             raise ValueError(
                 f"env.split and evaluation.split are both of {judged.name!r}; what is learned from "

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lm_envs.tasks.dialogue_customer import (
-    CONTENT,
+from lm_envs.tasks.simulators.customer import (
     COURTESY,
+    GOODBYE,
     QUESTIONS,
-    WISHES,
+    REQUESTS,
     Customer,
-    customers,
-    split_of,
+    all_customers,
 )
 
 POLITE_SHARE = 0.4
@@ -24,18 +23,18 @@ DIALOGUES_PER_CUSTOMER = 3
 def dialogues() -> Iterator[tuple[str, str]]:
     """Yields pairs (split, conversation); each line of the agent is polite by chance."""
     rng = np.random.default_rng(0)
-    for customer in customers():
+    for customer in all_customers():
         for _ in range(DIALOGUES_PER_CUSTOMER):
-            yield split_of(customer), _conversation(customer, rng)
+            yield customer.split, _conversation(customer, rng)
 
 
 def _conversation(customer: Customer, rng: np.random.Generator) -> str:
-    lines, told = [f"Customer: {customer.opening}"], set()
-    for slot in WISHES[customer.wish].slots:
+    lines, revealed = [f"Customer: {customer.opening}"], set()
+    for slot in REQUESTS[customer.request].slots:
         question = QUESTIONS[slot][int(rng.random() < POLITE_SHARE)]
-        answer, told = customer.answer(question, told)
+        answer, revealed = customer.answer(question, revealed)
         lines += [f"Agent: {question}", f"Customer: {answer}"]
     courtesy = COURTESY if rng.random() < POLITE_SHARE else ""
-    grant = courtesy + WISHES[customer.wish].grant.format(**customer.values)
-    assert customer.is_content(grant, told), (customer, lines)
-    return "\n".join([*lines, f"Agent: {grant}", f"Customer: {CONTENT}"])
+    grant = courtesy + customer.grant
+    assert customer.is_satisfied(grant, revealed), (customer, lines)
+    return "\n".join([*lines, f"Agent: {grant}", f"Customer: {GOODBYE}"])

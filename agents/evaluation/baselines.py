@@ -1,42 +1,37 @@
-"""Policies to beat: random, greedy, sampling and top-p over the same candidate_logprobs as the agent.
+"""Baselines: random, greedy, sampling and top-p over the candidates that the agent chooses from.
 
-Where the agent writes, all of them choose among what the model proposes to it, words or lines, so
-that what is compared is the choice and not the choices. Where it adjusts the model, they follow
-plans.
+Comparing choices among the same candidates measures the choice, not the candidates. Environments
+and action kinds bring further baselines (`rule_policies`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
-from lm_envs.envs.actions.read_write import READ, WRITE, SimultaneousWriter
-from lm_envs.envs.actions.token_writer import TokenWriter
-from lm_envs.envs.base import EpisodicVectorEnv, Observations
-from lm_envs.envs.tuning.base import TuningVectorEnv
-from lm_envs.envs.tuning.structure_search import StructureSearchVectorEnv
+from lm_envs.envs.base import EpisodicVectorEnv
+from lm_envs.envs.rows import Observations
 from lm_envs.envs.vector_env import LanguageVectorEnv
-from lm_envs.tasks.text_normalization import plain_words
 
 Policy = Callable[[Any, Observations], np.ndarray]
-"""Actions (N, ...) for an environment that it fits and its observations (N, ...)."""
+"""Returns actions (N, ...) for an environment and its observations (N, ...)."""
 
 Baselines = dict[str, Callable[[int], Policy]]
-"""Policies by name, made from a seed."""
+"""Functions by name that make a policy from a seed."""
 
-
-BELIEF = 0.4
-"""How far a pointer is believed where nothing is learned; `CandidatePolicy` begins so too."""
+RANDOM, GREEDY = "random", "greedy"
+UNCHANGED = "as it is"
+"""Name of the plan that leaves a model unchanged."""
 
 
 def greedy() -> Policy:
-    """The most likely word."""
+    """Returns the policy that takes the most likely candidate."""
     return lambda env, observations: env.actions_for_ranks(np.zeros(env.num_envs, np.int64))
 
 
 def uniform(seed: int = 0) -> Policy:
-    """Any proposal, all alike."""
+    """Returns the policy that draws each allowed candidate with the same probability."""
     rng = np.random.default_rng(seed)
     return lambda env, observations: env.actions_for_ranks(
         _draw(_softmax(np.where(np.isfinite(env.candidate_logprobs), 0.0, -np.inf)), rng)
@@ -44,7 +39,10 @@ def uniform(seed: int = 0) -> Policy:
 
 
 def sampling(temperature: float = 1.0, seed: int = 0) -> Policy:
-    """A proposal by the model's probability at a temperature, renormalized over the candidate_logprobs."""
+    """Returns the policy that draws a candidate by the model's probability at a temperature.
+
+    Probabilities are renormalized over the candidates.
+    """
     rng = np.random.default_rng(seed)
 
     def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
@@ -54,7 +52,7 @@ def sampling(temperature: float = 1.0, seed: int = 0) -> Policy:
 
 
 def top_p(share: float = 0.9, seed: int = 0) -> Policy:
-    """Sampling among the fewest best candidate_logprobs that hold `share` of the probability.
+    """Returns the policy that samples from the fewest candidates that hold `share` probability.
 
     Source: Holtzman et al. 2020, https://arxiv.org/abs/1904.09751 (nucleus sampling).
     """
@@ -69,107 +67,55 @@ def top_p(share: float = 0.9, seed: int = 0) -> Policy:
     return act
 
 
-def pointing(belief: float = BELIEF) -> Policy:
-    """The likeliest candidate of a mixture of the model and, by so much, its pointer.
-
-    Source: a continuous cache, Grave et al. 2016, https://arxiv.org/abs/1612.04426.
-    """
-
-    def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
-        assert isinstance(env.writer, TokenWriter)
-        assert env.writer.copied
-        mixed = (1.0 - belief) * np.exp(env.candidate_logprobs) + belief * env.writer.copied.shares
-        return env.actions_for_ranks(mixed.argmax(1))
-
-    return act
-
-
 def oracle() -> Policy:
-    """What a perfect agent would do, as far as the environment lets it."""
+    """Returns the policy that leads to the target, as far as the actions allow it."""
     return lambda env, observations: env.oracle_actions()
 
 
 def random_actions(seed: int = 0) -> Policy:
-    """Any action of the space, all alike."""
+    """Returns the policy that draws valid actions of the space uniformly."""
     rng = np.random.default_rng(seed)
 
-    def act(env: TuningVectorEnv, observations: Observations) -> np.ndarray:
+    def act(env: EpisodicVectorEnv, observations: Observations) -> np.ndarray:
         space = env.single_action_space
         if isinstance(space, gym.spaces.Box):
-            return rng.uniform(space.low, space.high, env.action_space.shape).astype(np.float32)
+            shape = env.action_space.shape
+            return rng.uniform(space.low, space.high, shape).astype(np.float32)
         return np.array([rng.choice(np.flatnonzero(mask)) for mask in env.action_masks()])
 
     return act
 
 
-def follow(plan: Sequence[np.ndarray]) -> Policy:
-    """Some actions one after the other, the last for ever."""
-    return lambda env, observations: np.stack(
-        [plan[min(step, len(plan) - 1)] for step in env.steps.tolist()]
-    )
-
-
-def wait(k: int) -> Policy:
-    """Of an interpreter: to stay k source words ahead of the words written.
-
-    Source: Ma et al. 2019, https://arxiv.org/abs/1810.08398 (wait-k).
-    """
-
-    def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
-        assert isinstance(env.writer, SimultaneousWriter)
-        written = np.array([len(plain_words(transcript.text)) for transcript in env.transcripts])
-        return np.where(env.writer.num_read < k + written, READ, WRITE)
-
-    return act
-
-
-BASELINES: Baselines = {
-    "random": uniform,
-    "greedy": lambda seed: greedy(),
+RANKED: Baselines = {
+    RANDOM: uniform,
+    GREEDY: lambda seed: greedy(),
     "sampling": lambda seed: sampling(1.0, seed),
     "sampling, T=0.7": lambda seed: sampling(0.7, seed),
     "top-p 0.9": lambda seed: top_p(0.9, seed),
 }
-"""Those of whoever writes words or lines."""
+"""Baselines of action kinds whose candidates have ranks."""
 
-DRAWN = {"random", "sampling", "sampling, T=0.7", "top-p 0.9"}
-"""Baselines that a seed makes differ."""
-
-WAITING: Baselines = {
-    "wait-1": lambda seed: wait(1),
-    "wait-2": lambda seed: wait(2),
-    "wait-3": lambda seed: wait(3),
-}
-"""Baselines of an interpreter, whose greedy policy is to hear everything first."""
-
-POINTING: Baselines = {"greedy, with the pointer": lambda seed: pointing()}
-"""One more where words of the prompt can be copied."""
-
-SEARCHING: Baselines = {"each part tried": lambda seed: lambda env, observations: env.tuner.best()}
-"""Of a search for structure: what raises the worth most now, tried on the very passages."""
+DRAWN = {RANDOM, "sampling", "sampling, T=0.7", "top-p 0.9"}
+"""Baselines that depend on the seed."""
 
 
 def baselines_of(env: EpisodicVectorEnv) -> Baselines:
-    """The policies to beat in an environment."""
-    if isinstance(env, TuningVectorEnv):
-        plans = {name: _following(plan) for name, plan in env.plans.items()}
-        is_searching = isinstance(env, StructureSearchVectorEnv)
-        return {"random": random_actions, **plans, **(SEARCHING if is_searching else {})}
-    writer = env.writer if isinstance(env, LanguageVectorEnv) else None
-    if isinstance(writer, SimultaneousWriter):
-        return BASELINES | WAITING
-    is_copying = isinstance(writer, TokenWriter) and writer.copied is not None
-    return BASELINES | (POINTING if is_copying else {})
+    """Returns the baselines of an environment."""
+    is_ranked = isinstance(env, LanguageVectorEnv) and env.actions.is_ranked
+    first = RANKED if is_ranked else {RANDOM: random_actions}
+    return first | {name: _by_rule(name) for name in env.rule_policies()}
 
 
 def untrained(env: EpisodicVectorEnv) -> tuple[str, Policy]:
-    """What the model does by itself, and its name."""
-    name = "as it is" if isinstance(env, TuningVectorEnv) else "greedy"
-    return name, baselines_of(env)[name](0)
+    """Returns the name and the policy of what the model does without an agent."""
+    found = baselines_of(env)
+    name = next(name for name in (GREEDY, UNCHANGED, RANDOM) if name in found)
+    return name, found[name](0)
 
 
-def _following(plan: Sequence[np.ndarray]) -> Callable[[int], Policy]:
-    return lambda seed: follow(plan)
+def _by_rule(name: str) -> Callable[[int], Policy]:
+    """Returns a rule of the environment as a policy; it has no seed."""
+    return lambda seed: lambda env, observations: env.rule_policies()[name]()
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
@@ -178,7 +124,7 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def _draw(probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One column per row (N,), by the row's probabilities."""
+    """Returns one column per row (N,), drawn by the row's probabilities."""
     thresholds = rng.random((len(probabilities), 1))
     chosen = (np.cumsum(probabilities, axis=1) < thresholds).sum(1)
     return np.minimum(chosen, probabilities.shape[1] - 1)

@@ -18,7 +18,7 @@ from agents.evaluation.html import (
     plain,
     table,
 )
-from lm_envs.rendering import html_words
+from lm_envs.rendering import html_tokens
 from lm_envs.transcript import Transcript
 
 INTERVALS = "Means, and below them 95 % bootstrap intervals over prompts and seeds."
@@ -97,7 +97,7 @@ def _verdict(summary: Mapping[str, Any]) -> str:
 def _sample(sample: Mapping[str, Transcript]) -> list[Html]:
     first = next(iter(sample.values()))
     written = [
-        (f"{name}  {transcript.rewards.sum():+.3f}", Html(html_words(transcript)))
+        (f"{name}  {transcript.rewards.sum():+.3f}", Html(html_tokens(transcript)))
         for name, transcript in sample.items()
     ]
     reference = [("reference", plain(first.reference))] if first.reference else []

@@ -8,7 +8,8 @@ from sb3_contrib import MaskablePPO, RecurrentPPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.evaluation.baselines import Policy
-from lm_envs.envs.base import EpisodicVectorEnv, Observations
+from lm_envs.envs.base import EpisodicVectorEnv
+from lm_envs.envs.rows import Observations
 from lm_envs.transcript import Transcript
 
 

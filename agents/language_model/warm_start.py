@@ -11,7 +11,7 @@ import torch
 
 from agents.language_model.network import TrainableGPT2
 from agents.language_model.policy import LanguageModelPolicy
-from lm_envs.tasks.base import Example, Task, draw
+from lm_envs.tasks.base import Example, Task
 from lm_envs.tokenizer import Tokenizer
 
 MAX_GRADIENT_NORM = 1.0
@@ -139,7 +139,7 @@ def _draw_batch(
     texts: list[np.ndarray] = []
     starts: list[int] = []
     while len(texts) < batch_size:
-        example = task.example(draw(task, rng))
+        example = task.example(int(rng.integers(task.num_examples)))
         if not len(example.reference):
             raise ValueError(
                 f"Got {type(task).__name__}, which has no references to start from; leave "

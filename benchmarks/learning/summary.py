@@ -21,7 +21,7 @@ from benchmarks.learning.curves import (
 )
 from benchmarks.learning.profiles import group_of, profiles
 from benchmarks.learning.sweep import Run, suffix
-from lm_envs.tasks.splits import Part
+from lm_envs.tasks.splits import SplitSpec
 
 ALL_TASKS = "all tasks"
 
@@ -147,7 +147,7 @@ def _over_shares(parts: Sequence[Sequence[Run]]) -> dict[str, Any]:
 
 
 def _share(seeds: Sequence[Run]) -> float:
-    return Part.parse(seeds[0].config.env.split).percent / 100.0
+    return SplitSpec.parse(seeds[0].config.env.split).percent / 100.0
 
 
 def _over_seeds(rewards: np.ndarray) -> dict[str, Any]:

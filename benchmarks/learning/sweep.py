@@ -23,7 +23,7 @@ from agents.config.train import TrainConfig
 from agents.runs.files import write_json, write_text
 from agents.runs.logs import read_metrics
 from lm_envs.model import loading
-from lm_envs.tasks.splits import Part
+from lm_envs.tasks.splits import SplitSpec
 
 RESULT = "result.json"
 
@@ -93,7 +93,7 @@ def labels_of(sweep: SweepConfig) -> dict[str, str]:
 
 def suffix(config: TrainConfig) -> str:
     """What a run's name ends in if it learns from a part of a split: "-5pct"; else nothing."""
-    part = Part.parse(config.env.split)
+    part = SplitSpec.parse(config.env.split)
     return "" if part.percent == 100.0 else f"-{part.digits}pct"
 
 
@@ -136,11 +136,11 @@ def _configs_of(runs: RunsConfig) -> list[TrainConfig]:
     split = configs[0].env.split
     if suffix(configs[0]):
         raise UserError(f"Got shares of env.split={split!r} in {path}; allowed: a whole split.")
-    parts = [Part.of(split, share) for share in runs.shares]
+    parts = [SplitSpec.from_share(split, share) for share in runs.shares]
     return [_learning_from(part, config) for part in parts for config in configs]
 
 
-def _learning_from(part: Part, config: TrainConfig) -> TrainConfig:
+def _learning_from(part: SplitSpec, config: TrainConfig) -> TrainConfig:
     env = config.env.model_copy(update={"split": str(part)})
     partly = config.model_copy(update={"env": env})
     return partly.model_copy(update={"name": config.name + suffix(partly)})

@@ -37,7 +37,7 @@ INNER = {
     "top_tokens": ("lm_envs.model.kernels.native:NativeKernels.best", "lm_envs.model.lm_head:"),
     "rest_of_model": ("lm_envs.model.",),
     "reward": ("lm_envs.tasks.", "lm_envs.envs.reward_tracker:"),
-    "observation": ("lm_envs.envs.observations.build:", "lm_envs.envs.observations.features:"),
+    "observation": ("lm_envs.envs.observations.base:", "lm_envs.envs.observations.features:"),
     "text": ("lm_envs.tokenizer:",),
 }
 """Functions that own what they do themselves, and what others do for them that have no part."""

@@ -1,6 +1,6 @@
-"""The parts of an environment, put together from plain arguments.
+"""The components of a language environment, built from its constructor's arguments.
 
-Owns the meaning of the constructor's arguments; each is checked here, before anything is allocated.
+Owns the meaning of these arguments; each is checked here, before anything is allocated.
 """
 
 import inspect
@@ -8,21 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lm_envs.envs.actions import cached_reader
-from lm_envs.envs.actions.choices import ChoiceWriter
-from lm_envs.envs.actions.read_write import NUM_CANDIDATES, SimultaneousWriter
-from lm_envs.envs.actions.token_writer import TokenWriter, Writer
-from lm_envs.envs.actions.tokens import KINDS, make_actions, read_spec
+import numpy as np
+
+from lm_envs.envs.actions.base import Actions, Setup
+from lm_envs.envs.actions.factory import ActionSpec, make_actions
 from lm_envs.envs.episode_buffer import EpisodeBuffer
-from lm_envs.envs.observations.build import Observation, make_observation
+from lm_envs.envs.observations.base import Observation
+from lm_envs.envs.observations.factory import View, make_observation
 from lm_envs.model import loading
 from lm_envs.model.engine import Engine
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.kv_format import CACHE_DTYPES
 from lm_envs.model.prompt_cache import shared as shared_prompts
-from lm_envs.tasks import TASKS
+from lm_envs.tasks import TaskSpec, resolve
 from lm_envs.tasks.base import Task
-from lm_envs.tasks.translation import Translation
 from lm_envs.tokenizer import Tokenizer
 from lm_envs.validation import (
     UnexpectedArgumentError,
@@ -31,14 +30,6 @@ from lm_envs.validation import (
     check_types,
     did_you_mean,
 )
-
-CHOICES = {"choices": ("scores",)}
-"""The kind of actions that chooses lines, and its options."""
-
-READ_WRITE: dict[str, tuple[str, ...]] = {"read_write": ()}
-"""The kind of actions of a simultaneous translation, and its options."""
-
-_NUM_CANDIDATES = {"choices": 1, "read_write": NUM_CANDIDATES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,77 +40,99 @@ class Components:
     task: Task
     engine: Engine
     episodes: EpisodeBuffer
-    writer: Writer
+    actions: Actions
     observation: Observation
 
 
 def build(
-    num_rows: int,
-    task: str,
+    rngs: Sequence[np.random.Generator],
+    task: TaskSpec,
     task_options: Mapping[str, Any],
     *,
     model: str,
     device: str,
     dtype: str,
-    actions: str | Mapping[str, Any],
-    observation: str | Mapping[str, Any],
+    actions: ActionSpec,
+    observation: Any,  # noqa: ANN401 - see make_observation
     prompt_cache: int,
     cache_dtype: str,
 ) -> Components:
-    """Components of an environment with N rows.
+    """Returns the components of an environment with one row for each generator.
 
     Raises:
         UnexpectedArgumentError: If the task has no such argument.
         ValueError: If an argument is not allowed; the message names the allowed values.
     """
-    check_choice("task", task, TASKS)
-    own = {"model": model, "device": device, "dtype": dtype}
-    check_types(build, own | {"actions": actions, "observation": observation})
-    check_task_options(TASKS[task], task_options)
-    check_count("num_envs", num_rows)
+    check_types(build, {"model": model, "device": device, "dtype": dtype})
     check_count("prompt_cache", prompt_cache, least=0)
     check_choice("cache_dtype", cache_dtype, CACHE_DTYPES)
     folder = loading.locate(model)
     tokenizer = Tokenizer.from_folder(folder)
-    kind, options = read_spec("actions", actions, KINDS | CHOICES | READ_WRITE)
-    made: Task = TASKS[task](tokenizer, **task_options)
-    _check_offers(made, task, kind)
+    made, name = make_task(task, tokenizer, task_options)
     network = loading.load(folder, device, dtype)
     check_fit(network, tokenizer, made.context_tokens, model)
     tokenizer.widen(network.config.vocab_size)
-    episodes = EpisodeBuffer(num_rows, made, tokenizer)
-    chosen = make_actions(kind, options, network) if kind in KINDS else None
+    setup = Setup(network, tokenizer, made, name)
+    chosen = make_actions(actions, setup)
     engine = Engine(
         network,
-        num_rows,
+        len(rngs),
         capacity=made.context_tokens,
-        num_candidates=chosen.num_candidates if chosen else _NUM_CANDIDATES[kind],
+        num_candidates=chosen.num_candidates,
         end_token=tokenizer.end_token,
         cache_dtype=cache_dtype,
-        prompts=shared_prompts(network, prompt_cache * 2**20) if prompt_cache else None,
+        prompts=shared_prompts(network, int(prompt_cache) * 2**20) if prompt_cache else None,
     )
-    if chosen:
-        writer = TokenWriter(chosen, engine, episodes, made)
-    elif isinstance(made, Translation) and kind in READ_WRITE:
-        writer = SimultaneousWriter(engine, episodes, made, tokenizer)
+    episodes = EpisodeBuffer(len(rngs), made, tokenizer)
+    episodes.use_model(engine)
+    chosen.attach(setup, engine, episodes, rngs)
+    seen = make_observation(observation, View(setup, chosen, model))
+    return Components(tokenizer, made, engine, episodes, chosen, seen)
+
+
+def make_task(
+    spec: TaskSpec,
+    tokenizer: Tokenizer,
+    options: Mapping[str, Any],
+    refused: Sequence[str] = (),
+) -> tuple[Task, str]:
+    """Returns a task and its name.
+
+    Args:
+        spec: A name, "module:Class", a class, or a task.
+        tokenizer: For the class.
+        options: Keyword arguments for the class.
+        refused: Arguments of the class that have no meaning here.
+
+    Raises:
+        UnexpectedArgumentError: If the class has no such argument.
+        ValueError: If the task is unknown, or an argument is not allowed.
+    """
+    kind = resolve(spec)
+    name = spec if isinstance(spec, str) else getattr(kind, "__name__", type(kind).__name__)
+    made: Any = kind
+    if callable(kind):
+        check_task_options(kind, options, refused)
+        made = kind(tokenizer, **options)
     else:
-        memory = cached_reader.shared(network, cache_dtype)
-        writer = ChoiceWriter(made.num_options, engine, episodes, made, tokenizer, memory)
-    shows_scores = options.get("scores", True)
-    check_choice("scores", shows_scores, (True, False))
-    seen = make_observation(
-        observation, network, writer, made, name=model, shows_scores=shows_scores
-    )
-    return Components(tokenizer, made, engine, episodes, writer, seen)
+        check_task_options(_no_options, options)
+    return made, name
 
 
 def check_task_options(
-    task_class: type, options: Mapping[str, Any], refused: Sequence[str] = ()
+    task_class: Any,  # noqa: ANN401 - a class or a function
+    options: Mapping[str, Any],
+    refused: Sequence[str] = (),
 ) -> None:
-    """Refuses what a task does not take, and what has no meaning here.
+    """Checks the keyword arguments for a task's class.
+
+    Args:
+        task_class: Its keyword-only parameters are allowed.
+        options: The arguments.
+        refused: Parameters that have no meaning here.
 
     Raises:
-        UnexpectedArgumentError: Naming the closest argument that there is.
+        UnexpectedArgumentError: Naming the closest argument that exists.
         ValueError: If an argument is of a wrong type.
     """
     parameters = inspect.signature(task_class).parameters.values()
@@ -135,25 +148,11 @@ def check_task_options(
                 f"Got an unexpected keyword argument {name!r}; allowed: the environment's own and "
                 f"{', '.join(allowed)}.{did_you_mean(name, allowed)}"
             )
-    check_types(task_class.__init__, options)
-
-
-def _check_offers(task: Task, name: str, kind: str) -> None:
-    is_simultaneous = isinstance(task, Translation) and task.is_simultaneous
-    if is_simultaneous != (kind in READ_WRITE):
-        raise ValueError(
-            f"Got actions={kind!r} for {name!r}; 'read_write' and mode='simultaneous' of a "
-            "translation go together, and with nothing else."
-        )
-    if kind in CHOICES and task.num_options < 2:
-        raise ValueError(
-            f"Got actions='choices', but {name!r} offers no lines to choose from; allowed here: "
-            "'top_k', 'vocabulary', 'embedding'."
-        )
+    check_types(getattr(task_class, "__init__", task_class), options)
 
 
 def check_fit(network: GPT2, tokenizer: Tokenizer, capacity: int, model: str) -> None:
-    """Refuses texts longer than a model reads, and a tokenizer of more words than it has.
+    """Checks that a model can read texts of `capacity` tokens of a tokenizer.
 
     Raises:
         ValueError: Naming what to change.
@@ -166,6 +165,10 @@ def check_fit(network: GPT2, tokenizer: Tokenizer, capacity: int, model: str) ->
         )
     if len(tokenizer) > config.vocab_size:
         raise ValueError(
-            f"Got a tokenizer of {len(tokenizer)} words beside a model of {config.vocab_size} in "
+            f"Got a tokenizer of {len(tokenizer)} tokens for a model of {config.vocab_size} in "
             f"{model!r}; save the tokenizer that the model was trained with."
         )
+
+
+def _no_options(tokenizer: Tokenizer) -> None:
+    """The signature of a task that is made already: it takes no arguments."""

@@ -1,4 +1,4 @@
-"""The arguments of `reset`: which rows, seeds and examples. Checked before anything is changed."""
+"""The arguments of `reset`: rows, seeds and examples, checked before anything is changed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeGuard
@@ -11,13 +11,13 @@ from lm_envs.validation import is_whole
 OPTIONS = ("reset_mask", "index", "prompt")
 
 
-def rows_and_pins(
+def selected_examples(
     options: Mapping[str, Any], num_rows: int, task: Task, longest_prompt: int
 ) -> tuple[list[int], Sequence[Example | None]]:
-    """Rows to reset, and for each its pinned example, or None to draw one.
+    """Returns the rows to reset, and for each its example, or None to draw one.
 
     Raises:
-        TypeError: If `reset_mask` is no bool array.
+        TypeError: If `reset_mask` is not a bool array.
         ValueError: If an option is unknown, or an index or prompt is not allowed.
     """
     _check_names(options, OPTIONS)
@@ -34,13 +34,13 @@ def rows_and_pins(
     return rows, [None] * len(rows)
 
 
-def indexed_rows(
+def selected_indices(
     options: Mapping[str, Any], num_rows: int, num_examples: int
 ) -> tuple[list[int], list[int | None]]:
-    """Rows to reset, and for each the number of its pinned example, or None to draw one.
+    """Returns the rows to reset, and for each the index of its example, or None to draw one.
 
     Raises:
-        TypeError: If `reset_mask` is no bool array.
+        TypeError: If `reset_mask` is not a bool array.
         ValueError: If an option is unknown, or an index is not allowed.
     """
     _check_names(options, ("reset_mask", "index"))
@@ -52,10 +52,10 @@ def indexed_rows(
 
 
 def seeds_for_rows(seed: int | Sequence[int | None] | None, num_rows: int) -> np.ndarray:
-    """Seeds (N,) of N rows, whole numbers or None: seed + row of a number, or one by one.
+    """Returns the seeds (N,) of N rows, whole numbers or None: seed + row, or those of a list.
 
     Raises:
-        ValueError: If they are not as many as rows, or one is no whole number, 0 or more.
+        ValueError: If a list does not have N entries, or one is not a whole number, 0 or more.
     """
     if _is_seed(seed):
         seeds = [None if seed is None else seed + row for row in range(num_rows)]

@@ -7,13 +7,10 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from lm_envs.envs.base import (
-    RENDER_MODES,
-    EpisodicVectorEnv,
-    index_row,
-    not_copyable_error,
-    to_python,
-)
+from lm_envs.envs.base import EpisodicVectorEnv
+from lm_envs.envs.modes import RENDER_MODES
+from lm_envs.envs.rows import index_row, to_python
+from lm_envs.envs.snapshots import not_copyable_error
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.transcript import Transcript
 
@@ -21,13 +18,17 @@ from lm_envs.transcript import Transcript
 class RowEnv(gym.Env[Any, Any]):
     """A `gymnasium.Env` view of a one-row `EpisodicVectorEnv`.
 
-    The render mode "human" prints the text to the terminal, each word colored by its reward. It is
-    not copied or pickled: `gymnasium.make(env.spec)` makes another, which `set_state` lets go on.
+    The render mode "human" prints the text to the terminal, each token colored by its reward.
+    Copies and pickles are refused: `gymnasium.make(env.spec)` makes another environment, and
+    `set_state` restores the episode there.
 
     Args:
-        kind: Class of the batch.
+        kind: Class of the one-row environment.
         render_mode: None, "ansi", "rgb_array" or "human".
         arguments: Of that class.
+
+    Attributes:
+        batch: The one-row environment.
     """
 
     metadata = {  # noqa: RUF012 - Gymnasium's name and type
@@ -62,13 +63,13 @@ class RowEnv(gym.Env[Any, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Begins an episode; `options` as the batch takes them."""
+        """Starts an episode; `options` as in `EpisodicVectorEnv.reset`."""
         super().reset(seed=seed)
         observations, infos = self.batch.reset(seed=seed, options=options)
         return index_row(observations, 0), _row(infos)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:  # noqa: ANN401
-        """Acts once: writes a word or a line, or adjusts the model."""
+        """Performs one action."""
         observations, rewards, terminated, truncated, infos = self.batch.step(np.array([action]))
         if self.render_mode == "human":
             self.render()
@@ -81,7 +82,7 @@ class RowEnv(gym.Env[Any, Any]):
         )
 
     def render(self) -> Any:  # noqa: ANN401 - by render mode
-        """ANSI text, or (H, W, 3) uint8; None in the "human" mode, which prints."""
+        """Returns ANSI text or a frame (H, W, 3) uint8; the mode "human" prints and returns None."""
         frames = self.batch.render()
         if frames is None:
             return None
@@ -91,27 +92,43 @@ class RowEnv(gym.Env[Any, Any]):
         return frames[0]
 
     def action_masks(self) -> np.ndarray:
-        """Which discrete actions are sensible now, (actions,) bool."""
+        """Returns which discrete actions are valid now, (actions,) bool."""
         return self.batch.action_masks()[0]
 
     def get_state(self) -> dict[str, Any]:
-        """Everything `set_state` needs to go on from here."""
+        """Returns the state for `set_state`."""
         return self.batch.get_state()
 
     def set_state(self, state: dict[str, Any]) -> Any:  # noqa: ANN401 - as step gives it
-        """Returns to a state of `get_state`; the observation there."""
+        """Restores a state of `get_state` and returns its observation."""
         return index_row(self.batch.set_state(state), 0)
 
 
 class LanguageEnv(RowEnv):
-    """A view of a one-row `LanguageVectorEnv`, whose arguments it takes."""
+    """A view of a one-row `LanguageVectorEnv`, with the same arguments.
+
+    ## Information
+    `reset`: `prompt`. Every step: `text`, the completion so far, and `logprob`, the log-probability
+    of what the step wrote under the frozen model, nats. At the end of an episode also `prompt`,
+    `reference`, `ending` ("end_token", "budget", "complete", "context" or "time_limit"), and
+    `scores`: every component of the reward and their weighted sum `reward`.
+
+    ## Arguments
+    All ids take `model`, `device`, `dtype`, `cache_dtype`, `actions`, `observation`, `dense`,
+    `max_steps`, `prompt_cache`, `render_mode` (see `LanguageVectorEnv`) and the arguments of their
+    task.
+
+    ## Vectorized environment
+    `gymnasium.make_vec(id, num_envs=64)` advances all rows in one batch; `autoreset_mode` is
+    "next_step", "same_step" or "disabled".
+    """
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - of the batch
         super().__init__(LanguageVectorEnv, **arguments)
 
 
 def _row(infos: dict[str, Any]) -> dict[str, Any]:
-    """Row 0 of a vector environment's infos, in plain Python values."""
+    """Returns row 0 of a vector environment's infos, in plain Python values."""
     return {
         name: _row(values) if isinstance(values, dict) else to_python(values[0])
         for name, values in infos.items()

@@ -1,6 +1,6 @@
-"""Refusals of what is no state of `get_state`, before anything of it is restored.
+"""Checks of states that a caller gives to `set_state`, before anything is restored.
 
-Knows nothing of what the parts of a state are for.
+Knows nothing of the meaning of a state's parts.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,10 +12,10 @@ REMEDY = "Restore it in an environment made with the same num_envs, task and arg
 
 
 def check_parts(what: str, parts: Any, names: Iterable[str]) -> None:  # noqa: ANN401 - a caller's
-    """Refuses what is no mapping with exactly these names.
+    """Raises ValueError if `parts` is not a mapping with exactly these names.
 
     Raises:
-        ValueError: Naming what is missing, and what nobody knows.
+        ValueError: Naming what is missing and what is unknown.
     """
     if not isinstance(parts, Mapping):
         raise ValueError(
@@ -31,10 +31,10 @@ def check_parts(what: str, parts: Any, names: Iterable[str]) -> None:  # noqa: A
 
 
 def check_arrays(arrays: Mapping[str, Any], own: Mapping[str, np.ndarray]) -> None:
-    """Refuses arrays of another shape than one's own by the same names, or of another kind.
+    """Checks shape and dtype of each array against the current one of the same name.
 
     Raises:
-        ValueError: Naming the array.
+        ValueError: Naming the array that differs.
     """
     for name, mine in own.items():
         try:
@@ -52,7 +52,7 @@ def check_arrays(arrays: Mapping[str, Any], own: Mapping[str, np.ndarray]) -> No
 
 
 def check_lists(lists: Mapping[str, Any], names: Iterable[str], num_rows: int) -> None:
-    """Refuses what is no list of as many entries as there are rows.
+    """Raises ValueError if one of the lists does not have one entry a row.
 
     Raises:
         ValueError: Naming the list.
@@ -67,10 +67,10 @@ def check_lists(lists: Mapping[str, Any], names: Iterable[str], num_rows: int) -
 
 
 def restored_generators(states: Sequence[Any]) -> list[np.random.Generator]:
-    """New generators in these states.
+    """Returns new generators in these states.
 
     Raises:
-        ValueError: If one is no state of NumPy's default generator.
+        ValueError: If one is not a state of NumPy's default generator.
     """
     generators = [np.random.default_rng(0) for _ in states]
     for row, (generator, state) in enumerate(zip(generators, states, strict=True)):
@@ -82,3 +82,12 @@ def restored_generators(states: Sequence[Any]) -> list[np.random.Generator]:
                 f"{error!r}. {REMEDY}"
             ) from None
     return generators
+
+
+def not_copyable_error(env: object, make: str) -> TypeError:
+    """Returns the error for a copy or pickle of an environment: it would copy the model."""
+    return TypeError(
+        f"Got a copy or pickle of {type(env).__name__}, which holds a language model and cannot be "
+        f"copied; make another by {make}(env.spec), reset it, and restore the state by "
+        "other.unwrapped.set_state(env.unwrapped.get_state())."
+    )

@@ -1,69 +1,79 @@
 """N episodes of one language task over one engine.
 
-Owns the order of a step: act, write, judge, end. What is written lives in `EpisodeBuffer`, the model in
-`Engine`, the judgment in the task; who begins again, and when, in `EpisodicVectorEnv`.
+Owns the order of a step: act, respond, end, score. What is written lives in `EpisodeBuffer`, the
+model in `Engine`, the scores in the task's reward; autoreset and reports in `EpisodicVectorEnv`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from lm_envs.envs.base import EpisodicVectorEnv, Observations, check_modes
+from lm_envs.envs import episode_state
+from lm_envs.envs.actions.factory import ActionSpec
+from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.factory import build
-from lm_envs.envs.reset_options import rows_and_pins
+from lm_envs.envs.modes import check_modes
+from lm_envs.envs.reset_options import selected_examples
 from lm_envs.envs.reward_tracker import RewardTracker
+from lm_envs.envs.rows import Observations, new_generators
 from lm_envs.model.engine import Outputs
 from lm_envs.model.loading import EMBEDDED
-from lm_envs.tasks.base import Example, draw
+from lm_envs.tasks import TaskSpec
+from lm_envs.tasks.base import Example
 from lm_envs.transcript import TRUNCATIONS, Ending, Transcript
 from lm_envs.validation import check_choice, check_count
 
 ENDINGS: tuple[Ending, ...] = ("end_token", "budget", "complete", "context", "time_limit")
-"""Reasons for an episode to be over; where several hold, the first counts."""
+"""Reasons for an episode to end; where several hold, the first one is reported."""
 
-REMEMBERED = 2**14
-"""Examples, and tokens of what tasks answer, that are kept: both come again and again."""
+CACHE_SIZE = 2**14
+"""Size of the caches for examples and for tokenized task responses."""
 
 
 class LanguageVectorEnv(EpisodicVectorEnv):
-    """N rows of one language task, written together by one GPT-2.
+    """N rows of one language task, written together by one language model.
 
     The single environment is row 0 of a one-row `LanguageVectorEnv`; see `NextWordEnv` for the
-    observation, action, reward and info of an episode. Row i draws from its own generator, seeded
-    seed + i, and replays the single environment seeded seed + i.
+    observations, actions, rewards and infos of an episode. Row i draws from its own generator,
+    seeded seed + i, and replays the single environment seeded seed + i.
 
     Args:
         num_envs: N.
-        task: Name in `lm_envs.tasks.TASKS`.
+        task: Name in `lm_envs.tasks.TASKS`, "module:Class", a class, or a task.
         model: "embedded", a folder, or a hub name such as "gpt2".
         device: "auto", "cpu", "cuda", …
         dtype: "auto" (bfloat16 on CUDA, float32 on CPU), "float32", "bfloat16", or "int8" (faster
-            on CPUs with VNNI instructions, rounded more; see `lm_envs.model.loading.load`).
-        cache_dtype: What keys and values are kept in: "auto" (as the arithmetic), or "int8" (codes
-            of 8 bits, about half of bfloat16's bytes: faster where attention waits for them, on
-            CPUs; see `lm_envs.model.engine.Engine`).
-        actions: "top_k", "vocabulary", "embedding" (`lm_envs.envs.actions.tokens`); "choices", one of the
-            lines that the task offers; "read_write" (`lm_envs.envs.actions.read_write`); or with options,
-            such as {"kind": "top_k", "k": 8, "copies": 8} to offer words of the prompt beside the
-            model's best, or {"kind": "choices", "scores": False} to show no scores of the lines,
-            which is faster.
-        observation: "hidden", "embeddings", "candidates" or "tokens"
-            (`lm_envs.envs.observations.build`); or with options, such as {"kind": "embeddings", "last":
-            4}, or {"kind": "hidden", "reducer": "states.safetensors"} as `agents.fit_reducer`
-            writes it.
-        dense: Pay each step how far it raised the value of the text; otherwise pay the whole value
-            when the episode ends. The sum over an episode is the same.
-        max_steps: Truncate after this many steps; None leaves it to the task. Gymnasium's own
-            `max_episode_steps` cuts from outside instead: nothing is reported or paid for that.
-        prompt_cache: MiB to remember prompts in, their keys and values and, where words are copied,
-            hidden states: prompts are not read again when they recur. Taken as they come, shared by
-            the environments over one model. 0 for none.
+            on CPUs with VNNI instructions, less precise; see `lm_envs.model.loading.load`).
+        cache_dtype: Type of the KV cache: "auto" (that of the model), or "int8" (about half the
+            memory of bfloat16, faster on CPUs where attention is bound by memory; see
+            `lm_envs.model.engine.Engine`).
+        actions: "top_k", "vocabulary", "embedding", "choices" or "read_write" (see
+            `lm_envs.envs.actions`); with options, such as {"kind": "top_k", "k": 8, "copies": 8};
+            "module:Class", a class, or an `Actions` object.
+        observation: "hidden", "embeddings", "candidates" or "tokens" (see
+            `lm_envs.envs.observations`); with options, such as {"kind": "embeddings", "last": 4}
+            or {"kind": "hidden", "reducer": "states.safetensors"}; "module:Class", or an object.
+        dense: Reward each step by how much it raised the potential of the text; otherwise the last
+            step is rewarded with the whole potential. The sum over an episode is the same.
+        max_steps: Truncate after this many steps; None for no limit. Gymnasium's own
+            `max_episode_steps` truncates from outside: then nothing is scored or reported.
+        prompt_cache: MiB for the keys and values (and, with copied tokens, hidden states) of
+            prompts, shared by all environments of one model. Memory is used as prompts come. 0
+            turns it off.
         autoreset_mode: "next_step", "same_step" or "disabled", or Gymnasium's enum.
         render_mode: None, "ansi" or "rgb_array".
         task_options: Arguments of the task, such as `dataset`, `split` and `rewards`.
+
+    Attributes:
+        tokenizer: The model's tokenizer.
+        task: The task.
+        engine: The model with one KV slot a row.
+        episodes: What the rows have written.
+        actions: The action kind.
+        observation: The observation; `observation.columns` names the columns of a vector.
 
     Raises:
         UnexpectedArgumentError: If the task has no such argument.
@@ -74,13 +84,13 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         self,
         num_envs: int = 1,
         *,
-        task: str,
+        task: TaskSpec,
         model: str = EMBEDDED,
         device: str = "auto",
         dtype: str = "auto",
         cache_dtype: str = "auto",
-        actions: str | Mapping[str, Any] = "top_k",
-        observation: str | Mapping[str, Any] = "hidden",
+        actions: ActionSpec = "top_k",
+        observation: Any = "hidden",  # noqa: ANN401 - see make_observation
         dense: bool = True,
         max_steps: int | None = None,
         prompt_cache: int = 1024,
@@ -90,10 +100,12 @@ class LanguageVectorEnv(EpisodicVectorEnv):
     ) -> None:
         check_modes(autoreset_mode, render_mode)
         check_choice("dense", dense, (True, False))
+        check_count("num_envs", num_envs)
         if max_steps is not None:
             check_count("max_steps", max_steps)
+        rngs, seeds = new_generators(num_envs)
         parts = build(
-            num_envs,
+            rngs,
             task,
             task_options,
             model=model,
@@ -105,29 +117,30 @@ class LanguageVectorEnv(EpisodicVectorEnv):
             cache_dtype=cache_dtype,
         )
         self.tokenizer, self.task, self.engine = parts.tokenizer, parts.task, parts.engine
-        self._episodes, self.writer = parts.episodes, parts.writer
-        self._observation = parts.observation
+        self.episodes, self.actions = parts.episodes, parts.actions
+        self.observation = parts.observation
         self._dense = dense
         self._max_steps = np.inf if max_steps is None else max_steps
-        self._example = lru_cache(REMEMBERED)(self.task.example)
-        self._encode = lru_cache(REMEMBERED)(self.tokenizer.encode)
-        self._judge = RewardTracker(self.task, self.engine, self.tokenizer, self._episodes)
+        self._example = lru_cache(CACHE_SIZE)(self.task.example)
+        self._encode = lru_cache(CACHE_SIZE)(self.tokenizer.encode)
+        self._tracker = RewardTracker(self.task.reward, self.episodes)
         super().__init__(
-            num_envs,
-            self._observation.space,
-            self.writer.space,
+            rngs,
+            seeds,
+            self.observation.space,
+            self.actions.space,
             autoreset_mode=autoreset_mode,
             render_mode=render_mode,
         )
 
     @property
     def outputs(self) -> Outputs:
-        """What the model says next in each row: candidates, their log-probabilities, hidden."""
-        return self.writer.outputs
+        """Each row's candidates for the next token, their log-probabilities, hidden states."""
+        return self.actions.outputs
 
     @property
     def num_examples(self) -> int:
-        """How many examples the task has."""
+        """Number of examples that the task has."""
         return self.task.num_examples
 
     @property
@@ -138,7 +151,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
     @property
     def steps(self) -> np.ndarray:
         """Steps taken in each row's episode, (N,) int64."""
-        return self._episodes.steps.copy()
+        return self.episodes.steps.copy()
 
     @property
     def candidate_logprobs(self) -> np.ndarray:
@@ -146,51 +159,74 @@ class LanguageVectorEnv(EpisodicVectorEnv):
 
         -inf for what `action_masks` forbids.
         """
-        return self.writer.candidate_logprobs()
+        return self.actions.candidate_logprobs()
 
     def actions_for_ranks(self, ranks: np.ndarray) -> np.ndarray:
-        """Actions of N rows that do what stands in these places (N,) of the candidate_logprobs."""
-        return self.writer.actions_for_ranks(ranks)
+        """Returns actions of N rows that perform the candidates of these ranks (N,)."""
+        return self.actions.actions_for_ranks(ranks)
 
     def oracle_actions(self) -> np.ndarray:
-        """Actions of N rows that a perfect agent would take, as far as they can be taken.
+        """Returns actions of N rows that lead to the target, as far as the actions allow it.
 
-        The line that the task knows to be right, or the reference's next word where the model
-        proposes it; else what the model proposes first.
+        The line that the task knows to be right, or the reference's next token where it is a
+        candidate; else the model's first candidate.
         """
-        return self.writer.oracle_actions()
+        return self.actions.oracle_actions()
+
+    def rule_policies(self) -> Mapping[str, Callable[[], np.ndarray]]:
+        """Returns the baselines of the action kind: functions by name, each gives N actions."""
+        return self.actions.rule_policies()
 
     def action_masks(self) -> np.ndarray:
-        """Which discrete actions are sensible now, (N, actions) bool; as sb3-contrib asks for."""
-        return self.writer.masks()
+        """Returns which discrete actions are valid now, (N, actions) bool, for sb3-contrib."""
+        return self.actions.masks()
 
     def _selected_examples(
         self, options: dict[str, Any]
     ) -> tuple[list[int], Sequence[Example | None]]:
-        longest = self.engine.capacity - self.writer.reserved_tokens
-        return rows_and_pins(options, self.num_envs, self.task, longest)
+        longest = self.engine.capacity - self.actions.reserved_tokens
+        return selected_examples(options, self.num_envs, self.task, longest)
 
     def _begin_rows(self, rows: list[int], examples: Sequence[Example | None]) -> None:
-        for row, pinned in zip(rows, examples, strict=True):
-            self._episodes.begin(row, pinned or self._draw(row))
-        self.writer.read(np.array(rows))
-        self.writer.update_choices(np.array(rows))
+        for row, example in zip(rows, examples, strict=True):
+            drawn = example or self._example(int(self._rngs[row].integers(self.num_examples)))
+            self.episodes.begin(row, drawn)
+        self.actions.read_contexts(np.array(rows))
+        self.actions.update_choices(np.array(rows))
 
     def _validated_actions(self, actions: np.ndarray, active: np.ndarray) -> np.ndarray:
-        return self.writer.check(actions, active)
+        return self.actions.check(actions, active)
 
     def _act(
         self, rows: np.ndarray, actions: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Writes one word, or one line, in each of `rows`."""
-        is_complete = self._respond(rows, self.writer.write(rows, actions))
-        terminated, truncated = self._end(rows, is_complete)
-        return self._pay(rows, terminated | truncated), terminated, truncated
+        """Writes one token, or one line, in each of `rows`."""
+        episodes = self.episodes
+        has_line = self.actions.write(rows, actions)
+        counts = episodes.counts[rows]
+        last = episodes.tokens[rows, counts - 1]
+        is_end = (counts > 0) & (last == self.tokenizer.end_token)
+        is_spent = counts >= self.task.max_new_tokens
+        is_complete = self._respond(rows, has_line | is_end | is_spent)
+        is_full = episodes.context_lengths[rows] >= self.engine.capacity
+        is_late = episodes.steps[rows] >= self._max_steps
+        reasons = np.stack([is_end, is_spent, is_complete, is_full, is_late])  # as ENDINGS
+        terminated, truncated = np.zeros((2, self.num_envs), bool)
+        for place in np.flatnonzero(reasons.any(0)):
+            ending = episodes.endings[rows[place]] = ENDINGS[reasons[:, place].argmax()]
+            truncated[rows[place]] = ending in TRUNCATIONS
+            terminated[rows[place]] = ending not in TRUNCATIONS
+        is_over = terminated | truncated
+        scored = rows if self._dense else rows[is_over[rows]]
+        potentials = self._tracker.potentials(scored, is_over)
+        return episodes.shaped_rewards(scored, potentials), terminated, truncated
 
     def _respond(self, rows: np.ndarray, has_line: np.ndarray) -> np.ndarray:
-        """Lets the task answer those of `rows` (R,) that completed a line; which are over, (R,)."""
+        """Ends the turns of those of `rows` (R,) that have a line; which are complete, (R,)."""
         is_complete = np.zeros(len(rows), bool)
-        episodes, to_read = self._episodes, []
+        if not has_line.any():
+            return is_complete
+        episodes, to_read = self.episodes, []
         for place in np.flatnonzero(has_line):
             row = int(rows[place])
             episodes.end_turn(row)
@@ -199,82 +235,53 @@ class LanguageVectorEnv(EpisodicVectorEnv):
             is_last = len(episodes.turns[row]) >= self.task.max_turns
             is_complete[place] = response.is_over or is_last
             if not is_complete[place]:
+                left = self.task.max_new_tokens - int(episodes.counts[row])
                 context = self._encode(response.context)
-                episodes.set_context(row, context[-self._room(row) :])
+                # The beginning of a context is dropped if what may still be written would not fit.
+                episodes.set_context(row, context[-(self.engine.capacity - left) :])
                 to_read.append(row)
         if to_read:
-            self.writer.read(np.array(to_read))
-        self.writer.update_choices(rows[has_line])
+            self.actions.read_contexts(np.array(to_read))
+        self.actions.update_choices(rows[has_line])
         return is_complete
 
-    def _room(self, row: int) -> int:
-        """Tokens of a context that leave free what a row may still write."""
-        left = self.task.max_new_tokens - int(self._episodes.counts[row])
-        return self.engine.capacity - left
-
-    def _end(self, rows: np.ndarray, is_complete: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Which rows terminated and which were truncated by this step, (N,) bool each."""
-        terminated, truncated = np.zeros((2, self.num_envs), bool)
-        episodes, counts = self._episodes, self._episodes.counts[rows]
-        reasons = (
-            (counts > 0) & (episodes.tokens[rows, counts - 1] == self.tokenizer.end_token),
-            counts >= self.task.max_new_tokens,
-            is_complete,
-            episodes.context_lengths[rows] >= self.engine.capacity,
-            episodes.steps[rows] >= self._max_steps,
-        )
-        is_so = np.array(reasons, bool).reshape(len(ENDINGS), len(rows))
-        for place in np.flatnonzero(is_so.any(0)):
-            ending = ENDINGS[is_so[:, place].argmax()]
-            row = rows[place]
-            episodes.endings[row] = ending
-            truncated[row] = ending in TRUNCATIONS
-            terminated[row] = ending not in TRUNCATIONS
-        return terminated, truncated
-
-    def _pay(self, rows: np.ndarray, is_over: np.ndarray) -> np.ndarray:
-        """Rewards (N,) of `rows`: of every step where they are dense, of the last otherwise."""
-        judged = rows if self._dense else rows[is_over[rows]]
-        return self._episodes.shaped_rewards(judged, self._judge.values(judged, is_over))
-
     def _step_values(self) -> dict[str, np.ndarray]:
-        """`text` written so far, and `logprob`, the model's of what was written last, nats."""
-        episodes = self._episodes
-        return {"text": np.array(episodes.texts, object), "logprob": episodes.step_logprobs}
+        """`text`, the completion so far, and `logprob`, that of what the step wrote, nats."""
+        texts = np.array(self.episodes.texts, object)
+        return {"text": texts, "logprob": self.episodes.step_logprobs}
 
     def _final_info(self, row: int) -> dict[str, Any]:
-        episodes = self._episodes
-        scores = {name: float(values[row]) for name, values in self._judge.scores.items()}
+        episodes = self.episodes
+        scores = {name: float(values[row]) for name, values in self._tracker.scores.items()}
         scores["reward"] = float(episodes.potentials[row])
         return {
-            "prompt": episodes.prompt(row),
+            "prompt": episodes.prompts[row],
             "reference": episodes.reference(row),
             "ending": episodes.endings[row],
             "scores": scores,
         }
 
     def _transcript(self, row: int) -> Transcript:
-        is_over = self._episodes.endings[row] is not None
-        return self._episodes.transcript(row, self._final_info(row)["scores"] if is_over else {})
+        is_over = self.episodes.endings[row] is not None
+        return self.episodes.transcript(row, self._final_info(row)["scores"] if is_over else {})
 
     def _prompt(self, row: int) -> str:
-        return self._episodes.prompt(row)
-
-    def _draw(self, row: int) -> Example:
-        return self._example(draw(self.task, self._rngs[row]))
+        return self.episodes.prompts[row]
 
     def _observe(self) -> Observations:
-        return self._observation.encode(self.outputs, self._episodes)
+        return self.observation.encode(self.actions.outputs, self.episodes)
 
     def _get_episodes(self) -> dict[str, Any]:
-        return self._episodes.get_state()
+        return episode_state.get_state(self.episodes)
 
-    def _check_episodes(self, episodes: Any) -> None:  # noqa: ANN401 - a caller's
-        self._episodes.check_state(episodes)
+    def _checked_episodes(self, episodes: Any) -> Any:  # noqa: ANN401 - a caller's value
+        state = episode_state.upgraded(episodes, self.episodes)
+        episode_state.check_state(self.episodes, state)
+        return state
 
     def _set_episodes(self, episodes: dict[str, Any]) -> None:
-        """Keys and values are rebuilt as they were built."""
-        self._episodes.set_state(episodes)
-        self.writer.restore()
-        self.writer.update_choices(np.arange(self.num_envs))
-        self._judge.values(np.arange(self.num_envs), self._over)
+        """Restores the episodes, and rebuilds the KV cache as it was built."""
+        episode_state.set_state(self.episodes, episodes)
+        self.actions.restore()
+        self.actions.update_choices(np.arange(self.num_envs))
+        self._tracker.potentials(np.arange(self.num_envs), self._over)

@@ -89,6 +89,7 @@ class Engine:
         self.capacity = capacity
         self.lengths = np.zeros(num_rows, np.int64)
         self.num_forward_tokens = 0
+        self.cache_dtype = cache_dtype
         self._model = model
         self._num_candidates = num_candidates
         self.end_token = end_token
@@ -252,6 +253,25 @@ class Engine:
             words = torch.as_tensor(sequences[index][1:], device=self._model.device)
             logprobs = self._logprobs(states[:-1], words).cpu().numpy()
             scores[index] = np.concatenate([[0.0], logprobs.astype(np.float64)])
+        return scores
+
+    @torch.inference_mode()
+    def next_token_logprobs(
+        self, sequences: Sequence[np.ndarray], tokens: Sequence[np.ndarray]
+    ) -> list[np.ndarray]:
+        """Returns the log-probability of one token after each prefix; no slot is touched.
+
+        Args:
+            sequences: Arrays (T,) int64, 1 <= T <= `longest`.
+            tokens: Arrays (T,) int64: entry j is the token after `sequence[: j + 1]`.
+
+        Returns:
+            Arrays (T,) float64, nats.
+        """
+        scores: list[np.ndarray] = [np.zeros(0)] * len(sequences)
+        for index, states in self._through(sequences):
+            chosen = torch.as_tensor(tokens[index], device=self._model.device)
+            scores[index] = self._logprobs(states, chosen).cpu().numpy().astype(np.float64)
         return scores
 
     @torch.inference_mode()

@@ -1,13 +1,13 @@
-"""What to write and how it is judged: a prompt, a stop rule, a reward. Knows nothing of models.
+"""What to write and how it is scored: a prompt, a stop rule, a reward. Knows nothing of models.
 
-An episode is one or more *turns*: lines of the agent's, each answered by the task. Whatever the
-task answers is a pure function of the example and the turns so far, so that an episode can be
-restored from them.
+An episode is one or more *turns*: lines that the agent writes, each followed by the task's
+response. A response is a pure function of the example and the turns so far, so that an episode can
+be restored from them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -20,15 +20,17 @@ class Example:
 
     Attributes:
         prompt: (P,) int64 ids the episode starts from, P >= 1.
-        reference: (R,) int64 ids a reader would hope for; empty where there is none.
-        targets: The same as texts, any of which is right; empty where there is none.
-        index: Number of the example in its task; -1 for a caller's own prompt.
+        reference: (R,) int64 ids of a good completion; empty where there is none.
+        targets: Texts, any of which is right; empty where there is none.
+        index: Index of the example in its task; -1 for a caller's own prompt.
+        columns: Other fields of the example, which reward functions receive, by name.
     """
 
     prompt: np.ndarray
     reference: np.ndarray
     targets: tuple[str, ...] = ()
     index: int = -1
+    columns: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Option(NamedTuple):
@@ -40,11 +42,11 @@ class Option(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a task makes of the turns so far.
+    """The task's response to the turns so far.
 
     Attributes:
         is_over: Whether the episode is complete.
-        context: All the text that the model reads before the next turn, if there is one.
+        context: The whole text that the model reads before the next turn, if there is one.
         task_scores: The task's own scores so far, by the names of `Task.task_scores`.
     """
 
@@ -54,17 +56,20 @@ class Response:
 
 
 class Task(Protocol):
-    """What an environment asks of a task.
+    """What an environment needs of a task.
+
+    A class is called with a tokenizer and the task's own keyword-only arguments. A task in which
+    one line is written after a prompt derives from `CompletionTask`.
 
     Attributes:
-        num_examples: How many examples there are to draw from.
+        num_examples: Number of examples.
         prompt_tokens: Most tokens in a prompt.
-        max_new_tokens: Budget: an episode terminates when the agent has written this many tokens.
-        context_tokens: Most tokens in the whole text, whatever is written and answered.
+        max_new_tokens: Token budget: the episode terminates when so many tokens are written.
+        context_tokens: Most tokens in the whole context.
         max_turns: Most turns in an episode.
-        num_options: How many lines there are to choose from; 0 where there are none.
+        num_options: Number of lines to choose from; 0 if there are none.
         task_scores: Names of the task's own scores.
-        reward: What is paid for the text.
+        reward: The weighted scores that are the reward.
     """
 
     num_examples: int
@@ -77,30 +82,33 @@ class Task(Protocol):
     reward: Reward
 
     def example(self, index: int) -> Example:
-        """The example of that number, 0 <= index < num_examples."""
+        """Returns the example of an index, 0 <= index < num_examples."""
         ...
 
     def example_of(self, prompt: str) -> Example:
-        """An example made of a caller's own prompt."""
+        """Returns an example made from a caller's own prompt."""
         ...
 
     def is_turn_over(self, text: str) -> bool:
-        """Whether the line written so far is complete."""
+        """Returns whether the line written so far is complete."""
         ...
 
     def options(self, example: Example, turns: Sequence[str]) -> Sequence[Option]:
-        """The `num_options` lines to choose from next."""
+        """Returns the `num_options` lines to choose from next."""
         ...
 
     def respond(self, example: Example, turns: Sequence[str]) -> Response:
-        """What comes of the turns so far, one or more."""
+        """Returns the response to one or more turns."""
         ...
 
     def oracle_completion(self, example: Example, turns: Sequence[str]) -> str:
-        """The line that a perfect agent would write next; empty where nobody knows."""
+        """Returns the line that leads to the target; empty where it is unknown."""
         ...
 
 
-def draw(task: Task, rng: np.random.Generator) -> int:
-    """Number of a random example of a task."""
-    return int(rng.integers(task.num_examples))
+def required_actions(task: Task) -> str | None:
+    """Returns the only action kind that a task works with; None if any kind does.
+
+    A task says so by an attribute `required_actions`.
+    """
+    return getattr(task, "required_actions", None)

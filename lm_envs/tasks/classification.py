@@ -1,4 +1,4 @@
-"""Classification: the label of a text, written as a word by the model."""
+"""Classification: write the label of a text."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -6,10 +6,10 @@ from dataclasses import replace
 from lm_envs.tasks import prompt_templates
 from lm_envs.tasks.base import Example, Response
 from lm_envs.tasks.completion import CompletionItem, CompletionTask
-from lm_envs.tasks.datasets import column_names, read_rows
-from lm_envs.tasks.rewards.text_scores import label_of
-from lm_envs.tasks.splits import Part
-from lm_envs.tasks.text_normalization import one_line
+from lm_envs.tasks.datasets import EMBEDDED, Row
+from lm_envs.tasks.rewards.reward import Weights
+from lm_envs.tasks.rewards.text_normalization import normalize_label, one_line
+from lm_envs.tasks.splits import SplitSpec
 from lm_envs.tokenizer import Tokenizer
 from lm_envs.validation import check_choice, check_number
 
@@ -17,26 +17,37 @@ DEFAULT_REWARDS = {"accuracy": 1.0}
 COST = "cost"
 KINDS = ("topic", "language", "sentiment")
 
+Costs = Mapping[str, Mapping[str, float]]
+"""Cost by the correct label and the written label."""
+
 
 class Classification(CompletionTask):
-    """Write the label of a text; judged by whether it is right, or by what the mistake costs.
+    """Write the label of a text; scored by whether it is correct, or by the cost of the mistake.
 
-    The task's own score `cost` is 0 for a right label, and for another what `costs` says, or 1; the
-    least of them where a text has several right labels.
+    Prompt: "Text: …", then the kind of label, such as "Topic:", on the next line.
+    Episode end: terminates at the first line end, the end-of-text token or the token budget.
+    Scores: `cost` is 0 for a correct label, and otherwise the entry in `costs`, or 1 if there is
+    none; the smallest of them if a text has several correct labels. `DEFAULT_REWARDS` pays
+    accuracy.
 
     Args:
-        tokenizer: Cuts texts into tokens.
+        tokenizer: Encodes and decodes texts.
         dataset: "embedded", a .jsonl, .csv or .tsv file, or a hub dataset.
         split: "train", "validation" or "test", or a part of one, such as "train[:25%]".
-        kind: "topic", "language" or "sentiment" of the embedded texts; of files, the word that asks
-            for the label.
-        columns: Field of the text and of the label, where they have other
-            names than "text", "label". Line ends in a label count as spaces.
-        costs: What it costs to write one label where another is right, {right: {written: cost}}.
-        prompt_tokens: Most tokens in a prompt; examples with longer ones are left out.
-        max_new_tokens: Budget of an episode.
+        kind: "topic", "language" or "sentiment" of the embedded texts; for files, the word before
+            the label in the prompt.
+        columns: Field of the text and of the label or labels, if they have other names than "text",
+            "label". Line ends in a label count as spaces.
+        costs: Cost of writing one label where another is correct, {correct: {written: cost}}.
+        prompt_tokens: Largest number of tokens in a prompt; longer examples are left out.
+        max_new_tokens: Token budget of an episode.
         rewards: Weight of each score; default `DEFAULT_REWARDS`.
     """
+
+    column_names = ("text", "label")
+    embedded_name = "classification"
+    default_rewards = DEFAULT_REWARDS
+    task_scores: tuple[str, ...] = (COST,)
 
     def __init__(
         self,
@@ -46,58 +57,64 @@ class Classification(CompletionTask):
         split: str = "train",
         kind: str = "topic",
         columns: Mapping[str, str] | None = None,
-        costs: Mapping[str, Mapping[str, float]] | None = None,
+        costs: Costs | None = None,
         prompt_tokens: int = 224,
         max_new_tokens: int = 4,
-        rewards: Mapping[str, float] | None = None,
+        rewards: Weights | None = None,
     ) -> None:
-        if dataset == "embedded":
+        if dataset == EMBEDDED:
             check_choice("kind", kind, KINDS)
-        names = column_names(columns, "text", "label")
-        Part.parse(split)  # before all splits are read for their labels
-        every = read_rows(dataset, None, names, "classification", {"kind": kind})
-        labels = sorted(
-            {one_line(label) for row in every for label in row["label"]}
-        )  # an action each
-        rows = read_rows(dataset, split, names, "classification", {"kind": kind})
-        _check_costs(costs or {}, labels)
+        SplitSpec.parse(split)  # before the whole file is read for its labels
+        self._kind = kind
+        self._labels = self._read_labels(dataset, columns)
+        _check_costs(costs or {}, self._labels)
         self._costs = {
-            label_of(right): {label_of(written): cost for written, cost in row.items()}
-            for right, row in (costs or {}).items()
+            normalize_label(correct): {normalize_label(label): row[label] for label in row}
+            for correct, row in (costs or {}).items()
         }
-        lines = [
-            CompletionItem(
-                prompt_templates.classification(row["text"][0], "", kind)[0], row["label"]
-            )
-            for row in rows
-        ]
         super().__init__(
             tokenizer,
-            lines,
+            dataset=dataset,
+            split=split,
+            columns=columns,
             prompt_tokens=prompt_tokens,
             max_new_tokens=max_new_tokens,
-            dataset=dataset,
-            rewards=DEFAULT_REWARDS if rewards is None else rewards,
-            task_scores=(COST,),
-            labels=labels,
+            rewards=rewards,
         )
 
+    def row_filters(self) -> Mapping[str, str]:
+        """Returns the kind of label."""
+        return {"kind": self._kind}
+
+    def make_item(self, row: Row) -> CompletionItem:
+        """Returns the item of a text and its labels."""
+        prompt, _ = prompt_templates.classification(row.text("text"), "", self._kind)
+        return CompletionItem(prompt, row.texts["label"])
+
+    def make_options(self, items: Sequence[CompletionItem]) -> list[tuple[str, ...]]:
+        """Returns the labels of all splits for each item, so that a label is always one action."""
+        return [self._labels] * len(items)
+
     def respond(self, example: Example, turns: Sequence[str]) -> Response:
-        """What the label costs."""
+        """Ends the episode and computes the cost; a caller's own prompt has none."""
         response = super().respond(example, turns)
         if not example.targets:
             return response
-        written = label_of(turns[-1])
-        cost = min(self._cost(label_of(right), written) for right in example.targets)
+        written = normalize_label(turns[-1])
+        cost = min(self._cost(normalize_label(correct), written) for correct in example.targets)
         return replace(response, task_scores={COST: cost})
 
-    def _cost(self, right: str, written: str) -> float:
-        return self._costs.get(right, {}).get(written, float(written != right))
+    def _cost(self, correct: str, written: str) -> float:
+        return self._costs.get(correct, {}).get(written, float(written != correct))
+
+    def _read_labels(self, dataset: str, columns: Mapping[str, str] | None) -> tuple[str, ...]:
+        rows = self.read_rows(dataset, None, columns)
+        return tuple(sorted({one_line(label) for row in rows for label in row.texts["label"]}))
 
 
-def _check_costs(costs: Mapping[str, Mapping[str, float]], labels: Sequence[str]) -> None:
-    for right, row in costs.items():
-        check_choice("label in costs", right, labels)
+def _check_costs(costs: Costs, labels: Sequence[str]) -> None:
+    for correct, row in costs.items():
+        check_choice("label in costs", correct, labels)
         for written, cost in row.items():
             check_choice("label in costs", written, labels)
-            check_number(f"cost of {written!r} for {right!r}", cost)
+            check_number(f"cost of {written!r} for {correct!r}", cost)

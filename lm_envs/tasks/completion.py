@@ -1,204 +1,231 @@
-"""One line to write after a prompt: what paraphrase, questions, translation and labels share.
+"""Tasks that end after one line: a prompt, one or more targets, and lines to choose from.
 
-Owns the rows of a task as prompts, targets and options. Knows nothing of where they come from.
+Owns the examples of such a task and what its subclasses share: reading rows, length limits, answer
+options and the end of the episode. Knows nothing of models.
 """
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from lm_envs.tasks.base import Example, Option, Response
-from lm_envs.tasks.rewards.reward import Reward
-from lm_envs.tasks.text_normalization import one_line
+from lm_envs.tasks.datasets import EMBEDDED, Row, read_rows, resolve_columns
+from lm_envs.tasks.length_limits import drop_too_long
+from lm_envs.tasks.rewards.reward import Reward, Weights
+from lm_envs.tasks.rewards.text_normalization import one_line
+from lm_envs.tasks.splits import SplitSpec
 from lm_envs.tokenizer import Tokenizer
 from lm_envs.validation import check_count
-
-EMBEDDED = "embedded"
-"""The dataset of our own, of which a few lines are known to be too long."""
 
 NUM_OPTIONS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class CompletionItem:
-    """One thing to write.
+    """One example of a `CompletionTask`, as text.
 
     Attributes:
-        prompt: All the text before it.
-        targets: What a reader would hope for, any of them. The end of a line ends what is written:
-            line ends in targets count as spaces, unless a program verifies what is written.
-        group: Lines of one group are told apart by the reader's knowledge, not by their kind.
-        verify: What any line in place of the targets is worth, 0 to 1; None where nobody says.
+        prompt: All text before the completion.
+        targets: One or more correct completions. Line ends in targets are replaced by spaces,
+            because the first line end ends a completion; targets of items with `verify` are kept.
+        group: Wrong answer options are drawn from the targets of the same group, so that an option
+            cannot be ruled out by its kind alone.
+        verify: Returns the correctness of a completion, 0 to 1; None if only `targets` are known.
+        columns: Other fields of the row that the item was made from, as read.
     """
 
     prompt: str
     targets: tuple[str, ...]
     group: str = ""
     verify: Callable[[str], float] | None = None
+    columns: Mapping[str, Any] = field(default_factory=dict)
 
 
 class CompletionTask:
-    """Write one line; the episode is over at its end, or where the model ends the text.
+    """Write one line after a prompt. Base class; a subclass needs column names and `make_item`.
+
+    Prompt: `CompletionItem.prompt`.
+    Episode end: terminates at the first line end, the end-of-text token or the token budget.
+    Scores: any score of a text or of tokens; subclasses can add their own by `task_scores`.
+
+    A complete task, which reads any file with the columns "word" and "rhyme"::
+
+        class Rhyme(CompletionTask):
+            column_names = ("word", "rhyme")
+            default_rewards = {"exact_match": 1.0}
+
+            def make_item(self, row: Row) -> CompletionItem:
+                return CompletionItem(f"A rhyme for {row.text('word')}:", row.texts["rhyme"])
+
+    A subclass with more arguments defines `__init__` with explicit keyword-only arguments, because
+    environments validate arguments by its signature. It sets what `make_item` needs before it calls
+    `super().__init__`, which makes all items.
 
     Args:
-        tokenizer: Cuts texts into tokens.
-        lines: What there is to write; those whose prompt or first target is too long are left out,
-            with a warning where they are a caller's own.
-        prompt_tokens: Most tokens in a prompt.
-        max_new_tokens: Budget of an episode.
-        rewards: Weight of each score.
-        dataset: Where the lines come from, by its name; "embedded" for our own.
-        task_scores: Names of the task's own scores.
-        labels: Lines to choose from in every example; default the first target among those of other
-            examples.
+        tokenizer: Encodes and decodes texts.
+        dataset: "embedded", a .jsonl, .csv or .tsv file, or a hub dataset.
+        split: "train", "validation" or "test", or a part of one, such as "train[:25%]".
+        columns: Fields for names in `column_names` that have another name in the file.
+        prompt_tokens: Largest number of tokens in a prompt; examples with longer prompts are left
+            out, with a warning.
+        max_new_tokens: Token budget of an episode; examples with longer first targets are left out,
+            with a warning.
+        rewards: Weight of each score; default `default_rewards`.
+
+    Attributes:
+        column_names: Names of the texts in a row.
+        embedded_name: Name of the embedded file that dataset "embedded" stands for; empty if the
+            task has no embedded examples.
+        default_rewards: Weights of the default reward.
+        task_scores: Names of the scores that `respond` computes.
 
     Raises:
         ValueError: If an argument is out of range, or no example is short enough.
     """
 
-    max_turns = 1
+    column_names: tuple[str, ...] = ("text", "target")
+    embedded_name: str = ""
+    default_rewards: Mapping[str, float] = {"exact_match": 1.0}
+    task_scores: tuple[str, ...] = ()
+    max_turns: int = 1
 
     def __init__(
         self,
         tokenizer: Tokenizer,
-        lines: Sequence[CompletionItem],
         *,
-        prompt_tokens: int,
-        max_new_tokens: int,
-        rewards: Mapping[str, float],
         dataset: str = EMBEDDED,
-        task_scores: tuple[str, ...] = (),
-        labels: Sequence[str] = (),
+        split: str = "train",
+        columns: Mapping[str, str] | None = None,
+        prompt_tokens: int = 64,
+        max_new_tokens: int = 32,
+        rewards: Weights | None = None,
     ) -> None:
         check_count("prompt_tokens", prompt_tokens)
         check_count("max_new_tokens", max_new_tokens)
+        SplitSpec.parse(split)
         self.prompt_tokens, self.max_new_tokens = prompt_tokens, max_new_tokens
         self.context_tokens = prompt_tokens + max_new_tokens
-        self.task_scores = task_scores
-        self.reward = Reward(rewards, task_scores)
+        self.reward = Reward(self.default_rewards if rewards is None else rewards, self.task_scores)
         self._tokenizer = tokenizer
-        self._lines = self._fitting([_flat(line) for line in lines], dataset)
-        if not self._lines:
+        items = [_single_line(item) for item in self.load_items(dataset, split, columns)]
+        self._items = self._short_items(items, dataset)
+        if not self._items:
             raise ValueError(
                 f"Got no example whose prompt has at most prompt_tokens={prompt_tokens} tokens and "
                 f"whose target has at most max_new_tokens={max_new_tokens}; raise them."
             )
-        self._options = [tuple(labels)] * len(self._lines) if labels else _choices(self._lines)
-        self.num_examples = len(self._lines)
+        self._options = self.make_options(self._items)
+        self.num_examples = len(self._items)
         self.num_options = len(self._options[0])
 
+    def make_item(self, row: Row) -> CompletionItem:
+        """Returns the item for one row; its `columns` are filled in by `load_items`."""
+        raise NotImplementedError(f"{type(self).__name__} must define make_item or load_items.")
+
+    def row_filters(self) -> Mapping[str, str]:
+        """Returns values by field; rows with another value in such a field are left out."""
+        return {}
+
+    def read_rows(
+        self, dataset: str, split: str | None, columns: Mapping[str, str] | None
+    ) -> list[Row]:
+        """Returns the rows of one split; of all splits if it is None."""
+        if dataset == EMBEDDED and not self.embedded_name:
+            raise ValueError(
+                f"Got dataset={dataset!r}, but {type(self).__name__} has no embedded examples; "
+                "allowed: a .jsonl, .csv or .tsv file, or a hub dataset."
+            )
+        names = resolve_columns(columns, self.column_names)
+        return read_rows(dataset, split, names, self.embedded_name, self.row_filters())
+
+    def load_items(
+        self, dataset: str, split: str, columns: Mapping[str, str] | None
+    ) -> list[CompletionItem]:
+        """Returns all items of a split; override it for items that do not come from rows."""
+        rows = self.read_rows(dataset, split, columns)
+        return [replace(self.make_item(row), columns=row.columns) for row in rows]
+
+    def make_options(self, items: Sequence[CompletionItem]) -> list[tuple[str, ...]]:
+        """Returns the lines to choose from for each item, equally many for all.
+
+        Default: the first target of the item among first targets of other items.
+        """
+        return _draw_options(items)
+
+    def item(self, example: Example) -> CompletionItem:
+        """Returns the item that an example of this task was made from."""
+        return self._items[example.index]
+
     def example(self, index: int) -> Example:
-        """The example of that number."""
-        line = self._lines[index]
-        reference = self._tokenizer.encode(f" {line.targets[0]}")[: self.max_new_tokens]
-        return Example(self._tokenizer.encode(line.prompt), reference, line.targets, index)
+        """Returns the example with this index, 0 <= index < num_examples."""
+        item = self._items[index]
+        reference = self._tokenizer.encode(f" {item.targets[0]}")[: self.max_new_tokens]
+        prompt = self._tokenizer.encode(item.prompt)
+        return Example(prompt, reference, item.targets, index, item.columns)
 
     def example_of(self, prompt: str) -> Example:
-        """A caller's prompt, whole; there is no target."""
+        """Returns an example without targets for a caller's own prompt, which is not shortened."""
         return Example(self._tokenizer.encode(prompt), np.zeros(0, np.int64))
 
-    def line(self, example: Example) -> CompletionItem:
-        """What an example of this task was made of."""
-        return self._lines[example.index]
-
     def is_turn_over(self, text: str) -> bool:
-        """At the end of the line."""
+        """Returns whether the text contains a line end."""
         return "\n" in text
 
     def options(self, example: Example, turns: Sequence[str]) -> Sequence[Option]:
-        """The example's options; those of the first example for a caller's own prompt."""
+        """Returns the example's options; those of example 0 for a caller's own prompt."""
         return [Option(text) for text in self._options[max(example.index, 0)]]
 
     def respond(self, example: Example, turns: Sequence[str]) -> Response:
-        """The line is all there is to write."""
+        """Ends the episode, since one line completes it."""
         return Response()
 
     def oracle_completion(self, example: Example, turns: Sequence[str]) -> str:
-        """The first target."""
+        """Returns the first target, or an empty text for a caller's own prompt."""
         return example.targets[0] if example.targets else ""
 
-    def _fitting(self, lines: Sequence[CompletionItem], dataset: str) -> list[CompletionItem]:
-        """Those that are short enough; of a caller's own it is said how many are not."""
-        sizes = [self._sizes(line) for line in lines]
-        most = (self.prompt_tokens, self.max_new_tokens)
-        fitting = [
-            line
-            for line, (prompt, target) in zip(lines, sizes, strict=True)
-            if prompt <= most[0] and target <= most[1]
-        ]
-        if fitting and len(fitting) < len(lines) and dataset != EMBEDDED:
-            prompt, target = (max(each) for each in zip(*sizes, strict=True))
-            warn_left_out(
-                len(lines) - len(fitting),
-                len(lines),
-                dataset,
-                {"prompt_tokens": (most[0], prompt), "max_new_tokens": (most[1], target)},
-            )
-        return fitting
-
-    def _sizes(self, line: CompletionItem) -> tuple[int, int]:
-        """Tokens of a line's prompt and of its first target."""
+    def _short_items(self, items: Sequence[CompletionItem], dataset: str) -> list[CompletionItem]:
         encode = self._tokenizer.encode
-        return len(encode(line.prompt)), len(encode(f" {line.targets[0]}"))
+        lengths = {
+            "prompt_tokens": [len(encode(item.prompt)) for item in items],
+            "max_new_tokens": [len(encode(f" {item.targets[0]}")) for item in items],
+        }
+        limits = {"prompt_tokens": self.prompt_tokens, "max_new_tokens": self.max_new_tokens}
+        return drop_too_long(items, lengths, limits, dataset)
 
 
-def warn_left_out(
-    count: int, total: int, dataset: str, limits: Mapping[str, tuple[int, int]]
-) -> None:
-    """Says that `count` of a caller's `total` examples are too long.
+def _single_line(item: CompletionItem) -> CompletionItem:
+    if item.verify is not None:  # a verifier may need the line ends of its own answer
+        return item
+    return replace(item, targets=tuple(one_line(target) for target in item.targets))
 
-    Args:
-        count: Examples left out.
-        total: Examples of the split.
-        dataset: Where they come from.
-        limits: By argument the most tokens that it allows, and the most that there are.
+
+def _draw_options(items: Sequence[CompletionItem]) -> list[tuple[str, ...]]:
+    """Draws the options of each item: its first target among first targets of its group.
+
+    Every item has `NUM_OPTIONS` options, or fewer if there are not enough other targets for one of
+    the items. The drawn texts and their order depend only on the item's index. Groups with too few
+    different targets use the targets of all groups.
     """
-    too_low = [
-        f"{name}={allowed} (the longest needs {longest})"
-        for name, (allowed, longest) in limits.items()
-        if longest > allowed
-    ]
-    warnings.warn(
-        f"Left out {count} of {total} examples of {dataset}, which are too long for "
-        f"{' and '.join(too_low)}; raise {'them' if len(too_low) > 1 else 'it'} to keep all.",
-        UserWarning,
-        stacklevel=2,
-    )
-
-
-def _flat(line: CompletionItem) -> CompletionItem:
-    """A line whose targets can be written as one."""
-    if line.verify is not None:
-        return line
-    return replace(line, targets=tuple(one_line(target) for target in line.targets))
-
-
-def _choices(lines: Sequence[CompletionItem]) -> list[tuple[str, ...]]:
-    """Options for each line: its first target among first targets of other lines of its group.
-
-    There are `NUM_OPTIONS` everywhere, or as many fewer as it takes for all lines to have the same
-    number. Which they are, and in which order they stand, depends on the line's place alone. Groups
-    with too few different texts borrow from all.
-    """
-    texts: dict[str | None, set[str]] = {None: {line.targets[0] for line in lines}}
-    for line in lines:
-        texts.setdefault(line.group, set()).add(line.targets[0])
+    texts: dict[str | None, set[str]] = {None: {item.targets[0] for item in items}}
+    for item in items:
+        texts.setdefault(item.group, set()).add(item.targets[0])
     pools = {group: sorted(members) for group, members in texts.items()}
-    size = min(NUM_OPTIONS - 1, min(_num_others(texts[None], line) for line in lines))
+    size = min(NUM_OPTIONS - 1, min(_num_wrong(texts[None], item) for item in items))
     options = []
-    for number, line in enumerate(lines):
-        has_enough = _num_others(texts[line.group], line) >= size
-        pool = pools[line.group if has_enough else None]
-        rng = np.random.default_rng((0, number))
-        drawn = rng.choice(len(pool), min(size + len(line.targets), len(pool)), replace=False)
-        chosen = [pool[place] for place in drawn if pool[place] not in line.targets][:size]
-        chosen.insert(int(rng.integers(size + 1)), line.targets[0])
+    for index, item in enumerate(items):
+        has_enough = _num_wrong(texts[item.group], item) >= size
+        pool = pools[item.group if has_enough else None]
+        rng = np.random.default_rng((0, index))
+        # Correct texts may be drawn too. So many more are drawn that `size` wrong ones remain.
+        drawn = rng.choice(len(pool), min(size + len(item.targets), len(pool)), replace=False)
+        chosen = [pool[place] for place in drawn if pool[place] not in item.targets][:size]
+        chosen.insert(int(rng.integers(size + 1)), item.targets[0])
         options.append(tuple(chosen))
     return options
 
 
-def _num_others(texts: set[str], line: CompletionItem) -> int:
-    """How many of some texts are no targets of a line."""
-    return len(texts) - len(texts.intersection(line.targets))
+def _num_wrong(texts: set[str], item: CompletionItem) -> int:
+    """Number of texts that are not targets of an item."""
+    return len(texts) - len(texts.intersection(item.targets))

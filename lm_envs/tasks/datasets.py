@@ -1,6 +1,6 @@
-"""Where examples come from: embedded, a JSONL, CSV, TSV or text file, or a hub dataset.
+"""Rows of text from the embedded examples, a JSONL, CSV, TSV or text file, or a hub dataset.
 
-Owns reading and checking rows of text. Knows nothing of prompts, tokens or scores.
+Owns reading and checking rows. Knows nothing of prompts, tokens or scores.
 """
 
 import csv
@@ -8,23 +8,45 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from lm_envs.tasks.splits import SPLITS, Part, split_of
+from lm_envs.tasks.splits import SPLITS, SplitSpec, split_of
 from lm_envs.validation import check_choice
+
+EMBEDDED = "embedded"
+"""Name of the dataset that is part of this package."""
 
 MAX_BYTES = 2**30
 _FORMATS = ".txt, .jsonl, .csv or .tsv"
 
-Row = tuple[str, dict[str, Any]]
-"""Where a row stands, for error messages, and its fields."""
+RawRow = tuple[str, dict[str, Any]]
+"""File and line of a row, for error messages, and its fields as read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One checked row of a dataset.
+
+    Attributes:
+        texts: One or more texts for each name that the task asked for.
+        columns: The other fields of the row by their own names, as read. "split" is left out,
+            and so are columns without a name.
+    """
+
+    texts: Mapping[str, tuple[str, ...]]
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+    def text(self, name: str) -> str:
+        """Returns the first text of a name."""
+        return self.texts[name][0]
 
 
 def read_texts(dataset: str, split: str, column: str = "text") -> list[str]:
-    """The texts of one split, in file order; see `read_rows`."""
-    return [row["text"][0] for row in read_rows(dataset, split, {"text": column}, "prose")]
+    """Returns the texts of one split, in file order; see `read_rows`."""
+    return [row.text("text") for row in read_rows(dataset, split, {"text": column}, "prose")]
 
 
 def read_rows(
@@ -32,68 +54,73 @@ def read_rows(
     split: str | None,
     columns: Mapping[str, str],
     embedded: str,
-    where: Mapping[str, str] | None = None,
-) -> list[dict[str, tuple[str, ...]]]:
-    """The rows of one split, in file order: by each name the texts of its column, one or more.
+    filters: Mapping[str, str] | None = None,
+) -> list[Row]:
+    """Returns the rows of one split, in file order.
 
     Args:
         dataset: "embedded", a .txt (paragraphs, or lines where there is no blank line), .jsonl,
             .csv or .tsv file, or the name of a hub dataset.
         split: "train", "validation" or "test", or a part of one, such as "validation[:25%]", whose
-            rows are chosen by a hash of their first text; see `Part`. None for all rows of a file,
-            and for "train" of a hub dataset, which is asked for whole splits. Rows without a
-            "split" field are divided 90/5/5 by that hash.
-        columns: Field that holds the texts of each name: a text, a list of texts, or an object with
-            a list "text", as SQuAD writes answers.
-        embedded: Name of the embedded file that "embedded" stands for.
-        where: Fields that must have this value in rows that hold them.
+            rows are selected by a hash of their first text; see `SplitSpec`. None for all rows of a
+            file, or for "train" of a hub dataset. Rows without a "split" field are assigned to
+            splits 90/5/5 by that hash.
+        columns: For each name in `Row.texts` the field that holds its texts: a text, a list of
+            texts, or an object with a list "text", as in the answers of SQuAD.
+        embedded: Name of the embedded file that is read for dataset "embedded".
+        filters: Values by field. A row that has such a field with another value is left out.
 
     Raises:
-        ValueError: Naming file and line, what was got, what is allowed and the remedy.
+        ValueError: If a row is malformed, or no row is left. The message names file and line, the
+            value, the allowed values and the remedy.
     """
-    part = Part("train") if split is None else Part.parse(split)
-    found = []
-    for place, row in _rows(dataset, part.name, embedded, ", ".join(columns.values())):
-        if any(row.get(name, value) != value for name, value in (where or {}).items()):
+    spec = SplitSpec("train") if split is None else SplitSpec.parse(split)
+    rows = []
+    for location, raw in _raw_rows(dataset, spec.name, embedded, ", ".join(columns.values())):
+        if any(raw.get(name, value) != value for name, value in (filters or {}).items()):
             continue
-        texts = {name: _texts(row, column, place) for name, column in columns.items()}
-        own = row.get("split") or split_of(_first(texts))
-        check_choice(f"split at {place}", own, SPLITS)
-        if split is None or part.name == own:
-            found.append(texts)
-    if not found:
-        wanted = "".join(f" with {name}={value!r}" for name, value in (where or {}).items())
-        raise ValueError(
-            f"Got no text in split {split!r} of {dataset}{wanted}; use another split, or mark rows "
-            'with a "split" field.'
-        )
-    return part.take(found, _first)
+        row = _checked_row(raw, columns, location)
+        own_split = raw.get("split") or split_of(_first_text(row))
+        check_choice(f"split at {location}", own_split, SPLITS)
+        if split is None or spec.name == own_split:
+            rows.append(row)
+    if not rows:
+        raise _no_rows_error(dataset, split, filters or {})
+    return spec.select(rows, _first_text)
 
 
-def column_names(columns: Mapping[str, str] | None, *names: str) -> dict[str, str]:
-    """Field of each name: what `columns` says, or the name itself.
+def resolve_columns(columns: Mapping[str, str] | None, names: Sequence[str]) -> dict[str, str]:
+    """Returns the field of each name: the one that `columns` gives, or the name itself.
 
     Raises:
-        ValueError: If `columns` speaks of another name.
+        ValueError: If `columns` has a key that is not in `names`.
     """
     for name in columns or {}:
         check_choice("name in columns", name, names)
     return {name: (columns or {}).get(name, name) for name in names}
 
 
-def _rows(dataset: str, split: str, embedded: str, columns: str) -> Iterator[Row]:
-    if dataset == "embedded":
+def _no_rows_error(dataset: str, split: str | None, filters: Mapping[str, str]) -> ValueError:
+    wanted = "".join(f" with {name}={value!r}" for name, value in filters.items())
+    return ValueError(
+        f"Got no text in split {split!r} of {dataset}{wanted}; use another split, or mark rows "
+        'with a "split" field.'
+    )
+
+
+def _raw_rows(dataset: str, split: str, embedded: str, columns: str) -> Iterator[RawRow]:
+    if dataset == EMBEDDED:
         file = resources.files("lm_envs") / "assets" / "examples" / f"{embedded}.jsonl"
         return _jsonl(file.read_text(encoding="utf-8"), f"embedded {embedded}")
     path = Path(dataset).expanduser()
     if path.suffix.lower() in _READERS:
-        return _READERS[path.suffix.lower()](_content(path), str(path))
+        return _READERS[path.suffix.lower()](_file_text(path), str(path))
     if path.exists() or dataset.startswith((".", "/", "~")):
         raise ValueError(f"Got dataset {dataset!r}; allowed: a file ending in {_FORMATS}.")
     return _hub(dataset, split, columns)
 
 
-def _content(path: Path) -> str:
+def _file_text(path: Path) -> str:
     if not path.is_file():
         raise ValueError(f"Got no file {path}; allowed: 'embedded' or a file in {_FORMATS}.")
     if path.stat().st_size > MAX_BYTES:
@@ -103,29 +130,29 @@ def _content(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ValueError(
-            f"Got bytes that are no UTF-8 at {path} line {line}; save the file as UTF-8."
+            f"Got bytes that are not UTF-8 at {path} line {line}; save the file as UTF-8."
         ) from None
 
 
-def _jsonl(content: str, name: str) -> Iterator[Row]:
+def _jsonl(content: str, name: str) -> Iterator[RawRow]:
     for number, line in enumerate(content.split("\n"), start=1):
         if not line.strip():
             continue
-        where = f"{name} line {number}"
+        location = f"{name} line {number}"
         try:
             row = json.loads(line)
         except ValueError as error:
             raise ValueError(
-                f"Got a broken line at {where} ({error}); each line must be one whole JSON object."
+                f"Got a broken line at {location} ({error}); each line must be one JSON object."
             ) from None
         if not isinstance(row, dict):
-            raise ValueError(f"Got {type(row).__name__} at {where}; allowed: a JSON object.")
-        yield where, row
+            raise ValueError(f"Got {type(row).__name__} at {location}; allowed: a JSON object.")
+        yield location, row
 
 
-def _text_file(content: str, name: str) -> Iterator[Row]:
-    blank = re.search(r"\n[ \t\r]*\n", content.strip())
-    pattern = r"\n[ \t\r]*\n" if blank else r"\n"
+def _text_file(content: str, name: str) -> Iterator[RawRow]:
+    blank_line = re.search(r"\n[ \t\r]*\n", content.strip())
+    pattern = r"\n[ \t\r]*\n" if blank_line else r"\n"
     line = 1
     for part in re.split(f"({pattern})", content):
         if part.strip():
@@ -133,28 +160,30 @@ def _text_file(content: str, name: str) -> Iterator[Row]:
         line += part.count("\n")
 
 
-def _table(content: str, name: str, delimiter: str) -> Iterator[Row]:
+def _table(content: str, name: str, delimiter: str) -> Iterator[RawRow]:
     reader = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
-    usual = csv.field_size_limit(MAX_BYTES)  # of the whole process: as it was when all is read
+    # The limit belongs to the whole process, so it is restored when the rows are read. The default
+    # of 131,072 characters is too small for long documents.
+    previous_limit = csv.field_size_limit(MAX_BYTES)
     try:
         _check_header(reader.fieldnames or (), name)
         rows = [(f"{name} line {reader.line_num}", row) for row in reader]
     except csv.Error as error:
-        line = reader.reader.line_num  # the reader's own counts whole rows
+        line = reader.reader.line_num  # DictReader.line_num counts whole rows
         raise ValueError(f"Got a broken table at {name} line {line}: {error}.") from None
     finally:
-        csv.field_size_limit(usual)
-    for where, row in rows:
+        csv.field_size_limit(previous_limit)
+    for location, row in rows:
         if None in row or None in row.values():
             raise ValueError(
-                f"Got {where} with more or fewer cells than the header "
+                f"Got {location} with more or fewer cells than the header "
                 f"{reader.fieldnames}; quote texts that hold the delimiter."
             )
-        yield where, row
+        yield location, row
 
 
 def _check_header(columns: Sequence[str], name: str) -> None:
-    """Refuses two columns of one name; those without a name cannot be asked for."""
+    """Raises if two columns have the same name; columns without a name cannot be selected."""
     for column in columns:
         if column and columns.count(column) > 1:
             raise ValueError(
@@ -163,7 +192,7 @@ def _check_header(columns: Sequence[str], name: str) -> None:
             )
 
 
-def _hub(dataset: str, split: str, columns: str) -> Iterator[Row]:
+def _hub(dataset: str, split: str, columns: str) -> Iterator[RawRow]:
     try:
         from datasets import load_dataset  # type: ignore[import-not-found]  # an extra
     except ModuleNotFoundError:
@@ -176,33 +205,41 @@ def _hub(dataset: str, split: str, columns: str) -> Iterator[Row]:
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(
-            f"Got dataset={dataset!r} split={split!r}, which the hub did not give ({reason}); "
-            f"check the name on line, or save its columns ({columns}) to a file in {_FORMATS}."
+            f"Got dataset={dataset!r} split={split!r}, which the hub could not load ({reason}); "
+            f"check the name online, or save its columns ({columns}) to a file in {_FORMATS}."
         ) from None
     return ((f"{dataset} row {number}", {**row, "split": split}) for number, row in enumerate(rows))
 
 
-def _texts(row: dict[str, Any], column: str, where: str) -> tuple[str, ...]:
+def _checked_row(raw: dict[str, Any], columns: Mapping[str, str], location: str) -> Row:
+    texts = {name: _texts(raw, column, location) for name, column in columns.items()}
+    used = {*columns.values(), "split", ""}
+    return Row(texts, {name: value for name, value in raw.items() if name not in used})
+
+
+def _texts(row: dict[str, Any], column: str, location: str) -> tuple[str, ...]:
     if column not in row:
-        raise ValueError(f"Got no column {column!r} at {where}; it has {', '.join(row)}.")
+        raise ValueError(f"Got no column {column!r} at {location}; it has {', '.join(row)}.")
     value = row[column]
     texts = value.get("text") if isinstance(value, dict) else value
     checked: list[str] = []
     for text in texts if isinstance(texts, list) else [texts]:
         if not isinstance(text, str) or not text.strip():
             raise ValueError(
-                f"Got {column}={text!r} at {where}; allowed: a text that is not empty."
+                f"Got {column}={text!r} at {location}; allowed: a text that is not empty."
             )
         if any("\ud800" <= character <= "\udfff" for character in text):
-            raise ValueError(f"Got a lone surrogate in {column!r} at {where}; write valid Unicode.")
+            raise ValueError(
+                f"Got a lone surrogate in {column!r} at {location}; write valid Unicode."
+            )
         checked.append(text)
     if not checked:
-        raise ValueError(f"Got {column}=[] at {where}; allowed: at least one text.")
+        raise ValueError(f"Got {column}=[] at {location}; allowed: at least one text.")
     return tuple(checked)
 
 
-def _first(texts: Mapping[str, tuple[str, ...]]) -> str:
-    return next(iter(texts.values()))[0]
+def _first_text(row: Row) -> str:
+    return next(iter(row.texts.values()))[0]
 
 
 _READERS = {

@@ -1,42 +1,48 @@
-"""Dialogue: serve a scripted customer of a shop, over several turns."""
+"""Dialogue: serve a scripted customer of a shop over several turns."""
 
 from collections.abc import Mapping, Sequence
 
 from lm_envs.tasks.base import Example, Option, Response
-from lm_envs.tasks.dialogue_customer import (
+from lm_envs.tasks.rewards.reward import Reward, Weights
+from lm_envs.tasks.simulators.customer import (
     COURTESY,
     QUESTIONS,
-    WISHES,
+    REQUESTS,
     Customer,
-    customers,
+    agent_lines,
+    all_customers,
     is_polite,
-    replies,
-    split_of,
 )
-from lm_envs.tasks.rewards.reward import Reward
-from lm_envs.tasks.splits import Part
+from lm_envs.tasks.splits import SplitSpec
 from lm_envs.tokenizer import Tokenizer
 from lm_envs.validation import check_choice, check_count
 
 DEFAULT_REWARDS = {"completed": 1.0, "turns": -0.3, "politeness": 0.2}
-LONGEST_ANSWER = 20
-"""Most tokens in a customer's answer and the names of the speakers, for the bound on a context."""
+MAX_ANSWER_TOKENS = 20
+"""Largest number of tokens in a customer's answer and the names of the speakers."""
 
 
 class Dialogue:
-    """Find out what a customer needs, and grant it; judged by success, brevity and politeness.
+    """Ask what a customer needs, then grant the request; scored by success, length and politeness.
 
-    The task's own scores are `completed` (1 if the wish was granted with every detail right),
-    `turns` (the share of the turns that were used) and `politeness` (the share of polite turns).
+    Prompt: "Customer: …", then "Agent:" on the next line; the conversation is the context of the
+    later turns.
+    Episode end: terminates when the customer is satisfied, at the end-of-text token, after
+    `max_turns` turns, or at the token budget.
+    Scores: `completed` is 1 if the request was granted with every slot correct, else 0; `turns` is
+    the used share of `max_turns`; `politeness` is the share of polite turns.
 
     Args:
-        tokenizer: Cuts texts into tokens.
-        split: "train", "validation" or "test", or a part of one, such as "train[:25%]"; held out
-            by wish and details together.
-        wishes: Names in `customers.WISHES`; default all.
-        max_turns: Most turns of the agent's.
-        max_new_tokens: Budget of the agent's words over all turns.
+        tokenizer: Encodes and decodes texts.
+        split: "train", "validation" or "test", or a part of one, such as "train[:25%]"; request and
+            slot values are held out together.
+        wishes: Names in `customer.REQUESTS`; default all.
+        max_turns: Largest number of the agent's turns.
+        max_new_tokens: Budget of the agent's tokens over all turns.
         rewards: Weight of each score; default `DEFAULT_REWARDS`.
+
+    Attributes:
+        customers: Customer of each example.
     """
 
     prompt_tokens = 24
@@ -50,39 +56,35 @@ class Dialogue:
         wishes: Sequence[str] | None = None,
         max_turns: int = 5,
         max_new_tokens: int = 120,
-        rewards: Mapping[str, float] | None = None,
+        rewards: Weights | None = None,
     ) -> None:
-        part = Part.parse(split)
+        spec = SplitSpec.parse(split)
         check_count("max_turns", max_turns)
         check_count("max_new_tokens", max_new_tokens)
-        for wish in wishes or ():
-            check_choice("wish", wish, WISHES)
+        for name in wishes or ():
+            check_choice("wish", name, REQUESTS)
         self.max_turns, self.max_new_tokens = max_turns, max_new_tokens
-        self.context_tokens = self.prompt_tokens + max_new_tokens + max_turns * LONGEST_ANSWER
+        self.context_tokens = self.prompt_tokens + max_new_tokens + max_turns * MAX_ANSWER_TOKENS
         self.reward = Reward(DEFAULT_REWARDS if rewards is None else rewards, self.task_scores)
         self._tokenizer = tokenizer
-        wanted = WISHES if wishes is None else wishes
-        chosen = [customer for customer in customers() if customer.wish in wanted]
-        chosen = [customer for customer in chosen if split_of(customer) == part.name]
-        self._customers = part.take(chosen, lambda customer: customer.told)
-        self.num_examples = len(self._customers)
-        if not self._customers:
+        self.customers = _select_customers(spec, REQUESTS if wishes is None else wishes)
+        self.num_examples = len(self.customers)
+        if not self.customers:
             raise ValueError(
                 f"Got no customer of wishes={wishes!r} in split {split!r}; allowed: some of "
-                f"{', '.join(WISHES)}."
+                f"{', '.join(REQUESTS)}."
             )
-        self.num_options = len(replies({}))
+        self.num_options = len(agent_lines({}))
 
     def example(self, index: int) -> Example:
-        """A customer's first line; the target is how their wish is granted."""
-        customer = self._customers[index]
-        grant = WISHES[customer.wish].grant.format(**customer.values)
-        reference = self._tokenizer.encode(f" {grant}")[: self.max_new_tokens]
+        """Returns a customer's first line; the target is the line that grants the request."""
+        customer = self.customers[index]
+        reference = self._tokenizer.encode(f" {customer.grant}")[: self.max_new_tokens]
         prompt = self._tokenizer.encode(_context(customer, []))
-        return Example(prompt, reference, (grant,), index)
+        return Example(prompt, reference, (customer.grant,), index)
 
     def example_of(self, prompt: str) -> Example:
-        """Refused: there has to be a customer who answers.
+        """Refuses a caller's own prompt, because no customer could answer in its episode.
 
         Raises:
             ValueError: Always.
@@ -90,46 +92,55 @@ class Dialogue:
         raise ValueError(f"Got prompt {prompt!r} for a dialogue; pin a customer by 'index'.")
 
     def is_turn_over(self, text: str) -> bool:
-        """At the end of the line."""
+        """Returns whether the text contains a line end."""
         return "\n" in text
 
     def options(self, example: Example, turns: Sequence[str]) -> Sequence[Option]:
-        """Every question and every grant, with the details told so far."""
-        customer = self._customers[example.index]
-        told = _told(customer, turns)
-        return [Option(text) for text in replies({slot: customer.values[slot] for slot in told})]
+        """Returns every question and every grant, filled with the slots revealed so far."""
+        customer = self.customers[example.index]
+        revealed = _revealed_slots(customer, turns)
+        lines = agent_lines({slot: customer.values[slot] for slot in revealed})
+        return [Option(text) for text in lines]
 
     def respond(self, example: Example, turns: Sequence[str]) -> Response:
-        """The customer's answer, or their content."""
-        customer = self._customers[example.index]
-        is_content = customer.is_content(turns[-1], _told(customer, turns[:-1]))
+        """Returns the conversation so far; it is over if the customer is satisfied."""
+        customer = self.customers[example.index]
+        is_satisfied = customer.is_satisfied(turns[-1], _revealed_slots(customer, turns[:-1]))
         task_scores = {
-            "completed": float(is_content),
+            "completed": float(is_satisfied),
             "turns": len(turns) / self.max_turns,
             "politeness": sum(map(is_polite, turns)) / len(turns),
         }
-        return Response(is_content, _context(customer, turns), task_scores)
+        return Response(is_satisfied, _context(customer, turns), task_scores)
 
     def oracle_completion(self, example: Example, turns: Sequence[str]) -> str:
-        """The polite question for what is not told yet, then the polite grant."""
-        customer = self._customers[example.index]
-        told = _told(customer, turns)
-        missing = [slot for slot in WISHES[customer.wish].slots if slot not in told]
+        """Returns the polite question for the first missing slot, or the polite grant."""
+        customer = self.customers[example.index]
+        revealed = _revealed_slots(customer, turns)
+        missing = [slot for slot in REQUESTS[customer.request].slots if slot not in revealed]
         if missing:
             return QUESTIONS[missing[0]][1]
-        return COURTESY + WISHES[customer.wish].grant.format(**customer.values)
+        return COURTESY + customer.grant
 
 
-def _told(customer: Customer, turns: Sequence[str]) -> set[str]:
-    told: set[str] = set()
+def _select_customers(
+    spec: SplitSpec, requests: Sequence[str] | Mapping[str, object]
+) -> list[Customer]:
+    chosen = [each for each in all_customers() if each.request in requests]
+    in_split = [each for each in chosen if each.split == spec.name]
+    return spec.select(in_split, lambda customer: customer.description)
+
+
+def _revealed_slots(customer: Customer, turns: Sequence[str]) -> set[str]:
+    revealed: set[str] = set()
     for turn in turns:
-        _, told = customer.answer(turn, told)
-    return told
+        _, revealed = customer.answer(turn, revealed)
+    return revealed
 
 
 def _context(customer: Customer, turns: Sequence[str]) -> str:
-    lines, told = [f"Customer: {customer.opening}"], set()
+    lines, revealed = [f"Customer: {customer.opening}"], set()
     for turn in turns:
-        answer, told = customer.answer(turn, told)
+        answer, revealed = customer.answer(turn, revealed)
         lines += [f"Agent: {turn}", f"Customer: {answer}"]
     return "\n".join([*lines, "Agent:"])

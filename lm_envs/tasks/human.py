@@ -1,6 +1,6 @@
-"""A person as a score: asked at the terminal for each new text, remembered in a file.
+"""Ratings by a person as a score: asked for at the terminal, and stored in a file.
 
-Owns the question and the file of answers. Knows nothing of tokens, models or rewards.
+Owns the question and the file of ratings. Knows nothing of tokens, models or rewards.
 """
 
 import json
@@ -18,17 +18,17 @@ BEST = 10
 
 
 def rating(text: str, references: Sequence[str]) -> float:
-    """What a person thinks of a text, in [0, 1]: `{"lm_envs.tasks.human:rating": 1.0}`.
+    """Returns a person's rating of a text, in [0, 1]: `{"lm_envs.tasks.human:rating": 1.0}`.
 
-    A text that is not in the file of ratings is shown at the terminal, with its references, and
-    answered by 0 to 10; the answer is added to the file, so that no text is asked about twice. Use
-    it with `dense=False`, which asks for whole texts only.
+    A text without a rating in the file is printed at the terminal, with its references. The person
+    rates it from 0 to 10, and the rating is added to the file, so that each text is rated once. Use
+    this score with `dense=False`: otherwise a rating is needed for the text after every step.
 
-    The file is human_ratings.jsonl, or what the environment variable `LM_ENVS_RATINGS` says: a line
-    `{"text": …, "rating": 0 to 1}` a text, which can also be written beforehand.
+    The file is human_ratings.jsonl, or the path in the environment variable `LM_ENVS_RATINGS`. Each
+    line is `{"text": …, "rating": 0 to 1}`; lines can also be written beforehand.
 
     Raises:
-        ValueError: If a text has no rating and there is no terminal, or the file is damaged.
+        ValueError: If a text has no rating and there is no terminal, or the file is malformed.
     """
     path = Path(os.environ.get(FILE_VARIABLE, DEFAULT_FILE)).resolve()
     known = _ratings(path)
@@ -41,21 +41,21 @@ def rating(text: str, references: Sequence[str]) -> float:
 
 @cache
 def _ratings(path: Path) -> dict[str, float]:
-    """Ratings by text, as they stood in the file at first, and those given since."""
+    """Ratings by text. Read from the file once; `rating` adds new ones to the cached dict."""
     found: dict[str, float] = {}
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     for number, line in enumerate(lines, start=1):
-        place = f"{path}:{number}"
+        location = f"{path}:{number}"
         try:
             row = json.loads(line)
             text, value = row["text"], row["rating"]
         except (ValueError, TypeError, KeyError):
             raise ValueError(
-                f'Got {line!r} at {place}; allowed: {{"text": …, "rating": 0 to 1}}.'
+                f'Got {line!r} at {location}; allowed: {{"text": …, "rating": 0 to 1}}.'
             ) from None
-        check_number(f"rating at {place}", value)
+        check_number(f"rating at {location}", value)
         if not 0.0 <= value <= 1.0:
-            raise ValueError(f"Got rating={value!r} at {place}; allowed: 0 to 1.")
+            raise ValueError(f"Got rating={value!r} at {location}; allowed: 0 to 1.")
         found[text] = float(value)
     return found
 
@@ -63,10 +63,10 @@ def _ratings(path: Path) -> dict[str, float]:
 def _ask(text: str, references: Sequence[str], path: Path) -> float:
     if not sys.stdin.isatty():
         raise ValueError(
-            f"Got a text without a rating, {text!r}, and no terminal to ask at; run it in one, or "
-            f"write ratings to {path} beforehand."
+            f"Got a text without a rating, {text!r}, and no terminal to ask for one; run in a "
+            f"terminal, or write ratings to {path} beforehand."
         )
-    print(f"\n{text}", *(f"  (hoped for: {reference})" for reference in references), sep="\n")
+    print(f"\n{text}", *(f"  (reference: {reference})" for reference in references), sep="\n")
     while True:
         answer = input(f"How good is it, 0 to {BEST}? ").strip()
         if answer.isdecimal() and int(answer) <= BEST:

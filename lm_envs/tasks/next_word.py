@@ -1,12 +1,12 @@
-"""Next-word generation: continue a passage of prose, one word at a time."""
+"""Next-word generation: continue a passage of prose token by token."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from lm_envs.tasks.base import Example, Option, Response
-from lm_envs.tasks.datasets import read_texts
-from lm_envs.tasks.rewards.reward import Reward
+from lm_envs.tasks.datasets import read_rows
+from lm_envs.tasks.rewards.reward import Reward, Weights
 from lm_envs.tokenizer import Tokenizer
 from lm_envs.validation import check_count
 
@@ -14,16 +14,20 @@ DEFAULT_REWARDS = {"fluency": 1.0, "repetition": -1.0, "overlap": 0.5}
 
 
 class NextWord:
-    """Continue the beginning of a passage; judged by fluency, variety and likeness to the rest.
+    """Continue a passage; scored by fluency, variety and similarity to its original continuation.
+
+    Prompt: the first tokens of a passage.
+    Episode end: terminates at the end-of-text token or the token budget.
+    Scores: none of its own; `DEFAULT_REWARDS` pays fluency and overlap, and penalizes repetition.
 
     Args:
-        tokenizer: Cuts passages into tokens.
+        tokenizer: Encodes and decodes passages.
         dataset: "embedded", a .txt, .jsonl, .csv or .tsv file, or a hub dataset.
-        split: "train", "validation" or "test", or a part of one, such as "train[:25%]"; of the
-            embedded prose whole documents are held out.
-        column: Field of the passages in a file or dataset with several.
-        prompt_tokens: How much of the passage is the prompt; at most half of a short one.
-        max_new_tokens: Budget of an episode.
+        split: "train", "validation" or "test", or a part of one, such as "train[:25%]"; whole
+            documents of the embedded prose are held out.
+        column: Field of the passages in a file or dataset with several fields.
+        prompt_tokens: Number of tokens in a prompt, but at most half of the passage.
+        max_new_tokens: Token budget of an episode.
         rewards: Weight of each score; default `DEFAULT_REWARDS`.
 
     Raises:
@@ -43,7 +47,7 @@ class NextWord:
         column: str = "text",
         prompt_tokens: int = 16,
         max_new_tokens: int = 24,
-        rewards: Mapping[str, float] | None = None,
+        rewards: Weights | None = None,
     ) -> None:
         check_count("prompt_tokens", prompt_tokens)
         check_count("max_new_tokens", max_new_tokens)
@@ -52,32 +56,35 @@ class NextWord:
         self.context_tokens = prompt_tokens + max_new_tokens
         self.reward = Reward(dict(DEFAULT_REWARDS if rewards is None else rewards))
         self._tokenizer = tokenizer
-        self._texts = read_texts(dataset, split, column)
-        self.num_examples = len(self._texts)
+        self._rows = read_rows(dataset, split, {"text": column}, "prose")
+        self.num_examples = len(self._rows)
 
     def example(self, index: int) -> Example:
-        """Beginning and continuation of a passage."""
-        tokens = self._tokenizer.encode(self._texts[index])
+        """Returns beginning and continuation of the passage with this index."""
+        row = self._rows[index]
+        tokens = self._tokenizer.encode(row.text("text"))
         cut = min(self.prompt_tokens, max(1, len(tokens) // 2))
-        rest = tokens[cut : cut + self.max_new_tokens].copy()
-        return Example(tokens[:cut], rest, (self._tokenizer.decode(rest).strip(),), index)
+        # A copy, so that the example does not keep the whole passage alive.
+        continuation = tokens[cut : cut + self.max_new_tokens].copy()
+        target = self._tokenizer.decode(continuation).strip()
+        return Example(tokens[:cut], continuation, (target,), index, row.columns)
 
     def example_of(self, prompt: str) -> Example:
-        """A caller's prompt, whole; there is no reference."""
+        """Returns an example without targets for a caller's own prompt, which is not shortened."""
         return Example(self._tokenizer.encode(prompt), np.zeros(0, np.int64))
 
     def is_turn_over(self, text: str) -> bool:
-        """Never: prose ends with the end of text or the budget."""
+        """Returns False: prose ends at the end-of-text token or the budget."""
         return False
 
     def options(self, example: Example, turns: Sequence[str]) -> Sequence[Option]:
-        """None: prose is written word by word."""
+        """Returns no options: prose is written token by token."""
         return ()
 
     def respond(self, example: Example, turns: Sequence[str]) -> Response:
-        """Nothing."""
+        """Ends the episode."""
         return Response()
 
     def oracle_completion(self, example: Example, turns: Sequence[str]) -> str:
-        """How the passage goes on."""
+        """Returns the original continuation, or an empty text for a caller's own prompt."""
         return example.targets[0] if example.targets else ""

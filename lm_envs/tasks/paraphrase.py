@@ -1,10 +1,11 @@
-"""Paraphrase: the same in other words, toward a target."""
+"""Paraphrase: rewrite a sentence in other words."""
 
 from collections.abc import Mapping
 
 from lm_envs.tasks import prompt_templates
 from lm_envs.tasks.completion import CompletionItem, CompletionTask
-from lm_envs.tasks.datasets import column_names, read_rows
+from lm_envs.tasks.datasets import Row
+from lm_envs.tasks.rewards.reward import Weights
 from lm_envs.tokenizer import Tokenizer
 from lm_envs.validation import check_choice
 
@@ -13,20 +14,28 @@ LANGUAGES = ("en", "zh")
 
 
 class Paraphrase(CompletionTask):
-    """Write a sentence in other words; judged by likeness to a target.
+    """Write a sentence in other words; scored by similarity to a target.
+
+    Prompt: "Text: …", then "Paraphrase:" on the next line.
+    Episode end: terminates at the first line end, the end-of-text token or the token budget.
+    Scores: none of its own; `DEFAULT_REWARDS` pays chrF and logs exact matches.
 
     Args:
-        tokenizer: Cuts texts into tokens.
+        tokenizer: Encodes and decodes texts.
         dataset: "embedded" (English and Chinese pairs), a .jsonl, .csv or .tsv file, or a hub
             dataset.
         split: "train", "validation" or "test", or a part of one, such as "train[:25%]".
-        columns: Field of the text and of the target or targets, where they have other
-            names than "text", "target". Line ends in a target count as spaces.
+        columns: Field of the text and of the target or targets, if they have other names than
+            "text", "target". Line ends in a target count as spaces.
         language: "en" or "zh" of the embedded pairs; None for both.
-        prompt_tokens: Most tokens in a prompt; examples with longer ones are left out.
-        max_new_tokens: Budget of an episode.
+        prompt_tokens: Largest number of tokens in a prompt; longer examples are left out.
+        max_new_tokens: Token budget of an episode.
         rewards: Weight of each score; default `DEFAULT_REWARDS`.
     """
+
+    column_names = ("text", "target")
+    embedded_name = "paraphrase"
+    default_rewards = DEFAULT_REWARDS
 
     def __init__(
         self,
@@ -38,27 +47,30 @@ class Paraphrase(CompletionTask):
         language: str | None = None,
         prompt_tokens: int = 40,
         max_new_tokens: int = 36,
-        rewards: Mapping[str, float] | None = None,
+        rewards: Weights | None = None,
     ) -> None:
         check_choice("language", language, (None, *LANGUAGES))
-        names = column_names(columns, "text", "target")
-        where = {"language": language} if language else {}
-        rows = read_rows(dataset, split, names, "paraphrase", where)
-        lines = [
-            CompletionItem(
-                prompt_templates.paraphrase(row["text"][0], "")[0], row["target"], _language(row)
-            )
-            for row in rows
-        ]
+        self._language = language
         super().__init__(
             tokenizer,
-            lines,
+            dataset=dataset,
+            split=split,
+            columns=columns,
             prompt_tokens=prompt_tokens,
             max_new_tokens=max_new_tokens,
-            dataset=dataset,
-            rewards=DEFAULT_REWARDS if rewards is None else rewards,
+            rewards=rewards,
         )
 
+    def row_filters(self) -> Mapping[str, str]:
+        """Returns the chosen language, if there is one."""
+        return {"language": self._language} if self._language else {}
 
-def _language(row: Mapping[str, tuple[str, ...]]) -> str:
-    return "zh" if row["target"][0][0] > "\u2e80" else "en"
+    def make_item(self, row: Row) -> CompletionItem:
+        """Returns the item of a pair; its group is the language of the target."""
+        prompt, _ = prompt_templates.paraphrase(row.text("text"), "")
+        return CompletionItem(prompt, row.texts["target"], _language(row.text("target")))
+
+
+def _language(text: str) -> str:
+    # From U+2E80 on Unicode holds mainly CJK scripts.
+    return "zh" if text[0] > "\u2e80" else "en"

@@ -1,29 +1,30 @@
-"""How a task is written down for the model: the formats that pretraining and tasks share.
+"""Text formats of the tasks, shared by their prompts and by the pretraining corpus.
 
-A prompt ends right after its colon; the continuation starts with a space. Each function returns
-(prompt, continuation); a document is both, one after the other, and then the end of text.
+A prompt ends right after its colon; the completion starts with a space. Each function returns
+(prompt, completion). A pretraining document is both joined, followed by the end-of-text token, so
+a changed format needs a newly trained embedded model.
 """
 
 LANGUAGES = {"en": "English", "fr": "French", "zh": "Chinese"}
 
 
 def question(question: str, answer: str, context: str = "") -> tuple[str, str]:
-    """A question, answered closed-book or from the context before it."""
+    """Formats a question and its answer, with the context before the question if there is one."""
     given = f"Context: {context}\n" if context else ""
     return f"{given}Question: {question}\nAnswer:", f" {answer}"
 
 
 def translation(source: str, target: str, pair: str) -> tuple[str, str]:
-    """A sentence and its translation; `pair` is such as "en-fr"."""
+    """Formats a sentence and its translation; `pair` is two keys of `LANGUAGES`, as in "en-fr"."""
     first, second = (LANGUAGES[language] for language in pair.split("-"))
     return f"{first}: {source}\n{second}:", f" {target}"
 
 
 def paraphrase(text: str, target: str) -> tuple[str, str]:
-    """A sentence and the same in other words."""
+    """Formats a sentence and the same statement in other words."""
     return f"Text: {text}\nParaphrase:", f" {target}"
 
 
 def classification(text: str, label: str, kind: str) -> tuple[str, str]:
-    """A sentence and its label; `kind` is "topic", "language" or "sentiment"."""
+    """Formats a text and its label; `kind` is a word such as "topic", "language", "sentiment"."""
     return f"Text: {text}\n{kind.capitalize()}:", f" {label}"

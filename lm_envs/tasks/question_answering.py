@@ -1,4 +1,4 @@
-"""Question answering: from memory, from a context that holds the answer, or by reasoning."""
+"""Question answering: from memory, from a context that contains the answer, or by reasoning."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -6,7 +6,8 @@ from dataclasses import replace
 from lm_envs.tasks import prompt_templates, reasoning_gym
 from lm_envs.tasks.base import Example, Response
 from lm_envs.tasks.completion import CompletionItem, CompletionTask
-from lm_envs.tasks.datasets import column_names, read_rows
+from lm_envs.tasks.datasets import Row, resolve_columns
+from lm_envs.tasks.rewards.reward import Weights
 from lm_envs.tokenizer import Tokenizer
 from lm_envs.validation import check_choice
 
@@ -17,25 +18,33 @@ MODES = ("closed_book", "extractive")
 
 
 class QuestionAnswering(CompletionTask):
-    """Answer a question; judged by the words shared with the right answers.
+    """Answer a question; scored by the words that the answer shares with the correct answers.
 
-    Generated questions have a score of their own, `verified`: what a program that checks the answer
-    says of it, 0 to 1.
+    Prompt: "Question: …", then "Answer:" on the next line; before them "Context: …" in the mode
+    "extractive".
+    Episode end: terminates at the first line end, the end-of-text token or the token budget.
+    Scores: for generated questions `verified`, the result of the program that checks the answer,
+    0 to 1. `DEFAULT_REWARDS` pays token F1 and logs exact matches.
 
     Args:
-        tokenizer: Cuts texts into tokens.
+        tokenizer: Encodes and decodes texts.
         dataset: "embedded" (facts about countries), a .jsonl, .csv or .tsv file, or a hub dataset
             such as "squad"; or "reasoning_gym:" and the name of one of its tasks.
         split: "train", "validation" or "test", or a part of one, such as "train[:25%]"; facts are
             held out, not rows.
-        mode: "closed_book", or "extractive", where a context holds the answer.
-        columns: Field of the question, of the answer or answers, and of the context, where they
-            have other names than "question", "answer", "context". Line ends in an answer count as
+        mode: "closed_book", or "extractive", where a context contains the answer.
+        columns: Field of the question, of the answer or answers, and of the context, if they have
+            other names than "question", "answer", "context". Line ends in an answer count as
             spaces.
-        prompt_tokens: Most tokens in a prompt; examples with longer ones are left out.
-        max_new_tokens: Budget of an episode.
+        prompt_tokens: Largest number of tokens in a prompt; longer examples are left out.
+        max_new_tokens: Token budget of an episode.
         rewards: Weight of each score; default `DEFAULT_REWARDS`, or `REASONING_REWARDS`.
     """
+
+    column_names: tuple[str, ...] = ("question", "answer", "context")
+    embedded_name = "facts"
+    default_rewards: Mapping[str, float] = DEFAULT_REWARDS
+    task_scores: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -47,62 +56,62 @@ class QuestionAnswering(CompletionTask):
         columns: Mapping[str, str] | None = None,
         prompt_tokens: int = 64,
         max_new_tokens: int = 20,
-        rewards: Mapping[str, float] | None = None,
+        rewards: Weights | None = None,
     ) -> None:
         check_choice("mode", mode, MODES)
-        names = column_names(columns, "question", "answer", "context")
+        names = resolve_columns(columns, self.column_names)
         if dataset.startswith(reasoning_gym.PREFIX):
             _check_generated(dataset, mode, columns)
-            lines, default, task_scores = _generated(dataset, split), REASONING_REWARDS, (VERIFIED,)
-        else:
-            if mode == "closed_book":
-                del names["context"]
-            lines, default, task_scores = _written(dataset, split, names), DEFAULT_REWARDS, ()
+            self.task_scores, self.default_rewards = (VERIFIED,), REASONING_REWARDS
+        if mode == "closed_book":
+            del names["context"]  # files for this mode need no such field
+        self.column_names = tuple(names)
         super().__init__(
             tokenizer,
-            lines,
+            dataset=dataset,
+            split=split,
+            columns=names,
             prompt_tokens=prompt_tokens,
             max_new_tokens=max_new_tokens,
-            dataset=dataset,
-            rewards=default if rewards is None else rewards,
-            task_scores=task_scores,
+            rewards=rewards,
         )
 
+    def load_items(
+        self, dataset: str, split: str, columns: Mapping[str, str] | None
+    ) -> list[CompletionItem]:
+        """Returns the items of a split, from rows or from reasoning_gym."""
+        if dataset.startswith(reasoning_gym.PREFIX):
+            return [_generated_item(each) for each in reasoning_gym.questions(dataset, split)]
+        return super().load_items(dataset, split, columns)
+
+    def make_item(self, row: Row) -> CompletionItem:
+        """Returns the item of a question; its group is how the question begins."""
+        context = row.text("context") if "context" in row.texts else ""
+        prompt, _ = prompt_templates.question(row.text("question"), "", context)
+        return CompletionItem(prompt, row.texts["answer"], _beginning(row.text("question")))
+
     def respond(self, example: Example, turns: Sequence[str]) -> Response:
-        """What a verifier says of the answer, where there is one."""
+        """Ends the episode and verifies the answer, if its question was generated."""
         response = super().respond(example, turns)
-        verify = self.line(example).verify if example.targets else None
+        verify = self.item(example).verify if example.targets else None
         if verify is None:
             return response
         return replace(response, task_scores={VERIFIED: verify(turns[-1])})
 
 
-def _written(dataset: str, split: str, names: Mapping[str, str]) -> list[CompletionItem]:
-    rows = read_rows(dataset, split, names, "facts")
-    return [CompletionItem(_prompt(row), row["answer"], _kind(row["question"][0])) for row in rows]
-
-
-def _generated(dataset: str, split: str) -> list[CompletionItem]:
-    return [
-        CompletionItem(
-            prompt_templates.question(each.text, "")[0], (each.answer,), verify=each.verify
-        )
-        for each in reasoning_gym.questions(dataset, split)
-    ]
+def _generated_item(generated: reasoning_gym.GeneratedQuestion) -> CompletionItem:
+    prompt, _ = prompt_templates.question(generated.text, "")
+    return CompletionItem(prompt, (generated.answer,), verify=generated.verify)
 
 
 def _check_generated(dataset: str, mode: str, columns: Mapping[str, str] | None) -> None:
     if mode != "closed_book" or columns:
         raise ValueError(
             f"Got mode={mode!r} and columns={columns!r} with dataset={dataset!r}; allowed: "
-            "'closed_book' and no columns, for generated questions have neither context nor fields."
+            "'closed_book' and no columns, because generated questions have no context or fields."
         )
 
 
-def _prompt(row: Mapping[str, tuple[str, ...]]) -> str:
-    return prompt_templates.question(row["question"][0], "", row.get("context", ("",))[0])[0]
-
-
-def _kind(question: str) -> str:
-    """The first words of a question: what has the same may have answers of the same kind."""
+def _beginning(question: str) -> str:
+    """The first four words: questions that begin alike have answers of the same kind."""
     return " ".join(question.split()[:4])

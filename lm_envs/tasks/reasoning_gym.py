@@ -1,6 +1,6 @@
-"""Generated questions whose answers a program verifies: the door to reasoning_gym, an extra.
+"""Generated questions with verified answers, from the optional package reasoning_gym.
 
-Owns which questions are of which split. Knows nothing of prompts or tokens.
+Owns the number of questions and their splits. Knows nothing of prompts or tokens.
 
 Source: https://github.com/open-thought/reasoning-gym
 """
@@ -10,58 +10,66 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from lm_envs.tasks.splits import SPLITS, Part
+from lm_envs.tasks.splits import SPLITS, SplitSpec
 from lm_envs.validation import did_you_mean
 
 PREFIX = "reasoning_gym:"
-"""What a dataset is called: this and the name of one of its tasks, such as "basic_arithmetic"."""
+"""Prefix of dataset names: a task of reasoning_gym follows, such as "basic_arithmetic"."""
 
 NUM_QUESTIONS: dict[str, int] = dict(zip(SPLITS, (2000, 200, 200), strict=True))
-_NEED_SETTINGS = {"composite"}
-"""Tasks that are nothing without arguments."""
+_REQUIRE_ARGUMENTS = {"composite"}
+"""Tasks that cannot be created with default arguments."""
 
-_APART = 10**6
-"""Question i of a data set has seed + i, so splits begin far apart."""
+_SEED_STRIDE = 10**6
+"""Distance of the first seeds of two splits: question i of a split has the seed first + i."""
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A question, a right answer, and what any answer is worth, 0 to 1."""
+class GeneratedQuestion:
+    """A generated question.
+
+    Attributes:
+        text: Text of the question.
+        answer: One correct answer.
+        verify: Returns the correctness of any answer, in [0, 1].
+    """
 
     text: str
     answer: str
     verify: Callable[[str], float]
 
 
-def questions(dataset: str, split: str) -> list[Question]:
-    """The questions of a split; none of the others is a question of the training split.
+def questions(dataset: str, split: str) -> list[GeneratedQuestion]:
+    """Returns the questions of a split; held-out questions do not appear in the training split.
 
     Args:
         dataset: `PREFIX` and the name of a task.
-        split: "train", "validation" or "test", or a part of one; see `Part`.
+        split: "train", "validation" or "test", or a part of one; see `SplitSpec`.
 
     Raises:
-        ValueError: If reasoning_gym is not installed, has no such task, or writes no answers to it.
+        ValueError: If reasoning_gym is not installed, has no such task, or gives no answers for it.
     """
-    part = Part.parse(split)
-    found = _generate(dataset, part.name)
-    if part.name != "train":
-        found = _unknown(found, dataset, part.name)
-    return part.take(found, lambda question: question.text)
+    spec = SplitSpec.parse(split)
+    found = _generate(dataset, spec.name)
+    if spec.name != "train":
+        found = _without_training_questions(found, dataset, spec.name)
+    return spec.select(found, lambda question: question.text)
 
 
-def _unknown(found: list[Question], dataset: str, split: str) -> list[Question]:
-    known = {question.text for question in _generate(dataset, "train")}
-    held_out = [question for question in found if question.text not in known]
+def _without_training_questions(
+    found: list[GeneratedQuestion], dataset: str, split: str
+) -> list[GeneratedQuestion]:
+    training = {question.text for question in _generate(dataset, "train")}
+    held_out = [question for question in found if question.text not in training]
     if not held_out:
         raise ValueError(
-            f"Got split={split!r} of {dataset!r}, whose every question is one of 'train' too; "
-            "use another task."
+            f"Got split={split!r} of {dataset!r}, whose questions all appear in 'train' too; use "
+            "another task."
         )
     return held_out
 
 
-def _generate(dataset: str, split: str) -> list[Question]:
+def _generate(dataset: str, split: str) -> list[GeneratedQuestion]:
     try:
         from reasoning_gym.factory import (  # type: ignore[import-not-found]  # an extra
             DATASETS,
@@ -72,15 +80,16 @@ def _generate(dataset: str, split: str) -> list[Question]:
             f"Got dataset={dataset!r}, which needs `pip install lm_envs[reasoning]`."
         ) from None
     name = dataset.removeprefix(PREFIX)
-    allowed = sorted(DATASETS.keys() - _NEED_SETTINGS)
+    allowed = sorted(DATASETS.keys() - _REQUIRE_ARGUMENTS)
     if name not in allowed:
         hint = did_you_mean(name, allowed)
         raise ValueError(
             f"Got dataset={dataset!r}; allowed after {PREFIX!r}: {', '.join(allowed)}.{hint}"
         )
-    generated = create_dataset(name, seed=_APART * SPLITS.index(split), size=NUM_QUESTIONS[split])
-    found = {
-        entry["question"]: Question(
+    seed = _SEED_STRIDE * SPLITS.index(split)
+    generated = create_dataset(name, seed=seed, size=NUM_QUESTIONS[split])
+    found = {  # by text, because some tasks repeat questions
+        entry["question"]: GeneratedQuestion(
             entry["question"], entry["answer"], partial(_verify, generated, entry)
         )
         for entry in generated
@@ -94,9 +103,9 @@ def _generate(dataset: str, split: str) -> list[Question]:
 
 
 def _verify(generated: Any, entry: dict[str, Any], answer: str) -> float:  # noqa: ANN401
-    """What an answer is worth; one that the verifier cannot read is worth nothing."""
+    """Correctness of an answer, in [0, 1]; 0 if the verifier raises an error on it."""
     try:
-        worth = float(generated.score_answer(answer.strip(), entry))
-    except Exception:  # of over a hundred verifiers, each with errors of its own
+        score = float(generated.score_answer(answer.strip(), entry))
+    except Exception:  # over a hundred verifiers raise errors of different types
         return 0.0
-    return min(max(worth, 0.0), 1.0)
+    return min(max(score, 0.0), 1.0)

@@ -1,6 +1,6 @@
-"""Splits of examples, and parts of splits: which example is learned from and which is held out.
+"""Splits of examples (train, validation, test) and percentages of them, such as "train[:25%]".
 
-Owns how a split is written and what a part of one holds. Knows nothing of files or tasks.
+Owns the syntax of a split and the hash that assigns examples. Knows nothing of files or tasks.
 """
 
 import hashlib
@@ -14,43 +14,44 @@ ALLOWED = (
     f"{', '.join(map(repr, SPLITS))}, or the first part of one, such as 'validation[:25%]', of "
     "more than 0 and at most 100 percent"
 )
-"""What a split may be, for error messages."""
+"""Description of the allowed values of `split`, for error messages."""
 
-_PART = re.compile(r"(?P<name>\w+)(\[:(?P<percent>\d+(\.\d+)?)%\])?", re.ASCII)
+# ASCII: without it `\d` also matches digits of other scripts, which `float` would accept.
+_SYNTAX = re.compile(r"(?P<name>\w+)(\[:(?P<percent>\d+(\.\d+)?)%\])?", re.ASCII)
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A split, or its first so many percent in an order that chance would give.
+class SplitSpec:
+    """A split, or a percentage of it; `str` gives the text that `parse` reads.
 
     Attributes:
         name: One of `SPLITS`.
-        percent: How much of it, 0 < percent <= 100.
+        percent: Percentage of the split's examples, 0 < percent <= 100.
     """
 
     name: str
     percent: float = 100.0
 
     @classmethod
-    def parse(cls, split: object) -> "Part":
-        """What a split says: "validation", or "validation[:25%]".
+    def parse(cls, split: object) -> "SplitSpec":
+        """Parses "validation" or "validation[:25%]".
 
-        The brackets are those of Hugging Face datasets; of their slices only this one is taken.
+        The syntax is that of Hugging Face datasets; of its slices only `[:x%]` is supported.
 
         Raises:
-            ValueError: If it is something else, naming what is allowed.
+            ValueError: If `split` is anything else; the message names the allowed values.
         """
-        found = _PART.fullmatch(split) if isinstance(split, str) else None
+        found = _SYNTAX.fullmatch(split) if isinstance(split, str) else None
         percent = float(found["percent"] or 100.0) if found else 0.0
         if found is None or found["name"] not in SPLITS or not 0.0 < percent <= 100.0:
             raise ValueError(f"Got split={split!r}; allowed: {ALLOWED}.")
         return cls(found["name"], percent)
 
     @classmethod
-    def of(cls, name: str, share: float) -> "Part":
-        """A share of a split, 0 < share <= 1, to a millionth of a percent."""
+    def from_share(cls, name: str, share: float) -> "SplitSpec":
+        """Returns a share of a split, 0 < share <= 1, rounded to a millionth of a percent."""
         return cls(name, round(100.0 * share, 6))
 
     def __str__(self) -> str:
@@ -58,25 +59,34 @@ class Part:
 
     @property
     def digits(self) -> str:
-        """The percent without zeros that say nothing: "5", "12.5"."""
+        """The percentage without trailing zeros: "5", "12.5"."""
         return f"{self.percent:.6f}".rstrip("0").rstrip(".")
 
-    def take(self, examples: Sequence[T], text_of: Callable[[T], str]) -> list[T]:
-        """The part of a split's examples, in the order in which they stand.
+    def select(self, examples: Sequence[T], get_text: Callable[[T], str]) -> list[T]:
+        """Returns this percentage of a split's examples, in their original order.
 
-        Which they are depends on a hash of their texts: as fair a sample as one drawn by chance,
-        and a smaller part is in every larger one. It has the nearest whole number of examples, at
-        least one where there is one.
+        The examples with the smallest hashes of their texts are selected. The selection is thus
+        close to a random sample, does not depend on the order of the file, and a smaller percentage
+        is a subset of every larger one. Its size is the nearest whole number, but at least 1.
+
+        Args:
+            examples: All examples of the split.
+            get_text: Returns the text of an example, which is hashed.
         """
         if self.percent == 100.0:
             return list(examples)
-        order = sorted(range(len(examples)), key=lambda place: _digest(text_of(examples[place])))
+        order = sorted(range(len(examples)), key=lambda place: _digest(get_text(examples[place])))
         count = max(1, round(len(examples) * self.percent / 100.0))
         return [examples[place] for place in sorted(order[:count])]
 
 
 def split_of(text: str, held_out: float = 0.05) -> str:
-    """Split of a text, fact or document by its hash; validation and test get `held_out` each."""
+    """Assigns a text, fact or document to a split by its hash.
+
+    Args:
+        text: Examples with the same text are assigned to the same split.
+        held_out: Expected share of "validation", and also of "test".
+    """
     share = int.from_bytes(_digest(text)[:4], "big") / 2**32
     if share < held_out:
         return "test"
@@ -84,4 +94,5 @@ def split_of(text: str, held_out: float = 0.05) -> str:
 
 
 def _digest(text: str) -> bytes:
+    # Not Python's `hash`, which differs from process to process.
     return hashlib.sha256(text.encode()).digest()

@@ -1,4 +1,4 @@
-"""Translation from English: terms, phrases and sentences."""
+"""Translation between two languages: terms, phrases and sentences."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,8 @@ import numpy as np
 from lm_envs.tasks import prompt_templates
 from lm_envs.tasks.base import Example
 from lm_envs.tasks.completion import CompletionItem, CompletionTask
-from lm_envs.tasks.datasets import column_names, read_rows
+from lm_envs.tasks.datasets import Row
+from lm_envs.tasks.rewards.reward import Weights
 from lm_envs.tokenizer import Tokenizer
 from lm_envs.validation import check_choice
 
@@ -15,35 +16,47 @@ DEFAULT_REWARDS = {"chrf": 1.0, "bleu": 0.0, "exact_match": 0.0}
 MODES = ("whole", "simultaneous")
 LAGGING = "lagging"
 LAGGING_WEIGHT = -0.05
-"""Of each source word that a simultaneous translation lags behind, by default."""
+"""Default weight of each source word that a simultaneous translation lags behind."""
 KINDS = (
     *("currencies", "languages", "territories", "unit", "relative time", "date", "money"),
     *("list", "sentence"),
 )
-"""What the embedded pairs are, from single terms to sentences."""
+"""Kinds of the embedded pairs, from single terms to sentences."""
 
 
 class Translation(CompletionTask):
-    """Write a text in another language; judged by likeness to its translation.
+    """Write a text in another language; scored by similarity to its translation.
 
-    In the mode "simultaneous" the text is heard word by word, and the task has a score of its own,
-    `lagging`: the average lagging behind the speaker, in source words.
+    Prompt: "English: …", then "French:" on the next line. In the mode "simultaneous" it grows by
+    one source word at a time.
+    Episode end: terminates at the first line end, the end-of-text token or the token budget.
+    Scores: in the mode "simultaneous" `lagging`, the average lagging behind the speaker, in source
+    words. `DEFAULT_REWARDS` pays chrF and logs BLEU and exact matches.
 
     Args:
-        tokenizer: Cuts texts into tokens.
+        tokenizer: Encodes and decodes texts.
         dataset: "embedded" (English to French and Chinese, from the Unicode CLDR), a .jsonl, .csv
             or .tsv file, or a hub dataset.
         split: "train", "validation" or "test", or a part of one, such as "train[:25%]".
-        pair: "en-fr" or "en-zh"; of files, any two of `prompt_templates.LANGUAGES`.
+        pair: "en-fr" or "en-zh"; for files, any two of `prompt_templates.LANGUAGES`.
         kind: One of `KINDS` of the embedded pairs; None for all.
         mode: "whole", or "simultaneous".
-        columns: Field of the source and of the translation or translations, where they have other
+        columns: Field of the source and of the translation or translations, if they have other
             names than "source", "target". Line ends in a translation count as spaces.
-        prompt_tokens: Most tokens in a prompt; examples with longer ones are left out.
-        max_new_tokens: Budget of an episode.
+        prompt_tokens: Largest number of tokens in a prompt; longer examples are left out.
+        max_new_tokens: Token budget of an episode.
         rewards: Weight of each score; default `DEFAULT_REWARDS`, and in the mode "simultaneous"
-            `LAGGING_WEIGHT` for lagging.
+            also `LAGGING_WEIGHT` for lagging.
+
+    Attributes:
+        is_simultaneous: Whether the mode is "simultaneous".
+        required_actions: The only kind of actions that the mode works with; None for any kind.
     """
+
+    column_names = ("source", "target")
+    embedded_name = "translation"
+    default_rewards: Mapping[str, float] = DEFAULT_REWARDS
+    task_scores: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -57,35 +70,44 @@ class Translation(CompletionTask):
         columns: Mapping[str, str] | None = None,
         prompt_tokens: int = 48,
         max_new_tokens: int = 36,
-        rewards: Mapping[str, float] | None = None,
+        rewards: Weights | None = None,
     ) -> None:
         languages = list(prompt_templates.LANGUAGES)
         check_choice("pair", pair, [f"{a}-{b}" for a in languages for b in languages if a != b])
         check_choice("kind", kind, (None, *KINDS))
         check_choice("mode", mode, MODES)
+        self._pair, self._kind = pair, kind
         self.is_simultaneous = mode == "simultaneous"
-        lagging = {LAGGING: LAGGING_WEIGHT} if self.is_simultaneous else {}
-        self._pair = pair
-        names = column_names(columns, "source", "target")
-        where = {"pair": pair} | ({"kind": kind} if kind else {})
-        rows = read_rows(dataset, split, names, "translation", where)
-        self._sources = {self._prompt(row["source"][0]): row["source"][0].split() for row in rows}
-        lines = [CompletionItem(self._prompt(row["source"][0]), row["target"]) for row in rows]
+        self.required_actions = "read_write" if self.is_simultaneous else None
+        if self.is_simultaneous:
+            self.task_scores = (LAGGING,)
+            self.default_rewards = {**DEFAULT_REWARDS, LAGGING: LAGGING_WEIGHT}
+        self._source_words: dict[str, list[str]] = {}  # by prompt
         super().__init__(
             tokenizer,
-            lines,
+            dataset=dataset,
+            split=split,
+            columns=columns,
             prompt_tokens=prompt_tokens,
             max_new_tokens=max_new_tokens,
-            dataset=dataset,
-            rewards={**DEFAULT_REWARDS, **lagging} if rewards is None else rewards,
-            task_scores=tuple(lagging),
+            rewards=rewards,
         )
 
+    def row_filters(self) -> Mapping[str, str]:
+        """Returns the pair of languages, and the kind, if one was chosen."""
+        return {"pair": self._pair} | ({"kind": self._kind} if self._kind else {})
+
+    def make_item(self, row: Row) -> CompletionItem:
+        """Returns the item of a pair, and stores the words of its source for `source_prefix`."""
+        prompt = self._prompt(row.text("source"))
+        self._source_words[prompt] = row.text("source").split()
+        return CompletionItem(prompt, row.texts["target"])
+
     def example_of(self, prompt: str) -> Example:
-        """A caller's prompt, whole; refused where it would have to be heard word by word.
+        """Returns an example without targets for a caller's own prompt.
 
         Raises:
-            ValueError: In the mode "simultaneous".
+            ValueError: In the mode "simultaneous", where the source words have to be known.
         """
         if self.is_simultaneous:
             raise ValueError(
@@ -94,15 +116,15 @@ class Translation(CompletionTask):
         return super().example_of(prompt)
 
     def num_source_words(self, example: Example) -> int:
-        """How many words there are to hear."""
-        return len(self._source(example))
+        """Returns the number of words in the source."""
+        return len(self._words(example))
 
     def source_prefix(self, example: Example, count: int) -> np.ndarray:
-        """The prompt (P,) of the first `count` words."""
-        return self._tokenizer.encode(self._prompt(" ".join(self._source(example)[:count])))
+        """Returns the prompt (P,) int64 with the first `count` words of the source only."""
+        return self._tokenizer.encode(self._prompt(" ".join(self._words(example)[:count])))
 
-    def _source(self, example: Example) -> list[str]:
-        return self._sources[self._lines[example.index].prompt]
+    def _words(self, example: Example) -> list[str]:
+        return self._source_words[self.item(example).prompt]
 
     def _prompt(self, source: str) -> str:
         return prompt_templates.translation(source, "", self._pair)[0]

@@ -484,22 +484,22 @@ def test_a_long_conversation_is_read_from_its_end():
     newline = int(env.tokenizer.encode("\n")[0])
     env.engine.capacity = 160
     for _ in range(4):
-        env._episodes.write(np.array([0]), np.array([newline]), np.zeros(1))
+        env.episodes.write(np.array([0]), np.array([newline]), np.zeros(1))
         env._respond(np.array([0]), np.array([True]))
-    size = int(env._episodes.context_lengths[0])
+    size = int(env.episodes.context_lengths[0])
     left = env.task.max_new_tokens - len(env.transcripts[0].tokens)
     assert size == 160 - left
-    assert env.tokenizer.decode(env._episodes.contexts[0, :size]).endswith("Agent:")
+    assert env.tokenizer.decode(env.episodes.contexts[0, :size]).endswith("Agent:")
 
 
 def test_the_cross_entropy_of_what_is_too_long_for_the_model_reads_its_end():
     env = make(1, rewards={"cross_entropy": 1.0}, max_new_tokens=230)
     env.reset(options={"prompt": "Once upon a time"})
     long = "word " * 200
-    env._episodes.texts[0] = long
-    env._episodes.examples[0] = replace(env._episodes.examples[0], targets=(long,))
+    env.episodes.texts[0] = long
+    env.episodes.examples[0] = replace(env.episodes.examples[0], targets=(long,))
     short = env._judge._target_likelihoods(np.array([0]))
-    env._episodes.texts[0] = "Something else entirely. " + long
+    env.episodes.texts[0] = "Something else entirely. " + long
     assert env._judge._target_likelihoods(np.array([0])) == short
 
 

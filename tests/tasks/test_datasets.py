@@ -1,8 +1,10 @@
 import csv
+import sys
+from types import SimpleNamespace
 
 import pytest
 
-from lm_envs.tasks.datasets import read_texts
+from lm_envs.tasks.datasets import read_rows, read_texts, resolve_columns
 
 
 def write(tmp_path, name, content):
@@ -26,11 +28,11 @@ def test_embedded_splits_share_no_text():
         ("a.csv", b'\xef\xbb\xbftext,split\n"one, two",test\n'),
     ],
 )
-def test_each_format_gives_the_texts_of_its_split(tmp_path, name, content):
+def test_each_format_returns_the_texts_of_its_split(tmp_path, name, content):
     assert read_texts(write(tmp_path, name, content), "test") == ["one, two"]
 
 
-def test_a_text_file_is_cut_at_blank_lines_where_there_are_any(tmp_path):
+def test_a_text_file_is_divided_at_blank_lines_if_there_are_any(tmp_path):
     paragraphs = "\n\n".join(f"paragraph {number}\nsecond line" for number in range(200))
     path = write(tmp_path, "a.txt", paragraphs)
     texts = [text for split in ("train", "validation", "test") for text in read_texts(path, split)]
@@ -38,19 +40,19 @@ def test_a_text_file_is_cut_at_blank_lines_where_there_are_any(tmp_path):
     assert len(read_texts(path, "train")) > 150
 
 
-def test_a_cell_of_a_table_may_be_as_long_as_a_book(tmp_path):
-    """Regression: over 131,072 characters a table was broken, and the line said was another."""
-    usual = csv.field_size_limit()
+def test_a_table_cell_may_have_200_000_characters(tmp_path):
+    """Regression: more than 131,072 characters were refused, with a wrong line number."""
+    previous_limit = csv.field_size_limit()
     path = write(tmp_path, "a.csv", f"text,split\n{'word ' * 40_000},train\n")
     assert len(read_texts(path, "train")[0]) == 200_000
-    assert csv.field_size_limit() == usual
+    assert csv.field_size_limit() == previous_limit
 
 
-def test_columns_without_a_name_are_left_alone(tmp_path):
+def test_columns_without_a_name_are_ignored(tmp_path):
     assert read_texts(write(tmp_path, "a.csv", "text,split,,\na,train,,\n"), "train") == ["a"]
 
 
-def test_the_end_of_text_in_a_file_is_kept_as_characters(tmp_path):
+def test_end_of_text_in_a_file_is_kept_as_characters(tmp_path):
     path = write(tmp_path, "a.jsonl", '{"text": "a<|endoftext|>b", "split": "train"}\n')
     assert read_texts(path, "train") == ["a<|endoftext|>b"]
 
@@ -71,12 +73,12 @@ def test_the_end_of_text_in_a_file_is_kept_as_characters(tmp_path):
         ("a.csv", "text,split\na,b,c\n", "line 2 with more or fewer cells"),
         ("a.csv", 'text,split\na,train\n"b" c,train\n', "broken table at .*line 3"),
         ("a.csv", "text,split,text\na,train,b\n", "2 columns 'text' in the header of .*a name of"),
-        ("a.txt", b"fine\nbad \xff\n", "no UTF-8 at .*line 2; save the file as UTF-8"),
+        ("a.txt", b"fine\nbad \xff\n", "not UTF-8 at .*line 2; save the file as UTF-8"),
         ("a.jsonl", '{"text": "x", "split": "test"}\n', "no text in split 'train'"),
         ("a.jsonl", '{"text": "x", "split": "dev"}\n', "split at .*line 1='dev'; allowed: 'train'"),
     ],
 )
-def test_bad_files_are_refused_by_line(tmp_path, name, content, message):
+def test_malformed_files_are_refused_with_their_line(tmp_path, name, content, message):
     with pytest.raises(ValueError, match=message):
         read_texts(write(tmp_path, name, content), "train")
 
@@ -86,7 +88,7 @@ def test_bad_files_are_refused_by_line(tmp_path, name, content, message):
     [
         ("./missing.jsonl", "Got no file"),
         ("./data.parquet", r"allowed: a file ending in \.txt, \.jsonl"),
-        ("some/hub-dataset", r"pip install lm_envs\[data\]|the hub did not give"),
+        ("some/hub-dataset", r"pip install lm_envs\[data\]|the hub could not load"),
     ],
 )
 def test_an_unknown_dataset_is_refused(dataset, message):
@@ -97,3 +99,49 @@ def test_an_unknown_dataset_is_refused(dataset, message):
 def test_an_unknown_split_is_refused():
     with pytest.raises(ValueError, match="split='dev'; allowed: 'train', 'validation', 'test'"):
         read_texts("embedded", "dev")
+
+
+def test_columns_that_the_task_does_not_use_are_kept_as_read(tmp_path):
+    row = (
+        '{"q": "Who?", "a": ["x", "y"], "split": "train", "level": 3, "tags": ["t"], "note": null}'
+    )
+    (found,) = read_rows(write(tmp_path, "a.jsonl", row), "train", {"text": "q", "target": "a"}, "")
+    assert found.texts == {"text": ("Who?",), "target": ("x", "y")}
+    assert found.text("target") == "x"
+    assert found.columns == {"level": 3, "tags": ["t"], "note": None}
+
+
+def test_columns_of_a_table_are_texts_and_need_a_name(tmp_path):
+    path = write(tmp_path, "a.csv", "text,split,level,,\na,train,3,,\n")
+    (found,) = read_rows(path, "train", {"text": "text"}, "")
+    assert found.columns == {"level": "3"}
+
+
+def test_filters_leave_out_rows_with_another_value_only(tmp_path):
+    lines = ('{"text": "a", "kind": "x"}', '{"text": "b", "kind": "y"}', '{"text": "c"}')
+    path = write(tmp_path, "a.jsonl", "\n".join(lines))
+    rows = read_rows(path, None, {"text": "text"}, "", filters={"kind": "x"})
+    assert [row.text("text") for row in rows] == ["a", "c"]
+    with pytest.raises(ValueError, match=r"no text in split 'train' of .* with kind='z'"):
+        read_rows(
+            write(tmp_path, "b.jsonl", lines[0]), "train", {"text": "text"}, "", {"kind": "z"}
+        )
+
+
+def test_columns_are_resolved_by_name_or_refused():
+    assert resolve_columns(None, ("a", "b")) == {"a": "a", "b": "b"}
+    assert resolve_columns({"b": "c"}, ("a", "b")) == {"a": "a", "b": "c"}
+    with pytest.raises(ValueError, match="name in columns='d'; allowed: 'a', 'b'"):
+        resolve_columns({"d": "c"}, ("a", "b"))
+
+
+def test_the_hub_loads_the_whole_split(monkeypatch):
+    calls = []
+
+    def load_dataset(name, split):
+        calls.append((name, split))
+        return [{"text": f"text {number}"} for number in range(40)]
+
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
+    assert len(read_texts("some/dataset", "validation[:25%]")) == 10
+    assert calls == [("some/dataset", "validation")]

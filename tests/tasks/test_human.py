@@ -21,14 +21,14 @@ def ratings(tmp_path, monkeypatch):
     return tmp_path / "ratings.jsonl"
 
 
-def test_a_text_is_asked_about_once_and_the_answer_kept(ratings, monkeypatch):
+def test_a_text_is_rated_once_and_the_rating_stored(ratings, monkeypatch):
     monkeypatch.setattr("sys.stdin", Terminal("eleven\n11\n7\n"))
     assert human.rating("A fine day.", ["A good day."]) == 0.7
     assert human.rating("A fine day.", []) == 0.7  # the terminal has no more answers
     assert json.loads(ratings.read_text()) == {"text": "A fine day.", "rating": 0.7}
 
 
-def test_a_text_rated_beforehand_needs_no_terminal(ratings, monkeypatch):
+def test_a_stored_rating_needs_no_terminal(ratings, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO())
     ratings.write_text('{"text": "很好", "rating": 1}\n', encoding="utf-8")
     assert human.rating("很好", []) == 1.0
@@ -37,13 +37,13 @@ def test_a_text_rated_beforehand_needs_no_terminal(ratings, monkeypatch):
 
 
 @pytest.mark.parametrize("line", ["good", '{"text": "a"}', '{"text": "a", "rating": 5}', "[1]"])
-def test_a_damaged_file_is_refused_with_its_line(ratings, line):
+def test_a_malformed_file_is_refused_with_its_line(ratings, line):
     ratings.write_text(line + "\n")
     with pytest.raises(ValueError, match=r"Got .* at .*ratings.jsonl:1; allowed: .*0 to 1"):
         human.rating("a", [])
 
 
-def test_an_episode_is_paid_what_its_text_was_rated(ratings, monkeypatch):
+def test_an_episode_is_paid_its_rating(ratings, monkeypatch):
     monkeypatch.setattr("sys.stdin", Terminal("9\n"))
     weights = {"lm_envs.tasks.human:rating": 2.0}
     env = gym.make("lm_envs/NextWord-v0", max_new_tokens=3, rewards=weights, dense=False)

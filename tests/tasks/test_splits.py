@@ -1,25 +1,18 @@
-"""Parts of splits: how they are written, and what they hold in every task."""
+"""Parts of splits: their syntax, and their examples in every task."""
 
 import hashlib
 import json
-import sys
+from collections import Counter
 from itertools import pairwise
-from types import SimpleNamespace
 
 import pytest
 
-from lm_envs.model.loading import EMBEDDED, locate
-from lm_envs.tasks import TASKS, reasoning_gym
+from lm_envs.tasks import TASKS
 from lm_envs.tasks.datasets import read_texts
-from lm_envs.tasks.splits import Part
-from lm_envs.tokenizer import Tokenizer
+from lm_envs.tasks.splits import SplitSpec, split_of
+from tests.tasks.helpers import embedded_tokenizer, prompts
 
 TEXTS = [f"text {number}" for number in range(40)]
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return Tokenizer.from_folder(locate(EMBEDDED))
 
 
 @pytest.fixture
@@ -27,10 +20,6 @@ def rows(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps({"text": t, "split": "test"}) + "\n" for t in TEXTS))
     return str(path)
-
-
-def prompts(task):
-    return [tuple(task.example(index).prompt.tolist()) for index in range(task.num_examples)]
 
 
 def is_subsequence(few, many):
@@ -42,22 +31,22 @@ def is_subsequence(few, many):
     ("split", "count"),
     [("test", 40), ("test[:100%]", 40), ("test[:25%]", 10), ("test[:12.5%]", 5), ("test[:1%]", 1)],
 )
-def test_a_part_has_that_share_of_the_rows_and_one_at_least(rows, split, count):
+def test_a_part_has_its_share_of_the_rows_and_at_least_one(rows, split, count):
     assert len(read_texts(rows, split)) == count
 
 
-def test_a_part_holds_the_first_rows_by_hash_in_file_order(rows):
+def test_a_part_contains_the_first_rows_by_hash_in_file_order(rows):
     by_hash = sorted(TEXTS, key=lambda text: hashlib.sha256(text.encode()).hexdigest())
     assert read_texts(rows, "test[:25%]") == sorted(by_hash[:10], key=TEXTS.index)
 
 
 def test_a_part_does_not_depend_on_the_order_of_the_file(rows, tmp_path):
-    path = tmp_path / "turned.jsonl"
+    path = tmp_path / "reversed.jsonl"
     path.write_text("".join(json.dumps({"text": t, "split": "test"}) + "\n" for t in TEXTS[::-1]))
     assert read_texts(str(path), "test[:25%]") == read_texts(rows, "test[:25%]")[::-1]
 
 
-def test_a_smaller_part_is_in_every_larger_one(rows):
+def test_a_smaller_part_is_a_subset_of_every_larger_one(rows):
     parts = [read_texts(rows, f"test[:{percent}%]") for percent in range(1, 101)]
     for smaller, larger in pairwise(parts):
         assert is_subsequence(smaller, larger)
@@ -80,28 +69,16 @@ def test_another_slice_is_refused_before_a_file_is_read(split):
         read_texts("missing.jsonl", split)
 
 
-def test_a_share_is_written_as_it_is_read():
+def test_from_share_and_parse_agree():
     for share, split in [(0.07, "test[:7%]"), (0.125, "test[:12.5%]"), (1.0, "test")]:
-        assert str(Part.of("test", share)) == split
-        assert Part.parse(split) == Part.of("test", share)
-
-
-def test_the_hub_is_asked_for_the_whole_split(monkeypatch):
-    asked = []
-
-    def load_dataset(name, split):
-        asked.append((name, split))
-        return [{"text": text} for text in TEXTS]
-
-    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
-    assert len(read_texts("some/dataset", "validation[:25%]")) == 10
-    assert asked == [("some/dataset", "validation")]
+        assert str(SplitSpec.from_share("test", share)) == split
+        assert SplitSpec.parse(split) == SplitSpec.from_share("test", share)
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_every_task_takes_parts(tokenizer, name):
+def test_every_task_accepts_parts(name):
     whole, half, tenth = (
-        prompts(TASKS[name](tokenizer, split=f"validation{part}"))
+        prompts(TASKS[name](embedded_tokenizer(), split=f"validation{part}"))
         for part in ("", "[:50%]", "[:10%]")
     )
     assert is_subsequence(tenth, half)
@@ -111,20 +88,14 @@ def test_every_task_takes_parts(tokenizer, name):
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_every_task_refuses_what_is_no_part(tokenizer, name):
+def test_every_task_refuses_another_slice(name):
     with pytest.raises(ValueError, match=r"split='test\[:0%\]'; allowed"):
-        TASKS[name](tokenizer, split="test[:0%]")
+        TASKS[name](embedded_tokenizer(), split="test[:0%]")
 
 
-def test_labels_of_a_part_are_the_actions_of_the_whole(tokenizer):
-    few, all_of_them = (
-        TASKS["classification"](tokenizer, split=split) for split in ("test[:2%]", "test")
-    )
-    assert few.options(few.example(0), []) == all_of_them.options(all_of_them.example(0), [])
-
-
-def test_generated_questions_have_parts(monkeypatch):
-    found = [reasoning_gym.Question(text, "1", lambda answer: 1.0) for text in TEXTS]
-    monkeypatch.setattr(reasoning_gym, "_generate", lambda dataset, split: found)
-    texts = [each.text for each in reasoning_gym.questions("reasoning_gym:sums", "train[:25%]")]
-    assert texts == Part.parse("train[:25%]").take(TEXTS, str)
+@pytest.mark.parametrize("held_out", [0.05, 0.25])
+def test_the_hash_holds_out_the_given_shares(held_out):
+    found = Counter(split_of(f"text {number}", held_out) for number in range(10_000))
+    for split in ("validation", "test"):
+        assert found[split] / 10_000 == pytest.approx(held_out, rel=0.1)
+    assert sum(found.values()) == 10_000

@@ -1,8 +1,8 @@
-"""What the model says after texts and lines, read no sooner than it must be.
+"""Reads contexts and lines through the model, and computes nothing twice.
 
-Owns what each row's slot holds, and what was said before: the model never changes, so what is known
-is recalled, and the row's slot stays behind until something unknown is asked of the row. Knows
-nothing of tasks, or of when an episode is over.
+Owns the contents of each row's KV slot, and the cache of earlier results. The model's weights never
+change, so a result can be reused; a row's slot is then behind its context until a result is needed
+that is not in the cache. Knows nothing of tasks, and does not decide when an episode is over.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,154 +10,156 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from lm_envs.envs.actions.token_writer import LOGPROB_DECIMALS
+from lm_envs.envs.actions.token_actions import LOGPROB_DECIMALS
 from lm_envs.lru import LRUCache
 from lm_envs.model.engine import Engine
 from lm_envs.model.gpt2 import GPT2
 
-MOST_KNOWN = 20_000
-"""Texts that are remembered, lines after texts, and scores of all the lines after a text."""
+CACHE_SIZE = 20_000
+"""Entries of each cache: contexts, lines after contexts, scores of all lines after a context."""
 
-BEFORE_LINE = np.array([-1])
-"""Stands before each of several lines, where they are put into one key."""
+LINE_MARK = np.array([-1])
+"""Separates the lines in the key of several lines: no token has this id."""
 
 Ids = Sequence[np.ndarray]
 """Token ids: arrays (T,) int64."""
 
 
-class Memory:
-    """What one model said, by the bytes of what it read.
+class ReadCache:
+    """Results of one model, by the bytes of the token ids that were read.
 
     Attributes:
-        states: After a text; see `Engine.packed_outputs`.
-        lines: After a text and a line: the state, and log-probabilities (T,) of the line's tokens.
-        scores: Of a text and the C lines on offer after it: their scores (C,); see `Reader.score`.
+        contexts: Outputs after a context; see `Engine.packed_outputs`.
+        lines: Outputs after a context and a line, and log-probabilities (T,) of the line's tokens.
+        scores: Scores (C,) of the C lines offered after a context; see `CachedReader.score`.
     """
 
     def __init__(self) -> None:
-        self.states: LRUCache[bytes, np.ndarray] = LRUCache(MOST_KNOWN)
-        self.lines: LRUCache[tuple[bytes, bytes], tuple[np.ndarray, np.ndarray]] = LRUCache(
-            MOST_KNOWN
-        )
-        self.scores: LRUCache[bytes, np.ndarray] = LRUCache(MOST_KNOWN)
+        self.contexts: LRUCache[bytes, np.ndarray] = LRUCache(CACHE_SIZE)
+        self.lines: LRUCache[tuple[bytes, bytes], tuple[np.ndarray, np.ndarray]]
+        self.lines = LRUCache(CACHE_SIZE)
+        self.scores: LRUCache[bytes, np.ndarray] = LRUCache(CACHE_SIZE)
 
 
-def shared(model: GPT2, cache_dtype: str) -> Memory:
-    """The memory that all environments share, while the model lives, whose model says the same.
+def shared_cache(model: GPT2, cache_dtype: str) -> ReadCache:
+    """Returns the one cache of (model, cache dtype), shared by all environments.
+
+    It is freed with the model.
 
     Args:
         model: The network.
-        cache_dtype: What their engines keep keys and values in.
+        cache_dtype: The KV cache dtype of the environments' engines.
     """
-    return _SHARED.setdefault(model, {}).setdefault(cache_dtype, Memory())
+    return _SHARED.setdefault(model, {}).setdefault(cache_dtype, ReadCache())
 
 
-_SHARED: WeakKeyDictionary[GPT2, dict[str, Memory]] = WeakKeyDictionary()
+_SHARED: WeakKeyDictionary[GPT2, dict[str, ReadCache]] = WeakKeyDictionary()
 
 
-class Reader:
-    """Reads the texts of rows, and none that is remembered.
+class CachedReader:
+    """Reads the contexts of rows, except those in the cache.
 
-    On CPU what is recalled is what reading would give, bit for bit.
+    On CPU a cached result equals a computed one bit for bit.
 
     Args:
-        engine: The model; nobody else lets it read.
-        memory: What the model is known to say to engines with as many candidates.
+        engine: The engine; nothing else may write to its KV cache.
+        cache: Results of the same model for engines with as many candidates.
     """
 
-    def __init__(self, engine: Engine, memory: Memory) -> None:
-        self._engine, self._memory = engine, memory
+    def __init__(self, engine: Engine, cache: ReadCache) -> None:
+        self._engine, self._cache = engine, cache
         self.clear_slots()
 
     def clear_slots(self) -> None:
-        """Takes the slots for empty."""
+        """Marks all slots as empty."""
         self._held = [np.zeros(0, np.int64)] * self._engine.num_rows  # ids in each row's slot
 
-    def read(self, rows: np.ndarray, texts: Ids) -> None:
-        """Lets `rows` (R,) say what follows their texts."""
+    def read(self, rows: np.ndarray, contexts: Ids) -> None:
+        """Sets the engine's outputs of `rows` (R,) to those after their contexts."""
 
-        def states_of(places: list[int]) -> Iterable[np.ndarray]:
-            self._read(rows[places], [texts[place] for place in places])
+        def compute(places: list[int]) -> Iterable[np.ndarray]:
+            self._extend(rows[places], [contexts[place] for place in places])
             return map(np.copy, self._engine.packed_outputs(rows[places]))
 
-        found = self._memory.states.of([text.tobytes() for text in texts], states_of)
-        self._recall(rows, found)
+        found = self._cache.contexts.of([context.tobytes() for context in contexts], compute)
+        self._restore_outputs(rows, found)
 
-    def append(self, rows: np.ndarray, texts: Ids, lines: Ids) -> list[np.ndarray]:
-        """Lets `rows` (R,) go on with a line each after the texts that they stand at.
+    def extend(self, rows: np.ndarray, contexts: Ids, lines: Ids) -> list[np.ndarray]:
+        """Reads one line after the context of each of `rows` (R,).
 
         Returns:
             For each row the log-probabilities (T,) float64 of its line's tokens, nats.
         """
 
-        def lines_of(places: list[int]) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+        def compute(places: list[int]) -> Iterable[tuple[np.ndarray, np.ndarray]]:
             chosen = [lines[place] for place in places]
-            self._catch_up(rows[places], [texts[place] for place in places])
+            self._fill_slots(rows[places], [contexts[place] for place in places])
             logprobs = self._engine.extend_scored(rows[places], chosen)
             for place, line in zip(places, chosen, strict=True):
-                self._held[rows[place]] = np.concatenate([texts[place], line])
+                self._held[rows[place]] = np.concatenate([contexts[place], line])
             states = map(np.copy, self._engine.packed_outputs(rows[places]))
             return zip(states, (values.round(LOGPROB_DECIMALS) for values in logprobs), strict=True)
 
-        pairs = zip(texts, lines, strict=True)
-        keys = [(text.tobytes(), line.tobytes()) for text, line in pairs]
-        found = self._memory.lines.of(keys, lines_of)
-        self._recall(rows, [state for state, _ in found])
+        pairs = zip(contexts, lines, strict=True)
+        keys = [(context.tobytes(), line.tobytes()) for context, line in pairs]
+        found = self._cache.lines.of(keys, compute)
+        self._restore_outputs(rows, [state for state, _ in found])
         return [logprobs for _, logprobs in found]
 
-    def score(self, rows: np.ndarray, texts: Ids, lines: Sequence[Ids]) -> np.ndarray:
-        """Mean log-probability of the tokens of each line after the text of its row, (R, C), nats.
+    def score(self, rows: np.ndarray, contexts: Ids, lines: Sequence[Ids]) -> np.ndarray:
+        """Returns the mean log-probability (R, C) of each line's tokens, nats.
 
         Args:
             rows: (R,) int64 distinct row numbers.
-            texts: The text that each row stands at.
-            lines: For each row C lines.
+            contexts: Context of each row.
+            lines: C lines for each row.
         """
 
-        def scores_of(places: list[int]) -> Iterable[np.ndarray]:
-            self._catch_up(rows[places], [texts[place] for place in places])
+        def compute(places: list[int]) -> Iterable[np.ndarray]:
+            self._fill_slots(rows[places], [contexts[place] for place in places])
             scored = self._engine.score_options(rows[places], [lines[place] for place in places])
             return (np.array([v.round(LOGPROB_DECIMALS).mean() for v in row]) for row in scored)
 
-        keys = [_key(text, options) for text, options in zip(texts, lines, strict=True)]
-        return np.stack(self._memory.scores.of(keys, scores_of))
+        keys = [_key(context, options) for context, options in zip(contexts, lines, strict=True)]
+        return np.stack(self._cache.scores.of(keys, compute))
 
-    def _catch_up(self, rows: np.ndarray, texts: Ids) -> None:
-        """Lets the slots of `rows` hold the texts that the rows stand at."""
-        pairs = enumerate(zip(rows, texts, strict=True))
+    def _fill_slots(self, rows: np.ndarray, contexts: Ids) -> None:
+        """Reads the contexts of those of `rows` whose slots hold something else."""
+        pairs = enumerate(zip(rows, contexts, strict=True))
         behind = [place for place, (row, text) in pairs if not _is_same(self._held[row], text)]
         if behind:
-            self._read(rows[behind], [texts[place] for place in behind])
+            self._extend(rows[behind], [contexts[place] for place in behind])
 
-    def _read(self, rows: np.ndarray, texts: Ids) -> None:
-        """Reads each text from where it differs from what the row's slot holds."""
+    def _extend(self, rows: np.ndarray, contexts: Ids) -> None:
+        """Reads each context from where it differs from the contents of the row's slot."""
         held = [self._held[row] for row in rows]
-        starts = np.array([num_alike(*pair) for pair in zip(texts, held, strict=True)])
-        ends = [text[start:] for text, start in zip(texts, starts, strict=True)]
+        starts = np.array([common_prefix(*pair) for pair in zip(contexts, held, strict=True)])
+        ends = [context[start:] for context, start in zip(contexts, starts, strict=True)]
         self._engine.extend(rows, starts, ends)
-        for row, text in zip(rows, texts, strict=True):
-            self._held[row] = text.copy()
+        for row, context in zip(rows, contexts, strict=True):
+            self._held[row] = context.copy()
 
-    def _recall(self, rows: np.ndarray, states: Sequence[np.ndarray]) -> None:
+    def _restore_outputs(self, rows: np.ndarray, states: Sequence[np.ndarray]) -> None:
         if states:
             self._engine.restore_outputs(rows, np.stack(states))
 
 
-def num_alike(text: np.ndarray, held: np.ndarray) -> int:
-    """How many leading ids of a text (T,) stand in `held` (P,) too; the last never counts.
+def common_prefix(context: np.ndarray, held: np.ndarray) -> int:
+    """Returns how many leading ids of a context (T,) and of a slot (P,) are the same.
 
-    There is always a token to read, from whose hidden state the text goes on.
+    At most T - 1: at least one token has to be read, because the outputs come from its hidden
+    state.
     """
-    size = min(len(text) - 1, len(held))
-    is_other = text[:size] != held[:size]
+    size = min(len(context) - 1, len(held))
+    is_other = context[:size] != held[:size]
     return int(is_other.argmax()) if is_other.any() else size
 
 
-def _is_same(held: np.ndarray, text: np.ndarray) -> bool:
-    return len(held) == len(text) and bool((held == text).all())
+def _is_same(held: np.ndarray, context: np.ndarray) -> bool:
+    return len(held) == len(context) and bool((held == context).all())
 
 
-def _key(text: np.ndarray, lines: Ids) -> bytes:
-    """A text and the lines on offer after it."""
-    parts = [part for line in lines for part in (BEFORE_LINE, line)]
-    return np.concatenate([text, *parts]).tobytes()
+def _key(context: np.ndarray, lines: Ids) -> bytes:
+    """Returns the cache key of a context and the lines offered after it."""
+    parts = [part for line in lines for part in (LINE_MARK, line)]
+    return np.concatenate([context, *parts]).tobytes()

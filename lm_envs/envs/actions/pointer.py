@@ -1,6 +1,6 @@
-"""Which words of its prompt a text points to, by the model's own hidden states.
+"""A pointer over the prompt: which of its tokens followed where the text was as it is now.
 
-Owns what is made of the rows' prompts. Knows nothing of tasks, actions or rewards.
+Owns the encoded prompts of the rows. Knows nothing of tasks, actions or rewards.
 """
 
 from dataclasses import dataclass
@@ -11,44 +11,49 @@ from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.model.engine import Engine
 
 SHARPNESS = 12.0
-"""Places whose direction is that of the text weigh exp(12) times those at right angles to it."""
+"""A position whose hidden state has the direction of the current one weighs exp(12) times as much
+as one at right angles to it. Chosen on validation pairs."""
+
+POINTER_WEIGHT = 0.4
+"""Weight of the pointer in a mixture with the model, where it is not learned."""
 
 TINY = np.float32(1e-20)
-"""Divides what nothing else can divide."""
+"""Keeps divisions by a norm or a sum of 0 finite."""
 
-NO_WORD = -1
-"""Stands beside the words of prompts that have fewer than others."""
+NO_TOKEN = -1
+"""Fills the columns of prompts that have fewer distinct tokens than others."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedPrompt:
-    """A prompt of P tokens, after each of which but the last stands one of W words.
+    """A prompt of P tokens; W of them are distinct, the first token not counted.
 
     Attributes:
-        words: (W,) int64 distinct ids.
-        followers: (P - 1,) int64 which of them stands after each place.
-        directions: (P - 1, D) float32 hidden states there, less their center, of length 1.
+        tokens: (W,) int64 distinct ids.
+        followers: (P - 1,) int64 index in `tokens` of the token that follows each position.
+        directions: (P - 1, D) float32 hidden states less their center, of length 1.
         center: (D,) float32 mean of the hidden states.
     """
 
-    words: np.ndarray
+    tokens: np.ndarray
     followers: np.ndarray
     directions: np.ndarray
     center: np.ndarray
 
 
 class Pointer:
-    """Shares of the words of each row's prompt: they followed where the text was as it is now.
+    """Weights of the tokens of each row's prompt.
 
-    Each place of the prompt weighs exp(12 c), where c is the cosine between the hidden state there
-    and the last one, both less the mean over the prompt: GPT-2's hidden states all point one way.
+    Each position of the prompt weighs exp(12 c), where c is the cosine between the hidden state
+    there and the last one. The mean over the prompt is subtracted from both, because all hidden
+    states of GPT-2 have similar directions.
 
-    Sources: a continuous cache, Grave et al. 2016, https://arxiv.org/abs/1612.04426; the one way,
-    Ethayarajh 2019, https://arxiv.org/abs/1909.00512.
+    Sources: a continuous cache, Grave et al. 2016, https://arxiv.org/abs/1612.04426; the similar
+    directions, Ethayarajh 2019, https://arxiv.org/abs/1909.00512.
 
     Args:
-        engine: The model.
-        episodes: Whose prompts are meant.
+        engine: Computes hidden states.
+        episodes: Holds the prompts.
     """
 
     def __init__(self, engine: Engine, episodes: EpisodeBuffer) -> None:
@@ -56,48 +61,49 @@ class Pointer:
         self._prompts: dict[bytes, EncodedPrompt] = {}  # those of the rows, by their ids
 
     def shares(self) -> tuple[np.ndarray, np.ndarray]:
-        """Words (N, W) int64 and what each weighs (N, W) float32, up to 1 a row.
+        """Returns tokens (N, W) int64 and their weights (N, W) float32, whose sum is 1 a row.
 
-        Beside the words of rows with fewer stands `NO_WORD`, which weighs nothing. A row's numbers
+        `NO_TOKEN` with weight 0 fills the columns of rows with fewer tokens. The numbers of a row
         depend on that row only.
         """
-        prompts = self._read()
-        toward = _directions(self._engine.outputs.hidden - [prompt.center for prompt in prompts])
-        width = max(len(prompt.words) for prompt in prompts)
-        words = np.full((len(prompts), width), NO_WORD)
+        prompts = self._encoded_prompts()
+        centered = self._engine.outputs.hidden - [prompt.center for prompt in prompts]
+        directions = _directions(centered)
+        width = max(len(prompt.tokens) for prompt in prompts)
+        tokens = np.full((len(prompts), width), NO_TOKEN)
         shares = np.zeros((len(prompts), width), np.float32)
         for row, prompt in enumerate(prompts):
-            count = len(prompt.words)
-            words[row, :count] = prompt.words
-            shares[row, :count] = _shares(prompt, toward[row])
-        return words, shares
+            count = len(prompt.tokens)
+            tokens[row, :count] = prompt.tokens
+            shares[row, :count] = _shares(prompt, directions[row])
+        return tokens, shares
 
-    def _read(self) -> list[EncodedPrompt]:
-        """The rows' prompts; only those that have changed are read through."""
-        texts = self._episodes.prompt_ids
-        keys = [text.tobytes() for text in texts]
+    def _encoded_prompts(self) -> list[EncodedPrompt]:
+        """Returns the rows' prompts; only those that have changed are encoded."""
+        prompts = self._episodes.prompt_ids
+        keys = [prompt.tobytes() for prompt in prompts]
         known = self._prompts
-        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        new = {key: prompt for key, prompt in zip(keys, prompts, strict=True) if key not in known}
         if new:
             states = self._engine.hidden_states(list(new.values()))
-            known = known | dict(zip(new, map(_read_through, new.values(), states), strict=True))
+            known = known | dict(zip(new, map(_encode, new.values(), states), strict=True))
             self._prompts = {key: known[key] for key in keys}
         return [known[key] for key in keys]
 
 
-def _read_through(prompt: np.ndarray, states: np.ndarray) -> EncodedPrompt:
+def _encode(prompt: np.ndarray, states: np.ndarray) -> EncodedPrompt:
     center = states.mean(0)
-    words, followers = np.unique(prompt[1:], return_inverse=True)
-    return EncodedPrompt(words, followers, _directions(states[:-1] - center), center)
+    tokens, followers = np.unique(prompt[1:], return_inverse=True)
+    return EncodedPrompt(tokens, followers, _directions(states[:-1] - center), center)
 
 
-def _shares(prompt: EncodedPrompt, toward: np.ndarray) -> np.ndarray:
-    """What the words (W,) of a prompt weigh, seen in the direction (D,) of a hidden state."""
-    weights = np.exp(SHARPNESS * (prompt.directions @ toward - 1.0))
-    shares = np.bincount(prompt.followers, weights, len(prompt.words)) / max(weights.sum(), TINY)
-    return np.minimum(shares, 1.0)  # one word's may be rounded to a little more
+def _shares(prompt: EncodedPrompt, direction: np.ndarray) -> np.ndarray:
+    """Returns weights (W,) of a prompt's tokens for the direction (D,) of a hidden state."""
+    weights = np.exp(SHARPNESS * (prompt.directions @ direction - 1.0))
+    shares = np.bincount(prompt.followers, weights, len(prompt.tokens)) / max(weights.sum(), TINY)
+    return np.minimum(shares, 1.0)  # rounding can lift a share slightly over 1
 
 
 def _directions(vectors: np.ndarray) -> np.ndarray:
-    """Vectors (..., D) of length 1; 0 stays 0."""
+    """Returns vectors (..., D) scaled to length 1; 0 stays 0."""
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), TINY)

@@ -1,118 +1,146 @@
-"""Reading and writing at once: the source is heard word by word, the model writes meanwhile.
+"""`actions="read_write"`: simultaneous translation; read the next source word, or write a token.
 
-Owns when the next source word is heard and when the next target word is written. Knows nothing of
-rewards, or of when an episode is over.
+Owns when source words are read and target tokens are written. Knows nothing of rewards, and does
+not decide when an episode is over.
 """
 
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import gymnasium as gym
 import numpy as np
 
-from lm_envs.envs.actions.token_writer import TokenWriter
-from lm_envs.envs.actions.tokens import TopKActions, check_discrete
+from lm_envs.envs.actions.base import Setup
+from lm_envs.envs.actions.token_actions import TokenActions
 from lm_envs.envs.episode_buffer import EpisodeBuffer
+from lm_envs.envs.observations.features import BudgetLeft, CandidateFeatures, Feature, source_left
 from lm_envs.model.engine import Engine, Outputs
 from lm_envs.tasks.rewards.lagging import average_lagging
+from lm_envs.tasks.rewards.text_normalization import rouge_words
 from lm_envs.tasks.translation import LAGGING, Translation
-from lm_envs.tokenizer import Tokenizer
 
 READ, WRITE = 0, 1
 NUM_CANDIDATES = 4
-"""Enough for one of them to be neither the end of text nor the end of the line."""
+"""Enough for at least one candidate that is neither the end token nor the end of the line."""
+
+WAIT_K = (1, 2, 3)
+"""Source words that the baselines wait for."""
 
 
-class SimultaneousWriter:
-    """Hears a word, or writes the model's likeliest word after what was heard and written.
+class ReadWriteActions(TokenActions):
+    """Action 0 reads the next source word; action 1 writes the model's most likely next token.
 
-    The first word is heard at the start. The translation does not end before all was heard, and
-    to read on when all was heard is to write.
-
-    Args:
-        engine: The model, with `NUM_CANDIDATES` candidates.
-        episodes: Where words are noted.
-        task: Tells what is heard.
-        tokenizer: Cuts it into tokens.
+    The first source word is read at the start. The translation does not end before the whole source
+    was read; after that, both actions write.
     """
 
-    def __init__(
-        self, engine: Engine, episodes: EpisodeBuffer, task: Translation, tokenizer: Tokenizer
-    ) -> None:
-        self.space: gym.Space[Any] = gym.spaces.Discrete(2)
-        self._words = TokenWriter(TopKActions(NUM_CANDIDATES), engine, episodes, task)
-        self.reserved_tokens, self.update_choices, self.restore = (
-            1,
-            self._words.update_choices,
-            self._words.restore,
-        )
-        self._engine, self._episodes, self._task = engine, episodes, task
-        self._newline = int(tokenizer.encode("\n")[0])
+    num_candidates = NUM_CANDIDATES
+    meaning = "to read and to write"
 
-    @property
-    def outputs(self) -> Outputs:
-        """The model's."""
-        return self._engine.outputs
+    def __init__(self) -> None:
+        self.space = gym.spaces.Discrete(2)
+
+    def prepare(self, setup: Setup) -> None:
+        """Raises ValueError if the task is not a simultaneous translation."""
+        task = setup.task
+        if not (isinstance(task, Translation) and task.is_simultaneous):
+            raise ValueError(
+                f"Got actions='read_write' for {setup.task_name!r}; 'read_write' and "
+                "mode='simultaneous' of a translation go together, and with nothing else."
+            )
+
+    def attach(
+        self,
+        setup: Setup,
+        engine: Engine,
+        episodes: EpisodeBuffer,
+        rngs: Sequence[np.random.Generator],
+    ) -> None:
+        """Connects the kind to one environment."""
+        super().attach(setup, engine, episodes, rngs)
+        assert isinstance(setup.task, Translation)  # `prepare` has checked it
+        self._translation = setup.task
+        self._newline = int(setup.tokenizer.encode("\n")[0])
 
     @property
     def num_read(self) -> np.ndarray:
-        """(N,) source words heard: the first, and one for each step that wrote nothing."""
-        return 1 + self._episodes.steps - self._episodes.counts
+        """(N,) source words read: the first, and one for each step that wrote nothing."""
+        return 1 + self.episodes.steps - self.episodes.counts
 
     @property
-    def num_words(self) -> np.ndarray:
-        """(N,) source words to hear in all."""
-        return np.array([self._task.num_source_words(e) for e in self._episodes.examples])
+    def num_source(self) -> np.ndarray:
+        """(N,) source words in all."""
+        return np.array([self._translation.num_source_words(e) for e in self.episodes.examples])
 
-    def check(self, actions: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Actions (N,) int64; 0 where `rows` is False."""
-        return check_discrete(actions, rows, 2, "to read and to write")
+    def to_tokens(self, actions: np.ndarray, outputs: Outputs, rows: np.ndarray) -> np.ndarray:
+        """Returns the most likely candidates (N,) that can be written now; actions are ignored."""
+        candidates = outputs.candidates
+        is_end = (candidates == self.engine.end_token) | (candidates == self._newline)
+        has_more = self.num_read < self.num_source
+        ranks = (is_end & has_more[:, None]).argmin(1)
+        return np.take_along_axis(candidates, ranks[:, None], 1)[:, 0]
 
-    def read(self, rows: np.ndarray) -> None:
-        """Reads afresh what was heard in `rows`, and goes on after what was written."""
-        episodes, heard = self._episodes, self.num_read
+    def read_contexts(self, rows: np.ndarray) -> None:
+        """Prefills the source words read so far and the tokens written after them."""
+        episodes, num_read = self.episodes, self.num_read
         for row in rows.tolist():
-            source = self._task.source_prefix(episodes.examples[row], int(heard[row]))
+            source = self._translation.source_prefix(episodes.examples[row], int(num_read[row]))
             written = episodes.tokens[row, : episodes.counts[row]]
             episodes.set_context(row, np.concatenate([source, written]))
-        self._words.read(rows)
+        super().read_contexts(rows)
 
     def write(self, rows: np.ndarray, actions: np.ndarray) -> np.ndarray:
-        """A word heard or written in each of `rows` (R,); which of them ended the line, (R,)."""
-        has_more = self.num_read < self.num_words
-        reads = (actions[rows] == READ) & has_more[rows]
-        listening, writing = rows[reads], rows[~reads]
-        is_over = np.zeros(len(rows), bool)
+        """Reads a word or writes a token in each of `rows` (R,); which completed the line."""
+        has_more = self.num_read < self.num_source
+        is_reading = (actions[rows] == READ) & has_more[rows]
+        reading, writing = rows[is_reading], rows[~is_reading]
+        is_line = np.zeros(len(rows), bool)
         if len(writing):
-            candidates = self._engine.outputs.candidates
-            is_end = (candidates == self._engine.end_token) | (candidates == self._newline)
-            ranks = (is_end & has_more[:, None]).argmin(1)  # the first that may be written now
-            is_over[~reads] = self._words.write(writing, ranks)
-        if len(listening):
-            self._episodes.skip_step(listening)
-            self.read(listening)
+            is_line[~is_reading] = super().write(writing, actions)
+        if len(reading):
+            self.episodes.skip_step(reading)
+            self.read_contexts(reading)
         for row in writing.tolist():
-            self._episodes.set_task_scores(row, {LAGGING: self._lagging(row)})
-        return is_over
+            self.episodes.set_task_scores(row, {LAGGING: self._lagging(row)})
+        return is_line
 
     def masks(self) -> np.ndarray:
-        """To read while there is more to hear; to write always."""
-        return np.stack([self.num_read < self.num_words, np.ones(len(self.num_read), bool)], axis=1)
+        """Returns (N, 2) bool: reading while source words are left; writing always."""
+        is_left = self.num_read < self.num_source
+        return np.stack([is_left, np.ones(len(is_left), bool)], axis=1)
+
+    def features(self) -> list[Feature]:
+        """Returns the candidates' columns, the shares of the source and of the budget left."""
+        source = source_left(lambda: 1.0 - self.num_read / self.num_source)
+        return [CandidateFeatures(NUM_CANDIDATES), source, BudgetLeft()]
 
     def candidate_logprobs(self) -> np.ndarray:
-        """Even chances of what is open; to read comes first."""
+        """Returns (N, 2): equal probabilities of the valid actions, nats; -inf for the others."""
         masks = self.masks()
         return np.where(masks, -np.log(masks.sum(1, keepdims=True)), -np.inf)
 
     def actions_for_ranks(self, ranks: np.ndarray) -> np.ndarray:
-        """To read for 0, to write for 1."""
+        """Returns the ranks (N,): 0 reads, 1 writes."""
         return ranks
 
     def oracle_actions(self) -> np.ndarray:
-        """To read: nobody knows better than to hear everything first."""
-        return np.full(len(self.num_read), READ)
+        """Returns READ for all N rows: the whole source is known before anything is written."""
+        return np.full(len(self.episodes.counts), READ)
+
+    def rule_policies(self) -> Mapping[str, Callable[[], np.ndarray]]:
+        """Returns the wait-k policies.
+
+        Source: Ma et al. 2019, https://arxiv.org/abs/1810.08398.
+        """
+        return {f"wait-{k}": partial(self._wait, k) for k in WAIT_K}
+
+    def _wait(self, k: int) -> np.ndarray:
+        """Actions (N,) that stay k source words ahead of the target words written."""
+        num_written = np.array([len(rouge_words(text)) for text in self.episodes.texts])
+        return np.where(self.num_read < k + num_written, READ, WRITE)
 
     def _lagging(self, row: int) -> float:
-        count = self._episodes.counts[row]
-        heard = 1 + self._episodes.steps_of[row, :count] - np.arange(count)
-        num_source = self._task.num_source_words(self._episodes.examples[row])
-        return average_lagging(heard, num_source)
+        count = self.episodes.counts[row]
+        num_read = 1 + self.episodes.steps_of[row, :count] - np.arange(count)
+        num_source = self._translation.num_source_words(self.episodes.examples[row])
+        return average_lagging(num_read, num_source)

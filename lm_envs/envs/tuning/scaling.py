@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lm_envs.envs.tuning.base import LOSS_DECIMALS, Tuner
 from lm_envs.envs.tuning.passages import Passages
+from lm_envs.envs.tuning.tuner import LOSS_DECIMALS, Tuner
 from lm_envs.lru import LRUCache
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.scaled_gpt2 import ScaledGPT2

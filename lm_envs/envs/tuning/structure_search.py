@@ -1,15 +1,16 @@
 """`lm_envs/StructureSearch-v0`: take parts out of a language model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
-from lm_envs.envs.actions.tokens import check_discrete
+from lm_envs.envs.actions.checks import check_discrete
 from lm_envs.envs.single_env import RowEnv
-from lm_envs.envs.tuning.base import LARGEST_FALL, TuningVectorEnv
+from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.tuning.scaling import ScaledModelSpec, ScaledTuner
+from lm_envs.envs.tuning.tuner import LARGEST_FALL
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.validation import check_number
 
@@ -20,7 +21,7 @@ MOST_KNOWN = 2**17
 
 
 class StructureTuner(ScaledTuner):
-    """As `lm_envs.envs.tuning.base.Tuner`: which heads and perceptrons are left.
+    """As `lm_envs.envs.tuning.tuner.Tuner`: which heads and perceptrons are left.
 
     Args:
         num_rows: N.
@@ -62,7 +63,7 @@ class StructureTuner(ScaledTuner):
         pairs = zip(rows.tolist(), actions.tolist(), strict=True)
         return [self._told(row, action) for row, action in pairs]
 
-    def seen(self) -> np.ndarray:
+    def observe(self) -> np.ndarray:
         """Which parts are left, by how much the loss has fallen, the share of products saved."""
         rest = np.stack([self._first - self._now, self._saved(self._is_left)], 1)
         return np.concatenate([self._is_left, rest], 1).astype(np.float32)
@@ -76,6 +77,10 @@ class StructureTuner(ScaledTuner):
     def masks(self) -> np.ndarray:
         """Parts that are left, and to stop."""
         return np.concatenate([np.ones((len(self._is_left), 1), bool), self._is_left], 1)
+
+    def rule_policies(self) -> Mapping[str, Callable[[], np.ndarray]]:
+        """Returns greedy search on the episode's own passages."""
+        return {"each part tried": self.best}
 
     def best(self) -> np.ndarray:
         """Actions (N,) that raise the worth most, each tried on the row's own passages; or STOP."""

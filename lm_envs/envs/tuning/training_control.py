@@ -7,9 +7,10 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from lm_envs.envs.actions.tokens import check_points
+from lm_envs.envs.actions.checks import check_points
 from lm_envs.envs.single_env import RowEnv
-from lm_envs.envs.tuning.base import LARGEST_FALL, LOSS_DECIMALS, Tuner, TuningVectorEnv
+from lm_envs.envs.tuning.base import TuningVectorEnv
+from lm_envs.envs.tuning.tuner import LARGEST_FALL, LOSS_DECIMALS, Tuner
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.model.loading import DTYPES, INT8
 from lm_envs.model.trainable_gpt2 import FinetunedGPT2, OptimizerStep
@@ -33,7 +34,7 @@ LARGEST_NORM = 100.0
 
 
 class TrainingTuner(Tuner):
-    """As `lm_envs.envs.tuning.base.Tuner`: N trainings.
+    """As `lm_envs.envs.tuning.tuner.Tuner`: N trainings.
 
     Args:
         num_rows: N.
@@ -72,7 +73,7 @@ class TrainingTuner(Tuner):
 
     def check(self, actions: np.ndarray, active: np.ndarray) -> np.ndarray:
         """Points (N, 3 + L) float32; 0 where `active` is False."""
-        return check_points(actions, active, self._size)
+        return check_points(actions, active, (self._size,))
 
     def adjust(self, rows: np.ndarray, actions: np.ndarray) -> list[str]:
         """Trains each row by its action; how, in words."""
@@ -82,7 +83,7 @@ class TrainingTuner(Tuner):
             self._train(row, action) for row, action in zip(rows.tolist(), actions, strict=True)
         ]
 
-    def seen(self) -> np.ndarray:
+    def observe(self) -> np.ndarray:
         """Falls of the loss on held-out and on learned passages, gradient norm, last action.
 
         The loss on learned passages is the mean of what the optimizer's last steps began with,

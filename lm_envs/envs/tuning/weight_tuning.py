@@ -6,10 +6,11 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from lm_envs.envs.actions.tokens import check_points
+from lm_envs.envs.actions.checks import check_points
 from lm_envs.envs.single_env import RowEnv
-from lm_envs.envs.tuning.base import LARGEST_FALL, TuningVectorEnv
+from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.tuning.scaling import ScaledModelSpec, ScaledTuner
+from lm_envs.envs.tuning.tuner import LARGEST_FALL
 from lm_envs.model.gpt2 import GPT2
 from lm_envs.validation import check_choice
 
@@ -24,7 +25,7 @@ MOST_KNOWN = 2**10
 
 
 class WeightTuner(ScaledTuner):
-    """As `lm_envs.envs.tuning.base.Tuner`: knobs for the temperature and for what the layers say.
+    """As `lm_envs.envs.tuning.tuner.Tuner`: knobs for the temperature and for what the layers say.
 
     Args:
         num_rows: N.
@@ -55,7 +56,7 @@ class WeightTuner(ScaledTuner):
 
     def check(self, actions: np.ndarray, active: np.ndarray) -> np.ndarray:
         """Points (N, K) float32; 0 where `active` is False."""
-        return check_points(actions, active, self._num_knobs)
+        return check_points(actions, active, (self._num_knobs,))
 
     def adjust(self, rows: np.ndarray, actions: np.ndarray) -> list[str]:
         """Turns each knob by `STEP` times its action; what is turned farthest now, in words."""
@@ -63,7 +64,7 @@ class WeightTuner(ScaledTuner):
         self._measure(rows)
         return [self._told(row) for row in rows.tolist()]
 
-    def seen(self) -> np.ndarray:
+    def observe(self) -> np.ndarray:
         """The knobs, and by how much the loss has fallen, nats a token."""
         fall = (self._first - self._now)[:, None]
         return np.concatenate([self._knobs, fall], 1).astype(np.float32)

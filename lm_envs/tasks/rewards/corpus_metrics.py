@@ -1,6 +1,6 @@
-"""Metrics of many texts at once: what an evaluation reports beside the mean of each score.
+"""Metrics of many texts at once, which an evaluation reports beside the mean of each score.
 
-Owns corpus and class averages. Pure functions; knows nothing of episodes or files.
+Owns corpus metrics and averages over classes. Pure functions; knows nothing of episodes or files.
 """
 
 from collections.abc import Sequence
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lm_envs.tasks.rewards.text_scores import label_of
-from lm_envs.tasks.text_normalization import has_cjk, normalized
+from lm_envs.tasks.rewards.text_normalization import has_cjk, normalize_label, to_nfc
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class MacroScores(NamedTuple):
-    """Means over the labels, each in [0, 1], every label counting alike."""
+    """Unweighted means over the labels, each in [0, 1]."""
 
     precision: float
     recall: float
@@ -26,28 +25,33 @@ class MacroScores(NamedTuple):
 
 
 def accuracy(labels: Sequence[str], expected: Sequence[str]) -> float:
-    """Share of texts that are the expected label, in [0, 1]; case and outer spaces aside.
+    """Share of texts that equal the expected label, in [0, 1]; ignores case and outer spaces.
 
     Raises:
-        ValueError: If there are no labels, or not as many as expected.
+        ValueError: If there are no labels, or the two sides have different lengths.
     """
     _check_pairs(labels, expected)
     return float(
-        np.mean([label_of(a) == label_of(b) for a, b in zip(labels, expected, strict=True)])
+        np.mean(
+            [
+                normalize_label(a) == normalize_label(b)
+                for a, b in zip(labels, expected, strict=True)
+            ]
+        )
     )
 
 
 def macro_scores(labels: Sequence[str], expected: Sequence[str]) -> MacroScores:
-    """Macro precision, recall and F1 over all labels that were given or expected.
+    """Macro precision, recall and F1 over all labels that were written or expected.
 
-    A label that was never given has precision 0, one that was never expected recall 0; a text that
-    is no label at all counts as a label of its own.
+    A label that was never written has precision 0, and one that was never expected has recall 0. A
+    text that is not an expected label counts as a label of its own.
 
     Raises:
-        ValueError: If there are no labels, or not as many as expected.
+        ValueError: If there are no labels, or the two sides have different lengths.
     """
     _check_pairs(labels, expected)
-    given, wanted = (np.array([label_of(t) for t in texts]) for texts in (labels, expected))
+    given, wanted = (np.array([normalize_label(t) for t in texts]) for texts in (labels, expected))
     classes = np.union1d(given, wanted)[:, None]  # (C, 1)
     is_given, is_wanted = given == classes, wanted == classes  # (C, N)
     hits = (is_given & is_wanted).sum(1)
@@ -62,8 +66,8 @@ def corpus_bleu(texts: Sequence[str], references: Sequence[Sequence[str]]) -> fl
     """BLEU of all texts together, in [0, 1]; sacreBLEU, "zh" tokenizer if a reference holds CJK.
 
     Args:
-        texts: What was written, (N,).
-        references: What was hoped for, one or more for each text.
+        texts: N texts.
+        references: For each text a list of one or more references.
 
     Raises:
         ValueError: If there are no texts, or a text has no reference.
@@ -87,13 +91,13 @@ def corpus_chrf(texts: Sequence[str], references: Sequence[Sequence[str]]) -> fl
 
 
 def perplexity(logprobs: np.ndarray) -> float:
-    """Exponential of the mean negative log-probability, 1 or more; 1 is certain of every word.
+    """Exponential of the mean negative log-probability, 1 or more; 1 if every token was certain.
 
     Args:
         logprobs: (T,) float log-probability of each written token, nats, T >= 1.
 
     Raises:
-        ValueError: If there are none.
+        ValueError: If there are no log-probabilities.
     """
     if not np.size(logprobs):
         raise ValueError("Got no log-probabilities; allowed: one or more.")
@@ -103,13 +107,13 @@ def perplexity(logprobs: np.ndarray) -> float:
 def _corpus_score(
     metric: "BLEU | CHRF", texts: Sequence[str], references: Sequence[Sequence[str]]
 ) -> float:
-    """Gives sacreBLEU the first references, the second ones…; None where a text has fewer."""
+    """Transposes the references for sacreBLEU: all first ones, all second ones, …, else None."""
     _check_pairs(texts, references)
     for several in references:
         if isinstance(several, str) or not several:
             raise ValueError(f"Got references {several!r}; allowed: a list of one text or more.")
-    streams = list(zip_longest(*([normalized(text) for text in several] for several in references)))
-    return min(metric.corpus_score([normalized(text) for text in texts], streams).score / 100, 1.0)
+    streams = list(zip_longest(*([to_nfc(text) for text in several] for several in references)))
+    return min(metric.corpus_score([to_nfc(text) for text in texts], streams).score / 100, 1.0)
 
 
 def _check_pairs(ours: Sequence, theirs: Sequence) -> None:

@@ -1,73 +1,169 @@
-"""Scores that a caller brings: a path to any callable, or one itself, held to the contract of ours.
+"""Scores that a caller brings: a function, or "module:function".
 
-The only module that imports code by a path a caller wrote. Knows nothing of what is scored.
+Owns how they are called and what they may return. Knows nothing of what they measure.
 """
 
-import importlib
+import asyncio
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
-from lm_envs.tasks.rewards.text_scores import TEXT_SCORES, TextFunction
-from lm_envs.tasks.text_normalization import normalized
-from lm_envs.validation import check_number, did_you_mean
+from lm_envs.plugins import load_object
+from lm_envs.tasks.rewards.completions import Completions
+from lm_envs.tasks.rewards.text_normalization import to_nfc
+from lm_envs.tasks.rewards.text_scores import TEXT_SCORES
+from lm_envs.validation import check_number
+
+BATCH = ("prompts", "completions", "references")
+"""Keyword arguments of a function that scores all rows at once, beside the example's columns."""
+
+FORMS = (
+    "f(prompts, completions, references, **columns) -> floats, any of these by name, or "
+    "f(text, references) -> float"
+)
 
 
-def load_score(source: str | TextFunction) -> TextFunction:
-    """A caller's own score, held to the contract: blank text 0, both sides NFC, a finite number.
+class CustomScore:
+    """A caller's function as a score of rows.
+
+    Two forms are accepted. One call for all rows that need a score::
+
+        def length_close_to(prompts, completions, references, **columns) -> list[float]
+
+    where each argument is a list with one entry a row: the prompt, the completion without spaces
+    around it, the list of references, and of each other column of the example its value. Arguments
+    that the function does not name are not passed. It may be `async`, and may return a list, an
+    array or a tensor. Or one call for each text::
+
+        def word_count(text, references) -> float
+
+    Completions and references are in NFC. A blank completion scores 0 without a call, so that a
+    potential built from scores starts at 0.
 
     Args:
-        source: "package.module:function", as in `rewards`, whose names are texts: they stand in
-            infos and in specs. It is imported, which **runs that module's code**: give only paths
-            you trust. Beside an environment, any callable `(text, references) -> float`.
+        source: The function, or "package.module:function", which is imported: this **runs that
+            module's code**, so give only names that you trust.
+
+    Attributes:
+        name: The function's name, or the text "package.module:function".
 
     Raises:
-        ValueError: If the path leads to no function, or it does not take a text and references;
-            and from the score itself, if it returns anything but a finite number.
-        RuntimeError: From the score itself, if the caller's code raises, whose error is the cause.
-            A step of an environment that fails so has to be followed by a reset.
+        ValueError: If there is no such function, or it has another form; and from a call, if the
+            function does not return one finite number a row.
+        RuntimeError: From a call, if the function raises; its error is the cause. All rows have to
+            be reset after a step that failed so.
     """
-    function = _imported(source) if isinstance(source, str) else source
-    name = source if isinstance(source, str) else getattr(function, "__name__", repr(function))
-    _check_signature(function, name)
 
-    def score(text: str, references: Sequence[str]) -> float:
-        if not text.strip():
-            return 0.0
+    def __init__(self, source: str | Callable[..., Any]) -> None:
+        if isinstance(source, str):
+            self._function = load_object(source, "score", TEXT_SCORES)
+            self.name = source
+        else:
+            self._function = source
+            self.name = getattr(source, "__name__", type(source).__name__)
+        self._is_batch, self._wanted = _form(self._function, self.name)
+
+    def __call__(self, completions: Completions, rows: np.ndarray) -> np.ndarray:
+        """Returns scores (R,) float64 of `rows` (R,)."""
+        scores = np.zeros(len(rows))
+        texts = [to_nfc(completions.texts[int(row)].strip()) for row in rows.tolist()]
+        places = [place for place, text in enumerate(texts) if text]
+        if not places:
+            return scores
+        chosen = rows[places]
+        arguments: dict[str, list[Any]] = {
+            "completions": [texts[place] for place in places],
+            "references": [
+                [to_nfc(r) for r in completions.targets[int(row)]] for row in chosen.tolist()
+            ],
+        }
+        if self._is_batch:
+            arguments |= self._batch_arguments(completions, chosen)
+            kept = {n: v for n, v in arguments.items() if self._wanted is None or n in self._wanted}
+            scores[places] = self._checked(self._call(**kept), len(places))
+        else:
+            pairs = zip(*arguments.values(), strict=True)
+            values = [self._call(text, references) for text, references in pairs]
+            scores[places] = self._checked(values, len(places))
+        return scores
+
+    def _batch_arguments(self, completions: Completions, rows: np.ndarray) -> dict[str, list[Any]]:
+        columns: list[Mapping[str, Any]] = [completions.columns[row] for row in rows.tolist()]
+        names = {name for each in columns for name in each}
+        by_name = {name: [each.get(name) for each in columns] for name in sorted(names)}
+        return {**by_name, "prompts": [completions.prompts[row] for row in rows.tolist()]}
+
+    def _call(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - a caller's function
         try:
-            value = function(normalized(text), [normalized(r) for r in references])
-        except Exception as error:  # of a caller's own code, with errors of its own
+            value = self._function(*arguments, **named)
+            return _run(value) if inspect.isawaitable(value) else value
+        except Exception as error:  # a caller's own code raises errors of its own
             raise RuntimeError(
-                f"Got {type(error).__name__} from score {name!r}: {error}; it has to give a finite "
-                f"number for any text, such as {text[:60]!r}."
+                f"Got {type(error).__name__} from score {self.name!r}: {error}; it has to give a "
+                f"finite number for any text, such as {_example(arguments, named)[:60]!r}."
             ) from error
-        value = float(value) if isinstance(value, (bool, np.bool_)) else value
-        check_number(f"value of score {name!r}", value)
-        return float(value)
 
-    return score
+    def _checked(self, values: Any, count: int) -> list[float]:  # noqa: ANN401 - a caller's value
+        """Returns the values as floats.
+
+        Raises:
+            ValueError: If they are not `count` finite numbers.
+        """
+        as_list = values.tolist() if hasattr(values, "tolist") else values
+        if isinstance(as_list, str) or not isinstance(as_list, Sequence) or len(as_list) != count:
+            raise ValueError(
+                f"Got {values!r} from score {self.name!r}; allowed: {count} numbers, one a row."
+            )
+        found = []
+        for value in as_list:
+            number = float(value) if isinstance(value, (bool, np.bool_)) else value
+            check_number(f"value of score {self.name!r}", number)
+            found.append(float(number))
+        return found
 
 
-def _imported(path: str) -> TextFunction:
-    module_name, colon, function_name = path.partition(":")
-    if not (module_name and colon and function_name) or path.startswith("."):
-        hint = did_you_mean(path, TEXT_SCORES)
-        raise ValueError(f"Got score {path!r}; allowed: 'package.module:function'.{hint}")
+def _form(function: Callable[..., Any], name: str) -> tuple[bool, set[str] | None]:
+    """Returns whether a function takes all rows at once, and which arguments; None for all.
+
+    Raises:
+        ValueError: If it has neither form.
+    """
     try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        remedy = "install it, or put its folder on PYTHONPATH"
-        raise ValueError(f"Got score {path!r}, but no module {error.name!r}; {remedy}.") from None
-    if not hasattr(module, function_name):
-        hint = did_you_mean(function_name, vars(module))
-        raise ValueError(f"Got score {path!r}, but no such name in {module_name}.{hint}")
-    return getattr(module, function_name)
-
-
-def _check_signature(function: TextFunction, name: str) -> None:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Got score {name!r}: {error}; allowed: {FORMS}.") from None
+    if any(each in parameters for each in ("prompts", "completions")):
+        takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        return True, None if takes_all else set(parameters)
     try:
         inspect.signature(function).bind("text", ["reference"])
     except TypeError as error:
-        allowed = "a function (text: str, references: Sequence[str]) -> float"
-        raise ValueError(f"Got score {name!r}: {error}; allowed: {allowed}.") from None
+        raise ValueError(f"Got score {name!r}: {error}; allowed: {FORMS}.") from None
+    first = next(iter(parameters))
+    if first.startswith("prompt"):
+        raise ValueError(
+            f"Got score {name!r}, whose first argument is {first!r}; a function of two arguments is"
+            f" called with the text and its references. Allowed: {FORMS}."
+        )
+    return False, None
+
+
+def _run(awaitable: Any) -> Any:  # noqa: ANN401 - a caller's value
+    """Returns the result of an awaitable, also where an event loop is running (notebooks)."""
+
+    async def wait() -> Any:  # noqa: ANN401 - a caller's value
+        return await awaitable
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(wait())
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, wait()).result()
+
+
+def _example(arguments: Sequence[Any], named: Mapping[str, Any]) -> str:
+    return str(arguments[0] if arguments else next(iter(named.get("completions", [""]))))

@@ -1,24 +1,25 @@
-"""How far a simultaneous translation lags behind the speaker."""
+"""Latency of a simultaneous translation. Pure; knows nothing of texts or episodes."""
 
 import numpy as np
 
 
-def average_lagging(heard: np.ndarray, num_source: int) -> float:
-    """Average lagging in source words; 0 for an empty translation, negative where it runs ahead.
+def average_lagging(num_read: np.ndarray, num_source: int) -> float:
+    """Average lagging, in source words; 0 for an empty translation, negative if it runs ahead.
 
-    How many words the translator was behind one who keeps pace with the speaker, averaged over the
-    target tokens up to the first that was written when all the source had been heard. Waiting for k
-    words before a target as long as the source gives k.
+    The number of source words by which the translator lags behind an ideal translator that keeps
+    pace with the speaker. It is averaged over the target tokens up to the first one that was
+    written after the whole source had been read. Waiting for k words before a target that is as
+    long as the source gives k.
 
     Source: Ma et al. 2019, https://arxiv.org/abs/1810.08398 (equations 8 and 9).
 
     Args:
-        heard: (T,) how many source words had been heard when each target token was written.
-        num_source: Words in the source, 1 or more.
+        num_read: (T,) number of source words that had been read when each target token was written.
+        num_source: Number of words in the source, 1 or more.
     """
-    if not len(heard):
+    if not len(num_read):
         return 0.0
-    is_all = heard >= num_source
-    size = int(is_all.argmax()) + 1 if is_all.any() else len(heard)
-    pace = num_source / len(heard)  # source words a target token
-    return float((heard[:size] - pace * np.arange(size)).mean())
+    is_all = num_read >= num_source
+    size = int(is_all.argmax()) + 1 if is_all.any() else len(num_read)
+    words_per_token = num_source / len(num_read)
+    return float((num_read[:size] - words_per_token * np.arange(size)).mean())

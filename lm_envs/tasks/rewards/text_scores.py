@@ -1,15 +1,21 @@
-"""Scores of one text: pure functions of the text and the references hoped for.
+"""Scores of one text: pure functions of the text and its references.
 
-Owns what each score means and its range. An empty text scores 0, so that a potential built from
-scores starts at 0; texts are compared in NFC. Knows nothing of tokens, models or batches.
+Owns the definition of each score. An empty text scores 0, so that a potential built from scores
+starts at 0; texts are compared in NFC. Knows nothing of tokens, models or batches.
 """
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache, wraps
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from lm_envs.tasks.text_normalization import answer_words, has_cjk, normalized, plain_words
+from lm_envs.tasks.rewards.text_normalization import (
+    has_cjk,
+    normalize_label,
+    rouge_words,
+    squad_words,
+    to_nfc,
+)
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU
@@ -17,37 +23,29 @@ if TYPE_CHECKING:
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 TextFunction = Callable[[str, Sequence[str]], float]
-"""A score: what was written, and the references, of which there may be none."""
+"""A score: takes a text and its references, of which there may be none."""
 
+VALUE_CACHE_SIZE = 2**14
+"""Number of cached values of each comparison: agents write the same completions many times."""
 
-class TextScore(NamedTuple):
-    """A score and its closed range."""
-
-    function: TextFunction
-    low: float = 0.0
-    high: float = 1.0
-
-
-REMEMBERED = 2**14
-"""How many values of each comparison are kept: agents write the same completions again and again."""
-
-COUNTED = 2**11
-"""Of how many examples the n-grams of the references are kept."""
+REFERENCE_CACHE_SIZE = 2**11
+"""Number of examples for which the n-grams of the references are cached."""
 
 
 def _compares(compare: TextFunction) -> TextFunction:
-    """Puts both sides in NFC; 0 where the text or every reference is blank."""
+    """Converts both sides to NFC; returns 0 if the text or every reference is blank."""
 
-    @lru_cache(REMEMBERED)
-    def value_of(text: str, references: tuple[str, ...]) -> float:
-        hoped = [normalized(reference) for reference in references if reference.strip()]
-        return compare(normalized(text), hoped) if hoped and text.strip() else 0.0
+    @lru_cache(VALUE_CACHE_SIZE)
+    def cached_value(text: str, references: tuple[str, ...]) -> float:
+        given = [to_nfc(reference) for reference in references if reference.strip()]
+        return compare(to_nfc(text), given) if given and text.strip() else 0.0
 
     @wraps(compare)
     def score(text: str, references: Sequence[str]) -> float:
         if isinstance(references, str):
+            # A text is a sequence of texts, its characters, so it would be accepted without notice.
             raise ValueError(f"Got references={references!r}; allowed: a list of texts.")
-        return value_of(text, tuple(references))
+        return cached_value(text, tuple(references))
 
     return score
 
@@ -56,8 +54,8 @@ def _compares(compare: TextFunction) -> TextFunction:
 def bleu(text: str, references: Sequence[str]) -> float:
     """Sentence BLEU of up to 4-grams, in [0, 1], against all references together.
 
-    sacreBLEU with effective order and "exp" smoothing. Where a reference holds CJK characters, its
-    "zh" tokenizer takes them one by one; it leaves kana joined.
+    sacreBLEU with effective order and "exp" smoothing. If a reference contains CJK characters, its
+    "zh" tokenizer is used, which separates ideographs but not kana.
     Source: Post 2018, https://aclanthology.org/W18-6319
     """
     tokenizer = "zh" if any(map(has_cjk, references)) else "13a"
@@ -66,7 +64,7 @@ def bleu(text: str, references: Sequence[str]) -> float:
 
 @_compares
 def chrf(text: str, references: Sequence[str]) -> float:
-    """chrF2 of sacreBLEU, in [0, 1]: F2 of character n-grams up to 6, the best reference.
+    """chrF2 of sacreBLEU, in [0, 1]: F2 of character n-grams up to 6; best reference.
 
     Source: Popović 2015, https://aclanthology.org/W15-3049
     """
@@ -75,7 +73,7 @@ def chrf(text: str, references: Sequence[str]) -> float:
 
 @_compares
 def rouge_1(text: str, references: Sequence[str]) -> float:
-    """F1 of shared words, in [0, 1]; the best reference; no stemming.
+    """F1 of shared words, in [0, 1]; best reference; no stemming.
 
     Source: Lin 2004, https://aclanthology.org/W04-1013
     """
@@ -84,7 +82,7 @@ def rouge_1(text: str, references: Sequence[str]) -> float:
 
 @_compares
 def rouge_2(text: str, references: Sequence[str]) -> float:
-    """F1 of shared pairs of words, in [0, 1]; the best reference; a single word scores 0.
+    """F1 of shared pairs of words, in [0, 1]; best reference; a single word scores 0.
 
     Source: Lin 2004, https://aclanthology.org/W04-1013
     """
@@ -93,73 +91,68 @@ def rouge_2(text: str, references: Sequence[str]) -> float:
 
 @_compares
 def rouge_l(text: str, references: Sequence[str]) -> float:
-    """F1 of the longest common subsequence of words, in [0, 1]; the best reference.
+    """F1 of the longest common subsequence of words, in [0, 1]; best reference.
 
     Source: Lin 2004, https://aclanthology.org/W04-1013
     """
-    words = plain_words(text)
-    return max(_subsequence_f1(words, plain_words(reference)) for reference in references)
+    words = rouge_words(text)
+    return max(_subsequence_f1(words, rouge_words(reference)) for reference in references)
 
 
 @_compares
 def exact_match(text: str, references: Sequence[str]) -> float:
-    """1 if the text is a reference but for case, punctuation, articles and spaces, else 0.
+    """1 if text and reference differ only in case, punctuation, articles or spaces, else 0.
 
     Source: SQuAD v1.1, https://arxiv.org/abs/1606.05250
     """
-    words = answer_words(text)
-    return float(any(words == answer_words(reference) for reference in references))
+    words = squad_words(text)
+    return float(any(words == squad_words(reference) for reference in references))
 
 
 @_compares
 def token_f1(text: str, references: Sequence[str]) -> float:
-    """F1 of shared answer words, in [0, 1]; the best reference.
+    """F1 of shared answer words, in [0, 1]; best reference.
 
     Source: SQuAD v1.1, https://arxiv.org/abs/1606.05250
     """
-    words = Counter(answer_words(text))
-    return max(_f1(words, Counter(answer_words(reference))) for reference in references)
+    words = Counter(squad_words(text))
+    return max(_f1(words, Counter(squad_words(reference))) for reference in references)
 
 
 @_compares
 def accuracy(text: str, references: Sequence[str]) -> float:
-    """1 if the text is one of the labels but for case and outer spaces, else 0."""
-    return float(label_of(text) in map(label_of, references))
+    """1 if the text differs from one of the labels only in case or outer spaces, else 0."""
+    return float(normalize_label(text) in map(normalize_label, references))
 
 
 def sentiment(text: str, references: Sequence[str] = ()) -> float:
-    """How positive an English text is, in [0, 1]; 0.5 is neutral. References play no part.
+    """Positivity of an English text, in [0, 1]; 0.5 is neutral. References are ignored.
 
-    VADER's compound, rescaled from [-1, 1]; 0 for an empty text.
+    Compound score of VADER, rescaled from [-1, 1]; 0 for an empty text.
     Source: Hutto and Gilbert 2014, https://github.com/cjhutto/vaderSentiment
     """
     if not text.strip():
         return 0.0
-    return (_analyzer().polarity_scores(normalized(text))["compound"] + 1) / 2
+    return (_analyzer().polarity_scores(to_nfc(text))["compound"] + 1) / 2
 
 
-def label_of(text: str) -> str:
-    """The label a text spells: NFC, without outer spaces, case folded."""
-    return normalized(text).strip().casefold()
-
-
-TEXT_SCORES = {
-    "bleu": TextScore(bleu),
-    "chrf": TextScore(chrf),
-    "rouge_1": TextScore(rouge_1),
-    "rouge_2": TextScore(rouge_2),
-    "rouge_l": TextScore(rouge_l),
-    "exact_match": TextScore(exact_match),
-    "token_f1": TextScore(token_f1),
-    "accuracy": TextScore(accuracy),
-    "sentiment": TextScore(sentiment),
+TEXT_SCORES: dict[str, TextFunction] = {
+    "bleu": bleu,
+    "chrf": chrf,
+    "rouge_1": rouge_1,
+    "rouge_2": rouge_2,
+    "rouge_l": rouge_l,
+    "exact_match": exact_match,
+    "token_f1": token_f1,
+    "accuracy": accuracy,
+    "sentiment": sentiment,
 }
-"""Every score of a text by name."""
+"""All scores of a text, by the names that `rewards` uses."""
 
 
 def _rouge(text: str, references: Sequence[str], n: int) -> float:
-    grams = _grams(plain_words(text), n)
-    return max(_f1(grams, _grams(plain_words(reference), n)) for reference in references)
+    grams = _grams(rouge_words(text), n)
+    return max(_f1(grams, _grams(rouge_words(reference), n)) for reference in references)
 
 
 def _grams(words: list[str], n: int) -> Counter:
@@ -167,7 +160,7 @@ def _grams(words: list[str], n: int) -> Counter:
 
 
 def _f1(ours: Counter, theirs: Counter) -> float:
-    """2 shared / (ours + theirs), each item as often as in both; 0 where nothing is shared."""
+    """F1 of two multisets: 2 shared / (ours + theirs); 0 if no item is shared."""
     shared = (ours & theirs).total()
     return 2 * shared / (ours.total() + theirs.total()) if shared else 0.0
 
@@ -178,18 +171,21 @@ def _subsequence_f1(ours: list[str], theirs: list[str]) -> float:
 
 
 def _common_subsequence(ours: list[str], theirs: list[str]) -> int:
-    """Length of the longest common subsequence, one machine word of the table's row at a time.
+    """Length of the longest common subsequence of two lists of words.
+
+    One integer holds a whole row of the usual table, one bit for each word of `ours`. This is
+    needed because the score is computed at every step.
 
     Source: Hyyrö 2004, "Bit-parallel LCS-length computation revisited".
     """
-    places: dict[str, int] = {}
-    for place, word in enumerate(ours):
-        places[word] = places.get(word, 0) | 1 << place
-    everywhere = (1 << len(ours)) - 1
-    row = everywhere  # a 0 task_scores where the length grows
+    positions: dict[str, int] = {}
+    for position, word in enumerate(ours):
+        positions[word] = positions.get(word, 0) | 1 << position
+    all_bits = (1 << len(ours)) - 1
+    row = all_bits  # a bit is 0 where the length grows by one
     for word in theirs:
-        matches = row & places.get(word, 0)
-        row = ((row + matches) | (row - matches)) & everywhere
+        matches = row & positions.get(word, 0)
+        row = ((row + matches) | (row - matches)) & all_bits
     return len(ours) - row.bit_count()
 
 
@@ -200,9 +196,9 @@ def _bleu(tokenizer: str) -> "BLEU":
     return BLEU(tokenize=tokenizer, effective_order=True, smooth_method="exp")
 
 
-@lru_cache(COUNTED)
+@lru_cache(REFERENCE_CACHE_SIZE)
 def _chrf(references: tuple[str, ...]) -> "CHRF":
-    """The metric against these references, whose n-grams it counts once."""
+    """The metric for these references, whose n-grams are counted once."""
     from sacrebleu.metrics.chrf import CHRF
 
     return CHRF(references=[[reference] for reference in references])

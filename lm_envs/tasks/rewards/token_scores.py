@@ -1,68 +1,37 @@
 """Scores of completions: pure functions of ids and log-probabilities, N rows at once.
 
-Each row's score depends on that row alone, bit for bit; the score of an empty draft is 0, so that
-a potential built from scores starts at 0. A reward is a score that is paid (`reward.py`).
+Each row's score depends on that row alone, bit for bit. The score of an empty completion is 0, so
+that a potential built from scores starts at 0.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
 
+from lm_envs.tasks.rewards.completions import Completions
+
 WORST_LOGPROB = -8.0
-"""Fluency counts no word as worse than this; nats."""
-
-
-@dataclass(frozen=True, slots=True)
-class Completions:
-    """N continuations side by side, as far as they are written.
-
-    Attributes:
-        tokens: (N, T) int64; anything at or past a row's length is ignored.
-        lengths: (N,) int64, 0 to T.
-        logprobs: (N, T) float64 of each token under the frozen model, nats.
-        references: (N, R) int64 ids hoped for; past a row's reference length ignored.
-        reference_lengths: (N,) int64, 0 where there is no reference.
-        budget: Most tokens a draft can have.
-        texts: N texts written so far, as they are.
-        targets: For each row the texts hoped for.
-        task_scores: The task's own scores, (N,) float64 each.
-    """
-
-    tokens: np.ndarray
-    lengths: np.ndarray
-    logprobs: np.ndarray
-    references: np.ndarray
-    reference_lengths: np.ndarray
-    budget: int
-    texts: Sequence[str] = ()
-    targets: Sequence[Sequence[str]] = ()
-    task_scores: Mapping[str, np.ndarray] = field(default_factory=dict)
-
-    @property
-    def is_written(self) -> np.ndarray:
-        """(N, T) bool: which entries hold a token."""
-        return np.arange(self.tokens.shape[1]) < self.lengths[:, None]
+"""Log-probabilities below this count as this, so that one rare token cannot ruin a text; nats."""
 
 
 def fluency(completions: Completions) -> np.ndarray:
-    """How expected the words are, (N,) in [0, 1]: 1 + mean log-probability / 8 nats.
+    """Returns 1 + mean log-probability / 8 nats of the tokens, (N,) in [0, 1]; 0 if empty.
 
-    Words below -8 nats count as -8, so that one odd word is not worth ruining a text for. On its
-    own it prefers repetition to any good sentence: pair it with `repetition`.
+    Log-probabilities below -8 nats count as -8. Alone, this score prefers repetition to any good
+    sentence: combine it with `repetition`.
     """
     clipped = completions.logprobs.clip(WORST_LOGPROB, 0.0) / WORST_LOGPROB  # 0 certain, 1 worst
     return 1.0 - _mean(clipped, completions.is_written, completions.lengths, empty=1.0)
 
 
 def repetition(completions: Completions, n: int = 2) -> np.ndarray:
-    """Share of n-grams that the draft already held, (N,) in [0, 1]; 0 means all are new."""
+    """Returns the share of n-grams that occur earlier in the completion, (N,) in [0, 1]."""
     return _mean_over_grams(_is_repeated(completions, n), completions, n)
 
 
 def distinct(completions: Completions, n: int = 2) -> np.ndarray:
-    """Distinct n-grams over n-grams, (N,) in [0, 1]; 0 while there is no n-gram.
+    """Returns distinct n-grams over n-grams, (N,) in [0, 1]; 0 while there is no n-gram.
 
     Source: Li et al. 2016, https://arxiv.org/abs/1510.03055 (distinct-1, distinct-2).
     """
@@ -70,9 +39,9 @@ def distinct(completions: Completions, n: int = 2) -> np.ndarray:
 
 
 def overlap(completions: Completions) -> np.ndarray:
-    """Words shared with the reference, each as often as in both: F1, (N,) in [0, 1].
+    """Returns the F1 of tokens shared with the reference, (N,) in [0, 1].
 
-    ROUGE-1 F on token ids; 0 where there is no reference.
+    ROUGE-1 F on token ids: a shared token counts as often as in both. 0 without a reference.
     Source: Lin 2004, https://aclanthology.org/W04-1013
     """
     tokens, lengths = completions.tokens, completions.lengths
@@ -81,7 +50,7 @@ def overlap(completions: Completions) -> np.ndarray:
         np.arange(completions.references.shape[1]) < completions.reference_lengths[:, None]
     )
     is_same = (tokens[:, :, None] == completions.references[:, None, :]) & is_reference[:, None, :]
-    available = is_same.sum(-1)  # (N, T) times the reference holds each token
+    available = is_same.sum(-1)  # (N, T) how often the reference has each token
     is_earlier = np.tri(size, k=-1, dtype=bool)  # [t, s]: s before t
     used = ((tokens[:, :, None] == tokens[:, None, :]) & is_earlier).sum(-1)
     hits = ((used < available) & completions.is_written).sum(-1)
@@ -89,12 +58,12 @@ def overlap(completions: Completions) -> np.ndarray:
 
 
 def length(completions: Completions) -> np.ndarray:
-    """Share of the token budget that is written, (N,) in [0, 1]."""
+    """Returns the share of the token budget that is written, (N,) in [0, 1]."""
     return completions.lengths / completions.budget
 
 
 def _is_repeated(completions: Completions, n: int) -> np.ndarray:
-    """(N, T - n + 1) bool: the n-gram that starts here stands earlier in the draft too."""
+    """(N, T - n + 1) bool: whether the n-gram that starts here occurs earlier in the completion."""
     size = max(completions.tokens.shape[1] - (n - 1), 0)
     is_same = np.ones((len(completions.tokens), size, size), bool)
     for offset in range(n):
@@ -105,7 +74,7 @@ def _is_repeated(completions: Completions, n: int) -> np.ndarray:
 
 
 def _mean_over_grams(values: np.ndarray, completions: Completions, n: int) -> np.ndarray:
-    """Mean of (N, T - n + 1) values over the n-grams that are written; 0 where there are none."""
+    """Returns the mean of (N, T - n + 1) values over the written n-grams; 0 if there are none."""
     counts = np.maximum(completions.lengths - (n - 1), 0)
     return _mean(values, completions.is_written[:, n - 1 :], counts)
 
@@ -113,27 +82,21 @@ def _mean_over_grams(values: np.ndarray, completions: Completions, n: int) -> np
 def _mean(
     values: np.ndarray, is_counted: np.ndarray, counts: np.ndarray, empty: float = 0.0
 ) -> np.ndarray:
-    """Mean of the counted entries of each row; `empty` where there are none."""
+    """Returns the mean of the counted entries of each row; `empty` if there are none."""
     total = np.where(is_counted, values, 0.0).sum(-1)
     return np.where(counts > 0, total / np.maximum(counts, 1), empty)
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
-    """A named score: its function of `Completions` and its closed range."""
+TokenScore = Callable[[Completions], np.ndarray]
+"""Scores (N,) float64 of N completions."""
 
-    function: Callable[[Completions], np.ndarray]
-    low: float = 0.0
-    high: float = 1.0
-
-
-SCORES = {
-    "fluency": Score(fluency),
-    "repetition": Score(repetition),
-    "repetition_3": Score(partial(repetition, n=3)),
-    "distinct_1": Score(partial(distinct, n=1)),
-    "distinct_2": Score(distinct),
-    "overlap": Score(overlap),
-    "length": Score(length),
+TOKEN_SCORES: Mapping[str, TokenScore] = {
+    "fluency": fluency,
+    "repetition": repetition,
+    "repetition_3": partial(repetition, n=3),
+    "distinct_1": partial(distinct, n=1),
+    "distinct_2": distinct,
+    "overlap": overlap,
+    "length": length,
 }
-"""Every score by the name that `rewards` uses."""
+"""Every score of token ids by the name that `rewards` uses."""

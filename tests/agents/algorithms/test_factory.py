@@ -1,10 +1,10 @@
 import gymnasium as gym
 import pytest
+from lm_envs.envs.actions.tokens import KINDS
 
 from agents.algorithms.factory import check_actions, make_training_env
 from agents.config.loading import UserError
 from agents.config.train import ALGORITHMS, CONTINUOUS_KINDS
-from lm_envs.envs.actions.tokens import KINDS
 from tests.agents.finished_run import CONFIG, changed
 
 

@@ -76,7 +76,7 @@ def test_the_pointer_is_believed_as_far_as_it_is_told():
     actions = {"kind": "top_k", "k": 4, "copies": 4}
     env = gym.make_vec("lm_envs/Paraphrase-v0", num_envs=64, actions=actions).unwrapped
     env.reset(seed=0)
-    probabilities, shares = np.exp(env.candidate_logprobs), env.writer.copied.shares
+    probabilities, shares = np.exp(env.candidate_logprobs), env.actions.copied.shares
     for belief in (0.0, 0.4, 1.0):
         mixed = (1 - belief) * probabilities + belief * shares
         chosen = pointing(belief)(env, None)

@@ -4,7 +4,7 @@ import pytest
 
 import lm_envs  # noqa: F401 - registers the ids
 from lm_envs.envs.actions import cached_reader
-from lm_envs.envs.actions.cached_reader import Memory, Reader, num_alike
+from lm_envs.envs.actions.cached_reader import CachedReader, ReadCache, common_prefix
 from lm_envs.lru import LRUCache
 from lm_envs.model.engine import Engine
 
@@ -66,10 +66,10 @@ def count(monkeypatch):
 
 @pytest.mark.parametrize(("env_id", "options", "mode"), CASES)
 def test_what_is_remembered_changes_no_number(env_id, options, mode, monkeypatch, count):
-    monkeypatch.setattr(cached_reader, "shared", lambda model, cache_dtype: Memory())
+    monkeypatch.setattr(cached_reader, "shared_cache", lambda model, cache_dtype: ReadCache())
     remembering = list(run(env_id, options, mode))
     num_read = sum(count)
-    monkeypatch.setattr(cached_reader, "MOST_KNOWN", 0)
+    monkeypatch.setattr(cached_reader, "CACHE_SIZE", 0)
     forgetful = list(run(env_id, options, mode))
     for one, other in zip(remembering, forgetful, strict=True):
         assert_same(one, other)
@@ -99,7 +99,7 @@ def test_what_is_said_through_codes_is_not_taken_for_exact():
 
 def make_reader(model, num_rows):
     engine = Engine(model, num_rows, capacity=100, num_candidates=4, end_token=0)
-    return engine, Reader(engine, Memory())
+    return engine, CachedReader(engine, ReadCache())
 
 
 def test_rows_that_say_the_same_read_it_once(model, count):
@@ -164,4 +164,4 @@ def test_values_used_longest_ago_make_room():
     [([1, 2, 3], [1, 2, 4], 2), ([1, 2, 3], [1, 2, 3], 2), ([1], [], 0), ([1, 2], [3, 2, 1], 0)],
 )
 def test_leading_ids_alike(text, held, count):
-    assert num_alike(np.array(text), np.array(held, int)) == count
+    assert common_prefix(np.array(text), np.array(held, int)) == count

@@ -8,7 +8,7 @@ from gymnasium.utils.env_checker import check_env as gymnasium_check
 from stable_baselines3.common.env_checker import check_env as sb3_check
 
 import lm_envs
-from lm_envs.envs.actions.pointer import NO_WORD, Pointer
+from lm_envs.envs.actions.pointer import NO_TOKEN, Pointer
 
 gym.register_envs(lm_envs)
 K, COPIES = 4, 3
@@ -61,9 +61,9 @@ def test_candidates_are_the_best_words_and_those_of_the_prompt_pointed_to(
 ):
     env = small(checkpoint)
     for _ in walk(env):
-        outputs, shown = env.outputs, env.writer.copied.shares
-        for row, context in enumerate(env._episodes.contexts_of(np.arange(5))):
-            prompt = env._episodes.prompt_ids[row]
+        outputs, shown = env.outputs, env.actions.copied.shares
+        for row, context in enumerate(env.episodes.contexts_of(np.arange(5))):
+            prompt = env.episodes.prompt_ids[row]
             states, logprobs = said_by(reference_model, context)
             shares = shares_by_definition(states, prompt, 700)
             end = env.tokenizer.end_token
@@ -90,20 +90,20 @@ def test_where_a_prompt_has_too_few_words_the_next_best_are_offered(checkpoint):
         one.reset(seed=0, options={"prompt": "a"})
     assert env.outputs.candidates.tolist() == plain.outputs.candidates.tolist()
     np.testing.assert_array_equal(env.outputs.logprobs, plain.outputs.logprobs)
-    assert not env.writer.copied.shares.any()
+    assert not env.actions.copied.shares.any()
 
 
 def test_a_rows_shares_do_not_depend_on_other_rows(checkpoint):
     batch = small(checkpoint, 6)
     batch.reset(seed=3)
-    words, shares = Pointer(batch.engine, batch._episodes).shares()
+    words, shares = Pointer(batch.engine, batch.episodes).shares()
     for row in range(6):
         single = small(checkpoint, 1)
         single.reset(seed=3 + row)
-        own, alone = Pointer(single.engine, single._episodes).shares()
+        own, alone = Pointer(single.engine, single.episodes).shares()
         count = own.shape[1]
         assert words[row, :count].tolist() == own[0].tolist()
-        assert (words[row, count:] == NO_WORD).all()
+        assert (words[row, count:] == NO_TOKEN).all()
         assert shares[row, :count].tolist() == alone[0].tolist()
         assert alone.sum() == pytest.approx(1.0, abs=1e-6)
 
@@ -116,7 +116,7 @@ def test_prompts_are_read_for_their_slots_and_for_the_pointer_and_then_remembere
         env.reset(seed=7)
         assert len(env.outputs.candidates) == 5
         read.append(env.engine.num_forward_tokens - before)
-    texts = {tuple(text) for text in env._episodes.prompt_ids}
+    texts = {tuple(text) for text in env.episodes.prompt_ids}
     assert read == [2 * sum(map(len, texts)), 0, 0]
 
 

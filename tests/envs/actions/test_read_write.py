@@ -48,18 +48,18 @@ def test_the_model_reads_what_was_heard_and_goes_on_after_what_was_written():
     env.reset(options={"index": [0, 1]})
     first = [transcript.prompt.split()[1] for transcript in env.transcripts]
     for row, action in ((0, READ), (1, WRITE)):
-        assert env.writer.num_read[row] == 1
-        context = env.tokenizer.decode(env._episodes.contexts[row, : env.engine.lengths[row]])
+        assert env.actions.num_read[row] == 1
+        context = env.tokenizer.decode(env.episodes.contexts[row, : env.engine.lengths[row]])
         assert context == f"English: {first[row]}\nFrench:"
-        assert action in env.writer.masks()[row].nonzero()[0]
+        assert action in env.actions.masks()[row].nonzero()[0]
     env.step(np.array([READ, WRITE]))
-    assert env.writer.num_read.tolist() == [2, 1]
+    assert env.actions.num_read.tolist() == [2, 1]
     assert [len(t.tokens) for t in env.transcripts] == [0, 1]
     env.step(np.array([READ, READ]))
     for row in range(2):
-        context = env.tokenizer.decode(env._episodes.contexts[row, : env.engine.lengths[row]])
+        context = env.tokenizer.decode(env.episodes.contexts[row, : env.engine.lengths[row]])
         words = env.transcripts[row].prompt.split("\n")[0].split()[1:]
-        heard = " ".join(words[: env.writer.num_read[row]])
+        heard = " ".join(words[: env.actions.num_read[row]])
         assert context == f"English: {heard}\nFrench:{env.transcripts[row].text}"
 
 
@@ -86,7 +86,7 @@ def test_rewards_add_up_and_stay_with_the_words_that_earned_them():
 def test_an_early_end_of_text_of_another_episode_is_forgotten():
     env = make(1)
     env.reset(options={"index": 0})
-    env._episodes.tokens[:] = env.tokenizer.end_token
+    env.episodes.tokens[:] = env.tokenizer.end_token
     _, _, terminated, _, _ = env.step(np.array([READ]))
     assert not terminated.any()
 

@@ -23,7 +23,7 @@ def test_class_metrics_are_those_of_scikit_learn(pairs):
     np.testing.assert_allclose(corpus_metrics.macro_scores(given_labels, expected), theirs[:3])
 
 
-def test_case_and_outer_spaces_of_a_label_do_not_count():
+def test_labels_ignore_case_and_outer_spaces():
     assert corpus_metrics.macro_scores([" Good", "BAD\n"], ["good", "bad"]) == (1.0, 1.0, 1.0)
 
 
@@ -69,7 +69,7 @@ def test_a_text_needs_a_list_of_references(score, references):
     ],
 )
 @pytest.mark.parametrize(("ours", "theirs"), [([], []), (["a"], []), (["a"], [["a"], ["b"]])])
-def test_sides_that_do_not_pair_are_refused(metric, ours, theirs):
+def test_sides_of_different_length_are_refused(metric, ours, theirs):
     with pytest.raises(ValueError, match="allowed: as many, one or more"):
         metric(ours, theirs)
 

@@ -1,10 +1,13 @@
 import math
 import unicodedata
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
-from lm_envs.tasks.rewards.custom import load_score
+from lm_envs.tasks.rewards.custom import CustomScore
+from tests.tasks.rewards.helpers import make_completions
 
 
 @pytest.fixture
@@ -19,40 +22,54 @@ def module(tmp_path, monkeypatch):
     return "my_own_scores"
 
 
-def test_a_function_is_found_by_its_path(module):
-    assert load_score(f"{module}:brevity")("four", []) == 0.25
+def score(source, texts=("four",), targets=None, prompts=None, columns=None):
+    """Scores of one row a text."""
+    completions = replace(
+        make_completions([[1]] * len(texts)),
+        texts=list(texts),
+        targets=targets or [()] * len(texts),
+        prompts=prompts or [""] * len(texts),
+        columns=columns or [{}] * len(texts),
+    )
+    return CustomScore(source)(completions, np.arange(len(texts))).tolist()
 
 
-def test_any_callable_will_do():
-    assert load_score(lambda text, references: len(references))("text", ["a", "b"]) == 2.0
+def test_a_path_finds_a_function(module):
+    assert score(f"{module}:brevity") == [0.25]
 
 
-def test_both_sides_reach_it_in_one_unicode_form():
-    same = load_score(lambda text, references: text in references)
-    assert same("été", [unicodedata.normalize("NFD", "été")]) == 1.0
+def test_a_callable_is_called_with_text_and_references():
+    assert score(lambda text, references: len(references), targets=[("a", "b")]) == [2.0]
+
+
+def test_text_and_references_are_in_nfc():
+    nfd = unicodedata.normalize("NFD", "été")
+    assert score(lambda text, references: text in references, ["été"], [(nfd,)]) == [1.0]
 
 
 @pytest.mark.parametrize("value", [True, np.True_, np.float32(1), np.int64(1)])
-def test_a_value_may_be_of_numpy_or_a_truth(value):
-    assert load_score(lambda text, references: value)("text", []) == 1.0
+def test_numpy_numbers_and_truth_values_are_accepted(value):
+    assert score(lambda text, references: value) == [1.0]
 
 
-def test_an_empty_text_scores_zero_whatever_it_says():
-    assert load_score(lambda text, references: 5.0)("  ", ["a"]) == 0.0
+def test_a_blank_text_scores_zero_without_a_call():
+    calls = []
+    assert score(lambda text, references: calls.append(text) or 5.0, ["  "]) == [0.0]
+    assert not calls
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, "0.5", None, [1.0]])
-def test_a_value_that_is_no_finite_number_is_refused(value):
+def test_a_value_that_is_not_a_finite_number_is_refused(value):
     with pytest.raises(ValueError, match=r"Got value of score .*; allowed: a finite number"):
-        load_score(lambda text, references: value)("text", [])
+        score(lambda text, references: value)
 
 
-def test_an_error_of_a_callers_own_code_names_the_score_and_is_its_cause():
+def test_an_error_in_the_callers_code_names_the_score_and_is_the_cause():
     def upset(text, references):
         raise KeyError("no such word")
 
     with pytest.raises(RuntimeError, match=r"Got KeyError from score 'upset': .*no such") as caught:
-        load_score(upset)("text", [])
+        score(upset)
     assert isinstance(caught.value.__cause__, KeyError)
 
 
@@ -65,10 +82,53 @@ def test_an_error_of_a_callers_own_code_names_the_score_and_is_its_cause():
         ("my_own_scores:", "allowed: 'package.module:function'"),
         ("no_such_module_here:f", "no module 'no_such_module_here'; install it, or put its folder"),
         ("my_own_scores:brevty", r"no such name in my_own_scores\. Did you mean 'brevity'\?"),
-        ("my_own_scores:alone", r"too many positional arguments; allowed: a function \(text: str"),
-        ("my_own_scores:nothing", r"not a callable object; allowed: a function \(text: str"),
+        ("my_own_scores:alone", r"too many positional arguments; allowed: f\(prompts, completions"),
+        ("my_own_scores:nothing", r"not a callable object; allowed: f\(prompts, completions"),
     ],
 )
-def test_a_path_that_leads_to_no_score_is_refused(module, source, message):
+def test_a_path_without_a_score_is_refused(module, source, message):
     with pytest.raises(ValueError, match=message):
-        load_score(source)
+        CustomScore(source)
+
+
+def test_a_batch_function_is_called_once_with_prompts_and_columns():
+    calls = []
+
+    def near_prompt(prompts, completions, references, weight):
+        calls.append((prompts, completions, references, weight))
+        return [float(len(p) == len(c)) * w for p, c, w in zip(prompts, completions, weight)]
+
+    columns = [{"weight": 2.0, "other": "x"}, {"weight": 3.0}, {"weight": 5.0}]
+    found = score(near_prompt, ["ab ", "", "abc"], [("r",), (), ()], ["xy", "z", "q"], columns)
+    assert found == [2.0, 0.0, 0.0]
+    assert calls == [(["xy", "q"], ["ab", "abc"], [["r"], []], [2.0, 5.0])]
+
+
+def test_a_batch_function_with_keywords_receives_every_column():
+    def names(completions, **columns):
+        assert sorted(columns) == ["other", "prompts", "references", "weight"]
+        assert columns["other"] == ["x", None]
+        return [1.0, 2.0]
+
+    columns = [{"weight": 2.0, "other": "x"}, {"weight": 3.0}]
+    assert score(names, ["a", "b"], columns=columns) == [1.0, 2.0]
+
+
+def test_a_batch_function_may_be_async_and_return_a_tensor():
+    async def slow(completions):
+        return torch.tensor([float(len(text)) for text in completions])
+
+    assert score(slow, ["a", "abc"]) == [1.0, 3.0]
+
+
+def test_a_batch_function_has_to_return_one_number_a_row():
+    with pytest.raises(ValueError, match=r"allowed: 2 numbers, one a row"):
+        score(lambda completions: [1.0], ["a", "b"])
+
+
+def test_a_function_of_prompt_and_text_is_refused():
+    """Regression: it was called with the text and its references."""
+    with pytest.raises(
+        ValueError, match=r"first argument is 'prompt'; a function of two arguments"
+    ):
+        CustomScore(lambda prompt, text: 1.0)

@@ -7,7 +7,7 @@ from lm_envs.tasks.rewards.lagging import average_lagging
 
 
 @pytest.mark.parametrize(
-    ("heard", "num_source", "expected"),
+    ("num_read", "num_source", "expected"),
     [
         ([2, 3, 4, 4], 4, ((2 - 0) + (3 - 1) + (4 - 2)) / 3),  # wait-2
         ([3, 3, 3, 3, 3, 3], 3, 3.0),  # everything first: up to the first token only
@@ -20,17 +20,19 @@ from lm_envs.tasks.rewards.lagging import average_lagging
         ([], 4, 0.0),
     ],
 )
-def test_the_lagging_of_cases_worked_by_hand(heard, num_source, expected):
-    assert average_lagging(np.array(heard), num_source) == pytest.approx(expected)
+def test_cases_computed_by_hand(num_read, num_source, expected):
+    assert average_lagging(np.array(num_read), num_source) == pytest.approx(expected)
 
 
 @given(size=st.integers(1, 30), k=st.integers(1, 40))
 def test_waiting_for_k_words_lags_k_words(size, k):
-    heard = np.minimum(np.arange(size) + k, size)
-    assert average_lagging(heard, size) == pytest.approx(min(k, size))
+    num_read = np.minimum(np.arange(size) + k, size)
+    assert average_lagging(num_read, size) == pytest.approx(min(k, size))
 
 
-@given(num_source=st.integers(1, 20), heard=st.lists(st.integers(1, 20), min_size=1, max_size=30))
-def test_nobody_lags_farther_than_the_whole_text(num_source, heard):
-    heard = np.minimum(np.sort(heard), num_source)
-    assert average_lagging(heard, num_source) <= num_source
+@given(
+    num_source=st.integers(1, 20), num_read=st.lists(st.integers(1, 20), min_size=1, max_size=30)
+)
+def test_lagging_is_at_most_the_length_of_the_source(num_source, num_read):
+    num_read = np.minimum(np.sort(num_read), num_source)
+    assert average_lagging(num_read, num_source) <= num_source

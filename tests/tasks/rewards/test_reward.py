@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lm_envs.tasks.rewards.reward import Reward
-from tests.tasks.rewards.test_token_scores import make_completions
+from tests.tasks.rewards.helpers import make_completions
 
 
 def test_the_total_is_the_weighted_sum():

@@ -13,7 +13,7 @@ from lm_envs.tasks.rewards.text_scores import TEXT_SCORES, bleu, exact_match, to
 
 COMPARING = [name for name in TEXT_SCORES if name != "sentiment"]
 SYMMETRIC = ["rouge_1", "rouge_2", "rouge_l", "exact_match", "token_f1", "accuracy"]
-SPLIT_HAIRS = ["bleu", "chrf", "rouge_1", "rouge_2", "rouge_l", "token_f1"]
+GRADED = ["bleu", "chrf", "rouge_1", "rouge_2", "rouge_l", "token_f1"]
 
 pieces = st.lists(st.sampled_from(["a", "the", "cat", "été", "北京", ".", "!", "7"]))
 texts = st.one_of(st.text(max_size=40), pieces.map(" ".join))
@@ -24,27 +24,24 @@ ascii_texts = st.text(string.printable, max_size=60)
 
 @pytest.mark.parametrize("name", TEXT_SCORES)
 @given(texts, st.lists(texts, max_size=3))
-def test_a_score_keeps_its_range(name, text, references):
-    score = TEXT_SCORES[name]
-    assert score.low <= score.function(text, references) <= score.high
+def test_a_score_is_between_0_and_1(name, text, references):
+    assert 0.0 <= TEXT_SCORES[name](text, references) <= 1.0
 
 
 @pytest.mark.parametrize("name", COMPARING)
 @given(sentences.filter(lambda text: not re.search(r"\b(a|an|the)\b", text.lower())))
 def test_a_reference_itself_scores_best(name, text):
-    assert TEXT_SCORES[name].function(text, ["something else", text]) == pytest.approx(1.0)
+    assert TEXT_SCORES[name](text, ["something else", text]) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("name", COMPARING)
 def test_a_chinese_reference_itself_scores_best(name):
-    assert TEXT_SCORES[name].function(
-        "今天北京的天气很好", ["今天北京的天气很好"]
-    ) == pytest.approx(1.0)
+    assert TEXT_SCORES[name]("今天北京的天气很好", ["今天北京的天气很好"]) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("name", SPLIT_HAIRS)
+@pytest.mark.parametrize("name", GRADED)
 def test_chinese_is_compared_character_by_character(name):
-    score = TEXT_SCORES[name].function
+    score = TEXT_SCORES[name]
     near, far = (
         score(text, ["今天北京的天气很好"]) for text in ("今天北京的天气不好", "我喜欢吃苹果和香蕉")
     )
@@ -54,15 +51,15 @@ def test_chinese_is_compared_character_by_character(name):
 
 @pytest.mark.parametrize("name", SYMMETRIC)
 @given(texts, texts)
-def test_text_and_reference_can_change_places(name, text, reference):
-    score = TEXT_SCORES[name].function
+def test_symmetric_scores_ignore_which_text_is_the_reference(name, text, reference):
+    score = TEXT_SCORES[name]
     assert score(text, [reference]) == score(reference, [text])
 
 
 @pytest.mark.parametrize("name", TEXT_SCORES)
 @given(texts, texts)
 def test_the_unicode_form_makes_no_difference(name, text, reference):
-    score = TEXT_SCORES[name].function
+    score = TEXT_SCORES[name]
     composed, decomposed = (
         score(unicodedata.normalize(ours, text), [unicodedata.normalize(theirs, reference)])
         for ours, theirs in (("NFC", "NFD"), ("NFD", "NFC"))
@@ -73,27 +70,27 @@ def test_the_unicode_form_makes_no_difference(name, text, reference):
 @pytest.mark.parametrize("name", COMPARING)
 @given(texts, texts, texts)
 def test_the_best_reference_counts_in_any_order(name, text, first, second):
-    score = TEXT_SCORES[name].function
+    score = TEXT_SCORES[name]
     assert score(text, [first, second]) == pytest.approx(score(text, [second, first]))
 
 
 @pytest.mark.parametrize("name", TEXT_SCORES)
 @pytest.mark.parametrize("text", ["", " \n\t"])
 def test_an_empty_text_scores_zero(name, text):
-    assert TEXT_SCORES[name].function(text, ["some text", ""]) == 0.0
+    assert TEXT_SCORES[name](text, ["some text", ""]) == 0.0
 
 
 @pytest.mark.parametrize("name", COMPARING)
 @pytest.mark.parametrize("references", [[], [""], [" "]])
-def test_without_a_reference_nothing_is_earned(name, references):
-    assert TEXT_SCORES[name].function("some text", references) == 0.0
+def test_without_a_reference_the_score_is_zero(name, references):
+    assert TEXT_SCORES[name]("some text", references) == 0.0
 
 
 @pytest.mark.parametrize("name", COMPARING)
 def test_one_text_in_place_of_a_list_is_refused(name):
     """Regression: a string is a sequence of strings, its characters."""
     with pytest.raises(ValueError, match="references='some text'; allowed: a list of texts"):
-        TEXT_SCORES[name].function("some text", "some text")
+        TEXT_SCORES[name]("some text", "some text")
 
 
 @given(sentences, st.lists(sentences, min_size=1, max_size=3))
@@ -101,10 +98,10 @@ def test_bleu_and_chrf_are_those_of_sacrebleu(text, references):
     expected = sacrebleu.sentence_bleu(text, references, smooth_method="exp").score
     assert bleu(text, references) == pytest.approx(expected / 100)
     expected = sacrebleu.sentence_chrf(text, references).score
-    assert TEXT_SCORES["chrf"].function(text, references) == pytest.approx(expected / 100)
+    assert TEXT_SCORES["chrf"](text, references) == pytest.approx(expected / 100)
 
 
-def test_bleu_takes_chinese_with_the_tokenizer_for_it():
+def test_bleu_uses_the_chinese_tokenizer_for_chinese():
     text, reference = "今天北京的天气不好。", "今天北京的天气很好。"
     expected = sacrebleu.sentence_bleu(text, [reference], tokenize="zh").score
     assert bleu(text, [reference]) == pytest.approx(expected / 100)
@@ -116,22 +113,22 @@ def test_rouge_is_that_of_rouge_score(text, references):
     scorer = RougeScorer(["rouge1", "rouge2", "rougeL"])
     expected = scorer.score_multi(references, text)
     for ours, theirs in (("rouge_1", "rouge1"), ("rouge_2", "rouge2"), ("rouge_l", "rougeL")):
-        score = TEXT_SCORES[ours].function(text, references)
+        score = TEXT_SCORES[ours](text, references)
         assert score == pytest.approx(expected[theirs].fmeasure)
 
 
 def test_rouge_keeps_letters_with_accents():
     """The reference implementation cuts "élève" to "l", "ve"."""
-    assert TEXT_SCORES["rouge_1"].function("l'élève", ["l eleve"]) == 0.5
+    assert TEXT_SCORES["rouge_1"]("l'élève", ["l eleve"]) == 0.5
 
 
-def official_normalisation(text):
+def official_normalization(text):
     text = "".join(character for character in text.lower() if character not in string.punctuation)
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split())
 
 
 def official_f1(prediction, truth):
-    ours, theirs = (official_normalisation(text).split() for text in (prediction, truth))
+    ours, theirs = (official_normalization(text).split() for text in (prediction, truth))
     shared = sum((Counter(ours) & Counter(theirs)).values())
     if shared == 0:
         return 0.0
@@ -141,7 +138,7 @@ def official_f1(prediction, truth):
 
 @given(ascii_texts.filter(str.strip), ascii_texts.filter(str.strip))
 def test_answers_are_scored_as_by_the_official_squad_script(text, reference):
-    same = official_normalisation(text) == official_normalisation(reference)
+    same = official_normalization(text) == official_normalization(reference)
     assert exact_match(text, [reference]) == same
     assert token_f1(text, [reference]) == pytest.approx(official_f1(text, reference))
 
@@ -158,7 +155,7 @@ def test_answers_are_scored_as_by_the_official_squad_script(text, reference):
         ("北京市", ["北京"], 0, 4 / 5),
     ],
 )
-def test_answers(text, references, exact, f1):
+def test_answers_computed_by_hand(text, references, exact, f1):
     assert exact_match(text, references) == exact
     assert token_f1(text, references) == pytest.approx(f1)
 
@@ -166,12 +163,12 @@ def test_answers(text, references, exact, f1):
 @pytest.mark.parametrize(
     ("text", "value"), [(" Positive\n", 1.0), ("positive!", 0.0), ("bad", 1.0)]
 )
-def test_a_label_counts_but_for_case_and_outer_spaces(text, value):
-    assert TEXT_SCORES["accuracy"].function(text, ["positive", "BAD"]) == value
+def test_accuracy_ignores_case_and_outer_spaces(text, value):
+    assert TEXT_SCORES["accuracy"](text, ["positive", "BAD"]) == value
 
 
-def test_sentiment_tells_good_from_neutral_from_bad():
-    sentiment = TEXT_SCORES["sentiment"].function
+def test_sentiment_orders_bad_neutral_good():
+    sentiment = TEXT_SCORES["sentiment"]
     good, neutral, bad = map(
         lambda text: sentiment(text, []), ("A wonderful day!", "A table.", "A horrible, sad day.")
     )

@@ -5,28 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm_envs.tasks.rewards.token_scores import SCORES, Completions
+from lm_envs.tasks.rewards.token_scores import TOKEN_SCORES
+from tests.tasks.rewards.helpers import BUDGET, make_completions
 
-BUDGET = 9
 rows = st.lists(st.integers(0, 4), max_size=BUDGET)
-
-
-def make_completions(tokens, logprobs=None, references=None, garbage=7):
-    """Completions from lists, with garbage past each row's end."""
-    logprobs = logprobs or [[-1.0] * len(row) for row in tokens]
-    references = references or [[] for _ in tokens]
-
-    def padded(lists, fill):
-        return np.array([[*row, *[fill] * (BUDGET - len(row))] for row in lists])
-
-    return Completions(
-        padded(tokens, garbage),
-        np.array([len(row) for row in tokens]),
-        padded(logprobs, -999.0 if garbage else 0.0).astype(float),
-        padded(references, garbage),
-        np.array([len(row) for row in references]),
-        BUDGET,
-    )
 
 
 def slow_repetition(row, n):
@@ -61,24 +43,24 @@ def test_scores_equal_their_plain_definitions(pairs):
         "overlap": [slow_overlap(*pair) for pair in zip(tokens, references, strict=True)],
         "length": [len(row) / BUDGET for row in tokens],
     }
-    assert set(expected) == set(SCORES)
+    assert set(expected) == set(TOKEN_SCORES)
     for name, values in expected.items():
-        np.testing.assert_allclose(SCORES[name].function(completions), values, atol=1e-12)
+        np.testing.assert_allclose(TOKEN_SCORES[name](completions), values, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", SCORES)
+@pytest.mark.parametrize("name", TOKEN_SCORES)
 @given(st.lists(rows, min_size=1, max_size=6))
 def test_a_score_keeps_its_range_and_depends_on_its_row_alone(name, tokens):
-    score = SCORES[name]
-    values = score.function(make_completions(tokens, references=tokens[::-1]))
-    assert ((values >= score.low) & (values <= score.high)).all()
+    score = TOKEN_SCORES[name]
+    values = score(make_completions(tokens, references=tokens[::-1]))
+    assert ((values >= 0.0) & (values <= 1.0)).all()
     alone = [
-        score.function(make_completions([row], references=[reference], garbage=0))[0]
+        score(make_completions([row], references=[reference], garbage=0))[0]
         for row, reference in zip(tokens, tokens[::-1], strict=True)
     ]
     assert values.tolist() == alone
 
 
-@pytest.mark.parametrize("name", SCORES)
-def test_an_empty_draft_scores_zero(name):
-    assert SCORES[name].function(make_completions([[]], references=[[1, 2]])).tolist() == [0.0]
+@pytest.mark.parametrize("name", TOKEN_SCORES)
+def test_an_empty_completion_scores_zero(name):
+    assert TOKEN_SCORES[name](make_completions([[]], references=[[1, 2]])).tolist() == [0.0]

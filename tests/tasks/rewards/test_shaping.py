@@ -1,4 +1,4 @@
-"""Why the dense reward is safe: paying the rise of a score leaves the best texts the best.
+"""The dense reward, the increase of a score at each step, has the same optimal policies.
 
 Source: Ng, Harada and Russell 1999, "Policy invariance under reward transformations".
 """
@@ -11,7 +11,7 @@ import pytest
 
 from lm_envs.tasks.rewards.reward import Reward
 from lm_envs.tasks.rewards.text_scores import TEXT_SCORES
-from tests.tasks.rewards.test_token_scores import make_completions
+from tests.tasks.rewards.helpers import make_completions
 
 END, SYMBOLS, LONGEST = 3, range(4), 3
 WORDS = ("good", "a", "bad", "")
@@ -22,7 +22,7 @@ REWARDS = [
 ]
 
 
-def paid_by_reward(weights):
+def value_by_reward(weights):
     """Value of every string of symbols under a reward of the library."""
     reward = Reward(weights)
     logprobs = np.log([0.5, 0.3, 0.15, 0.05])
@@ -36,17 +36,17 @@ def paid_by_reward(weights):
     return value
 
 
-def paid_by_text(name):
+def value_by_text(name):
     """Value of every string of symbols under a score of its text."""
-    return cache(lambda string: TEXT_SCORES[name].function(text_of(string), ["good bad good"]))
+    return cache(lambda string: TEXT_SCORES[name](text_of(string), ["good bad good"]))
 
 
 def text_of(string):
     return " ".join(WORDS[symbol] for symbol in string if symbol != END)
 
 
-VALUES = [paid_by_reward(weights) for weights in REWARDS]
-VALUES += [paid_by_text(name) for name in ("chrf", "rouge_2", "token_f1", "sentiment")]
+VALUES = [value_by_reward(weights) for weights in REWARDS]
+VALUES += [value_by_text(name) for name in ("chrf", "rouge_2", "token_f1", "sentiment")]
 
 
 def is_over(string):
@@ -54,17 +54,17 @@ def is_over(string):
 
 
 def final(value):
-    """The whole value with the last symbol."""
+    """Pays the whole value with the last symbol."""
     return lambda before, after: value(after) if is_over(after) else 0.0
 
 
 def dense(value):
-    """The rise of the value with each symbol: what environments pay by default."""
+    """Pays the increase of the value with each symbol, as environments do by default."""
     return lambda before, after: value(after) - value(before)
 
 
 def every_value(value):
-    """The value itself with each symbol: the mistake that shaping avoids."""
+    """Pays the value itself with each symbol, the mistake that shaping avoids."""
     return lambda before, after: value(after)
 
 
@@ -86,7 +86,7 @@ def solve(pay):
 
 
 @pytest.mark.parametrize("value", VALUES)
-def test_the_best_symbols_are_the_same_under_dense_and_final_reward(value):
+def test_dense_and_final_reward_have_the_same_best_symbols(value):
     final_values, final_best = solve(final(value))
     dense_values, dense_best = solve(dense(value))
     assert len(final_best) == 1 + 3 + 9
@@ -96,7 +96,7 @@ def test_the_best_symbols_are_the_same_under_dense_and_final_reward(value):
 
 
 @pytest.mark.parametrize("value", VALUES)
-def test_an_episode_is_paid_the_value_of_its_text_either_way(value):
+def test_dense_and_final_reward_have_the_same_sum_over_an_episode(value):
     for string in ((0, 1, 2), (2, 0, 0), (1, END), (END,)):
         prefixes = [string[:size] for size in range(len(string) + 1)]
         steps = list(pairwise(prefixes))
@@ -104,14 +104,14 @@ def test_an_episode_is_paid_the_value_of_its_text_either_way(value):
             assert sum(pay(*step) for step in steps) == pytest.approx(value(string))
 
 
-def test_the_comparison_can_fail():
-    """Paying the value again and again would favor texts that are good early and long."""
-    value = paid_by_reward(REWARDS[1])
+def test_paying_the_value_at_each_step_has_other_best_symbols():
+    """Shows that the comparison above can fail."""
+    value = value_by_reward(REWARDS[1])
     assert solve(every_value(value))[1] != solve(final(value))[1]
 
 
-def test_the_example_is_not_trivial():
-    """The best first symbol under the final reward is not the one that pays most at once."""
+def test_the_largest_first_reward_is_not_always_the_best_choice():
+    """Shows that the examples are not trivial."""
     greedy = [max(SYMBOLS, key=lambda s, value=value: value((s,))) for value in VALUES]
     best = [solve(final(value))[1][()] for value in VALUES]
     assert any(symbol not in choices for symbol, choices in zip(greedy, best, strict=True))

@@ -1,6 +1,6 @@
-"""A graph of facts: entities joined by named relations, and questions to be answered by walking.
+"""A graph of facts: entities joined by named relations, and questions answered by following them.
 
-Owns edges and paths. Knows nothing of tokens, models or rewards.
+Owns edges, paths and distances. Knows nothing of tokens, models or rewards.
 """
 
 import itertools
@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 STOP = "stop"
-FAR = 5
-"""Distances from here on count as this."""
+MAX_DISTANCE = 5
+"""Longer distances are returned as this value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One edge, from subject to value, and the question that asks for it."""
+    """One edge, from subject to value, and the question that it answers."""
 
     subject: str
     relation: str
@@ -24,7 +24,14 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class PathQuestion:
-    """A question, where to start, the relations that lead to the answer, and the answer."""
+    """A question that a path through the graph answers.
+
+    Attributes:
+        question: Text of the question.
+        start: Entity at the start of the path.
+        path: Relations from the start to the answer.
+        answer: Entity at the end of the path.
+    """
 
     question: str
     start: str
@@ -33,67 +40,67 @@ class PathQuestion:
 
 
 class FactGraph:
-    """Facts as edges that can be followed both ways.
+    """Facts as edges that can be followed in both directions.
 
-    A relation leads from a subject to its value; `relation of` leads back, where only one subject
-    has that value.
+    A relation leads from a subject to its value. "<relation> of" leads back, if only one subject
+    has that value. If a subject has several values of a relation, the edge leads to the last one.
 
     Args:
-        facts: Its edges.
+        facts: Edges of the graph.
 
     Attributes:
         relations: Names of all edges, forward and back, in a fixed order.
-        entities: Names of all ends of edges.
+        entities: Names of all subjects and values.
     """
 
     def __init__(self, facts: Iterable[Fact]) -> None:
         self._facts = tuple(facts)
         names = list(dict.fromkeys(fact.relation for fact in self._facts))
         self.relations = (*names, *(f"{name} of" for name in names))
-        back: dict[tuple[str, str], list[str]] = {}
+        subjects: dict[tuple[str, str], list[str]] = {}
         self._edges: dict[tuple[str, str], str] = {}
         for fact in self._facts:
             self._edges[fact.subject, fact.relation] = fact.value
-            back.setdefault((fact.value, f"{fact.relation} of"), []).append(fact.subject)
-        self._edges |= {edge: found[0] for edge, found in back.items() if len(found) == 1}
+            subjects.setdefault((fact.value, f"{fact.relation} of"), []).append(fact.subject)
+        self._edges |= {edge: found[0] for edge, found in subjects.items() if len(found) == 1}
         self.entities = {fact.subject for fact in self._facts} | {f.value for f in self._facts}
         self._neighbors: dict[str, set[str]] = {}
-        for (entity, _), there in self._edges.items():
-            self._neighbors.setdefault(entity, set()).add(there)
+        for (entity, _), neighbor in self._edges.items():
+            self._neighbors.setdefault(entity, set()).add(neighbor)
         self._distances: dict[tuple[str, str], int] = {}
 
     def follow(self, entity: str, relation: str) -> str | None:
-        """Where a relation leads from an entity; None where there is no such edge."""
+        """Returns the entity that a relation leads to, or None if there is no such edge."""
         return self._edges.get((entity, relation))
 
     def walk(self, start: str, path: Iterable[str]) -> str:
-        """Where a path ends; a relation that leads nowhere leaves the walker in place."""
+        """Returns the entity at the end of a path; a relation without an edge is skipped."""
         entity = start
         for relation in path:
             entity = self.follow(entity, relation) or entity
         return entity
 
     def distance(self, start: str, goal: str) -> int:
-        """Edges on the shortest path, or `FAR` where there is none as short."""
+        """Returns the number of edges on the shortest path, at most `MAX_DISTANCE`."""
         if (start, goal) not in self._distances:
             self._distances[start, goal] = self._search(start, goal)
         return self._distances[start, goal]
 
     def path_questions(self, hops: int) -> Iterator[PathQuestion]:
-        """Questions that take 1 or 2 edges to answer.
+        """Yields the questions that 1 or 2 edges answer.
 
-        One edge: a fact's own question. Two: the same about "the country" that another fact
-        describes, back to the country and on to the answer. Where a relation has several values,
-        edges lead to the last, and there are no questions for the others.
+        One edge: the question of a fact. Two edges: the same question about "the country" that
+        another fact describes, so that the path leads to the country first. Questions about a value
+        that no edge leads to are left out.
         """
-        found = self._direct() if hops == 1 else self._indirect()
-        return (quest for quest in found if self.walk(quest.start, quest.path) == quest.answer)
+        found = self._one_edge() if hops == 1 else self._two_edges()
+        return (each for each in found if self.walk(each.start, each.path) == each.answer)
 
-    def _direct(self) -> Iterator[PathQuestion]:
+    def _one_edge(self) -> Iterator[PathQuestion]:
         for fact in self._facts:
             yield PathQuestion(fact.question, fact.subject, (fact.relation,), fact.value)
 
-    def _indirect(self) -> Iterator[PathQuestion]:
+    def _two_edges(self) -> Iterator[PathQuestion]:
         by_subject: dict[str, list[Fact]] = {}
         for fact in self._facts:
             by_subject.setdefault(fact.subject, []).append(fact)
@@ -107,8 +114,8 @@ class FactGraph:
 
     def _search(self, start: str, goal: str) -> int:
         reached = {start}
-        for distance in range(FAR):
+        for distance in range(MAX_DISTANCE):
             if goal in reached:
                 return distance
-            reached = reached.union(*(self._neighbors.get(place, set()) for place in reached))
-        return FAR
+            reached = reached.union(*(self._neighbors.get(entity, set()) for entity in reached))
+        return MAX_DISTANCE

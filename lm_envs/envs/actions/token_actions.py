@@ -1,0 +1,112 @@
+"""Actions that write one token a step: what all of their kinds share.
+
+Knows nothing of rewards, and does not decide when an episode is over.
+"""
+
+from abc import abstractmethod
+
+import numpy as np
+
+from lm_envs.envs.actions.base import Actions, Setup
+from lm_envs.envs.observations.features import BudgetLeft, CandidateFeatures, Feature
+from lm_envs.model.engine import Outputs
+
+LOGPROB_DECIMALS = 4
+"""Log-probabilities are rounded to this many decimals before they are scored or reported, so that
+a reward does not depend on the number of rows that are computed together."""
+
+
+class TokenActions(Actions):
+    """Base of action kinds that write one token a step.
+
+    A subclass sets `space` and implements `to_tokens`.
+    """
+
+    meaning = "the candidates' ranks"
+
+    @abstractmethod
+    def to_tokens(self, actions: np.ndarray, outputs: Outputs, rows: np.ndarray) -> np.ndarray:
+        """Returns the tokens (N,) int64 that the actions write.
+
+        Args:
+            actions: (N, ...) as `check` returned them.
+            outputs: Candidates of N rows, their log-probabilities and hidden states.
+            rows: (R,) rows that act; tokens of other rows are ignored.
+        """
+
+    def prepare(self, setup: Setup) -> None:
+        """Raises ValueError if there are more candidates than tokens in the vocabulary."""
+        size = setup.model.config.vocab_size
+        if self.num_candidates > size:
+            raise ValueError(
+                f"Got {type(self).__name__} with {self.num_candidates} candidates; allowed: up to "
+                f"the size of the vocabulary, {size}."
+            )
+
+    def read_contexts(self, rows: np.ndarray) -> None:
+        """Prefills the contexts of `rows` (R,) into the KV cache."""
+        self.engine.prefill(rows, self.episodes.contexts_of(rows))
+
+    def restore(self) -> None:
+        """Prefills each prompt, then decodes the written tokens one by one.
+
+        A prefill of the whole text would give other last bits than the original steps.
+        """
+        episodes, rows = self.episodes, np.arange(self.engine.num_rows)
+        num_written = episodes.context_lengths - episodes.prompt_lengths
+        self.engine.prefill(rows, episodes.prompt_ids)
+        for column in range(int(num_written.max())):
+            columns = episodes.prompt_lengths + column
+            columns = np.minimum(columns, episodes.contexts.shape[1] - 1)
+            self.engine.decode(episodes.contexts[rows, columns], num_written > column)
+
+    def write(self, rows: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        """Writes one token in each of `rows` (R,); returns which completed a line, (R,) bool."""
+        engine, episodes = self.engine, self.episodes
+        tokens = self.to_tokens(actions, self.outputs, rows)  # (N,)
+        active = None
+        if len(rows) < engine.num_rows:
+            active = np.isin(np.arange(engine.num_rows), rows)
+        outputs = engine.decode(tokens, active)
+        require_finite(outputs.logprobs)
+        logprobs = outputs.chosen.astype(np.float64).round(LOGPROB_DECIMALS)
+        episodes.write(rows, tokens, logprobs)
+        is_line = np.zeros(len(rows), bool)
+        for place, row in enumerate(rows.tolist()):
+            is_line[place] = self.task.is_turn_over(episodes.current_line(row))
+        return is_line
+
+    def allowed_candidates(self) -> np.ndarray:
+        """Returns which of the candidates can be written now, (N, K) bool."""
+        return np.ones(self.outputs.candidates.shape, bool)
+
+    def candidate_logprobs(self) -> np.ndarray:
+        """Returns the candidates' log-probabilities (N, K), nats; -inf where not allowed."""
+        return np.where(self.allowed_candidates(), self.outputs.logprobs, -np.inf)
+
+    def oracle_actions(self) -> np.ndarray:
+        """Returns actions (N, ...) that write the reference's next token, or the end after it.
+
+        Where that token is not among the candidates, the most likely one is written.
+        """
+        episodes = self.episodes
+        is_left = episodes.counts < episodes.reference_counts
+        columns = np.where(is_left, episodes.counts, 0)
+        following = episodes.references[np.arange(len(columns)), columns]
+        wanted = np.where(is_left, following, self.engine.end_token)
+        is_wanted = self.outputs.candidates == wanted[:, None]
+        return self.actions_for_ranks(is_wanted.argmax(1))
+
+    def features(self) -> list[Feature]:
+        """Returns the candidates' columns and the share of the token budget that is left."""
+        return [CandidateFeatures(self.num_candidates), BudgetLeft()]
+
+
+def require_finite(logprobs: np.ndarray) -> None:
+    """Raises FloatingPointError if log-probabilities (N, K) are NaN or infinite."""
+    if not np.isfinite(logprobs).all():
+        row = int((~np.isfinite(logprobs)).any(1).argmax())
+        raise FloatingPointError(
+            f"Got NaN or infinite log-probabilities in row {row}; the model's weights or its "
+            "dtype are broken. Use dtype='float32' or another checkpoint."
+        )

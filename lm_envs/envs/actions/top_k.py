@@ -1,0 +1,95 @@
+"""`actions="top_k"`: an action is the rank of a candidate for the next token."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import gymnasium as gym
+import numpy as np
+
+from lm_envs.envs.actions.base import DEFAULT_K, Setup
+from lm_envs.envs.actions.copying import CopyCandidates
+from lm_envs.envs.actions.pointer import POINTER_WEIGHT, Pointer
+from lm_envs.envs.actions.token_actions import TokenActions
+from lm_envs.envs.episode_buffer import EpisodeBuffer
+from lm_envs.envs.observations.features import Feature, pointer_shares
+from lm_envs.model.engine import Engine, Outputs
+from lm_envs.validation import check_count, is_whole
+
+
+class TopKActions(TokenActions):
+    """Action a writes the model's a-th most likely next token, 0 being the most likely.
+
+    Ties are ordered by token id. The end token takes the last place where it is not among the k
+    best, so it can always be chosen. With `copies`, tokens of the prompt are candidates too, even
+    if the model finds them less likely: those with the largest weight of a pointer over the model's
+    hidden states (`lm_envs.envs.actions.pointer`), for text that has to be copied. All candidates
+    are then ordered by likelihood, the end token too.
+
+    Source of the pointer: See et al. 2017, https://arxiv.org/abs/1704.04368.
+
+    Args:
+        k: Number of the model's most likely tokens, 2 or more.
+        copies: Number of tokens of the prompt.
+
+    Attributes:
+        copied: Candidates with copied tokens; None if `copies` is 0.
+    """
+
+    def __init__(self, *, k: int = DEFAULT_K, copies: int = 0) -> None:
+        check_k("top_k", k)
+        check_count("copies", copies, least=0)
+        self.num_candidates = int(k + copies)
+        self.space = gym.spaces.Discrete(self.num_candidates)
+        self._num_copies = copies
+        self.copied: CopyCandidates | None = None
+
+    def attach(
+        self,
+        setup: Setup,
+        engine: Engine,
+        episodes: EpisodeBuffer,
+        rngs: Sequence[np.random.Generator],
+    ) -> None:
+        """Connects the kind to one environment."""
+        super().attach(setup, engine, episodes, rngs)
+        if self._num_copies:
+            self.copied = CopyCandidates(engine, Pointer(engine, episodes), self._num_copies)
+
+    @property
+    def outputs(self) -> Outputs:
+        """The engine's outputs, with copied tokens among the candidates if there are any."""
+        return self.engine.outputs if self.copied is None else self.copied.outputs
+
+    def to_tokens(self, actions: np.ndarray, outputs: Outputs, rows: np.ndarray) -> np.ndarray:
+        """Returns the candidates (N,) of the ranks `actions` (N,)."""
+        return np.take_along_axis(outputs.candidates, actions[:, None], 1)[:, 0]
+
+    def actions_for_ranks(self, ranks: np.ndarray) -> np.ndarray:
+        """Returns the ranks themselves, (N,)."""
+        return ranks
+
+    def features(self) -> list[Feature]:
+        """Returns the candidates' columns, the pointer's weights, and the budget left."""
+        features = super().features()
+        if (copied := self.copied) is not None:
+            features.insert(1, pointer_shares(lambda: copied.shares, self.num_candidates))
+        return features
+
+    def rule_policies(self) -> Mapping[str, Callable[[], np.ndarray]]:
+        """Returns greedy decoding of a mixture of model and pointer, where there is a pointer."""
+        return {} if self.copied is None else {"greedy, with the pointer": self._mixture_actions}
+
+    def _mixture_actions(self) -> np.ndarray:
+        """Most likely candidates (N,) of a mixture of the model and its pointer.
+
+        Source: a continuous cache, Grave et al. 2016, https://arxiv.org/abs/1612.04426.
+        """
+        assert self.copied is not None
+        model = np.exp(self.candidate_logprobs())
+        mixed = (1.0 - POINTER_WEIGHT) * model + POINTER_WEIGHT * self.copied.shares
+        return self.actions_for_ranks(mixed.argmax(1))
+
+
+def check_k(kind: str, k: object) -> None:
+    """Raises ValueError if k is not a whole number, 2 or more."""
+    if not is_whole(k) or k < 2:
+        raise ValueError(f"Got k={k!r} for {kind} actions; allowed: a whole number, 2 or more.")

@@ -1,0 +1,132 @@
+"""State of the episodes of N rows: plain values out, checked values in.
+
+A state holds ids and counters, no text that could disagree with them and no KV cache, which is
+rebuilt. Knows nothing of models or random generators.
+"""
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+import numpy as np
+
+from lm_envs.envs.episode_buffer import EpisodeBuffer
+from lm_envs.envs.snapshots import REMEDY, check_arrays, check_lists, check_parts
+from lm_envs.tasks.base import Example
+from lm_envs.transcript import Ending
+from lm_envs.validation import check_choice, is_whole
+
+_ARRAYS = (
+    *("tokens", "logprobs", "rewards", "steps_of", "counts", "steps", "potentials"),
+    *("step_logprobs", "contexts", "context_lengths", "prompt_lengths", "references"),
+    *("reference_counts", "line_starts"),
+)
+_LISTS = ("indices", "prompts", "turns", "endings")
+_OLD_NAMES = {
+    "values": "potentials",
+    "filled": "prompt_lengths",
+    "_line_starts": "line_starts",
+    "marks": "task_scores",
+}
+"""Names in states of version 0.1.0, and what they are called now."""
+
+
+def get_state(episodes: EpisodeBuffer) -> dict[str, Any]:
+    """Returns everything that `set_state` needs, as fresh arrays and lists."""
+    state: dict[str, Any] = {name: getattr(episodes, name).copy() for name in _ARRAYS}
+    return state | {
+        "indices": [example.index for example in episodes.examples],
+        "prompts": list(episodes.prompts),
+        "task_scores": {name: values.copy() for name, values in episodes.task_scores.items()},
+        "turns": [list(turns) for turns in episodes.turns],
+        "endings": list(episodes.endings),
+    }
+
+
+def upgraded(state: Any, episodes: EpisodeBuffer) -> Any:  # noqa: ANN401 - a caller's value
+    """Returns a state with today's names, if it is one with the names of version 0.1.0.
+
+    Version 0.1.0 kept the score "cross_entropy" among the task's own scores; it is computed anew.
+    """
+    if not isinstance(state, Mapping) or not _OLD_NAMES.keys() <= state.keys():
+        return state
+    renamed = {_OLD_NAMES.get(name, name): value for name, value in state.items()}
+    scores = renamed["task_scores"]
+    if isinstance(scores, Mapping):
+        renamed["task_scores"] = {n: v for n, v in scores.items() if n in episodes.task_scores}
+    return renamed
+
+
+def check_state(episodes: EpisodeBuffer, state: Any) -> None:  # noqa: ANN401 - a caller's value
+    """Raises ValueError if a state does not fit these rows, texts and examples.
+
+    Raises:
+        ValueError: Naming what differs.
+    """
+    check_parts("of an environment that writes text", state, (*_ARRAYS, *_LISTS, "task_scores"))
+    check_arrays(state, {name: getattr(episodes, name) for name in _ARRAYS})
+    check_parts("of this task's scores", state["task_scores"], episodes.task_scores)
+    check_arrays(state["task_scores"], episodes.task_scores)
+    check_lists(state, _LISTS, len(episodes.examples))
+    _check_numbers(episodes, state)
+    for row in range(len(episodes.examples)):
+        _check_row(episodes, row, state)
+
+
+def set_state(episodes: EpisodeBuffer, state: Mapping[str, Any]) -> None:
+    """Restores a state that `check_state` accepted."""
+    for name in _ARRAYS:
+        getattr(episodes, name)[...] = state[name]
+    for name, values in state["task_scores"].items():
+        episodes.task_scores[name][...] = values
+    for row, pair in enumerate(zip(state["indices"], state["prompts"], strict=True)):
+        episodes.set_example(row, _example(episodes, *pair))
+        episodes.turns[row] = list(state["turns"][row])
+        episodes.endings[row] = state["endings"][row]
+    episodes.rebuild_texts()
+
+
+def _check_numbers(episodes: EpisodeBuffer, state: Mapping[str, Any]) -> None:
+    """Raises ValueError for counts and ids outside the ranges of these rows."""
+    last_id, budget = len(episodes.tokenizer.token_bytes) - 1, episodes.tokens.shape[1]
+    highest = dict.fromkeys(("tokens", "references", "contexts"), last_id)
+    highest |= dict.fromkeys(("counts", "reference_counts"), budget)
+    highest |= dict.fromkeys(("context_lengths", "prompt_lengths"), episodes.contexts.shape[1])
+    for name, most in highest.items():
+        values = np.asarray(state[name])
+        if (values < 0).any() or (values > most).any():
+            raise ValueError(
+                f"Got a state whose {name} lie between {values.min()} and {values.max()}; "
+                f"allowed: 0 to {most}. {REMEDY}"
+            )
+
+
+def _check_row(episodes: EpisodeBuffer, row: int, state: Mapping[str, Any]) -> None:
+    """Raises ValueError for an unknown example, or for turns or an ending of another type."""
+    index, prompt = state["indices"][row], state["prompts"][row]
+    count = int(state["reference_counts"][row])
+    if not _is_known(episodes, index, prompt, np.asarray(state["references"])[row, :count]):
+        raise ValueError(
+            f"Got a state whose row {row} is of example {index!r}, {str(prompt)[:60]!r}, "
+            f"which is not that one here. {REMEDY}"
+        )
+    turns, ending = state["turns"][row], state["endings"][row]
+    if not isinstance(turns, (list, tuple)) or not all(isinstance(t, str) for t in turns):
+        raise ValueError(f"Got a state whose turns of row {row} are {turns!r}; allowed: texts.")
+    check_choice(f"ending of row {row} in a state", ending, (None, *get_args(Ending)))
+
+
+def _is_known(episodes: EpisodeBuffer, index: Any, prompt: Any, reference: np.ndarray) -> bool:  # noqa: ANN401
+    """Returns whether the example of that index has this prompt and this reference."""
+    in_range = is_whole(index) and -1 <= index < episodes.task.num_examples
+    if not in_range or not isinstance(prompt, str):
+        return False
+    example = _example(episodes, index, prompt)
+    is_same = index < 0 or episodes.tokenizer.decode(example.prompt) == prompt
+    own = example.reference[: episodes.tokens.shape[1]]
+    return is_same and bool(np.array_equal(own, reference))
+
+
+def _example(episodes: EpisodeBuffer, index: int, prompt: str) -> Example:
+    """Returns the example of an index, or one made from a caller's prompt if the index is -1."""
+    task = episodes.task
+    return task.example(index) if index >= 0 else task.example_of(prompt)

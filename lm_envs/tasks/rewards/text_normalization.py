@@ -1,0 +1,68 @@
+"""Texts in the forms in which scores compare them. Pure functions of one text.
+
+Owns Unicode form, the division of Chinese and Japanese text into words, and the word lists of ROUGE
+and SQuAD. Knows nothing of scores.
+"""
+
+import re
+import string
+import unicodedata
+
+CJK = "\u3005\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+"""Ideographs and kana, which are not separated by spaces, for use inside a character class."""
+
+_CJK = re.compile(f"([{CJK}])")
+_LETTERS_OR_DIGITS = re.compile(r"[^\W_]+")
+_LINE_END = re.compile(r"\s*\n\s*")
+_ARTICLES = re.compile(r"\b(a|an|the)\b")
+_CJK_PUNCTUATION = (
+    "\u3001-\u3003\u3008-\u3020\u3030\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
+)
+_PUNCTUATION = re.compile(f"[{re.escape(string.punctuation)}{_CJK_PUNCTUATION}]")
+
+
+def to_nfc(text: str) -> str:
+    """Returns the text in Unicode form NFC: one code point for an accented letter.
+
+    Without it, two spellings of the same word can have no character n-gram in common.
+    """
+    return unicodedata.normalize("NFC", text)
+
+
+def normalize_label(text: str) -> str:
+    """Returns the text in NFC, without outer spaces, case folded, for the comparison of labels."""
+    return to_nfc(text).strip().casefold()
+
+
+def one_line(text: str) -> str:
+    """Returns the text with each line end and the spaces around it replaced by one space."""
+    return _LINE_END.sub(" ", text.strip()) if "\n" in text else text
+
+
+def has_cjk(text: str) -> bool:
+    """Returns whether the text contains a Chinese or Japanese character."""
+    return _CJK.search(text) is not None
+
+
+def rouge_words(text: str) -> list[str]:
+    """Returns lower-case runs of letters and digits; each CJK character is one word.
+
+    For ASCII text these are the words of Google's `rouge_score`. That package drops all other
+    letters; this function keeps them.
+    Source: https://github.com/google-research/google-research/tree/master/rouge
+    """
+    return _LETTERS_OR_DIGITS.findall(_separate_cjk(text.lower()))
+
+
+def squad_words(text: str) -> list[str]:
+    """Returns lower-case words without punctuation and articles; each CJK character is one word.
+
+    Source: the official SQuAD v1.1 script, `normalize_answer`, https://arxiv.org/abs/1606.05250;
+    the division of CJK text and the removal of CJK punctuation are additions.
+    """
+    without = _PUNCTUATION.sub("", text.lower())
+    return _separate_cjk(_ARTICLES.sub(" ", without)).split()
+
+
+def _separate_cjk(text: str) -> str:
+    return _CJK.sub(r" \1 ", text)

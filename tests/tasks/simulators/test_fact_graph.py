@@ -1,0 +1,45 @@
+import pytest
+
+from lm_envs.tasks.simulators.fact_graph import MAX_DISTANCE, Fact, FactGraph
+
+FACTS = [
+    Fact("Thailand", "capital", "Bangkok", "What is the capital of Thailand?"),
+    Fact("Thailand", "currency", "baht", "What is the currency of Thailand?"),
+    Fact("France", "currency", "euros", "What is the currency of France?"),
+    Fact("Spain", "currency", "euros", "What is the currency of Spain?"),
+]
+
+
+def test_an_edge_leads_back_only_if_the_subject_is_unique():
+    graph = FactGraph(FACTS)
+    assert graph.follow("baht", "currency of") == "Thailand"
+    assert graph.follow("euros", "currency of") is None
+
+
+def test_a_relation_without_an_edge_is_skipped():
+    assert FactGraph(FACTS).walk("baht", ["capital", "currency of", "capital"]) == "Bangkok"
+
+
+@pytest.mark.parametrize(
+    ("start", "goal", "distance"),
+    [("baht", "baht", 0), ("baht", "Thailand", 1), ("baht", "Bangkok", 2), ("baht", "euros", 5)],
+)
+def test_distances_count_edges_up_to_a_limit(start, goal, distance):
+    assert FactGraph(FACTS).distance(start, goal) == distance <= MAX_DISTANCE
+
+
+def test_two_edges_ask_about_the_country_that_a_fact_describes():
+    found = {each.question: each for each in FactGraph(FACTS).path_questions(2)}
+    chosen = found["What is the capital of the country whose currency is baht?"]
+    assert (chosen.start, chosen.path) == ("baht", ("currency of", "capital"))
+    assert chosen.answer == "Bangkok"
+    assert not any("euros" in question for question in found)
+
+
+def test_of_several_values_only_the_one_with_an_edge_is_asked_for():
+    two = [*FACTS, Fact("Thailand", "capital", "Krung Thep", "What is the capital of Thailand?")]
+    graph = FactGraph(two)
+    answers = [each.answer for each in graph.path_questions(1) if "capital" in each.path]
+    assert answers == ["Krung Thep"]
+    for each in [*graph.path_questions(1), *graph.path_questions(2)]:
+        assert graph.walk(each.start, each.path) == each.answer

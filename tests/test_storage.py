@@ -1,0 +1,62 @@
+import json
+
+import numpy as np
+import pytest
+
+from lm_envs.storage import read_arrays, write_arrays, write_atomically
+
+ARRAYS = {"a": np.arange(6.0).reshape(2, 3).T, "b": np.array([True, False])}
+
+
+def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def fail(temporary):
+        temporary.write_text("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_atomically(path, fail)
+    assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
+    assert path.read_text() == "old"
+
+
+def test_missing_folders_are_created(tmp_path):
+    path = tmp_path / "new" / "folder" / "a.txt"
+    write_atomically(path, lambda temporary: temporary.write_text("text"))
+    assert path.read_text() == "text"
+    assert len(list(path.parent.iterdir())) == 1
+
+
+def test_arrays_and_header_are_loaded_as_written(tmp_path):
+    path = tmp_path / "a.safetensors"
+    header = {"kind": "pca", "dim": 3}
+    write_arrays(path, ARRAYS, header)
+    arrays, loaded = read_arrays(path, ["pca"])
+    assert loaded == header
+    for name, array in ARRAYS.items():
+        assert arrays[name].dtype == array.dtype
+        assert np.array_equal(arrays[name], array)
+
+
+def test_a_header_that_json_cannot_hold_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_arrays(tmp_path / "a.safetensors", {}, {"kind": "pca", "dim": float("nan")})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path):
+    path = tmp_path / "a.safetensors"
+    write_arrays(path, ARRAYS, {"kind": "pca"})
+    with pytest.raises(ValueError, match=r"kind in .*='pca'; allowed: 'kmeans'"):
+        read_arrays(path, ["kmeans"])
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no safetensors", json.dumps({}).encode()])
+def test_a_missing_or_malformed_file_is_refused(tmp_path, content):
+    path = tmp_path / "a.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"which cannot be read .*; allowed: a file of kind"):
+        read_arrays(path, ["pca"])
