@@ -1,160 +1,103 @@
-"""`python -m benchmarks <subject>`: a table for people, then one line of JSON."""
+"""`python -m benchmarks <subject>`: prints a table, then one line of JSON, and stores the JSON.
+
+Owns the command line and the place of a result file. What is measured is in `benchmarks.subjects`.
+"""
 
 import json
 import re
 import shlex
 import sys
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from agents.config.loading import UserError, reported
 from agents.runs.files import write_json
 from benchmarks.harness import timing
-from benchmarks.learning import command
+from benchmarks.learning import command as learning
 from benchmarks.report import page
-from benchmarks.subjects import (
-    finetune,
-    interfaces,
-    precision,
-    scaling,
-    startup,
-    tasks,
-    throughput,
-    time_shares,
-    training,
-)
-from lm_envs.model.loading import DTYPES, INT8
+from benchmarks.report.table import result_table
+from benchmarks.subjects.defaults import DTYPES
+from benchmarks.subjects.registry import SUBJECTS, measure, subjects_accepting
+from lm_envs.model.loading import INT8
 from lm_envs.validation import check_choice
 
-Measure = Callable[..., dict[str, Any]]
-
-SUBJECTS: Mapping[str, Measure] = {
-    "throughput": throughput.run,
-    "scaling": scaling.run,
-    "startup": startup.run,
-    "interfaces": interfaces.run,
-    "finetune": finetune.run,
-    "precision": precision.run,
-    "tasks": tasks.run,
-    "training": training.run,
-    "profile": time_shares.run,
+COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {
+    "learning": learning.command,
+    "report": page.command,
 }
-OPTIONS = {"prompt": ("throughput", "prompts"), "env": ("profile", "ids")}
-"""Options that one subject has, and what its function calls them."""
-
-ROWS = {"finetune": [16]}
-"""Rows of a subject that are measured unless others are asked for."""
+"""Subjects with a command line of their own."""
 
 WIDTH = 180
-"""Columns of a table that no terminal shows."""
+"""Columns of a table that is written to a file."""
 
-COLUMNS = {
-    "what": "{}",
-    "n": "{}",
-    "dtype": "{}",
-    "prompt": "{}",
-    "context": "{}",
-    "tokens_per_s": "{:,.0f}",
-    "prompt_tokens_per_s": "{:,.0f}",
-    "decode_tokens_per_s": "{:,.0f}",
-    "steps_per_s": "{:,.0f}",
-    "ms_per_step": "{:.2f}",
-    "seconds": "{:.2f}",
-    "times_the_shortest": "{:.2f}",
-    "slope": "{:.2f}",
-    "times_the_default": "{:.2f} x",
-    "times_next_word": "{:.2f} x",
-    "tokens_per_step": "{:.1f}",
-    "speedup": "{:.2f} x",
-    "gb_per_s": "{:.1f}",
-    "gflop_per_s": "{:,.0f}",
-    "writing_speedup": "{:.2f} x",
-    "learning_speedup": "{:.2f} x",
-    "share_of_limit": "{:.0%}",
-    "perplexity": "{:.2f}",
-    "same_best_word": "{:.2%}",
-    "logprob_error": "{:.4f}",
-    "iqr": "{:.3f}",
-    "writing_s": "{:.2f}",
-    "learning_s": "{:.2f}",
-    "peak_gib": "{:.2f}",
-    **dict.fromkeys(time_shares.PARTS, "{:.0%}"),
-    "note": "{}",
-}
-HEADERS = {
-    "tokens_per_step": "tokens read a step",
-    "tokens_per_s": "tokens/s",
-    "prompt_tokens_per_s": "prompts, tokens/s",
-    "decode_tokens_per_s": "decoding, tokens/s",
-    "steps_per_s": "steps/s",
-    "ms_per_step": "ms/step",
-    "gb_per_s": "GB/s",
-    "gflop_per_s": "GFLOP/s",
-    "share_of_limit": "of limit",
-    "peak_gib": "peak GiB",
-}
+
+def _help(option: str, text: str) -> str:
+    return f"{text}; for {', '.join(subjects_accepting(option))}"
+
+
+Subject = Annotated[str, typer.Argument(help=", ".join((*SUBJECTS, *COMMANDS)))]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help=_help("model", "gpt2-124m (default; calls: embedded), embedded, or a folder")
+    ),
+]
+Rows = Annotated[
+    list[int] | None,
+    typer.Option(min=1, help=_help("n", "rows; repeat for more; default 1, 8, 64 (finetune: 16)")),
+]
+Prompts = Annotated[
+    list[int] | None,
+    typer.Option(min=1, help=_help("prompt", "tokens of a prompt; repeat for more; default 32")),
+]
+Dtypes = Annotated[
+    list[str] | None,
+    typer.Option(help=_help("dtype", "float32, bfloat16 (default: both), or int8 (not finetune)")),
+]
+Ids = Annotated[
+    list[str] | None,
+    typer.Option(help=_help("env", "id; repeat for more; default: all (calls: NextWord-v0)")),
+]
+Repeats = Annotated[
+    int | None,
+    typer.Option(min=1, help=_help("repeats", "timed runs of each competitor; default 5")),
+]
+Output = Annotated[Path, typer.Option(help="folder of results")]
 
 
 def main(
-    subject: Annotated[str, typer.Argument(help=f"{', '.join(SUBJECTS)}; or learning, report")],
-    model: Annotated[
-        str, typer.Option(help="gpt2-124m, embedded, or a folder; not for startup")
-    ] = "gpt2-124m",
-    n: Annotated[
-        list[int] | None,
-        typer.Option(min=1, help="rows; again for more; not for startup, precision"),
-    ] = None,
-    prompt: Annotated[
-        list[int] | None,
-        typer.Option(min=1, help="tokens of a prompt; again for more; for throughput"),
-    ] = None,
-    dtype: Annotated[
-        list[str] | None,
-        typer.Option(help="float32, bfloat16, int8 (not for finetune); not for startup"),
-    ] = None,
-    env: Annotated[
-        list[str] | None, typer.Option(help="id; again for more; for profile, all by default")
-    ] = None,
-    repeats: Annotated[
-        int, typer.Option(min=1, help="times that each is measured; not for precision")
-    ] = 5,
-    output: Annotated[Path, typer.Option()] = Path("benchmarks/results"),
+    subject: Subject,
+    model: Model = None,
+    n: Rows = None,
+    prompt: Prompts = None,
+    dtype: Dtypes = None,
+    env: Ids = None,
+    repeats: Repeats = None,
+    output: Output = Path("benchmarks/results"),
 ) -> None:
-    """Measures one subject and keeps the result under `<output>/<date>-<cpu>/`."""
+    """Measures one subject and stores the result under `<output>/<date>-<cpu>/`."""
     with reported():
         if subject not in SUBJECTS:
-            raise UserError(f"Got subject {subject!r}; allowed: {', '.join(SUBJECTS)}.")
-        kinds = dtype or list(DTYPES)
-        for kind in kinds:
-            check_choice("dtype", kind, (*DTYPES, INT8))
-        measure = SUBJECTS[subject]
-        for option, value in (("prompt", prompt), ("env", env)):
-            if value is not None:
-                measure = _with(option, value, subject)
-        result = measure(model, n or ROWS.get(subject, [1, 8, 64]), kinds, repeats)
+            allowed = ", ".join((*SUBJECTS, *COMMANDS))
+            raise UserError(f"Got subject {subject!r}; allowed: {allowed}.")
+        for each in dtype or ():
+            check_choice("dtype", each, (*DTYPES, INT8))
+        given = {"model": model, "n": n, "prompt": prompt, "dtype": dtype, "env": env}
+        result = measure(subject, {**given, "repeats": repeats})
         command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
         document = {**result, "machine": timing.machine(), "command": command}
-        Console(width=None if sys.stdout.isatty() else WIDTH).print(table(document))
-        write_json(path_of(document, output), document)
+        width = None if sys.stdout.isatty() else WIDTH
+        Console(width=width).print(result_table(document))
+        write_json(result_path(document, output), document)
         typer.echo(json.dumps(document))
 
 
-def _with(option: str, value: Any, subject: str) -> Measure:  # noqa: ANN401 - of any option
-    """A subject with an option that is its own."""
-    owner, argument = OPTIONS[option]
-    if subject != owner:
-        raise UserError(f"Got --{option} for {subject}; allowed: for {owner}.")
-    return partial(SUBJECTS[subject], **{argument: value})
-
-
-def path_of(document: dict[str, Any], output: Path) -> Path:
-    """Where a result is kept: by date and processor, then subject and model."""
+def result_path(document: Mapping[str, Any], output: Path) -> Path:
+    """File of a result: the folder has date and processor, the name has subject and model."""
     machine = document["machine"]
     cpu = re.sub(r"[^a-z0-9]+", "-", machine["cpu"].lower()).strip("-")
     model = Path(document.get("model", "")).name
@@ -162,23 +105,7 @@ def path_of(document: dict[str, Any], output: Path) -> Path:
     return output / f"{machine['date']}-{cpu}" / f"{name}.json"
 
 
-def table(document: dict[str, Any]) -> Table:
-    """The rows of a result; a ratio that is too noisy to state is left open."""
-    rows = document["rows"]
-    shown = [name for name in COLUMNS if any(name in row for row in rows)]
-    result = Table(title=f"{document['subject']} on {document['machine']['cpu']}")
-    for name in shown:
-        header = HEADERS.get(name, name.replace("_", " "))
-        result.add_column(header, justify="left" if name == "what" else "right")
-    for row in rows:
-        cells = (row.get(name) for name in shown)
-        pairs = zip(shown, cells, strict=True)
-        result.add_row(*("" if v is None else COLUMNS[name].format(v) for name, v in pairs))
-    return result
-
-
 if __name__ == "__main__":
-    commands = {"report": page.command, "learning": command.command}
-    if sys.argv[1:2] and sys.argv[1] in commands:
-        commands[sys.argv[1]](sys.argv[2:])
+    if sys.argv[1:2] and sys.argv[1] in COMMANDS:
+        COMMANDS[sys.argv[1]](sys.argv[2:])  # exits
     typer.run(main)

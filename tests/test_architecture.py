@@ -6,18 +6,20 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 RANK = {
     "lm_envs.validation": 0,
+    "lm_envs.lru": 1,
+    "lm_envs.pca": 1,
+    "lm_envs.plugins": 1,
     "lm_envs.storage": 1,
-    "lm_envs.lru": 0,
-    "lm_envs.transcript": 0,
-    "lm_envs.tokenizer": 0,
-    "lm_envs.model": 1,
-    "lm_envs.tasks": 1,
-    "lm_envs.rendering": 1,
-    "lm_envs.envs": 2,
-    "lm_envs.sb3": 3,
-    "lm_envs": 3,
-    "agents": 4,
-    "benchmarks": 5,
+    "lm_envs.transcript": 1,
+    "lm_envs.tokenizer": 1,
+    "lm_envs.model": 2,
+    "lm_envs.tasks": 2,
+    "lm_envs.rendering": 2,
+    "lm_envs.envs": 3,
+    "lm_envs.sb3": 4,
+    "lm_envs": 4,
+    "agents": 5,
+    "benchmarks": 6,
 }
 
 

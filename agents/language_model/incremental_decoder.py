@@ -7,11 +7,11 @@ import numpy as np
 import torch
 
 from lm_envs.lru import LRUCache
-from lm_envs.model.batching import read_prompts
-from lm_envs.model.gpt2 import GPT2
-from lm_envs.model.kv_cache import KVCache, round_up
+from lm_envs.model.base import LanguageModel
+from lm_envs.model.batching import make_cache, prefill_rows
+from lm_envs.model.kernels.torch_ops import log_sum_exp, top_tokens
+from lm_envs.model.kv_cache import round_up
 from lm_envs.model.lm_head import LMHead
-from lm_envs.model.logits import log_sum_exp, top_tokens
 
 MAX_READERS = 3
 """Batch sizes with a KV cache of their own: training, evaluation, and one more."""
@@ -31,8 +31,8 @@ class IncrementalDecoder:
         temperature: Divides logits.
     """
 
-    def __init__(self, model: GPT2, tokenizer_size: int, temperature: float) -> None:
-        self._model, self._head = model, LMHead(model, NUM_BEST, always=0)
+    def __init__(self, model: LanguageModel, tokenizer_size: int, temperature: float) -> None:
+        self._model, self._head = model, LMHead(model, NUM_BEST, required=0)
         self._tokenizer_size, self._temperature = tokenizer_size, temperature
         self._readers: LRUCache[int, PrefixReader] = LRUCache(MAX_READERS)
 
@@ -42,7 +42,7 @@ class IncrementalDecoder:
         def make(_: list[int]) -> list[PrefixReader]:
             return [PrefixReader(self._model, num_rows, capacity)]
 
-        return self._readers.of([num_rows], make)[0]
+        return self._readers.get_or_compute([num_rows], make)[0]
 
     def read(self, tokens: np.ndarray, lengths: np.ndarray) -> torch.Tensor:
         """Computes last hidden states (N, D) float32 of N texts.
@@ -76,13 +76,13 @@ class IncrementalDecoder:
         if allowed is not None:
             logits = logits.masked_fill(~allowed, -torch.inf)
         tokens = self._best(hidden, logits) if deterministic else sample_tokens(logits)
-        values = self._head.read(hidden, tokens[:, None])[:, 0] / self._temperature
+        values = self._head.token_logits(hidden, tokens[:, None])[:, 0] / self._temperature
         total = log_sum_exp(logits) if allowed is None else logits.logsumexp(-1)
         return tokens, values - total
 
     def _best(self, hidden: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
         tokens = top_tokens(logits, NUM_BEST).sort(-1).values
-        values = self._head.read(hidden, tokens)
+        values = self._head.token_logits(hidden, tokens)
         is_masked = logits.gather(-1, tokens).isneginf()
         column = values.masked_fill(is_masked, -torch.inf).argmax(-1, keepdim=True)
         return tokens.gather(-1, column)[:, 0]
@@ -104,21 +104,13 @@ class PrefixReader:
         num_appended: Number of tokens forwarded one by one so far.
     """
 
-    def __init__(self, model: GPT2, num_rows: int, capacity: int) -> None:
-        config = model.config
+    def __init__(self, model: LanguageModel, num_rows: int, capacity: int) -> None:
         self._model = model
-        self._cache = KVCache(
-            num_layers=config.n_layer,
-            num_rows=num_rows,
-            num_heads=config.n_head,
-            head_size=config.n_embd // config.n_head,
-            capacity=capacity + 1,  # rows that do not grow write one position past their end
-            dtype=model.dtype,
-            device=model.device,
-        )
+        # One more position than texts have: rows that do not grow write past their end.
+        self._cache = make_cache(model, num_rows, capacity + 1)
         self._tokens = np.zeros((num_rows, capacity), np.int64)
         self._lengths = np.zeros(num_rows, np.int64)
-        self._hidden = torch.zeros(num_rows, config.n_embd, device=model.device)
+        self._hidden = torch.zeros(num_rows, model.config.hidden_size, device=model.device)
         self.num_prefilled = 0
         self.num_appended = 0
 
@@ -133,7 +125,7 @@ class PrefixReader:
         if is_new.any():
             rows = np.flatnonzero(is_new)
             prompts = [tokens[row, : lengths[row]] for row in rows]
-            read_prompts(self._model, self._cache, rows, prompts, self._hidden)
+            prefill_rows(self._model, self._cache, rows, prompts, self._hidden)
             self.num_prefilled += len(rows)
         if is_next.any():
             self._append(tokens, lengths, is_next)
@@ -151,8 +143,8 @@ class PrefixReader:
         last = np.maximum(lengths - 1, 0)
         new = torch.as_tensor(tokens[np.arange(len(tokens)), last], device=self._model.device)
         slots = torch.as_tensor(positions, device=new.device)
-        clamped = slots.clamp(max=self._model.config.n_positions - 1)
-        attend = self._model.kernels.decode(self._cache, slots, context_len)
+        clamped = slots.clamp(max=self._model.config.max_positions - 1)
+        attend = self._model.kernels.decode_attention(self._cache, slots, context_len)
         hidden = self._model.forward(new, clamped, attend)
         is_changed = torch.as_tensor(is_next, device=new.device)[:, None]
         self._hidden = torch.where(is_changed, hidden, self._hidden)

@@ -16,8 +16,10 @@ from transformers import GPT2LMHeadModel
 
 from agents.language_model.incremental_decoder import IncrementalDecoder
 from agents.language_model.lora import LoRA, merged_weights
-from lm_envs.model.gpt2 import GPT2, GPT2Config
-from lm_envs.model.trainable_gpt2 import FUSED_GELU
+from lm_envs.model.gpt2 import GPT2, to_model_config
+
+FUSED_GELU = "gelu_pytorch_tanh"
+"""GPT-2's activation, "gelu_new", as one operation that saves one tensor for its gradient."""
 
 LOGITS_PER_CHUNK = 2**23
 """Maximum number of logits in memory: 32 MiB in float32, for any batch and vocabulary."""
@@ -134,17 +136,8 @@ class TrainableGPT2(nn.Module):
 
     def decoder(self, dtype: torch.dtype) -> IncrementalDecoder:
         """Returns a decoder with the current weights in the form of the inference engine."""
-        config = self.model.config
-        shape = GPT2Config(
-            vocab_size=config.vocab_size,
-            n_positions=config.n_positions,
-            n_embd=config.n_embd,
-            n_layer=config.n_layer,
-            n_head=config.n_head,
-            n_inner=config.n_inner or 4 * config.n_embd,
-            layer_norm_epsilon=config.layer_norm_epsilon,
-        )
-        network = GPT2(shape, merged_weights(self.model.transformer), dtype)
+        config = to_model_config(self.model.config.to_dict())
+        network = GPT2(config, merged_weights(self.model.transformer), dtype)
         return IncrementalDecoder(network, self.tokenizer_size, self.temperature)
 
     def copy_weights_from(self, other: "TrainableGPT2") -> None:

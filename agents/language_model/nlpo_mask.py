@@ -13,7 +13,7 @@ from torch import nn
 
 from agents.language_model.incremental_decoder import IncrementalDecoder
 from agents.language_model.network import AllowedTokens, TrainableGPT2
-from lm_envs.model.logits import top_k_top_p_mask
+from lm_envs.model.lm_head import top_k_top_p_mask
 from lm_envs.validation import check_count, check_number
 
 

@@ -1,6 +1,6 @@
-"""What those who learn from their own texts are given, and what they tell: the terms of `finetune`.
+"""Job and result types of the `finetune` benchmark, and the prompts and reward that all share.
 
-Owns prompts, lengths and what is counted. Knows nothing of how anybody learns.
+Owns prompts, lengths and what is counted. Knows nothing of how a competitor learns.
 """
 
 from collections.abc import Sequence
@@ -13,22 +13,25 @@ import numpy as np
 from lm_envs.sb3 import LanguageVecEnv, make_language_vec_env
 
 PROMPT, NEW = 32, 32
-FEW_WORDS = 2
-"""Words of a text to learn from where each has a forward pass: of all, a round takes minutes."""
+"""Tokens of a prompt, and tokens generated after it."""
+
+SAMPLED_TOKENS = 2
+"""Tokens of a text to learn from where each needs a forward pass: all would take minutes a round.
+"""
 
 MINIBATCH = 16
-"""Words to learn from at once where each has a forward pass."""
+"""Tokens in a minibatch where each needs a forward pass."""
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """What a contestant is to do: write N texts after these prompts and learn, so many times.
+class FinetuneJob:
+    """Generate N texts after these prompts and learn from them, `repeats` times.
 
     Attributes:
-        folder: Of the checkpoint.
-        prompts: (N, P) int64 ids.
+        folder: Checkpoint of the language model.
+        prompts: (N, P) int64 token ids.
         dtype: "float32" or "bfloat16".
-        repeats: Rounds that are measured, after one that is not.
+        repeats: Timed rounds; one untimed round comes first.
     """
 
     folder: Path
@@ -43,33 +46,43 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """Seconds of each repeat's writing and learning, words, peak bytes.
+class FinetuneResult:
+    """Durations, token counts and memory of one competitor.
 
     Attributes:
-        writing: Of each repeat; empty where the two cannot be told apart.
-        learning: Of each repeat, or of writing and learning together.
-        written: Words that a repeat writes.
-        words: Words that a repeat learns from.
-        peak_bytes: Of the process, Python and libraries included.
+        rollout_s: Seconds of generation in each round; empty if they cannot be separated.
+        update_s: Seconds of learning in each round, or of generation and learning together.
+        num_generated: Tokens generated in a round.
+        num_learned: Tokens learned from in a round.
+        peak_bytes: Peak memory of the process, Python and libraries included.
     """
 
-    writing: list[float]
-    learning: list[float]
-    written: int
-    words: int
+    rollout_s: list[float]
+    update_s: list[float]
+    num_generated: int
+    num_learned: int
     peak_bytes: int = field(default=0)
 
     @property
-    def rounds(self) -> list[float]:
-        """Seconds of each repeat had it learned from all that it wrote, at the same time a word."""
-        share = self.written / self.words
-        writing = self.writing or [0.0] * len(self.learning)
-        return [write + share * learn for write, learn in zip(writing, self.learning, strict=True)]
+    def round_s(self) -> list[float]:
+        """Seconds of each round, extrapolated to learning from every generated token.
+
+        Assumes that learning from the other tokens costs the same per token.
+        """
+        factor = self.num_generated / self.num_learned
+        rollouts = self.rollout_s or [0.0] * len(self.update_s)
+        pairs = zip(rollouts, self.update_s, strict=True)
+        return [rollout + factor * update for rollout, update in pairs]
 
 
-def environment(folder: Path, num_texts: int, **options: Any) -> LanguageVecEnv:  # noqa: ANN401
-    """Where our policy writes; `options` are further ones of `lm_envs/NextWord-v0`."""
+def make_environment(folder: Path, num_texts: int, **options: Any) -> LanguageVecEnv:  # noqa: ANN401
+    """The environment in which our policy generates.
+
+    Args:
+        folder: Checkpoint of the language model.
+        num_texts: Number of rows, N.
+        options: Further arguments of `lm_envs/NextWord-v0`.
+    """
     return make_language_vec_env(
         "lm_envs/NextWord-v0",
         num_texts,
@@ -83,17 +96,25 @@ def environment(folder: Path, num_texts: int, **options: Any) -> LanguageVecEnv:
     )
 
 
-def prompts_of(folder: Path, num_texts: int) -> np.ndarray:
-    """Prompts (N, P) that our environment begins with, ids.
+def environment_prompts(folder: Path, num_texts: int) -> np.ndarray:
+    """Prompts (N, P) int64 that our environment starts with.
 
-    It reads them with a model, which this process keeps: contestants are told and do not ask.
+    Loads a model, which this process keeps. Competitors receive the prompts as an argument, so that
+    this model does not count as their memory.
     """
-    observations = environment(folder, num_texts).reset()
+    observations = make_environment(folder, num_texts).reset()
     assert isinstance(observations, dict)
     assert (observations["length"] == PROMPT).all(), "a passage is shorter than two prompts"
     return observations["tokens"][:, :PROMPT]
 
 
 def share_of_vowels(completions: Sequence[str], **_: Any) -> list[float]:  # noqa: ANN401
-    """A reward that costs nothing and varies, in [0, 1]."""
+    """A reward in [0, 1] that costs almost nothing and varies; has the signature that TRL expects.
+
+    Args:
+        completions: N texts.
+
+    Returns:
+        Vowels over characters of each text; 0 for an empty text.
+    """
     return [sum(letter in "aeiou" for letter in text) / max(1, len(text)) for text in completions]

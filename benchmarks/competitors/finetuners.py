@@ -1,11 +1,9 @@
-"""Who learns from its own texts in `finetune`: our policy, with our buffer and without, and TRL.
+"""Our policy in `finetune`: PPO of Stable-Baselines3 with our episode buffer, and without it.
 
-Owns how each is set up and timed. Knows nothing of the others' results.
+Owns how each variant is set up and timed. Knows nothing of other competitors.
 """
 
-import tempfile
 import time
-from typing import Any
 
 from stable_baselines3 import PPO
 from stable_baselines3.common.buffers import DictRolloutBuffer
@@ -16,89 +14,76 @@ from agents.language_model.lora import LAYERS, LoRA
 from agents.language_model.memory_estimate import keep_freed_memory
 from agents.language_model.policy import LanguageModelPolicy
 from benchmarks.competitors.finetune_job import (
-    FEW_WORDS,
     MINIBATCH,
     NEW,
-    Job,
-    Outcome,
-    environment,
-    share_of_vowels,
+    SAMPLED_TOKENS,
+    FinetuneJob,
+    FinetuneResult,
+    make_environment,
 )
-from lm_envs.tokenizer import Tokenizer
 
 
-def ours(job: Job) -> Outcome:
-    """Our policy and buffer under Stable-Baselines3's PPO: one epoch of whole episodes."""
+def per_episode(job: FinetuneJob) -> FinetuneResult:
+    """Our policy and buffer: one epoch over whole episodes, one forward pass for each text."""
     return _ppo(job, EpisodeRolloutBuffer, NEW, job.num_texts * NEW)
 
 
-def ours_adapted(job: Job) -> Outcome:
-    """The same, but adapters of every layer are learned and the weights stay."""
+def per_episode_lora(job: FinetuneJob) -> FinetuneResult:
+    """As `per_episode`, but trains LoRA adapters of every layer and keeps the weights fixed."""
     return _ppo(job, EpisodeRolloutBuffer, NEW, job.num_texts * NEW, LoRA(layers=LAYERS))
 
 
-def per_transition(job: Job) -> Outcome:
-    """The same with Stable-Baselines3's buffer: one padded forward a word."""
-    return _ppo(job, DictRolloutBuffer, FEW_WORDS, MINIBATCH)
+def per_token(job: FinetuneJob) -> FinetuneResult:
+    """Our policy with Stable-Baselines3's buffer: one padded forward pass for each token."""
+    return _ppo(job, DictRolloutBuffer, SAMPLED_TOKENS, MINIBATCH)
 
 
-def trl_grpo(job: Job) -> Outcome:
-    """TRL's GRPO trainer on the same prompts, groups of eight or fewer, no reference model."""
-    from datasets import Dataset  # type: ignore[import-not-found]  # optional
-    from transformers import AutoTokenizer, GPT2LMHeadModel, TrainerCallback
-    from trl import GRPOConfig, GRPOTrainer  # type: ignore[import-not-found]  # optional
+class RoundClock(BaseCallback):
+    """Measures each rollout and each update of an on-policy algorithm.
 
-    durations: list[float] = []
+    Attributes:
+        rollout_s: Seconds of each rollout.
+        update_s: Seconds of each update, from the end of a rollout to the start of the next.
+    """
 
-    class Clock(TrainerCallback):
-        def on_step_begin(self, *_: Any, **__: Any) -> None:  # noqa: ANN401
-            self.start = time.perf_counter()
+    def __init__(self) -> None:
+        super().__init__()
+        self.rollout_s: list[float] = []
+        self.update_s: list[float] = []
+        self._start: float
+        self._is_updating = False
 
-        def on_step_end(self, *_: Any, **__: Any) -> None:  # noqa: ANN401
-            durations.append(time.perf_counter() - self.start)
+    def _on_rollout_start(self) -> None:
+        self._end_update()
+        self._start = time.perf_counter()
 
-    group = min(8, job.num_texts)
-    config = GRPOConfig(
-        output_dir=tempfile.mkdtemp(),
-        per_device_train_batch_size=job.num_texts,
-        num_generations=group,
-        max_completion_length=NEW,
-        generation_kwargs={"min_new_tokens": NEW},
-        max_steps=job.repeats + 1,
-        bf16=job.dtype == "bfloat16",
-        gradient_checkpointing=False,
-        disable_dropout=True,
-        use_cpu=True,
-        report_to=[],
-        logging_strategy="no",
-        save_strategy="no",
-        disable_tqdm=True,
-    )
-    tokenizer = AutoTokenizer.from_pretrained(job.folder)
-    tokenizer.pad_token = tokenizer.eos_token
-    ours = Tokenizer.from_folder(job.folder)
-    texts = [ours.decode(prompt) for prompt in job.prompts] * (job.repeats + 1)
-    trainer = GRPOTrainer(
-        model=GPT2LMHeadModel.from_pretrained(job.folder, dtype="float32"),
-        reward_funcs=share_of_vowels,
-        args=config,
-        train_dataset=Dataset.from_list([{"prompt": text} for text in texts]),
-        processing_class=tokenizer,
-        callbacks=[Clock()],
-    )
-    trainer.train()
-    return Outcome([], durations[1:], job.num_texts * NEW, job.num_texts * NEW)
+    def _on_rollout_end(self) -> None:
+        now = time.perf_counter()
+        self.rollout_s.append(now - self._start)
+        self._start, self._is_updating = now, True
+
+    def _on_training_end(self) -> None:
+        self._end_update()
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _end_update(self) -> None:
+        if self._is_updating:
+            self.update_s.append(time.perf_counter() - self._start)
+        self._is_updating = False
 
 
 def _ppo(
-    job: Job,
+    job: FinetuneJob,
     buffer: type[DictRolloutBuffer],
     num_steps: int,
     batch_size: int,
     lora: LoRA | None = None,
-) -> Outcome:
+) -> FinetuneResult:
+    """Trains with one epoch per rollout of `num_steps` steps; drops the first round's times."""
     options = {"dtype": job.dtype, "rewards": {"fluency": 1.0}, "prompt_cache": 0}
-    env = environment(job.folder, job.num_texts, **options)
+    env = make_environment(job.folder, job.num_texts, **options)
     kwargs = {"model": str(job.folder), "dtype": job.dtype, "bfloat16": job.dtype == "bfloat16"}
     agent = PPO(
         LanguageModelPolicy,
@@ -111,37 +96,7 @@ def _ppo(
         seed=0,
     )
     keep_freed_memory()  # as `agents.finetune` does
-    clock = _Clock()
+    clock = RoundClock()
     agent.learn((job.repeats + 1) * num_steps * job.num_texts, callback=clock)
-    words = num_steps * job.num_texts
-    return Outcome(clock.writing[1:], clock.learning[1:], words, words)
-
-
-class _Clock(BaseCallback):
-    """Seconds of each rollout and of each update."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.writing: list[float] = []
-        self.learning: list[float] = []
-        self._is_between = False
-
-    def _on_rollout_start(self) -> None:
-        self._end_learning()
-        self._start = time.perf_counter()
-
-    def _on_rollout_end(self) -> None:
-        now = time.perf_counter()
-        self.writing.append(now - self._start)
-        self._start, self._is_between = now, True
-
-    def _on_training_end(self) -> None:
-        self._end_learning()
-
-    def _on_step(self) -> bool:
-        return True
-
-    def _end_learning(self) -> None:
-        if self._is_between:
-            self.learning.append(time.perf_counter() - self._start)
-        self._is_between = False
+    num_tokens = num_steps * job.num_texts
+    return FinetuneResult(clock.rollout_s[1:], clock.update_s[1:], num_tokens, num_tokens)

@@ -1,6 +1,6 @@
-"""What we measure ourselves against: transformers, CTranslate2, and no cache at all.
+"""Other generators in `throughput`: transformers, CTranslate2, and generation without a KV cache.
 
-Owns how each of them is asked for texts of so many words. Knows nothing of clocks.
+Owns how each generates a fixed number of tokens. Knows nothing of clocks.
 """
 
 import logging
@@ -11,115 +11,121 @@ from typing import Any
 
 import torch
 
-from benchmarks.harness.processes import Job, Writer
+from benchmarks.harness.processes import GenerateFn, GenerationJob
 from lm_envs.model import loading
 
+PAGE_TOKENS = 128
+"""Tokens of a page of the KV cache in continuous batching."""
 
-def generate(job: Job) -> Writer:
-    """`GPT2LMHeadModel.generate`, greedy, dynamic cache."""
-    model = _model(job)
-    inputs = torch.as_tensor(job.prompts(), device=model.device)
+
+def transformers_generate(job: GenerationJob) -> GenerateFn:
+    """`GPT2LMHeadModel.generate`: greedy, with its dynamic KV cache."""
+    model = _load(job)
+    inputs = torch.as_tensor(job.random_prompts(), device=model.device)
     mask = torch.ones_like(inputs)
 
-    def write(words: int) -> None:
+    def generate(num_tokens: int) -> torch.Tensor:
         with torch.inference_mode():
-            model.generate(inputs, attention_mask=mask, **_greedy(words))
+            return model.generate(inputs, attention_mask=mask, **_greedy(num_tokens))
 
-    return write
+    return generate
 
 
-def continuous_batching(job: Job) -> Writer:
-    """`GPT2LMHeadModel.generate_batch`: pages of 128 tokens, every row in each pass."""
+def continuous_batching(job: GenerationJob) -> GenerateFn:
+    """`GPT2LMHeadModel.generate_batch`: a paged KV cache, all rows in each forward pass."""
     from transformers import ContinuousBatchingConfig, GenerationConfig
 
     logging.getLogger("ContinuousBatchingLogger").setLevel(logging.ERROR)
-    model = _model(job)
-    pages = -(-(job.prompt + job.new) // 128)
-    room = ContinuousBatchingConfig(
-        page_size=128,
+    model = _load(job)
+    pages = -(-(job.prompt + job.new) // PAGE_TOKENS)
+    batching = ContinuousBatchingConfig(
+        page_size=PAGE_TOKENS,
         num_blocks=job.num_rows * pages + 1,
         max_batch_tokens=job.num_rows * job.prompt,
         max_requests_per_batch=job.num_rows,
-        allow_block_sharing=False,  # prompts come again, and nobody is to remember them
+        allow_block_sharing=False,  # prompts repeat, and no competitor may cache them
     )
-    inputs = job.prompts().tolist()
+    inputs = job.random_prompts().tolist()
 
-    def write(words: int) -> None:
-        config = GenerationConfig(eos_token_id=-1, **_greedy(words))
-        model.generate_batch(inputs, config, room, persistent_manager=True, warmup=False)
+    def generate(num_tokens: int) -> dict[str, Any]:
+        # -1 is no token, so that no text ends early
+        config = GenerationConfig(eos_token_id=-1, **_greedy(num_tokens))
+        return model.generate_batch(inputs, config, batching, persistent_manager=True, warmup=False)
 
-    return write
+    return generate
 
 
-def re_encode(job: Job) -> Writer:
-    """An environment that reads the whole text again for each word, as those without a cache do."""
-    model = _model(job)
+def re_encoding(job: GenerationJob) -> GenerateFn:
+    """Encodes the whole text again for each token, as an environment without a KV cache does."""
+    model = _load(job)
 
-    def write(words: int) -> None:
-        tokens = torch.as_tensor(job.prompts(), device=model.device)
+    def generate(num_tokens: int) -> torch.Tensor:
+        tokens = torch.as_tensor(job.random_prompts(), device=model.device)
         with torch.inference_mode():
-            for _ in range(words):
+            for _ in range(num_tokens):
                 logits = model(tokens, use_cache=False, logits_to_keep=1).logits[:, -1]
                 tokens = torch.cat([tokens, logits.argmax(-1, keepdim=True)], 1)
+        return tokens
 
-    return write
+    return generate
 
 
-def ctranslate2_float32(job: Job) -> Writer:
+def ctranslate2_float32(job: GenerationJob) -> GenerateFn:
     """CTranslate2's batched greedy generation in float32."""
     return _ctranslate2(job, "float32")
 
 
-def ctranslate2_int8(job: Job) -> Writer:
+def ctranslate2_int8(job: GenerationJob) -> GenerateFn:
     """CTranslate2's batched greedy generation in int8."""
     return _ctranslate2(job, "int8")
 
 
-def _model(job: Job) -> Any:  # noqa: ANN401 - of transformers, whose stubs ask for more than it does
+def _load(job: GenerationJob) -> Any:  # noqa: ANN401 - transformers' type stubs are too strict
     from transformers import GPT2LMHeadModel
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    kind = loading.DTYPES.get(job.dtype, torch.bfloat16)
+    dtype = loading.DTYPES.get(job.dtype, torch.bfloat16)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return GPT2LMHeadModel.from_pretrained(job.folder, dtype=kind).eval().to(device)  # type: ignore[arg-type]  # as above
+    return GPT2LMHeadModel.from_pretrained(job.folder, dtype=dtype).eval().to(device)  # type: ignore[arg-type]  # as above
 
 
-def _greedy(words: int) -> dict[str, Any]:
-    limits = {"max_new_tokens": words, "min_new_tokens": words}
+def _greedy(num_tokens: int) -> dict[str, Any]:
+    """Arguments of transformers for exactly `num_tokens` greedy tokens."""
+    limits = {"max_new_tokens": num_tokens, "min_new_tokens": num_tokens}
     return {"do_sample": False, "pad_token_id": 0, **limits}
 
 
-def _ctranslate2(job: Job, kind: str) -> Writer:
+def _ctranslate2(job: GenerationJob, dtype: str) -> GenerateFn:
     import ctranslate2  # type: ignore[import-not-found]  # optional
     from ctranslate2.converters import (  # type: ignore[import-not-found]  # optional
         TransformersConverter,
     )
 
-    target = Path(tempfile.mkdtemp()) / kind
-    converter = _with_plain_words(TransformersConverter)(str(job.folder))
-    converter.convert(str(target), quantization=kind)
+    folder = Path(tempfile.mkdtemp()) / dtype
+    converter = _with_numbered_tokens(TransformersConverter)(str(job.folder))
+    converter.convert(str(folder), quantization=dtype)
     device, threads = ("cuda", 0) if torch.cuda.is_available() else ("cpu", torch.get_num_threads())
     generator = ctranslate2.Generator(
-        str(target), device=device, compute_type=kind, intra_threads=threads
+        str(folder), device=device, compute_type=dtype, intra_threads=threads
     )
-    words = [[f"w{token}" for token in row] for row in job.prompts()]
-    generate_batch = partial(generator.generate_batch, words, include_prompt_in_result=False)
-    return lambda count: generate_batch(max_length=count, min_length=count)
+    prompts = [[f"w{token}" for token in row] for row in job.random_prompts()]
+    generate_batch = partial(generator.generate_batch, prompts, include_prompt_in_result=False)
+    return lambda num_tokens: generate_batch(max_length=num_tokens, min_length=num_tokens)
 
 
-def _with_plain_words(converter: type) -> type:
-    """A converter that names words by number, so that any vocabulary will do."""
+def _with_numbered_tokens(converter: type) -> type:
+    """A converter that names tokens by number, so that it accepts a model with any tokenizer."""
     from transformers import GPT2Config
 
-    class Tokenizer:
+    class NumberedTokens:
         unk_token = bos_token = eos_token = "w50256"
 
         def get_vocab(self) -> dict[str, int]:
             return {f"w{number}": number for number in range(GPT2Config().vocab_size)}
 
-    class PlainWords(converter):
-        def load_tokenizer(self, *args: object, **kwargs: object) -> Tokenizer:
-            return Tokenizer()
+    class NumberedConverter(converter):
+        def load_tokenizer(self, *args: object, **kwargs: object) -> NumberedTokens:
+            return NumberedTokens()
 
-    return PlainWords
+    return NumberedConverter

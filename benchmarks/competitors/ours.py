@@ -1,4 +1,4 @@
-"""Our own contestants: the environment, the bare engine, agents that roll out, single environments.
+"""Our own generators in `throughput`: environment, bare engine, PPO's rollout, single environments.
 
 Owns how each is built. Knows nothing of clocks.
 """
@@ -12,8 +12,8 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 import lm_envs
-from benchmarks.harness.models import passages
-from benchmarks.harness.processes import Job, Writer
+from benchmarks.harness.models import passages_file
+from benchmarks.harness.processes import GenerateFn, GenerationJob
 from lm_envs.model import loading
 from lm_envs.model.engine import Engine
 from lm_envs.sb3 import make_language_vec_env
@@ -22,79 +22,80 @@ gym.register_envs(lm_envs)
 
 ENV = "lm_envs/NextWord-v0"
 CANDIDATES = 16
+"""The environment's default number of candidates."""
 
 
-def environment(job: Job, **options: Any) -> Writer:  # noqa: ANN401 - the environment's
-    """EpisodeBuffer of every row, through the public vector environment; of no words, its reset."""
+def environment(job: GenerationJob, **options: Any) -> GenerateFn:  # noqa: ANN401 - the environment's
+    """Greedy episodes of all rows through the public vector environment; zero tokens is a reset."""
     env = gym.make_vec(
         ENV,
         num_envs=job.num_rows,
         autoreset_mode=AutoresetMode.DISABLED,
-        **_options(job) | options,
+        **_env_options(job) | options,
     )
     actions = np.zeros(job.num_rows, np.int64)
     mask = np.ones(job.num_rows, bool)
     env.reset(seed=0)
 
-    def write(words: int) -> None:
+    def generate(num_tokens: int) -> None:
         env.reset(options={"reset_mask": mask})
         terminated = ~mask
-        for _ in range(words):
-            if terminated.any():  # the end of text was chosen: begin again, as training would
+        for _ in range(num_tokens):
+            if terminated.any():  # the end of text was chosen: start again, as training would
                 env.reset(options={"reset_mask": terminated})
             _, _, terminated, _, _ = env.step(actions)
 
-    return write
+    return generate
 
 
-def with_8_bit_cache(job: Job) -> Writer:
-    """The same with keys and values in 8 bits."""
+def environment_int8_cache(job: GenerationJob) -> GenerateFn:
+    """As `environment`, with keys and values in 8 bits."""
     return environment(job, cache_dtype="int8")
 
 
-def rollout(job: Job) -> Writer:
+def rollout(job: GenerationJob) -> GenerateFn:
     """PPO's rollout with Stable-Baselines3's default policy, which chooses among the candidates."""
-    env = make_language_vec_env(ENV, job.num_rows, 0, **_options(job))
+    env = make_language_vec_env(ENV, job.num_rows, 0, **_env_options(job))
     steps = job.num_rows * job.new
     agent = PPO("MlpPolicy", env, n_steps=job.new, batch_size=steps, seed=0)
-    _, callback = agent._setup_learn(steps)  # what `learn` does before its first rollout
+    _, callback = agent._setup_learn(steps)  # `learn` calls it before its first rollout
 
-    def write(words: int) -> None:
-        agent.collect_rollouts(env, callback, agent.rollout_buffer, words)
+    def generate(num_tokens: int) -> None:
+        agent.collect_rollouts(env, callback, agent.rollout_buffer, num_tokens)
 
-    return write
+    return generate
 
 
-def single_environments(job: Job) -> Writer:
-    """As many single environments, one after another, as Stable-Baselines3 does."""
-    options = _options(job)
+def single_environments(job: GenerationJob) -> GenerateFn:
+    """N single environments, stepped one after another by Stable-Baselines3's `DummyVecEnv`."""
+    options = _env_options(job)
     env = DummyVecEnv([lambda: gym.make(ENV, **options)] * job.num_rows)
     env.seed(0)
     actions = np.zeros(job.num_rows, np.int64)
 
-    def write(words: int) -> None:
+    def generate(num_tokens: int) -> None:
         env.reset()
-        for _ in range(words):
+        for _ in range(num_tokens):
             env.step(actions)
 
-    return write
+    return generate
 
 
-def engine(job: Job) -> Writer:
-    """The same tokens through the bare engine."""
-    bare = engine_of(job)
-    prompts = list(job.prompts())
+def engine(job: GenerationJob) -> GenerateFn:
+    """Greedy generation by the bare engine."""
+    bare = make_engine(job)
+    prompts = list(job.random_prompts())
 
-    def write(words: int) -> None:
+    def generate(num_tokens: int) -> None:
         outputs = bare.prefill(np.arange(job.num_rows), prompts)
-        for _ in range(words):
+        for _ in range(num_tokens):
             outputs = bare.decode(outputs.candidates[:, 0])
 
-    return write
+    return generate
 
 
-def engine_of(job: Job) -> Engine:
-    """The engine that such an environment has."""
+def make_engine(job: GenerationJob) -> Engine:
+    """An engine as `environment` has it."""
     network = loading.load(job.folder, "auto", job.dtype)
     return Engine(
         network,
@@ -105,14 +106,14 @@ def engine_of(job: Job) -> Engine:
     )
 
 
-def _options(job: Job) -> dict[str, Any]:
-    """Arguments of the environment that is measured."""
+def _env_options(job: GenerationJob) -> dict[str, Any]:
+    """Arguments of the measured environment."""
     return {
         "model": str(job.folder),
         "dtype": job.dtype,
-        "dataset": str(passages(job.prompt)),
+        "dataset": str(passages_file(job.prompt)),
         "prompt_tokens": job.prompt,
         "max_new_tokens": job.new,
         "rewards": {"fluency": 1.0},
-        "prompt_cache": 0,
+        "prompt_cache": 0,  # prompts repeat, and no competitor may cache them
     }

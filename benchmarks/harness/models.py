@@ -1,6 +1,7 @@
-"""Models to measure: the embedded one, and GPT-2's shapes with random weights; texts to begin with.
+"""Models to measure (the embedded one, and GPT-2's sizes with random weights) and prompt texts.
 
-Random weights cost the same arithmetic as trained ones.
+Random weights cost the same arithmetic as trained ones. Owns the folder of generated models and
+texts. Knows nothing of what is measured.
 """
 
 import json
@@ -19,58 +20,65 @@ SHAPES: dict[str, dict[str, Any]] = {
     GPT2_124M: {},
     "gpt2-355m": {"n_embd": 1024, "n_layer": 24, "n_head": 16},
 }
-"""Shapes of GPT-2's sizes, where they are not the smallest's."""
+"""Arguments of `GPT2Config` beside its defaults, which are those of the smallest GPT-2."""
 
 CACHE = Path("runs") / "benchmark_models"
 
+NUM_PASSAGES = 60
+"""Passages in a file of prompts."""
 
-PASSAGES = 60
-"""How many passages there are to begin with."""
+END_TOKEN = 50256
+"""GPT-2's end-of-text token, the last of its vocabulary."""
 
 
-def folder_of(name: str) -> Path:
-    """Folder of a model; one of `SHAPES` is made at its first use."""
+def model_folder(name: str) -> Path:
+    """Folder of a model by name or path; a model of `SHAPES` is generated at its first use."""
     if name not in SHAPES:
         return loading.locate(name)
     folder = CACHE / name
     if not (folder / "tokenizer.json").exists():
-        _make(folder, SHAPES[name])
+        _generate(folder, SHAPES[name])
     return folder
 
 
-def config_of(folder: Path) -> GPT2Config:
-    """The shape of a model."""
+def load_gpt2_config(folder: Path) -> GPT2Config:
+    """The configuration in a model's folder, as transformers reads it."""
     return GPT2Config.from_pretrained(folder)
 
 
-def passages(prompt: int) -> Path:
-    """File of passages, made of the embedded prose, of which prompts of so many tokens are half."""
-    path = CACHE / f"passages-{prompt}.txt"
+def passages_file(prompt_tokens: int) -> Path:
+    """File of passages from the embedded prose, each long enough for prompts of `prompt_tokens`.
+
+    A passage has twice as many English words as a prompt has tokens, because the environment takes
+    at most the first half of a passage as its prompt.
+    """
+    path = CACHE / f"passages-{prompt_tokens}.txt"
     if not path.exists():
-        words, size = " ".join(read_texts("embedded", "train")).split(), 2 * prompt
-        texts = [" ".join(words[size * n : size * (n + 1)]) for n in range(PASSAGES)]
+        words, size = " ".join(read_texts("embedded", "train")).split(), 2 * prompt_tokens
+        texts = [" ".join(words[size * n : size * (n + 1)]) for n in range(NUM_PASSAGES)]
         write_text(path, "\n\n".join(texts))
     return path
 
 
-def _make(folder: Path, shape: dict[str, Any]) -> None:
+def _generate(folder: Path, shape: dict[str, Any]) -> None:
+    """Writes a checkpoint with random weights; the tokenizer comes last and marks it complete."""
     from transformers import GPT2LMHeadModel
 
     torch.manual_seed(0)
-    end = 50256
-    model = GPT2LMHeadModel(GPT2Config(bos_token_id=end, eos_token_id=end, **shape))
-    model.save_pretrained(folder)
-    write_text(folder / "tokenizer.json", json.dumps(_vocabulary(end)))
+    config = GPT2Config(bos_token_id=END_TOKEN, eos_token_id=END_TOKEN, **shape)
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    write_text(folder / "tokenizer.json", json.dumps(_padded_tokenizer()))
 
 
-def _vocabulary(end: int) -> dict[str, object]:
-    """The embedded vocabulary, filled up with words that no text has, to GPT-2's size."""
+def _padded_tokenizer() -> dict[str, object]:
+    """The embedded tokenizer with unused tokens added, up to the size of GPT-2's vocabulary."""
     embedded = loading.locate(loading.EMBEDDED) / "tokenizer.json"
     tokenizer = json.loads(embedded.read_text(encoding="utf-8"))
-    words = {w: i for w, i in tokenizer["model"]["vocab"].items() if w != "<|endoftext|>"}
-    words = {word: number for number, word in enumerate(words)}
-    words |= {f"!unused{number}": number for number in range(len(words), end)}
-    tokenizer["model"]["vocab"] = {**words, "<|endoftext|>": end}
-    for token in tokenizer["added_tokens"]:
-        token["id"] = end
+    end_text = "<|endoftext|>"
+    texts = [text for text in tokenizer["model"]["vocab"] if text != end_text]
+    vocabulary = {text: token for token, text in enumerate(texts)}
+    vocabulary |= {f"!unused{token}": token for token in range(len(texts), END_TOKEN)}
+    tokenizer["model"]["vocab"] = {**vocabulary, end_text: END_TOKEN}
+    for special in tokenizer["added_tokens"]:
+        special["id"] = END_TOKEN
     return tokenizer

@@ -1,6 +1,6 @@
-"""Contestants of a benchmark, each in a process of its own, where it waits for its turn.
+"""Competitors in processes of their own, where each waits for its turn.
 
-Owns what a contestant is asked for, the processes and their memory. Knows nothing of clocks.
+Owns the job of the `throughput` benchmark, the processes and their memory. Knows nothing of clocks.
 """
 
 import contextlib
@@ -16,22 +16,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.harness.models import config_of
+from benchmarks.harness.models import load_gpt2_config
 
-Writer = Callable[[int], object]
-"""Reads the prompts of all rows and writes so many words after each."""
+GenerateFn = Callable[[int], object]
+"""Processes the prompts of all rows and generates the given number of tokens after each."""
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """What all contestants are to do.
+class GenerationJob:
+    """Prompts and completions that every competitor of `throughput` generates.
 
     Attributes:
-        folder: Of the model.
-        num_rows: Texts to write.
+        folder: Checkpoint of the model.
+        num_rows: N, texts that are generated together.
         prompt: Tokens of each prompt.
-        new: Tokens to write after it.
-        dtype: "float32", "bfloat16" or "int8"; the last is bfloat16 to those who have no int8.
+        new: Tokens generated after each prompt.
+        dtype: "float32", "bfloat16" or "int8". Competitors without int8 compute in bfloat16.
     """
 
     folder: Path
@@ -40,67 +40,81 @@ class Job:
     new: int
     dtype: str
 
-    def prompts(self) -> np.ndarray:
-        """Prompts (N, P) int64 of random words; reading them costs what any words cost."""
-        last = config_of(self.folder).vocab_size - 1  # the end of text
-        return np.random.default_rng(0).integers(1, last, (self.num_rows, self.prompt))
+    def random_prompts(self) -> np.ndarray:
+        """Prompts (N, P) int64 of random tokens; every token costs the same."""
+        end_token = load_gpt2_config(self.folder).vocab_size - 1
+        return np.random.default_rng(0).integers(1, end_token, (self.num_rows, self.prompt))
 
 
-class Contestant:
-    """A writer in a process of its own, so that its threads and memory are not the others'.
+class CompetitorProcess:
+    """A competitor in a process of its own, with its own threads and memory.
 
     Args:
-        name: For error messages.
-        make: Makes the writer, in its process; a function of a module.
-        job: What for.
+        name: Name of the competitor in error messages.
+        make: Builds the competitor inside the process. Must be a function of a module, because it
+            is pickled by name.
+        job: Argument of `make`.
     """
 
-    def __init__(self, name: str, make: Callable[[Job], Writer], job: Job) -> None:
+    def __init__(
+        self, name: str, make: Callable[[GenerationJob], GenerateFn], job: GenerationJob
+    ) -> None:
         self._name = name
-        self._connection, self._process = start(_serve, make, job, daemon=True)
+        self._connection, self._process = start_process(_serve, make, job, daemon=True)
 
-    def write(self, words: int) -> None:
-        """Lets it read all prompts and write so many words; returns when it has."""
-        self._ask(words)
+    def generate(self, num_tokens: int) -> None:
+        """Processes all prompts and generates `num_tokens` after each; returns when done.
+
+        Raises:
+            RuntimeError: If the process ended.
+        """
+        self._request(num_tokens)
 
     def peak_bytes(self) -> int:
-        """Most memory that its process held so far, Python and libraries included."""
-        return self._ask(None)
+        """Peak memory of the process so far, in bytes, Python and libraries included.
 
-    def leave(self) -> None:
-        """Ends its process."""
+        Raises:
+            RuntimeError: If the process ended.
+        """
+        return self._request(None)
+
+    def close(self) -> None:
+        """Ends the process."""
         self._connection.close()
         self._process.join()
 
-    def _ask(self, words: int | None) -> Any:  # noqa: ANN401 - as `answer_of`
-        with contextlib.suppress(ConnectionError):  # it has ended, as the next line finds
-            self._connection.send(words)
-        return answer_of(self._connection, self._name)
+    def _request(self, num_tokens: int | None) -> Any:  # noqa: ANN401 - as `receive`
+        with contextlib.suppress(ConnectionError):  # the process ended; `receive` reports it
+            self._connection.send(num_tokens)
+        return receive(self._connection, self._name)
 
 
-def start(
+def start_process(
     target: Callable[..., None], *arguments: object, daemon: bool = False
 ) -> tuple[Connection, SpawnProcess]:
-    """Calls a function with a connection to here and some arguments, in a process of its own.
+    """Calls `target(connection, *arguments)` in a new process.
 
     Args:
-        target: Of a module.
-        arguments: After the connection.
-        daemon: End it with this process; it can have no processes of its own then.
+        target: A function of a module, because it is pickled by name.
+        arguments: Further arguments, which are pickled.
+        daemon: End the process with this one. A daemon cannot start processes of its own.
+
+    Returns:
+        The other end of the connection, and the process.
     """
-    context = multiprocessing.get_context("spawn")
-    connection, theirs = context.Pipe()
-    process = context.Process(target=target, args=(theirs, *arguments), daemon=daemon)
+    context = multiprocessing.get_context("spawn")  # a fork of torch's threads may deadlock
+    connection, child_connection = context.Pipe()
+    process = context.Process(target=target, args=(child_connection, *arguments), daemon=daemon)
     process.start()
-    theirs.close()
+    child_connection.close()  # else `receive` would not notice that the process ended
     return connection, process
 
 
-def answer_of(connection: Connection, name: str) -> Any:  # noqa: ANN401 - whatever it sends
-    """What the process at the other end sends next.
+def receive(connection: Connection, name: str) -> Any:  # noqa: ANN401 - any picklable object
+    """Waits for the next object from a process.
 
     Raises:
-        RuntimeError: If it has ended.
+        RuntimeError: If the process ended.
     """
     try:
         return connection.recv()
@@ -109,23 +123,29 @@ def answer_of(connection: Connection, name: str) -> Any:  # noqa: ANN401 - whate
 
 
 def peak_bytes() -> int:
-    """Most memory that this process held so far."""
+    """Peak memory of this process so far, in bytes.
+
+    Reads VmHWM where Linux has it: the peak that `getrusage` reports survives an exec and may be
+    that of the parent process.
+    """
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
-    found = (int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-    return 1024 * next(found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    peaks = (int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    return 1024 * next(peaks, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
-def _serve(connection: Connection, make: Callable[[Job], Writer], job: Job) -> None:
-    """Writes for every number of words and answers when done; for None tells its peak memory."""
-    write = make(job)
-    with contextlib.suppress(EOFError):  # nothing more is asked
+def _serve(
+    connection: Connection, make: Callable[[GenerationJob], GenerateFn], job: GenerationJob
+) -> None:
+    """Generates for each number of tokens that arrives; sends the peak memory for None."""
+    generate = make(job)
+    with contextlib.suppress(EOFError):  # the other end closed the connection
         while True:
-            words = connection.recv()
-            if words is None:
+            num_tokens = connection.recv()
+            if num_tokens is None:
                 connection.send(peak_bytes())
                 continue
-            write(words)
+            generate(num_tokens)
             if torch.cuda.is_available():
-                torch.cuda.synchronize()
+                torch.cuda.synchronize()  # kernels run after `generate` returns
             connection.send(None)

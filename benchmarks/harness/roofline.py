@@ -1,6 +1,6 @@
-"""What memory and arithmetic allow: rates measured on this machine now, costs by the shape.
+"""Roofline of decoding: rates measured on this machine now, and costs from the model's shape.
 
-Owns the roofline. Knows nothing of contestants.
+Owns the limits that memory and arithmetic set. Knows nothing of competitors.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,26 +13,29 @@ import torch.nn.functional as F
 from transformers import GPT2Config
 
 from benchmarks.harness import timing
-from benchmarks.harness.models import config_of
-from benchmarks.harness.processes import Job
+from benchmarks.harness.models import load_gpt2_config
+from benchmarks.harness.processes import GenerationJob
 from lm_envs.model import loading
-from lm_envs.model.kernels.base import kernels_for
 from lm_envs.model.kernels.linear import Int8Linear, Linear
+from lm_envs.model.kernels.select import kernels_for
 
-LOGITS = 4
-"""Copies of a row's logits in float32 that may be held at once."""
+LOGIT_COPIES = 4
+"""Upper bound on the float32 copies of a row's logits that exist at once."""
 
-PYTHON = 2**28
-"""Bytes of Python and its libraries, whose files are shared with other processes."""
+PYTHON_BYTES = 2**28
+"""Memory of Python and its libraries in each process; their files are shared between processes."""
+
+PRODUCTS_PER_RUN = 50
+"""Matrix products in one timed run, so that the clock's resolution does not matter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a decoding step of all rows reads and computes.
+    """Memory traffic and arithmetic of one decoding step of all rows.
 
     Attributes:
-        bytes: Of weights, keys and values.
-        flops: Of products with them.
+        bytes: Bytes of weights, keys and values that are read.
+        flops: Floating-point operations of the products with them.
     """
 
     bytes: float
@@ -41,14 +44,14 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How fast decoding could be.
+    """Upper bound on the speed of decoding.
 
     Attributes:
         bound: "memory" or "arithmetic", whichever takes longer.
         tokens_per_s: Of all rows together.
-        bytes_per_s: Measured bandwidth.
-        flops_per_s: Measured rate of products.
-        cost: Of a step.
+        bytes_per_s: Measured memory bandwidth.
+        flops_per_s: Measured rate of matrix products.
+        cost: Cost of one step.
     """
 
     bound: str
@@ -58,81 +61,82 @@ class Limit:
     cost: Cost
 
 
-def limit_of(job: Job) -> Limit:
-    """The roofline of decoding at the mean context of a job, by rates measured now."""
+def decoding_limit(job: GenerationJob) -> Limit:
+    """The roofline of decoding at the mean context length of a job, with rates measured now."""
     cost = step_cost(job.folder, job.num_rows, job.prompt + job.new / 2, job.dtype)
-    bytes_per_s, flops_per_s = roofline(job.dtype, job.num_rows)
+    bytes_per_s, flops_per_s = measure_rates(job.dtype, job.num_rows)
     times = {"memory": cost.bytes / bytes_per_s, "arithmetic": cost.flops / flops_per_s}
     bound = max(times, key=lambda name: times[name])
     return Limit(bound, job.num_rows / times[bound], bytes_per_s, flops_per_s, cost)
 
 
 def step_cost(folder: Path, num_rows: int, context: float, dtype: str) -> Cost:
-    """Cost of a decoding step with so many tokens in each row, by the shape of the model."""
-    config = config_of(folder)
-    num_weights = matrices(config)
+    """Cost of one decoding step with `context` tokens in each row, from the model's shape."""
+    config = load_gpt2_config(folder)
+    num_weights = num_matrix_weights(config)
     cached = 2 * config.n_layer * config.n_embd * context * num_rows
-    weight = 1 if dtype == loading.INT8 else _width(dtype)
+    weight = 1 if dtype == loading.INT8 else _value_bytes(dtype)
     return Cost(
-        num_weights * weight + cached * _width(dtype), 2 * (num_weights * num_rows + cached)
+        num_weights * weight + cached * _value_bytes(dtype), 2 * (num_weights * num_rows + cached)
     )
 
 
 def row_bytes(folder: Path, capacity: int, dtype: str) -> int:
-    """What a row of so many tokens holds: keys and values, and logits in a few copies."""
-    config = config_of(folder)
-    slot = 2 * config.n_layer * config.n_embd * capacity * _width(dtype)
-    return slot + LOGITS * config.vocab_size * 4
+    """Bytes of one row of `capacity` tokens: keys, values and a few copies of its logits."""
+    config = load_gpt2_config(folder)
+    cache = 2 * config.n_layer * config.n_embd * capacity * _value_bytes(dtype)
+    return cache + LOGIT_COPIES * config.vocab_size * 4
 
 
 def model_bytes(folder: Path, dtype: str) -> int:
-    """What a process holds whatever its rows: weights, as kept and as they come, and Python."""
-    return PYTHON + matrices(config_of(folder)) * (4 + _width(dtype))
+    """Bytes that a process takes with no rows: weights in `dtype` and as loaded, and Python."""
+    return PYTHON_BYTES + num_matrix_weights(load_gpt2_config(folder)) * (4 + _value_bytes(dtype))
 
 
-def matrices(config: GPT2Config) -> int:
-    """Weights that a step reads."""
+def num_matrix_weights(config: GPT2Config) -> int:
+    """Number of weights that a decoding step reads; the output matrix is the token embedding."""
     inner = config.n_inner or 4 * config.n_embd
     block = config.n_embd * (4 * config.n_embd + 2 * inner)
     return config.n_layer * block + config.vocab_size * config.n_embd
 
 
-def _width(dtype: str) -> int:
-    """Bytes of a key or value, and of a weight that is not int8."""
-    return loading.DTYPES.get(dtype, torch.bfloat16).itemsize
+def measure_rates(dtype: str, num_rows: int) -> tuple[float, float]:
+    """Memory bandwidth in bytes/s and rate of narrow products in FLOP/s, on the models' device.
 
-
-def roofline(dtype: str, num_rows: int) -> tuple[float, float]:
-    """Bandwidth, bytes/s, and rate of skinny products, FLOP/s, of the device that models are on.
-
-    The product is (rows, 768) by (768, 3072), by the fastest of PyTorch's kernels and our own; of
-    PyTorch's in int8 that of the codes alone.
+    The product is (rows, 768) by (768, 3072), a feed-forward layer of the smallest GPT-2, by the
+    fastest of PyTorch's kernels and ours. PyTorch's int8 product is timed without its quantization.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     source = torch.ones(2**27, device=device)  # 512 MiB, larger than any cache
-    found = _products(dtype, num_rows, device)
-    products = {name: partial(_times, 50, run) for name, run in found.items()}
-    timings = timing.take_turns({"read": source.sum, **products}, repeats=5)
-    flops = 2 * num_rows * 768 * 3072 * 50
+    kernels = _products(dtype, num_rows, device)
+    products = {name: partial(_repeat, PRODUCTS_PER_RUN, run) for name, run in kernels.items()}
+    timings = timing.time_in_turns({"read": source.sum, **products}, repeats=5)
+    flops = 2 * num_rows * 768 * 3072 * PRODUCTS_PER_RUN
     fastest = min(timings[name].median for name in products)
     return source.nbytes / timings["read"].median, flops / fastest
+
+
+def _value_bytes(dtype: str) -> int:
+    """Bytes of one key, value or weight; int8 weights aside, int8 computes in bfloat16."""
+    return loading.DTYPES.get(dtype, torch.bfloat16).itemsize
 
 
 def _products(
     dtype: str, num_rows: int, device: torch.device
 ) -> Mapping[str, Callable[[], object]]:
+    """The same matrix product by each kernel that can compute it."""
     kind = loading.DTYPES.get(dtype, torch.bfloat16)
     weight, x = (torch.randn(n, 768).to(device, kind) for n in (3072, num_rows))
     kernels, int8 = kernels_for(768, 64, kind, device), dtype == loading.INT8
-    own = kernels.linear(weight, None, gelu=False, int8=int8)
-    products = {} if own is None else {"own": partial(own, x)}
+    ours = kernels.linear(weight, None, gelu=False, int8=int8)
+    products = {} if ours is None else {"ours": partial(ours, x)}
     if int8:
-        layer, codes = Int8Linear(weight, None, kernels), kernels.quantize(x)[0]
-        return products | {"codes": partial(layer.sums, codes)}
+        layer, quantized = Int8Linear(weight, None, kernels), kernels.quantize(x)[0]
+        return products | {"integers": partial(layer.sums, quantized)}
     plain = partial(F.linear, x, weight)
     return products | {"packed": partial(Linear(weight, None), x), "plain": plain}
 
 
-def _times(count: int, run: Callable[[], object]) -> None:
+def _repeat(count: int, run: Callable[[], object]) -> None:
     for _ in range(count):
         run()

@@ -1,6 +1,6 @@
-"""Honest clocks: warm up, synchronize, repeat, rivals taken in turn.
+"""Clocks: warm up, synchronize, repeat, and time the competitors in turn.
 
-Owns how a duration is measured and how spread is stated. Knows nothing of models.
+Owns how a duration is measured and how its spread is stated. Knows nothing of models.
 """
 
 import os
@@ -15,17 +15,23 @@ from typing import Any
 import numpy as np
 import torch
 
-from lm_envs.model.kernels import native
+from lm_envs.model.kernels import build
 
 NOISY = 0.25
-"""A spread (interquartile range over median) above this makes a comparison worthless."""
+"""Largest spread (interquartile range over median) at which a comparison still means something."""
 
 PACKAGES = ("torch", "transformers", "gymnasium", "stable-baselines3", "numpy")
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Durations of one thing, in seconds."""
+    """Durations of repeated runs.
+
+    Attributes:
+        median: Seconds.
+        iqr: Interquartile range, seconds.
+        repeats: Number of runs.
+    """
 
     median: float
     iqr: float
@@ -33,24 +39,24 @@ class Timing:
 
     @property
     def is_noisy(self) -> bool:
-        """Whether the spread is too large to compare by."""
+        """Whether the spread is too large for a comparison."""
         return self.iqr > NOISY * self.median
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """All fields and `is_noisy`, for JSON."""
         return asdict(self) | {"is_noisy": self.is_noisy}
 
 
-def take_turns(rivals: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, Timing]:
-    """Times every rival once unmeasured, then all of them in turn, `repeats` times over.
+def time_in_turns(runs: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, Timing]:
+    """Calls every run once untimed, then times all of them in turn, `repeats` times.
 
-    Turns make a slow minute of the machine fall on all rivals alike.
+    A machine that is slow for a minute slows all competitors down alike when they run in turn.
     """
-    durations: dict[str, list[float]] = {name: [] for name in rivals}
-    for run in rivals.values():
+    durations: dict[str, list[float]] = {name: [] for name in runs}
+    for run in runs.values():
         run()
     for _ in range(repeats):
-        for name, run in rivals.items():
+        for name, run in runs.items():
             _synchronize()
             start = time.perf_counter()
             run()
@@ -60,25 +66,25 @@ def take_turns(rivals: Mapping[str, Callable[[], object]], repeats: int) -> dict
 
 
 def summarize(durations: list[float]) -> Timing:
-    """Median and interquartile range."""
+    """Median and interquartile range of durations in seconds."""
     low, middle, high = np.quantile(durations, [0.25, 0.5, 0.75])
     return Timing(float(middle), float(high - low), len(durations))
 
 
-def ratio(ours: Timing, theirs: Timing) -> float | None:
-    """How many times faster ours is; None where either is too noisy to say."""
-    return None if ours.is_noisy or theirs.is_noisy else theirs.median / ours.median
+def speedup(timing: Timing, baseline: Timing) -> float | None:
+    """Time of the baseline over the time of `timing`; None if either is too noisy."""
+    return None if timing.is_noisy or baseline.is_noisy else baseline.median / timing.median
 
 
 def machine() -> dict[str, Any]:
-    """What the figures depend on."""
+    """Hardware, software versions and date, which a result depends on."""
     return {
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "memory_gib": round(_memory() / 2**30, 1),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "kernels": native.status(),
+        "kernels": build.status(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "python": platform.python_version(),
         "versions": {package: version(package) for package in PACKAGES},
@@ -91,12 +97,14 @@ def _memory() -> int:
 
 
 def _cpu() -> str:
+    """Name of the processor; from /proc because `platform.processor` is often empty on Linux."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
-    found = (line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    return next(found, platform.processor())
+    names = (line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())
 
 
 def _synchronize() -> None:
+    """Waits for kernels that still run on the GPU, which Python's clock would not count."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()

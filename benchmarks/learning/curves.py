@@ -1,6 +1,6 @@
-"""Learning curves over seeds: interquartile means, intervals, profiles, what a threshold takes.
+"""Statistics of learning curves over seeds: interquartile means, intervals, profiles, thresholds.
 
-Pure functions of arrays. Knows nothing of files, runs or pictures.
+Owns pure functions of arrays. Knows nothing of files, runs or pictures.
 """
 
 from collections.abc import Sequence
@@ -9,10 +9,13 @@ import numpy as np
 from scipy.stats import trim_mean
 
 RESAMPLES = 2_000
+"""Bootstrap resamples of an interval."""
 
 
 def iqm(values: np.ndarray) -> np.ndarray:
-    """Mean of the middle half of the seeds (S, ...), over the first axis; of three seeds, of all.
+    """Interquartile mean of values (S, ...) over the first axis, the seeds.
+
+    The mean of the middle half of the seeds; with three seeds or fewer, of all of them.
 
     Source: Agarwal et al. 2021, https://arxiv.org/abs/2108.13264.
     """
@@ -24,26 +27,28 @@ def stratified_interval(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Percentile bootstrap interval of the IQM over all seeds of all strata.
 
-    Of two or three seeds it says no more than how far apart they lie; a claim needs more.
+    With two or three seeds it spans no more than the distance between them: do not test with it.
 
     Args:
-        strata: One array (S, ...) a task; seeds are drawn with replacement within each.
-        confidence: Share of resamples inside.
-        seed: Of the draws.
+        strata: One array (S, ...) for each task; seeds are drawn with replacement within each.
+        confidence: Share of the resamples inside the interval, in (0, 1).
+        seed: Seed of the draws.
 
     Returns:
         Low and high ends, each of the shape `...`.
     """
     drawn = np.concatenate(_resampled(strata, seed), axis=1)  # (R, S, ...)
-    return _middle(trim_mean(drawn, 0.25, axis=1), confidence)
+    return _percentiles(trim_mean(drawn, 0.25, axis=1), confidence)
 
 
 def profile(strata: Sequence[np.ndarray], taus: np.ndarray) -> np.ndarray:
-    """Share (T,) of runs whose score is above each tau (T,); every task counts alike.
+    """Performance profile: share (T,) of runs with a score above each tau (T,).
+
+    The shares of all tasks are averaged, whatever their number of seeds.
 
     Args:
         strata: Scores (S,) of the seeds of each task.
-        taus: Scores to be above.
+        taus: Thresholds of the score.
 
     Source: Agarwal et al. 2021, https://arxiv.org/abs/2108.13264 (performance profiles).
     """
@@ -53,22 +58,22 @@ def profile(strata: Sequence[np.ndarray], taus: np.ndarray) -> np.ndarray:
 def profile_interval(
     strata: Sequence[np.ndarray], taus: np.ndarray, *, confidence: float = 0.95, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile bootstrap interval of `profile` at each tau by itself: low and high ends (T,)."""
+    """Pointwise percentile bootstrap interval of `profile`: low and high ends (T,)."""
     shares = [(drawn[..., None] > taus).mean(1) for drawn in _resampled(strata, seed)]  # (R, T)
-    return _middle(np.mean(shares, axis=0), confidence)
+    return _percentiles(np.mean(shares, axis=0), confidence)
 
 
-def first_reaching(at: np.ndarray, rewards: np.ndarray, threshold: float) -> float | None:
-    """First of the places (E,), steps or seconds, whose reward (E,) reaches the threshold.
+def first_reaching(times: np.ndarray, rewards: np.ndarray, threshold: float) -> float | None:
+    """First of the times (E,), steps or seconds, whose reward (E,) is at least the threshold.
 
-    None if none does.
+    None if there is none.
     """
     reached = np.flatnonzero(rewards >= threshold)
-    return at[reached[0]].item() if len(reached) else None
+    return times[reached[0]].item() if len(reached) else None
 
 
 def common_steps(curves: Sequence[dict[int, float]]) -> tuple[np.ndarray, np.ndarray]:
-    """Steps (E,) at which every seed was judged, and the rewards there (S, E)."""
+    """Steps (E,) at which every seed was evaluated, and the rewards there (S, E)."""
     shared = sorted(set.intersection(*(set(curve) for curve in curves)))
     return np.array(shared), np.array([[curve[step] for step in shared] for curve in curves])
 
@@ -76,16 +81,17 @@ def common_steps(curves: Sequence[dict[int, float]]) -> tuple[np.ndarray, np.nda
 def held_over_time(
     curves: Sequence[tuple[np.ndarray, np.ndarray]],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds at which any seed was judged, and what every seed was last known to earn by then.
+    """Puts curves of seeds that were evaluated at different times on one grid of seconds.
 
-    A reward counts from its own evaluation until the next, and the last for ever: nobody knows what
-    an agent would have earned in between. Seconds before every seed was judged once are left out.
+    The grid has all times of an evaluation from the first at which every seed was evaluated once. A
+    reward holds from its evaluation until the next one, and the last reward until the end of the
+    grid; values in between were not measured, so that they are not interpolated.
 
     Args:
-        curves: Of each seed, the seconds (E,) of its evaluations, rising, and the rewards (E,).
+        curves: For each seed, the seconds (E,) of its evaluations, increasing, and rewards (E,).
 
     Returns:
-        Seconds (G,), rising, and rewards (S, G).
+        Seconds (G,), increasing, and rewards (S, G).
     """
     start = max(seconds[0] for seconds, _ in curves)
     grid = np.unique(np.concatenate([seconds for seconds, _ in curves]))
@@ -95,12 +101,12 @@ def held_over_time(
 
 
 def _resampled(strata: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:
-    """Of each stratum (S, ...) as many draws (R, S, ...) of its seeds, with replacement."""
+    """Bootstrap resamples (R, S, ...) of each stratum (S, ...), with replacement."""
     rng = np.random.default_rng(seed)
     return [values[rng.integers(len(values), size=(RESAMPLES, len(values)))] for values in strata]
 
 
-def _middle(values: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of the middle of (R, ...) values."""
+def _percentiles(values: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    """Low and high percentiles of values (R, ...) over the first axis."""
     low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     return low, high

@@ -1,4 +1,7 @@
-"""Pictures of a learning benchmark: PNG files from its document. Computes nothing not drawn."""
+"""Pictures of a learning benchmark: PNG files from its JSON document.
+
+Owns the look of the pictures. Computes no statistics.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,10 +14,13 @@ from matplotlib.ticker import PercentFormatter
 from agents.evaluation.plots import save
 
 LINES = ("-", "--", ":")
+"""Line styles; Matplotlib's ten colors repeat with the next one."""
+
+NUM_COLORS = 10
 
 
 def draw(document: Mapping[str, Any], folder: Path) -> None:
-    """Every picture of a document, those left out for which it holds nothing."""
+    """Writes all pictures of a document, except those without data."""
     reward_curves(document, folder / "curves.png")
     wall_clock(document, folder / "wall_clock.png")
     interval_bars(document, folder / "rewards.png")
@@ -26,7 +32,7 @@ def draw(document: Mapping[str, Any], folder: Path) -> None:
 
 def reward_curves(document: Mapping[str, Any], path: Path) -> None:
     """Held-out reward over environment steps: IQM over seeds, its interval, and each seed."""
-    figure, axes = _beside_a_legend()
+    figure, axes = _figure_with_legend()
     for number, (name, curve) in enumerate(document["curves"].items()):
         _curve(axes, curve["steps"], curve, {**_look(number), "label": name})
         for seed in curve["seeds"]:
@@ -37,7 +43,7 @@ def reward_curves(document: Mapping[str, Any], path: Path) -> None:
 
 def wall_clock(document: Mapping[str, Any], path: Path) -> None:
     """Held-out reward over seconds of training, each reward held until the next evaluation."""
-    figure, axes = _beside_a_legend()
+    figure, axes = _figure_with_legend()
     for number, (name, curve) in enumerate(document["wall_clock"].items()):
         look = {**_look(number), "marker": "", "label": name}
         _curve(axes, curve["seconds"], curve, look, is_held=True)
@@ -47,26 +53,26 @@ def wall_clock(document: Mapping[str, Any], path: Path) -> None:
     _finish(figure, axes, document["threshold"], path)
 
 
-def profiles(found: Mapping[str, Any], path: Path) -> None:
-    """Share of each algorithm's runs whose score is above each value, with 95 % intervals."""
-    figure, axes = _beside_a_legend()
-    for number, (name, one) in enumerate(found["algorithms"].items()):
-        look = {**_look(number), "marker": "", "label": f"{name}, {one['runs']} runs"}
-        axes.plot(found["taus"], one["share"], **look)
+def profiles(document: Mapping[str, Any], path: Path) -> None:
+    """Performance profiles: share of runs with a score above each value, with 95 % intervals."""
+    figure, axes = _figure_with_legend()
+    for number, (name, profile) in enumerate(document["algorithms"].items()):
+        look = {**_look(number), "marker": "", "label": f"{name}, {profile['runs']} runs"}
+        axes.plot(document["taus"], profile["share"], **look)
         axes.fill_between(
-            found["taus"], one["low"], one["high"], color=look["color"], alpha=0.1, lw=0
+            document["taus"], profile["low"], profile["high"], color=look["color"], alpha=0.1, lw=0
         )
-    axes.set_xlabel("score: 0 earns what random does, 1 what the best baseline does")
+    axes.set_xlabel("score: 0 is the random policy, 1 is the best baseline")
     axes.set_ylabel("share of runs above it, 95 % interval")
     _finish(figure, axes, None, path)
 
 
 def data_efficiency(families: Mapping[str, Any], path: Path) -> None:
-    """Last held-out reward over the share of the examples that were learned from.
+    """Last held-out reward over the share of the training examples.
 
-    Solid: IQM over seeds, its interval and each seed. Dashed: the language model alone, greedy.
+    Solid: IQM over seeds, its interval and each seed. Dashed: greedy decoding without an agent.
     """
-    figure, axes = _beside_a_legend()
+    figure, axes = _figure_with_legend()
     for number, (name, curve) in enumerate(families.items()):
         counts = f" (all: {curve['examples'][-1]:,})" if curve["examples"][-1] else ""
         _curve(axes, curve["shares"], curve, {**_look(number), "label": name + counts})
@@ -86,11 +92,11 @@ def data_efficiency(families: Mapping[str, Any], path: Path) -> None:
 
 
 def interval_bars(document: Mapping[str, Any], path: Path) -> None:
-    """Last held-out reward of each row: IQM as a line in a bar that spans its interval."""
+    """Last held-out reward of each row: a bar spans the interval, a line marks the IQM."""
     rows = document["rows"][::-1]
     figure = Figure(figsize=(8, 0.4 * len(rows) + 1.2), layout="constrained")
     axes = figure.subplots()
-    axes.use_sticky_edges = False
+    axes.use_sticky_edges = False  # bars do not start at 0, so that the axis needs margins
     for place, row in enumerate(rows):
         low, high = row["interval"]
         axes.barh(place, high - low, left=low, height=0.6, color="C0", alpha=0.4)
@@ -102,33 +108,36 @@ def interval_bars(document: Mapping[str, Any], path: Path) -> None:
     save(figure, path)
 
 
-def _beside_a_legend() -> tuple[Figure, Axes]:
+def _figure_with_legend() -> tuple[Figure, Axes]:
+    """A figure in which `_finish` puts a legend beside the axes."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     return figure, figure.subplots()
 
 
 def _look(number: int) -> dict[str, Any]:
-    style = LINES[number // 10 % len(LINES)]  # there are ten colors
+    """Line arguments of the curve with this number; colors repeat after ten, styles differ."""
+    style = LINES[number // NUM_COLORS % len(LINES)]
     return {"color": f"C{number}", "ls": style, "lw": 2, "marker": "o", "ms": 3}
 
 
 def _curve(
     axes: Axes,
-    places: Sequence[float],
+    times: Sequence[float],
     curve: Mapping[str, Any],
     look: Mapping[str, Any],
     *,
     is_held: bool = False,
 ) -> None:
-    """The IQM as a line in a band that spans its interval; as stairs where values are held."""
+    """Draws the IQM as a line and its interval as a band; as steps if values are held."""
     style, step = ("steps-post", "post") if is_held else ("default", None)
-    axes.plot(places, curve["reward"], drawstyle=style, **look)
+    axes.plot(times, curve["reward"], drawstyle=style, **look)
     axes.fill_between(
-        places, curve["low"], curve["high"], color=look["color"], alpha=0.2, step=step, lw=0
+        times, curve["low"], curve["high"], color=look["color"], alpha=0.2, step=step, lw=0
     )
 
 
 def _finish(figure: Figure, axes: Axes, threshold: float | None, path: Path) -> None:
+    """Adds threshold, legend and grid, and writes the file."""
     if threshold is not None:
         axes.axhline(threshold, ls="--", lw=1, color="C7", label="threshold")
     figure.legend(loc="outside right upper", fontsize="small")

@@ -1,7 +1,6 @@
-"""What the runs of a sweep come to: rows, curves, profiles, as one JSON document.
+"""Summary of the runs of a sweep: rows, curves and profiles as one JSON document.
 
-Owns which runs are told of together. The statistics are `curves`', the scale of scores
-`profiles`'.
+Owns the grouping of runs. The statistics are in `curves`, the scale of scores in `profiles`.
 """
 
 import statistics
@@ -19,28 +18,35 @@ from benchmarks.learning.curves import (
     iqm,
     stratified_interval,
 )
-from benchmarks.learning.profiles import group_of, profiles
-from benchmarks.learning.sweep import Run, suffix
+from benchmarks.learning.profiles import group_name, make_profiles
+from benchmarks.learning.sweep import Run, share_suffix
 from lm_envs.tasks.splits import SplitSpec
 
 ALL_TASKS = "all tasks"
 
 ByName = Mapping[str, Sequence[Run]]
-"""The seeds of each configuration."""
+"""Runs of each configuration by its name, one run for each seed."""
 
 
 def summarize(
     runs: Sequence[Run], threshold: float | None, labels: Mapping[str, str] = MappingProxyType({})
 ) -> dict[str, Any]:
-    """Rows and curves of each configuration; of an algorithm on several tasks, one row for all.
+    """Rows and curves of each configuration, and a row for each algorithm over several tasks.
 
-    `reward` is the IQM over seeds of the last held-out reward, `interval` its 95 % interval,
-    `random` the mean over seeds of the random policy's, among the same candidate_logprobs, `examples` how
-    many were learned from, None for runs kept from before that was noted. `steps_to_threshold`,
-    `seconds_to_threshold` and `seconds` (of training, evaluations included) are medians over seeds.
-    `curves` are over steps, `wall_clock` over seconds (`held_over_time`), `data_efficiency` over
-    the share of the examples, for configurations that ran on several. `profiles` is documented
-    there.
+    Keys of a row: `reward` is the IQM over seeds of the last held-out reward, `interval` its 95 %
+    interval, `random` the mean over seeds of the random policy's held-out reward, `examples` the
+    number of training examples, or None for runs of versions that did not store it.
+    `steps_to_threshold`, `seconds_to_threshold` and `seconds` (training and evaluations) are
+    medians over seeds.
+
+    Keys of the document: `curves` are over steps, `wall_clock` over seconds (`held_over_time`),
+    `data_efficiency` over the share of the training examples, for configurations that ran with
+    several shares. For `profiles` see `make_profiles`.
+
+    Args:
+        runs: Finished runs.
+        threshold: Held-out reward whose first reaching is timed, or None.
+        labels: Label by name of the configuration, see `run_labels`.
     """
     by_name: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
@@ -54,7 +60,7 @@ def summarize(
         "curves": {name: _curve(seeds) for name, seeds in by_name.items()},
         "wall_clock": {name: _wall_clock(seeds) for name, seeds in by_name.items()},
         "data_efficiency": _data_efficiency(by_name),
-        "profiles": profiles(finals, by_name, labels),
+        "profiles": make_profiles(finals, by_name, labels),
         "configs": {name: seeds[0].config.model_dump() for name, seeds in by_name.items()},
         "baselines": {name: seeds[0].result["baselines"] for name, seeds in by_name.items()},
     }
@@ -74,7 +80,7 @@ def _row(name: str, seeds: Sequence[Run], threshold: float | None) -> dict[str, 
 
 
 def _reached(seeds: Sequence[Run], threshold: float) -> dict[str, Any]:
-    """Steps and seconds until a threshold, and how many seeds got there."""
+    """Median steps and seconds until a threshold, and the number of seeds that reached it."""
     logs = [(_logged(run, "step"), _logged(run, "seconds"), _rewards(run)) for run in seeds]
     steps = [first_reaching(step, rewards, threshold) for step, _, rewards in logs]
     seconds = [first_reaching(second, rewards, threshold) for _, second, rewards in logs]
@@ -87,15 +93,16 @@ def _reached(seeds: Sequence[Run], threshold: float) -> dict[str, Any]:
 
 
 def _median(values: Sequence[float | None]) -> float | None:
-    """Of values of which some may never come; None where the middle one does not."""
+    """Median where None is infinite; None if the median is infinite."""
     median = statistics.median(np.inf if value is None else value for value in values)
     return None if np.isinf(median) else median
 
 
 def _rows_of_all_tasks(by_name: ByName, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A row over all tasks for each group of runs in more than one environment."""
     groups: dict[str, list[Sequence[Run]]] = defaultdict(list)
     for seeds in by_name.values():
-        groups[group_of(seeds[0].config, labels)].append(seeds)
+        groups[group_name(seeds[0].config, labels)].append(seeds)
     return [
         {"what": ALL_TASKS, "algorithm": group, **_reward([_final(seeds) for seeds in tasks])}
         for group, tasks in groups.items()
@@ -125,17 +132,19 @@ def _wall_clock(seeds: Sequence[Run]) -> dict[str, Any]:
 
 
 def _data_efficiency(by_name: ByName) -> dict[str, Any]:
-    """Of each configuration that ran on several shares of its examples, a curve over them."""
+    """Curves over the share of the training examples, of configurations with several shares."""
     families: dict[str, list[Sequence[Run]]] = defaultdict(list)
     for name, seeds in by_name.items():
-        families[name.removesuffix(suffix(seeds[0].config))].append(seeds)
+        families[name.removesuffix(share_suffix(seeds[0].config))].append(seeds)
     return {name: _over_shares(parts) for name, parts in families.items() if len(parts) > 1}
 
 
 def _over_shares(parts: Sequence[Sequence[Run]]) -> dict[str, Any]:
     parts = sorted(parts, key=_share)
     first = parts[0][0]
-    strata = [_over_seeds(_final(seeds)[:, None]) for seeds in parts]  # seeds may differ in number
+    strata = [
+        _over_seeds(_final(seeds)[:, None]) for seeds in parts
+    ]  # parts may differ in their number of seeds
     return {
         "algorithm": first.config.algorithm.name,
         "shares": [_share(seeds) for seeds in parts],
@@ -151,13 +160,14 @@ def _share(seeds: Sequence[Run]) -> float:
 
 
 def _over_seeds(rewards: np.ndarray) -> dict[str, Any]:
-    """IQM (E,) of rewards (S, E), its interval, and the rewards."""
+    """IQM (E,) of rewards (S, E), its interval, and the rewards, as lists."""
     low, high = stratified_interval([rewards])
     named = {"reward": iqm(rewards), "low": low, "high": high, "seeds": rewards}
     return {name: values.tolist() for name, values in named.items()}
 
 
 def _final(seeds: Sequence[Run]) -> np.ndarray:
+    """Last held-out reward (S,) of each seed."""
     return np.array([_rewards(run)[-1] for run in seeds])
 
 

@@ -1,6 +1,7 @@
-"""The runs of a sweep: one process each, several at once, resumed if cut off, kept by their hash.
+"""Runs of a sweep: one process each, several at the same time, resumed if they were interrupted.
 
-Owns what a sweep file says and where its runs are kept. Knows nothing of statistics.
+Owns the format of a sweep file and the folders of finished runs, which are named by the hash of
+their configuration. Knows nothing of statistics.
 """
 
 import hashlib
@@ -26,22 +27,23 @@ from lm_envs.model import loading
 from lm_envs.tasks.splits import SplitSpec
 
 RESULT = "result.json"
-
+"""File in a run's folder with what training returned; written last, it marks a finished run."""
 
 Share = Annotated[float, Field(gt=0.0, le=1.0)]
 
 
 class RunsConfig(Config):
-    """One configuration file, the seeds to run it with, and how much of its examples.
+    """Runs of one configuration file.
 
     Attributes:
         config: YAML file of `agents.train`.
-        seeds: Of a run each.
-        set: What differs from the file, as for `agents.train --set`.
-        label: What tells them from other runs of the file, such as "no_pointer": their names end in
-            it, and over all tasks they are told of apart.
-        shares: Of the examples of `env.split`, each to learn from with every seed; a run's name
-            tells its share (`suffix`), unless it is 1. Default: what the file says.
+        seeds: One run for each seed.
+        set: Assignments that override the file, as in `agents.train --set`.
+        label: Name of this variant of the file, such as "no_pointer". The runs' names end in it,
+            and rows over all tasks are separate for each label.
+        shares: Shares in (0, 1] of the examples of `env.split` to train on; every seed runs with
+            every share. The run's name ends in its share (`share_suffix`) unless that is 1.
+            Default: `env.split` as it is in the file.
     """
 
     config: str
@@ -52,7 +54,12 @@ class RunsConfig(Config):
 
 
 class SweepConfig(Config):
-    """What to run, and the held-out reward whose first reaching is timed."""
+    """A sweep file.
+
+    Attributes:
+        runs: What to train.
+        threshold: Held-out reward; the steps and seconds until it is first reached are reported.
+    """
 
     runs: list[RunsConfig] = Field(min_length=1)
     threshold: float | None = None
@@ -60,50 +67,60 @@ class SweepConfig(Config):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A finished run: its configuration, its evaluations and what training returned."""
+    """A finished run.
+
+    Attributes:
+        config: Configuration of the run.
+        log: Evaluations during training, in order of steps.
+        result: JSON document that `agents.train` printed.
+    """
 
     config: TrainConfig
     log: list[dict[str, Any]]
     result: dict[str, Any]
 
 
-def read_configs(sweep: SweepConfig) -> list[TrainConfig]:
-    """One configuration a run.
+def make_configs(sweep: SweepConfig) -> list[TrainConfig]:
+    """The configuration of each run.
 
     Raises:
-        UserError: If a file is refused, shares are asked for of a part of a split, or two runs
-            would have the same name and seed.
+        UserError: If a file is not valid, a run has `shares` of a split that is already a part, or
+            two runs have the same name and seed.
     """
-    configs = [config for runs in sweep.runs for config in _configs_of(runs)]
+    configs = [config for runs in sweep.runs for config in _expand(runs)]
     names = [f"{config.name}-s{config.seed}" for config in configs]
-    if twice := {name for name in names if names.count(name) > 1}:
+    if repeated := {name for name in names if names.count(name) > 1}:
         raise UserError(
-            f"Got {min(twice)} twice in a sweep; give each file its own name, runs of one file a "
-            "label, and each run its seed."
+            f"Got {min(repeated)} twice in a sweep; give each file its own name, runs of one file "
+            "a label, and each run its seed."
         )
     return configs
 
 
-def labels_of(sweep: SweepConfig) -> dict[str, str]:
-    """The label of each run's configuration, by its name, where there is one."""
+def run_labels(sweep: SweepConfig) -> dict[str, str]:
+    """Labels by name of the configuration, of those that have one."""
     return {
-        config.name: runs.label for runs in sweep.runs if runs.label for config in _configs_of(runs)
+        config.name: runs.label for runs in sweep.runs if runs.label for config in _expand(runs)
     }
 
 
-def suffix(config: TrainConfig) -> str:
-    """What a run's name ends in if it learns from a part of a split: "-5pct"; else nothing."""
+def share_suffix(config: TrainConfig) -> str:
+    """End of a run's name, such as "-5pct", if it trains on a part of a split; else empty."""
     part = SplitSpec.parse(config.env.split)
     return "" if part.percent == 100.0 else f"-{part.digits}pct"
 
 
 def run_all(configs: Sequence[TrainConfig], runs: Path, jobs: int) -> list[Run]:
-    """Trains what is not yet there, `jobs` at a time; all runs in the order of `configs`.
+    """Trains the runs that have no result yet; returns all runs in the order of `configs`.
 
-    The jobs share the cores evenly, unless OMP_NUM_THREADS says what each takes.
+    Args:
+        configs: See `make_configs`.
+        runs: Parent folder of the runs.
+        jobs: Runs at the same time. They share the cores evenly, unless the environment variable
+            OMP_NUM_THREADS is set.
 
     Raises:
-        UserError: If a run failed; the others are finished first, and kept.
+        UserError: If a run failed. The other runs finish first, and their results stay.
     """
     threads = max(1, (os.cpu_count() or 1) // jobs)
     with ThreadPoolExecutor(jobs) as pool:
@@ -114,8 +131,8 @@ def run_all(configs: Sequence[TrainConfig], runs: Path, jobs: int) -> list[Run]:
     return [_finished(config, runs) for config in configs]
 
 
-def folder_of(config: TrainConfig, runs: Path) -> Path:
-    """Where a run is kept: by a hash of its configuration and of the language model's weights."""
+def run_folder(config: TrainConfig, runs: Path) -> Path:
+    """Folder of a run, named by a hash of its configuration and of the language model's weights."""
     digest = hashlib.sha256(json.dumps(config.model_dump(), sort_keys=True).encode())
     model = loading.locate(config.env.kwargs.get("model", loading.EMBEDDED))
     for path in sorted(model.glob("*.safetensors")):
@@ -123,7 +140,8 @@ def folder_of(config: TrainConfig, runs: Path) -> Path:
     return runs / digest.hexdigest()[:16]
 
 
-def _configs_of(runs: RunsConfig) -> list[TrainConfig]:
+def _expand(runs: RunsConfig) -> list[TrainConfig]:
+    """The configuration of each share and seed."""
     path = Path(runs.config)
     if any(line.partition("=")[0] == "seed" for line in runs.set):
         raise UserError(f"Got a seed among set={runs.set}; allowed: in seeds, {runs.seeds}.")
@@ -134,28 +152,30 @@ def _configs_of(runs: RunsConfig) -> list[TrainConfig]:
     if runs.shares is None:
         return configs
     split = configs[0].env.split
-    if suffix(configs[0]):
+    if share_suffix(configs[0]):
         raise UserError(f"Got shares of env.split={split!r} in {path}; allowed: a whole split.")
     parts = [SplitSpec.from_share(split, share) for share in runs.shares]
-    return [_learning_from(part, config) for part in parts for config in configs]
+    return [_with_part(config, part) for part in parts for config in configs]
 
 
-def _learning_from(part: SplitSpec, config: TrainConfig) -> TrainConfig:
+def _with_part(config: TrainConfig, part: SplitSpec) -> TrainConfig:
     env = config.env.model_copy(update={"split": str(part)})
     partly = config.model_copy(update={"env": env})
-    return partly.model_copy(update={"name": config.name + suffix(partly)})
+    return partly.model_copy(update={"name": config.name + share_suffix(partly)})
 
 
 def _train(config: TrainConfig, runs: Path, threads: int) -> str | None:
-    """Runs one process unless its result is there; what went wrong, or None."""
-    folder = folder_of(config, runs)
+    """Trains one run in a process unless it has a result; returns an error message, or None."""
+    folder = run_folder(config, runs)
     if (folder / RESULT).is_file():
         return None
     name = f"{config.name}-s{config.seed}"
     write_text(folder / "config.yaml", yaml.safe_dump(config.model_dump(), sort_keys=False))
     command = [sys.executable, "-m", "agents.train", str(folder / "config.yaml")]
     command += ["--runs", str(folder), *(["--resume"] if (folder / name).is_dir() else [])]
-    environment = {"OMP_NUM_THREADS": str(threads)} | os.environ  # a caller's wins
+    environment = {
+        "OMP_NUM_THREADS": str(threads)
+    } | os.environ  # the caller's variables take precedence
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     print(f"{name}: {'failed' if done.returncode else 'done'}", file=sys.stderr, flush=True)
     if done.returncode:
@@ -166,6 +186,6 @@ def _train(config: TrainConfig, runs: Path, threads: int) -> str | None:
 
 
 def _finished(config: TrainConfig, runs: Path) -> Run:
-    folder = folder_of(config, runs)
+    folder = run_folder(config, runs)
     result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
     return Run(config, read_metrics(folder / f"{config.name}-s{config.seed}"), result)

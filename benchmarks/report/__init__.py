@@ -1,1 +1,4 @@
-"""Results as tables, pictures and pages."""
+"""Results as tables, pictures and pages, and the comparison of new results with old ones.
+
+Owns how results are shown. Measures nothing.
+"""

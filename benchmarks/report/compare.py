@@ -1,6 +1,6 @@
-"""New results against old ones: which rows became slower, and which are too noisy to say.
+"""Comparison of new results with old ones: faster, slower, or too noisy.
 
-Owns what counts as the same row and as slower. Knows nothing of files or pages.
+Owns when two rows are the same and when one is slower. Knows nothing of files or pages.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,15 +16,16 @@ Row = Mapping[str, Any]
 RATES = ("tokens_per_s", "steps_per_s")
 COSTS = ("ms_per_step", "seconds")
 METRICS = (*RATES, *COSTS)
-"""What a row can be judged by; the first that it has."""
+"""Metrics by which a row is compared: the first one that the row has."""
 
 ROW_KEY = ("what", "n", "dtype", "context")
-"""What is set for a row; a row need not have all of it."""
+"""Settings of a row; a row need not have all of them."""
 
 _DOCUMENT_KEY = ("subject", "model", "prompt", "new")
-"""What is set for a whole document, or where a row says so for that row."""
+"""Settings of a document; where a row has the key too, the row's value holds."""
 
 _MACHINE_KEY = ("cpu", "cores", "threads", "gpu")
+"""What must agree for a comparison of durations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +33,13 @@ class Change:
     """One row, measured twice.
 
     Attributes:
-        row: What was measured.
-        metric: Name in `METRICS` of what `old` and `new` are.
+        row: Settings of the row.
+        metric: Name in `METRICS` of `old` and `new`.
         old: Value in the baseline.
         new: Value now.
-        slowdown: Share of time added, -1 or more; 0.1 is ten percent slower, below 0 is faster.
-        spread: Interquartile range over median, of the noisier of the two; 0 or more.
-        verdict: "slower" or "faster" past the threshold and the spread, else "same"; "too noisy"
+        slowdown: Relative change of the time, -1 or more; 0.1 is ten percent slower.
+        spread: Interquartile range over median of the noisier of the two; 0 or more.
+        verdict: "slower" or "faster" beyond the threshold and the spread, else "same"; "too noisy"
             where the spread is above `benchmarks.harness.timing.NOISY`.
     """
 
@@ -52,16 +53,21 @@ class Change:
 
 
 def compare(old: Iterable[Document], new: Iterable[Document], threshold: float) -> list[Change]:
-    """Every row that both sides measured, in the order of the new results.
+    """Compares every row that both sides have, in the order of the new results.
+
+    Args:
+        old: Results of the baseline.
+        new: Results to compare with it.
+        threshold: Relative change of the time, 0 or more, up to which a row is the same.
 
     Raises:
         ValueError: If no row is on both sides, or one was measured on another machine.
     """
-    before = {key: (document, row) for key, document, row in _rows(old)}
+    by_key = {key: (document, row) for key, document, row in _rows(old)}
     changes = []
     for key, document, row in _rows(new):
-        if key in before:
-            old_document, old_row = before[key]
+        if key in by_key:
+            old_document, old_row = by_key[key]
             _check_machine(old_document, document)
             changes.append(_change(key, old_row, row, threshold))
     if not changes:
@@ -78,22 +84,22 @@ def is_benchmark(document: Document) -> bool:
 
 
 def missing(old: Iterable[Document], new: Iterable[Document]) -> list[str]:
-    """Rows of the baseline that were not measured again."""
+    """Settings of the baseline's rows that the new results do not have."""
     found = {key for key, _, _ in _rows(new)}
     return [_name(key[:-1]) for key, _, _ in _rows(old) if key not in found]
 
 
-def metric_of(row: Row) -> str | None:
-    """What a row is judged by, None where it was not timed."""
+def find_metric(row: Row) -> str | None:
+    """The metric by which a row is compared; None if it was not timed."""
     return next((metric for metric in METRICS if metric in row), None)
 
 
 def _rows(documents: Iterable[Document]) -> Iterator[tuple[tuple, Document, Row]]:
-    """Rows that were timed, after what makes two rows the same: settings, row and metric."""
+    """Timed rows with their document, each after its key: settings of document and row, metric."""
     for document in documents:
         for row in document["rows"]:
             settings = tuple(row.get(name, document.get(name)) for name in _DOCUMENT_KEY)
-            metric = metric_of(row)
+            metric = find_metric(row)
             if metric and row.get("median"):
                 yield (*settings, *(row.get(name) for name in ROW_KEY), metric), document, row
 
@@ -107,7 +113,7 @@ def _change(key: Sequence[str], old: Row, new: Row, threshold: float) -> Change:
 
 
 def _verdict(ratio: float, spread: float, threshold: float) -> Verdict:
-    """Judges a ratio of times, new over old; symmetric: twice as fast undoes twice as slow."""
+    """Verdict on a ratio of times, new over old; symmetric in the logarithm of the ratio."""
     if spread > NOISY:
         return "too noisy"
     factor = 1 + max(threshold, spread)

@@ -1,4 +1,7 @@
-"""Bars of one metric over the rows of a result, as PNG bytes. Computes nothing but places."""
+"""Bar charts of one metric over the rows of a result, as PNG bytes.
+
+Owns the look and the position of the bars. Computes no statistics.
+"""
 
 import io
 from collections.abc import Sequence
@@ -8,12 +11,22 @@ from itertools import pairwise
 from matplotlib.figure import Figure
 
 OURS = ("environment", "engine")
+"""Prefixes of the rows that are drawn in color: the rows of this library."""
+
 BAR_INCHES, GAP = 0.3, 0.6
+"""Height of a bar, and gap between settings in bars."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One row: whose it is, what was set, its value and half its interquartile range."""
+    """One row of a result.
+
+    Attributes:
+        what: Name of the row.
+        setting: Its settings, such as "n=8, float32".
+        value: Value of the metric.
+        error: Half the interquartile range, in the metric's unit.
+    """
 
     what: str
     setting: str
@@ -22,14 +35,14 @@ class Bar:
 
 
 def bars(rows: Sequence[Bar], label: str) -> bytes:
-    """A PNG of horizontal bars, a gap where the setting changes; ours in color."""
-    places = _places(rows)
-    figure = Figure(figsize=(8, BAR_INCHES * places[-1] + 1.2), layout="constrained")
+    """A PNG of horizontal bars with a gap where the setting changes; our rows are in color."""
+    positions = _positions(rows)
+    figure = Figure(figsize=(8, BAR_INCHES * positions[-1] + 1.2), layout="constrained")
     axes = figure.subplots()
     colors = ["C0" if row.what.startswith(OURS) else "C7" for row in rows]
     errors = [row.error for row in rows]
-    axes.barh(places, [row.value for row in rows], xerr=errors, color=colors, capsize=3)
-    axes.set_yticks(places, [", ".join(filter(None, (row.what, row.setting))) for row in rows])
+    axes.barh(positions, [row.value for row in rows], xerr=errors, color=colors, capsize=3)
+    axes.set_yticks(positions, [", ".join(filter(None, (row.what, row.setting))) for row in rows])
     axes.set(xlabel=label, xlim=(0, None))
     axes.locator_params(axis="x", nbins=6)
     axes.invert_yaxis()
@@ -39,9 +52,9 @@ def bars(rows: Sequence[Bar], label: str) -> bytes:
     return buffer.getvalue()
 
 
-def _places(rows: Sequence[Bar]) -> list[float]:
-    """Where each bar stands, from the top."""
-    places = [0.0]
+def _positions(rows: Sequence[Bar]) -> list[float]:
+    """Position of each bar from the top, in bars."""
+    positions = [0.0]
     for before, after in pairwise(rows):
-        places.append(places[-1] + 1 + GAP * (before.setting != after.setting))
-    return places
+        positions.append(positions[-1] + 1 + GAP * (before.setting != after.setting))
+    return positions

@@ -1,6 +1,6 @@
-"""Results as sections of a report: words, a table and pictures, whatever they are printed on.
+"""Sections of a report: text, a table and pictures for each result.
 
-Owns what is said of a result. Knows nothing of HTML, Markdown or the file system.
+Owns the content of a section. Knows nothing of HTML, Markdown or the file system.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,10 +9,10 @@ from typing import Any
 
 from agents.evaluation.report import INTERVALS, policy_cells
 from benchmarks.harness.timing import NOISY
-from benchmarks.report.compare import METRICS, ROW_KEY, Change, is_benchmark, metric_of
+from benchmarks.report.compare import METRICS, ROW_KEY, Change, find_metric, is_benchmark
 from benchmarks.report.plots import Bar, bars
 
-_UNSHOWN = ("repeats", "is_noisy")
+_HIDDEN = ("repeats", "is_noisy")
 _HEADERS = {"median": "median, s", "iqr": "spread"}
 
 
@@ -22,13 +22,13 @@ class Section:
 
     Attributes:
         title: Heading.
-        lines: Sentences below it.
-        command: What to type to measure it again; empty where it is not known.
-        header: Names of the columns; empty where there is no table.
-        rows: Cells; the first names its row, what follows a line break in a cell is less important.
-        caption: What the table shows.
+        lines: Paragraphs below the heading.
+        command: Command that repeats the measurement; empty if unknown.
+        header: Names of the columns; empty if there is no table.
+        rows: Cells; the first cell names the row. Text after a line break in a cell is shown small.
+        caption: Caption of the table.
         pictures: PNG bytes by caption.
-        values: What has no table, shown as JSON.
+        values: Values that have no table, shown as JSON.
     """
 
     title: str
@@ -41,8 +41,14 @@ class Section:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-def section_of(name: str, document: Mapping[str, Any], pictures: Mapping[str, bytes]) -> Section:
-    """The section of a benchmark, an evaluation, or any other JSON document and its pictures."""
+def make_section(name: str, document: Mapping[str, Any], pictures: Mapping[str, bytes]) -> Section:
+    """The section of a benchmark, an evaluation, or any other JSON document.
+
+    Args:
+        name: Title of a document that is no benchmark.
+        document: A JSON document.
+        pictures: PNG bytes by caption, shown in the section.
+    """
     if is_benchmark(document):
         return _benchmark(document, pictures)
     if "policies" in document:
@@ -52,8 +58,16 @@ def section_of(name: str, document: Mapping[str, Any], pictures: Mapping[str, by
     return Section(name, [], pictures=pictures, values=document)
 
 
-def comparison(changes: Sequence[Change], missing: Sequence[str], threshold: float) -> Section:
-    """What became of each row of a baseline, the slowest first; `missing` was not measured."""
+def comparison_section(
+    changes: Sequence[Change], missing: Sequence[str], threshold: float
+) -> Section:
+    """The section of a comparison with a baseline.
+
+    Args:
+        changes: Shown as a table, the largest slowdown first.
+        missing: Rows of the baseline without a new result.
+        threshold: The threshold of the comparison.
+    """
     counts = [
         f"{sum(change.verdict == verdict for change in changes)} {verdict}"
         for verdict in ("slower", "faster", "same", "too noisy")
@@ -62,7 +76,7 @@ def comparison(changes: Sequence[Change], missing: Sequence[str], threshold: flo
         f"Slower or faster: by more than {threshold:.0%} and by more than the spread. Too noisy: a "
         f"spread (interquartile range over median) above {NOISY:.0%} on either side."
     )
-    header = ["row", "verdict", "time added", "spread", "before", "now", "measured in"]
+    header = ["row", "verdict", "time added", "spread", "before", "now", "metric"]
     ordered = sorted(changes, key=lambda change: -change.slowdown)
     rows = [_change(change) for change in ordered]
     lines = [", ".join(counts) + "."]
@@ -70,8 +84,8 @@ def comparison(changes: Sequence[Change], missing: Sequence[str], threshold: flo
     return Section("Against the baseline", lines, "", header, rows, rule)
 
 
-def number(value: object) -> str:
-    """A value as people read it: three digits that matter, thousands apart."""
+def format_value(value: object) -> str:
+    """A value as text: three significant digits, thousands separated by commas."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return "" if value is None else str(value)
     if isinstance(value, int) or abs(value) >= 100:
@@ -81,7 +95,7 @@ def number(value: object) -> str:
 
 def _change(change: Change) -> list[str]:
     shares = [f"{change.slowdown:+.1%}", f"{change.spread:.1%}"]
-    values = [number(change.old), number(change.new), change.metric.replace("_", " ")]
+    values = [format_value(change.old), format_value(change.new), change.metric.replace("_", " ")]
     return [change.row, change.verdict, *shares, *values]
 
 
@@ -98,20 +112,19 @@ def _benchmark(document: Mapping[str, Any], pictures: Mapping[str, bytes]) -> Se
 
 
 _CAPTION = (
-    "Medians; the spread is the interquartile range over the median. A speedup says how many times "
-    "the time of our environment a row took; it is left open where a spread is above "
-    f"{NOISY:.0%}."
+    "Medians; the spread is the interquartile range over the median. A speedup is the time of a "
+    f"row over the time of our environment; it is empty where a spread is above {NOISY:.0%}."
 )
 
 
 def _is_shown(name: str, rows: Sequence[Mapping[str, Any]]) -> bool:
     values = [row[name] for row in rows if name in row]
-    return bool(values) and name not in _UNSHOWN and not isinstance(values[0], (dict, list))
+    return bool(values) and name not in _HIDDEN and not isinstance(values[0], (dict, list))
 
 
 def _cell(row: Mapping[str, Any], name: str) -> str:
     is_spread = name == "iqr" and row.get("median")
-    return f"{row['iqr'] / row['median']:.1%}" if is_spread else number(row.get(name))
+    return f"{row['iqr'] / row['median']:.1%}" if is_spread else format_value(row.get(name))
 
 
 def _command(document: Mapping[str, Any]) -> str:
@@ -131,10 +144,10 @@ def _machine(machine: Mapping[str, Any]) -> str:
 
 
 def _pictures(rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
-    """One picture for each metric; rows are drawn in the first metric they have."""
+    """One bar chart for each metric; each row is in the chart of the first metric that it has."""
     pictures = {}
     for metric in METRICS:
-        drawn = [_bar(row, metric) for row in rows if metric_of(row) == metric]
+        drawn = [_bar(row, metric) for row in rows if find_metric(row) == metric]
         if drawn:
             label = metric.replace("_", " ")
             caption = f"{label}: medians; whiskers reach half an interquartile range to each side"

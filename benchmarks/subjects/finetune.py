@@ -1,10 +1,13 @@
-"""Words per second of a language model that writes, is judged, and learns from it; and the memory.
+"""Tokens per second and memory of a language model that generates, is rewarded, and learns from it.
 
-One after another, each in a process of its own: our policy; the same learning adapters alone; the
-same without episodes, where each word's text is read again for its gradient; the way of RL4LMs,
-with three models and a forward pass a word; and TRL's GRPO trainer. All write N texts of `NEW`
-words after prompts of `PROMPT`, and learn from them once, with no dropout and no mask. Ours also
-reads every word with the frozen model, which judges it and remembers no prompt.
+One after another, each in a process of its own: our policy; the same with LoRA adapters; the same
+without the episode buffer, which needs a forward pass for each token; the method of RL4LMs, with
+three models and a forward pass for each token; and TRL's GRPO trainer. All generate N texts of
+`NEW` tokens after prompts of `PROMPT`, and learn from them once, without dropout or action masks.
+Our environment also evaluates every token with the frozen model, for the reward, without a prompt
+cache.
+
+Owns the comparison. How a competitor learns is in `benchmarks.competitors`.
 """
 
 import importlib.util
@@ -17,56 +20,74 @@ from typing import Any
 from agents.language_model.memory_estimate import MemoryBudget
 from agents.language_model.network import TrainableGPT2
 from benchmarks.competitors import finetuners
-from benchmarks.competitors.finetune_job import NEW, PROMPT, Job, Outcome, prompts_of
+from benchmarks.competitors.finetune_job import (
+    NEW,
+    PROMPT,
+    FinetuneJob,
+    FinetuneResult,
+    environment_prompts,
+)
 from benchmarks.competitors.rl4lms import as_rl4lms
+from benchmarks.competitors.trl_grpo import trl_grpo
 from benchmarks.harness import timing
-from benchmarks.harness.models import folder_of
-from benchmarks.harness.processes import answer_of, peak_bytes, start
+from benchmarks.harness.models import model_folder
+from benchmarks.harness.processes import peak_bytes, receive, start_process
+from benchmarks.subjects.defaults import DTYPES, MODEL, REPEATS
 from lm_envs.tokenizer import Tokenizer
+from lm_envs.validation import check_choice
 
 OURS = "lm_envs"
-CONTESTANTS: Mapping[str, Callable[[Job], Outcome]] = {
-    OURS: finetuners.ours,
-    "lm_envs, LoRA": finetuners.ours_adapted,
-    "a forward per word": finetuners.per_transition,
+COMPETITORS: Mapping[str, Callable[[FinetuneJob], FinetuneResult]] = {
+    OURS: finetuners.per_episode,
+    "lm_envs, LoRA": finetuners.per_episode_lora,
+    "a forward per token": finetuners.per_token,
     "as RL4LMs": as_rl4lms,
-    "TRL GRPO": finetuners.trl_grpo,
+    "TRL GRPO": trl_grpo,
 }
 
 PACKAGES = {"lm_envs, LoRA": "peft", "TRL GRPO": "trl"}
-"""What contestants need beside us."""
+"""Packages that competitors need beside ours; without its package a competitor is left out."""
 
 Row = dict[str, Any]
 
 
-def run(model: str, rows: Sequence[int], dtypes: Sequence[str], repeats: int) -> Row:
-    """All contestants on one model; a JSON document.
+def run(
+    model: str = MODEL,
+    rows: Sequence[int] = (16,),
+    dtypes: Sequence[str] = DTYPES,
+    repeats: int = REPEATS,
+) -> Row:
+    """Compares all competitors on one model; returns a JSON document.
 
-    `speedup` is how many times as many words per second ours writes and learns from; where a
-    contestant writes less than ours, how many times as many it learns from. `writing_speedup` and
-    `learning_speedup` are those of the parts, where both can be told apart. A contestant that
-    writes all but learns from few of its words has `median`, `tokens_per_s` and `speedup` of a
-    round in which every word costs what those few did.
+    `speedup` is how many times as many tokens per second our policy generates and learns from.
+    Where a competitor generates fewer than ours, it compares learning alone. `writing_speedup` and
+    `learning_speedup` compare the two halves of a round, where they can be separated. A competitor
+    that learns from a part of its tokens has `median`, `tokens_per_s` and `speedup` of a round in
+    which every token costs what those of the part cost.
 
     Raises:
-        ValueError: If an update from the most texts does not fit in memory.
+        ValueError: If a dtype is int8, or an update from the most texts does not fit in memory.
     """
-    folder = folder_of(model)
+    for dtype in dtypes:
+        check_choice("dtype", dtype, DTYPES)
+    folder = model_folder(model)
     check_memory(folder, max(rows))
     results = [
         row
         for dtype in dtypes
         for num_texts in rows
-        for row in _compare(Job(folder, prompts_of(folder, num_texts), dtype, repeats))
+        for row in _compare(
+            FinetuneJob(folder, environment_prompts(folder, num_texts), dtype, repeats)
+        )
     ]
     return {"subject": "finetune", "model": model, "prompt": PROMPT, "new": NEW, "rows": results}
 
 
 def check_memory(folder: Path, num_texts: int) -> None:
-    """Refuses more texts than an update in float32 has room for, before any are written.
+    """Checks that an update from `num_texts` texts in float32 fits in memory.
 
     Raises:
-        ValueError: Naming the largest number that does fit.
+        ValueError: If not; the message has the largest number that fits.
     """
     network = TrainableGPT2(folder, len(Tokenizer.from_folder(folder)))
     largest = MemoryBudget.for_network(network, PROMPT + NEW).max_texts
@@ -74,62 +95,68 @@ def check_memory(folder: Path, num_texts: int) -> None:
         raise ValueError(f"Got {num_texts} texts to learn from; at most {largest} fit here.")
 
 
-def _compare(job: Job) -> list[Row]:
-    outcomes = {
-        name: _in_a_process(name, job)
-        for name in CONTESTANTS
-        if importlib.util.find_spec(PACKAGES.get(name, "torch"))
-    }
-    return [_row(name, job, outcomes) for name in CONTESTANTS]
-
-
-def _row(name: str, job: Job, outcomes: Mapping[str, Outcome]) -> Row:
-    row: Row = {"what": name, "n": job.num_texts, "dtype": job.dtype}
-    if name not in outcomes:
-        return row | {"note": f"not installed: pip install {PACKAGES[name]}"}
-    own = outcomes[name]
-    spent = timing.summarize(own.rounds)
-    rate = own.written / spent.median
-    row |= {"tokens_per_s": rate, **spent.as_dict(), "peak_gib": own.peak_bytes / 2**30}
-    if own.writing:
-        parts = {"writing": own.writing, "learning": own.learning}
-        row |= {f"{part}_s": timing.summarize(taken).median for part, taken in parts.items()}
-    return row | comparison(outcomes[OURS], own)
-
-
-def comparison(mine: Outcome, own: Outcome) -> Row:
-    """How many times the time of ours another takes for a word; None where that is too noisy."""
-    learning = _ratio(mine.learning, mine.words, own.learning, own.words)
-    if own.written != mine.written:
-        note = f"{own.words} words of {mine.words}; speedup of learning alone"
+def compare(ours: FinetuneResult, other: FinetuneResult) -> Row:
+    """Time per token of a competitor over ours; a ratio is None where either side is too noisy."""
+    learning = _speedup(ours.update_s, ours.num_learned, other.update_s, other.num_learned)
+    if other.num_generated != ours.num_generated:
+        note = f"{other.num_learned} tokens of {ours.num_learned}; speedup of learning alone"
         return {"speedup": learning, "note": note}
-    row: Row = {"speedup": _ratio(mine.rounds, mine.written, own.rounds, own.written)}
-    if own.writing:
-        writing = _ratio(mine.writing, mine.written, own.writing, own.written)
+    row: Row = {
+        "speedup": _speedup(ours.round_s, ours.num_generated, other.round_s, other.num_generated)
+    }
+    if other.rollout_s:
+        counts = (ours.num_generated, other.num_generated)
+        writing = _speedup(ours.rollout_s, counts[0], other.rollout_s, counts[1])
         row |= {"writing_speedup": writing, "learning_speedup": learning}
-    if own.words < own.written:
-        row["note"] = f"learned from {own.words} words of {own.written}, the rest extrapolated"
+    if other.num_learned < other.num_generated:
+        part = f"{other.num_learned} tokens of {other.num_generated}"
+        row["note"] = f"learned from {part}, the rest extrapolated"
     return row
 
 
-def _ratio(
-    mine: Sequence[float], my_words: int, theirs: Sequence[float], their_words: int
+def _compare(job: FinetuneJob) -> list[Row]:
+    """A row for each competitor, those that are not installed included."""
+    results = {
+        name: _run_in_process(name, job)
+        for name in COMPETITORS
+        if importlib.util.find_spec(PACKAGES.get(name, "torch"))
+    }
+    return [_row(name, job, results) for name in COMPETITORS]
+
+
+def _row(name: str, job: FinetuneJob, results: Mapping[str, FinetuneResult]) -> Row:
+    row: Row = {"what": name, "n": job.num_texts, "dtype": job.dtype}
+    if name not in results:
+        return row | {"note": f"not installed: pip install {PACKAGES[name]}"}
+    result = results[name]
+    rounds = timing.summarize(result.round_s)
+    rate = result.num_generated / rounds.median
+    row |= {"tokens_per_s": rate, **rounds.as_dict(), "peak_gib": result.peak_bytes / 2**30}
+    if result.rollout_s:
+        halves = {"writing_s": result.rollout_s, "learning_s": result.update_s}
+        row |= {key: timing.summarize(seconds).median for key, seconds in halves.items()}
+    return row | compare(results[OURS], result)
+
+
+def _speedup(
+    ours_s: Sequence[float], our_tokens: int, other_s: Sequence[float], other_tokens: int
 ) -> float | None:
-    per_word = (
-        timing.summarize([seconds / words for seconds in taken])
-        for taken, words in ((mine, my_words), (theirs, their_words))
+    """Seconds per token of the other over ours."""
+    per_token = (
+        timing.summarize([seconds / num_tokens for seconds in durations])
+        for durations, num_tokens in ((ours_s, our_tokens), (other_s, other_tokens))
     )
-    return timing.ratio(*per_word)
+    return timing.speedup(*per_token)
 
 
-def _in_a_process(name: str, job: Job) -> Outcome:
-    """The outcome of a contestant in a new process, whose memory is its own."""
-    connection, process = start(_serve, name, job)
-    outcome = answer_of(connection, name)
+def _run_in_process(name: str, job: FinetuneJob) -> FinetuneResult:
+    """The result of a competitor in a new process, so that its peak memory is its own."""
+    connection, process = start_process(_send_result, name, job)
+    result = receive(connection, name)
     process.join()
-    return outcome
+    return result
 
 
-def _serve(connection: Connection, name: str, job: Job) -> None:
-    outcome = CONTESTANTS[name](job)
-    connection.send(replace(outcome, peak_bytes=peak_bytes()))
+def _send_result(connection: Connection, name: str, job: FinetuneJob) -> None:
+    result = COMPETITORS[name](job)
+    connection.send(replace(result, peak_bytes=peak_bytes()))

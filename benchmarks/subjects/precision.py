@@ -1,4 +1,7 @@
-"""What rounding costs: types of arithmetic, and of keys and values, on held-out passages."""
+"""Cost of rounding in quality: each dtype of arithmetic, and of the KV cache, on held-out passages.
+
+Owns the comparison with float32. Nothing here is timed.
+"""
 
 from collections.abc import Sequence
 from itertools import product
@@ -7,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness.models import folder_of
+from benchmarks.harness.models import model_folder
+from benchmarks.subjects.defaults import DTYPES, MODEL
 from lm_envs.model import loading
 from lm_envs.model.engine import Engine
 from lm_envs.tasks.datasets import read_texts
@@ -17,45 +21,47 @@ PASSAGES = 64
 TOKENS = 64
 EXACT = "float32"
 CACHES = {"auto": "held-out passages", "int8": "8-bit keys and values"}
-"""What keys and values are kept in, and what its rows are called."""
+"""Name of a row by the dtype of its KV cache; "auto" is the dtype of the arithmetic."""
 
 
-def run(model: str, rows: Sequence[int], dtypes: Sequence[str], repeats: int) -> dict[str, Any]:
-    """Perplexity of test passages, and how often and how far the next words differ from float32's.
+def run(model: str = MODEL, dtypes: Sequence[str] = DTYPES) -> dict[str, Any]:
+    """Perplexity of test passages, and the distance of each dtype's predictions from float32's.
 
-    Each type has two rows: keys and values kept as the arithmetic is, and in 8 bits.
-    `same_best_word` is the share of places with the same best next word, `logprob_error` the mean
-    distance of a word's log-probability from float32's, nats. Nothing here is timed: `rows` and
-    `repeats` are not used.
+    Each dtype has two rows: keys and values in the dtype of the arithmetic, and in 8 bits.
+    `same_best_token` is the share of positions with the same most likely next token,
+    `logprob_error` the mean absolute difference of a token's log-probability, nats.
     """
-    folder = folder_of(model)
+    folder = model_folder(model)
     tokens = _passages(Tokenizer.from_folder(folder))
-    exact = _read(folder, EXACT, "auto", tokens)
+    exact_best, exact_logprobs = _predict(folder, EXACT, "auto", tokens)
     results = []
     for dtype, cache_dtype in product(dict.fromkeys((EXACT, *dtypes)), CACHES):
-        best, logprobs = _read(folder, dtype, cache_dtype, tokens)
+        best, logprobs = _predict(folder, dtype, cache_dtype, tokens)
         row = {
             "what": CACHES[cache_dtype],
             "dtype": dtype,
             "perplexity": float(np.exp(-logprobs.mean())),
-            "same_best_word": float((best == exact[0]).mean()),
-            "logprob_error": float(np.abs(logprobs - exact[1]).mean()),
+            "same_best_token": float((best == exact_best).mean()),
+            "logprob_error": float(np.abs(logprobs - exact_logprobs).mean()),
         }
         results.append(row)
     return {"subject": "precision", "model": model, "rows": results}
 
 
 def _passages(tokenizer: Tokenizer) -> np.ndarray:
-    """(N, T) int64: how the test passages that are long enough begin."""
+    """(N, T) int64: the first `TOKENS` tokens of each test passage that is long enough."""
     encoded = (tokenizer.encode(text) for text in read_texts("embedded", "test", "text"))
     whole = [tokens[:TOKENS] for tokens in encoded if len(tokens) >= TOKENS]
     return np.array(whole[:PASSAGES])
 
 
-def _read(
+def _predict(
     folder: Path, dtype: str, cache_dtype: str, tokens: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Best next words and the passages' log-probabilities, (T - 1, N) each, read word by word."""
+    """Most likely next tokens, and log-probabilities of the passages' tokens; (T - 1, N) each.
+
+    Decodes token by token, so that the KV cache's rounding counts as it does in an episode.
+    """
     network = loading.load(folder, "cpu", dtype)
     engine = Engine(
         network,

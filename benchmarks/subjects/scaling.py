@@ -1,7 +1,7 @@
-"""Cost of a token against rows, context and size of the model.
+"""Cost of a token by number of rows, context length and size of the model.
 
-The environment as users get it: it remembers prompts, so that the first steps, which are not timed,
-are slower than the others.
+The environment is measured as users get it, with its prompt cache: the first steps, which fill the
+cache, are not timed. Owns the sizes that are compared.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,50 +11,57 @@ import numpy as np
 
 from benchmarks.harness import roofline, timing
 from benchmarks.harness.episodes import RandomSteps
-from benchmarks.harness.models import SHAPES, config_of, folder_of
+from benchmarks.harness.models import SHAPES, load_gpt2_config, model_folder
+from benchmarks.subjects.defaults import DTYPES, MODEL, REPEATS, ROWS
 from lm_envs.model import loading
+from lm_envs.model.base import LanguageModel
 from lm_envs.model.engine import Engine
-from lm_envs.model.gpt2 import GPT2
 
 STEPS = 96
 CONTEXT_ROWS = 16
 CONTEXTS = (64, 256, 512, 1016)
+"""Context lengths in tokens; the last plus `CONTEXT_STEPS` fills GPT-2's 1024 positions."""
+
 CONTEXT_STEPS = 8
+
+CACHES = {"auto": "", "int8": ", 8-bit keys and values"}
+"""Suffix of a row's name by the dtype of its KV cache."""
+
+SIZES = ("embedded", *SHAPES)
+"""Models from small to large; those up to the measured one are compared."""
 
 Row = dict[str, Any]
 
 
-SLOTS = {"auto": "", "int8": ", 8-bit keys and values"}
-"""What keys and values are kept in, and how that is told."""
+def run(
+    model: str = MODEL,
+    rows: Sequence[int] = ROWS,
+    dtypes: Sequence[str] = DTYPES,
+    repeats: int = REPEATS,
+) -> dict[str, Any]:
+    """Steps per second by rows; milliseconds per step by context and by size of the model.
 
-SIZES = ("embedded", *SHAPES)
-"""Models from small to large; up to the one that is measured they are compared."""
-
-
-def run(model: str, rows: Sequence[int], dtypes: Sequence[str], repeats: int) -> dict[str, Any]:
-    """Steps per second by rows, milliseconds per step by context and by size of the model.
-
-    `slope` is that of a straight line through the logarithms of milliseconds and of what they are
-    measured against: 1 where the cost grows as that does, 0 where it does not grow.
+    `slope` is the slope of a straight line through the logarithms of size and milliseconds: 1 where
+    the cost is proportional to the size, 0 where it is constant.
     """
     results = []
     for dtype in dtypes:
         results += _by_rows(model, rows, dtype, repeats)
-        for cache_dtype in SLOTS:
+        for cache_dtype in CACHES:
             results += _by_context(model, dtype, cache_dtype, repeats)
         results += _by_size(model, dtype, repeats)
     return {"subject": "scaling", "model": model, "rows": results}
 
 
 def slope(sizes: Sequence[float], costs: Sequence[float]) -> float:
-    """Of the line through log cost against log size, by least squares."""
+    """Slope of the least-squares line through log cost over log size."""
     return float(np.polyfit(np.log(sizes), np.log(costs), 1)[0])
 
 
 def _by_rows(model: str, rows: Sequence[int], dtype: str, repeats: int) -> list[Row]:
     name, options = "lm_envs/NextWord-v0", {"num_actions": 16, "steps": STEPS}
     runs = {str(count): RandomSteps(name, model, count, dtype, **options) for count in rows}
-    timings = timing.take_turns(runs, repeats)
+    timings = timing.time_in_turns(runs, repeats)
     measured = [
         {
             "what": "environment",
@@ -66,18 +73,18 @@ def _by_rows(model: str, rows: Sequence[int], dtype: str, repeats: int) -> list[
         }
         for num_rows in rows
     ]
-    return measured + _slope("rows", dtype, rows, measured)
+    return measured + _slope_row("rows", dtype, rows, measured)
 
 
 def _by_context(model: str, dtype: str, cache_dtype: str, repeats: int) -> list[Row]:
-    network = loading.load(folder_of(model), "auto", dtype)
-    contexts = [c for c in CONTEXTS if c + CONTEXT_STEPS <= network.config.n_positions]
-    runs = {str(context): _steps(network, context, cache_dtype) for context in contexts}
-    timings = timing.take_turns(runs, repeats)
+    network = loading.load(model_folder(model), "auto", dtype)
+    contexts = [c for c in CONTEXTS if c + CONTEXT_STEPS <= network.config.max_positions]
+    runs = {str(context): _decoding_run(network, context, cache_dtype) for context in contexts}
+    timings = timing.time_in_turns(runs, repeats)
     shortest = timings[str(contexts[0])].median
     measured = [
         {
-            "what": f"engine{SLOTS[cache_dtype]}",
+            "what": f"engine{CACHES[cache_dtype]}",
             "n": CONTEXT_ROWS,
             "dtype": dtype,
             "context": context,
@@ -87,17 +94,20 @@ def _by_context(model: str, dtype: str, cache_dtype: str, repeats: int) -> list[
         }
         for context in contexts
     ]
-    return measured + _slope(f"context{SLOTS[cache_dtype]}", dtype, contexts, measured)
+    return measured + _slope_row(f"context{CACHES[cache_dtype]}", dtype, contexts, measured)
 
 
 def _by_size(model: str, dtype: str, repeats: int) -> list[Row]:
     models = SIZES[: SIZES.index(model) + 1] if model in SIZES else ()
     if len(models) < 2:
         return []
-    folders = {name: folder_of(name) for name in models}
-    runs = {n: _steps(loading.load(f, "auto", dtype), CONTEXTS[0]) for n, f in folders.items()}
-    timings = timing.take_turns(runs, repeats)
-    sizes = [roofline.matrices(config_of(folder)) for folder in folders.values()]
+    folders = {name: model_folder(name) for name in models}
+    runs = {
+        name: _decoding_run(loading.load(folder, "auto", dtype), CONTEXTS[0])
+        for name, folder in folders.items()
+    }
+    timings = timing.time_in_turns(runs, repeats)
+    sizes = [roofline.num_matrix_weights(load_gpt2_config(f)) for f in folders.values()]
     measured = [
         {
             "what": f"engine of {name}, {size / 1e6:.0f} M weights in products",
@@ -109,19 +119,21 @@ def _by_size(model: str, dtype: str, repeats: int) -> list[Row]:
         }
         for name, size in zip(models, sizes, strict=True)
     ]
-    return measured + _slope("weights", dtype, sizes, measured)
+    return measured + _slope_row("weights", dtype, sizes, measured)
 
 
-def _slope(against: str, dtype: str, sizes: Sequence[float], rows: Sequence[Row]) -> list[Row]:
-    """A row that tells how milliseconds grow; none where there is but one size."""
+def _slope_row(against: str, dtype: str, sizes: Sequence[float], rows: Sequence[Row]) -> list[Row]:
+    """One row with the growth of milliseconds; none where there is only one size."""
     if len(sizes) < 2:
         return []
-    found = slope(sizes, [row["ms_per_step"] for row in rows])
-    return [{"what": f"ms per step against {against}", "dtype": dtype, "slope": found}]
+    growth = slope(sizes, [row["ms_per_step"] for row in rows])
+    return [{"what": f"ms per step against {against}", "dtype": dtype, "slope": growth}]
 
 
-def _steps(network: GPT2, context: int, cache_dtype: str = "auto") -> Callable[[], None]:
-    """A few steps at the same context, over and over."""
+def _decoding_run(
+    network: LanguageModel, context: int, cache_dtype: str = "auto"
+) -> Callable[[], None]:
+    """A few decoding steps that start at the same context length in every call."""
     engine = Engine(
         network,
         CONTEXT_ROWS,
@@ -138,6 +150,6 @@ def _steps(network: GPT2, context: int, cache_dtype: str = "auto") -> Callable[[
     def run() -> None:
         for _ in range(CONTEXT_STEPS):
             engine.decode(engine.outputs.candidates[:, 0])
-        engine.lengths[:] = start
+        engine.lengths[:] = start  # the next call overwrites the keys and values of this one
 
     return run

@@ -1,11 +1,15 @@
-"""Seconds until something happens: import, make, first step; fresh processes."""
+"""Seconds from the start of Python until import, `gym.make` and the first step; new processes.
+
+Owns the stages. Knows nothing of speed after the first step.
+"""
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 from benchmarks.harness import timing
+from benchmarks.subjects.defaults import REPEATS
 
 STAGES = {
     "import lm_envs": "import lm_envs",
@@ -18,13 +22,13 @@ STAGES = {
 }
 
 
-def run(model: str, rows: Sequence[int], dtypes: Sequence[str], repeats: int) -> dict[str, Any]:
-    """Wall time of each stage; the other arguments have no meaning here."""
-    runs = {name: _process(code) for name, code in STAGES.items()}
-    timings = timing.take_turns(runs, repeats)
+def run(repeats: int = REPEATS) -> dict[str, Any]:
+    """Wall time of each stage with the embedded model."""
+    runs = {name: _process_run(code) for name, code in STAGES.items()}
+    timings = timing.time_in_turns(runs, repeats)
     results = [{"what": name, "seconds": t.median, **t.as_dict()} for name, t in timings.items()]
     return {"subject": "startup", "rows": results}
 
 
-def _process(code: str) -> Any:  # noqa: ANN401 - a callable
+def _process_run(code: str) -> Callable[[], object]:
     return lambda: subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,8 +1,9 @@
-"""Cost of each task: environment steps per second of every id that writes, rewards included.
+"""Cost of each task: steps per second of every language environment, rewards included.
 
-As users get it: the model remembers prompts and texts, so that the first steps, which are not
-timed, are slower than the others. Where a step is a line, the model reads that line, all lines that
-are offered after it and what is answered: the tokens that it reads are counted.
+Environments are measured as users get them, with their caches of prompts and texts: the first
+steps, which fill the caches, are not timed. Where an action is a whole line, the model processes
+that line, the options that follow it and the response; the tokens that it processes are counted.
+Owns the list of language environments.
 """
 
 from collections.abc import Sequence
@@ -13,40 +14,46 @@ import gymnasium as gym
 from agents.config.train import TUNING
 from benchmarks.harness import timing
 from benchmarks.harness.episodes import RandomSteps
+from benchmarks.subjects.defaults import DTYPES, MODEL, REPEATS, ROWS
 
 STEPS = 48
 NUM_ACTIONS = 8
-"""Only so many of the first actions are taken, whatever they stand for."""
+"""Random actions are drawn from the first of each environment's, so that all draw among as many."""
 
-YARDSTICK = "lm_envs/NextWord-v0"
+BASELINE = "lm_envs/NextWord-v0"
 
 
-def run(model: str, rows: Sequence[int], dtypes: Sequence[str], repeats: int) -> dict[str, Any]:
-    """Steps per second of each id, and how that compares with next words."""
+def run(
+    model: str = MODEL,
+    rows: Sequence[int] = ROWS,
+    dtypes: Sequence[str] = DTYPES,
+    repeats: int = REPEATS,
+) -> dict[str, Any]:
+    """Steps per second of each id, and its speed relative to next-word prediction."""
     results = []
     for dtype in dtypes:
         for num_rows in rows:
-            results += _side_by_side(model, num_rows, dtype, repeats)
+            results += _compare(model, num_rows, dtype, repeats)
     return {"subject": "tasks", "model": model, "rows": results}
 
 
-def writing_ids() -> list[str]:
-    """Every id that writes, the yardstick first."""
+def language_ids() -> list[str]:
+    """Ids of all environments that generate text, the baseline first; no tuning environments."""
     others = sorted(name for name in gym.registry if name.startswith("lm_envs/"))
-    return [YARDSTICK, *(name for name in others if name not in (YARDSTICK, *TUNING))]
+    return [BASELINE, *(name for name in others if name not in (BASELINE, *TUNING))]
 
 
-def _side_by_side(model: str, num_rows: int, dtype: str, repeats: int) -> list[dict[str, Any]]:
-    names = writing_ids()
+def _compare(model: str, num_rows: int, dtype: str, repeats: int) -> list[dict[str, Any]]:
+    names = language_ids()
     runs = {
         name: RandomSteps(name, model, num_rows, dtype, num_actions=NUM_ACTIONS, steps=STEPS)
         for name in names
     }
     before = {name: run.env.engine.num_forward_tokens for name, run in runs.items()}
-    timings = timing.take_turns(runs, repeats)
-    calls = repeats + 1  # one is not timed
-    read = {
-        name: (run.env.engine.num_forward_tokens - before[name]) / (calls * STEPS * num_rows)
+    timings = timing.time_in_turns(runs, repeats)
+    num_calls = repeats + 1  # the first call is not timed
+    tokens_per_step = {
+        name: (run.env.engine.num_forward_tokens - before[name]) / (num_calls * STEPS * num_rows)
         for name, run in runs.items()
     }
     return [
@@ -55,9 +62,9 @@ def _side_by_side(model: str, num_rows: int, dtype: str, repeats: int) -> list[d
             "n": num_rows,
             "dtype": dtype,
             "steps_per_s": num_rows * STEPS / timings[name].median,
-            "times_next_word": timing.ratio(timings[name], timings[YARDSTICK]),
-            "tokens_per_step": read[name],
-            "tokens_per_s": read[name] * num_rows * STEPS / timings[name].median,
+            "times_next_word": timing.speedup(timings[name], timings[BASELINE]),
+            "tokens_per_step": tokens_per_step[name],
+            "tokens_per_s": tokens_per_step[name] * num_rows * STEPS / timings[name].median,
             **timings[name].as_dict(),
         }
         for name in names

@@ -92,6 +92,11 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         raise not_copyable_error(self, "gymnasium.make_vec")
 
     @property
+    def is_over(self) -> np.ndarray:
+        """(N,) bool, rows whose episode is over and not started again yet."""
+        return self._over.copy()
+
+    @property
     @abstractmethod
     def num_examples(self) -> int:
         """Number of examples that episodes are drawn from."""
@@ -141,7 +146,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         """Returns the text that a row's episode started from."""
 
     @abstractmethod
-    def _observe(self) -> Observations:
+    def observe(self) -> Observations:
         """Returns the observations of N rows, in new arrays."""
 
     @abstractmethod
@@ -190,7 +195,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
             if own is not None:
                 self._rngs[row], self._seeds[row] = seeding.np_random(int(own))
         self._begin(rows, examples)
-        observations = self._observe()
+        observations = self.observe()
         self._unready = None
         return observations, self._add_prompts({}, rows)
 
@@ -219,7 +224,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         self._over = terminated | truncated
         if self._over.any():
             self._finish(infos)
-        observations = self._observe()
+        observations = self.observe()
         self._unready = None
         return observations, rewards, terminated, truncated, infos
 
@@ -263,7 +268,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         self._over = np.array(state["over"], bool)
         self._set_episodes(episodes)
         self._rngs[:], self._seeds[:] = generators, [UNKNOWN_SEED] * self.num_envs
-        observations = self._observe()
+        observations = self.observe()
         self._unready = None
         return observations
 
@@ -299,7 +304,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
                 self._add_info(infos, self._final_info(row), row)
             return
         final = np.full(self.num_envs, None, object)
-        observations = self._observe()
+        observations = self.observe()
         reported = [name for name in infos if not name.startswith("_")]
         for row in rows:
             final[row] = index_row(observations, row)

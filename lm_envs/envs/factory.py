@@ -16,9 +16,9 @@ from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.envs.observations.base import Observation
 from lm_envs.envs.observations.factory import View, make_observation
 from lm_envs.model import loading
+from lm_envs.model.base import LanguageModel
 from lm_envs.model.engine import Engine
-from lm_envs.model.gpt2 import GPT2
-from lm_envs.model.kv_format import CACHE_DTYPES
+from lm_envs.model.kv_cache import CACHE_DTYPES
 from lm_envs.model.prompt_cache import shared as shared_prompts
 from lm_envs.tasks import TaskSpec, resolve
 from lm_envs.tasks.base import Task
@@ -151,17 +151,17 @@ def check_task_options(
     check_types(getattr(task_class, "__init__", task_class), options)
 
 
-def check_fit(network: GPT2, tokenizer: Tokenizer, capacity: int, model: str) -> None:
+def check_fit(network: LanguageModel, tokenizer: Tokenizer, capacity: int, model: str) -> None:
     """Checks that a model can read texts of `capacity` tokens of a tokenizer.
 
     Raises:
         ValueError: Naming what to change.
     """
     config = network.config
-    if capacity > config.n_positions:
+    if capacity > config.max_positions:
         raise ValueError(
             f"Got prompt_tokens and max_new_tokens for texts of {capacity} tokens; {model!r} reads "
-            f"at most {config.n_positions}. Lower one of them."
+            f"at most {config.max_positions}. Lower one of them."
         )
     if len(tokenizer) > config.vocab_size:
         raise ValueError(

@@ -268,7 +268,8 @@ class LanguageVectorEnv(EpisodicVectorEnv):
     def _prompt(self, row: int) -> str:
         return self.episodes.prompts[row]
 
-    def _observe(self) -> Observations:
+    def observe(self) -> Observations:
+        """Returns the current observations of N rows, in new arrays."""
         return self.observation.encode(self.actions.outputs, self.episodes)
 
     def _get_episodes(self) -> dict[str, Any]:

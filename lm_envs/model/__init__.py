@@ -1,1 +1,5 @@
-"""Ids in, small arrays out: a batched GPT-2. Knows no text, episodes or Gymnasium."""
+"""Language models: token ids in, small arrays out; the only PyTorch code of the library.
+
+`base` has the protocol of a network, `gpt2` a network, `loading` the checkpoints, `engine` the rows
+of context that environments advance, `scoring` the log-probabilities of given tokens.
+"""

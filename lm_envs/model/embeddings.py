@@ -1,76 +1,75 @@
-"""Word vectors: the model's words as points that can be averaged, projected and searched.
+"""Token embeddings as points that can be averaged, projected and searched.
 
-Owns a projected copy of the word embeddings. Knows nothing of rows' histories or of text.
+Owns scaled copies of the token embeddings. Knows nothing of rows' histories or of text.
 """
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lm_envs.model.gpt2 import GPT2
+from lm_envs.model.base import LanguageModel
 from lm_envs.model.kernels.linear import Linear
+from lm_envs.pca import principal_axes
 
 SPREAD = 3.0
-"""Standard deviations of a component that a unit of the projected space stands for."""
+"""Standard deviations of a component in one unit of the projected space."""
 
 
 class TokenSpace:
-    """The word embeddings on their leading principal components, in units of 3 deviations.
+    """The token embeddings on their leading principal components, in units of 3 deviations.
 
-    Most words lie in [-1, 1] along every axis.
+    Most tokens lie in [-1, 1] along every axis.
 
     Args:
-        model: Whose word embeddings are meant.
-        dim: d, how many components to keep, at most the embedding size.
+        model: Has the token embeddings.
+        dim: d, number of components, at most the embedding size.
     """
 
-    def __init__(self, model: GPT2, dim: int) -> None:
-        embeddings = model.word_embeddings.float()
+    def __init__(self, model: LanguageModel, dim: int) -> None:
+        embeddings = model.token_embeddings.float()
         centered = embeddings - embeddings.mean(0)
-        _, vectors = torch.linalg.eigh(centered.T @ centered)  # ascending eigenvalues
-        axes = vectors.flip(1)[:, :dim]  # (D, d)
-        axes = axes * axes.sum(0).sign()  # eigenvectors have no sign of their own
-        points = centered @ axes
+        _, axes = principal_axes(centered.cpu().numpy(), dim)  # (D, d)
+        points = centered @ torch.as_tensor(axes, dtype=torch.float32, device=centered.device)
         self._points = points / (SPREAD * points.std(0))  # (V, d)
         self._distances = Linear(-2.0 * self._points, self._points.square().sum(1))
 
     @torch.inference_mode()
-    def points(self, words: np.ndarray) -> np.ndarray:
-        """Points (..., d) float32 of some words (...)."""
-        ids = torch.as_tensor(words, device=self._points.device)
+    def points(self, tokens: np.ndarray) -> np.ndarray:
+        """Points (…, d) float32 of tokens (…) int64."""
+        ids = torch.as_tensor(tokens, device=self._points.device)
         return self._points[ids].cpu().numpy()
 
     @torch.inference_mode()
     def nearest(self, points: np.ndarray, allowed: np.ndarray | None = None) -> np.ndarray:
-        """The nearest word to each point, exactly; of equally near ones the first.
+        """The nearest token to each point, exactly; the first of equally near ones.
 
         Args:
             points: (N, d) float32.
-            allowed: (N, K) words to choose from; default all.
+            allowed: (N, K) int64 tokens to choose from; default all.
 
         Returns:
-            (N,) int64 words.
+            (N,) int64 tokens.
         """
         targets = torch.as_tensor(points, device=self._points.device)
-        if allowed is None:  # |w - p|^2 without |p|^2, which all words share
+        if allowed is None:  # |t - p|^2 without |p|^2, which is the same for all tokens
             return self._distances(targets).argmin(1).cpu().numpy()
-        words = torch.as_tensor(allowed, device=targets.device)
-        gaps = (self._points[words] - targets[:, None]).square().sum(-1)  # (N, K)
-        return words.gather(1, gaps.argmin(1, keepdim=True))[:, 0].cpu().numpy()
+        tokens = torch.as_tensor(allowed, device=targets.device)
+        gaps = (self._points[tokens] - targets[:, None]).square().sum(-1)  # (N, K)
+        return tokens.gather(1, gaps.argmin(1, keepdim=True))[:, 0].cpu().numpy()
 
 
 class TextEmbeddings:
-    """Word embeddings of whole texts, each dimension in units of its deviation over all words.
+    """Token embeddings of whole texts, each dimension in units of its deviation over all tokens.
 
     Raw embeddings are an order of magnitude smaller than hidden states, too small for a network to
     learn from soon.
 
     Args:
-        model: Whose word embeddings are meant.
+        model: Has the token embeddings.
     """
 
-    def __init__(self, model: GPT2) -> None:
-        embeddings = model.word_embeddings.float()
+    def __init__(self, model: LanguageModel) -> None:
+        embeddings = model.token_embeddings.float()
         self._vectors = embeddings / embeddings.std(0)  # (V, D)
 
     @property
@@ -82,7 +81,7 @@ class TextEmbeddings:
     def pooled(self, tokens: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Mean (N, D) float32 of each row's first `lengths` of `tokens` (N, C), times sqrt(length).
 
-        The factor keeps it as large as one word's embedding, however long the text.
+        The factor keeps it as large as one token's embedding, for texts of any length.
         """
         is_text = np.arange(tokens.shape[1]) < lengths[:, None]  # (N, C)
         ids = torch.as_tensor(tokens[is_text], device=self._vectors.device)

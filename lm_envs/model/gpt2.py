@@ -1,73 +1,125 @@
 """GPT-2 as published: token and position embeddings, pre-norm blocks, tied output.
 
-Owns the weights and the order of the arithmetic. Tokens arrive flat, (M,), because every part but
-attention treats each token alone; who attends to whom is the caller's `Attend`. Knows nothing of
-rows, caches, text or files.
+Owns the weights, the order of the arithmetic, and the names of GPT-2's tensors and configuration.
+Tokens arrive flat, (M,), because every part but attention treats each token alone; which tokens
+each token sees is decided by the caller's `Attend`. Knows nothing of rows, caches, text or files.
 
 Source: Radford et al. 2019, https://github.com/openai/gpt-2/blob/master/src/model.py
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 import torch
 
-from lm_envs.model.kernels.base import Product, kernels_for
+from lm_envs.model.attention import Attend
+from lm_envs.model.base import ModelConfig
+from lm_envs.model.kernels.base import LayerNorm, LinearLayer
 from lm_envs.model.kernels.linear import Int8Linear, Linear
-from lm_envs.model.kv_cache import Attend
+from lm_envs.model.kernels.select import kernels_for
+from lm_envs.validation import check_count
+
+_SIZES = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head")
+_FIXED_CONFIG = {
+    "activation_function": "gelu_new",
+    "scale_attn_weights": True,
+    "scale_attn_by_inverse_layer_idx": False,
+    "add_cross_attention": False,
+    "tie_word_embeddings": True,
+}
 
 
-@dataclass(frozen=True, slots=True)
-class GPT2Config:
-    """Shape of a GPT-2; the names are those of its `config.json`."""
+def check_config(values: Mapping[str, Any], source: str) -> None:
+    """Refuses a `config.json` of another kind of network than GPT-2, or without its sizes.
 
-    vocab_size: int
-    n_positions: int
-    n_embd: int
-    n_layer: int
-    n_head: int
-    n_inner: int
-    layer_norm_epsilon: float
+    Args:
+        values: The file's content.
+        source: Name of the file, for messages.
+
+    Raises:
+        ValueError: Naming the key.
+    """
+    for key, needed in _FIXED_CONFIG.items():
+        if values.get(key, needed) != needed:
+            raise ValueError(
+                f"Got {key}={values[key]!r} in {source}; only {key}={needed!r} is supported. "
+                "Use a GPT-2 checkpoint (gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2, …)."
+            )
+    for key in _SIZES:
+        check_count(f"{source}: {key}", values.get(key))
+    width, heads = values["n_embd"], values["n_head"]
+    if width % heads:
+        raise ValueError(f"Got n_embd={width} in {source}; allowed: a multiple of n_head={heads}.")
 
 
-class Norm(NamedTuple):
-    """Layer norm in float32, whatever the type of the linears."""
+def to_model_config(values: Mapping[str, Any]) -> ModelConfig:
+    """Translates the keys of a GPT-2's `config.json`."""
+    return ModelConfig(
+        vocab_size=values["vocab_size"],
+        hidden_size=values["n_embd"],
+        num_layers=values["n_layer"],
+        num_heads=values["n_head"],
+        num_kv_heads=values["n_head"],
+        max_positions=values["n_positions"],
+        intermediate_size=values.get("n_inner") or 4 * values["n_embd"],
+        norm_epsilon=values.get("layer_norm_epsilon", 1e-5),
+    )
 
-    gain: torch.Tensor
-    bias: torch.Tensor
-    epsilon: float
+
+def tensor_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """Shapes of the tensors of a checkpoint by name; weights of linears are (inputs, outputs)."""
+    width, inner = config.hidden_size, config.intermediate_size
+    shapes: dict[str, tuple[int, ...]] = {
+        "wte.weight": (config.vocab_size, width),
+        "wpe.weight": (config.max_positions, width),
+    }
+    for layer in range(config.num_layers):
+        for norm, *linears in (
+            ("ln_1", ("attn.c_attn", width, 3 * width), ("attn.c_proj", width, width)),
+            ("ln_2", ("mlp.c_fc", width, inner), ("mlp.c_proj", inner, width)),
+        ):
+            shapes[f"h.{layer}.{norm}.weight"] = shapes[f"h.{layer}.{norm}.bias"] = (width,)
+            for name, inputs, outputs in linears:
+                shapes[f"h.{layer}.{name}.weight"] = (inputs, outputs)
+                shapes[f"h.{layer}.{name}.bias"] = (outputs,)
+    return shapes | {"ln_f.weight": (width,), "ln_f.bias": (width,)}
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
     """One layer: attention and a two-layer perceptron, each normed before and added after."""
 
-    attention_norm: Norm
-    qkv: Product
-    attention_out: Product
-    mlp_norm: Norm
-    up: Product
-    down: Product
+    attention_norm: LayerNorm
+    qkv: LinearLayer
+    attention_out: LinearLayer
+    mlp_norm: LayerNorm
+    up: LinearLayer
+    down: LinearLayer
 
 
 class GPT2:
-    """The network: flat token ids in, final hidden states out.
+    """GPT-2; see `lm_envs.model.base.LanguageModel`.
 
-    The residual stream and the norms are float32; `dtype` is the type of the linears, whose factors
-    may be rounded to 8 bits before they are multiplied.
+    The residual stream and the norms are float32; `dtype` is the type of the linears.
+
+    Args:
+        config: Shape of the network.
+        weights: Tensors by the names of `tensor_shapes`; they are copied.
+        dtype: Type of the linears and the token embeddings.
+        int8: Round the weights and inputs of the linears to int8 before they are multiplied.
 
     Attributes:
-        config: Shape of the network.
-        dtype: Type of the linears and the word embeddings.
-        word_embeddings: (V, D) input embeddings in `dtype`; the output head shares them.
-        final_norm: Norm after the last block; its gain and bias bound every hidden state.
-        kernels: Who computes what is no matrix product.
+        config: As given.
+        dtype: As given.
+        device: Device of the weights.
+        token_embeddings: (V, D) input embeddings in `dtype`; the output head shares them.
+        kernels: Operations other than linear layers.
     """
 
     def __init__(
         self,
-        config: GPT2Config,
+        config: ModelConfig,
         weights: Mapping[str, torch.Tensor],
         dtype: torch.dtype,
         *,
@@ -76,19 +128,18 @@ class GPT2:
         self.config = config
         self.dtype = dtype
         self._int8 = int8
-        self.word_embeddings = _own(weights["wte.weight"], dtype)
-        self.device = self.word_embeddings.device
-        self.final_norm = self._norm(weights, "ln_f")
-        self._position_embeddings = _own(weights["wpe.weight"], torch.float32)
-        head_size = config.n_embd // config.n_head
-        self.kernels = kernels_for(config.n_embd, head_size, dtype, self.device)
-        self._blocks = [self._block(weights, f"h.{layer}") for layer in range(config.n_layer)]
+        self.token_embeddings = _copy(weights["wte.weight"], dtype)
+        self.device = self.token_embeddings.device
+        self._final_norm = self._norm(weights, "ln_f")
+        self._position_embeddings = _copy(weights["wpe.weight"], torch.float32)
+        self.kernels = kernels_for(config.hidden_size, config.head_size, dtype, self.device)
+        self._blocks = [self._block(weights, f"h.{layer}") for layer in range(config.num_layers)]
 
     @property
     def hidden_bound(self) -> torch.Tensor:
-        """(D,) largest magnitude that each hidden value can have, whatever the text."""
-        norm = self.final_norm
-        return norm.gain.abs() * self.config.n_embd**0.5 + norm.bias.abs()
+        """(D,) largest magnitude that each entry of a hidden state can have, for any text."""
+        norm = self._final_norm  # a normed vector of D entries has none over sqrt(D)
+        return norm.gain.abs() * self.config.hidden_size**0.5 + norm.bias.abs()
 
     def forward(
         self,
@@ -97,29 +148,33 @@ class GPT2:
         attend: Attend,
         scales: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Hidden states after the last norm, (M, D) float32, of M tokens at their positions.
-
-        Args:
-            tokens: (M,) int64.
-            positions: (M,) int64.
-            attend: Who attends to whom.
-            scales: (M, L, H + 1) float32, what each layer's H heads and its perceptron say to each
-                token is multiplied by; None for 1.
-        """
-        num_heads, add_norm = self.config.n_head, self.kernels.add_norm
-        x = self.kernels.embed(tokens, positions, self.word_embeddings, self._position_embeddings)
-        added = None  # what the last layer says, (M, D), still to be added to the stream x
+        """Hidden states after the last norm, (M, D) float32; see `LanguageModel`."""
+        num_heads, add_norm = self.config.num_heads, self.kernels.add_norm
+        x = self.kernels.embed(tokens, positions, self.token_embeddings, self._position_embeddings)
+        added = None  # output of the last layer (M, D), not added to the stream x yet
         for layer, block in enumerate(self._blocks):
             qkv = block.qkv(add_norm(x, added, block.attention_norm, self.dtype))
-            q, k, v = qkv.view(len(x), 3, num_heads, -1).unbind(1)  # each (M, H, D / H)
+            q, k, v = qkv.view(len(x), 3, num_heads, -1).unbind(1)  # (M, H, D / H) each
             heads = attend(layer, q, k, v)
             if scales is not None:
-                heads = _scaled(heads, scales[:, layer, :num_heads])
+                heads = _scale(heads, scales[:, layer, :num_heads])
             added = block.attention_out(heads.to(self.dtype))
             added = block.down(block.up(add_norm(x, added, block.mlp_norm, self.dtype)))
             if scales is not None:
-                added = _scaled(added, scales[:, layer, num_heads:])
-        return add_norm(x, added, self.final_norm, torch.float32)
+                added = _scale(added, scales[:, layer, num_heads:])
+        return add_norm(x, added, self._final_norm, torch.float32)
+
+    def linear(
+        self, weight: torch.Tensor, bias: torch.Tensor | None, *, gelu: bool = False
+    ) -> LinearLayer:
+        """A layer of weights (outputs, inputs) in this network's type; see `LanguageModel`."""
+        weight = weight.to(self.dtype)
+        own = self.kernels.linear(weight, bias, gelu=gelu, int8=self._int8)
+        if own is not None:
+            return own
+        if self._int8:
+            return Int8Linear(weight, bias, self.kernels, gelu=gelu)
+        return Linear(weight, None if bias is None else _copy(bias, self.dtype), gelu=gelu)
 
     def _block(self, weights: Mapping[str, torch.Tensor], name: str) -> Block:
         return Block(
@@ -131,36 +186,24 @@ class GPT2:
             self._linear(weights, f"{name}.mlp.c_proj"),
         )
 
-    def _norm(self, weights: Mapping[str, torch.Tensor], name: str) -> Norm:
+    def _norm(self, weights: Mapping[str, torch.Tensor], name: str) -> LayerNorm:
         gain, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
-        gain, bias = (_own(values, torch.float32) for values in (gain, bias))
-        return Norm(gain, bias, self.config.layer_norm_epsilon)
-
-    def linear(
-        self, weight: torch.Tensor, bias: torch.Tensor | None, *, gelu: bool = False
-    ) -> Product:
-        """A layer of weights (outputs, inputs) in this network's type."""
-        weight = weight.to(self.dtype)
-        own = self.kernels.linear(weight, bias, gelu=gelu, int8=self._int8)
-        if own is not None:
-            return own
-        if self._int8:
-            return Int8Linear(weight, bias, self.kernels, gelu=gelu)
-        return Linear(weight, None if bias is None else _own(bias, self.dtype), gelu=gelu)
+        gain, bias = (_copy(values, torch.float32) for values in (gain, bias))
+        return LayerNorm(gain, bias, self.config.norm_epsilon)
 
     def _linear(
         self, weights: Mapping[str, torch.Tensor], name: str, *, gelu: bool = False
-    ) -> Product:
-        weight = weights[f"{name}.weight"].t()  # GPT-2 keeps (inputs, outputs)
+    ) -> LinearLayer:
+        weight = weights[f"{name}.weight"].t()  # checkpoints hold (inputs, outputs)
         return self.linear(weight, weights[f"{name}.bias"], gelu=gelu)
 
 
-def _scaled(values: torch.Tensor, scales: torch.Tensor) -> torch.Tensor:
-    """Values (M, D) in as many equal parts as there are scales (M, P), each times its own."""
-    parts = values.unflatten(-1, (scales.shape[1], -1))
-    return (parts * scales[..., None]).flatten(1).to(values.dtype)
+def _scale(outputs: torch.Tensor, scales: torch.Tensor) -> torch.Tensor:
+    """Outputs (M, D) in P equal parts, each part times its scale of (M, P)."""
+    parts = outputs.unflatten(-1, (scales.shape[1], -1))
+    return (parts * scales[..., None]).flatten(1).to(outputs.dtype)
 
 
-def _own(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """A copy, so that the file it was mapped from may be closed, replaced or truncated."""
+def _copy(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """A contiguous copy, so that the memory-mapped file may be closed, replaced or truncated."""
     return values.to(dtype, copy=True, memory_format=torch.contiguous_format)

@@ -1,65 +1,112 @@
-"""The output head: best next words and log-probabilities from a hidden state.
+"""The output head: most likely next tokens and log-probabilities from a hidden state.
 
 Owns the (N, V) logits, which never leave the device. Knows nothing of rows' histories.
 """
 
 import torch
 
-from lm_envs.model.gpt2 import GPT2
-from lm_envs.model.logits import TopTokens
+from lm_envs.model.base import LanguageModel
+from lm_envs.model.kernels.base import TopTokens
+from lm_envs.model.kernels.torch_ops import log_sum_exp
 
 CHUNK = 4096
-"""Words whose embeddings exist in float32 at once, while they are centered."""
+"""Tokens whose embeddings exist in float32 at once, while they are centered."""
+
+LOGITS_PER_PASS = 2**20
+"""Most logits that are computed together where each is needed once: so many fit into the cache."""
+
+LEAST_ROWS = 128
+"""Fewest rows in a pass: with fewer, reading the weights would take longer than multiplying."""
 
 
 class LMHead:
-    """Log-probabilities of next words, read as a few candidates or one chosen word.
+    """Log-probabilities of next tokens: of the K most likely, or of given ones.
 
-    Rounded logits would make near-equal words tie (bfloat16's steps are 0.25 wide at 50). Two
-    things prevent it: the mean word embedding is subtracted, which moves all logits of a row alike
-    and so no probability; and the few words that are read are computed again in float32.
+    Rounded logits would make near-equal tokens tie (bfloat16's steps are 0.25 wide at 50). Two
+    things prevent it: the mean token embedding is subtracted, which moves all logits of a row alike
+    and so changes no probability; and the few logits that are returned are computed again in
+    float32.
 
     Args:
-        model: Whose word embeddings are the output weights.
+        model: Its token embeddings are the output weights.
         num_candidates: K.
-        always: A word that takes the last place where it is not among the best.
+        required: Token that takes the last place where it is not among the most likely.
     """
 
-    def __init__(self, model: GPT2, num_candidates: int, always: int) -> None:
-        self._embeddings, self._kernels = model.word_embeddings, model.kernels
-        self._num_candidates, self._always = num_candidates, always
+    def __init__(self, model: LanguageModel, num_candidates: int, required: int) -> None:
+        self._embeddings, self._kernels = model.token_embeddings, model.kernels
+        self._num_candidates, self._required = num_candidates, required
         centered, self._center = self._embeddings, None
         if model.dtype != torch.float32:
             self._center = self._embeddings.mean(0, dtype=torch.float32)  # (D,)
-            centered = _centered(self._embeddings, self._center)
+            centered = _subtract_center(self._embeddings, self._center)
         self._linear = model.linear(centered, None)
 
-    def best(self, hidden: torch.Tensor) -> TopTokens:
-        """The K best next words of (N, D) float32 hidden states, ties by id."""
-        return self._kernels.best(
-            self._logits(hidden),
+    def top_k(self, hidden: torch.Tensor) -> TopTokens:
+        """The K most likely next tokens after (N, D) float32 hidden states, ties by id."""
+        return self._kernels.top_k(
+            self._linear(hidden.to(self._embeddings.dtype)),
             hidden,
             self._embeddings,
             self._center,
             self._num_candidates,
-            self._always,
+            self._required,
         )
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(N, V) float32, each row up to a constant, from (N, D) float32 hidden states."""
-        return self._logits(hidden).float()
+        """(N, V) float32, each row up to a constant, after (N, D) float32 hidden states."""
+        return self._linear(hidden.to(self._embeddings.dtype)).float()
 
-    def read(self, hidden: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
-        """Logits (N, K) float32 of the words (N, K), with the same constant as `logits`."""
-        return self._kernels.read(hidden, self._embeddings, self._center, words)
+    def token_logits(self, hidden: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        """Logits (N, K) float32 of tokens (N, K), with the same constant as `logits`."""
+        return self._kernels.token_logits(hidden, self._embeddings, self._center, tokens)
 
-    def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        return self._linear(hidden.to(self._embeddings.dtype))
+    def token_logprobs(
+        self,
+        hidden: torch.Tensor,
+        tokens: torch.Tensor,
+        temperatures: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Log-probabilities (M,) float32 of one token after each hidden state, in nats.
+
+        The logits of a few rows exist at a time.
+
+        Args:
+            hidden: (M, D) float32.
+            tokens: (M,) int64.
+            temperatures: (M,) float32, divisors of the logits; None for 1.
+        """
+        step = max(LEAST_ROWS, LOGITS_PER_PASS // len(self._embeddings))
+        parts = [torch.zeros(0, device=hidden.device)]
+        for first in range(0, len(hidden), step):
+            part = slice(first, first + step)
+            logits = self.logits(hidden[part])
+            own = self.token_logits(hidden[part], tokens[part, None])[:, 0]
+            if temperatures is not None:
+                logits, own = logits / temperatures[part, None], own / temperatures[part]
+            parts.append(own - log_sum_exp(logits))
+        return torch.cat(parts)
 
 
-def _centered(embeddings: torch.Tensor, center: torch.Tensor) -> torch.Tensor:
-    """`embeddings` (V, D) less `center` (D,), subtracted in float32, in their type."""
+def top_k_top_p_mask(logits: torch.Tensor, top_k: int | None, top_p: float | None) -> torch.Tensor:
+    """The tokens of each row that `top_k` and `top_p` both keep, (N, V) bool, of (N, V) logits.
+
+    `top_k` keeps or drops equally likely tokens together. Source of `top_p`: Holtzman et al. 2020,
+    https://arxiv.org/abs/1904.09751 (nucleus sampling).
+    """
+    keep = torch.ones_like(logits, dtype=torch.bool)
+    if top_k is not None and top_k < logits.shape[1]:
+        keep &= logits >= logits.topk(top_k).values[:, -1:]
+    if top_p is not None:
+        ordered, tokens = logits.softmax(-1).sort(dim=-1, descending=True, stable=True)
+        is_needed = ordered.cumsum(-1) - ordered < top_p
+        keep &= torch.zeros_like(keep).scatter_(1, tokens, is_needed)
+    return keep
+
+
+def _subtract_center(embeddings: torch.Tensor, center: torch.Tensor) -> torch.Tensor:
+    """`embeddings` (V, D) less `center` (D,), subtracted in float32, in the embeddings' type."""
     centered = torch.empty_like(embeddings)
-    for some, words in zip(centered.split(CHUNK), embeddings.split(CHUNK), strict=True):
-        some.copy_(words - center)
+    for target, part in zip(centered.split(CHUNK), embeddings.split(CHUNK), strict=True):
+        target.copy_(part - center)
     return centered

@@ -1,9 +1,10 @@
-"""Name or path to GPT-2: `embedded`, a folder, or a hub name.
+"""Loads a model by name or path: `embedded`, a folder, or a hub name.
 
-Owns where checkpoints come from and what is accepted: GPT-2 in safetensors, finite weights. Never
-executes code from a file.
+Owns where checkpoints come from and what is accepted: a known architecture in safetensors with
+finite weights. Executes no code from a file. Knows nothing of what a network computes.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from functools import lru_cache
@@ -15,26 +16,23 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from lm_envs.model.gpt2 import GPT2, GPT2Config
-from lm_envs.validation import check_choice, check_count
+from lm_envs.model import gpt2
+from lm_envs.model.base import LanguageModel, ModelConfig
+from lm_envs.validation import check_choice
 
 EMBEDDED = "embedded"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 INT8 = "int8"
-"""bfloat16, but that the factors of the linears' products are rounded to 8 bits; CPU only."""
-SHARED_MODELS = 4
-"""How many models a process keeps for environments to share."""
+"""As bfloat16, with weights and inputs of the linears rounded to int8; CPU only."""
 
-_FILES = ("config.json", "model.safetensors", "tokenizer.json", "vocab.json", "merges.txt")
-_SIZES = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head")
-_FIXED_CONFIG = {
-    "model_type": "gpt2",
-    "activation_function": "gelu_new",
-    "scale_attn_weights": True,
-    "scale_attn_by_inverse_layer_idx": False,
-    "add_cross_attention": False,
-    "tie_word_embeddings": True,
-}
+SHARED_MODELS = 4
+"""Number of models that a process keeps for environments to share."""
+
+WEIGHTS = "model.safetensors"
+MODEL_TYPE = "gpt2"
+"""The `model_type` of `config.json` that is supported."""
+
+_FILES = ("config.json", WEIGHTS, "tokenizer.json", "vocab.json", "merges.txt")
 
 
 def locate(model: str) -> Path:
@@ -51,21 +49,21 @@ def locate(model: str) -> Path:
     return _download(model)
 
 
-def load(folder: Path, device: str = "auto", dtype: str = "auto") -> GPT2:
-    """The model of a checkpoint folder; asked again for the same file, the same object.
+def load(folder: Path, device: str = "auto", dtype: str = "auto") -> LanguageModel:
+    """The model of a checkpoint folder; calls for the same file return the same object.
 
     Args:
         folder: Holds `config.json` and `model.safetensors`, as `save_pretrained` writes them.
-        device: "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1", …
+        device: "auto" (CUDA where available), "cpu", "cuda", "cuda:1", …
         dtype: "auto" (bfloat16 on CUDA, float32 on CPU), "float32", "bfloat16" or "int8".
 
     Raises:
         ValueError: If the folder holds no finite GPT-2 in safetensors, or the device or dtype is
             not available.
     """
-    place = _device(device)
-    kind = _dtype(dtype, place)
-    weights = folder / "model.safetensors"
+    device_name = _resolve_device(device)
+    dtype_name = _resolve_dtype(dtype, device_name)
+    weights = folder / WEIGHTS
     if not weights.is_file():
         found = sorted(path.name for path in folder.glob("*") if path.is_file())
         raise ValueError(
@@ -73,55 +71,80 @@ def load(folder: Path, device: str = "auto", dtype: str = "auto") -> GPT2:
             "are never loaded. Convert them once with "
             "`AutoModelForCausalLM.from_pretrained(folder).save_pretrained(folder)`."
         )
-    stamp = weights.stat()
-    return _load(folder, place, kind, (stamp.st_mtime_ns, stamp.st_size))
+    return _load(folder, device_name, dtype_name, _stamp(weights))
+
+
+def read_checkpoint(folder: Path, device: str) -> tuple[ModelConfig, dict[str, torch.Tensor]]:
+    """Shape and checked tensors of a checkpoint folder, by the names of its architecture.
+
+    Raises:
+        ValueError: If the folder holds no finite GPT-2 in safetensors.
+    """
+    config = _read_config(folder / "config.json")
+    try:
+        tensors = load_file(folder / WEIGHTS, device=device)
+    except SafetensorError as error:
+        raise ValueError(f"Got an unreadable {folder / WEIGHTS}: {error}.") from None
+    tensors = {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
+    _check_tensors(tensors, gpt2.tensor_shapes(config), folder)
+    return config, tensors
+
+
+def fingerprint(model: str) -> str:
+    """Hexadecimal SHA-256 of the weights file of "embedded", a folder, or a hub name.
+
+    What was fitted on one model stores it, to be refused for another.
+
+    Raises:
+        ValueError: If `model` is none of these, or the hub cannot be reached.
+    """
+    path = locate(model) / WEIGHTS
+    return _digest(path, _stamp(path))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Modification time, ns, and size, bytes: a changed file is loaded again."""
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
 
 
 @lru_cache(maxsize=SHARED_MODELS)
-def _load(folder: Path, device: str, dtype: str, stamp: tuple[int, int]) -> GPT2:
-    config = _config(folder / "config.json")
-    try:
-        tensors = load_file(folder / "model.safetensors", device=device)
-    except SafetensorError as error:
-        raise ValueError(f"Got an unreadable {folder / 'model.safetensors'}: {error}.") from None
-    tensors = {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
-    _check(tensors, config, folder)
-    return GPT2(config, tensors, DTYPES.get(dtype, torch.bfloat16), int8=dtype == INT8)
+def _digest(path: Path, stamp: tuple[int, int]) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _config(path: Path) -> GPT2Config:
+@lru_cache(maxsize=SHARED_MODELS)
+def _load(folder: Path, device: str, dtype: str, stamp: tuple[int, int]) -> LanguageModel:
+    config, tensors = read_checkpoint(folder, device)
+    return gpt2.GPT2(config, tensors, DTYPES.get(dtype, torch.bfloat16), int8=dtype == INT8)
+
+
+def _read_config(path: Path) -> ModelConfig:
     try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        values: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"Got no readable GPT-2 configuration at {path}: {error}.") from None
     if not isinstance(values, dict):
         raise ValueError(f"Got {type(values).__name__} in {path}; allowed: a JSON object.")
-    for key, needed in _FIXED_CONFIG.items():
-        if values.get(key, needed) != needed:
-            raise ValueError(
-                f"Got {key}={values[key]!r} in {path}; only {key}={needed!r} is supported. "
-                "Use a GPT-2 checkpoint (gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2, …)."
-            )
-    for key in _SIZES:
-        check_count(f"{path}: {key}", values.get(key))
-    width, heads = values["n_embd"], values["n_head"]
-    if width % heads:
-        raise ValueError(f"Got n_embd={width} in {path}; allowed: a multiple of n_head={heads}.")
-    return GPT2Config(
-        values["vocab_size"],
-        values["n_positions"],
-        width,
-        values["n_layer"],
-        heads,
-        values.get("n_inner") or 4 * width,
-        values.get("layer_norm_epsilon", 1e-5),
-    )
+    found = values.get("model_type", MODEL_TYPE)
+    if found != MODEL_TYPE:
+        raise ValueError(
+            f"Got model_type={found!r} in {path}; only model_type={MODEL_TYPE!r} is supported. "
+            "Use a GPT-2 checkpoint (gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2, …)."
+        )
+    gpt2.check_config(values, str(path))
+    return gpt2.to_model_config(values)
 
 
-def _check(tensors: Mapping[str, torch.Tensor], config: GPT2Config, folder: Path) -> None:
-    for name, shape in _shapes(config).items():
+def _check_tensors(
+    tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, tuple[int, ...]], folder: Path
+) -> None:
+    for name, shape in shapes.items():
         if name not in tensors:
-            raise ValueError(f"Got {folder} without tensor {name!r}; this is not a whole GPT-2.")
+            raise ValueError(
+                f"Got {folder} without tensor {name!r}; allowed: a complete GPT-2 checkpoint."
+            )
         if tuple(tensors[name].shape) != shape:
             got = tuple(tensors[name].shape)
             raise ValueError(f"Got {name!r} of shape {got} in {folder}; config.json asks {shape}.")
@@ -132,29 +155,7 @@ def _check(tensors: Mapping[str, torch.Tensor], config: GPT2Config, folder: Path
             )
 
 
-def _shapes(config: GPT2Config) -> dict[str, tuple[int, ...]]:
-    width, inner = config.n_embd, config.n_inner
-    shapes: dict[str, tuple[int, ...]] = {
-        "wte.weight": (config.vocab_size, width),
-        "wpe.weight": (config.n_positions, width),
-        "ln_f.weight": (width,),
-        "ln_f.bias": (width,),
-    }
-    for layer in range(config.n_layer):
-        for name, inputs, outputs in (
-            ("attn.c_attn", width, 3 * width),
-            ("attn.c_proj", width, width),
-            ("mlp.c_fc", width, inner),
-            ("mlp.c_proj", inner, width),
-        ):
-            shapes[f"h.{layer}.{name}.weight"] = (inputs, outputs)
-            shapes[f"h.{layer}.{name}.bias"] = (outputs,)
-        for norm in ("ln_1", "ln_2"):
-            shapes[f"h.{layer}.{norm}.weight"] = shapes[f"h.{layer}.{norm}.bias"] = (width,)
-    return shapes
-
-
-def _device(device: str) -> str:
+def _resolve_device(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -167,7 +168,7 @@ def _device(device: str) -> str:
     return device
 
 
-def _dtype(dtype: str, device: str) -> str:
+def _resolve_dtype(dtype: str, device: str) -> str:
     if dtype == "auto":
         return "bfloat16" if device.startswith("cuda") else "float32"
     check_choice("dtype", dtype, ("auto", *DTYPES, INT8))
@@ -187,7 +188,7 @@ def _download(model: str) -> Path:
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(
-            f"Got model={model!r}, which is no folder here and not to be had from the hub "
+            f"Got model={model!r}, which is no folder here and not available from the hub "
             f"({reason}). Allowed: 'embedded', a folder with config.json and model.safetensors, "
-            "or a hub name such as 'gpt2' while on line."
+            "or a hub name such as 'gpt2' while online."
         ) from None

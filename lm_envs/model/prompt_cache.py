@@ -1,9 +1,8 @@
-"""Prompts that were read, remembered: what a slot held, what the model said, its hidden states.
+"""Cache of prompts that were read: their keys and values, outputs and hidden states.
 
-Owns the copies, the bound on their memory, and which of them go first. Knows nothing of rows.
+Owns the bound on memory and the sharing between environments. Knows nothing of rows.
 """
 
-from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
@@ -11,89 +10,54 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
-from lm_envs.model.gpt2 import GPT2
+from lm_envs.lru import LRUCache
+from lm_envs.model.base import LanguageModel
 
 
 @dataclass(frozen=True, slots=True)
-class CachedStates:
-    """Hidden states (T, D) float32 after every token of a text."""
-
-    states: np.ndarray
-
-    @property
-    def num_bytes(self) -> int:
-        """Memory of a copy."""
-        return self.states.nbytes
-
-    def copy(self) -> "CachedStates":
-        """The same in memory of its own."""
-        return CachedStates(self.states.copy())
-
-
-@dataclass(frozen=True, slots=True)
-class CachedPrompt:
-    """What reading a prompt of P tokens comes to.
+class CachedText:
+    """What was computed for a text of P tokens.
 
     Attributes:
-        slot: What is kept of its keys and values, (2, L, H, P, ·) each; see `KVCache.of`.
-        state: (S,) float32 what the model says after it; see `Engine.packed_outputs`.
+        prefix: Stored keys and values, (2, L, H, P, ·) each; see `KVCache.get_prefix`. Empty where
+            only hidden states are cached.
+        array: Packed outputs (S,) float32 after the text, see `Engine.packed_outputs`; or its
+            hidden states (P, D) float32.
     """
 
-    slot: tuple[torch.Tensor, ...]
-    state: np.ndarray
+    prefix: tuple[torch.Tensor, ...]
+    array: np.ndarray
 
     @property
     def num_bytes(self) -> int:
-        """Memory of a copy of both."""
-        return sum(part.nbytes for part in self.slot) + self.state.nbytes
+        """Memory of both, in bytes."""
+        return sum(part.nbytes for part in self.prefix) + self.array.nbytes
 
     @property
     def num_tokens(self) -> int:
-        """P."""
-        return self.slot[0].shape[-2]
+        """P, of a text with keys and values."""
+        return self.prefix[0].shape[-2]
 
-    def copy(self) -> "CachedPrompt":
-        """The same in memory of its own, without gaps."""
-        parts = (part.clone(memory_format=torch.contiguous_format) for part in self.slot)
-        return CachedPrompt(tuple(parts), self.state.copy())
+    def copy(self) -> "CachedText":
+        """The same in its own contiguous memory, unaffected by later changes to the slot."""
+        parts = (part.clone(memory_format=torch.contiguous_format) for part in self.prefix)
+        return CachedText(tuple(parts), self.array.copy())
 
 
-class PromptCache:
-    """Prompts by key; those used longest ago make room for new ones.
+class PromptCache(LRUCache[Hashable, CachedText]):
+    """Texts by key; the least recently used are removed when memory runs out.
 
     Args:
-        max_bytes: Most memory of all together, taken as prompts come.
-
-    Attributes:
-        num_bytes: Memory taken.
+        max_bytes: Most memory of all texts together, allocated as texts are added.
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self.max_bytes, self.num_bytes = max_bytes, 0
-        self._prompts: OrderedDict[Hashable, CachedPrompt | CachedStates] = OrderedDict()
-
-    def __contains__(self, key: Hashable) -> bool:
-        return key in self._prompts
-
-    def get(self, key: Hashable) -> CachedPrompt | CachedStates:
-        """What is remembered of a prompt by that key."""
-        self._prompts.move_to_end(key)
-        return self._prompts[key]
-
-    def keep(self, key: Hashable, prompt: CachedPrompt | CachedStates) -> None:
-        """Remembers a copy of what is not remembered yet, unless alone it is too large."""
-        if prompt.num_bytes > self.max_bytes:
-            return
-        self._prompts[key] = prompt.copy()
-        self.num_bytes += prompt.num_bytes
-        while self.num_bytes > self.max_bytes:
-            _, oldest = self._prompts.popitem(last=False)
-            self.num_bytes -= oldest.num_bytes
+        super().__init__(max_bytes, lambda text: text.num_bytes)
 
 
-def shared(model: GPT2, max_bytes: int) -> PromptCache:
-    """The cache of this size that all environments over one model share, while the model lives."""
+def shared(model: LanguageModel, max_bytes: int) -> PromptCache:
+    """One cache per (model, size), shared by all environments; it is freed with the model."""
     return _SHARED.setdefault(model, {}).setdefault(max_bytes, PromptCache(max_bytes))
 
 
-_SHARED: WeakKeyDictionary[GPT2, dict[int, PromptCache]] = WeakKeyDictionary()
+_SHARED: WeakKeyDictionary[LanguageModel, dict[int, PromptCache]] = WeakKeyDictionary()

@@ -1,6 +1,7 @@
-"""A GPT-2 that takes steps of its optimizer, and can be what it was again.
+"""A GPT-2 that takes steps of its optimizer and can be restored to its checkpoint.
 
-Owns a copy of the weights and their moments. Knows nothing of who decides about the steps.
+Owns a copy of the weights and their moments, and the differentiable forward pass in plain PyTorch.
+Knows nothing of how the steps are decided.
 """
 
 from collections.abc import Sequence
@@ -10,20 +11,18 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
-from transformers import GPT2Config, GPT2LMHeadModel
 
-FUSED_GELU = "gelu_pytorch_tanh"
-"""GPT-2's activation, "gelu_new", as one operation that keeps one tensor for its gradient."""
+from lm_envs.model.gpt2 import tensor_shapes
+from lm_envs.model.loading import read_checkpoint
 
-CLIPPED_NORM = 1.0
-"""Gradients are scaled down to this norm, as is usual."""
+MAX_GRADIENT_NORM = 1.0
+"""Gradients are scaled down to this norm, as is usual for language models."""
 
-JUDGED_TOGETHER = 16
-"""Texts that are judged in one pass; bounds the memory of their logits."""
+TEXTS_PER_PASS = 16
+"""Texts whose loss is measured in one pass; bounds the memory of their logits."""
 
 _IGNORED = -100
-"""What stands for tokens that are not judged."""
+"""Target of tokens that do not count, as `F.cross_entropy` ignores by default."""
 
 
 class OptimizerStep(NamedTuple):
@@ -32,7 +31,7 @@ class OptimizerStep(NamedTuple):
     Attributes:
         learning_rate: Of AdamW.
         weight_decay: Of AdamW, for all weights alike.
-        frozen: (L,) bool, layers whose weights stay.
+        frozen: (L,) bool, layers whose weights do not change.
     """
 
     learning_rate: float
@@ -41,42 +40,43 @@ class OptimizerStep(NamedTuple):
 
 
 class FinetunedGPT2:
-    """The `GPT2LMHeadModel` of a checkpoint with AdamW, without dropout.
+    """The GPT-2 of a checkpoint with AdamW, without dropout.
 
     Args:
-        folder: Holds config.json and model.safetensors, which `weights.load` has accepted.
+        folder: Holds config.json and model.safetensors, as for `lm_envs.model.loading.load`.
         device: "cpu", "cuda", …
         bfloat16: Multiply under bfloat16 autocast; weights and sums stay float32.
+
+    Attributes:
+        weights: Parameters by their names in the checkpoint, float32.
+
+    Raises:
+        ValueError: If the folder holds no finite GPT-2 in safetensors.
     """
 
     def __init__(self, folder: Path, device: torch.device, *, bfloat16: bool = False) -> None:
-        config = GPT2Config.from_json_file(folder / "config.json")
-        config.resid_pdrop = config.embd_pdrop = config.attn_pdrop = 0.0
-        config.activation_function = FUSED_GELU
-        with torch.random.fork_rng(devices=[]):  # weights are drawn, and replaced
-            model = GPT2LMHeadModel(config)
-        read = load_file(folder / "model.safetensors")
-        weights = {name.removeprefix("transformer."): tensor for name, tensor in read.items()}
-        own = model.transformer.state_dict()
-        model.transformer.load_state_dict({name: weights[name] for name in own})
-        self._model = model.to(device)  # type: ignore[arg-type]  # of a decorated method
-        self._bfloat16 = bfloat16
-        self._first = [each.detach().clone() for each in model.parameters()]
+        self._config, tensors = read_checkpoint(folder, str(device))
+        self.weights = {
+            name: tensors[name].to(torch.float32, copy=True).requires_grad_()
+            for name in tensor_shapes(self._config)
+        }
+        self._device, self._bfloat16 = device, bfloat16
+        self._initial = {name: weight.detach().clone() for name, weight in self.weights.items()}
         self.restore()
 
     @torch.no_grad()
     def restore(self) -> None:
-        """The weights of the checkpoint, and no moments."""
-        for parameter, first in zip(self._model.parameters(), self._first, strict=True):
-            parameter.copy_(first)
-        self._optimizer = torch.optim.AdamW(self._model.parameters(), fused=True)
+        """Sets the weights to those of the checkpoint and forgets the optimizer's moments."""
+        for name, weight in self.weights.items():
+            weight.copy_(self._initial[name])
+        self._optimizer = torch.optim.AdamW(self.weights.values(), fused=True)
 
     @torch.inference_mode()
     def loss(self, texts: Sequence[np.ndarray], starts: Sequence[int]) -> float:
         """Mean cross-entropy of the texts' tokens from `starts` on, nats a token."""
         total, count = 0.0, 0
-        for first in range(0, len(texts), JUDGED_TOGETHER):
-            part = slice(first, first + JUDGED_TOGETHER)
+        for first in range(0, len(texts), TEXTS_PER_PASS):
+            part = slice(first, first + TEXTS_PER_PASS)
             losses = self._losses(texts[part], starts[part])
             total, count = total + losses.sum().item(), count + len(losses)
         return total / count
@@ -87,10 +87,12 @@ class FinetunedGPT2:
         """One step of the optimizer: loss before it, nats a token, and the gradient's norm.
 
         Raises:
-            FloatingPointError: If the loss is not finite; the weights are as they were then.
+            FloatingPointError: If the loss is not finite; the weights are unchanged then.
         """
-        for block, is_frozen in zip(self._model.transformer.h, rule.frozen, strict=True):
-            block.requires_grad_(not is_frozen)
+        for layer, is_frozen in enumerate(rule.frozen):
+            for name, weight in self.weights.items():
+                if name.startswith(f"h.{layer}."):
+                    weight.requires_grad_(not is_frozen)
         for group in self._optimizer.param_groups:
             group["lr"], group["weight_decay"] = rule.learning_rate, rule.weight_decay
         self._optimizer.zero_grad()
@@ -98,9 +100,39 @@ class FinetunedGPT2:
         if not torch.isfinite(loss):
             raise FloatingPointError(f"Got a loss of {loss.item()}; lower the learning rate.")
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self._model.parameters(), CLIPPED_NORM)
+        norm = torch.nn.utils.clip_grad_norm_(self.weights.values(), MAX_GRADIENT_NORM)
         self._optimizer.step()
         return loss.item(), norm.item()
+
+    def hidden_states(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Hidden states (E, T, D) after the last norm of texts (E, T) int64, differentiable.
+
+        Padding stands after a text, where causal attention keeps it from every real token.
+        """
+        x = F.embedding(tokens, self.weights["wte.weight"])
+        x = x + self.weights["wpe.weight"][: tokens.shape[1]]
+        for layer in range(self._config.num_layers):
+            name = f"h.{layer}"
+            qkv = self._linear(self._norm(x, f"{name}.ln_1"), f"{name}.attn.c_attn")
+            q, k, v = (
+                part.unflatten(-1, (self._config.num_heads, -1)).transpose(1, 2)
+                for part in qkv.chunk(3, -1)
+            )  # (E, H, T, d)
+            heads = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+            x = x + self._linear(heads.transpose(1, 2).flatten(2), f"{name}.attn.c_proj")
+            inner = self._linear(self._norm(x, f"{name}.ln_2"), f"{name}.mlp.c_fc")
+            # One operation, which keeps one tensor for its gradient.
+            inner = F.gelu(inner, approximate="tanh")
+            x = x + self._linear(inner, f"{name}.mlp.c_proj")
+        return self._norm(x, "ln_f")
+
+    def _norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
+        gain, bias = self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
+        return F.layer_norm(x, gain.shape, gain, bias, self._config.norm_epsilon)
+
+    def _linear(self, x: torch.Tensor, name: str) -> torch.Tensor:
+        weight, bias = self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
+        return torch.addmm(bias, x.flatten(0, 1), weight).unflatten(0, x.shape[:2])
 
     def _losses(self, texts: Sequence[np.ndarray], starts: Sequence[int]) -> torch.Tensor:
         """Cross-entropy (M,) of the texts' tokens from `starts` on."""
@@ -110,10 +142,10 @@ class FinetunedGPT2:
         for row, (text, start) in enumerate(zip(texts, starts, strict=True)):
             tokens[row, : len(text)] = text
             wanted[row, start : len(text)] = text[start:]
-        ids = torch.as_tensor(tokens, device=self._model.device)
+        ids = torch.as_tensor(tokens, device=self._device)
         targets = torch.as_tensor(wanted[:, 1:], device=ids.device)
-        is_judged = targets != _IGNORED
+        is_target = targets != _IGNORED
         with torch.autocast(ids.device.type, torch.bfloat16, enabled=self._bfloat16):
-            read = self._model.transformer(input_ids=ids[:, :-1], use_cache=False)
-            logits = self._model.lm_head(read.last_hidden_state[is_judged])
-        return F.cross_entropy(logits.float(), targets[is_judged], reduction="none")
+            hidden = self.hidden_states(ids[:, :-1])[is_target]
+            logits = F.linear(hidden, self.weights["wte.weight"])
+        return F.cross_entropy(logits.float(), targets[is_target], reduction="none")

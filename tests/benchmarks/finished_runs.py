@@ -1,4 +1,4 @@
-"""Configurations and finished runs of a sweep that nobody had to train."""
+"""Configurations and finished runs of a sweep with chosen rewards, without training."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def config(name="smoke", seed=0, algorithm="PPO", env="lm_envs/NextWord-v0", spl
 
 
 def finished(rewards, pace=10.0, examples=50, baselines=None, **named):
-    """A run whose held-out rewards were these, 100 steps and `pace` seconds apart."""
+    """A run with these held-out rewards, 100 steps and `pace` seconds apart."""
     log = [
         {"step": 100 * number, "seconds": pace * number, "held_out": {"reward": reward}}
         for number, reward in enumerate(rewards)

@@ -1,11 +1,11 @@
-from dataclasses import replace
-
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
 import lm_envs
+from lm_envs.envs import LanguageVectorEnv
+from lm_envs.tasks.dialogue import Dialogue
 
 gym.register_envs(lm_envs)
 ID = "lm_envs/NextWord-v0"
@@ -478,29 +478,24 @@ def test_a_chosen_line_is_cut_to_what_the_budget_leaves():
     assert [len(transcript.tokens) for transcript in env.transcripts] == [12, 12]
 
 
-def test_a_long_conversation_is_read_from_its_end():
-    env = gym.make_vec("lm_envs/Dialogue-v0", max_turns=5, actions="top_k").unwrapped
-    env.reset(seed=0)
-    newline = int(env.tokenizer.encode("\n")[0])
-    env.engine.capacity = 160
+class ShortContext(Dialogue):
+    """A dialogue in a context that its longest conversations do not fit."""
+
+    def __init__(self, tokenizer):
+        super().__init__(tokenizer)
+        self.context_tokens = 160
+
+
+def test_of_a_long_conversation_the_end_is_read():
+    env = LanguageVectorEnv(1, task=ShortContext, actions="choices")
+    env.reset(options={"index": 0})
     for _ in range(4):
-        env.episodes.write(np.array([0]), np.array([newline]), np.zeros(1))
-        env._respond(np.array([0]), np.array([True]))
+        env.step(np.array([1]))
     size = int(env.episodes.context_lengths[0])
-    left = env.task.max_new_tokens - len(env.transcripts[0].tokens)
-    assert size == 160 - left
-    assert env.tokenizer.decode(env.episodes.contexts[0, :size]).endswith("Agent:")
-
-
-def test_the_cross_entropy_of_what_is_too_long_for_the_model_reads_its_end():
-    env = make(1, rewards={"cross_entropy": 1.0}, max_new_tokens=230)
-    env.reset(options={"prompt": "Once upon a time"})
-    long = "word " * 200
-    env.episodes.texts[0] = long
-    env.episodes.examples[0] = replace(env.episodes.examples[0], targets=(long,))
-    short = env._judge._target_likelihoods(np.array([0]))
-    env.episodes.texts[0] = "Something else entirely. " + long
-    assert env._judge._target_likelihoods(np.array([0])) == short
+    assert size == 160 - (env.task.max_new_tokens - len(env.transcripts[0].tokens))
+    context = env.tokenizer.decode(env.episodes.contexts[0, :size])
+    assert context.endswith("Agent:")
+    assert not context.startswith(env.transcripts[0].prompt)
 
 
 asked: list[str] = []

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import shutil
 
@@ -37,7 +38,7 @@ def test_a_changed_file_is_loaded_again(folder):
     assert loading.load(folder, "cpu", "float32") is not first
 
 
-def test_weights_without_the_hub_prefix_are_the_same_model(folder, model):
+def test_tensor_names_without_the_prefix_load_the_same_model(folder, model):
     change_tensors(
         folder,
         lambda tensors: [
@@ -45,10 +46,10 @@ def test_weights_without_the_hub_prefix_are_the_same_model(folder, model):
         ],
     )
     loaded = loading.load(folder, "cpu", "float32")
-    assert torch.equal(loaded.word_embeddings, model.word_embeddings)
+    assert torch.equal(loaded.token_embeddings, model.token_embeddings)
 
 
-def test_an_unknown_name_is_refused_with_what_is_allowed():
+def test_an_unknown_name_is_refused_with_the_allowed_ones():
     with pytest.raises(ValueError, match=r"no/such-model.*'embedded', a folder"):
         loading.locate("no/such-model")
 
@@ -78,13 +79,13 @@ def test_a_checkpoint_that_is_not_gpt2_is_refused(folder, changes):
         ({"n_head": 5}, r"n_embd=\d+ in .*; allowed: a multiple of n_head=5"),
     ],
 )
-def test_a_shape_that_no_gpt2_has_is_refused(folder, changes, message):
+def test_an_impossible_shape_is_refused(folder, changes, message):
     change_config(folder, **changes)
     with pytest.raises(ValueError, match=message):
         loading.load(folder)
 
 
-def test_a_configuration_that_is_no_object_is_refused(folder):
+def test_a_configuration_that_is_not_an_object_is_refused(folder):
     (folder / "config.json").write_text("[]")
     with pytest.raises(ValueError, match=r"Got list in .*config\.json; allowed: a JSON object"):
         loading.load(folder)
@@ -102,7 +103,7 @@ def test_a_missing_tensor_is_named(folder):
         loading.load(folder)
 
 
-def test_a_shape_that_the_config_does_not_have_is_refused(folder):
+def test_a_tensor_of_another_shape_than_the_config_is_refused(folder):
     change_config(folder, n_positions=99)
     with pytest.raises(ValueError, match=r"'wpe\.weight' of shape \(160, 96\).*asks \(99, 96\)"):
         loading.load(folder)
@@ -124,7 +125,15 @@ def test_an_unknown_device_or_dtype_is_refused(checkpoint, options, message):
         loading.load(checkpoint, **options)
 
 
-def test_int8_is_refused_where_the_processor_cannot(checkpoint, monkeypatch):
+def test_int8_is_refused_without_vnni(checkpoint, monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: False)
     with pytest.raises(ValueError, match="dtype='int8' on cpu; it needs a CPU with VNNI"):
         loading.load(checkpoint, "cpu", "int8")
+
+
+def test_the_fingerprint_is_the_hash_of_the_weights_file(folder):
+    first = loading.fingerprint(str(folder))
+    weights = (folder / "model.safetensors").read_bytes()
+    assert first == hashlib.sha256(weights).hexdigest()
+    change_tensors(folder, lambda tensors: tensors["transformer.ln_f.bias"].add_(1))
+    assert loading.fingerprint(str(folder)) != first

@@ -1,4 +1,4 @@
-"""LossCache of texts under a model whose parts are turned up, down or off."""
+"""Losses of texts under a model whose heads and perceptrons are scaled."""
 
 import copy
 
@@ -39,7 +39,7 @@ def expected(model, texts, temperature=1.0):
     return np.array(found)
 
 
-def test_losses_at_scale_1_are_those_of_transformers(scaled, reference_model, texts):
+def test_losses_at_scale_1_equal_transformers(scaled, reference_model, texts):
     found = scaled.losses(texts, STARTS, ones(scaled), np.ones(4, np.float32))
     np.testing.assert_allclose(found, expected(reference_model, texts), rtol=0, atol=1e-4)
 
@@ -50,9 +50,7 @@ def test_temperature_divides_logits(scaled, reference_model, texts):
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.6])
-def test_a_scaled_head_is_a_head_whose_output_weights_are_scaled(
-    scaled, reference_model, texts, scale
-):
+def test_scaling_a_head_equals_scaling_its_output_weights(scaled, reference_model, texts, scale):
     model, scales = copy.deepcopy(reference_model), ones(scaled)
     size = model.config.n_embd // HEADS
     with torch.no_grad():
@@ -63,7 +61,9 @@ def test_a_scaled_head_is_a_head_whose_output_weights_are_scaled(
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.4])
-def test_a_scaled_perceptron_is_one_whose_output_is_scaled(scaled, reference_model, texts, scale):
+def test_scaling_a_perceptron_equals_scaling_its_output_layer(
+    scaled, reference_model, texts, scale
+):
     model, scales = copy.deepcopy(reference_model), ones(scaled)
     with torch.no_grad():
         model.transformer.h[2].mlp.c_proj.weight *= scale
@@ -73,12 +73,12 @@ def test_a_scaled_perceptron_is_one_whose_output_is_scaled(scaled, reference_mod
     np.testing.assert_allclose(found, expected(model, texts), rtol=0, atol=1e-4)
 
 
-def test_a_text_loses_the_same_bit_for_bit_whatever_is_read_beside_it(scaled, texts):
+def test_a_text_has_the_same_loss_bit_for_bit_alone_and_in_a_batch(scaled, texts):
     rng = np.random.default_rng(1)
     scales = rng.uniform(0.5, 1.5, ones(scaled).shape).astype(np.float32)
-    warmth = rng.uniform(0.7, 1.4, 4).astype(np.float32)
-    together = scaled.losses(texts, STARTS, scales, warmth)
-    for place in range(4):
-        part = slice(place, place + 1)
-        alone = scaled.losses(texts[part], STARTS[part], scales[part], warmth[part])
-        assert alone[0] == together[place]
+    temperatures = rng.uniform(0.7, 1.4, 4).astype(np.float32)
+    together = scaled.losses(texts, STARTS, scales, temperatures)
+    for index in range(4):
+        part = slice(index, index + 1)
+        alone = scaled.losses(texts[part], STARTS[part], scales[part], temperatures[part])
+        assert alone[0] == together[index]

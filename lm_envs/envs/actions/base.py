@@ -15,8 +15,8 @@ import numpy as np
 from lm_envs.envs.actions.checks import check_discrete, check_points
 from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.envs.observations.features import Feature
+from lm_envs.model.base import LanguageModel
 from lm_envs.model.engine import Engine, Outputs
-from lm_envs.model.gpt2 import GPT2
 from lm_envs.tasks.base import Task
 from lm_envs.tokenizer import Tokenizer
 
@@ -35,7 +35,7 @@ class Setup:
         task_name: Name of the task, for error messages.
     """
 
-    model: GPT2
+    model: LanguageModel
     tokenizer: Tokenizer
     task: Task
     task_name: str

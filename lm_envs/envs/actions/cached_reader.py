@@ -12,8 +12,8 @@ import numpy as np
 
 from lm_envs.envs.actions.token_actions import LOGPROB_DECIMALS
 from lm_envs.lru import LRUCache
+from lm_envs.model.base import LanguageModel
 from lm_envs.model.engine import Engine
-from lm_envs.model.gpt2 import GPT2
 
 CACHE_SIZE = 20_000
 """Entries of each cache: contexts, lines after contexts, scores of all lines after a context."""
@@ -41,7 +41,7 @@ class ReadCache:
         self.scores: LRUCache[bytes, np.ndarray] = LRUCache(CACHE_SIZE)
 
 
-def shared_cache(model: GPT2, cache_dtype: str) -> ReadCache:
+def shared_cache(model: LanguageModel, cache_dtype: str) -> ReadCache:
     """Returns the one cache of (model, cache dtype), shared by all environments.
 
     It is freed with the model.
@@ -53,7 +53,7 @@ def shared_cache(model: GPT2, cache_dtype: str) -> ReadCache:
     return _SHARED.setdefault(model, {}).setdefault(cache_dtype, ReadCache())
 
 
-_SHARED: WeakKeyDictionary[GPT2, dict[str, ReadCache]] = WeakKeyDictionary()
+_SHARED: WeakKeyDictionary[LanguageModel, dict[str, ReadCache]] = WeakKeyDictionary()
 
 
 class CachedReader:
@@ -81,7 +81,9 @@ class CachedReader:
             self._extend(rows[places], [contexts[place] for place in places])
             return map(np.copy, self._engine.packed_outputs(rows[places]))
 
-        found = self._cache.contexts.of([context.tobytes() for context in contexts], compute)
+        found = self._cache.contexts.get_or_compute(
+            [context.tobytes() for context in contexts], compute
+        )
         self._restore_outputs(rows, found)
 
     def extend(self, rows: np.ndarray, contexts: Ids, lines: Ids) -> list[np.ndarray]:
@@ -102,7 +104,7 @@ class CachedReader:
 
         pairs = zip(contexts, lines, strict=True)
         keys = [(context.tobytes(), line.tobytes()) for context, line in pairs]
-        found = self._cache.lines.of(keys, compute)
+        found = self._cache.lines.get_or_compute(keys, compute)
         self._restore_outputs(rows, [state for state, _ in found])
         return [logprobs for _, logprobs in found]
 
@@ -121,7 +123,7 @@ class CachedReader:
             return (np.array([v.round(LOGPROB_DECIMALS).mean() for v in row]) for row in scored)
 
         keys = [_key(context, options) for context, options in zip(contexts, lines, strict=True)]
-        return np.stack(self._cache.scores.of(keys, compute))
+        return np.stack(self._cache.scores.get_or_compute(keys, compute))
 
     def _fill_slots(self, rows: np.ndarray, contexts: Ids) -> None:
         """Reads the contexts of those of `rows` whose slots hold something else."""

@@ -43,7 +43,7 @@ class EmbeddingActions(TokenActions):
         Raises:
             ValueError: If `dim` is larger than the embeddings.
         """
-        width = setup.model.config.n_embd
+        width = setup.model.config.hidden_size
         if self.dim > width:
             raise ValueError(
                 f"Got dim={self.dim} for embedding actions; allowed: up to the embedding size, "

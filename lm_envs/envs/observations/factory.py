@@ -20,7 +20,7 @@ from lm_envs.envs.observations.features import Feature, Hidden, LastTokens, Text
 from lm_envs.envs.observations.reducers import Reducer
 from lm_envs.envs.observations.wrappers import fitting_reducer
 from lm_envs.model.embeddings import TextEmbeddings
-from lm_envs.model.fingerprint import fingerprint
+from lm_envs.model.loading import fingerprint
 from lm_envs.plugins import resolve_kind
 from lm_envs.validation import check_count
 

@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 
 from lm_envs.envs.episode_buffer import EpisodeBuffer
+from lm_envs.model.base import LanguageModel
 from lm_envs.model.embeddings import TextEmbeddings, TokenSpace
 from lm_envs.model.engine import Outputs
-from lm_envs.model.gpt2 import GPT2
 
 LOWEST_LOGPROB = -30.0
 """Log-probabilities are clipped here; nats."""
@@ -50,7 +50,7 @@ class Hidden:
         model: The language model.
     """
 
-    def __init__(self, model: GPT2) -> None:
+    def __init__(self, model: LanguageModel) -> None:
         bound = model.hidden_bound.cpu().numpy()
         self.columns: Mapping[str, Bounds] = {"hidden": (-bound, bound)}
 

@@ -12,6 +12,7 @@ import gymnasium as gym
 import numpy as np
 
 from lm_envs.envs.observations.kmeans import k_means, nearest
+from lm_envs.pca import principal_axes
 from lm_envs.storage import read_arrays, write_arrays
 from lm_envs.validation import check_choice, check_count
 
@@ -30,7 +31,7 @@ class Reducer(ABC):
     Attributes:
         kind: Name in `REDUCERS`.
         space: What one reduced state is a member of.
-        model: `lm_envs.model.fingerprint` of the model whose states it was fitted on.
+        model: `lm_envs.model.loading.fingerprint` of the model whose states it was fitted on.
         arrays: The fitted numbers; `mean` (D,) and `matrix` (D, d) are the projection.
         settings: Plain options that the arrays do not tell.
     """
@@ -230,16 +231,14 @@ def components(states: np.ndarray, dim: int) -> tuple[np.ndarray, np.ndarray, np
     check_count("dim", dim)
     mean, scale = _standard(states)
     centered = (states - mean) / scale
-    variances, axes = np.linalg.eigh(centered.T @ centered / len(states))  # ascending
-    varying = int((variances > 1e-9 * variances[-1]).sum())
+    variances, axes = principal_axes(centered, dim)
+    varying = int((variances > 1e-9 * variances[0]).sum())
     if dim > varying:
         raise ValueError(
             f"Got dim={dim} for {len(states)} states that vary in {varying} dimensions; allowed: "
             f"1 to {varying}. Sample more states, or lower dim."
         )
-    deviations = np.sqrt(variances[::-1][:dim])
-    axes = axes[:, ::-1][:, :dim]
-    axes = axes * np.where(axes.sum(0) < 0, -1.0, 1.0)  # eigenvectors have no sign of their own
+    deviations = np.sqrt(variances[:dim])
     return mean, axes / scale[:, None] / deviations, deviations
 
 

@@ -15,8 +15,7 @@ from gymnasium.vector import VectorEnv, VectorWrapper
 from gymnasium.vector.utils import batch_space
 
 from lm_envs.envs.observations.reducers import Reducer, load_reducer
-from lm_envs.model.fingerprint import fingerprint
-from lm_envs.model.loading import EMBEDDED
+from lm_envs.model.loading import EMBEDDED, fingerprint
 
 
 class ReducedObservation(gym.ObservationWrapper, gym.utils.RecordConstructorArgs):

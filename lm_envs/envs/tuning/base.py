@@ -21,7 +21,7 @@ from lm_envs.envs.snapshots import check_parts
 from lm_envs.envs.tuning.passages import PassageGroups
 from lm_envs.envs.tuning.tuner import Tuner
 from lm_envs.model import loading
-from lm_envs.model.gpt2 import GPT2
+from lm_envs.model.base import LanguageModel
 from lm_envs.tasks import TaskSpec
 from lm_envs.tasks.base import required_actions
 from lm_envs.tokenizer import Tokenizer
@@ -61,7 +61,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
     def __init__(
         self,
         num_envs: int,
-        make_tuner: Callable[[GPT2, Path], Tuner],
+        make_tuner: Callable[[LanguageModel, Path], Tuner],
         *,
         task: TaskSpec,
         passages: int,
@@ -208,7 +208,8 @@ class TuningVectorEnv(EpisodicVectorEnv):
             scores=self._scores(row) if self._endings[row] else {},
         )
 
-    def _observe(self) -> np.ndarray:
+    def observe(self) -> np.ndarray:
+        """Returns the current observations of N rows, in a new array."""
         left = 1.0 - self.steps[:, None] / self._budget
         low, high = self.single_observation_space.low, self.single_observation_space.high  # type: ignore[attr-defined]  # a Box
         return np.concatenate([self.tuner.observe(), left], 1).clip(low, high).astype(np.float32)
@@ -271,7 +272,7 @@ def _build(
     model: str,
     device: str,
     dtype: str,
-) -> tuple[GPT2, PassageGroups]:
+) -> tuple[LanguageModel, PassageGroups]:
     """Returns the model that is adjusted and the passages that it is evaluated on.
 
     Raises:

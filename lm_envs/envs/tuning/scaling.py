@@ -12,7 +12,7 @@ import numpy as np
 from lm_envs.envs.tuning.passages import Passages
 from lm_envs.envs.tuning.tuner import LOSS_DECIMALS, Tuner
 from lm_envs.lru import LRUCache
-from lm_envs.model.gpt2 import GPT2
+from lm_envs.model.base import LanguageModel
 from lm_envs.model.scaled_gpt2 import ScaledGPT2
 
 
@@ -38,7 +38,7 @@ class LossCache:
         most_known: LossCache that are remembered.
     """
 
-    def __init__(self, model: GPT2, most_known: int) -> None:
+    def __init__(self, model: LanguageModel, most_known: int) -> None:
         self._scaled = ScaledGPT2(model)
         self.shape = self._scaled.shape
         self._known: LRUCache[tuple[int, bytes, float], float] = LRUCache(most_known)
@@ -46,7 +46,9 @@ class LossCache:
     def of(self, settings: Sequence[ScaledModelSpec]) -> np.ndarray:
         """(R,) float64, nats a token of the references."""
         keys = [(each.passages.index, each.scales.tobytes(), each.temperature) for each in settings]
-        return np.array(self._known.of(keys, lambda places: self._measure(settings, places)))
+        return np.array(
+            self._known.get_or_compute(keys, lambda places: self._measure(settings, places))
+        )
 
     def _measure(self, settings: Sequence[ScaledModelSpec], places: Sequence[int]) -> list[float]:
         asked = [settings[place] for place in places]
@@ -73,7 +75,7 @@ class ScaledTuner(Tuner):
         most_known: LossCache that are remembered.
     """
 
-    def __init__(self, num_rows: int, model: GPT2, most_known: int) -> None:
+    def __init__(self, num_rows: int, model: LanguageModel, most_known: int) -> None:
         super().__init__(num_rows)
         self._losses = LossCache(model, most_known)
 

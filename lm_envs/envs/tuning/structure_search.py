@@ -11,7 +11,7 @@ from lm_envs.envs.single_env import RowEnv
 from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.tuning.scaling import ScaledModelSpec, ScaledTuner
 from lm_envs.envs.tuning.tuner import LARGEST_FALL
-from lm_envs.model.gpt2 import GPT2
+from lm_envs.model.base import LanguageModel
 from lm_envs.validation import check_number
 
 STOP = 0
@@ -30,15 +30,17 @@ class StructureTuner(ScaledTuner):
         ruin: Nats a token; where the loss has risen by as many, the episode is over.
     """
 
-    def __init__(self, num_rows: int, model: GPT2, price: float, ruin: float) -> None:
+    def __init__(self, num_rows: int, model: LanguageModel, price: float, ruin: float) -> None:
         config = model.config
         super().__init__(num_rows, model, MOST_KNOWN)
         layers, per_layer = self._losses.shape
         own = [*(f"head {head}" for head in range(per_layer - 1)), "perceptron"]
         self._names = [f"{name} of layer {layer}" for layer in range(layers) for name in own]
-        of_head = 4 * config.n_embd * (config.n_embd // config.n_head)
-        of_perceptron = 2 * config.n_embd * config.n_inner
-        self._costs = np.tile([of_head] * config.n_head + [of_perceptron], layers)  # (P,) products
+        of_head = 4 * config.hidden_size * config.head_size
+        of_perceptron = 2 * config.hidden_size * config.intermediate_size
+        self._costs = np.tile(
+            [of_head] * config.num_heads + [of_perceptron], layers
+        )  # (P,) products
         self._price, self._ruin = price, ruin
         num_parts = len(self._names)
         self.space: gym.Space[Any] = gym.spaces.Discrete(1 + num_parts)

@@ -11,7 +11,7 @@ from lm_envs.envs.actions.checks import check_points
 from lm_envs.envs.single_env import RowEnv
 from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.tuning.tuner import LARGEST_FALL, LOSS_DECIMALS, Tuner
-from lm_envs.model.gpt2 import GPT2
+from lm_envs.model.base import LanguageModel
 from lm_envs.model.loading import DTYPES, INT8
 from lm_envs.model.trainable_gpt2 import FinetunedGPT2, OptimizerStep
 from lm_envs.validation import check_count, check_number
@@ -45,7 +45,7 @@ class TrainingTuner(Tuner):
     """
 
     def __init__(
-        self, num_rows: int, folder: Path, model: GPT2, optimiser_steps: int, price: float
+        self, num_rows: int, folder: Path, model: LanguageModel, optimiser_steps: int, price: float
     ) -> None:
         super().__init__(num_rows)
         config = model.config
@@ -54,7 +54,7 @@ class TrainingTuner(Tuner):
             FinetunedGPT2(folder, model.device, bfloat16=rounds) for _ in range(num_rows)
         ]
         self._optimiser_steps, self._price = optimiser_steps, price
-        inner, width, layers = config.n_inner, config.n_embd, config.n_layer
+        inner, width, layers = config.intermediate_size, config.hidden_size, config.num_layers
         of_layer = 4 * width**2 + 2 * width * inner
         self._layer_share = of_layer / (layers * of_layer + config.vocab_size * width)
         self._size = DECAY + 1 + layers

@@ -11,7 +11,7 @@ from lm_envs.envs.single_env import RowEnv
 from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.tuning.scaling import ScaledModelSpec, ScaledTuner
 from lm_envs.envs.tuning.tuner import LARGEST_FALL
-from lm_envs.model.gpt2 import GPT2
+from lm_envs.model.base import LanguageModel
 from lm_envs.validation import check_choice
 
 STEP = 0.25
@@ -33,7 +33,7 @@ class WeightTuner(ScaledTuner):
         parts: "blocks", where the heads of a layer share a knob, or "heads".
     """
 
-    def __init__(self, num_rows: int, model: GPT2, parts: str) -> None:
+    def __init__(self, num_rows: int, model: LanguageModel, parts: str) -> None:
         super().__init__(num_rows, model, MOST_KNOWN)
         layers, per_layer = self._losses.shape
         self._is_shared = parts == "blocks"

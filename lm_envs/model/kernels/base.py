@@ -1,40 +1,55 @@
-"""What a GPT-2 computes, and who computes it.
+"""The operations of a forward pass that a backend supplies, as a protocol.
 
-Owns the choice: kernels of our own on a CPU where a compiler is at hand, PyTorch's elsewhere.
+Owns the signatures. Knows nothing of the backends: PyTorch's operations are in `torch_ops`, C++
+kernels in `native`; `select` chooses between them.
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 
-from lm_envs.model.kernels import native
-from lm_envs.model.kernels.torch_ops import TorchKernels
-from lm_envs.model.kv_cache import Attend, KVCache
-from lm_envs.model.logits import TopTokens
+from lm_envs.model.attention import Attend
+from lm_envs.model.kv_cache import KVCache
 
-Product = Callable[[torch.Tensor], torch.Tensor]
+LinearLayer = Callable[[torch.Tensor], torch.Tensor]
 """A linear layer: (M, inputs) -> (M, outputs)."""
+
+
+class LayerNorm(NamedTuple):
+    """Parameters of a layer norm, float32 whatever the type of the linears."""
+
+    gain: torch.Tensor  # (D,)
+    bias: torch.Tensor  # (D,)
+    epsilon: float  # added to the variance
+
+
+class TopTokens(NamedTuple):
+    """The most likely next tokens after N hidden states."""
+
+    candidates: torch.Tensor  # (N, K) int64, most likely first
+    logprobs: torch.Tensor  # (N, K) float32
+    log_z: torch.Tensor  # (N,) float32, log of the sum of exponentiated logits
 
 
 class Kernels(Protocol):
     """The operations of a forward pass.
 
-    M tokens, N rows, D columns, V words; T is the type of the linears.
+    M tokens, N rows, D columns, a vocabulary of V tokens; T is the type of the linears.
 
     Attributes:
-        longest_prompt: Prompts of up to so many tokens are read faster by `extend`, all together,
-            than padded, by PyTorch's attention.
+        longest_prompt: Prompts of up to this many tokens are faster by `extend_attention`, all
+            together, than padded by PyTorch's attention.
     """
 
     longest_prompt: int
 
     def linear(
         self, weight: torch.Tensor, bias: torch.Tensor | None, *, gelu: bool, int8: bool
-    ) -> Product | None:
+    ) -> LinearLayer | None:
         """A layer of weights (outputs, inputs) in T; None where PyTorch's is as fast.
 
-        Its factors are rounded to 8 bits if `int8`.
+        With `int8`, weights and inputs are rounded to 8 bits before they are multiplied.
         """
         ...
 
@@ -42,64 +57,69 @@ class Kernels(Protocol):
         self,
         tokens: torch.Tensor,
         positions: torch.Tensor,
-        words: torch.Tensor,
-        places: torch.Tensor,
+        token_embeddings: torch.Tensor,
+        position_embeddings: torch.Tensor,
     ) -> torch.Tensor:
-        """(M, D) float32: of `words` (V, D) in T and `places` (P, D) float32 those of M tokens."""
-        ...
+        """Sum (M, D) float32 of the embeddings of M tokens and of their positions.
 
-    def add_norm(
-        self,
-        x: torch.Tensor,
-        y: torch.Tensor | None,
-        norm: tuple[torch.Tensor, torch.Tensor, float],
-        dtype: torch.dtype,
-    ) -> torch.Tensor:
-        """Adds `y` (M, D) in T to `x` (M, D) float32 in place; the norm of the sum in `dtype`.
-
-        `norm` is its gain (D,), its bias (D,), and what is added to the variance.
+        Args:
+            tokens: (M,) int64.
+            positions: (M,) int64.
+            token_embeddings: (V, D) in T.
+            position_embeddings: (P, D) float32.
         """
         ...
 
-    def decode(self, slots: KVCache, positions: torch.Tensor, context_len: int) -> Attend:
-        """Attention of one new token a row, at `positions` (N,) int64, to its slot.
+    def add_norm(
+        self, x: torch.Tensor, update: torch.Tensor | None, norm: LayerNorm, dtype: torch.dtype
+    ) -> torch.Tensor:
+        """Adds `update` (M, D) in T to `x` (M, D) float32 in place; None adds nothing.
+
+        Returns:
+            The norm (M, D) of the sum, in `dtype`.
+        """
+        ...
+
+    def decode_attention(self, cache: KVCache, positions: torch.Tensor, context_len: int) -> Attend:
+        """Attention of one new token in each row, at `positions` (N,) int64, to its slot.
 
         The token's key and value are written first. `context_len` is more than every position.
         """
         ...
 
-    def extend(
+    def extend_attention(
         self,
-        slots: KVCache,
+        cache: KVCache,
         rows: torch.Tensor,
         starts: torch.Tensor,
         sizes: torch.Tensor,
         context_len: int,
     ) -> Attend:
-        """Attention of further tokens of R rows to their slots, each up to and with itself.
+        """Attention of further tokens of R rows to their slots, each up to and including itself.
 
-        Of row `rows[i]` come `sizes[i]` tokens from position `starts[i]` on; flat, row after row.
-        Their keys and values are written first. `context_len` is more than every position.
+        Row `rows[i]` has `sizes[i]` new tokens from position `starts[i]` on; they come flat, row
+        after row. Their keys and values are written first. `context_len` is more than every
+        position.
         """
         ...
 
-    def read(
+    def token_logits(
         self,
         hidden: torch.Tensor,
         embeddings: torch.Tensor,
         center: torch.Tensor | None,
-        words: torch.Tensor,
+        tokens: torch.Tensor,
     ) -> torch.Tensor:
-        """Logits (N, K) float32 of `words` (N, K) after `hidden` (N, D) float32.
+        """Logits (N, K) float32 of `tokens` (N, K) int64 after `hidden` (N, D) float32.
 
-        `center` (D,) is taken from the embeddings (V, D).
+        `center` (D,) float32 is subtracted from the embeddings (V, D).
         """
         ...
 
     def quantize(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Codes (M, D) uint8 of `x` (M, D) in T, 128 for 0, and the rows' scales (M,) float32.
+        """Rounds the rows of `x` (M, D) in T: values (M, D) uint8 and scales (M,) float32.
 
-        A code less 128, times its row's scale, is what it stands for.
+        (value - 128) * scale approximates the original number.
         """
         ...
 
@@ -112,31 +132,24 @@ class Kernels(Protocol):
         gelu: bool,
         dtype: torch.dtype,
     ) -> torch.Tensor:
-        """`sums` (M, D) float32 times their row's scale (M,), and a bias (D,) float32; in T.
+        """`sums` (M, D) float32 times the scale of their row (M,), plus `bias` (D,) float32.
 
-        Optionally followed by GELU (tanh form). T is `dtype`.
+        Optionally followed by GELU (tanh form). The result has the type `dtype`.
         """
         ...
 
-    def best(
+    def top_k(
         self,
         logits: torch.Tensor,
         hidden: torch.Tensor,
         embeddings: torch.Tensor,
         center: torch.Tensor | None,
         count: int,
-        always: int,
+        required: int,
     ) -> TopTokens:
-        """The `count` best next words by `logits` (N, V) in T, ties by id.
+        """The `count` most likely next tokens by `logits` (N, V) in T, ties by id.
 
-        Where there is a `center`, the logits are rounded: the words found are judged and ordered by
-        `read`. The word `always` takes the last place where it is not among them.
+        With a `center`, `logits` are rounded: the tokens found are ordered by `token_logits`
+        instead. The token `required` takes the last place where it is not among them.
         """
         ...
-
-
-def kernels_for(width: int, head_size: int, dtype: torch.dtype, device: torch.device) -> Kernels:
-    """Kernels for a GPT-2 of such a shape."""
-    made = native.kernels(dtype) if device.type == "cpu" else None
-    is_whole = width % native.LANES == 0 and head_size % native.LANES == 0
-    return made if made is not None and is_whole else TorchKernels()

@@ -1,161 +1,175 @@
-"""Kernels of our own for CPUs, compiled from `native*.cpp` on first use.
+"""Bindings of the C++ kernels for CPUs, which `lm_envs.model.kernels.build` compiles.
 
-Owns where the compiled library lives and who may ask for it. Without a C++ compiler, or where
-LM_ENVS_NATIVE=0 is set, there are none, and PyTorch's operations do the same more slowly.
+Owns the types of the functions' arguments and the checks of what is passed. Tensors whose
+addresses are passed are held by local names or attributes until the function returns.
 """
 
 import ctypes
-import hashlib
-import os
-import platform
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable
-from functools import lru_cache
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from lm_envs.model.kernels.packed_linear import PackedInt8Linear, PackedLinear, pointers_of
+from lm_envs.model.kernels import build
+from lm_envs.model.kernels.base import LayerNorm, TopTokens
+from lm_envs.model.kernels.linear import PackedInt8Linear, PackedLinear
 from lm_envs.model.kv_cache import KVCache
-from lm_envs.model.logits import TopTokens
 
 LANES = 16
-"""Sizes of heads and hidden states are multiples of this, or PyTorch does the work."""
+"""Sizes of heads and hidden states must be multiples of this, or PyTorch's kernels are used."""
 
-SWITCH = "LM_ENVS_NATIVE"
-"""Environment variable; 0 for PyTorch's operations only."""
-
-FLAGS = ("-O3", "-march=native", "-std=c++17", "-fopenmp", "-fPIC")
-_CSRC = Path(__file__).with_name("csrc")
-_PARTS = ("", "_attention", "_products")
-_SOURCES = tuple(_CSRC / f"native{part}.cpp" for part in _PARTS)
-_HEADER = _CSRC / "native_vectors.h"
-_NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
+_DTYPE_NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
+_TYPES = {"p": ctypes.c_void_p, "n": ctypes.c_int64, "i": ctypes.c_int, "f": ctypes.c_float}
 _PARAMETERS = {
     "embed": "pppppnnnni",
     "add_norm": "ppppfpnni",
     "add_norm_to_float": "ppppfpnni",
     "attend": "pppnpppppnnnnni",
-    "attend_to_codes": "pppnpppppppnnnnni",
-    "read": "pppppnnnni",
+    "attend_int8": "pppnpppppppnnnnni",
+    "token_logits": "pppppnnnni",
     "quantize": "pppnni",
     "dequantize": "pppipnni",
-    "best": "ppppinpppnnnni",
+    "top_k": "ppppinpppnnnni",
+    "linear": "pppipnnni",
+    "linear_int8": "ppppppipnnni",
 }
 """Types of each function's arguments: pointer, size (64 bits), int, float."""
-_PRODUCTS = {"product": "pppipnnni", "product_of_codes": "ppppppipnnni"}
-"""The same of functions that the library has where the processor has instructions for them."""
-_FOLLOWS_INDICES = ("embed", "attend", "attend_to_codes", "read")
-"""Functions that return how many indices were out of range."""
-_TYPES = {"p": ctypes.c_void_p, "n": ctypes.c_int64, "i": ctypes.c_int, "f": ctypes.c_float}
+_COUNTS_INVALID = ("embed", "attend", "attend_int8", "token_logits")
+"""Functions that return how many indices were out of range; they read and write none of those."""
+
+
+def kernels(dtype: torch.dtype) -> "NativeKernels | None":
+    """Kernels for this type of linears; None where there is no library."""
+    library = build.library()
+    return NativeKernels(library, dtype) if isinstance(library, ctypes.CDLL) else None
 
 
 class NativeKernels:
-    """The kernels for one type of linears; see `lm_envs.model.kernels.base.Kernels`.
+    """The C++ kernels for one type of linears; see `lm_envs.model.kernels.base.Kernels`.
 
     Args:
-        library: What `native*.cpp` were compiled to.
+        library: The compiled library.
         dtype: float32 or bfloat16.
     """
 
     longest_prompt = 128
-    """Beyond it PyTorch's attention is faster, in which queries share what they read."""
+    """For longer prompts PyTorch's attention is faster: its queries share what they read."""
 
     def __init__(self, library: ctypes.CDLL, dtype: torch.dtype) -> None:
-        functions = {
-            name: _typed(library[f"{name}_{_NAMES[dtype]}"], name, parameters)
-            for name, parameters in _PARAMETERS.items()
-        }
-        self._product = _product(library, "product", dtype)
-        self._product_of_codes = _product(library, "product_of_codes", dtype)
+        functions = {name: _function(library, name, dtype) for name in _PARAMETERS}
+        # The library has these two only where the processor has instructions for them.
+        self._linear, self._linear_int8 = functions["linear"], functions["linear_int8"]
         self._embed = functions["embed"]
-        self._attend = {dtype: functions["attend"], torch.int8: functions["attend_to_codes"]}
+        self._attend = {dtype: functions["attend"], torch.int8: functions["attend_int8"]}
         self._add_norm = {dtype: functions["add_norm"]}
         self._add_norm.setdefault(torch.float32, functions["add_norm_to_float"])
-        self._read, self._best = functions["read"], functions["best"]
+        self._token_logits, self._top_k = functions["token_logits"], functions["top_k"]
         self._quantize, self._dequantize = functions["quantize"], functions["dequantize"]
 
     def linear(
         self, weight: torch.Tensor, bias: torch.Tensor | None, *, gelu: bool, int8: bool
     ) -> PackedLinear | PackedInt8Linear | None:
-        """As `Kernels` says."""
-        if int8 and self._product_of_codes:
-            return PackedInt8Linear(self._product_of_codes, self.quantize, weight, bias, gelu=gelu)
-        if not int8 and self._product:
-            return PackedLinear(self._product, weight, bias, gelu=gelu)
+        """See `Kernels`."""
+        if int8 and self._linear_int8:
+            return PackedInt8Linear(self._linear_int8, self.quantize, weight, bias, gelu=gelu)
+        if not int8 and self._linear:
+            return PackedLinear(self._linear, weight, bias, gelu=gelu)
         return None
 
     def embed(
         self,
         tokens: torch.Tensor,
         positions: torch.Tensor,
-        words: torch.Tensor,
-        places: torch.Tensor,
+        token_embeddings: torch.Tensor,
+        position_embeddings: torch.Tensor,
     ) -> torch.Tensor:
-        """As `Kernels` says."""
-        x = places.new_empty(len(tokens), places.shape[1])
-        inputs = (tokens.contiguous(), positions.contiguous(), words, places)
-        sizes = (*x.shape, len(words), len(places))
-        _require_none(self._embed(*pointers_of(*inputs, x), *sizes, torch.get_num_threads()))
+        """See `Kernels`."""
+        x = position_embeddings.new_empty(len(tokens), position_embeddings.shape[1])
+        tokens, positions = tokens.contiguous(), positions.contiguous()
+        num_invalid = self._embed(
+            tokens.data_ptr(),
+            positions.data_ptr(),
+            token_embeddings.data_ptr(),
+            position_embeddings.data_ptr(),
+            x.data_ptr(),
+            *(*x.shape, len(token_embeddings), len(position_embeddings)),
+            torch.get_num_threads(),
+        )
+        if num_invalid:
+            raise _index_error(num_invalid)
         return x
 
     def add_norm(
-        self,
-        x: torch.Tensor,
-        y: torch.Tensor | None,
-        norm: tuple[torch.Tensor, torch.Tensor, float],
-        dtype: torch.dtype,
+        self, x: torch.Tensor, update: torch.Tensor | None, norm: LayerNorm, dtype: torch.dtype
     ) -> torch.Tensor:
-        """As `Kernels` says."""
+        """See `Kernels`."""
         gain, bias, epsilon = norm
         out = torch.empty_like(x, dtype=dtype)
-        added = None if y is None else y.contiguous()  # held here until the kernel has read it
-        pointers, threads = pointers_of(x, added, gain, bias), torch.get_num_threads()
-        self._add_norm[dtype](*pointers, epsilon, out.data_ptr(), *x.shape, threads)
+        update = None if update is None else update.contiguous()
+        self._add_norm[dtype](
+            x.data_ptr(),
+            None if update is None else update.data_ptr(),
+            gain.data_ptr(),
+            bias.data_ptr(),
+            epsilon,
+            out.data_ptr(),
+            *x.shape,
+            torch.get_num_threads(),
+        )
         return out
 
-    def decode(self, slots: KVCache, positions: torch.Tensor, context_len: int) -> "Read":
-        """As `Kernels` says."""
-        return Read(self._attend[slots.dtype], slots, None, positions)
+    def decode_attention(
+        self, cache: KVCache, positions: torch.Tensor, context_len: int
+    ) -> "NativeAttention":
+        """See `Kernels`."""
+        return NativeAttention(self._attend[cache.dtype], cache, None, positions.contiguous())
 
-    def extend(
+    def extend_attention(
         self,
-        slots: KVCache,
+        cache: KVCache,
         rows: torch.Tensor,
         starts: torch.Tensor,
         sizes: torch.Tensor,
         context_len: int,
-    ) -> "Read":
-        """As `Kernels` says."""
+    ) -> "NativeAttention":
+        """See `Kernels`."""
         before = sizes.cumsum(0) - sizes
         positions = torch.arange(int(sizes.sum())) + (starts - before).repeat_interleave(sizes)
-        kernel = self._attend[slots.dtype]
-        return Read(kernel, slots, rows.repeat_interleave(sizes), positions)
+        function = self._attend[cache.dtype]
+        return NativeAttention(function, cache, rows.repeat_interleave(sizes), positions)
 
-    def read(
+    def token_logits(
         self,
         hidden: torch.Tensor,
         embeddings: torch.Tensor,
         center: torch.Tensor | None,
-        words: torch.Tensor,
+        tokens: torch.Tensor,
     ) -> torch.Tensor:
-        """As `Kernels` says."""
-        hidden, words = hidden.contiguous(), words.contiguous()
-        logits = torch.empty_like(words, dtype=torch.float32)
-        pointers = pointers_of(hidden, embeddings, center, words, logits)
-        sizes = (*hidden.shape, len(embeddings), words.shape[1])
-        _require_none(self._read(*pointers, *sizes, torch.get_num_threads()))
+        """See `Kernels`."""
+        hidden, tokens = hidden.contiguous(), tokens.contiguous()
+        logits = torch.empty_like(tokens, dtype=torch.float32)
+        num_invalid = self._token_logits(
+            hidden.data_ptr(),
+            embeddings.data_ptr(),
+            None if center is None else center.data_ptr(),
+            tokens.data_ptr(),
+            logits.data_ptr(),
+            *(*hidden.shape, len(embeddings), tokens.shape[1]),
+            torch.get_num_threads(),
+        )
+        if num_invalid:
+            raise _index_error(num_invalid)
         return logits
 
     def quantize(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """As `Kernels` says."""
+        """See `Kernels`."""
         x = x.contiguous()
-        codes, scales = torch.empty_like(x, dtype=torch.uint8), torch.empty(len(x))
-        self._quantize(*pointers_of(x, codes, scales), *x.shape, torch.get_num_threads())
-        return codes, scales
+        values, scales = torch.empty_like(x, dtype=torch.uint8), torch.empty(len(x))
+        self._quantize(
+            x.data_ptr(), values.data_ptr(), scales.data_ptr(), *x.shape, torch.get_num_threads()
+        )
+        return values, scales
 
     def dequantize(
         self,
@@ -166,172 +180,101 @@ class NativeKernels:
         gelu: bool,
         dtype: torch.dtype,
     ) -> torch.Tensor:
-        """As `Kernels` says."""
+        """See `Kernels`."""
         out = torch.empty_like(sums, dtype=dtype)
-        pointers = pointers_of(sums, scales, bias)
-        threads = torch.get_num_threads()
-        self._dequantize(*pointers, gelu, out.data_ptr(), *sums.shape, threads)
+        self._dequantize(
+            sums.data_ptr(),
+            scales.data_ptr(),
+            None if bias is None else bias.data_ptr(),
+            gelu,
+            out.data_ptr(),
+            *sums.shape,
+            torch.get_num_threads(),
+        )
         return out
 
-    def best(
+    def top_k(
         self,
         logits: torch.Tensor,
         hidden: torch.Tensor,
         embeddings: torch.Tensor,
         center: torch.Tensor | None,
         count: int,
-        always: int,
+        required: int,
     ) -> TopTokens:
-        """As `Kernels` says."""
+        """See `Kernels`."""
         logits, hidden = logits.contiguous(), hidden.contiguous()
-        num_rows, num_words = logits.shape
-        found = TopTokens(
-            torch.empty(num_rows, count, dtype=torch.int64),
-            torch.empty(num_rows, count),
-            torch.empty(num_rows),
-        )
-        self._best(
-            *pointers_of(logits, hidden, embeddings, center),
+        num_rows, vocab_size = logits.shape
+        candidates = torch.empty(num_rows, count, dtype=torch.int64)
+        logprobs, log_z = torch.empty(num_rows, count), torch.empty(num_rows)
+        self._top_k(
+            logits.data_ptr(),
+            hidden.data_ptr(),
+            embeddings.data_ptr(),
+            None if center is None else center.data_ptr(),
             center is None,
-            always,
-            *pointers_of(*found),
-            *(num_rows, num_words, hidden.shape[1], count),
+            required,
+            candidates.data_ptr(),
+            logprobs.data_ptr(),
+            log_z.data_ptr(),
+            *(num_rows, vocab_size, hidden.shape[1], count),
             torch.get_num_threads(),
         )
-        return found
+        return TopTokens(candidates, logprobs, log_z)
 
 
-class Read:
-    """Attention of new tokens to their rows' slots, each up to and with itself.
+@dataclass(slots=True)
+class NativeAttention:
+    """Attention of new tokens to their rows' slots, each up to and including itself.
 
-    Args:
-        attend: The kernel; returns how many rows or positions are out of range.
-        slots: Where keys and values context_len; the tokens' are written first.
-        rows: (M,) int64 whose slot; None where token i is of row i.
-        positions: (M,) int64.
+    Attributes:
+        function: The kernel; returns how many rows or positions are out of range.
+        cache: Stores keys and values; those of the new tokens are written first.
+        rows: (M,) int64 row of each token, contiguous; None where token i belongs to row i.
+        positions: (M,) int64, contiguous.
     """
 
-    def __init__(
-        self,
-        attend: Callable[..., int],
-        slots: KVCache,
-        rows: torch.Tensor | None,
-        positions: torch.Tensor,
-    ) -> None:
-        self._attend, self._slots = attend, slots
-        self._rows, self._positions = rows, positions.contiguous()
+    function: Callable[..., int]
+    cache: KVCache
+    rows: torch.Tensor | None
+    positions: torch.Tensor
 
     def __call__(
         self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
-        """(M, H, d) queries, keys and values -> (M, D)."""
+        """(M, H, d) queries, keys and values, of one stride, -> (M, D)."""
         num_tokens, num_heads, size = queries.shape
         out = queries.new_empty(num_tokens, num_heads * size)
-        broken = self._attend(
-            *pointers_of(queries, keys, values),
+        num_invalid = self.function(
+            queries.data_ptr(),
+            keys.data_ptr(),
+            values.data_ptr(),
             queries.stride(0),
-            *pointers_of(*self._slots.parts(layer), self._rows, self._positions, out),
-            *(num_tokens, self._slots.num_rows, num_heads, size, self._slots.capacity),
+            *map(torch.Tensor.data_ptr, self.cache.layers[layer]),
+            None if self.rows is None else self.rows.data_ptr(),
+            self.positions.data_ptr(),
+            out.data_ptr(),
+            *(num_tokens, self.cache.num_rows, num_heads, size, self.cache.capacity),
             torch.get_num_threads(),
         )
-        _require_none(broken)
+        if num_invalid:
+            raise _index_error(num_invalid)
         return out
 
 
-def _typed(function: Any, name: str, parameters: str) -> Any:  # noqa: ANN401 - of ctypes
-    function.argtypes = [_TYPES[letter] for letter in parameters]
-    function.restype = ctypes.c_int if name in _FOLLOWS_INDICES else None
+def _function(library: ctypes.CDLL, name: str, dtype: torch.dtype) -> Any:  # noqa: ANN401 - ctypes
+    """A function of the library for this type; None where the library has none."""
+    symbol = f"{name}_{_DTYPE_NAMES[dtype]}"
+    if not hasattr(library, symbol):
+        return None
+    function = library[symbol]
+    function.argtypes = [_TYPES[letter] for letter in _PARAMETERS[name]]
+    function.restype = ctypes.c_int if name in _COUNTS_INVALID else None
     return function
 
 
-def _product(library: ctypes.CDLL, name: str, dtype: torch.dtype) -> Any:  # noqa: ANN401
-    """One of `_PRODUCTS` for a type; None where the library has none."""
-    symbol = f"{name}_{_NAMES[dtype]}"
-    return _typed(library[symbol], name, _PRODUCTS[name]) if hasattr(library, symbol) else None
-
-
-def kernels(dtype: torch.dtype) -> NativeKernels | None:
-    """Kernels for this type of linears; None where there is no library."""
-    found = library()
-    return NativeKernels(found, dtype) if isinstance(found, ctypes.CDLL) else None
-
-
-def status() -> str:
-    """Whose kernels a CPU gets in this process, and why not ours."""
-    found = library()
-    return f"PyTorch's: {found}" if isinstance(found, str) else "own, compiled"
-
-
-@lru_cache(maxsize=1)
-def library() -> ctypes.CDLL | str:
-    """What `native*.cpp` compile to on this machine; or why there is none.
-
-    Compiled once for each compiler, processor and source, in a folder of the user's cache.
-    """
-    if os.environ.get(SWITCH) == "0":
-        return f"{SWITCH}=0"
-    if os.name != "posix":
-        return "they are made for POSIX systems"
-    compiler = shutil.which(os.environ.get("CXX", "c++"))
-    if compiler is None:
-        return "no C++ compiler was found"
-    try:
-        path = _folder() / f"native-{_key(compiler)}.so"
-        if not path.is_file():
-            _compile(compiler, path)
-        return ctypes.CDLL(str(path))
-    except subprocess.CalledProcessError as error:
-        return f"{compiler} failed: {' '.join(error.stderr.split())[:200]}"
-    except (OSError, RuntimeError) as error:  # no place to write, or no home
-        return str(error)
-
-
-def _folder() -> Path:
-    """Where compiled kernels are kept: the user's own, for what lies there is executed."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "lm_envs"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to somebody else")
-    return folder
-
-
-def _key(compiler: str) -> str:
-    """Tells apart what must not share a library."""
-    parts = (compiler, *FLAGS, platform.platform(), _processor(), torch.__version__)
-    sources = b"".join(path.read_bytes() for path in (*_SOURCES, _HEADER))
-    return hashlib.sha256("\n".join(parts).encode() + sources).hexdigest()[:16]
-
-
-def _processor() -> str:
-    """The instructions that `-march=native` may use, as far as the system tells."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
-
-
-def _compile(compiler: str, path: Path) -> None:
-    """Compiles to a file of its own and renames it, so that processes never see half of one."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        made = [str(Path(folder) / f"{source.stem}.o") for source in _SOURCES]
-        for source, target in zip(_SOURCES, made, strict=True):
-            _run(compiler, *FLAGS, "-c", str(source), "-o", target)
-        linked = Path(folder) / path.name
-        _run(compiler, "-shared", *made, *_openmp(), "-o", str(linked))
-        os.replace(linked, path)
-
-
-def _openmp() -> list[str]:
-    """PyTorch's own OpenMP where it carries one: two of them would fight for the cores."""
-    folder = Path(torch.__file__).parent
-    found = [*folder.glob("lib/libgomp*"), *folder.parent.glob("torch.libs/libgomp*")]
-    return [str(found[0])] if found else ["-fopenmp"]
-
-
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True, text=True)
-
-
-def _require_none(broken: int) -> None:
-    if broken:
-        raise IndexError(f"Got {broken} words or positions that the model has no place for.")
+def _index_error(num_invalid: int) -> IndexError:
+    return IndexError(
+        f"Got {num_invalid} tokens, rows or positions out of range; allowed: tokens of the "
+        "vocabulary, and rows and positions of the cache."
+    )

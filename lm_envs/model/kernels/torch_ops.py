@@ -1,79 +1,103 @@
-"""The kernels in PyTorch's operations, on any device; see `lm_envs.model.kernels.base.Kernels`."""
+"""The kernels as PyTorch operations, on any device; see `lm_envs.model.kernels.base.Kernels`."""
 
 import torch
 import torch.nn.functional as F
 
-from lm_envs.model.kv_cache import Attend, DecodeAttention, ExtendAttention, KVCache
-from lm_envs.model.logits import TopTokens, log_sum_exp, top_tokens
+from lm_envs.model.attention import Attend, DecodeAttention, ExtendAttention
+from lm_envs.model.kernels.base import LayerNorm, TopTokens
+from lm_envs.model.kernels.quantization import ZERO_POINT
+from lm_envs.model.kv_cache import KVCache
+
+GROUP = 128
+"""`top_tokens` searches the vocabulary in groups of this many tokens."""
+
+
+def log_sum_exp(logits: torch.Tensor) -> torch.Tensor:
+    """Log of the sum of exponentials, (N,), of (N, V); half the time of `logsumexp` on CPU."""
+    return logits[:, 0] - logits.log_softmax(-1)[:, 0]
+
+
+def top_tokens(logits: torch.Tensor, count: int) -> torch.Tensor:
+    """Ids (N, count) of the `count` largest entries of each row of (N, V), in no order.
+
+    The largest entries lie in the groups with the largest maxima, so that only those are searched.
+    """
+    num_groups = logits.shape[1] // GROUP
+    if num_groups < count:
+        return logits.topk(count, sorted=False).indices
+    whole = num_groups * GROUP
+    maxima = logits[:, :whole].unflatten(1, (num_groups, GROUP)).amax(-1)  # (N, groups)
+    groups = maxima.topk(count, sorted=False).indices * GROUP
+    tokens = (groups[..., None] + torch.arange(GROUP, device=logits.device)).flatten(1)
+    rest = torch.arange(whole, logits.shape[1], device=logits.device).expand(len(logits), -1)
+    tokens = torch.cat([tokens, rest], 1)
+    return tokens.gather(1, logits.gather(1, tokens).topk(count, sorted=False).indices)
 
 
 class TorchKernels:
-    """One operation of PyTorch after the other."""
+    """Each kernel as a few PyTorch operations."""
 
     longest_prompt = 0
 
     def linear(
         self, weight: torch.Tensor, bias: torch.Tensor | None, *, gelu: bool, int8: bool
     ) -> None:
-        """None: PyTorch's."""
+        """None: the model uses PyTorch's linear layers."""
 
     def embed(
         self,
         tokens: torch.Tensor,
         positions: torch.Tensor,
-        words: torch.Tensor,
-        places: torch.Tensor,
+        token_embeddings: torch.Tensor,
+        position_embeddings: torch.Tensor,
     ) -> torch.Tensor:
-        """As `Kernels` says."""
-        return F.embedding(tokens, words).float() + F.embedding(positions, places)
+        """See `Kernels`."""
+        embedded = F.embedding(tokens, token_embeddings).float()
+        return embedded + F.embedding(positions, position_embeddings)
 
     def add_norm(
-        self,
-        x: torch.Tensor,
-        y: torch.Tensor | None,
-        norm: tuple[torch.Tensor, torch.Tensor, float],
-        dtype: torch.dtype,
+        self, x: torch.Tensor, update: torch.Tensor | None, norm: LayerNorm, dtype: torch.dtype
     ) -> torch.Tensor:
-        """As `Kernels` says."""
-        if y is not None:
-            x += y
+        """See `Kernels`."""
+        if update is not None:
+            x += update
         gain, bias, epsilon = norm
         return F.layer_norm(x, gain.shape, gain, bias, epsilon).to(dtype)
 
-    def decode(self, slots: KVCache, positions: torch.Tensor, context_len: int) -> Attend:
-        """As `Kernels` says."""
-        return DecodeAttention(slots, positions, context_len)
+    def decode_attention(self, cache: KVCache, positions: torch.Tensor, context_len: int) -> Attend:
+        """See `Kernels`."""
+        return DecodeAttention(cache, positions, context_len)
 
-    def extend(
+    def extend_attention(
         self,
-        slots: KVCache,
+        cache: KVCache,
         rows: torch.Tensor,
         starts: torch.Tensor,
         sizes: torch.Tensor,
         context_len: int,
     ) -> Attend:
-        """As `Kernels` says."""
-        return ExtendAttention(slots, rows, starts, sizes, context_len)
+        """See `Kernels`."""
+        return ExtendAttention(cache, rows, starts, sizes, context_len)
 
-    def read(
+    def token_logits(
         self,
         hidden: torch.Tensor,
         embeddings: torch.Tensor,
         center: torch.Tensor | None,
-        words: torch.Tensor,
+        tokens: torch.Tensor,
     ) -> torch.Tensor:
-        """As `Kernels` says."""
-        vectors = embeddings[words].float()  # (N, K, D)
+        """See `Kernels`."""
+        vectors = embeddings[tokens].float()  # (N, K, D)
         if center is not None:
             vectors -= center
         return (vectors * hidden[:, None]).sum(-1)
 
     def quantize(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """As `Kernels` says."""
-        values = x.float()
-        scales = values.abs().amax(-1).clamp(min=1e-30) / 127.0
-        codes = (values / scales[:, None] + 128.5).nan_to_num(0.0).to(torch.uint8)
-        return codes, scales
+        """See `Kernels`."""
+        numbers = x.float()
+        scales = numbers.abs().amax(-1).clamp(min=1e-30) / 127.0
+        shifted = numbers / scales[:, None] + (ZERO_POINT + 0.5)  # the cast rounds down
+        return shifted.nan_to_num(0.0).to(torch.uint8), scales
 
     def dequantize(
         self,
@@ -84,35 +108,36 @@ class TorchKernels:
         gelu: bool,
         dtype: torch.dtype,
     ) -> torch.Tensor:
-        """As `Kernels` says."""
-        values = sums * scales[:, None]
+        """See `Kernels`."""
+        outputs = sums * scales[:, None]
         if bias is not None:
-            values += bias
-        return (F.gelu(values, approximate="tanh") if gelu else values).to(dtype)
+            outputs += bias
+        return (F.gelu(outputs, approximate="tanh") if gelu else outputs).to(dtype)
 
-    def best(
+    def top_k(
         self,
         logits: torch.Tensor,
         hidden: torch.Tensor,
         embeddings: torch.Tensor,
         center: torch.Tensor | None,
         count: int,
-        always: int,
+        required: int,
     ) -> TopTokens:
-        """As `Kernels` says."""
+        """See `Kernels`."""
         logits = logits.float()
         log_z = log_sum_exp(logits)
-        words = top_tokens(logits, count).sort(-1).values
-        is_exact = center is None
-        values = (
-            logits.gather(-1, words) if is_exact else self.read(hidden, embeddings, center, words)
+        tokens = top_tokens(logits, count).sort(-1).values  # by id, which a stable sort keeps
+        exact = (
+            logits.gather(-1, tokens)
+            if center is None
+            else self.token_logits(hidden, embeddings, center, tokens)
         )
-        values, order = values.sort(dim=-1, descending=True, stable=True)
-        words = words.gather(-1, order)
-        wanted = torch.full_like(words[:, :1], always)
-        is_last = torch.arange(count, device=words.device) == count - 1
-        is_missing = (words != wanted).all(-1, keepdim=True) & is_last  # (N, K)
-        extra = self.read(hidden, embeddings, center, wanted)
-        values = torch.where(is_missing, extra, values)
-        words = torch.where(is_missing, wanted, words)
-        return TopTokens(words, values - log_z[:, None], log_z)
+        exact, order = exact.sort(dim=-1, descending=True, stable=True)
+        tokens = tokens.gather(-1, order)
+        wanted = torch.full_like(tokens[:, :1], required)
+        is_last = torch.arange(count, device=tokens.device) == count - 1
+        is_missing = (tokens != wanted).all(-1, keepdim=True) & is_last  # (N, K)
+        extra = self.token_logits(hidden, embeddings, center, wanted)
+        exact = torch.where(is_missing, extra, exact)
+        tokens = torch.where(is_missing, wanted, tokens)
+        return TopTokens(tokens, exact - log_z[:, None], log_z)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from agents.language_model.nlpo_mask import NLPOMaskSpec
-from lm_envs.model.logits import top_k_top_p_mask
+from lm_envs.model.lm_head import top_k_top_p_mask
 from tests.agents.language_model.language_agents import collect, make_agent
 
 

@@ -1,9 +1,9 @@
-from benchmarks.harness.timing import Timing, ratio, summarize, take_turns
+from benchmarks.harness.timing import Timing, machine, speedup, summarize, time_in_turns
 
 
-def test_rivals_take_turns_after_one_unmeasured_run():
+def test_runs_take_turns_after_one_untimed_call():
     calls = []
-    take_turns({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, repeats=2)
+    time_in_turns({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, repeats=2)
     assert calls == ["a", "b", "a", "b", "a", "b"]
 
 
@@ -13,6 +13,10 @@ def test_median_and_interquartile_range():
 
 def test_a_noisy_comparison_is_refused():
     steady, noisy = Timing(2.0, 0.1, 5), Timing(4.0, 2.0, 5)
-    assert ratio(steady, Timing(6.0, 0.1, 5)) == 3.0
-    assert ratio(steady, noisy) is None
-    assert ratio(noisy, steady) is None
+    assert speedup(steady, Timing(6.0, 0.1, 5)) == 3.0
+    assert speedup(steady, noisy) is None
+    assert speedup(noisy, steady) is None
+
+
+def test_machine_has_what_a_comparison_requires():
+    assert {"cpu", "cores", "threads", "gpu", "date", "versions"} <= set(machine())

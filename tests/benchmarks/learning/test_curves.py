@@ -6,12 +6,12 @@ from scipy.stats import binom, ecdf, trim_mean
 from benchmarks.learning import curves
 
 
-def test_the_middle_half_of_the_seeds_counts():
+def test_iqm_is_the_mean_of_the_middle_half():
     values = np.array([0.0, 1.0, 2.0, 100.0])
     assert curves.iqm(values) == trim_mean(values, 0.25) == 1.5
 
 
-def test_intervals_hold_the_mean_and_widen_with_the_spread_of_seeds():
+def test_intervals_contain_the_iqm_and_widen_with_the_spread_of_seeds():
     rng = np.random.default_rng(0)
     widths = []
     for spread in (0.1, 1.0):
@@ -32,19 +32,19 @@ def test_differences_between_tasks_do_not_widen_an_interval():
 
 def test_a_profile_of_one_task_is_its_empirical_survival_function():
     scores = np.random.default_rng(0).normal(size=25)
-    taus = np.sort(np.concatenate([scores, np.linspace(-3, 3, 31)]))  # ties are not above
+    taus = np.sort(np.concatenate([scores, np.linspace(-3, 3, 31)]))  # a tie is not above
     np.testing.assert_allclose(
         curves.profile([scores], taus), ecdf(scores).sf.evaluate(taus), atol=1e-12
     )
 
 
-def test_in_a_profile_every_task_counts_alike_however_many_seeds_it_has():
+def test_profile_averages_tasks_whatever_their_number_of_seeds():
     few, many = np.array([1.0]), np.array([0.0, 0.0, 1.0, 1.0])
     np.testing.assert_allclose(curves.profile([few, many], np.array([0.5])), [0.75])
 
 
-def test_an_interval_of_a_profile_is_that_of_the_runs_drawn_again():
-    """Of 20 runs, 14 above: as many are again, as the binomial distribution has it."""
+def test_interval_of_a_profile_agrees_with_the_binomial_distribution():
+    """14 of 20 runs are above; their number in a resample is binomial."""
     scores = np.repeat([0.0, 1.0], [6, 14])
     low, high = curves.profile_interval([scores], np.array([0.5, 1.0]))
     expected = binom(20, 0.7).ppf([0.025, 0.975]) / 20
@@ -57,16 +57,16 @@ def test_differences_between_tasks_do_not_widen_a_profile():
     assert low == high == 0.5
 
 
-def test_a_threshold_is_reached_at_the_first_evaluation_there():
+def test_threshold_is_reached_at_the_first_evaluation_above_it():
     steps, rewards = np.array([0, 10, 20]), np.array([0.1, 0.9, 0.5])
     assert curves.first_reaching(steps, rewards, 0.5) == 10
     assert curves.first_reaching(steps * 0.25, rewards, 0.5) == 2.5
     assert curves.first_reaching(steps, rewards, 1.0) is None
 
 
-def test_a_reward_holds_from_its_evaluation_to_the_next_and_the_last_for_ever():
+def test_reward_holds_until_the_next_evaluation_and_the_last_until_the_end():
     quick = (np.array([0.0, 10.0, 20.0]), np.array([0.0, 0.4, 0.8]))
     slow = (np.array([5.0, 10.0, 30.0]), np.array([0.1, 0.3, 0.5]))
     seconds, rewards = curves.held_over_time([quick, slow])
-    assert seconds.tolist() == [5.0, 10.0, 20.0, 30.0]  # not 0, when the slow one was not judged
+    assert seconds.tolist() == [5.0, 10.0, 20.0, 30.0]  # not 0: the slow one was not evaluated yet
     assert rewards.tolist() == [[0.0, 0.4, 0.8, 0.8], [0.1, 0.3, 0.3, 0.5]]

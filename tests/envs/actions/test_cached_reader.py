@@ -54,13 +54,13 @@ def assert_same(one, other):
 def count(monkeypatch):
     """Tokens that engines were given to read after one another."""
     sizes = []
-    read_on = Engine._read_on
+    extend = Engine._extend
 
     def counted(self, rows, starts, tokens):
         sizes.append(sum(map(len, tokens)))
-        return read_on(self, rows, starts, tokens)
+        return extend(self, rows, starts, tokens)
 
-    monkeypatch.setattr(Engine, "_read_on", counted)
+    monkeypatch.setattr(Engine, "_extend", counted)
     return sizes
 
 
@@ -151,11 +151,11 @@ def test_values_used_longest_ago_make_room():
         asked.append(places)
         return places
 
-    recent.of(["a", "b"], find)
-    recent.of(["a"], find)
-    recent.of(["c", "c"], find)
-    recent.of(["a"], find)
-    recent.of(["b"], find)
+    recent.get_or_compute(["a", "b"], find)
+    recent.get_or_compute(["a"], find)
+    recent.get_or_compute(["c", "c"], find)
+    recent.get_or_compute(["a"], find)
+    recent.get_or_compute(["b"], find)
     assert asked == [[0, 1], [1], [0]]
 
 

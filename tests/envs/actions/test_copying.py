@@ -33,8 +33,8 @@ def walk(env, steps=5):
     yield
     for _ in range(steps):
         env.step(rng.integers(0, K, env.num_envs))
-        if env._over.any():
-            env.reset(options={"reset_mask": env._over.copy()})
+        if env.is_over.any():
+            env.reset(options={"reset_mask": env.is_over})
         yield
 
 
@@ -150,7 +150,7 @@ def test_a_state_that_is_set_again_shows_the_same_candidates(checkpoint):
     other = small(checkpoint, observation="candidates")
     other.reset(seed=9)
     other.set_state(state)
-    np.testing.assert_array_equal(other._observe(), observations)
+    np.testing.assert_array_equal(other.observe(), observations)
     np.testing.assert_array_equal(other.outputs.candidates, env.outputs.candidates)
 
 

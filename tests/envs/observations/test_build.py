@@ -45,7 +45,7 @@ def test_embeddings_are_the_pool_and_the_last_words(checkpoint, model):
     env = make(checkpoint, observation={"kind": "embeddings", "last": 2}, actions="vocabulary")
     env.reset(seed=0)
     observations = env.step(np.array([5, 6, 7]))[0]
-    table = model.word_embeddings.numpy()
+    table = model.token_embeddings.numpy()
     table = table / table.std(0, ddof=1)
     for row, text in enumerate(texts(env)):
         pool, last = np.split(observations[row, :-1], [table.shape[1]])
@@ -56,7 +56,7 @@ def test_embeddings_are_the_pool_and_the_last_words(checkpoint, model):
 def test_zeros_stand_before_a_short_text(checkpoint, model):
     env = make(checkpoint, 1, observation={"kind": "embeddings", "last": 4}, actions="vocabulary")
     observations, _ = env.reset(options={"prompt": "a"})
-    size = model.config.n_embd
+    size = model.config.hidden_size
     assert not observations[0, size : 4 * size].any()
     assert observations[0, 4 * size : 5 * size].any()
 
@@ -65,7 +65,7 @@ def test_zeros_stand_before_a_short_text(checkpoint, model):
 def test_candidates_are_what_stands_beside_the_hidden_state(checkpoint, model, actions):
     env = make(checkpoint, actions=actions, observation="candidates")
     whole = make(checkpoint, actions=actions)
-    seen, beside = env.reset(seed=0)[0], whole.reset(seed=0)[0][:, model.config.n_embd :]
+    seen, beside = env.reset(seed=0)[0], whole.reset(seed=0)[0][:, model.config.hidden_size :]
     assert (seen == beside).all()
     assert env.single_observation_space.shape == (seen.shape[1],)
 

@@ -14,7 +14,7 @@ from agents.fit_reducer import main
 from lm_envs.envs.observations.kmeans import k_means, nearest
 from lm_envs.envs.observations.reducers import REDUCERS, load_reducer
 from lm_envs.envs.observations.wrappers import ReducedObservation, VectorReducedObservation
-from lm_envs.model.fingerprint import fingerprint
+from lm_envs.model.loading import fingerprint
 from lm_envs.sb3 import make_language_vec_env
 
 gym.register_envs(lm_envs)

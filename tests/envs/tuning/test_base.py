@@ -115,7 +115,7 @@ def test_a_state_of_other_arguments_is_refused_and_nothing_changes(name):
     for message, part in wrong.items():
         with pytest.raises(ValueError, match=message):
             env.unwrapped.set_state(env.unwrapped.get_state() | part)
-    np.testing.assert_array_equal(env.unwrapped._observe(), before)
+    np.testing.assert_array_equal(env.unwrapped.observe(), before)
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -137,7 +137,7 @@ def test_a_state_of_another_environment_is_refused_and_nothing_changes(name):
     for wrong in states:
         with pytest.raises(ValueError, match="Got a state"):
             env.set_state(wrong)
-        np.testing.assert_array_equal(env.batch._observe()[0], before)
+        np.testing.assert_array_equal(env.batch.observe()[0], before)
     with pytest.raises(ValueError, match="Got a state that is not of an environment of words"):
         writing.set_state(state)
 
@@ -233,7 +233,7 @@ def test_an_action_outside_the_space_is_refused_and_changes_nothing(name):
     wrong[1] = 99
     with pytest.raises(ValueError, match="in row 1; allowed"):
         env.step(wrong)
-    np.testing.assert_array_equal(env.unwrapped._observe(), before)
+    np.testing.assert_array_equal(env.unwrapped.observe(), before)
 
 
 class TestWeightTuning:

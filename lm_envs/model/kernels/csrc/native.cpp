@@ -1,10 +1,10 @@
-// The parts of a decoding step between its matrix products, for CPUs: embeddings, residual sums and
-// norms, the best words of a row of logits. Attention is in native_attention.cpp.
+// The operations of a decoding step on CPUs other than attention (native_attention.cpp) and linear
+// layers (native_linear.cpp): embeddings, residual sums and norms, the top tokens of a row of logits.
 //
-// Compiled on first use by native.py, which checks shapes and passes pointers. Arrays are dense and
-// row-major; `width` is a multiple of LANES. Rows are shared out among threads and no sum is split, so
-// that a row's numbers depend on no other row and on no number of threads. Functions that follow
-// indices say how many rows had one out of range; those rows are left out.
+// Compiled on first use by build.py; native.py passes pointers and sizes. Arrays are dense and
+// row-major; `width` is a multiple of LANES. Rows are divided among threads and no sum is split, so
+// that a row's numbers depend on no other row and not on the number of threads. Functions that take
+// indices return how many rows had one out of range; those rows are skipped.
 
 #include <limits>
 #include <utility>
@@ -14,28 +14,28 @@
 
 namespace {
 
-constexpr int64_t GROUP = 128;  // words whose largest logit is looked at first
+constexpr int64_t GROUP = 128;  // tokens whose largest logit is compared first
 
 template <typename T>
-int embed(const int64_t* tokens, const int64_t* positions, const T* words, const float* places,
-          float* x, int64_t rows, int64_t width, int64_t num_words, int64_t num_places,
-          int threads) {
-  int broken = 0;
-#pragma omp parallel for num_threads(threads) if (rows > 1) schedule(static) reduction(+ : broken)
+int embed(const int64_t* tokens, const int64_t* positions, const T* token_embeddings,
+          const float* position_embeddings, float* x, int64_t rows, int64_t width,
+          int64_t vocab_size, int64_t num_positions, int threads) {
+  int num_invalid = 0;
+#pragma omp parallel for num_threads(threads) if (rows > 1) schedule(static) reduction(+ : num_invalid)
   for (int64_t row = 0; row < rows; ++row) {
-    if (!is_within(tokens[row], num_words) || !is_within(positions[row], num_places)) {
-      ++broken;
+    if (!is_within(tokens[row], vocab_size) || !is_within(positions[row], num_positions)) {
+      ++num_invalid;
       continue;
     }
-    const T* word = words + tokens[row] * width;
-    const float* place = places + positions[row] * width;
+    const T* token = token_embeddings + tokens[row] * width;
+    const float* position = position_embeddings + positions[row] * width;
     for (int64_t i = 0; i < width; i += LANES)
-      store(x + row * width + i, load(word + i) + load(place + i));
+      store(x + row * width + i, load(token + i) + load(position + i));
   }
-  return broken;
+  return num_invalid;
 }
 
-// Adds y, where there is one, to the residual stream x, and norms the sum.
+// Adds y, unless it is null, to the residual stream x, and norms the sum.
 template <typename In, typename Out>
 void add_norm(float* x, const In* y, const float* gain, const float* bias, float epsilon, Out* out,
               int64_t rows, int64_t width, int threads) {
@@ -53,8 +53,8 @@ void add_norm(float* x, const In* y, const float* gain, const float* bias, float
     }
     const float mean = sum(total) / width;
     for (int64_t i = 0; i < width; i += LANES) {
-      const Floats centerd = load(stream + i) - mean;
-      squares += centerd * centerd;
+      const Floats centered = load(stream + i) - mean;
+      squares += centered * centered;
     }
     const float scale = 1.0f / std::sqrt(sum(squares) / width + epsilon);
     for (int64_t i = 0; i < width; i += LANES) {
@@ -64,26 +64,26 @@ void add_norm(float* x, const In* y, const float* gain, const float* bias, float
   }
 }
 
-constexpr float ZERO = 128.0f;  // code of 0
+constexpr float ZERO_POINT = 128.0f;  // the uint8 value that represents 0
 
-// Codes of 8 bits for each row, by the row's largest magnitude.
+// Rounds each row to uint8 values with one scale, by the row's largest magnitude.
 template <typename T>
-void quantize(const T* x, uint8_t* codes, float* scales, int64_t rows, int64_t width,
+void quantize(const T* x, uint8_t* values, float* scales, int64_t rows, int64_t width,
               int threads) {
 #pragma omp parallel for num_threads(threads) if (rows > 1) schedule(static)
   for (int64_t row = 0; row < rows; ++row) {
     const Magnitude found = magnitude(x + row * width, width);
-    const float inverse = MOST_CODE / found.largest;
-    scales[row] = found.largest / MOST_CODE + found.broken;
+    const float inverse = LARGEST_INT8 / found.largest;
+    scales[row] = found.largest / LARGEST_INT8 + found.nonfinite;
     for (int64_t i = 0; i < width; i += LANES) {
-      const Floats shifted = load(x + row * width + i) * inverse + (ZERO + 0.5f);
+      const Floats shifted = load(x + row * width + i) * inverse + (ZERO_POINT + 0.5f);
       const Bytes rounded = __builtin_convertvector(__builtin_convertvector(shifted, Ints), Bytes);
-      std::memcpy(codes + row * width + i, &rounded, sizeof rounded);
+      std::memcpy(values + row * width + i, &rounded, sizeof rounded);
     }
   }
 }
 
-// Sums of products of codes, times the scale of their row, and a bias.
+// Sums of products of quantized values, times the scale of their row, plus a bias.
 template <typename T>
 void dequantize(const float* sums, const float* scales, const float* bias, int has_gelu, T* out,
              int64_t rows, int64_t width, int threads) {
@@ -98,7 +98,7 @@ void dequantize(const float* sums, const float* scales, const float* bias, int h
       store(to + i, has_gelu ? gelu(value) : value);
     }
     if (i == width) continue;
-    float last[LANES] = {};  // the vocabulary may not be whole
+    float last[LANES] = {};  // the vocabulary may be no multiple of LANES
     std::copy(from + i, from + width, last);
     T rounded[LANES];
     store(rounded, load(last) * scales[row]);
@@ -106,7 +106,7 @@ void dequantize(const float* sums, const float* scales, const float* bias, int h
   }
 }
 
-// Logit of a word after a hidden state, by its embedding less the mean embedding.
+// Logit of a token after a hidden state, by its embedding less the mean embedding.
 template <typename T>
 float logit(const float* hidden, const T* embedding, const float* center, int64_t width) {
   Floats product = all(0.0f);
@@ -119,25 +119,25 @@ float logit(const float* hidden, const T* embedding, const float* center, int64_
 }
 
 template <typename T>
-int read(const float* hidden, const T* embeddings, const float* center, const int64_t* words,
-         float* logits, int64_t rows, int64_t width, int64_t num_words, int64_t count,
-         int threads) {
-  int broken = 0;
-#pragma omp parallel for num_threads(threads) if (rows > 1) schedule(static) reduction(+ : broken)
+int token_logits(const float* hidden, const T* embeddings, const float* center,
+                 const int64_t* tokens, float* logits, int64_t rows, int64_t width,
+                 int64_t vocab_size, int64_t count, int threads) {
+  int num_invalid = 0;
+#pragma omp parallel for num_threads(threads) if (rows > 1) schedule(static) reduction(+ : num_invalid)
   for (int64_t place = 0; place < rows * count; ++place) {
-    if (!is_within(words[place], num_words)) {
-      ++broken;
+    if (!is_within(tokens[place], vocab_size)) {
+      ++num_invalid;
       continue;
     }
-    logits[place] = logit(hidden + place / count * width, embeddings + words[place] * width, center,
+    logits[place] = logit(hidden + place / count * width, embeddings + tokens[place] * width, center,
                           width);
   }
-  return broken;
+  return num_invalid;
 }
 
-using Word = std::pair<float, int64_t>;  // logit and id
+using Candidate = std::pair<float, int64_t>;  // logit and token id
 
-inline bool is_better(const Word& a, const Word& b) {
+inline bool is_more_likely(const Candidate& a, const Candidate& b) {
   return a.first > b.first || (a.first == b.first && a.second < b.second);
 }
 
@@ -154,7 +154,7 @@ float largest_of(const T* logits, int64_t count) {
   return found;
 }
 
-// Log of the sum of exponentials; not finite where a logit is not.
+// Log of the sum of exponentials; not finite if a logit is not.
 template <typename T>
 float log_sum_exp(const T* logits, int64_t count, float top) {
   Floats total = all(0.0f);
@@ -165,11 +165,11 @@ float log_sum_exp(const T* logits, int64_t count, float top) {
   return top + std::log(sum(total) + rest);
 }
 
-// The `count` largest logits of a row of `words`, ties by id. A group of words is searched only
-// where its largest is among the `count` largest of all groups.
+// The `count` largest of a row's `vocab_size` logits, ties by id. A group of tokens is searched only
+// if its largest logit is among the `count` largest of all groups.
 template <typename T>
-void find_best(const T* logits, int64_t words, int64_t count, std::vector<float>& tops,
-               std::vector<Word>& found) {
+void find_top_k(const T* logits, int64_t vocab_size, int64_t count, std::vector<float>& tops,
+                std::vector<Candidate>& found) {
   float least = -std::numeric_limits<float>::infinity();
   const int64_t groups = static_cast<int64_t>(tops.size());
   if (groups > count) {
@@ -181,53 +181,56 @@ void find_best(const T* logits, int64_t words, int64_t count, std::vector<float>
   found.clear();
   for (int64_t group = 0; group < groups; ++group) {
     if (tops[group] < least) continue;
-    const int64_t end = std::min(words, (group + 1) * GROUP);
-    for (int64_t word = group * GROUP; word < end; ++word) {
-      const float value = load_one(logits + word);
-      if (value >= least) found.emplace_back(value, word);
+    const int64_t end = std::min(vocab_size, (group + 1) * GROUP);
+    for (int64_t token = group * GROUP; token < end; ++token) {
+      const float value = load_one(logits + token);
+      if (value >= least) found.emplace_back(value, token);
     }
   }
-  std::partial_sort(found.begin(), found.begin() + count, found.end(), is_better);
+  std::partial_sort(found.begin(), found.begin() + count, found.end(), is_more_likely);
   found.resize(count);
 }
 
-// Best next words of each row of logits, best first, and their log-probabilities. Where `exact` is
-// false the best are found by the rounded logits and judged and ordered by exact ones. The word
-// `always` takes the last place where it is not among them.
+// The most likely next tokens of each row of logits, in order, and their log-probabilities. Unless
+// `is_exact`, they are found by the rounded logits and ordered by exact ones. The token `required`
+// takes the last place where it is not among them.
 template <typename T>
-void best(const T* logits, const float* hidden, const T* embeddings, const float* center,
-          int is_exact, int64_t always, int64_t* candidates, float* logprobs, float* log_zs,
-          int64_t rows, int64_t words, int64_t width, int64_t count, int threads) {
-  const int64_t groups = (words + GROUP - 1) / GROUP;
+void top_k(const T* logits, const float* hidden, const T* embeddings, const float* center,
+           int is_exact, int64_t required, int64_t* candidates, float* logprobs, float* log_z_out,
+           int64_t rows, int64_t vocab_size, int64_t width, int64_t count, int threads) {
+  const int64_t groups = (vocab_size + GROUP - 1) / GROUP;
 #pragma omp parallel for num_threads(threads) if (rows > 1) schedule(static)
   for (int64_t row = 0; row < rows; ++row) {
     static thread_local std::vector<float> tops;
-    static thread_local std::vector<Word> found;
-    const T* own = logits + row * words;
+    static thread_local std::vector<Candidate> found;
+    const T* own = logits + row * vocab_size;
     const float* state = hidden + row * width;
     tops.resize(groups);
     for (int64_t group = 0; group < groups; ++group)
-      tops[group] = largest_of(own + group * GROUP, std::min(GROUP, words - group * GROUP));
+      tops[group] = largest_of(own + group * GROUP, std::min(GROUP, vocab_size - group * GROUP));
     const float top = *std::max_element(tops.begin(), tops.end());
-    const float log_z = log_sum_exp(own, words, top);
-    log_zs[row] = log_z;
-    if (!std::isfinite(log_z)) {  // a broken model: nothing can be ordered
+    const float log_z = log_sum_exp(own, vocab_size, top);
+    log_z_out[row] = log_z;
+    if (!std::isfinite(log_z)) {  // the model computes NaN: nothing can be ordered
       std::fill(logprobs + row * count, logprobs + (row + 1) * count, NAN);
       for (int64_t place = 0; place < count; ++place) candidates[row * count + place] = place;
       continue;
     }
-    find_best(own, words, count, tops, found);
+    find_top_k(own, vocab_size, count, tops, found);
     if (!is_exact) {
-      for (const Word& word : found) expect(embeddings + word.second * width, width);
-      for (Word& word : found)
-        word.first = logit(state, embeddings + word.second * width, center, width);
-      std::sort(found.begin(), found.end(), is_better);
+      for (const Candidate& candidate : found)
+        prefetch(embeddings + candidate.second * width, width);
+      for (Candidate& candidate : found)
+        candidate.first = logit(state, embeddings + candidate.second * width, center, width);
+      std::sort(found.begin(), found.end(), is_more_likely);
     }
-    const auto is_always = [always](const Word& word) { return word.second == always; };
-    if (std::none_of(found.begin(), found.end(), is_always))
-      found.back() = {is_exact ? load_one(own + always)
-                               : logit(state, embeddings + always * width, center, width),
-                      always};
+    const auto is_required = [required](const Candidate& candidate) {
+      return candidate.second == required;
+    };
+    if (std::none_of(found.begin(), found.end(), is_required))
+      found.back() = {is_exact ? load_one(own + required)
+                               : logit(state, embeddings + required * width, center, width),
+                      required};
     for (int64_t place = 0; place < count; ++place) {
       candidates[row * count + place] = found[place].second;
       logprobs[row * count + place] = found[place].first - log_z;
@@ -238,11 +241,11 @@ void best(const T* logits, const float* hidden, const T* embeddings, const float
 }  // namespace
 
 #define FOR_TYPE(NAME, T)                                                                          \
-  int embed_##NAME(const int64_t* tokens, const int64_t* positions, const T* words,                \
-                   const float* places, float* x, int64_t rows, int64_t width, int64_t num_words,  \
-                   int64_t num_places, int threads) {                                              \
-    return embed(tokens, positions, words, places, x, rows, width, num_words, num_places,          \
-                 threads);                                                                         \
+  int embed_##NAME(const int64_t* tokens, const int64_t* positions, const T* token_embeddings,     \
+                   const float* position_embeddings, float* x, int64_t rows, int64_t width,        \
+                   int64_t vocab_size, int64_t num_positions, int threads) {                       \
+    return embed(tokens, positions, token_embeddings, position_embeddings, x, rows, width,         \
+                 vocab_size, num_positions, threads);                                              \
   }                                                                                                \
   void add_norm_##NAME(float* x, const T* y, const float* gain, const float* bias, float epsilon,  \
                        T* out, int64_t rows, int64_t width, int threads) {                         \
@@ -253,26 +256,26 @@ void best(const T* logits, const float* hidden, const T* embeddings, const float
                                 int threads) {                                                     \
     add_norm(x, y, gain, bias, epsilon, out, rows, width, threads);                                \
   }                                                                                                \
-  int read_##NAME(const float* hidden, const T* embeddings, const float* center,                   \
-                  const int64_t* words, float* logits, int64_t rows, int64_t width,                \
-                  int64_t num_words, int64_t count, int threads) {                                 \
-    return read(hidden, embeddings, center, words, logits, rows, width, num_words, count,          \
-                threads);                                                                          \
+  int token_logits_##NAME(const float* hidden, const T* embeddings, const float* center,           \
+                          const int64_t* tokens, float* logits, int64_t rows, int64_t width,       \
+                          int64_t vocab_size, int64_t count, int threads) {                        \
+    return token_logits(hidden, embeddings, center, tokens, logits, rows, width, vocab_size,       \
+                        count, threads);                                                           \
   }                                                                                                \
-  void quantize_##NAME(const T* x, uint8_t* codes, float* scales, int64_t rows, int64_t width,     \
+  void quantize_##NAME(const T* x, uint8_t* values, float* scales, int64_t rows, int64_t width,    \
                        int threads) {                                                              \
-    quantize(x, codes, scales, rows, width, threads);                                              \
+    quantize(x, values, scales, rows, width, threads);                                             \
   }                                                                                                \
-  void dequantize_##NAME(const float* sums, const float* scales, const float* bias, int has_gelu,     \
-                      T* out, int64_t rows, int64_t width, int threads) {                          \
-    dequantize(sums, scales, bias, has_gelu, out, rows, width, threads);                              \
+  void dequantize_##NAME(const float* sums, const float* scales, const float* bias, int has_gelu,  \
+                         T* out, int64_t rows, int64_t width, int threads) {                       \
+    dequantize(sums, scales, bias, has_gelu, out, rows, width, threads);                           \
   }                                                                                                \
-  void best_##NAME(const T* logits, const float* hidden, const T* embeddings, const float* center, \
-                   int is_exact, int64_t always, int64_t* candidates, float* logprobs,             \
-                   float* log_zs, int64_t rows, int64_t words, int64_t width, int64_t count,  \
-                   int threads) {                                                                  \
-    best(logits, hidden, embeddings, center, is_exact, always, candidates, logprobs, log_zs,  \
-         rows, words, width, count, threads);                                                      \
+  void top_k_##NAME(const T* logits, const float* hidden, const T* embeddings,                     \
+                    const float* center, int is_exact, int64_t required, int64_t* candidates,      \
+                    float* logprobs, float* log_z_out, int64_t rows, int64_t vocab_size,           \
+                    int64_t width, int64_t count, int threads) {                                   \
+    top_k(logits, hidden, embeddings, center, is_exact, required, candidates, logprobs,            \
+          log_z_out, rows, vocab_size, width, count, threads);                                     \
   }
 
 extern "C" {

@@ -1,10 +1,10 @@
-// Attention of new tokens to KV slots, for CPUs.
+// Attention of new tokens to the slots of a KV cache, on CPUs.
 //
-// Compiled on first use by native.py, which checks shapes and passes pointers. Arrays are dense and
-// row-major, but that queries, keys and values have a stride from token to token; `size` and `capacity`
-// are multiples of LANES. Heads are shared out among threads and no sum is split, so that a row's
-// numbers depend on no other row and on no number of threads. It says how many rows or positions were
-// out of range; then nobody attends.
+// Compiled on first use by build.py; native.py passes pointers and sizes. Arrays are dense and
+// row-major, except that queries, keys and values have a stride from token to token; `size` and
+// `capacity` are multiples of LANES. Heads are divided among threads and no sum is split, so that a
+// row's numbers depend on no other row and not on the number of threads. Functions return how many
+// rows or positions were out of range; in that case no attention is computed.
 
 #include <limits>
 #include <type_traits>
@@ -14,34 +14,34 @@
 
 namespace {
 
-constexpr int64_t ALONE = 128;  // position from which the heads of a lone token are shared out
+constexpr int64_t PARALLEL_FROM = 128;  // position from which threads share a single token's heads
 
-// Keys or values as slots keep them: vectors of T, or of codes, each of which has a scale.
+// Stored keys or values: vectors of a float type, or of int8 values with one scale a vector.
 template <typename S>
-struct Kept {
+struct Stored {
   static constexpr bool HAS_SCALES = std::is_same_v<S, int8_t>;
   S* vectors;     // (..., size)
-  float* scales;  // (...), what codes are multiplied by
+  float* scales;  // (...), factors of int8 values; null otherwise
 
-  Kept from(int64_t position, int64_t size) const {
+  Stored from(int64_t position, int64_t size) const {
     return {vectors + position * size, HAS_SCALES ? scales + position : nullptr};
   }
 };
 
 template <typename T>
-void keep(const T* vector, Kept<T> to, int64_t size) {
+void store_vector(const T* vector, Stored<T> to, int64_t size) {
   std::memcpy(to.vectors, vector, size * sizeof(T));
 }
 
 template <typename T>
-void keep(const T* vector, Kept<int8_t> to, int64_t size) {
+void store_vector(const T* vector, Stored<int8_t> to, int64_t size) {
   const Magnitude found = magnitude(vector, size);
-  const float scale = found.largest / MOST_CODE;
+  const float scale = found.largest / LARGEST_INT8;
   for (int64_t i = 0; i < size; i += LANES) store(to.vectors + i, load(vector + i) / scale);
-  *to.scales = scale + found.broken;
+  *to.scales = scale + found.nonfinite;
 }
 
-// Softmax of `count` scores in place; the scores have room for LANES more.
+// Softmax of `count` scores in place; the array has space for LANES more.
 void softmax(float* scores, int64_t count) {
   const int64_t padded = (count + LANES - 1) / LANES * LANES;
   std::fill(scores + count, scores + padded, -std::numeric_limits<float>::infinity());
@@ -58,7 +58,7 @@ void softmax(float* scores, int64_t count) {
   for (int64_t i = 0; i < padded; i += LANES) store(scores + i, load(scores + i) * scale);
 }
 
-// Products of a query with a key, to be summed; in every lane those of other places.
+// Products of a query with a key; the sum over the lanes is their dot product.
 template <typename T, typename S>
 inline Floats products(const T* query, const S* key, int64_t size) {
   Floats products = all(0.0f);
@@ -74,12 +74,12 @@ inline Floats products(const T* query, const S* key, int64_t size) {
 }
 
 // Attention of one query to the keys and values (capacity, size) of its row and head, up to its
-// position. What is read next is asked for meanwhile. Keys and scales are read in whole LANES, which
-// a slot has room for; what stands beyond the position does not count.
+// position. The keys and values of the next query are prefetched meanwhile. Keys and scales are read
+// in whole LANES, which a slot has space for; softmax ignores what lies beyond the position.
 template <typename T, typename S, int64_t SIZE>
-void attend_one(const T* query, Kept<S> keys, Kept<S> values, Kept<S> next_keys,
-                Kept<S> next_values, int64_t position, T* out, int64_t any_size) {
-  const int64_t size = SIZE > 0 ? SIZE : any_size;  // known to the compiler where it is usual
+void attend_one(const T* query, Stored<S> keys, Stored<S> values, Stored<S> next_keys,
+                Stored<S> next_values, int64_t position, T* out, int64_t any_size) {
+  const int64_t size = SIZE > 0 ? SIZE : any_size;  // a constant for the usual size: faster code
   static thread_local std::vector<float> scores;
   scores.resize(position + 1 + LANES);
   float* weights = scores.data();
@@ -88,26 +88,26 @@ void attend_one(const T* query, Kept<S> keys, Kept<S> values, Kept<S> next_keys,
     Floats terms[LANES];
     for (int64_t lane = 0; lane < LANES; ++lane) {
       const int64_t at = (first + lane) * size;
-      expect(next_keys.vectors + at, size);
+      prefetch(next_keys.vectors + at, size);
       terms[lane] = products(query, keys.vectors + at, size);
     }
     Floats found = sums_of(terms) * scale;
-    if constexpr (Kept<S>::HAS_SCALES) {
-      expect(next_keys.scales + first, LANES);
-      expect(next_values.scales + first, LANES);
+    if constexpr (Stored<S>::HAS_SCALES) {
+      prefetch(next_keys.scales + first, LANES);
+      prefetch(next_values.scales + first, LANES);
       found *= load(keys.scales + first);
     }
     store(weights + first, found);
   }
   softmax(weights, position + 1);
-  if constexpr (Kept<S>::HAS_SCALES)
+  if constexpr (Stored<S>::HAS_SCALES)
     for (int64_t first = 0; first <= position; first += LANES)
       store(weights + first, load(weights + first) * load(values.scales + first));
   for (int64_t start = 0; start < size; start += 4 * LANES) {
     const int64_t parts = std::min<int64_t>(4, (size - start) / LANES);
     Floats mixed[4] = {};
     for (int64_t t = 0; t <= position; ++t) {
-      if (start == 0) expect(next_values.vectors + t * size, size);
+      if (start == 0) prefetch(next_values.vectors + t * size, size);
       for (int64_t part = 0; part < parts; ++part)
         mixed[part] += weights[t] * load(values.vectors + t * size + start + part * LANES);
     }
@@ -115,38 +115,38 @@ void attend_one(const T* query, Kept<S> keys, Kept<S> values, Kept<S> next_keys,
   }
 }
 
-// New tokens of some rows: their keys and values go into their slots, and each token's query attends
-// to its slot up to and with itself. Token i is of row `rows[i]`, or of row i where there are no
-// `rows`; `stride` is that of queries, keys and values from token to token.
+// Writes the keys and values of new tokens to their slots and computes the attention of each token's
+// query to its slot, up to and including itself. Token i belongs to row `rows[i]`, or to row i where
+// `rows` is null; `stride` is that of queries, keys and values from token to token.
 template <typename T, typename S>
-int attend(const T* queries, const T* keys, const T* values, int64_t stride, Kept<S> slot_keys,
-           Kept<S> slot_values, const int64_t* rows, const int64_t* positions, T* out,
+int attend(const T* queries, const T* keys, const T* values, int64_t stride, Stored<S> slot_keys,
+           Stored<S> slot_values, const int64_t* rows, const int64_t* positions, T* out,
            int64_t tokens, int64_t num_rows, int64_t heads, int64_t size, int64_t capacity,
            int threads) {
   const auto slot_of = [=](int64_t token, int64_t head) {  // its first position
     return ((rows == nullptr ? token : rows[token]) * heads + head) * capacity;
   };
-  int broken = 0;
-#pragma omp parallel for num_threads(threads) if (tokens > 1) schedule(static) reduction(+ : broken)
+  int num_invalid = 0;
+#pragma omp parallel for num_threads(threads) if (tokens > 1) schedule(static) reduction(+ : num_invalid)
   for (int64_t token = 0; token < tokens; ++token) {
     const int64_t row = rows == nullptr ? token : rows[token];
     if (!is_within(row, num_rows) || !is_within(positions[token], capacity)) {
-      ++broken;
+      ++num_invalid;
       continue;
     }
     for (int64_t head = 0; head < heads; ++head) {
       const int64_t from = token * stride + head * size;
       const int64_t to = slot_of(token, head) + positions[token];
-      keep(keys + from, slot_keys.from(to, size), size);
-      keep(values + from, slot_values.from(to, size), size);
+      store_vector(keys + from, slot_keys.from(to, size), size);
+      store_vector(values + from, slot_values.from(to, size), size);
     }
   }
-  if (broken > 0) return broken;
+  if (num_invalid > 0) return num_invalid;
   const auto one = size == 64 ? attend_one<T, S, 64> : attend_one<T, S, 0>;
   const int64_t places = tokens * heads;
   const int64_t even = std::max<int64_t>(1, (places + threads - 1) / threads);
-  const int64_t share = rows == nullptr ? even : 4 * heads;  // later tokens of a row read more
-  const bool is_worth_it = tokens > 1 || positions[0] >= ALONE;
+  const int64_t share = rows == nullptr ? even : 4 * heads;  // later tokens of a row take longer
+  const bool is_worth_it = tokens > 1 || positions[0] >= PARALLEL_FROM;
 #pragma omp parallel for num_threads(threads) if (is_worth_it) schedule(static, share)
   for (int64_t place = 0; place < places; ++place) {
     const int64_t token = place / heads, head = place % heads, after = (place + 1) % places;
@@ -166,17 +166,17 @@ int attend(const T* queries, const T* keys, const T* values, int64_t stride, Kep
                     T* slot_keys, T* slot_values, const int64_t* rows, const int64_t* positions,   \
                     T* out, int64_t tokens, int64_t num_rows, int64_t heads, int64_t size,         \
                     int64_t capacity, int threads) {                                               \
-    return attend(queries, keys, values, stride, Kept<T>{slot_keys, nullptr},                      \
-                  Kept<T>{slot_values, nullptr}, rows, positions, out, tokens, num_rows, heads,    \
+    return attend(queries, keys, values, stride, Stored<T>{slot_keys, nullptr},                    \
+                  Stored<T>{slot_values, nullptr}, rows, positions, out, tokens, num_rows, heads,  \
                   size, capacity, threads);                                                        \
   }                                                                                                \
-  int attend_to_codes_##NAME(const T* queries, const T* keys, const T* values, int64_t stride,     \
+  int attend_int8_##NAME(const T* queries, const T* keys, const T* values, int64_t stride,         \
                              int8_t* slot_keys, float* key_scales, int8_t* slot_values,            \
                              float* value_scales, const int64_t* rows, const int64_t* positions,   \
                              T* out, int64_t tokens, int64_t num_rows, int64_t heads,              \
                              int64_t size, int64_t capacity, int threads) {                        \
-    return attend(queries, keys, values, stride, Kept<int8_t>{slot_keys, key_scales},              \
-                  Kept<int8_t>{slot_values, value_scales}, rows, positions, out, tokens, num_rows, \
+    return attend(queries, keys, values, stride, Stored<int8_t>{slot_keys, key_scales},            \
+                  Stored<int8_t>{slot_values, value_scales}, rows, positions, out, tokens, num_rows,\
                   heads, size, capacity, threads);                                                 \
   }
 

@@ -1,4 +1,4 @@
-// Vectors of LANES numbers, and functions of them that every kernel needs.
+// Vectors of LANES numbers, and functions of them that all kernels use.
 
 #pragma once
 
@@ -49,7 +49,8 @@ inline Floats load(const int8_t* from) {
 #ifdef __AVX512F__
   return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32((__m128i)bytes));
 #else
-  const Shorts shorts = __builtin_convertvector(bytes, Shorts);  // step by step: at once is slow
+  // In two steps, because compilers make slow code of one.
+  const Shorts shorts = __builtin_convertvector(bytes, Shorts);
   return __builtin_convertvector(__builtin_convertvector(shorts, Ints), Floats);
 #endif
 }
@@ -89,9 +90,9 @@ inline float sum(Floats values) {
   return (four[0] + four[1]) + (four[2] + four[3]);
 }
 
-// Asks for some values before they are needed.
+// Loads values into the cache before they are needed.
 template <typename T>
-inline void expect(const T* from, int64_t size) {
+inline void prefetch(const T* from, int64_t size) {
   const char* bytes = reinterpret_cast<const char*>(from);
   for (int64_t at = 0; at < size * int64_t{sizeof(T)}; at += 64) __builtin_prefetch(bytes + at);
 }
@@ -126,33 +127,32 @@ inline float largest(Floats values) {
   return found;
 }
 
-constexpr float MOST_CODE = 127.0f;  // largest magnitude of a code of 8 bits
+constexpr float LARGEST_INT8 = 127.0f;  // largest magnitude of a rounded value
 
 struct Magnitude {
-  float largest;  // 1e-30 at least
-  float broken;   // 0; no number where one of the vector is none or infinite
+  float largest;    // at least 1e-30
+  float nonfinite;  // 0, or NaN if an entry is NaN or infinite
 };
 
-// Of a vector that is to be rounded to codes.
+// Of a vector that will be rounded to int8.
 template <typename T>
 inline Magnitude magnitude(const T* from, int64_t size) {
-  Floats highest = all(1e-30f), broken = all(0.0f);
+  Floats highest = all(1e-30f), nonfinite = all(0.0f);
   for (int64_t i = 0; i < size; i += LANES) {
     const Floats value = load(from + i);
     highest = larger(highest, value < 0.0f ? -value : value);
-    broken += value * 0.0f;
+    nonfinite += value * 0.0f;
   }
-  return {largest(highest), sum(broken)};
+  return {largest(highest), sum(nonfinite)};
 }
 
-// The instructions that vectors of 512 bits have for it, and the same without them. Bounds leave what
-// is no number as it is.
+// By the instructions for vectors of 512 bits, and the same without them. Bounds leave NaN as it is.
 #ifdef __AVX512F__
 inline Floats at_least(float floor, Floats x) { return _mm512_max_ps(all(floor), x); }
 inline Floats at_most(float ceiling, Floats x) { return _mm512_min_ps(all(ceiling), x); }
 inline Floats nearest(Floats x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT); }
 inline Floats times_power(Floats x, Floats power) { return _mm512_scalef_ps(x, power); }
-inline Floats inverse(Floats x) {  // 14 bits, and a step of Newton's
+inline Floats inverse(Floats x) {  // 14 bits, and one step of Newton's method
   const Floats near = _mm512_rcp14_ps(x);
   return near * (2.0f - x * near);
 }
@@ -165,7 +165,7 @@ inline Floats nearest(Floats x) {
 }
 inline Floats times_power(Floats x, Floats power) {
   const Ints exponent = __builtin_convertvector(power, Ints) + 127;
-  return x * (exponent > 0 ? (Floats)(exponent << 23) : all(0.0f));  // no number stays none
+  return x * (exponent > 0 ? (Floats)(exponent << 23) : all(0.0f));  // NaN stays NaN
 }
 inline Floats inverse(Floats x) { return 1.0f / x; }
 #endif
@@ -176,7 +176,7 @@ inline void store(int8_t* to, Floats values) {  // to the nearest, ties to even
   std::memcpy(to, &bytes, sizeof bytes);
 }
 
-// e^x for x <= 80, to about 1e-7 of itself; nothing far below -87. Cody and Waite's reduction, and
+// e^x for x <= 80, with a relative error of about 1e-7; 0 far below -87. Cody and Waite's reduction, and
 // the polynomial for e^f of Cephes' expf.
 inline Floats exponential(Floats x) {
   const Floats inside = at_least(-110.0f, x);

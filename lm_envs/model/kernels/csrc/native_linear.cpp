@@ -1,13 +1,13 @@
-// Products of rows with weights, x W^T + b and perhaps GELU, for CPUs with vectors of 512 bits.
+// Linear layers, x W^T + b and optionally GELU, on CPUs with vectors of 512 bits.
 //
-// Weights lie in panels of PANEL outputs. A panel holds one unit of inputs after the other: 4 bytes
-// of each of its outputs, which are one float, two bfloat16 or four codes. Threads take whole panels,
-// and while one is multiplied the next is fetched: that keeps a few dozen rows from waiting for
-// memory. A row's sums run over its inputs in order, however many rows are multiplied together, so
-// that its numbers depend on no other row and on no number of threads.
+// Weights are packed in panels of PANEL outputs. A panel holds one unit of inputs after the other:
+// 4 bytes of each of its outputs, which are one float, two bfloat16 or four int8 values. Threads take
+// whole panels, and while one is multiplied the next is prefetched, so that a few dozen rows do not
+// wait for memory. A row's sums run over its inputs in order, for any number of rows, so that its
+// numbers depend on no other row and not on the number of threads.
 //
-// A product that the processor has no instructions for is left out of the library, and so is one that
-// AMX, which oneDNN knows how to use, computes faster.
+// A function that the processor has no instructions for is not in the library, nor is one that AMX,
+// which oneDNN uses, computes faster.
 
 #ifdef __AVX512F__
 
@@ -19,13 +19,13 @@ namespace {
 
 constexpr int VECTORS = 2;                     // of outputs in a panel
 constexpr int64_t PANEL = VECTORS * LANES;     // outputs in a panel
-constexpr int64_t MOST_ROWS = 14;              // whose sums fit into registers
-constexpr int64_t BLOCK = 128;                 // rows that stay near while panels pass by
-constexpr int64_t LINE = 64;                   // bytes that are fetched at once
-constexpr int64_t UNIT = 4;                    // bytes of inputs that are multiplied at once
+constexpr int64_t MOST_ROWS = 14;              // rows whose sums fit into registers
+constexpr int64_t BLOCK = 128;                 // rows that stay in the cache while all panels are read
+constexpr int64_t LINE = 64;                   // bytes of a cache line
+constexpr int64_t UNIT = 4;                    // bytes of inputs that one instruction multiplies
 
-// How sums grow by the products of one unit of a row, in every lane, with a unit of each output.
-struct OfFloats {
+// How the products of one unit of a row with a unit of each output are added to the sums.
+struct FloatProducts {
   typedef Floats Sums;
   static Sums add(Sums sums, __m512i unit, __m512i weights) {
     return (Floats)_mm512_fmadd_ps((__m512)unit, (__m512)weights, (__m512)sums);
@@ -33,7 +33,7 @@ struct OfFloats {
 };
 
 #ifdef __AVX512BF16__
-struct OfHalves {
+struct BFloat16Products {
   typedef Floats Sums;
   static Sums add(Sums sums, __m512i unit, __m512i weights) {
     return (Floats)_mm512_dpbf16_ps((__m512)sums, (__m512bh)unit, (__m512bh)weights);
@@ -42,7 +42,7 @@ struct OfHalves {
 #endif
 
 #ifdef __AVX512VNNI__
-struct OfCodes {
+struct Int8Products {
   typedef Ints Sums;
   static Sums add(Sums sums, __m512i unit, __m512i weights) {
     return (Ints)_mm512_dpbusd_epi32((__m512i)sums, unit, weights);
@@ -50,8 +50,8 @@ struct OfCodes {
 };
 #endif
 
-// Sums (ROWS, PANEL) of the products of some rows with one panel. One line of what lies at `ahead` is
-// asked for with each unit.
+// Sums (ROWS, PANEL) of the products of some rows with one panel. With each unit, one cache line at
+// `ahead` is prefetched.
 template <typename Kind, int ROWS>
 void multiply(const char* x, int64_t stride, const char* panel, int64_t units, const char* ahead,
               typename Kind::Sums* out) {
@@ -82,8 +82,8 @@ template <typename Kind>
 void multiply_some(int64_t rows, const char* x, int64_t stride, const char* panel, int64_t units,
                    const char* ahead, typename Kind::Sums* out) {
   switch (rows) {
-#define CASE(ROWS) \
-  case ROWS:       \
+#define CASE(ROWS)                                                                                 \
+  case ROWS:                                                                                       \
     return multiply<Kind, ROWS>(x, stride, panel, units, ahead, out);
     CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7)
     CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
@@ -91,12 +91,12 @@ void multiply_some(int64_t rows, const char* x, int64_t stride, const char* pane
   }
 }
 
-// What becomes of sums; arrays of one value an output are as long as whole panels.
-struct Ending {
+// Turns sums into outputs; arrays with one value an output are padded to whole panels.
+struct Epilogue {
   const float* bias;        // of each output, or null
-  const float* scales;      // of each output's codes
-  const int32_t* shifts;    // of each output: the products of its codes with a row of zeros
-  const float* row_scales;  // of each row's codes
+  const float* scales;      // of each output's int8 values
+  const int32_t* shifts;    // of each output: the sum for a row of zeros, which are 128
+  const float* row_scales;  // of each row's uint8 values
   int has_gelu;
 
   Floats apply(Floats sums, int64_t, int64_t output) const {
@@ -113,14 +113,14 @@ struct Ending {
 };
 
 template <typename Sums, typename Out>
-void finish(const Sums* sums, const Ending& ending, int64_t first_row, int64_t rows,
+void finish(const Sums* sums, const Epilogue& epilogue, int64_t first_row, int64_t rows,
             int64_t first_output, int64_t outputs, Out* out) {
   const int64_t left = std::min(PANEL, outputs - first_output);
   for (int64_t row = 0; row < rows; ++row) {
     Out* to = out + (first_row + row) * outputs + first_output;
     Out whole[PANEL];
     for (int i = 0; i < VECTORS; ++i) {
-      const Floats values = ending.apply(sums[row * VECTORS + i], first_row + row,
+      const Floats values = epilogue.apply(sums[row * VECTORS + i], first_row + row,
                                          first_output + i * LANES);
       store((left == PANEL ? to : whole) + i * LANES, values);
     }
@@ -130,7 +130,7 @@ void finish(const Sums* sums, const Ending& ending, int64_t first_row, int64_t r
 
 // (rows, outputs) from x (rows, inputs) and the panels; `inputs` fill whole units.
 template <typename Kind, typename In, typename Out>
-void product(const In* x, const char* panels, const Ending& ending, Out* out, int64_t rows,
+void linear(const In* x, const char* panels, const Epilogue& epilogue, Out* out, int64_t rows,
              int64_t inputs, int64_t outputs, int threads) {
   const int64_t stride = inputs * int64_t{sizeof(In)}, units = stride / UNIT;
   const int64_t size = stride * PANEL, count = (outputs + PANEL - 1) / PANEL;
@@ -149,7 +149,7 @@ void product(const In* x, const char* panels, const Ending& ending, Out* out, in
           typename Kind::Sums sums[MOST_ROWS * VECTORS];
           multiply_some<Kind>(to - from, bytes + from * stride, stride, panels + panel * size, units,
                               next + size / LINE * tile / tiles * LINE, sums);
-          finish(sums, ending, from, to - from, panel * PANEL, outputs, out);
+          finish(sums, epilogue, from, to - from, panel * PANEL, outputs, out);
         }
       }
     }
@@ -160,28 +160,28 @@ void product(const In* x, const char* panels, const Ending& ending, Out* out, in
 
 extern "C" {
 
-void product_float32(const float* x, const char* panels, const float* bias, int has_gelu, float* out,
+void linear_float32(const float* x, const char* panels, const float* bias, int has_gelu, float* out,
                      int64_t rows, int64_t inputs, int64_t outputs, int threads) {
-  const Ending ending = {bias, nullptr, nullptr, nullptr, has_gelu};
-  product<OfFloats>(x, panels, ending, out, rows, inputs, outputs, threads);
+  const Epilogue epilogue = {bias, nullptr, nullptr, nullptr, has_gelu};
+  linear<FloatProducts>(x, panels, epilogue, out, rows, inputs, outputs, threads);
 }
 
 #if defined(__AVX512BF16__) && !defined(__AMX_BF16__)
-void product_bfloat16(const BFloat16* x, const char* panels, const float* bias, int has_gelu,
+void linear_bfloat16(const BFloat16* x, const char* panels, const float* bias, int has_gelu,
                       BFloat16* out, int64_t rows, int64_t inputs, int64_t outputs, int threads) {
-  const Ending ending = {bias, nullptr, nullptr, nullptr, has_gelu};
-  product<OfHalves>(x, panels, ending, out, rows, inputs, outputs, threads);
+  const Epilogue epilogue = {bias, nullptr, nullptr, nullptr, has_gelu};
+  linear<BFloat16Products>(x, panels, epilogue, out, rows, inputs, outputs, threads);
 }
 #endif
 
 #if defined(__AVX512VNNI__) && !defined(__AMX_INT8__)
-#define FOR_TYPE(NAME, T)                                                                         \
-  void product_of_codes_##NAME(const uint8_t* codes, const float* row_scales, const char* panels, \
-                               const float* scales, const int32_t* shifts, const float* bias,     \
-                               int has_gelu, T* out, int64_t rows, int64_t inputs,                \
-                               int64_t outputs, int threads) {                                    \
-    const Ending ending = {bias, scales, shifts, row_scales, has_gelu};                           \
-    product<OfCodes>(codes, panels, ending, out, rows, inputs, outputs, threads);                 \
+#define FOR_TYPE(NAME, T)                                                                          \
+  void linear_int8_##NAME(const uint8_t* values, const float* row_scales, const char* panels,      \
+                               const float* scales, const int32_t* shifts, const float* bias,      \
+                               int has_gelu, T* out, int64_t rows, int64_t inputs,                 \
+                               int64_t outputs, int threads) {                                     \
+    const Epilogue epilogue = {bias, scales, shifts, row_scales, has_gelu};                        \
+    linear<Int8Products>(values, panels, epilogue, out, rows, inputs, outputs, threads);           \
   }
 FOR_TYPE(float32, float)
 FOR_TYPE(bfloat16, BFloat16)

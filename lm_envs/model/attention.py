@@ -1,0 +1,210 @@
+"""Attention of new tokens to a KV cache in PyTorch, for each way of reading tokens.
+
+Owns which earlier positions a token sees. Knows nothing of weights, tokens or text; the same in
+C++ is in `lm_envs.model.kernels.native`.
+"""
+
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+
+from lm_envs.model.kv_cache import KVCache, round_up
+
+QUERY_MULTIPLE = 4
+"""Queries are padded to a multiple of this: for fewer, PyTorch uses another kernel on CPU, which
+sums in another order, and a row's numbers would depend on how its tokens are split into calls."""
+
+
+class Attend(Protocol):
+    """Decides which earlier tokens each token sees; may store keys and values in a cache."""
+
+    def __call__(
+        self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> torch.Tensor:
+        """Attention output (M, D) of one layer from (M, H, D / H) queries, keys and values."""
+        ...
+
+
+class DecodeAttention:
+    """Attention of one new token in each row to its slot, up to and including itself.
+
+    Args:
+        cache: Stores keys and values; those of the new tokens are written at their positions.
+        positions: (N,) int64, on the cache's device.
+        context_len: Number of leading positions to read; more than every position.
+    """
+
+    def __init__(self, cache: KVCache, positions: torch.Tensor, context_len: int) -> None:
+        device = positions.device
+        self._cache, self._context_len = cache, context_len
+        rows = torch.arange(cache.num_rows, device=device)
+        self._slot_mapping = cache.slot_mapping(rows, positions)
+        is_hidden = torch.arange(context_len, device=device) > positions[:, None]  # (N, context)
+        bias = torch.zeros(is_hidden.shape, dtype=cache.read_dtype, device=device)
+        bias.masked_fill_(is_hidden, -torch.inf)
+        self._bias = bias[:, None, None]  # (N, 1, 1, context)
+
+    def __call__(
+        self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> torch.Tensor:
+        """Writes (N, H, d) keys and values and returns (N, D)."""
+        self._cache.write(layer, self._slot_mapping, keys, values)
+        keys, values = self._cache.read(layer, self._context_len)  # (N, H, context, d)
+        attend = _attend_by_bmm if keys.dtype == torch.float32 else _attend_fused
+        queries = queries[:, :, None].to(keys.dtype)
+        return attend(queries, keys, values, self._bias).flatten(1)
+
+
+def _attend_by_bmm(
+    queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, bias: torch.Tensor
+) -> torch.Tensor:
+    """Attention (N, H, 1, d) as two batched vector-matrix products.
+
+    In float32 on CPU as fast as `scaled_dot_product_attention`, whose kernel is made for many
+    queries, or up to 3 times faster; in bfloat16 slower than that.
+    """
+    num_rows, num_heads, context_len, head_size = keys.shape
+    scaled = (queries * head_size**-0.5).reshape(num_rows * num_heads, 1, head_size)
+    scores = torch.bmm(scaled, keys.flatten(0, 1).mT).view(num_rows, num_heads, 1, context_len)
+    weights = (scores + bias).softmax(-1).view(num_rows * num_heads, 1, context_len)
+    return torch.bmm(weights, values.flatten(0, 1)).view(queries.shape)
+
+
+def _attend_fused(
+    queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, bias: torch.Tensor
+) -> torch.Tensor:
+    """Attention (N, H, 1, d) by PyTorch's kernel for the device, which sums in float32."""
+    return F.scaled_dot_product_attention(queries, keys, values, attn_mask=bias)
+
+
+class PrefillAttention:
+    """Causal attention inside R padded prompts of T tokens, written to the slots of `rows`.
+
+    Padding stands after the prompt, so that no real token sees it, and decoding overwrites it
+    before reading that far.
+
+    Args:
+        cache: Stores keys and values; None stores nothing.
+        rows: (R,) int64 slots to write, on the cache's device.
+        width: T, positions per prompt.
+    """
+
+    def __init__(self, cache: KVCache | None, rows: torch.Tensor, width: int) -> None:
+        self._cache, self._shape = cache, (len(rows), width)
+        if cache is not None:
+            positions = torch.arange(width, device=rows.device).repeat(len(rows))
+            self._slot_mapping = cache.slot_mapping(rows.repeat_interleave(width), positions)
+
+    def __call__(
+        self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> torch.Tensor:
+        """(R T, H, d) queries, keys and values -> (R T, D)."""
+        if self._cache is not None:
+            keys, values = self._cache.write(layer, self._slot_mapping, keys, values)
+        q, k, v = (
+            x.to(queries.dtype).unflatten(0, self._shape).transpose(1, 2)
+            for x in (queries, keys, values)
+        )  # (R, H, T, d)
+        attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # (R, H, T, d)
+        return attended.transpose(1, 2).reshape(len(queries), -1)
+
+
+class ExtendAttention:
+    """Attention of further tokens of R rows to their slots, up to and including themselves.
+
+    The tokens come flat, row after row, and their keys and values are written first.
+
+    Args:
+        cache: Stores keys and values.
+        rows: (R,) int64 slots to write and read, on the cache's device.
+        starts: (R,) int64 position of each row's first new token.
+        sizes: (R,) int64 number of new tokens of each row; M in all.
+        context_len: Number of leading positions to read; more than every position.
+    """
+
+    def __init__(
+        self,
+        cache: KVCache,
+        rows: torch.Tensor,
+        starts: torch.Tensor,
+        sizes: torch.Tensor,
+        context_len: int,
+    ) -> None:
+        self._cache, self._rows, self._context_len = cache, rows, context_len
+        device, width = rows.device, round_up(int(sizes.max()), QUERY_MULTIPLE)
+        columns = torch.arange(width, device=device)
+        positions = starts[:, None] + columns  # (R, T)
+        self._is_real = columns < sizes[:, None]  # (R, T)
+        row_of_token = rows.repeat_interleave(sizes)  # (M,)
+        self._slot_mapping = cache.slot_mapping(row_of_token, positions[self._is_real])
+        context = torch.arange(context_len, device=device)
+        is_hidden = context > positions[..., None]  # (R, T, context)
+        self._bias = torch.zeros(is_hidden.shape, device=device)
+        self._bias.masked_fill_(is_hidden, -torch.inf)
+
+    def __call__(
+        self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> torch.Tensor:
+        """(M, H, d) queries, keys and values -> (M, D) float32."""
+        self._cache.write(layer, self._slot_mapping, keys, values)
+        scaled = queries.float() * queries.shape[-1] ** -0.5
+        padded = scaled.new_zeros(*self._is_real.shape, *scaled.shape[1:])  # (R, T, H, d)
+        padded[self._is_real] = scaled
+        keys, values = self._cache.read(layer, self._context_len, self._rows)
+        scores = padded.transpose(1, 2) @ keys.float().mT  # (R, H, T, context)
+        weights = (scores + self._bias[:, None]).softmax(-1)  # (R, H, T, context)
+        attended = weights @ values.float()  # (R, H, T, d)
+        return attended.transpose(1, 2)[self._is_real].flatten(1)
+
+
+class OptionAttention:
+    """Attention of O alternative continuations of T tokens for each row: to the slot and causally.
+
+    The continuations of a row do not see each other, and nothing is written to the cache.
+
+    Args:
+        cache: Stores the keys and values of the rows so far.
+        rows: (R,) int64 slots to read, on the cache's device.
+        lengths: (R,) int64 number of tokens in each of them.
+        context_len: Number of leading positions to read; at least every length.
+        shape: (O, T).
+    """
+
+    def __init__(
+        self,
+        cache: KVCache,
+        rows: torch.Tensor,
+        lengths: torch.Tensor,
+        context_len: int,
+        shape: tuple[int, int],
+    ) -> None:
+        self._cache, self._rows, self._context_len, self._shape = cache, rows, context_len, shape
+        device, width = rows.device, shape[1]
+        context = torch.arange(context_len, device=device)
+        is_past_end = context >= lengths[:, None]  # (R, context)
+        self._past_bias = torch.zeros(is_past_end.shape, device=device)
+        self._past_bias.masked_fill_(is_past_end, -torch.inf)
+        future = torch.ones(width, width, dtype=torch.bool, device=device).triu(1)
+        self._own_bias = torch.zeros(width, width, device=device)
+        self._own_bias.masked_fill_(future, -torch.inf)
+
+    def __call__(
+        self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> torch.Tensor:
+        """(R O T, H, d) queries, keys and values -> (R O T, D) float32."""
+        shape = (len(self._rows), *self._shape)
+        q, k, v = (
+            x.float().view(*shape, *x.shape[1:]).permute(0, 3, 1, 2, 4)
+            for x in (queries, self._cache.as_stored(keys), self._cache.as_stored(values))
+        )  # (R, H, O, T, d)
+        past_keys, past_values = (
+            past.float() for past in self._cache.read(layer, self._context_len, self._rows)
+        )  # (R, H, context, d)
+        q = q * q.shape[-1] ** -0.5
+        past = q.flatten(2, 3) @ past_keys.mT + self._past_bias[:, None, None]
+        own = q @ k.mT + self._own_bias  # (R, H, O, T, T)
+        scores = torch.cat([past.unflatten(2, self._shape), own], -1)  # past: (R, H, O T, context)
+        past, own = scores.softmax(-1).split([self._context_len, self._shape[1]], -1)
+        attended = (past.flatten(2, 3) @ past_values).unflatten(2, self._shape) + own @ v
+        return attended.permute(0, 2, 3, 1, 4).reshape(len(queries), -1)

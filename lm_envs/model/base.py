@@ -1,0 +1,93 @@
+"""What engines, tuning and observations need of a language model: a protocol and its shape.
+
+Owns the neutral names. Knows nothing of architectures: a network such as
+`lm_envs.model.gpt2.GPT2` translates its own configuration and tensor names.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from lm_envs.model.attention import Attend
+from lm_envs.model.kernels.base import Kernels, LinearLayer
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Shape of a decoder-only transformer.
+
+    Attributes:
+        vocab_size: V, number of token ids.
+        hidden_size: D, size of a hidden state.
+        num_layers: L.
+        num_heads: H, query heads of a layer.
+        num_kv_heads: Key and value heads of a layer.
+        max_positions: Most tokens that the model reads at once.
+        intermediate_size: Hidden units of a layer's perceptron.
+        norm_epsilon: Added to the variance in every norm.
+    """
+
+    vocab_size: int
+    hidden_size: int
+    num_layers: int
+    num_heads: int
+    num_kv_heads: int
+    max_positions: int
+    intermediate_size: int
+    norm_epsilon: float
+
+    @property
+    def head_size(self) -> int:
+        """D / H, size of a query, key or value."""
+        return self.hidden_size // self.num_heads
+
+
+class LanguageModel(Protocol):
+    """A network: flat token ids in, final hidden states out.
+
+    Tokens arrive flat, (M,), because every part but attention treats each token alone; `Attend`
+    decides which tokens each token sees.
+
+    Attributes:
+        config: Shape of the network.
+        dtype: Type of the linears and the token embeddings.
+        device: Device of the weights.
+        token_embeddings: (V, D) in `dtype`; the weights of the output layer.
+        kernels: Operations other than linear layers.
+    """
+
+    config: ModelConfig
+    dtype: torch.dtype
+    device: torch.device
+    token_embeddings: torch.Tensor
+    kernels: Kernels
+
+    @property
+    def hidden_bound(self) -> torch.Tensor:
+        """(D,) largest magnitude that each entry of a hidden state can have, for any text."""
+        ...
+
+    def forward(
+        self,
+        tokens: torch.Tensor,
+        positions: torch.Tensor,
+        attend: Attend,
+        scales: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Hidden states after the last norm, (M, D) float32, of M tokens at their positions.
+
+        Args:
+            tokens: (M,) int64.
+            positions: (M,) int64.
+            attend: Attention of the tokens to each other and to a cache.
+            scales: (M, L, H + 1) float32, factors of what each layer's H heads and its perceptron
+                add for each token; None for 1.
+        """
+        ...
+
+    def linear(
+        self, weight: torch.Tensor, bias: torch.Tensor | None, *, gelu: bool = False
+    ) -> LinearLayer:
+        """A layer of weights (outputs, inputs), computed in `dtype` with this model's kernels."""
+        ...

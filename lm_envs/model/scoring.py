@@ -1,0 +1,201 @@
+"""Log-probabilities and hidden states of given token sequences.
+
+Owns how sequences and options are padded and grouped into passes. Writes to no KV cache and knows
+nothing of the rows' outputs.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from lm_envs.model.attention import OptionAttention, PrefillAttention
+from lm_envs.model.base import LanguageModel
+from lm_envs.model.batching import TOKENS_PER_PASS, forward_padded, padded_batches
+from lm_envs.model.kv_cache import KVCache, round_up
+from lm_envs.model.lm_head import LMHead
+from lm_envs.model.prompt_cache import CachedText, PromptCache
+
+OPTION_MULTIPLE = 4
+"""Options are padded to a multiple of this many tokens."""
+
+
+class Scorer:
+    """Scores sequences by themselves, and alternative continuations of rows of a KV cache.
+
+    Args:
+        model: The network; may be shared.
+        head: Its output head.
+        prompts: Stores hidden states of sequences; None stores nothing.
+
+    Attributes:
+        num_forward_tokens: Number of tokens that the network has computed, without padding; cached
+            ones do not count.
+    """
+
+    def __init__(self, model: LanguageModel, head: LMHead, prompts: PromptCache | None) -> None:
+        self._model, self._head = model, head
+        self._prompts = PromptCache(0) if prompts is None else prompts
+        self.num_forward_tokens: int = 0
+
+    @property
+    def longest(self) -> int:
+        """Most tokens that the model reads at once."""
+        return self._model.config.max_positions
+
+    @torch.inference_mode()
+    def score(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Log-probability of every token given those before it.
+
+        Args:
+            sequences: Arrays (T,) int64, 1 <= T <= `longest`.
+
+        Returns:
+            Arrays (T,) float64 in nats, the first entry 0.
+
+        Raises:
+            ValueError: If a sequence is longer than the model reads.
+        """
+        scores = self.next_token_logprobs(sequences, [sequence[1:] for sequence in sequences])
+        return [np.concatenate([[0.0], logprobs]) for logprobs in scores]
+
+    @torch.inference_mode()
+    def next_token_logprobs(
+        self, sequences: Sequence[np.ndarray], tokens: Sequence[np.ndarray]
+    ) -> list[np.ndarray]:
+        """Log-probability of a given token after every prefix of a sequence: teacher forcing.
+
+        Args:
+            sequences: Arrays (T,) int64, 1 <= T <= `longest`.
+            tokens: For each sequence (S,) int64, S <= T: `tokens[j]` follows `sequence[: j + 1]`.
+
+        Returns:
+            Arrays (S,) float64 in nats.
+
+        Raises:
+            ValueError: If a sequence is longer than the model reads.
+        """
+        longest = max(map(len, sequences), default=0)
+        if longest > self.longest:
+            raise ValueError(
+                f"Got a sequence of {longest} tokens to score; allowed: {self.longest}, the "
+                "positions of the model. Shorten it."
+            )
+        scores: list[np.ndarray] = [np.zeros(0)] * len(sequences)
+        for index, states in self._states(sequences):
+            own = tokens[index]
+            scores[index] = self._logprobs(states[: len(own)], own)
+        return scores
+
+    @torch.inference_mode()
+    def hidden_states(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Hidden states (T, D) float32 after every token.
+
+        The states of a cached sequence are not computed again. The arrays may be shared with the
+        cache: copy them before writing.
+
+        Args:
+            sequences: Arrays (T,) int64, 1 <= T <= `longest`.
+        """
+
+        def compute(indices: list[int]) -> list[CachedText]:
+            states = dict(self._states([sequences[index] for index in indices]))
+            arrays = (states[place].cpu().numpy() for place in range(len(indices)))
+            return [CachedText((), array.copy()) for array in arrays]  # without the padding
+
+        keys = [("states", sequence.tobytes()) for sequence in sequences]
+        return [text.array for text in self._prompts.get_or_compute(keys, compute)]
+
+    def _score_options(
+        self,
+        cache: KVCache,
+        rows: np.ndarray,
+        lengths: np.ndarray,
+        hidden: torch.Tensor,
+        options: Sequence[Sequence[np.ndarray]],
+    ) -> list[list[np.ndarray]]:
+        """Log-probabilities of the tokens of O options of each of R rows; see `Engine`.
+
+        Args:
+            cache: Keys and values of the rows so far; they are read only.
+            rows: (R,) int64 distinct row numbers.
+            lengths: (R,) int64 number of tokens in each of these rows.
+            hidden: (R, D) float32 last hidden state of each of these rows.
+            options: For each row O arrays (T,) int64, T >= 1.
+        """
+        longest = [max(map(len, alternatives)) for alternatives in options]
+        widths = np.array([round_up(size, OPTION_MULTIPLE) for size in longest])
+        scores: list[list[np.ndarray]] = [[]] * len(rows)
+        for width in np.unique(widths):
+            members = np.flatnonzero(widths == width)
+            step = max(1, TOKENS_PER_PASS // (len(options[0]) * width))
+            for start in range(0, len(members), step):
+                part = members[start : start + step].tolist()
+                own = [options[index] for index in part]
+                tokens = _pad_options(own, int(width))
+                states = self._option_states(cache, rows[part], lengths[part], tokens)
+                found = self._option_logprobs(states, hidden[part], own, tokens)
+                for index, logprobs in zip(part, found, strict=True):
+                    scores[index] = logprobs
+        return scores
+
+    def _logprobs(self, hidden: torch.Tensor, tokens: np.ndarray) -> np.ndarray:
+        """Log-probabilities (T,) float64 of one token after each hidden state (T, D), in nats."""
+        ids = torch.as_tensor(tokens, device=hidden.device)
+        return self._head.token_logprobs(hidden, ids).cpu().numpy().astype(np.float64)
+
+    def _option_states(
+        self, cache: KVCache, rows: np.ndarray, lengths: np.ndarray, tokens: np.ndarray
+    ) -> torch.Tensor:
+        """Hidden states (R, O, T, D) after each token of O padded options (R, O, T) of R rows."""
+        ids, slots, sizes = (
+            torch.as_tensor(array, device=self._model.device) for array in (tokens, rows, lengths)
+        )
+        context_len = round_up(int(lengths.max()))
+        positions = sizes[:, None, None] + torch.arange(tokens.shape[2], device=ids.device)
+        # Padding may pass the last position of the model.
+        positions = positions.expand_as(ids).clamp(max=self._model.config.max_positions - 1)
+        attend = OptionAttention(cache, slots, sizes, context_len, tokens.shape[1:])
+        hidden = self._model.forward(ids.flatten(), positions.flatten(), attend)
+        return hidden.view(*ids.shape, -1)
+
+    def _option_logprobs(
+        self,
+        states: torch.Tensor,
+        hidden: torch.Tensor,
+        options: Sequence[Sequence[np.ndarray]],
+        tokens: np.ndarray,
+    ) -> list[list[np.ndarray]]:
+        """Log-probabilities of the tokens of R rows' options, from the states (R, O, T, D).
+
+        The first token of an option follows the row's last hidden state of `hidden` (R, D).
+        """
+        num_rows, num_options, width = tokens.shape
+        sizes = np.array([[len(option) for option in own] for own in options])  # (R, O)
+        self.num_forward_tokens += int(sizes.sum())
+        last = hidden[:, None, None].expand(-1, num_options, 1, -1)
+        before = torch.cat([last, states[:, :, :-1]], 2)  # (R, O, T, D)
+        is_real = np.arange(width) < sizes[..., None]  # (R, O, T)
+        mask = torch.as_tensor(is_real, device=states.device)
+        logprobs = self._logprobs(before[mask], tokens[is_real])
+        parts = np.split(logprobs, sizes.ravel().cumsum()[:-1])
+        return [parts[row * num_options : (row + 1) * num_options] for row in range(num_rows)]
+
+    def _states(self, sequences: Sequence[np.ndarray]) -> Iterator[tuple[int, torch.Tensor]]:
+        """Index of each sequence, in some order, and its hidden states (T, D)."""
+        self.num_forward_tokens += sum(map(len, sequences))
+        for part, tokens, lengths in padded_batches(sequences):
+            rows = torch.arange(len(part), device=self._model.device)
+            attend = PrefillAttention(None, rows, tokens.shape[1])
+            hidden = forward_padded(self._model, tokens, attend)
+            for index, states, length in zip(part.tolist(), hidden, lengths, strict=True):
+                yield index, states[:length]
+
+
+def _pad_options(options: Sequence[Sequence[np.ndarray]], width: int) -> np.ndarray:
+    """The O options of each of R rows as one array (R, O, T) int64, padded with 0."""
+    tokens = np.zeros((len(options), len(options[0]), width), np.int64)
+    for row, own in zip(tokens, options, strict=True):
+        for target, option in zip(row, own, strict=True):
+            target[: len(option)] = option
+    return tokens
