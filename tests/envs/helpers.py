@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import gymnasium as gym
+import numpy as np
 
 import lm_envs
 
@@ -29,6 +30,11 @@ def make_small(checkpoint, num_envs=3, **options):
 def snapshot(env):
     """Returns prompt, text, tokens and ending of each row."""
     return [(t.prompt, t.text, t.tokens.tolist(), t.ending) for t in env.transcripts]
+
+
+def text_ids(env):
+    """Returns the token ids of prompt and completion of each row."""
+    return [np.concatenate([t.prompt_tokens, t.tokens]) for t in env.transcripts]
 
 
 class FailingScore:
