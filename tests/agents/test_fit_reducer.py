@@ -1,12 +1,38 @@
-"""The command that fits a reducer on sampled states."""
-
 import json
 
-import numpy as np
+import pytest
+from typer import Typer
+from typer.testing import CliRunner
 
-from agents.fit_reducer import fit, main, summarize
+from agents.fit_reducer import main
 from lm_envs.envs.observations.reducers import load_reducer
 from lm_envs.model.loading import fingerprint
+
+
+@pytest.fixture
+def run(tmp_path):
+    app = Typer()
+    app.command()(main)
+    file = str(tmp_path / "r.safetensors")
+    return lambda *arguments: CliRunner().invoke(app, ["hashed", file, *arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "bits"], "Got 'bits'; allowed: name=value"),
+        (["--env", "CartPole-v1"], "Got --env 'CartPole-v1'; allowed: lm_envs/NextWord-v0"),
+        (["--env", "os:Thing-v0"], "Got --env 'os:Thing-v0'; allowed: namespace/Name-v0"),
+        (["--import", "rhymes"], "imports rhymes, which runs code"),
+        (["--kwarg", "rewards={me:length: 1.0}"], "imports me:length, which"),
+        (["--import", "no_such_module", "--trust-imports"], "no module 'no_such_module'"),
+    ],
+)
+def test_invalid_arguments_are_errors_of_one_line(run, arguments, message, tmp_path):
+    done = run("--states", "8", *arguments)
+    assert done.exit_code == 2
+    assert message in done.output
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_command_fits_and_saves(tmp_path, capsys, checkpoint):
@@ -16,11 +42,3 @@ def test_the_command_fits_and_saves(tmp_path, capsys, checkpoint):
     summary = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert summary["space"] == "Discrete(32)"
     assert load_reducer(path).model == summary["model"] == fingerprint(str(checkpoint))
-
-
-def test_the_summary_counts_codes_in_use():
-    states = np.random.default_rng(0).normal(size=(200, 6))
-    reducer = fit("clustered", states, "", {"num_clusters": 12, "dim": 5})
-    summary = summarize(reducer, states, states)
-    assert summary["held_out_codes"] == 12
-    assert 1 / 12 <= summary["largest_code_share"] < 1

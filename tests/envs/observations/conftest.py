@@ -3,7 +3,7 @@
 import gymnasium as gym
 import pytest
 
-from agents.fit_reducer import fit, sample_states
+from agents.evaluation.reducer_fitting import fit, sample_states
 from lm_envs.model.loading import fingerprint
 from tests.envs.helpers import ID
 from tests.envs.observations.reducer_options import OPTIONS

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from agents.fit_reducer import fit
+from agents.evaluation.reducer_fitting import fit
 from lm_envs.envs.observations.reducers import REDUCERS, load_reducer
 from lm_envs.model.loading import fingerprint
 from tests.envs.helpers import DATA

@@ -8,7 +8,7 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 
-from agents.fit_reducer import fit
+from agents.evaluation.reducer_fitting import fit
 from lm_envs.envs.observations.reducers import REDUCERS
 from lm_envs.envs.observations.wrappers import (
     ReducedObservation,
