@@ -16,8 +16,11 @@ from lm_envs.validation import check_number, did_you_mean
 RowScore = Callable[[Completions, np.ndarray], np.ndarray]
 """Scores (R,) float64 of the completions of some rows (R,)."""
 
-Weights = Mapping[str, float] | Mapping[str | Callable[..., Any], float]
-"""Weight of each score: a name, "module:function", or a function."""
+Weights = Mapping[Any, float]
+"""Weight of each score: a name, "module:function", or a function.
+
+`Any`, because a mapping's keys are invariant: with `str | Callable` a dict[str, float] would not
+type-check."""
 
 
 class Reward:
