@@ -211,7 +211,8 @@ class EpisodicVectorEnv(VectorEnv, ABC):
                 earlier step failed.
             ValueError: If an action is not in the action space; then nothing has changed.
         """
-        self._require_begun()
+        if self._unready or self._over.any():
+            self._require_begun()
         active = ~self._over
         actions = self._validated_actions(actions, active)
         rows = np.flatnonzero(active)
