@@ -145,10 +145,10 @@ def test_a_listed_architecture_is_loaded_by_its_model_type(folder, monkeypatch):
         """The same network under another name."""
 
     change_config(folder, model_type="other")
-    with pytest.raises(ValueError, match="Got model_type='other'.*only model_type='gpt2'"):
+    with pytest.raises(ValueError, match=r"Got model_type='other'.*only model_type='gpt2'"):
         loading.load(folder, "cpu", "float32")
     other = dataclasses.replace(loading.GPT2, network=Other)
     monkeypatch.setitem(loading.ARCHITECTURES, "other", other)
     assert type(loading.load(folder, "cpu", "float32")) is Other
-    with pytest.raises(ValueError, match="Got model_type='other'.*GPT-2 only"):
+    with pytest.raises(ValueError, match=r"Got model_type='other'.*GPT-2 only"):
         loading.read_checkpoint(folder, "cpu")
