@@ -215,6 +215,8 @@ def load_reducer(path: Path) -> Reducer:
         ValueError: If the file holds none.
     """
     arrays, header = read_arrays(path, list(REDUCERS))
+    if "centres" in arrays:  # written by version 0.1.0
+        arrays["centers"] = arrays.pop("centres")
     return REDUCERS[header["kind"]](arrays, header["settings"], header["model"])
 
 
