@@ -21,7 +21,9 @@ class SlipperyTopK(TokenActions):
 
     def to_tokens(self, actions: np.ndarray, outputs: Outputs, rows: np.ndarray) -> np.ndarray:
         ranks = actions.copy()
-        for row in rows.tolist():  # each row draws from its own generator, so that it can be replayed
+        for (
+            row
+        ) in rows.tolist():  # each row draws from its own generator, so that it can be replayed
             if self.rngs[row].random() < self.slip:
                 ranks[row] = self.rngs[row].integers(self.num_candidates)
         return np.take_along_axis(outputs.candidates, ranks[:, None], 1)[:, 0]

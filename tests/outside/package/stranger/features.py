@@ -1,11 +1,11 @@
 """The feature: how many syllables are still missing."""
 
 import numpy as np
-from stranger.rewards import num_syllables
 
 from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.envs.observations.factory import View
 from lm_envs.model.engine import Outputs
+from stranger.rewards import num_syllables
 
 MOST = 4
 
