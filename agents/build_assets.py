@@ -1,6 +1,6 @@
 """`python -m agents.build_assets`: regenerates the embedded examples from their sources.
 
-The same sources give the same bytes. Needs the extra `lm_envs[corpus]`.
+Owns the list of parts; the same sources give the same bytes. Needs the extra `lm_envs[corpus]`.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,7 +22,7 @@ PARTS: dict[str, Callable[[], Iterable[dict[str, str]]]] = {
 
 
 def build(folder: Path = EXAMPLES) -> None:
-    """Writes one JSONL file a part to `folder`."""
+    """Writes one JSONL file per part to `folder`."""
     for name, rows in PARTS.items():
         write_jsonl(folder / f"{name}.jsonl", rows())
 

@@ -1,7 +1,7 @@
-"""`python -m agents.evaluate RUN …`: trained agents against baselines on the same held-out prompts.
+"""`python -m agents.evaluate RUN …`: compares trained agents with baselines on held-out prompts.
 
-Several runs of one configuration count as seeds of one agent. Owns the comparison; training and
-drawing live elsewhere.
+Several runs of one configuration count as seeds of one agent. Owns which policies run and which
+files are written; statistics and layout live in `agents.evaluation`.
 """
 
 import json
@@ -13,163 +13,82 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
-from stable_baselines3.common.base_class import BaseAlgorithm
 
-from agents.algorithms.factory import (
-    as_language,
-    check_writes,
-    make_algorithm,
-    make_evaluation_env,
-    make_training_env,
-)
-from agents.config.loading import UserError, reported
+from agents.algorithms.factory import as_language, check_writes, make_evaluation_env
+from agents.config.imports import TRUST_HELP, import_for_run
+from agents.config.loading import reported
 from agents.config.train import TrainConfig
 from agents.evaluation import plots
 from agents.evaluation.baselines import DRAWN, baselines_of, oracle
-from agents.evaluation.bootstrap import mean_interval
-from agents.evaluation.metrics import corpus_measures, text_measures, zero_variance_share
+from agents.evaluation.comparison import AGENT, ORACLE, Rollouts, summarize
 from agents.evaluation.report import evaluation_page, interval_cell
-from agents.evaluation.rollouts import agent_policy, run_episodes, spread
-from agents.evaluation.search import beam, best_of_n
-from agents.runs import checkpoints
-from agents.runs.callbacks import CHECKPOINT
+from agents.evaluation.rollouts import agent_policy, evenly_spaced_indices, run_episodes
+from agents.evaluation.samples import evaluation_samples
+from agents.evaluation.search import beam_search, best_of_n
 from agents.runs.files import write_json, write_text
-from agents.runs.folder import read_config, versions
-from agents.train import inline
+from agents.runs.finished import load_agent, read_configs
+from agents.runs.folder import versions
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.splits import SplitSpec
-from lm_envs.transcript import Transcript
 
-AGENT, ORACLE = "agent", "oracle"
-SAMPLED = "sampling"
 SEARCH_SAMPLES, SEARCH_TEMPERATURE = 4, 0.7
 BEAMS = 4
 ROWS = 64
 BASELINE_SEEDS = 3
 
-EpisodeBuffer = dict[str, list[list[Transcript]]]
-"""Transcripts by policy, seed and prompt."""
-
 
 def evaluate(
-    folders: Sequence[Path], split: str, episodes: int, *, search: bool = False
-) -> EpisodeBuffer:
-    """Writes the same held-out prompts with every agent and baseline.
+    folders: Sequence[Path],
+    split: str,
+    episodes: int,
+    *,
+    search: bool = False,
+    trust_imports: bool = False,
+) -> Rollouts:
+    """Runs every agent and every baseline on the same held-out prompts.
 
     Args:
-        folders: Of the runs.
-        split: Whose prompts: of "train", "validation" or "test", or of a part of one.
-        episodes: Most prompts; all of the split where it has fewer.
-        search: Also the best of a few samples by their reward, and the likeliest text that a beam
-            finds, which takes a second or so a prompt.
+        folders: Run folders of one configuration, one per seed.
+        split: "train", "validation", "test", or a part such as "test[:25%]".
+        episodes: Maximum number of prompts; all of the split where it has fewer.
+        search: Also run best of n and beam search, which takes about a second per prompt.
+        trust_imports: Whether the configuration may import modules; see `check_trusted`.
 
     Raises:
-        UserError: If a folder holds no run, the runs differ in more than their seed, or there is
-            nothing written to search.
+        UserError: If the folders are not seeds of one configuration, imports are not trusted, or
+            `search` is given for an environment that writes no text.
         ValueError: If there is no such split.
     """
-    SplitSpec.parse(split)
-    configs = _configs(folders)
-    first = configs[0]
+    SplitSpec.parse(split)  # refused before any run is read
+    configs = read_configs(folders)
+    import_for_run(first := configs[0], trusted=trust_imports)
     if search:
         check_writes(first)
     env = make_evaluation_env(first, split, min(ROWS, first.env.n_envs))
-    indices = spread(env.num_examples, episodes)
-    written: EpisodeBuffer = {AGENT: []}
-    for folder, config in zip(folders, configs, strict=True):
-        policy = agent_policy(_model(folder, config))
-        written[AGENT].append(run_episodes(env, policy, indices))
+    indices = evenly_spaced_indices(env.num_examples, episodes)
+    # One at a time: each agent comes with a training environment and its KV cache.
+    agents = (agent_policy(load_agent(*run)) for run in zip(folders, configs, strict=True))
+    rollouts: Rollouts = {AGENT: [run_episodes(env, policy, indices) for policy in agents]}
     for name, make in baselines_of(env).items():
         seeds = range(BASELINE_SEEDS if name in DRAWN else 1)
-        written[name] = [run_episodes(env, make(seed), indices) for seed in seeds]
+        rollouts[name] = [run_episodes(env, make(seed), indices) for seed in seeds]
     if search:
-        written |= _searched(first, split, as_language(env), indices)
+        rollouts |= _search(first, split, as_language(env), indices)
     if isinstance(env, LanguageVectorEnv):
-        written[ORACLE] = [run_episodes(env, oracle(), indices)]
-    return written
+        rollouts[ORACLE] = [run_episodes(env, oracle(), indices)]
+    return rollouts
 
 
-def _searched(
+def _search(
     config: TrainConfig, split: str, env: LanguageVectorEnv, indices: np.ndarray
-) -> EpisodeBuffer:
-    """The best of a few samples by their reward, and the likeliest text that a beam finds."""
+) -> Rollouts:
+    """Returns the best of a few samples by reward, and the likeliest text found by a beam."""
     beams = as_language(make_evaluation_env(config, split, BEAMS))
     samples = best_of_n(env, indices, SEARCH_SAMPLES, SEARCH_TEMPERATURE)
     return {
         f"best of {SEARCH_SAMPLES}, T={SEARCH_TEMPERATURE}": [samples],
-        f"beam of {BEAMS}": [[beam(beams, index) for index in indices.tolist()]],
+        f"beam of {BEAMS}": [[beam_search(beams, index) for index in indices.tolist()]],
     }
-
-
-def summarize(written: EpisodeBuffer) -> dict[str, Any]:
-    """Mean and 95 % interval of each policy's scores; how the agent's reward compares.
-
-    `agent_interval_above` says whether the two intervals are apart, `agent_ahead` by how much the
-    agent's reward is higher on the same prompts, which has a narrower interval: what makes a prompt
-    hard is hard for both.
-    """
-    scores = {name: _arrays(seeds) for name, seeds in written.items()}
-    policies = {
-        name: {score: _estimate(values) for score, values in arrays.items()}
-        for name, arrays in scores.items()
-    }
-    low = policies[AGENT]["reward"]["interval"][0]
-    beaten = {
-        name: bool(low > policy["reward"]["interval"][1])
-        for name, policy in policies.items()
-        if name not in (AGENT, ORACLE)
-    }
-    rewards = {name: arrays["reward"] for name, arrays in scores.items()}  # (S, P) each
-    ahead = {
-        name: rewards[AGENT] - values.mean(0) for name, values in rewards.items() if name != AGENT
-    }
-    summary = {
-        "seeds": len(written[AGENT]),
-        "prompts": len(written[AGENT][0]),
-        "policies": policies,
-        "agent_interval_above": beaten,
-        "agent_ahead": {name: _estimate(values) for name, values in ahead.items()},
-        "corpus": {name: corpus_measures(seeds) for name, seeds in written.items()},
-    }
-    if SAMPLED in written:
-        summary["prompts_without_variance"] = zero_variance_share(written[SAMPLED])
-    return summary
-
-
-def _estimate(values: np.ndarray) -> dict[str, Any]:
-    """Mean of (S, P) values and its 95 % interval."""
-    return {"mean": float(values.mean()), "interval": mean_interval(values)}
-
-
-def _arrays(seeds: list[list[Transcript]]) -> dict[str, np.ndarray]:
-    """(S, P) values of each score, the reward first, and of what is measured of any text."""
-    names = ["reward", *(name for name in seeds[0][0].scores if name != "reward")]
-    scores = {name: np.array([[t.scores[name] for t in ts] for ts in seeds]) for name in names}
-    return scores | text_measures(seeds)
-
-
-def _configs(folders: Sequence[Path]) -> list[TrainConfig]:
-    """Those of runs that differ in their seed, and in nothing else."""
-    configs = [_config(folder) for folder in folders]
-    first = configs[0]
-    for folder, config in zip(folders, configs, strict=True):
-        if config.model_copy(update={"seed": first.seed}) != first:
-            raise UserError(f"Got {folder}, which differs from {folders[0]} in more than its seed.")
-    if len({config.seed for config in configs}) < len(configs):
-        raise UserError("Got a seed twice; each run counts as a seed of its own. Give it once.")
-    return configs
-
-
-def _config(folder: Path) -> TrainConfig:
-    if not (folder / CHECKPOINT).is_file():
-        raise UserError(f"Got {folder}, which is no finished run; allowed: folders such as runs/….")
-    return read_config(folder)
-
-
-def _model(folder: Path, config: TrainConfig) -> BaseAlgorithm:
-    model = make_algorithm(config, make_training_env(config), None)
-    checkpoints.load_parameters(model, folder / CHECKPOINT)
-    return model
 
 
 def _table(summary: Mapping[str, Any], split: str) -> Table:
@@ -186,54 +105,42 @@ def _table(summary: Mapping[str, Any], split: str) -> Table:
     return table
 
 
-def _markdown(written: EpisodeBuffer, num_samples: int) -> str:
-    """The same prompts side by side, and the agent's best-rewarded texts."""
-    agent = written[AGENT][0]
-    lines = ["# Samples", "", "Held-out prompts, evenly spaced, first seed of each policy."]
-    for number in spread(len(agent), num_samples):
-        lines += ["", f"**{inline(agent[number].prompt)}** …", ""]
-        if agent[number].reference:
-            lines.append(f"- *reference*: {inline(agent[number].reference)}")
-        for name, seeds in written.items():
-            text, scores = seeds[0][number].text, seeds[0][number].scores
-            lines.append(f"- {name} ({scores['reward']:+.3f}): {inline(text)}")
-    best = sorted(agent, key=lambda t: -t.scores["reward"])[:num_samples]
-    lines += ["", "## The agent's best-rewarded texts", ""]
-    lines += [
-        f"- ({t.scores['reward']:+.3f}) **{inline(t.prompt)}** {inline(t.text)}" for t in best
+def _write_files(
+    target: Path, rollouts: Rollouts, document: Mapping[str, Any], num_samples: int
+) -> None:
+    """Writes evaluation.json, samples.md, rewards.png and index.html."""
+    rewards = {name: scores["reward"] for name, scores in document["policies"].items()}
+    means = {name: score["mean"] for name, score in rewards.items()}
+    intervals = {name: score["interval"] for name, score in rewards.items()}
+    write_json(target / "evaluation.json", document)
+    write_text(target / "samples.md", evaluation_samples(rollouts, num_samples))
+    figure = target / "rewards.png"
+    plots.score_bars(means, intervals, figure)
+    samples = [
+        {name: seeds[0][number] for name, seeds in rollouts.items()}
+        for number in evenly_spaced_indices(len(rollouts[AGENT][0]), num_samples)
     ]
-    return "\n".join(lines) + "\n"
+    figures = {"Mean held-out reward with its 95 % interval": figure}
+    title = f"{document['config']['name']} on {document['config']['env']['id']}"
+    write_text(target / "index.html", evaluation_page(document, samples, figures, title))
 
 
 def main(
     folders: Annotated[list[Path], typer.Argument(help="run folders of one configuration")],
     split: Annotated[str, typer.Option(help="train, validation, test, or 'test[:25%]'")] = "test",
-    episodes: Annotated[int, typer.Option(min=2, help="most prompts")] = 200,
-    samples: Annotated[int, typer.Option(min=1, help="texts to show")] = 10,
+    episodes: Annotated[int, typer.Option(min=2, help="maximum number of prompts")] = 200,
+    samples: Annotated[int, typer.Option(min=1, help="number of completions shown")] = 10,
     output: Annotated[Path | None, typer.Option(help="folder; default RUN/evaluation")] = None,
-    search: Annotated[bool, typer.Option(help="also the best of 4 samples by reward")] = False,
+    search: Annotated[bool, typer.Option(help="also run best of 4 and a beam of 4")] = False,
+    trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
 ) -> None:
-    """Compares trained agents with the policies to beat, such as greedy and sampling."""
+    """Compares trained agents with baselines such as greedy and sampling."""
     with reported():
-        written = evaluate(folders, split, episodes, search=search)
-        summary = summarize(written)
-        policies = summary["policies"]
-        target = output or folders[0] / "evaluation"
-        means = {name: scores["reward"]["mean"] for name, scores in policies.items()}
-        intervals = {name: scores["reward"]["interval"] for name, scores in policies.items()}
-        config = _config(folders[0]).model_dump()
+        rollouts = evaluate(folders, split, episodes, search=search, trust_imports=trust_imports)
+        summary = summarize(rollouts)
+        config = read_configs(folders)[0].model_dump()
         document = {**summary, "split": split, "config": config, "versions": versions()}
-        write_json(target / "evaluation.json", document)
-        write_text(target / "samples.md", _markdown(written, samples))
-        figure = target / "rewards.png"
-        plots.score_bars(means, intervals, figure)
-        shown = [
-            {name: seeds[0][number] for name, seeds in written.items()}
-            for number in spread(len(written[AGENT][0]), samples)
-        ]
-        figures = {"Mean held-out reward with its 95 % interval": figure}
-        title = f"{config['name']} on {config['env']['id']}"
-        write_text(target / "index.html", evaluation_page(document, shown, figures, title))
+        _write_files(output or folders[0] / "evaluation", rollouts, document, samples)
         Console().print(_table(summary, split))
         typer.echo(json.dumps(document))
 

@@ -1,89 +1,36 @@
 """`python -m agents.fit_reducer KIND FILE`: samples states, fits a reducer, saves it.
 
-States are those that the random policy meets. Owns the sampling; fitting lives in the library.
+Owns the command line; sampling and fitting live in `agents.evaluation.reducer_fitting`.
 """
 
-import inspect
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import gymnasium as gym
-import numpy as np
 import typer
 import yaml
 from gymnasium.vector import AutoresetMode, VectorEnv
 from rich.console import Console
 from rich.table import Table
 
-import lm_envs
+from agents.config.env_ids import check_env_id, check_form
+from agents.config.imports import TRUST_HELP, check_trusted, import_modules
 from agents.config.loading import UserError, reported
-from lm_envs.envs.observations.reducers import REDUCERS, Reducer
+from agents.evaluation.reducer_fitting import fit, sample_states, summarize
 from lm_envs.envs.observations.wrappers import model_of
-from lm_envs.validation import check_choice
-
-gym.register_envs(lm_envs)
-
-_FITTED = ("states", "model")
 
 
-def sample_states(env: VectorEnv, count: int, seed: int = 0) -> np.ndarray:
-    """States (count, D) that the random policy meets, first states of episodes included.
-
-    Args:
-        env: With vector observations, in autoreset mode SAME_STEP.
-        count: How many.
-        seed: Of the examples and of the actions.
+def _parse(assignments: Sequence[str] | None) -> dict[str, Any]:
+    """Parses texts `name=value`, whose values are YAML.
 
     Raises:
-        ValueError: If its observations are no vectors.
-    """
-    space = env.single_observation_space
-    if not isinstance(space, gym.spaces.Box) or len(space.shape) != 1:
-        kind = f"{type(space).__name__} of shape {space.shape}"
-        raise ValueError(f"Got observations {kind}; allowed: vectors, as observation='hidden'.")
-    env.action_space.seed(seed)
-    states = [env.reset(seed=seed)[0]]
-    while len(states) * env.num_envs < count:
-        states.append(env.step(env.action_space.sample())[0])
-    return np.concatenate(states)[:count]
-
-
-def fit(kind: str, states: np.ndarray, model: str, options: dict[str, Any]) -> Reducer:
-    """A reducer of a kind, fitted on states (S, D) of the model with that fingerprint.
-
-    Raises:
-        ValueError: If the kind or an option is unknown, or an option is out of range.
-    """
-    check_choice("kind", kind, REDUCERS)
-    method = REDUCERS[kind].fit
-    allowed = [name for name in inspect.signature(method).parameters if name not in _FITTED]
-    for name in options:
-        check_choice("option", name, allowed)
-    return method(states, model=model, **options)
-
-
-def summarize(reducer: Reducer, states: np.ndarray, held_out: np.ndarray) -> dict[str, Any]:
-    """What the reduction does to held-out states: codes in use, or their range."""
-    size = {"features": states.shape[1], "states": len(states), "space": str(reducer.space)}
-    reduced = reducer.transform(held_out)
-    if isinstance(reducer.space, gym.spaces.Box):
-        return size | {"held_out_deviation": round(float(reduced.std(0).mean()), 3)}
-    codes, counts = np.unique(reduced, axis=0, return_counts=True)
-    largest = counts.max() / len(held_out)
-    return size | {"held_out_codes": len(codes), "largest_code_share": round(float(largest), 3)}
-
-
-def _values(assignments: Sequence[str]) -> dict[str, Any]:
-    """Values of `name=value` texts, read as YAML.
-
-    Raises:
-        UserError: If one has no name, or a value that is no YAML.
+        UserError: If one has no name, or its value is not YAML.
     """
     values = {}
-    for assignment in assignments:
+    for assignment in assignments or ():
         name, equals, text = assignment.partition("=")
         try:
             values[name] = yaml.safe_load(text)
@@ -94,27 +41,46 @@ def _values(assignments: Sequence[str]) -> dict[str, Any]:
     return values
 
 
+def _make_env(
+    env_id: str, num_envs: int, kwargs: Mapping[str, Any], imports: Sequence[str], *, trusted: bool
+) -> VectorEnv:
+    """Makes the environment, after its imports are checked as those of a configuration."""
+    values = {"imports": imports, "env": {"kwargs": kwargs}}
+    check_trusted(values, trusted=trusted)
+    try:
+        check_form(env_id)
+        import_modules(imports)
+        check_env_id(env_id)
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(f"Got --env {env_id!r}; {error}") from None
+    return gym.make_vec(env_id, num_envs=num_envs, autoreset_mode=AutoresetMode.SAME_STEP, **kwargs)
+
+
 def main(
     kind: Annotated[str, typer.Argument(help="compressed, clustered, hashed or binned")],
-    file: Annotated[Path, typer.Argument(help="where the reducer goes, FILE.safetensors")],
+    file: Annotated[Path, typer.Argument(help="file to write, FILE.safetensors")],
     env_id: Annotated[str, typer.Option("--env", help="environment id")] = "lm_envs/NextWord-v0",
-    n_envs: Annotated[int, typer.Option(min=1, help="rows")] = 64,
-    states: Annotated[int, typer.Option(min=2, help="states to fit on")] = 20_000,
-    seed: Annotated[int, typer.Option(help="of examples and actions")] = 0,
+    n_envs: Annotated[int, typer.Option(min=1, help="number of rows")] = 64,
+    states: Annotated[int, typer.Option(min=2, help="number of states to fit on")] = 20_000,
+    seed: Annotated[int, typer.Option(help="seed of examples and actions")] = 0,
     options: Annotated[list[str] | None, typer.Option("--set", help="dim=8, bits=10, …")] = None,
     kwargs: Annotated[
-        list[str] | None, typer.Option("--kwarg", help="of the environment, name=value")
+        list[str] | None, typer.Option("--kwarg", help="name=value, of the environment")
     ] = None,
+    imports: Annotated[
+        list[str] | None, typer.Option("--import", help="module that registers ids")
+    ] = None,
+    trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
 ) -> None:
     """Fits a reducer on states of the random policy."""
     with reported():
-        env = gym.make_vec(
-            env_id, num_envs=n_envs, autoreset_mode=AutoresetMode.SAME_STEP, **_values(kwargs or [])
-        )
+        env = _make_env(env_id, n_envs, _parse(kwargs), imports or (), trusted=trust_imports)
         start = time.monotonic()
         sampled = sample_states(env, states, seed)
         sampling_s = time.monotonic() - start
-        reducer = fit(kind, sampled, model_of(env.unwrapped.spec), _values(options or []))
+        reducer = fit(kind, sampled, model_of(env.unwrapped.spec), _parse(options))
         fitting_s = time.monotonic() - start - sampling_s
         held_out = sample_states(env, min(states, 4_096), seed + n_envs)
         summary = {"kind": kind, **summarize(reducer, sampled, held_out)}

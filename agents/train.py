@@ -1,6 +1,7 @@
 """`python -m agents.train CONFIG`: trains a Stable-Baselines3 agent on a language environment.
 
-Owns the order of a run, its curve and its samples.
+Owns the order of a run and the files that it leaves. Algorithms, callbacks, statistics and layout
+live in the packages beside it.
 """
 
 import json
@@ -18,13 +19,21 @@ from agents.algorithms.factory import (
     make_evaluation_env,
     make_training_env,
 )
+from agents.config.imports import TRUST_HELP, import_for_run
 from agents.config.loading import load_config, reported
 from agents.config.train import TrainConfig
 from agents.evaluation import plots
-from agents.evaluation.baselines import baselines_of, untrained
-from agents.evaluation.rollouts import agent_policy, mean_scores, run_episodes, spread
+from agents.evaluation.baselines import Policy, baselines_of, untrained
+from agents.evaluation.rollouts import (
+    agent_policy,
+    evenly_spaced_indices,
+    mean_scores,
+    run_episodes,
+)
+from agents.evaluation.samples import training_samples
 from agents.runs import checkpoints, logs
-from agents.runs.callbacks import CHECKPOINT, TrainingCallback
+from agents.runs.callbacks import TrainingCallback
+from agents.runs.checkpoints import CHECKPOINT
 from agents.runs.files import write_text
 from agents.runs.folder import open_run, versions
 from lm_envs.envs.base import EpisodicVectorEnv
@@ -35,42 +44,53 @@ NUM_SAMPLES = 8
 EVALUATION_ROWS = 64
 
 
-def train(config: TrainConfig, runs: Path, *, resume: bool = False) -> dict[str, Any]:
-    """Trains to the end of the budget or the target reward; what came of it.
+def train(
+    config: TrainConfig, runs: Path, *, resume: bool = False, trust_imports: bool = False
+) -> dict[str, Any]:
+    """Trains until the step budget is used or the target reward is reached.
+
+    Args:
+        config: Of the run.
+        runs: Parent of the run folder `<name>-s<seed>`.
+        resume: Whether to continue from the run's checkpoint.
+        trust_imports: Whether the configuration may import modules; see `check_trusted`.
+
+    Returns:
+        `run`, `steps`, `seconds`, number of `examples`, last `held_out_reward`, `baselines`.
 
     Raises:
-        UserError: If the algorithm does not fit the actions, or the run folder is there already,
-            is not there to be resumed, or has another configuration; or if it learns from too few
-            examples for the lines to choose from.
+        UserError: If imports are not trusted, the algorithm does not fit the actions, the run
+            folder cannot be used, or there are too few training examples.
         FloatingPointError: If a reward, a loss or a weight is NaN or infinite.
     """
+    import_for_run(config, trusted=trust_imports)
     check_actions(config)
     folder = runs / f"{config.name}-s{config.seed}"
     is_continued = open_run(config, folder, resume=resume)
-    env, held_out = _environments(config)
+    env, held_out = _make_environments(config)
     model = make_algorithm(config, env, None)
-    baselines = _baselines(held_out, config)
-    indices = spread(held_out.num_examples, NUM_SAMPLES)
-    before = run_episodes(held_out, agent_policy(model), indices)  # untrained, also when resumed
+    baselines = _baseline_rewards(held_out, config)
+    before = _sample(held_out, agent_policy(model))  # untrained, also when resumed
     _learn(config, folder, model, held_out, is_continued=is_continued)
-    after = run_episodes(held_out, agent_policy(model), indices)
+    after = _sample(held_out, agent_policy(model))
     name, policy = untrained(held_out)
-    policies = {"before": before, name: run_episodes(held_out, policy, indices), "after": after}
-    write_text(folder / "samples.md", _samples(policies))
+    samples = {"before": before, name: _sample(held_out, policy), "after": after}
+    write_text(folder / "samples.md", training_samples(samples))
     log = logs.read_metrics(folder)
     plots.reward_curve(log, baselines, folder / "reward.png")
-    return {
-        "run": str(folder),
-        "steps": log[-1]["step"],
-        "seconds": log[-1]["seconds"],
-        "examples": env.vector_env.num_examples,
-        "held_out_reward": log[-1]["held_out"]["reward"],
-        "baselines": baselines,
-    }
+    last, examples = log[-1], env.vector_env.num_examples
+    result = {"run": str(folder), "steps": last["step"], "seconds": last["seconds"]}
+    reward = last["held_out"]["reward"]
+    return {**result, "examples": examples, "held_out_reward": reward, "baselines": baselines}
 
 
-def _environments(config: TrainConfig) -> tuple[LanguageVecEnv, EpisodicVectorEnv]:
-    """Rows to learn from, and rows to be judged by."""
+def _sample(env: EpisodicVectorEnv, policy: Policy) -> list[Transcript]:
+    """Runs a policy on the few examples that are shown in samples.md."""
+    return run_episodes(env, policy, evenly_spaced_indices(env.num_examples, NUM_SAMPLES))
+
+
+def _make_environments(config: TrainConfig) -> tuple[LanguageVecEnv, EpisodicVectorEnv]:
+    """Makes the training rows and the held-out rows."""
     rows = min(EVALUATION_ROWS, config.env.n_envs)
     held_out = make_evaluation_env(config, config.evaluation.split, rows)
     env = make_training_env(config)
@@ -86,69 +106,52 @@ def _learn(
     *,
     is_continued: bool,
 ) -> None:
-    """Trains from the start or the checkpoint, with logs that go on from there."""
+    """Trains from the start, or from the checkpoint with the logs cut off at its step."""
     notes: dict[str, Any] = {}
     if is_continued:
         notes = checkpoints.restore(model, folder / CHECKPOINT)
         logs.rewind(folder, model.num_timesteps)
-        _mention_replay_buffer(model)
+        _warn_about_replay_buffer(model)
     else:
-        logs.forget(folder)
+        logs.delete_logs(folder)
     model.set_logger(logs.make_logger(folder, notes.get("pending")))
-    companion = TrainingCallback(config, folder, held_out, seconds=notes.get("seconds", 0.0))
+    callback = TrainingCallback(config, folder, held_out, seconds=notes.get("seconds", 0.0))
     remaining = config.total_timesteps - model.num_timesteps
     try:
         if remaining > 0 and not logs.has_reached(folder, config.stop_at_reward):
-            model.learn(remaining, callback=companion, reset_num_timesteps=not is_continued)
+            model.learn(remaining, callback=callback, reset_num_timesteps=not is_continued)
     finally:
-        companion.close()
+        callback.close()
         model.logger.close()
 
 
-def _mention_replay_buffer(model: BaseAlgorithm) -> None:
+def _warn_about_replay_buffer(model: BaseAlgorithm) -> None:
     if isinstance(model, OffPolicyAlgorithm):
         typer.echo("The replay buffer is not part of a checkpoint: it restarts empty.", err=True)
 
 
-def _baselines(env: EpisodicVectorEnv, config: TrainConfig) -> dict[str, float]:
-    """Held-out reward of each policy to beat, for the curve."""
-    indices = spread(env.num_examples, config.evaluation.episodes)
+def _baseline_rewards(env: EpisodicVectorEnv, config: TrainConfig) -> dict[str, float]:
+    """Computes the mean held-out reward of each baseline."""
+    indices = evenly_spaced_indices(env.num_examples, config.evaluation.episodes)
     return {
         name: mean_scores(run_episodes(env, make(config.seed), indices))["reward"]
         for name, make in baselines_of(env).items()
     }
 
 
-def _samples(policies: dict[str, list[Transcript]]) -> str:
-    lines = ["# Held-out samples", "", "The same prompts before and after training, unselected."]
-    for transcripts in zip(*policies.values(), strict=True):
-        lines += ["", f"**{inline(transcripts[0].prompt)}** …", ""]
-        for name, transcript in zip(policies, transcripts, strict=True):
-            reward = f"{transcript.scores['reward']:+.3f}"
-            lines.append(f"- {name} ({reward}): {inline(transcript.text)}")
-    return "\n".join(lines) + "\n"
-
-
-def inline(text: str) -> str:
-    """One line that Markdown shows as it is."""
-    text = " ".join(text.split())
-    return "".join(
-        f"\\{character}" if character in "\\`*_<>[]|" else character for character in text
-    )
-
-
 def main(
     config: Annotated[Path, typer.Argument(help="YAML file, such as configs/next_word_ppo.yaml")],
     resume: Annotated[bool, typer.Option(help="continue from the run's checkpoint")] = False,
-    seed: Annotated[int | None, typer.Option(help="instead of the file's")] = None,
+    seed: Annotated[int | None, typer.Option(help="replaces the seed of the file")] = None,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="key.key=value")] = None,
-    runs: Annotated[Path, typer.Option(help="where run folders go")] = Path("runs"),
+    runs: Annotated[Path, typer.Option(help="folder of the run folders")] = Path("runs"),
+    trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
 ) -> None:
-    """Trains an agent and leaves everything about it in one folder."""
+    """Trains an agent and writes checkpoint, logs, curve and samples to one folder."""
     with reported():
         extra = [] if seed is None else [f"seed={seed}"]
         settings = load_config(TrainConfig, config, [*(assignments or []), *extra])
-        result = train(settings, runs, resume=resume)
+        result = train(settings, runs, resume=resume, trust_imports=trust_imports)
         typer.echo(json.dumps({**result, "versions": versions()}))
 
 

@@ -169,6 +169,6 @@ def _assert_close(own: Any, other: Any, what: str) -> None:  # noqa: ANN401 - ob
 
 
 def _is_equal(own: Observations, other: Observations) -> bool:
-    if isinstance(own, dict):
+    if isinstance(own, dict) and isinstance(other, dict):
         return all(np.array_equal(values, other[name]) for name, values in own.items())
-    return np.array_equal(own, other)
+    return np.array_equal(np.asarray(own), np.asarray(other))

@@ -1,1 +1,1 @@
-"""Algorithms by name, and those that Stable-Baselines3 does not have."""
+"""Algorithms and policies that Stable-Baselines3 does not have, and the factory of all of them."""

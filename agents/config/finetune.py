@@ -1,4 +1,4 @@
-"""What `python -m agents.finetune` can be told; the YAML keys are these names."""
+"""Configuration of `python -m agents.finetune`; the attributes are the YAML keys."""
 
 from typing import ClassVar, Self
 
@@ -17,17 +17,17 @@ from agents.config.train import AlgorithmConfig, EnvConfig, TrainConfig
 from agents.language_model.buffer import Advantage
 from agents.language_model.kl_penalty import Estimator
 from agents.language_model.lora import LoRA
-from agents.language_model.nlpo_mask import Mask
+from agents.language_model.nlpo_mask import NLPOMaskSpec
 
 ALGORITHMS = ("PPO", "A2C")
 SPACES = {"actions": "vocabulary", "observation": "tokens"}
-"""What a policy that is a language model needs of the environment."""
+"""Arguments of the environment that a language-model policy requires."""
 
 _OWN_KWARGS = ("policy_kwargs", "rollout_buffer_class", "rollout_buffer_kwargs")
 
 
 class WarmStartConfig(Config):
-    """The supervised start on the references of the training split."""
+    """Supervised training on the references of the training split; see `warm_start`."""
 
     steps: PositiveInt = 100
     learning_rate: PositiveFloat = 1e-4
@@ -35,7 +35,7 @@ class WarmStartConfig(Config):
 
 
 class DistillationConfig(Config):
-    """Learning from the best of the model's own texts; see `distil`."""
+    """Supervised training on the best of the model's own completions; see `distill`."""
 
     rounds: PositiveInt = 50
     prompts: PositiveInt = 32
@@ -44,7 +44,7 @@ class DistillationConfig(Config):
 
 
 class KLConfig(Config):
-    """What straying from the frozen model costs; see `KLPenalty`."""
+    """Penalty for the divergence from the frozen model; see `KLPenalty`."""
 
     coefficient: NonNegativeFloat = 0.1
     target: PositiveFloat | None = None
@@ -52,7 +52,7 @@ class KLConfig(Config):
 
 
 class MaskConfig(Config):
-    """Which words may be chosen; see `Mask`."""
+    """Restriction of the tokens that may be chosen; see `NLPOMaskSpec`."""
 
     top_k: int | None = None
     top_p: float | None = None
@@ -63,13 +63,13 @@ class MaskConfig(Config):
         self.make()
         return self
 
-    def make(self) -> Mask:
-        """What the policy is given."""
-        return Mask(**self.model_dump())
+    def make(self) -> NLPOMaskSpec:
+        """Returns the policy's argument."""
+        return NLPOMaskSpec(**self.model_dump())
 
 
 class LoRAConfig(Config):
-    """Adapters that are learned in place of the weights; see `LoRA`."""
+    """Adapters that are trained in place of the weights; see `LoRA`."""
 
     rank: int = 8
     alpha: float = 16.0
@@ -81,7 +81,7 @@ class LoRAConfig(Config):
         return self
 
     def make(self) -> LoRA:
-        """What the policy is given."""
+        """Returns the policy's argument."""
         return LoRA(self.rank, self.alpha, tuple(self.layers))
 
 
@@ -90,14 +90,14 @@ class FinetuneConfig(TrainConfig):
 
     Attributes:
         advantage: Of `EpisodeRolloutBuffer`.
-        temperature: What logits are divided by, when acting and when learning.
+        temperature: Divides logits, in rollouts and in updates.
         bfloat16: Of `LanguageModelPolicy`.
         gradient_checkpointing: Of `LanguageModelPolicy`.
         lora: Of `LanguageModelPolicy`; the arguments of `LoRA`.
-        mask: Of `LanguageModelPolicy`; the arguments of `Mask`.
-        warm_start: None begins with reinforcement learning.
-        distillation: Best of n, a stage before reinforcement learning; None leaves it out.
-        value_warm_up: Environment steps in which only the value head learns.
+        mask: Of `LanguageModelPolicy`; the arguments of `NLPOMaskSpec`.
+        warm_start: Supervised stage; None skips it.
+        distillation: Best-of-n stage before reinforcement learning; None skips it.
+        value_warm_up: Environment steps in which only the value head is trained.
         checkpoint_every: Environment steps between exports of the model, with checkpoints.
     """
 
@@ -123,14 +123,14 @@ class FinetuneConfig(TrainConfig):
         if self.temperature != 1.0 and self.kl.coefficient > 0.0:
             raise ValueError(
                 f"temperature={self.temperature} with kl.coefficient={self.kl.coefficient}: the "
-                "frozen model is read at temperature 1, so even the untrained policy would pay; "
+                "frozen model runs at temperature 1, so even the untrained policy would pay; "
                 "set one of them to 1 or 0"
             )
         return self
 
     @validates("env")
     @classmethod
-    def _words(cls, env: EnvConfig) -> EnvConfig:
+    def _language_spaces(cls, env: EnvConfig) -> EnvConfig:
         for name, needed in SPACES.items():
             if env.kwargs.get(name, needed) != needed:
                 raise ValueError(

@@ -1,6 +1,6 @@
-"""YAML to validated values: every key is known, every type is checked, every error is one line.
+"""YAML files as validated values: keys and types are checked, every error is one line.
 
-Owns how configuration files are read. Executes nothing from them.
+Owns the loading of configuration files and the wording of their errors. Executes no code of them.
 """
 
 import re
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import gymnasium as gym
+import numpy as np
 import pydantic
 import yaml
 
@@ -20,23 +21,54 @@ MAX_BYTES = 100_000
 
 
 class UserError(ValueError):
-    """A mistake of the caller's: shown as one line, without a traceback."""
+    """A mistake of the user; commands print it as one line, without a traceback."""
+
+
+class KeyedValueError(ValueError):
+    """An invalid value under a nested key, raised by a validator of the whole configuration.
+
+    Args:
+        key: Dotted key relative to that configuration.
+        value: The invalid value.
+        message: What is allowed, and the remedy.
+    """
+
+    def __init__(self, key: str, value: object, message: str) -> None:
+        super().__init__(message)
+        self.key, self.value = key, value
 
 
 class Config(pydantic.BaseModel):
-    """Base of all configuration values: frozen, strict, no unknown keys."""
+    """Base of all configuration values: frozen, strict, without unknown keys.
+
+    NumPy scalars are converted to Python numbers, since configurations are written to files.
+    """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _plain_numbers(cls, values: Any) -> Any:  # noqa: ANN401 - not validated yet
+        return _to_plain(values)
+
+
+def _to_plain(values: Any) -> Any:  # noqa: ANN401 - a tree of values
+    if isinstance(values, dict):
+        return {key: _to_plain(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return [_to_plain(value) for value in values]
+    return values.item() if isinstance(values, np.generic) else values
 
 
 C = TypeVar("C", bound=Config)
 
 
 def load_config(kind: type[C], path: Path, assignments: Sequence[str] = ()) -> C:
-    """Reads a YAML file, applies `key.key=value` assignments, and validates.
+    """Reads a YAML file, applies `key.key=value` assignments, and validates the values.
 
     Raises:
-        UserError: Naming the file, the key, what was got, what is allowed and the remedy.
+        UserError: If the file or a value is invalid; the message names file, key, value, allowed
+            values and remedy.
     """
     values = _read(path)
     for assignment in assignments:
@@ -47,15 +79,15 @@ def load_config(kind: type[C], path: Path, assignments: Sequence[str] = ()) -> C
         raise UserError(_describe(error, kind, path)) from None
 
 
-_MISTAKES = (ValueError, FloatingPointError, MemoryError, ImportError, OSError, gym.error.Error)
+_USER_ERRORS = (ValueError, FloatingPointError, MemoryError, ImportError, OSError, gym.error.Error)
 
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Turns a mistake of the caller's into one line on standard error and exit code 2."""
+    """Prints a mistake of the user as one line on standard error and exits with code 2."""
     try:
         yield
-    except _MISTAKES as error:
+    except _USER_ERRORS as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
 
@@ -91,25 +123,33 @@ def _assign(values: dict[str, Any], assignment: str) -> None:
 
 def _describe(error: pydantic.ValidationError, kind: type[Config], path: Path) -> str:
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    key, got = ".".join(str(part) for part in first["loc"]), first.get("input")
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, KeyedValueError):
+        key, got = ".".join([key, cause.key] if key else [cause.key]), cause.value
     if first["type"] == "extra_forbidden":
-        names = [part for part in first["loc"][:-1] if isinstance(part, str)]  # no places in lists
+        names = [
+            part for part in first["loc"][:-1] if isinstance(part, str)
+        ]  # without indices of lists
         allowed = _keys_beside(kind, names)
         hint = did_you_mean(first["loc"][-1], allowed)
         return f"Got unknown key {key!r} in {path}; allowed: {', '.join(allowed)}.{hint}"
-    got = first.get("input")
-    is_quoted = isinstance(got, str) and is_number(got)
-    hint = f" YAML reads it as text: {_as_number(got)}." if is_quoted else ""
+    hint = ""
+    if isinstance(got, str) and is_number(got):
+        hint = f" YAML reads it as text: {_as_number(got)}."
     message = first["msg"].removeprefix("Value error, ")
     stop = "" if message.endswith(("?", ".")) else "."
-    what = f"Got {key}={got!r} in {path};" if key else f"Got {path}, where"
-    return f"{what} {message}{stop}{hint}"
+    start = f"Got {key}={got!r} in {path};" if key else f"Got {path}, where"
+    return f"{start} {message}{stop}{hint}"
 
 
 def _keys_beside(kind: type[Config], parents: list[str]) -> list[str]:
     for parent in parents:
         annotation = kind.model_fields[parent].annotation
-        options = [annotation, *get_args(annotation)]  # a section, one or None, or some in a list
+        options = [
+            annotation,
+            *get_args(annotation),
+        ]  # a section, an optional one, or a list of them
         sections = [o for o in options if isinstance(o, type) and issubclass(o, Config)]
         if not sections:
             return []
@@ -118,10 +158,12 @@ def _keys_beside(kind: type[Config], parents: list[str]) -> list[str]:
 
 
 def refuse_quoted_numbers(values: Mapping[str, Any] | Sequence[Any], prefix: str = "") -> None:
-    """Refuses texts that read as numbers, at any depth.
+    """Checks that no text looks like a number, at any depth.
+
+    PyYAML parses numbers such as 3e-4 as texts, which would be passed on silently.
 
     Raises:
-        ValueError: Naming the key.
+        ValueError: If one does; the message names the key.
     """
     pairs = values.items() if isinstance(values, Mapping) else enumerate(values)
     for key, value in pairs:
@@ -133,14 +175,14 @@ def refuse_quoted_numbers(values: Mapping[str, Any] | Sequence[Any], prefix: str
 
 
 def _as_number(text: str) -> str:
-    """What to do with a text that would be a number."""
+    """Returns the remedy for a text that looks like a number."""
     if re.search(r"\de", text, re.IGNORECASE):
         return "write it as 3.0e-4 or 1.0e+6, with a point, a sign and no quotes"
     return "write it without quotes"
 
 
 def is_number(text: str) -> bool:
-    """Whether a text would be a number, had YAML read it so."""
+    """Returns whether a text looks like a number."""
     try:
         float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What `python -m agents.pretrain` can be told; the YAML keys are these names."""
+"""Configuration of `python -m agents.pretrain`; the attributes are the YAML keys."""
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
@@ -8,7 +8,7 @@ from lm_envs.validation import check_choice
 
 
 class Shape(Config):
-    """Shape of the GPT-2, in the words of its `config.json`."""
+    """Shape of the GPT-2, with the keys of its `config.json`."""
 
     n_layer: PositiveInt
     n_head: PositiveInt
@@ -21,9 +21,9 @@ class PretrainConfig(Config):
 
     Attributes:
         run: Folder of logs and checkpoints.
-        vocab_size: Words of the byte-level BPE, the end of text included.
+        vocab_size: Tokens of the byte-level BPE, the end-of-text token included.
         context: Tokens in a training window, at most `model.n_positions`.
-        mix: Weight of each part of the corpus in a batch.
+        mix: Weight of each part of the corpus in a batch; 0 or more.
     """
 
     run: str

@@ -1,6 +1,5 @@
 """What `python -m agents.train` can be told; the YAML keys are these names."""
 
-import inspect
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -13,7 +12,9 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 import lm_envs
 from agents.algorithms.ars import RandomSearch
 from agents.algorithms.tabular_q import TabularQ
-from agents.config.loading import Config, refuse_quoted_numbers
+from agents.config.env_ids import check_env_id, check_form
+from agents.config.loading import Config, KeyedValueError, refuse_quoted_numbers
+from agents.config.parameters import init_parameters
 from lm_envs.tasks.splits import ALLOWED, SplitSpec
 from lm_envs.validation import did_you_mean
 
@@ -78,7 +79,7 @@ TUNING: dict[str, ActsOn] = {
 }
 """Environments that write nothing, and the actions that they have, whatever their arguments."""
 
-_OWN_ARGUMENTS = {"self", "policy", "env", "seed", "tensorboard_log", "verbose"}
+_OWN_ARGUMENTS = {"policy", "env", "seed", "tensorboard_log", "verbose"}
 
 
 class EnvConfig(Config):
@@ -95,10 +96,8 @@ class EnvConfig(Config):
 
     @field_validator("id")
     @classmethod
-    def _ours(cls, name: str) -> str:
-        ours = [known for known in gym.registry if known.startswith("lm_envs/")]
-        if name not in ours:
-            raise ValueError(f"allowed: {', '.join(ours)}.{did_you_mean(name, ours)}")
+    def _well_formed(cls, name: str) -> str:
+        check_form(name)
         return name
 
     @field_validator("kwargs")
@@ -120,7 +119,8 @@ class AlgorithmConfig(Config):
 
     Attributes:
         name: One of `ALGORITHMS`.
-        policy: None for the algorithm's usual one; "CandidatePolicy" is of `agents.algorithms.factory`.
+        policy: None for the algorithm's usual one; "CandidatePolicy" and "CandidateQPolicy" are
+            those of `agents.algorithms.candidate_policy`.
         kwargs: Of its constructor.
     """
 
@@ -143,7 +143,7 @@ class AlgorithmConfig(Config):
         algorithm = ALGORITHMS.get(info.data.get("name", ""))
         allowed = set(kwargs)
         if algorithm:
-            allowed = set(inspect.signature(algorithm.kind).parameters) - _OWN_ARGUMENTS
+            allowed = init_parameters(algorithm.kind) - _OWN_ARGUMENTS
         if unknown := sorted(set(kwargs) - allowed):
             raise ValueError(
                 f"unknown argument {unknown[0]!r}; allowed: {', '.join(sorted(allowed))}."
@@ -169,6 +169,8 @@ class TrainConfig(Config):
         total_timesteps: Environment steps, counted over all rows.
         checkpoint_every: Environment steps between checkpoints.
         stop_at_reward: Stop once the held-out reward reaches this.
+        imports: Modules imported before the environment is made, such as those that register an
+            id; needs `--trust-imports`.
         may_change: Keys that may differ when a run goes on; the budget may only be raised.
     """
 
@@ -187,6 +189,17 @@ class TrainConfig(Config):
     checkpoint_every: PositiveInt = 100_000
     stop_at_reward: float | None = None
     seed: int = 0
+    imports: Annotated[tuple[str, ...], Field(strict=False)] = ()  # YAML has lists only
+
+    @model_validator(mode="after")
+    def _registered(self) -> Self:
+        if self.imports and self.env.id not in gym.registry:
+            return self  # one of the modules may register it; checked after the imports
+        try:
+            check_env_id(self.env.id)
+        except ValueError as error:
+            raise KeyedValueError("env.id", self.env.id, str(error)) from None
+        return self
 
     @model_validator(mode="after")
     def _held_out(self) -> Self:

@@ -1,1 +1,1 @@
-"""Where the embedded examples come from: public-domain prose, facts and generated pairs."""
+"""Sources of the embedded examples and of the pretraining corpus: prose, facts, generated pairs."""

@@ -1,4 +1,7 @@
-"""Sentences with labels: topic of a Factbook passage, language, sentiment by template."""
+"""Sentences with labels: the topic of a Factbook passage, the language, a template's sentiment.
+
+Owns the choice of sentences. Knows nothing of tokens or tasks.
+"""
 
 import itertools
 import re
@@ -26,7 +29,7 @@ TEXTS_PER_TOPIC = 240
 TEXTS_PER_ENTRY = 2
 FURTHER_TEXTS_PER_ENTRY = 10
 ABOUT_THE_SOURCE = re.compile(r"Factbook|^note \d|^compiled from|see listing")
-"""Found in texts that tell of the Factbook rather than of the topic."""
+"""Matches texts about the Factbook itself, not about the topic."""
 SUBJECTS = (
     *("The food", "The hotel", "Our guide", "The service", "This film", "The room", "The book"),
     *("The concert", "The museum", "My new phone", "The journey", "The staff", "The garden"),
@@ -45,7 +48,7 @@ ENDINGS = ("", " from start to finish", " this time", ", as all my friends agree
 
 
 def rows() -> Iterator[dict[str, str]]:
-    """Rows text, label, kind, split."""
+    """Yields rows with text, label, kind and split."""
     yield from _topics()
     yield from _languages()
     yield from _sentiments()
@@ -53,7 +56,7 @@ def rows() -> Iterator[dict[str, str]]:
 
 
 def _topics() -> Iterator[dict[str, str]]:
-    """Beginnings of Factbook entries; a text that stands under two topics is taken once."""
+    """Yields first sentences of Factbook entries; a text under two topics occurs once."""
     counts, seen = dict.fromkeys(TOPICS, 0), set()
     for code, entry in countries():
         for section, label in TOPICS.items():
@@ -67,7 +70,7 @@ def _topics() -> Iterator[dict[str, str]]:
 
 
 def _further_topics() -> Iterator[dict[str, str]]:
-    """More of the countries that are held out as a whole: what stands in no other entry."""
+    """Yields further texts of held-out countries that occur in no other entry."""
     known = {row["text"] for row in _topics()}
     found = dict.fromkeys(
         (text, label, code)
@@ -75,10 +78,15 @@ def _further_topics() -> Iterator[dict[str, str]]:
         for section, label in TOPICS.items()
         for text in _beginnings(entry.get(section, {}))
     )
-    places, counts = Counter(text for text, _, _ in found), Counter()
+    occurrences, counts = Counter(text for text, _, _ in found), Counter()
     for text, label, code in found:
         split = split_of(f"factbook-{code}", HELD_OUT)
-        if split == "train" or places[text] > 1 or text in known or ABOUT_THE_SOURCE.search(text):
+        if (
+            split == "train"
+            or occurrences[text] > 1
+            or text in known
+            or ABOUT_THE_SOURCE.search(text)
+        ):
             continue
         counts[code, label] += 1
         if counts[code, label] <= FURTHER_TEXTS_PER_ENTRY:
@@ -86,15 +94,15 @@ def _further_topics() -> Iterator[dict[str, str]]:
 
 
 def _beginnings(section: Any) -> Iterator[str]:  # noqa: ANN401 - JSON of unknown shape
-    """The first sentence of each telling text, or what of it is short enough."""
+    """Yields the first sentence of each suitable text, cut to `MAX_WORDS` words."""
     for text in plain_texts(section):
         beginning = " ".join(re.split(r"(?<=\.) ", text)[0].split()[:MAX_WORDS])
-        if _is_telling(beginning):
+        if _is_suitable(beginning):
             yield beginning
 
 
-def _is_telling(text: str) -> bool:
-    """Long enough, and not one of the notes that many entries share."""
+def _is_suitable(text: str) -> bool:
+    """Returns whether a text is long enough and none of the notes that many entries share."""
     return len(text.split()) >= 8 and not text.startswith("note:")
 
 

@@ -1,4 +1,7 @@
-"""Conversations between the scripted customers and a shop that serves them well."""
+"""Conversations between the scripted customers and an agent that serves them correctly.
+
+Owns the sampling of polite lines. The customers are those of the dialogue task.
+"""
 
 from collections.abc import Iterator
 
@@ -18,7 +21,7 @@ DIALOGUES_PER_CUSTOMER = 3
 
 
 def dialogues() -> Iterator[tuple[str, str]]:
-    """Pairs (split, conversation); each line is polite by chance."""
+    """Yields pairs (split, conversation); each line of the agent is polite by chance."""
     rng = np.random.default_rng(0)
     for customer in all_customers():
         for _ in range(DIALOGUES_PER_CUSTOMER):

@@ -1,6 +1,6 @@
-"""The pretraining mix: every part as documents ready for the tokenizer.
+"""The parts of the pretraining corpus as documents for the tokenizer.
 
-Owns which documents a part has in each split. Knows nothing of tokens.
+Owns the documents of each part and split. Knows nothing of tokens.
 """
 
 from collections.abc import Iterator
@@ -12,15 +12,16 @@ PARTS = ("prose", "facts", "translation", "paraphrase", "classification", "dialo
 
 
 def documents(part: str, split: str) -> list[str]:
-    """Texts of one part and split, in a fixed order."""
+    """Returns the texts of one part and split, in a fixed order."""
     if part == "prose":
-        return ["\n".join(texts) for _, held, texts in prose.documents() if held == split and texts]
+        return ["\n".join(texts) for _, own, texts in prose.documents() if own == split and texts]
     if part == "dialogue":
-        return [text for held, text in dialogue.dialogues() if held == split]
-    return ["".join(pair) for held, pair in _PAIRS[part]() if held == split]
+        return [text for own, text in dialogue.dialogues() if own == split]
+    return ["".join(pair) for own, pair in _PAIRS[part]() if own == split]
 
 
 Pair = tuple[str, tuple[str, str]]
+"""Split, and prompt and completion."""
 
 
 def _facts() -> Iterator[Pair]:

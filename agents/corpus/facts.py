@@ -1,7 +1,7 @@
 """Short-answer facts about countries, closed-book and with the answer in a context.
 
-A hundred countries are divided into all three splits. The others are held out as a whole: the
-embedded model was trained before they were asked about.
+Owns the choice of facts. Those of a hundred countries are divided into all three splits; the other
+countries are held out as a whole, since they were added after the embedded model was trained.
 """
 
 import re
@@ -22,9 +22,9 @@ COUNTRIES = (
     *("do", "es", "gt", "gg", "ha", "ku", "la", "le", "mc", "md", "mn", "nu", "pa"),
     *("qa", "rw", "sn", "ri", "so", "ta", "ua", "up", "ym"),
 )
-"""Factbook codes of the countries that are asked about in all splits."""
+"""Factbook codes of the countries with facts in all splits."""
 
-UNREAD_COUNTRIES = (
+HELD_OUT_COUNTRIES = (
     *("aa", "ac", "ae", "an", "aq", "av", "ba", "bb", "bc", "bd", "bf", "bh", "bk", "bm", "bn"),
     *("bp", "bt", "bx", "by", "cd", "cf", "cg", "cj", "cn", "cq", "ct", "cv", "cw", "dj", "dr"),
     *("ek", "er", "fj", "fk", "fm", "fo", "fp", "ga", "gb", "gi", "gj", "gk", "gl", "gq", "gv"),
@@ -34,13 +34,13 @@ UNREAD_COUNTRIES = (
     *("sm", "st", "tb", "td", "ti", "tk", "tl", "tn", "to", "tp", "tt", "tv", "tx", "uc", "uv"),
     *("vc", "vi", "vq", "vt", "wa", "wf", "ws", "wz"),
 )
-"""Of the countries that are asked about in validation and test alone."""
+"""Factbook codes of the countries with facts in validation and test only."""
 
 NAMES = {
     **{"bf": "Bahamas", "cf": "Republic of the Congo", "cg": "Democratic Republic of the Congo"},
     **{"dr": "Dominican Republic", "ga": "Gambia", "vq": "US Virgin Islands"},
 }
-"""Where the Factbook's short form says too little, or has an article."""
+"""Names of countries whose short form in the Factbook is ambiguous or has an article."""
 
 FIELDS = {
     "capital": (
@@ -92,25 +92,25 @@ FIELDS = {
 
 
 def facts() -> Iterator[dict[str, str]]:
-    """One row a fact: question, answer, context, subject, relation, split.
+    """Yields one row per fact: question, answer, context, subject, relation, split.
 
-    Rows of the countries held out as a whole come last, and say that they are not in the graph of
-    `KnowledgeGraphQA`.
+    Rows of the held-out countries come last and have graph="no": the graph of `KnowledgeGraphQA`
+    does not contain them.
     """
     entries = dict(countries())
     for code in sorted(set(entries).intersection(COUNTRIES)):
-        for row in _facts_of(_name(entries[code]), entries[code]):
+        for row in _country_facts(_name(entries[code]), entries[code]):
             split = split_of(f"{row['subject']} {row['relation']}", HELD_OUT)
             yield row | {"split": split}
-    for code in sorted(UNREAD_COUNTRIES):
+    for code in sorted(HELD_OUT_COUNTRIES):
         name = NAMES.get(code) or _name(entries[code])
-        for row in _facts_of(name, entries[code]):
-            if _is_telling(row["answer"]):
+        for row in _country_facts(name, entries[code]):
+            if _is_answer(row["answer"]):
                 split = held_out_split(f"{name} {row['relation']}")
                 yield row | {"split": split, "graph": "no"}
 
 
-def _facts_of(name: str, entry: dict[str, Any]) -> Iterator[dict[str, str]]:
+def _country_facts(name: str, entry: dict[str, Any]) -> Iterator[dict[str, str]]:
     for relation, (path, question, statement) in FIELDS.items():
         answer = _short(_at(entry, path))
         if answer:
@@ -140,7 +140,7 @@ def _at(entry: dict[str, Any], path: tuple[str, ...]) -> str:
 
 
 def _short(text: str) -> str:
-    """First item of a list, without figures or remarks; empty where it is long."""
+    """Returns the first item of a list without figures or remarks; empty if it is too long."""
     text = re.sub(r"\([^)]*\)| per US dollar|^metropolitan France: ", "", text)
     text = re.split(r"[;,]| note| - |: ", text)[0]
     text = re.sub(r"\s+[\d.,]+%?( m)?$|<.*", "", text).strip(" .-")
@@ -148,7 +148,7 @@ def _short(text: str) -> str:
     return text if 2 < len(text) <= 40 and not is_odd else ""
 
 
-def _is_telling(answer: str) -> bool:
-    """No remark or half a weather in place of an answer, alternative, or shouted family name."""
+def _is_answer(answer: str) -> bool:
+    """Returns whether a text is an answer: no remark, alternative or capitalized family name."""
     odd = r"^(un|no |varie|the |hot|warm|\d)| winters|/| or |  |[A-Z]{3}"
     return not re.search(odd, answer)

@@ -1,11 +1,11 @@
-"""Families of sentences: two patterns that say the same, and the words that both are filled with.
+"""Families of sentences: two patterns with the same meaning, and the words that fill both.
 
-The last lists of a family are further words, which the embedded model never read in its patterns.
-Where they do not go with the words of a family they stand in a family of their own, without others.
+Data only. The last lists of a family are further words, which the embedded model was not trained on
+in these patterns. Further words that do not fit the other words form a family of their own.
 """
 
 Words = tuple[tuple[str, ...], ...]
-"""One list a slot of the patterns; none where there are no further words."""
+"""One list per slot of the patterns; empty without further words."""
 
 Family = tuple[str, str, Words, Words]
 

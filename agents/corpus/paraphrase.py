@@ -1,4 +1,7 @@
-"""The same in other words: English and Chinese pairs of our own, made from short word lists."""
+"""English and Chinese paraphrase pairs, made from sentence patterns and short word lists.
+
+Owns the splits of the pairs; patterns and words live in `families`.
+"""
 
 import itertools
 from collections.abc import Iterator
@@ -9,7 +12,7 @@ from lm_envs.tasks.splits import split_of
 
 
 def pairs() -> Iterator[dict[str, str]]:
-    """Rows text, target, language, split; those with a further word come last, all held out."""
+    """Yields rows text, target, language, split; those with a further word last, all held out."""
     for language, source, target, words, _ in _families():
         for filling in itertools.product(*words):
             row = _row(language, source, target, filling)
@@ -27,7 +30,7 @@ def _families() -> Iterator[tuple[str, str, str, Words, Words]]:
 
 
 def _fillings_with(further: Words, words: Words) -> Iterator[tuple[str, ...]]:
-    """What fills the slots with at least one further word."""
+    """Returns the fillings of the slots with at least one further word."""
     slots = [(*known, *new) for known, new in zip(words, further, strict=True)]
     known = set(itertools.product(*words))
     return (filling for filling in itertools.product(*slots) if filling not in known)

@@ -1,4 +1,7 @@
-"""Running English prose: State of the Union addresses and Factbook paragraphs."""
+"""English prose: State of the Union addresses and Factbook paragraphs.
+
+Owns the choice of paragraphs and passages. Knows nothing of tokens.
+"""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +16,7 @@ PASSAGES_PER_DOCUMENT = {"train": 8, "validation": 30, "test": 30}
 
 
 def documents() -> Iterator[tuple[str, str, list[str]]]:
-    """Every document as (name, split, paragraphs); a paragraph is plain running prose."""
+    """Yields every document as (name, split, paragraphs of prose)."""
     for name, paragraphs in speeches():
         yield name, split_of(name, HELD_OUT), [text for text in paragraphs if _is_prose(text)]
     for code, entry in countries():
@@ -26,7 +29,7 @@ def documents() -> Iterator[tuple[str, str, list[str]]]:
 
 
 def passages() -> Iterator[dict[str, str]]:
-    """Shipped excerpts: whole sentences, MIN_WORDS to MAX_WORDS words, from modern documents."""
+    """Yields the shipped excerpts: whole sentences of MIN_WORDS to MAX_WORDS words in total."""
     for name, split, paragraphs in documents():
         if not name.startswith("factbook") and int(name[:4]) < FIRST_YEAR_SHIPPED:
             continue
@@ -49,7 +52,7 @@ def _cut(paragraphs: list[str]) -> Iterator[str]:
 
 
 def plain_texts(entry: Any) -> Iterator[str]:  # noqa: ANN401 - JSON of unknown shape
-    """Every text of a Factbook entry, cleaned."""
+    """Yields every text of a Factbook entry, cleaned."""
     if isinstance(entry, dict):
         for value in entry.values():
             yield from plain_texts(value)
@@ -58,7 +61,7 @@ def plain_texts(entry: Any) -> Iterator[str]:  # noqa: ANN401 - JSON of unknown 
 
 
 def _as_in_prose(match: re.Match[str]) -> str:
-    """The Factbook capitalizes family names (DE GAULLE); prose does not."""
+    """Returns a family name, which the Factbook capitalizes (DE GAULLE), in lower case."""
     word = match.group(0)
     is_name = len(word) > 2 and set(word) & set("AEIOUY") and word not in _ACRONYMS
     return word.capitalize() if is_name else word
@@ -72,11 +75,11 @@ _ACRONYMS = {
     *("TAAF", "TFG", "UAE", "UAV", "UMNO", "UNESCO", "UNHCR", "UNICEF", "UNITA", "UNMIK"),
     *("UNSC", "USA", "USD", "USMCA", "USSR", "WWII"),
 }
-"""Capitals to keep besides those without a vowel, which are no names."""
+"""Acronyms with a vowel; those without one cannot be names and are kept anyway."""
 
 
 def _is_prose(text: str) -> bool:
-    """Whole sentences of mostly lower-case words, few digits and no lists or footers."""
+    """Returns whether a text is whole sentences, mostly lower case, without lists or footers."""
     letters = [character for character in text if character.isalpha()]
     if len(text) < 120 or len(letters) < 0.72 * len(text) or "World Factbook" in text:
         return False

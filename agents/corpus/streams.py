@@ -1,4 +1,4 @@
-"""The corpus as token streams: a byte-level BPE, and windows drawn from each part.
+"""The corpus as token streams: a byte-level BPE, and random windows of each part.
 
 Owns the tokenized corpus, cached in the run folder. Knows nothing of models.
 """
@@ -19,7 +19,7 @@ VALIDATION_WINDOWS = 48
 
 
 class Mix(Protocol):
-    """What a batch depends on besides its step."""
+    """Settings that a batch depends on besides its step."""
 
     batch_size: int
     context: int
@@ -28,7 +28,7 @@ class Mix(Protocol):
 
 
 def train_tokenizer(path: Path, vocab_size: int) -> Tokenizer:
-    """The byte-level BPE at `path`; learned from the training documents where there is none."""
+    """Loads the byte-level BPE at `path`, or trains it on the training documents and saves it."""
     if not path.exists():
         backend = tokenizers.Tokenizer(models.BPE())
         backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -46,7 +46,7 @@ def train_tokenizer(path: Path, vocab_size: int) -> Tokenizer:
 
 
 class Streams:
-    """Each part's documents, shuffled, each followed by the end of text, as one row of ids."""
+    """Token ids of each part: its shuffled documents, each followed by the end-of-text token."""
 
     def __init__(self, tokenizer: Tokenizer, folder: Path, seed: int) -> None:
         self._train = {part: _stream(tokenizer, part, "train", folder, seed) for part in PARTS}
@@ -55,7 +55,7 @@ class Streams:
         }
 
     def batch(self, mix: Mix, step: int) -> torch.Tensor:
-        """Windows (B, T) int64 of the step: each from a part drawn by weight, at a random place."""
+        """Draws the windows (B, T) int64 of a step: each at a random position of a random part."""
         rng = np.random.default_rng((mix.seed, step))
         weights = np.array([mix.mix[part] for part in PARTS])
         chosen = rng.choice(len(PARTS), mix.batch_size, p=weights / weights.sum())
@@ -67,7 +67,7 @@ class Streams:
         return torch.from_numpy(np.stack(rows).astype(np.int64))
 
     def validation(self, context: int) -> dict[str, torch.Tensor]:
-        """Windows (W, T) of each part's held-out documents, evenly spaced."""
+        """Returns evenly spaced windows (W, T) int64 of each part's validation documents."""
         windows = {}
         for part, stream in self._validation.items():
             usable = np.resize(stream, max(len(stream), context + 1))
@@ -79,7 +79,7 @@ class Streams:
 
 
 def _stream(tokenizer: Tokenizer, part: str, split: str, folder: Path, seed: int) -> np.ndarray:
-    """(T,) uint16 ids; cached, because encoding takes longer than reading."""
+    """Returns ids (T,) uint16; cached in a file, because encoding takes longer than reading."""
     path = folder / f"{part}-{split}.npy"
     if not path.exists():
         texts = documents(part, split)

@@ -1,4 +1,6 @@
-"""English to French and Chinese: what the Unicode CLDR knows how to say, and template sentences.
+"""English-French and English-Chinese pairs: phrases of the Unicode CLDR, and template sentences.
+
+Owns the choice of facts, each of which has the same split in both languages.
 
 Source: the Common Locale Data Repository, read through babel.
 """
@@ -34,7 +36,7 @@ RELATIVE_TIMES: tuple[tuple[Literal["minute", "hour", "day", "week", "year"], st
     *(("minute", "minutes", 1), ("hour", "hours", 1), ("day", "days", 1)),
     *(("week", "days", 7), ("year", "days", 365)),
 )
-"""Unit to speak in, and what it is in the words of `timedelta`."""
+"""Unit of the phrase, and the argument of `timedelta` with its factor."""
 
 NOUNS = (
     *(("the house", "la maison", "房子"), ("the book", "le livre", "书")),
@@ -49,7 +51,7 @@ ADJECTIVES = (
     *(("small", ("petit", "petite"), "很小"), ("old", ("vieux", "vieille"), "很旧")),
     *(("new", ("nouveau", "nouvelle"), "很新"), ("good", ("bon", "bonne"), "很好")),
 )
-WISHES = (
+SENTENCES = (
     ("I see {}.", "Je vois {}.", "我看见{}。"),
     ("We like {}.", "Nous aimons {}.", "我们喜欢{}。"),
     ("Where is {}?", "Où est {} ?", "{}在哪里？"),
@@ -58,38 +60,38 @@ WISHES = (
 )
 
 
-LISTING_WISHES = (WISHES[0], WISHES[1], WISHES[3])
-"""Those that two nouns can be put into."""
+LISTING_SENTENCES = (SENTENCES[0], SENTENCES[1], SENTENCES[3])
+"""Patterns that take two nouns."""
 LISTED_NOUNS = NOUNS[::2]
 PAIRED_ADJECTIVES = (ADJECTIVES[1::-1], ADJECTIVES[2:4])
 THINGS = (*NOUNS[:2], *NOUNS[4:8], NOUNS[9])
-"""What can be small and old, or big and beautiful, in all three languages."""
+"""Nouns that can be small and old, or big and beautiful, in all three languages."""
 
 
 def pairs() -> Iterator[dict[str, str]]:
-    """Rows source, target, pair, kind, split; split by fact, the same in both languages."""
+    """Yields rows source, target, pair, kind, split; the split depends on the fact only."""
     yield from trained_pairs()
-    yield from _unread_pairs()
+    yield from _held_out_pairs()
 
 
 def trained_pairs() -> Iterator[dict[str, str]]:
-    """The rows that there were when the embedded model was trained, in all three splits."""
+    """Yields the rows that existed when the embedded model was trained, in all three splits."""
     for row, fact in _rows(_trained_facts()):
         yield row | {"split": split_of(fact, HELD_OUT)}
 
 
-def _unread_pairs() -> Iterator[dict[str, str]]:
-    """Of further facts, held out as a whole: nothing that stands above, in whatever order."""
+def _held_out_pairs() -> Iterator[dict[str, str]]:
+    """Yields rows of further facts, all held out, none a reordering of a fact trained on."""
     known = list(_rows(_trained_facts()))
     sources = {row["source"] for row, _ in known}
     facts = {frozenset(fact.split()) for _, fact in known}
-    for row, fact in _rows(_unread_facts()):
+    for row, fact in _rows(_held_out_facts()):
         if row["source"] not in sources and frozenset(fact.split()) not in facts:
             yield row | {"split": held_out_split(fact)}
 
 
 Fact = tuple[str, str, str, dict[str, str]]
-"""Kind, what is said, in English and in the others."""
+"""Kind, key, English text, and the texts of the other languages."""
 
 
 def _trained_facts() -> Iterator[Fact]:
@@ -105,7 +107,7 @@ def _trained_facts() -> Iterator[Fact]:
     )
 
 
-def _unread_facts() -> Iterator[Fact]:
+def _held_out_facts() -> Iterator[Fact]:
     amounts = np.random.default_rng(4).integers(1, 5000, 64).tolist()
     more = [code for code in _codes("languages")[NAMES_PER_KIND:] if len(code) == 2]
     return itertools.chain(
@@ -120,7 +122,7 @@ def _unread_facts() -> Iterator[Fact]:
 
 
 def _rows(facts: Iterable[Fact]) -> Iterator[tuple[dict[str, str], str]]:
-    """Rows, each with the name of its fact."""
+    """Yields rows, each with the key of its fact."""
     seen: set[tuple[str, str]] = set()
     for kind, fact, english, others in facts:
         for language, target in others.items():
@@ -171,14 +173,14 @@ def _relative(amounts: Iterable[int]) -> Iterator[Fact]:
     for amount, (unit, word, size) in itertools.product(amounts, RELATIVE_TIMES):
         for sign in (-1, 1):
             delta = datetime.timedelta(**{word: sign * amount * size})
-            said = {
+            phrases = {
                 code: dates.format_timedelta(
                     delta, granularity=unit, threshold=10**6, add_direction=True, locale=code
                 )
                 for code in ("en", *LOCALES.values())
             }
-            texts = {name: said[code] for name, code in LOCALES.items()}
-            yield "relative time", f"{amount} {unit} {sign}", said["en"], texts
+            texts = {name: phrases[code] for name, code in LOCALES.items()}
+            yield "relative time", f"{amount} {unit} {sign}", phrases["en"], texts
 
 
 def _names(kind: str, codes: Iterable[str]) -> Iterator[Fact]:
@@ -212,11 +214,11 @@ def _lists(rng: np.random.Generator, count: int) -> Iterator[Fact]:
 
 
 def _sentences() -> Iterator[Fact]:
-    for noun, wish in itertools.product(NOUNS, WISHES):
-        texts = {"fr": wish[1].format(noun[1]), "zh": wish[2].format(noun[2])}
-        yield "sentence", f"{noun[0]} {wish[0]}", wish[0].format(noun[0]), texts
+    for noun, pattern in itertools.product(NOUNS, SENTENCES):
+        texts = {"fr": pattern[1].format(noun[1]), "zh": pattern[2].format(noun[2])}
+        yield "sentence", f"{noun[0]} {pattern[0]}", pattern[0].format(noun[0]), texts
     for noun, (english, forms, chinese) in itertools.product(NOUNS, ADJECTIVES):
-        french = f"{noun[1].capitalize()} est {forms[_is_female(noun[1])]}."
+        french = f"{noun[1].capitalize()} est {forms[_is_feminine(noun[1])]}."
         source = f"{noun[0].capitalize()} is {english}."
         yield (
             "sentence",
@@ -227,24 +229,24 @@ def _sentences() -> Iterator[Fact]:
 
 
 def _longer_sentences() -> Iterator[Fact]:
-    """Two nouns or two adjectives of those above, for the model knows no others."""
-    for (one, two), wish in itertools.product(
-        itertools.combinations(LISTED_NOUNS, 2), LISTING_WISHES
+    """Yields sentences of two nouns or two adjectives from the lists that the model knows."""
+    for (one, two), pattern in itertools.product(
+        itertools.combinations(LISTED_NOUNS, 2), LISTING_SENTENCES
     ):
         listed = (f"{one[0]} and {two[0]}", f"{one[1]} et {two[1]}", f"{one[2]}和{two[2]}")
         source, french, chinese = (
-            text.format(name) for text, name in zip(wish, listed, strict=True)
+            text.format(name) for text, name in zip(pattern, listed, strict=True)
         )
         yield "sentence", source, source, {"fr": french, "zh": chinese}
     for noun, (one, two) in itertools.product(THINGS, PAIRED_ADJECTIVES):
         source = f"{noun[0].capitalize()} is {one[0]} and {two[0]}."
-        form = _is_female(noun[1])
+        form = _is_feminine(noun[1])
         french = f"{noun[1].capitalize()} est {one[1][form]} et {two[1][form]}."
         texts = {"fr": french, "zh": f"{noun[2]}{one[2]}，{two[2]}。"}
         yield "sentence", source, source, texts
 
 
-def _is_female(noun: str) -> bool:
+def _is_feminine(noun: str) -> bool:
     return noun.startswith("la ") or noun == "l'école"
 
 

@@ -1,26 +1,43 @@
-"""Intervals for means: percentile bootstrap over prompts and seeds together."""
+"""Intervals for means: percentile bootstrap over prompts and seeds together.
+
+Knows nothing of what the values measure.
+"""
+
+from typing import Any
 
 import numpy as np
 
 RESAMPLES = 10_000
+CONFIDENCE = 0.95
+SEED = 0
+"""Of the resampling; fixed, so that the same values give the same interval."""
 
 
-def mean_interval(
-    values: np.ndarray, *, confidence: float = 0.95, seed: int = 0
-) -> tuple[float, float]:
-    """Bootstrap interval of the mean of (S, P) values: S seeds, the same P prompts for each.
+def mean_and_interval(values: np.ndarray) -> dict[str, Any]:
+    """Computes `mean` and 95 % `interval` of (S, P) values; see `mean_interval`."""
+    return {"mean": float(values.mean()), "interval": mean_interval(values)}
 
-    Each resample draws seeds with replacement and, once for all of them, prompts: the luck of a
-    prompt is shared by the seeds that wrote it. The interval covers both the luck of training and
-    the choice of prompts; one seed gives the plain bootstrap.
+
+def mean_interval(values: np.ndarray) -> tuple[float, float]:
+    """Computes a 95 % bootstrap interval of the mean of (S, P) values.
+
+    Each resample draws seeds with replacement and, once for all of them, prompts, because all
+    seeds complete the same prompts. The interval covers both the randomness of training and the
+    choice of prompts; with one seed it is the plain bootstrap over prompts.
+
+    Args:
+        values: (S, P), S seeds on the same P prompts.
+
+    Returns:
+        Lower and upper bound.
 
     Source: Owen 2007, "The pigeonhole bootstrap", Annals of Applied Statistics 1(2).
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     num_seeds, num_prompts = values.shape
     seeds = rng.multinomial(num_seeds, np.full(num_seeds, 1 / num_seeds), RESAMPLES)
     prompts = rng.multinomial(num_prompts, np.full(num_prompts, 1 / num_prompts), RESAMPLES)
     means = np.einsum("rs,sp,rp->r", seeds, values, prompts, optimize=True)
     means /= num_seeds * num_prompts
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)

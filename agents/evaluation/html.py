@@ -1,7 +1,7 @@
-"""One self-contained HTML page: opens from disk, asks the network for nothing, runs no script.
+"""One self-contained HTML page: opens from disk, sends no request, runs no script.
 
-Owns the look (light and dark, as the reader's system says) and the escaping: every function takes
-plain text unless its argument is `Html`. Knows nothing of what is reported.
+Owns the style, light or dark by the system's setting, and the escaping: every function takes plain
+text unless its argument is `Html`. Knows nothing of the content.
 """
 
 import base64
@@ -11,8 +11,9 @@ from html import escape
 from typing import Any, NewType
 
 Html = NewType("Html", str)
-"""Markup that is safe to show as it is."""
+"""Markup that is inserted unescaped."""
 
+# Content security policy: text of a model can then load nothing and run nothing, even unescaped.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2028; --dim: #5b6270; --paper: #ffffff;
@@ -52,7 +53,7 @@ summary { cursor: pointer; color: var(--dim); }
 
 
 def page(title: str, parts: Iterable[Html]) -> str:
-    """The whole document; `parts` stand below the title."""
+    """Returns the document: the title as heading, then `parts`."""
     name, body = escape(title), "\n".join(parts)
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -64,17 +65,17 @@ def page(title: str, parts: Iterable[Html]) -> str:
 
 
 def heading(text: str, level: int = 2) -> Html:
-    """A heading of level 2 or 3."""
+    """Returns a heading of level 2 or 3."""
     return Html(f"<h{level}>{escape(text)}</h{level}>")
 
 
 def paragraph(text: str) -> Html:
-    """One paragraph."""
+    """Returns one paragraph."""
     return Html(f"<p>{escape(text)}</p>")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> Html:
-    """A table whose first column names the rows; what follows a line break in a cell is small."""
+    """Returns a table; the first column holds row headings, text after a line break is small."""
     names = "".join(f'<th scope="col">{_cell(name)}</th>' for name in header)
     body = "".join(
         f'<tr><th scope="row">{_cell(row[0])}</th>'
@@ -88,7 +89,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "
 
 
 def picture(png: bytes, caption: str) -> Html:
-    """A PNG inside the page; the caption is also what a screen reader says."""
+    """Returns an embedded PNG with its caption, which is also the alternative text."""
     source = base64.b64encode(png).decode("ascii")
     text = escape(caption)
     image = f'<img alt="{text}" src="data:image/png;base64,{source}">'
@@ -96,7 +97,7 @@ def picture(png: bytes, caption: str) -> Html:
 
 
 def cards(contents: Iterable[tuple[str, Html]]) -> Html:
-    """Boxes side by side, as many as the width allows, each with its name."""
+    """Returns boxes with headings in a grid, as many per row as the width allows."""
     boxes = (
         f'<section class="card"><header>{escape(name)}</header>'
         f'<div class="text" dir="auto">{content}</div></section>'
@@ -106,12 +107,12 @@ def cards(contents: Iterable[tuple[str, Html]]) -> Html:
 
 
 def plain(text: str) -> Html:
-    """Text as markup that shows it."""
+    """Returns the text, escaped."""
     return Html(escape(text))
 
 
 def folded(summary: str, values: Mapping[str, Any]) -> Html:
-    """Values as JSON, shown when the reader asks."""
+    """Returns values as JSON in a collapsed section."""
     text = escape(json.dumps(values, ensure_ascii=False, indent=2))
     return Html(f"<details><summary>{escape(summary)}</summary><pre>{text}</pre></details>")
 

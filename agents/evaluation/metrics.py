@@ -1,4 +1,7 @@
-"""What is measured of texts beside their scores: of each text, and of all texts of a policy."""
+"""Measures of completions beside their scores: per text, and over all texts of a policy.
+
+Owns which measures apply where. Formulas live in `lm_envs.tasks.rewards.corpus_metrics`.
+"""
 
 from collections.abc import Sequence
 
@@ -10,32 +13,39 @@ from lm_envs.transcript import Transcript
 Seeds = Sequence[Sequence[Transcript]]
 """Transcripts by seed and prompt."""
 
-MOST_LABELS = 20
-"""References of at most this many texts, each standing twice or more on average, are labels."""
+MAX_LABELS = 20
+"""References with at most this many distinct texts, each occurring twice or more on average, are
+labels."""
+
+TIE = 1e-9
+"""Rewards whose range is below this are equal; sums of floats may differ in their last digits."""
 
 
 def text_measures(seeds: Seeds) -> dict[str, np.ndarray]:
-    """(S, P) values: `words` written, and `logprob`, the model's mean of a word, nats.
+    """Computes measures (S, P) float64 of each completion.
 
-    Where nothing is written, but the model adjusted, `steps`.
+    Returns:
+        `tokens`, the number written, and `logprob`, the model's mean log-probability of a token in
+        nats. In tuning environments, which write no text, `steps` only.
     """
     counts = np.array([[float(len(t.token_texts)) for t in texts] for texts in seeds])
-    if not _is_written(seeds):
+    if not _has_texts(seeds):
         return {"steps": counts}
     return {
-        "words": counts,
+        "tokens": counts,
         "logprob": np.array([[_mean(t.logprobs) for t in texts] for texts in seeds]),
     }
 
 
 def corpus_measures(seeds: Seeds) -> dict[str, float]:
-    """Measures of all texts of a policy together, each in [0, 1] but the perplexity.
+    """Computes measures over all completions of a policy, each in [0, 1] except the perplexity.
 
-    BLEU and chrF against the references; for labels accuracy and macro precision, recall and F1;
-    the share of different pairs of words among all (distinct-2); the model's perplexity. Empty
-    where nothing is written.
+    Returns:
+        `distinct_2`, the share of distinct token pairs; the model's `perplexity`; against labels
+        accuracy and macro precision, recall and F1; against other references BLEU and chrF. Empty
+        in tuning environments, which write no text.
     """
-    if not _is_written(seeds):
+    if not _has_texts(seeds):
         return {}
     texts = [t for each in seeds for t in each]
     written, references = [t.text.strip() for t in texts], [t.reference.strip() for t in texts]
@@ -45,25 +55,28 @@ def corpus_measures(seeds: Seeds) -> dict[str, float]:
         found["perplexity"] = corpus_metrics.perplexity(logprobs)
     if not all(references):
         return found
-    if len(set(references)) <= min(MOST_LABELS, len(seeds[0]) // 2):
+    if len(set(references)) <= min(MAX_LABELS, len(seeds[0]) // 2):
         macro = corpus_metrics.macro_scores(written, references)
         found |= {"accuracy": corpus_metrics.accuracy(written, references), **macro._asdict()}
         return found
-    pairs = [[reference] for reference in references]
-    found["bleu"] = corpus_metrics.corpus_bleu(written, pairs)
-    found["chrf"] = corpus_metrics.corpus_chrf(written, pairs)
+    listed = [[reference] for reference in references]
+    found["bleu"] = corpus_metrics.corpus_bleu(written, listed)
+    found["chrf"] = corpus_metrics.corpus_chrf(written, listed)
     return found
 
 
-def _is_written(seeds: Seeds) -> bool:
-    """Whether transcripts are of texts, which begin with a prompt, or of adjustments."""
-    return any(len(t.prompt_tokens) for texts in seeds for t in texts)
-
-
 def zero_variance_share(seeds: Seeds) -> float:
-    """Share of prompts whose sampled texts are all paid the same: nothing is learned from them."""
+    """Computes the share of prompts whose sampled completions all have the same reward.
+
+    Policy gradients with a baseline per prompt vanish on such prompts.
+    """
     rewards = np.array([[t.scores["reward"] for t in texts] for texts in seeds])
-    return float((np.ptp(rewards, axis=0) < 1e-9).mean())
+    return float((np.ptp(rewards, axis=0) < TIE).mean())
+
+
+def _has_texts(seeds: Seeds) -> bool:
+    """Returns whether transcripts hold texts, which begin with a prompt, or tuning episodes."""
+    return any(len(t.prompt_tokens) for texts in seeds for t in texts)
 
 
 def _distinct_pairs(texts: Sequence[Transcript]) -> float:

@@ -1,4 +1,7 @@
-"""Pictures of runs: PNG files from logged numbers. Computes nothing that is not drawn."""
+"""Figures of runs: PNG files from logged numbers.
+
+Owns axes, labels and colors. Computes no statistics.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,7 +9,7 @@ from typing import Any
 
 import matplotlib as mpl
 
-mpl.use("Agg")
+mpl.use("Agg")  # before the import below: draws to files and needs no display
 
 from matplotlib.figure import Figure
 
@@ -14,7 +17,7 @@ from lm_envs.storage import write_atomically
 
 
 def loss_curve(log: Sequence[dict[str, Any]], path: Path) -> None:
-    """Training loss, and held-out loss of each part, over steps."""
+    """Draws training loss and the held-out loss of each corpus part over optimizer steps."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     axes.plot([row["step"] for row in log], [row["loss"] for row in log], lw=0.8, label="training")
@@ -29,12 +32,12 @@ def loss_curve(log: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes a PNG, whole or not at all."""
+    """Writes a figure as PNG, atomically."""
     write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=120, format="png"))
 
 
 def reward_curve(log: Sequence[dict[str, Any]], baselines: Mapping[str, float], path: Path) -> None:
-    """Training and held-out reward over environment steps, with the policies to beat."""
+    """Draws training and held-out reward over environment steps, with baselines as lines."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     trained = [row for row in log if row["training_reward"] is not None]
@@ -54,15 +57,15 @@ def reward_curve(log: Sequence[dict[str, Any]], baselines: Mapping[str, float], 
 def score_bars(
     means: Mapping[str, float], intervals: Mapping[str, tuple[float, float]], path: Path
 ) -> None:
-    """Mean reward of each policy with its 95 % interval."""
+    """Draws the mean reward of each policy with its 95 % interval."""
     figure = Figure(figsize=(7, 0.6 * len(means) + 1.2), layout="constrained")
     axes = figure.subplots()
     names = list(means)[::-1]
-    for place, name in enumerate(names):
+    for position, name in enumerate(names):
         low, high = intervals[name]
         errors = [[means[name] - low], [high - means[name]]]
         color = "C0" if name.startswith("agent") else "C7"
-        axes.barh(place, means[name], xerr=errors, color=color, capsize=4)
+        axes.barh(position, means[name], xerr=errors, color=color, capsize=4)
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("mean held-out reward, 95 % interval")
     axes.grid(axis="x", alpha=0.3)

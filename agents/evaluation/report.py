@@ -1,6 +1,6 @@
-"""The HTML page of an evaluation: policies against scores, pictures, and texts side by side.
+"""The HTML page of an evaluation: scores by policy, figures, and completions side by side.
 
-Owns what is shown and in which words; markup lives in `page.py`, colors in `lm_envs.rendering`.
+Owns the content and its wording; markup lives in `html.py`, colors in `lm_envs.rendering`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,6 +23,13 @@ from lm_envs.transcript import Transcript
 
 INTERVALS = "Means, and below them 95 % bootstrap intervals over prompts and seeds."
 SAME_PROMPTS = "Differences of reward on the same prompts, and below them 95 % intervals."
+FORMER_NAMES = {"words": "tokens"}
+"""Former names of measures in files of earlier versions; the counted units were always tokens."""
+
+_LEGEND = (
+    "A token on green raised the reward, one on red and underlined lowered it; hovering over a "
+    "token shows the number. Colors are scaled within each text."
+)
 
 
 def evaluation_page(
@@ -31,16 +38,16 @@ def evaluation_page(
     figures: Mapping[str, Path],
     title: str,
 ) -> str:
-    """One page that opens from disk.
+    """Returns one self-contained HTML page.
 
     Args:
-        summary: What `agents.evaluate.summarize` returns; "split", "config" and "versions" are
-            shown where they are there.
-        samples: For each prompt shown, what each policy wrote, by the policy's name.
-        figures: PNG files by caption; they become part of the page.
+        summary: Result of `agents.evaluation.comparison.summarize`; the optional keys "split",
+            "config" and "versions" are shown too.
+        samples: For each prompt shown, the transcripts by policy.
+        figures: PNG files by caption; their bytes are embedded in the page.
         title: Heading of the page.
     """
-    parts = [paragraph(_setting(summary)), paragraph(_verdict(summary)), heading("Scores")]
+    parts = [paragraph(_counts(summary)), paragraph(_verdict(summary)), heading("Scores")]
     parts.append(table(*policy_cells(summary["policies"]), INTERVALS))
     if ahead := summary.get("agent_ahead"):
         rows = [[name, interval_cell(score)] for name, score in ahead.items()]
@@ -56,36 +63,33 @@ def evaluation_page(
 def policy_cells(
     policies: Mapping[str, Mapping[str, Mapping[str, Any]]],
 ) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of policies against scores; a line break parts mean and interval."""
+    """Returns header and rows of a table: a policy per row, a score per column.
+
+    In each cell a line break separates the mean from the interval.
+    """
     scores = list(dict.fromkeys(score for values in policies.values() for score in values))
     rows = [
         [name, *(interval_cell(values[score]) if score in values else "" for score in scores)]
         for name, values in policies.items()
     ]
-    return ["policy", *scores], rows
-
-
-_LEGEND = (
-    "A word on green raised the reward, one on red and underlined lowered it; the number appears "
-    "when the pointer rests on it. Colours are scaled within each text."
-)
+    return ["policy", *(FORMER_NAMES.get(score, score) for score in scores)], rows
 
 
 def interval_cell(score: Mapping[str, Any]) -> str:
-    """A mean, and below it its interval."""
+    """Returns a mean, a line break, and its interval."""
     return "{:.3f}\n{:.3f} … {:.3f}".format(score["mean"], *score["interval"])
 
 
-def _setting(summary: Mapping[str, Any]) -> str:
+def _counts(summary: Mapping[str, Any]) -> str:
     split = f"{summary['split']} " if "split" in summary else ""
     seeds = "1 seed" if summary["seeds"] == 1 else f"{summary['seeds']} seeds"
     return f"{summary['prompts']} {split}prompts; {seeds} of the agent."
 
 
 def _verdict(summary: Mapping[str, Any]) -> str:
-    """Which policies the agent's interval clears, and which it does not."""
-    beaten = summary["agent_interval_above"]
-    groups = [[name for name in beaten if beaten[name] is so] for so in (True, False)]
+    """Returns a sentence that lists the policies below the agent's interval, and the others."""
+    is_above = summary["agent_interval_above"]
+    groups = [[name for name in is_above if is_above[name] is flag] for flag in (True, False)]
     above, rest = ("; ".join(names) or "none" for names in groups)
     return f"The agent's reward interval lies above that of: {above}. Not above: {rest}."
 
@@ -96,5 +100,5 @@ def _sample(sample: Mapping[str, Transcript]) -> list[Html]:
         (f"{name}  {transcript.rewards.sum():+.3f}", Html(html_tokens(transcript)))
         for name, transcript in sample.items()
     ]
-    hoped = [("reference", plain(first.reference))] if first.reference else []
-    return [heading(f"{first.prompt} …", 3), cards([*hoped, *written])]
+    reference = [("reference", plain(first.reference))] if first.reference else []
+    return [heading(f"{first.prompt} …", 3), cards([*reference, *written])]

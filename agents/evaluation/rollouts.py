@@ -1,4 +1,7 @@
-"""EpisodeBuffer of a policy on given examples: what training and evaluation judge by."""
+"""Rollouts of a policy on chosen examples, for training curves and evaluations alike.
+
+Owns the assignment of examples to rows. Knows nothing of statistics.
+"""
 
 import numpy as np
 from sb3_contrib import MaskablePPO, RecurrentPPO
@@ -11,18 +14,18 @@ from lm_envs.transcript import Transcript
 
 
 def agent_policy(model: BaseAlgorithm) -> Policy:
-    """A Stable-Baselines3 agent, choosing the action it thinks best."""
+    """Returns a Stable-Baselines3 agent as a policy that takes its deterministic action."""
     if isinstance(model, MaskablePPO):
         return lambda env, observations: model.predict(
             observations, deterministic=True, action_masks=env.action_masks()
         )[0]
     if isinstance(model, RecurrentPPO):
-        return _remembering(model)
+        return _recurrent_policy(model)
     return lambda env, observations: model.predict(observations, deterministic=True)[0]
 
 
-def _remembering(model: RecurrentPPO) -> Policy:
-    """The agent with a memory of each row's episode; `act` has to see every step of it."""
+def _recurrent_policy(model: RecurrentPPO) -> Policy:
+    """Returns the agent with a recurrent state per row; it has to be called at every step."""
     state: tuple[np.ndarray, ...] | None = None
 
     def act(env: EpisodicVectorEnv, observations: Observations) -> np.ndarray:
@@ -33,28 +36,32 @@ def _remembering(model: RecurrentPPO) -> Policy:
     return act
 
 
-def spread(num_examples: int, most: int) -> np.ndarray:
-    """Up to `most` numbers of examples, evenly spaced; all where there are fewer, none twice.
+def evenly_spaced_indices(num_examples: int, max_count: int) -> np.ndarray:
+    """Returns up to `max_count` distinct example indices (E,) int64, evenly spaced.
 
-    An example counted twice would make intervals too narrow.
+    With fewer examples than `max_count` it returns each once, since repeated examples would make
+    confidence intervals too narrow.
     """
-    count = min(most, num_examples)
+    count = min(max_count, num_examples)
     return np.linspace(0, num_examples - 1, count).round().astype(np.int64)
 
 
 def run_episodes(env: EpisodicVectorEnv, policy: Policy, indices: np.ndarray) -> list[Transcript]:
-    """One finished transcript per example, in the order of `indices`.
+    """Runs one episode per example and returns the transcripts in the order of `indices`.
+
+    A row that finishes takes the next waiting example at once, so that no row idles.
 
     Args:
-        env: With autoreset mode DISABLED.
+        env: In autoreset mode DISABLED.
         policy: Called with the environment and the observations of all its rows.
-        indices: Numbers of the examples to write.
+        indices: (E,) example indices.
     """
     num_rows = env.num_envs
-    queue = list(range(len(indices)))
-    place = np.array([queue.pop(0) if queue else -1 for _ in range(num_rows)])
+    waiting = list(range(len(indices)))
+    # Position in `indices` of each row's example; -1 for rows without one, which repeat example 0.
+    assigned = np.array([waiting.pop(0) if waiting else -1 for _ in range(num_rows)])
     finished: dict[int, Transcript] = {}
-    observations, _ = env.reset(options={"index": indices[np.maximum(place, 0)]})
+    observations, _ = env.reset(options={"index": indices[np.maximum(assigned, 0)]})
     while len(finished) < len(indices):
         observations, _, terminated, truncated, _ = env.step(policy(env, observations))
         is_over = terminated | truncated
@@ -62,15 +69,15 @@ def run_episodes(env: EpisodicVectorEnv, policy: Policy, indices: np.ndarray) ->
             continue
         transcripts = env.transcripts
         for row in np.flatnonzero(is_over):
-            if place[row] >= 0:
-                finished[int(place[row])] = transcripts[row]
-            place[row] = queue.pop(0) if queue else -1
-        pins = {"index": indices[np.maximum(place, 0)], "reset_mask": is_over}
-        observations, _ = env.reset(options=pins)
+            if assigned[row] >= 0:
+                finished[int(assigned[row])] = transcripts[row]
+            assigned[row] = waiting.pop(0) if waiting else -1
+        options = {"index": indices[np.maximum(assigned, 0)], "reset_mask": is_over}
+        observations, _ = env.reset(options=options)
     return [finished[number] for number in range(len(indices))]
 
 
 def mean_scores(transcripts: list[Transcript]) -> dict[str, float]:
-    """Mean of every score over some transcripts."""
+    """Computes the mean of every score over transcripts of one environment."""
     names = transcripts[0].scores
     return {name: float(np.mean([t.scores[name] for t in transcripts])) for name in names}

@@ -1,7 +1,7 @@
-"""Search instead of learning: best of n samples, and beams by log-probability or by reward.
+"""Search in place of learning: best of n samples by reward, and beam search by log-probability.
 
-All of them choose among what the model proposes to the agent, as the baselines do. Rows of one
-batch are the samples or beams of one example. Knows nothing of training.
+Both choose among the candidates that the agent sees, as the baselines do. The rows of one batch
+hold samples or beams of one example. Knows nothing of training.
 """
 
 from dataclasses import dataclass
@@ -23,34 +23,36 @@ def best_of_n(
     temperature: float = 1.0,
     seed: int = 0,
 ) -> list[Transcript]:
-    """The best-rewarded of n samples of each example, in the order of `indices`.
-
-    A row that is done goes on with the next sample, so that no row waits for another.
+    """Returns the sample of highest reward for each example, in the order of `indices`.
 
     Args:
-        env: With autoreset mode DISABLED, of any number of rows.
-        indices: (E,) numbers of the examples to write.
-        n: Samples of each.
-        temperature: Of the model's probabilities.
-        seed: Of the sampling.
+        env: In autoreset mode DISABLED, of any number of rows.
+        indices: (E,) example indices.
+        n: Number of samples per example.
+        temperature: Divides the candidates' log-probabilities.
+        seed: Seed of the sampling.
     """
     check_count("n", n)
-    written = run_episodes(env, sampling(temperature, seed), np.repeat(indices, n))
-    groups = [written[start : start + n] for start in range(0, len(written), n)]
+    sampled = run_episodes(env, sampling(temperature, seed), np.repeat(indices, n))
+    groups = [sampled[start : start + n] for start in range(0, len(sampled), n)]
     return [max(group, key=lambda transcript: transcript.scores["reward"]) for group in groups]
 
 
-def beam(env: LanguageVectorEnv, index: int, width: int | None = None) -> Transcript:
-    """The likeliest continuation that a beam finds: the sum of its log-probabilities is highest.
+def beam_search(env: LanguageVectorEnv, index: int, width: int | None = None) -> Transcript:
+    """Returns the finished completion of highest total log-probability that a beam finds.
 
-    Each step keeps the `width` likeliest unfinished continuations; finished ones are set aside, and
-    the search ends once none that is unfinished can catch up. Rows change places by replaying their
-    tokens, so T steps cost up to T^2 / 2 decoding steps.
+    Each step keeps the `width` likeliest unfinished completions and sets finished ones aside. The
+    search ends once no unfinished completion can exceed the best finished one, since further
+    tokens only lower a total. Rows are permuted by restoring states, which replays tokens: T steps
+    cost up to T^2 / 2 decoding steps.
 
     Args:
-        env: With autoreset mode DISABLED, of `width` rows or more.
-        index: Number of the example to write.
-        width: Beams; default all rows.
+        env: In autoreset mode DISABLED, of `width` rows or more.
+        index: Index of the example.
+        width: Number of beams; default all rows.
+
+    Raises:
+        ValueError: If the environment has fewer rows than `width`.
     """
     width = env.num_envs if width is None else width
     check_count("width", width)
@@ -60,77 +62,37 @@ def beam(env: LanguageVectorEnv, index: int, width: int | None = None) -> Transc
             f"it with num_envs={width}."
         )
     env.reset(options={"index": index})
-    totals = _first_alone(env.num_envs)
-    best = _NOTHING
+    # All rows start equal, so only the first may have children; the others would repeat them.
+    totals = np.where(np.arange(env.num_envs) == 0, 0.0, -np.inf)
+    best = _Best(-np.inf, None)
     while totals.max() > best.total:
         expanded = totals[:, None] + env.candidate_logprobs.astype(np.float64)  # (N, K)
         children = np.argsort(-expanded, axis=None, kind="stable")[: env.num_envs]
         totals = expanded.ravel()[children]
         totals[width:] = -np.inf
         parents, ranks = np.divmod(children, expanded.shape[1])
-        _place(env, np.where(np.isfinite(totals), parents, parents[0]))
-        is_over = _step(env, ranks)[1]
+        _copy_rows(env, np.where(np.isfinite(totals), parents, parents[0]))
+        is_over = _step(env, ranks)
         best = _better(best, env, totals, is_over)
         totals[is_over] = -np.inf
     return best.transcript()
 
 
-def reward_beam(env: LanguageVectorEnv, index: int, width: int) -> Transcript:
-    """The best-rewarded continuation that a beam finds by looking one step ahead.
-
-    Each step tries every proposal of `width` unfinished continuations and keeps the `width` whose
-    rewards so far add up to most; so it needs dense rewards. Finished ones are set aside.
-
-    Args:
-        env: With autoreset mode DISABLED, of `width` times K rows for K candidate_logprobs.
-        index: Number of the example to write.
-        width: Beams.
-
-    Raises:
-        ValueError: If the environment has another number of rows.
-    """
-    check_count("width", width)
-    num_proposals = env.candidate_logprobs.shape[1]
-    if env.num_envs != width * num_proposals:
-        raise ValueError(
-            f"Got {env.num_envs} rows for width={width} and {num_proposals} candidate_logprobs; allowed: "
-            f"their product. Make the environment with num_envs={width * num_proposals}."
-        )
-    env.reset(options={"index": index})
-    ranks = np.tile(np.arange(num_proposals), width)
-    totals, rows = _first_alone(width), np.arange(width)
-    best = _NOTHING
-    while np.isfinite(totals[0]):
-        rows = np.where(np.isfinite(totals), rows, rows[0])
-        _place(env, np.repeat(rows, num_proposals))
-        is_open = np.isfinite(env.candidate_logprobs[np.arange(env.num_envs), ranks])
-        rewards, is_over = _step(env, np.where(is_open, ranks, 0))
-        reached = np.where(is_open, np.repeat(totals, num_proposals) + rewards, -np.inf)
-        best = _better(best, env, reached, is_over)
-        reached[is_over] = -np.inf
-        rows = np.argsort(-reached, kind="stable")[:width]
-        totals = reached[rows]
-    return best.transcript()
-
-
 @dataclass(frozen=True, slots=True)
 class _Best:
-    """The best finished continuation so far, and its total."""
+    """Total and transcript of the best finished completion."""
 
     total: float
     found: Transcript | None
 
     def transcript(self) -> Transcript:
-        """What was found; an episode always ends, by its budget at the latest."""
+        """Returns the transcript; there is one, because a token budget ends every episode."""
         assert self.found is not None
         return self.found
 
 
-_NOTHING = _Best(-np.inf, None)
-
-
 def _better(best: _Best, env: LanguageVectorEnv, totals: np.ndarray, is_over: np.ndarray) -> _Best:
-    """The best so far, or the finished row of highest total (N,) where that is higher."""
+    """Returns `best`, or the finished row of highest total (N,) if that is higher."""
     finished = np.where(is_over, totals, -np.inf)
     row = int(finished.argmax())
     if finished[row] <= best.total:
@@ -138,27 +100,22 @@ def _better(best: _Best, env: LanguageVectorEnv, totals: np.ndarray, is_over: np
     return _Best(float(finished[row]), env.transcripts[row])
 
 
-def _first_alone(count: int) -> np.ndarray:
-    """Totals of rows that stand alike: the first counts, -inf task_scores its copies."""
-    return np.where(np.arange(count) == 0, 0.0, -np.inf)
+def _step(env: LanguageVectorEnv, ranks: np.ndarray) -> np.ndarray:
+    """Steps each row by its candidate of a rank (N,); returns which episodes are over (N,)."""
+    _, _, terminated, truncated, _ = env.step(env.actions_for_ranks(ranks))
+    return terminated | truncated
 
 
-def _step(env: LanguageVectorEnv, ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rewards (N,), and which rows are over (N,), once each has done its proposal of a rank."""
-    _, rewards, terminated, truncated, _ = env.step(env.actions_for_ranks(ranks))
-    return rewards, terminated | truncated
-
-
-def _place(env: LanguageVectorEnv, parents: np.ndarray) -> None:
-    """Lets row i go on from where row `parents[i]` stands."""
+def _copy_rows(env: LanguageVectorEnv, parents: np.ndarray) -> None:
+    """Sets the episode of each row i to that of row `parents[i]`."""
     if (parents != np.arange(len(parents))).any():
-        env.set_state(_of_rows(env.get_state(), parents))
+        env.set_state(_permuted(env.get_state(), parents))
 
 
-def _of_rows(state: Any, rows: np.ndarray) -> Any:  # noqa: ANN401 - a tree of values
-    """A state of `get_state` with its rows in another order."""
+def _permuted(state: Any, rows: np.ndarray) -> Any:  # noqa: ANN401 - a tree of values
+    """Returns a state of `get_state` with its rows in another order."""
     if isinstance(state, dict):
-        return {name: _of_rows(values, rows) for name, values in state.items()}
+        return {name: _permuted(values, rows) for name, values in state.items()}
     if isinstance(state, np.ndarray):
         return state[rows]
     return [state[row] for row in rows]

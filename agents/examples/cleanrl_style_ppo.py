@@ -1,7 +1,7 @@
 """`python -m agents.examples.cleanrl_style_ppo`: PPO in one file, on `gymnasium.make_vec` alone.
 
-In the manner of CleanRL: no trainer, no callbacks, every detail of the algorithm in sight. Needs
-torch and gymnasium; knows nothing of Stable-Baselines3.
+In the style of CleanRL: no trainer and no callbacks, all details of the algorithm in this file.
+Needs torch and gymnasium; knows nothing of Stable-Baselines3.
 
 Source: Schulman et al. 2017, https://arxiv.org/abs/1707.06347.
 """
@@ -25,7 +25,7 @@ gym.register_envs(lm_envs)
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What can be set from the command line."""
+    """Options of the command line."""
 
     env_id: str = "lm_envs/NextWord-v0"
     num_envs: int = 64
@@ -44,7 +44,7 @@ class Settings:
 
 
 class Agent(nn.Module):
-    """Policy and value on separate networks of two hidden layers."""
+    """Policy and value function: separate networks of two hidden layers."""
 
     def __init__(self, num_features: int, num_actions: int) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Agent(nn.Module):
         self.value = _network(num_features, 1, last_gain=1.0)
 
     def act(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Actions, their log-probabilities and the states' values, (N,) each."""
+        """Samples actions; returns them, their log-probabilities and state values, (N,) each."""
         distribution = Categorical(logits=self.policy(states))
         actions = distribution.sample()
         return actions, distribution.log_prob(actions), self.value(states).squeeze(-1)
@@ -71,7 +71,7 @@ class Rollout:
 
 
 def train(settings: Settings) -> list[float]:
-    """Mean episode return of every update."""
+    """Trains an agent; returns the mean episode return of every update."""
     torch.manual_seed(settings.seed)
     env = gym.make_vec(settings.env_id, settings.num_envs, autoreset_mode="same_step")
     agent = Agent(env.single_observation_space.shape[0], int(env.single_action_space.n))  # type: ignore[index,attr-defined]  # Box and Discrete
@@ -102,9 +102,9 @@ def collect(
     returns: np.ndarray,
     settings: Settings,
 ) -> tuple[Rollout, torch.Tensor, list[float]]:
-    """A rollout, the states after it, and the returns of the episodes that it ended.
+    """Collects a rollout; returns it, the states after it, and the returns of finished episodes.
 
-    A truncated row is paid the value of the state that it was cut off in.
+    The reward of a truncated row includes the discounted value of its final state (bootstrapping).
     """
     columns: list[tuple[torch.Tensor, ...]] = []
     finished: list[float] = []
@@ -118,23 +118,23 @@ def collect(
         returns[is_over] = 0.0
         for row in np.flatnonzero(truncated & ~terminated):
             with torch.no_grad():
-                cut_off = agent.value(torch.as_tensor(infos["final_obs"][row]))
-            rewards[row] += settings.gamma * float(cut_off)
-        paid = torch.as_tensor(rewards, dtype=torch.float32)
-        columns.append((state, actions, logprobs, values, paid, torch.as_tensor(is_over)))
+                final_value = agent.value(torch.as_tensor(infos["final_obs"][row]))
+            rewards[row] += settings.gamma * float(final_value)
+        step_rewards = torch.as_tensor(rewards, dtype=torch.float32)
+        columns.append((state, actions, logprobs, values, step_rewards, torch.as_tensor(is_over)))
         state = torch.as_tensor(following)
     stacked = (torch.stack(column) for column in zip(*columns, strict=True))
     return Rollout(*stacked), state, finished
 
 
 def estimate(rollout: Rollout, last_value: torch.Tensor, settings: Settings) -> torch.Tensor:
-    """Advantages (T, N), by generalized advantage estimation (https://arxiv.org/abs/1506.02438)."""
+    """Computes advantages (T, N) by generalized advantage estimation (https://arxiv.org/abs/1506.02438)."""
     advantages = torch.zeros_like(rollout.rewards)
     advantage, next_value = torch.zeros_like(last_value), last_value
     for t in reversed(range(len(rollout.rewards))):
-        goes_on = (~rollout.is_over[t]).float()
-        surprise = rollout.rewards[t] + settings.gamma * next_value * goes_on - rollout.values[t]
-        advantage = surprise + settings.gamma * settings.gae_lambda * goes_on * advantage
+        continues = (~rollout.is_over[t]).float()
+        delta = rollout.rewards[t] + settings.gamma * next_value * continues - rollout.values[t]
+        advantage = delta + settings.gamma * settings.gae_lambda * continues * advantage
         advantages[t], next_value = advantage, rollout.values[t]
     return advantages
 
@@ -146,7 +146,7 @@ def improve(
     advantages: torch.Tensor,
     settings: Settings,
 ) -> None:
-    """Some epochs of clipped steps on one rollout."""
+    """Takes optimizer steps on the clipped objective of one rollout, for some epochs."""
     targets = (advantages + rollout.values).flatten()
     flat = [
         tensor.flatten(0, 1)
@@ -185,7 +185,7 @@ def _network(inputs: int, outputs: int, last_gain: float) -> nn.Sequential:
 
 
 def main() -> None:
-    """Reads the settings, trains, and prints the result as one JSON line."""
+    """Parses the settings, trains, and prints the result as one JSON line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     for name, default in asdict(Settings()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)

@@ -1,6 +1,6 @@
 """`python -m agents.examples.skrl_ppo`: a few PPO updates with skrl on `gymnasium.make_vec`.
 
-skrl takes our batched environment as it is: 64 rows in one forward pass. Needs skrl; see the README
+skrl takes the batched environment directly: 64 rows in one forward pass. Needs skrl; see the README
 of this folder.
 """
 # pyright: reportMissingImports=false
@@ -26,7 +26,7 @@ ROWS, STEPS, UPDATES = 64, 16, 12
 
 
 class Policy(CategoricalMixin, Model):
-    """Logits of the actions."""
+    """Policy over discrete actions."""
 
     def __init__(self, **spaces: Any) -> None:  # noqa: ANN401 - skrl's own
         Model.__init__(self, **spaces)
@@ -34,12 +34,12 @@ class Policy(CategoricalMixin, Model):
         self.net = _network(self.num_observations, self.num_actions)
 
     def compute(self, inputs: dict[str, Any], role: str) -> tuple[torch.Tensor, dict[str, Any]]:
-        """Logits (N, A)."""
+        """Computes logits (N, A)."""
         return self.net(inputs["observations"]), {}
 
 
 class Value(DeterministicMixin, Model):
-    """Value of a state."""
+    """State-value function."""
 
     def __init__(self, **spaces: Any) -> None:  # noqa: ANN401 - skrl's own
         Model.__init__(self, **spaces)
@@ -47,12 +47,12 @@ class Value(DeterministicMixin, Model):
         self.net = _network(self.num_observations, 1)
 
     def compute(self, inputs: dict[str, Any], role: str) -> tuple[torch.Tensor, dict[str, Any]]:
-        """Values (N, 1)."""
+        """Computes values (N, 1)."""
         return self.net(inputs["observations"]), {}
 
 
 class Returns(gym.vector.VectorWrapper):
-    """Notes the return of every episode."""
+    """Records the return of every episode."""
 
     def __init__(self, env: gym.vector.VectorEnv) -> None:
         super().__init__(env)
@@ -60,7 +60,7 @@ class Returns(gym.vector.VectorWrapper):
         self._running = torch.zeros(env.num_envs)
 
     def step(self, actions: Any) -> Any:  # noqa: ANN401 - Gymnasium's own
-        """Advances every row."""
+        """Steps every row."""
         result = self.env.step(actions)
         self._running += torch.as_tensor(result[1])
         is_over = torch.as_tensor(result[2] | result[3])

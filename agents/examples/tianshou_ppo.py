@@ -26,13 +26,13 @@ ROWS, UPDATES, STEPS = 8, 6, 512
 
 
 class WithoutInfo(gym.Wrapper):
-    """Tells nothing beside the observation.
+    """Drops all infos.
 
-    Tianshou stores infos, and takes a key that only some steps have, such as `ending`, for NaN.
+    Tianshou stores infos and takes keys that only some steps have, such as `ending`, for NaN.
     """
 
     def reset(self, **arguments: Any) -> tuple[Any, dict[str, Any]]:  # noqa: ANN401
-        """Begins an episode."""
+        """Starts an episode."""
         return self.env.reset(**arguments)[0], {}
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:  # noqa: ANN401

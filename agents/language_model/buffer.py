@@ -1,6 +1,6 @@
-"""A rollout as episodes: minibatches of whole texts, so that each text is read once per update.
+"""A rollout buffer of episodes: minibatches of whole texts, each forwarded once per update.
 
-Owns which steps belong to one text. Advantages are Stable-Baselines3's own, or those of groups.
+Owns the grouping of steps by text. Advantages are Stable-Baselines3's own, or relative to a group.
 """
 
 from collections.abc import Iterator
@@ -18,24 +18,24 @@ Advantage = Literal["gae", "group"]
 
 
 class EpisodeRolloutBuffer(DictRolloutBuffer):
-    """Steps of N texts, given out a text at a time.
+    """Steps of N rows, sampled by whole fragments.
 
-    A *fragment* is a run of steps of one row in which each text is the one before and the word
-    written; an episode is one fragment unless a turn or the rollout's end cuts it.
+    A *fragment* is a run of steps of one row in which each text is the previous one and one token;
+    an episode is one fragment unless a turn or the rollout's end cuts it.
 
     Args:
         buffer_size: Steps per row.
         observation_space: `Dict(tokens, length)`.
         action_space: `Discrete(V)`.
         arguments: Of `DictRolloutBuffer`.
-        advantage: "gae", or "group": each word of an episode is paid the episode's return above the
-            mean of all episodes with the same prompt, in units of their deviation; a critic is not
-            needed then (`vf_coef=0`). Source of "group": Shao et al. 2024,
+        advantage: "gae", or "group": the advantage of each token is the episode's return minus the
+            mean return of all episodes with the same prompt, divided by their standard deviation;
+            no critic is needed (`vf_coef=0`). Source of "group": Shao et al. 2024,
             https://arxiv.org/abs/2402.03300 (GRPO).
         options: Of `DictRolloutBuffer`.
 
     Raises:
-        ValueError: If the spaces are not those of tokens and words.
+        ValueError: If the spaces are not those of token observations and token actions.
     """
 
     def __init__(
@@ -53,14 +53,14 @@ class EpisodeRolloutBuffer(DictRolloutBuffer):
         super().__init__(buffer_size, observation_space, action_space, *arguments, **options)
 
     def compute_returns_and_advantage(self, last_values: torch.Tensor, dones: np.ndarray) -> None:
-        """Returns and advantages (T, N) of a full buffer."""
+        """Computes returns and advantages (T, N) of a full buffer."""
         super().compute_returns_and_advantage(last_values, dones)
         if self._advantage == "group":
             self.advantages[...] = self._group_advantages(dones)
 
     def get(self, batch_size: int | None = None) -> Iterator[DictRolloutBufferSamples]:  # type: ignore[override]  # a generator there
-        """Minibatches of whole fragments, `batch_size` steps or a little more; in random order."""
-        assert self.full, "the buffer is given out when it is full"
+        """Yields minibatches of whole fragments, of `batch_size` steps or a few more, shuffled."""
+        assert self.full, "the buffer has to be full"
         fragments = self._fragments()
         wanted = batch_size or self.buffer_size * self.n_envs
         chosen: list[tuple[int, int, int]] = []
@@ -72,16 +72,16 @@ class EpisodeRolloutBuffer(DictRolloutBuffer):
         if chosen:
             yield self._samples(chosen)
 
-    def sizes(self) -> tuple[int, float]:
-        """Tokens of the longest text in a full buffer, and steps in a fragment, on average."""
+    def text_sizes(self) -> tuple[int, float]:
+        """Returns the length of the longest text in tokens, and the mean steps per fragment."""
         steps = self.buffer_size * self.n_envs
         return int(self.observations["length"].max()), steps / len(self._fragments())
 
     def _fragments(self) -> list[tuple[int, int, int]]:
-        """Each fragment's row, first step and end."""
+        """Returns each fragment's row, first step and end."""
         tokens, lengths = self.observations["tokens"], self.observations["length"][..., 0]
-        places = np.arange(tokens.shape[2])
-        is_kept = (tokens[1:] == tokens[:-1]) | (places >= lengths[:-1, :, None])
+        positions = np.arange(tokens.shape[2])
+        is_kept = (tokens[1:] == tokens[:-1]) | (positions >= lengths[:-1, :, None])
         grows = is_kept.all(-1) & (lengths[1:] == lengths[:-1] + 1)  # (T - 1, N)
         starts = np.ones((self.buffer_size, self.n_envs), bool)
         starts[1:] = ~grows | (self.episode_starts[1:] > 0)
@@ -116,7 +116,7 @@ class EpisodeRolloutBuffer(DictRolloutBuffer):
         )
 
     def _group_advantages(self, dones: np.ndarray) -> np.ndarray:
-        """(T, N): each step's episode against the other episodes of its prompt; 0 where cut off."""
+        """Computes advantages (T, N) relative to episodes of the same prompt; 0 if cut off."""
         advantages = np.zeros_like(self.advantages)
         groups: dict[bytes, list[tuple[int, int, int, float]]] = {}
         for row in range(self.n_envs):
@@ -129,6 +129,7 @@ class EpisodeRolloutBuffer(DictRolloutBuffer):
                     groups.setdefault(key, []).append((row, first, end, value))
         for episodes in groups.values():
             values = np.array([value for *_, value in episodes])
+            # 1e-6: a group without variance gives 0, not NaN.
             scaled = (values - values.mean()) / (values.std() + 1e-6)
             for (row, first, end, _), advantage in zip(episodes, scaled, strict=True):
                 advantages[first:end, row] = advantage
@@ -136,10 +137,10 @@ class EpisodeRolloutBuffer(DictRolloutBuffer):
 
 
 def check_spaces(observations: gym.Space[Any], actions: gym.Space[Any]) -> None:
-    """Refuses spaces that are not those of tokens and words.
+    """Checks that the spaces are those of token observations and token actions.
 
     Raises:
-        ValueError: Saying how to make the environment.
+        ValueError: If they are not; the message names the arguments of the environment.
     """
     is_text = isinstance(observations, gym.spaces.Dict) and {"tokens", "length"} == set(
         observations

@@ -1,7 +1,7 @@
-"""Best-of-n distillation: the model learns, word by word, the best of its own texts on each prompt.
+"""Best-of-n distillation: supervised learning of the model's own best completion of each prompt.
 
-Owns which texts are learned from. Reward is all that it asks of the environment, so it is the
-baseline that reinforcement learning has to beat.
+Owns the choice of the training texts. It needs rewards only, so it is the baseline that
+reinforcement learning has to exceed.
 
 Source: Dong et al. 2023, https://arxiv.org/abs/2304.06767 (RAFT).
 """
@@ -12,12 +12,12 @@ import numpy as np
 
 from agents.evaluation.rollouts import run_episodes
 from agents.language_model.policy import LanguageModelPolicy
-from agents.language_model.warm_start import NextWordLearner
+from agents.language_model.warm_start import SupervisedTrainer
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.transcript import Transcript
 
 
-def distil(
+def distill(
     policy: LanguageModelPolicy,
     env: LanguageVectorEnv,
     *,
@@ -27,42 +27,44 @@ def distil(
     learning_rate: float,
     seed: int,
 ) -> Iterator[tuple[float, float]]:
-    """Writes, chooses and learns, one optimizer step a round.
+    """Samples completions and takes one optimizer step on the best of each prompt, per round.
 
     Args:
-        policy: What is to learn; it writes at its own temperature.
-        env: Whose examples it writes on; autoreset mode DISABLED.
-        rounds: How often.
-        prompts: In a round, drawn without repetition.
-        n: Texts drawn for each prompt, of which the best is learned.
+        policy: Trained in place; samples at its own temperature.
+        env: Supplies prompts and rewards; in autoreset mode DISABLED.
+        rounds: Number of optimizer steps.
+        prompts: Number of prompts per round, drawn without repetition by `seed`.
+        n: Number of completions per prompt.
         learning_rate: Of Adam.
         seed: Of the choice of prompts.
 
     Yields:
-        Mean reward of a round's texts, and of the best of each prompt.
+        Mean reward of a round's completions, and of the best ones of each prompt.
 
     Raises:
-        ValueError: If an episode has several turns: what was written is then not one text.
+        ValueError: If an episode has several turns, since it is then not one text.
         FloatingPointError: If a loss is NaN or infinite; the weights are those before that step.
     """
+    _check_single_turn(env)
+    trainer = SupervisedTrainer(policy, learning_rate, "distillation")
+    rng = np.random.default_rng(seed)
+    for _ in range(rounds):
+        total = env.task.num_examples
+        indices = rng.choice(total, min(prompts, total), replace=False).repeat(n)
+        texts = run_episodes(env, lambda _, seen: policy.predict(seen)[0], indices)
+        best = [max(texts[i : i + n], key=_reward) for i in range(0, len(texts), n)]
+        sequences = [np.concatenate([text.prompt_tokens, text.tokens]) for text in best]
+        trainer.step(sequences, [len(text.prompt_tokens) for text in best])
+        yield float(np.mean([*map(_reward, texts)])), float(np.mean([*map(_reward, best)]))
+    trainer.finish()
+
+
+def _check_single_turn(env: LanguageVectorEnv) -> None:
     if env.task.max_turns > 1:
         raise ValueError(
             f"Got {type(env.task).__name__}, whose episodes have up to {env.task.max_turns} turns; "
             "leave distillation out."
         )
-    learner = NextWordLearner(policy, learning_rate, "distillation")
-    rng = np.random.default_rng(seed)
-    for _ in range(rounds):
-        count = min(prompts, env.task.num_examples)
-        indices = rng.choice(env.task.num_examples, count, replace=False).repeat(n)
-        texts = run_episodes(env, lambda _, seen: policy.predict(seen)[0], indices)
-        best = [max(texts[i : i + n], key=_reward) for i in range(0, len(texts), n)]
-        learner.learn(
-            [np.concatenate([text.prompt_tokens, text.tokens]) for text in best],
-            [len(text.prompt_tokens) for text in best],
-        )
-        yield float(np.mean([*map(_reward, texts)])), float(np.mean([*map(_reward, best)]))
-    learner.close()
 
 
 def _reward(text: Transcript) -> float:

@@ -1,9 +1,8 @@
-"""A policy's language model as a folder that plain `transformers` and `lm_envs` load.
+"""Export of a policy's language model as a folder that `transformers` and `lm_envs` load.
 
-Owns the files and their order. The value head is not part of it.
+Owns the files and the order of writing. The value head is not exported.
 """
 
-import shutil
 from pathlib import Path
 
 from safetensors.torch import save
@@ -11,11 +10,10 @@ from safetensors.torch import save
 from agents.language_model.lora import merged_weights
 from agents.language_model.policy import LanguageModelPolicy
 from agents.runs import nan_guard
-from agents.runs.files import write_json, write_text
-from lm_envs.storage import write_atomically
+from agents.runs.files import copy_file, write_bytes, write_json, write_text
 
 TIED = "lm_head.weight"
-"""The output head is the word embeddings; only those are written."""
+"""Tensor of the output head, which shares its memory with the token embeddings; not written."""
 
 VOCABULARY_FILES = ("tokenizer.json", "vocab.json", "merges.txt")
 
@@ -45,24 +43,24 @@ def save_pretrained(
 ) -> None:
     """Writes config.json, tokenizer, model.safetensors and a model card.
 
-    Each file is replaced whole, the weights before the card, so that an interruption leaves a model
-    that loads: the one before or this one.
+    Each file is replaced atomically, the weights before the card, so that an interruption leaves a
+    model that loads: the former one or this one.
 
     Args:
-        policy: Whose network is meant.
-        folder: Made if it is not there.
-        step: Of training, for the error message.
-        story: Markdown for the card: how the model was trained and what came of it.
+        policy: Its network is exported.
+        folder: Made if it does not exist.
+        step: Training step, for the error message.
+        story: Markdown for the card: training and results.
 
     Raises:
-        FloatingPointError: If a weight is NaN or infinite; the folder is left as it was.
+        FloatingPointError: If a weight is NaN or infinite; the folder is then unchanged.
     """
     nan_guard.check_parameters(policy, step)
     model = policy.network.model
     for name in VOCABULARY_FILES:
         source = policy.folder / name
         if source.is_file() and source != folder.resolve() / name:
-            write_atomically(folder / name, lambda path, source=source: shutil.copy(source, path))
+            copy_file(source, folder / name)
     given = model.config.to_dict()
     settings = {k: v for k, v in given.items() if v is not None and k != "_name_or_path"}
     plain = {"dtype": "float32", "activation_function": "gelu_new"}  # as GPT-2's own checkpoints
@@ -72,8 +70,7 @@ def save_pretrained(
         for name, tensor in merged_weights(model).items()
         if name != TIED
     }
-    weights = save(tensors, {"format": "pt"})
-    write_atomically(folder / "model.safetensors", lambda path: path.write_bytes(weights))
+    write_bytes(folder / "model.safetensors", save(tensors, {"format": "pt"}))
     num_parameters = sum(tensor.numel() for tensor in tensors.values())
     write_text(folder / "README.md", _card(policy, folder, story, num_parameters))
 

@@ -1,7 +1,7 @@
-"""What a policy pays for straying from the frozen model: a reward term per word.
+"""KL penalty: a reward term per token for the divergence of a policy from the frozen model.
 
-Owns the coefficient. Lies between environment and algorithm, because Stable-Baselines3's callbacks
-come too late: advantages are computed before they are told that a rollout is over.
+Owns the coefficient. It wraps the environment because Stable-Baselines3's callbacks run too late:
+advantages are computed before `on_rollout_end`.
 """
 
 from typing import Any, Literal, Protocol
@@ -21,28 +21,27 @@ LARGEST_ERROR = 0.2
 """Both from Ziegler et al. 2019, section 2.2."""
 
 
-class Actor(Protocol):
-    """Who chose the last words.
+class TokenPolicy(Protocol):
+    """A policy that chooses tokens.
 
     Attributes:
-        last_log_probs: (N,) log-probabilities of those words under its own distribution, nats.
+        last_log_probs: (N,) log-probabilities of the tokens chosen last, nats.
     """
 
     last_log_probs: torch.Tensor
 
 
 class KLPenalty(VecEnvWrapper):
-    """Rewards less `coefficient` times an estimate of the KL divergence at each word.
+    """Subtracts `coefficient` times an estimate of the KL divergence from the reward of each token.
 
-    The frozen model is the environment's own, which reports the log-probability of each word it is
-    given, so the penalty costs no further forward pass. Episode returns in the infos stay those of
-    the task.
+    The frozen model is the environment's own, which reports the log-probability of each token, so
+    the penalty costs no further forward pass. Episode returns in the infos stay those of the task.
 
     Args:
-        venv: Of `actions="vocabulary"`.
+        venv: Made with `actions="vocabulary"`.
         coefficient: Reward per nat.
-        target: Nats per word that `adapt` steers to; None leaves the coefficient as it is.
-        estimator: "k1", log p - log q of the word, unbiased; or "k3", q / p - 1 + log p - log q,
+        target: Nats per token that `adapt` steers to; None leaves the coefficient constant.
+        estimator: "k1", log p - log q of the token, unbiased; or "k3", q / p - 1 + log p - log q,
             never negative. Source: http://joschu.net/blog/kl-approx.html
 
     Raises:
@@ -61,74 +60,84 @@ class KLPenalty(VecEnvWrapper):
         if not 0.0 <= coefficient < np.inf:
             raise ValueError(f"Got coefficient={coefficient!r}; allowed: 0 or more.")
         if target is not None and not 0.0 < target < np.inf:
-            raise ValueError(f"Got target={target!r}; allowed: over 0 nats per word, or None.")
+            raise ValueError(f"Got target={target!r}; allowed: over 0 nats per token, or None.")
         super().__init__(venv)
         self.venv: LanguageVecEnv
         self.coefficient = coefficient
         self._target = target
         self._estimator: Estimator = estimator
-        self._actor: Actor | None = None
+        self._policy: TokenPolicy | None = None
         self._log_probs = np.zeros(0)
-        self._nats, self._num_words = 0.0, 0
+        self._nats, self._num_tokens = 0.0, 0
 
     @property
     def divergence(self) -> float:
-        """Mean nats per word since the last `adapt`, by k1; 0 before any word."""
-        return self._nats / max(1, self._num_words)
+        """Mean nats per token since the last `adapt`, by k1; 0 before any token."""
+        return self._nats / max(1, self._num_tokens)
 
-    def watch(self, actor: Actor) -> None:
-        """Tells whose words are going to be written."""
-        self._actor = actor
+    @property
+    def num_tokens(self) -> int:
+        """Number of tokens since the last `adapt`."""
+        return self._num_tokens
+
+    def set_policy(self, policy: TokenPolicy) -> None:
+        """Sets the policy whose tokens `step` receives."""
+        self._policy = policy
 
     def reset(self) -> VecEnvObs:
-        """Begins N episodes."""
+        """Starts N episodes; returns their first observations."""
         return self.venv.reset()
 
     def step_async(self, actions: np.ndarray) -> None:
-        """Takes N words that the watched actor has just chosen."""
-        if self._actor is None or len(self._actor.last_log_probs) != self.num_envs:
+        """Receives the N tokens that the policy has just chosen.
+
+        Raises:
+            ValueError: If no policy is set, or it did not choose tokens for N rows.
+        """
+        if self._policy is None or len(self._policy.last_log_probs) != self.num_envs:
             raise ValueError(
-                f"Got words for {self.num_envs} rows that no watched actor chose; call "
-                "watch(model.policy) first and step with what it chooses."
+                f"Got tokens for {self.num_envs} rows that the policy did not choose; call "
+                "set_policy(model.policy) first and step with the tokens that it returns."
             )
-        self._log_probs = self._actor.last_log_probs.detach().double().cpu().numpy()
+        self._log_probs = self._policy.last_log_probs.detach().double().cpu().numpy()
         super().step_async(actions)
 
     def step_wait(self) -> VecEnvStepReturn:
-        """Observations, rewards less the penalty, ends and infos."""
+        """Returns observations, rewards less the penalty, dones and infos."""
         observations, rewards, dones, infos = self.venv.step_wait()
         frozen = np.array([info["logprob"] for info in infos])
         log_ratios = self._log_probs - frozen
         self._nats += float(log_ratios.sum())
-        self._num_words += len(log_ratios)
-        paid = self.coefficient * estimate(log_ratios, self._estimator)
-        return observations, (rewards - paid).astype(np.float32), dones, infos
+        self._num_tokens += len(log_ratios)
+        penalty = self.coefficient * estimate(log_ratios, self._estimator)
+        return observations, (rewards - penalty).astype(np.float32), dones, infos
 
     def get_state(self) -> dict[str, Any]:
-        """Everything `set_state` needs to go on from here, the wrapped environment's included."""
-        own = {"coefficient": self.coefficient, "nats": self._nats, "num_words": self._num_words}
+        """Returns the state for `set_state`, with the wrapped environment's."""
+        # "num_words" counts tokens; the key stays, because saved checkpoints hold it.
+        own = {"coefficient": self.coefficient, "nats": self._nats, "num_words": self._num_tokens}
         return {"venv": self.venv.get_state(), **own}
 
     def set_state(self, state: dict[str, Any]) -> VecEnvObs:
-        """Returns to a state of `get_state`; the observations there."""
+        """Restores a state of `get_state`; returns its observations."""
         self.coefficient = state["coefficient"]
-        self._nats, self._num_words = state["nats"], state["num_words"]
+        self._nats, self._num_tokens = state["nats"], state["num_words"]
         return self.venv.set_state(state["venv"])
 
     def adapt(self) -> None:
-        """Moves the coefficient toward the target, and begins to measure anew.
+        """Moves the coefficient toward the target and resets the measured divergence.
 
         Source: Ziegler et al. 2019, https://arxiv.org/abs/1909.08593, section 2.2; there the target
-        is per text, here per word, so that texts may differ in length.
+        is per text, here per token, so that texts may differ in length.
         """
         if self._target is not None:
             error = np.clip(self.divergence / self._target - 1.0, -LARGEST_ERROR, LARGEST_ERROR)
             self.coefficient *= 1.0 + GAIN * float(error)
-        self._nats, self._num_words = 0.0, 0
+        self._nats, self._num_tokens = 0.0, 0
 
 
 def estimate(log_ratios: np.ndarray, estimator: Estimator) -> np.ndarray:
-    """KL divergence at each word, nats, from log p - log q of words drawn from p."""
+    """Estimates the KL divergence at each token, nats, from log p - log q of tokens of p."""
     if estimator == "k1":
         return log_ratios
     return np.expm1(-log_ratios) + log_ratios

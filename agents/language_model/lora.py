@@ -1,6 +1,6 @@
-"""Low-rank adapters: the weights stay as they are, small matrices beside them are learned.
+"""Low-rank adapters: the weights stay frozen, small matrices beside them are trained.
 
-Owns the door to peft, which is optional. Knows nothing of policies and of training.
+Owns the use of peft, an optional dependency. Knows nothing of policies and of training.
 
 Source: Hu et al. 2021, https://arxiv.org/abs/2106.09685.
 """
@@ -13,23 +13,23 @@ from torch import nn
 from lm_envs.validation import check_choice, check_count, check_number
 
 LAYERS = ("c_attn", "c_proj", "c_fc")
-"""GPT-2's linear layers; both of attention's and the perceptron's last are called c_proj."""
+"""GPT-2's linear layers; the last layers of attention and of the perceptron are both c_proj."""
 
 _BASE, _ADAPTER = ".base_layer", ".lora_"
-"""What peft writes into the names of parameters."""
+"""Parts that peft inserts into names of parameters."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoRA:
-    """Which layers are adapted, and how much.
+    """Options of the adapters.
 
     Attributes:
-        rank: Of the matrix that is added to a layer's weights.
-        alpha: It is added `alpha / rank` times.
-        layers: Some of `LAYERS`, in every block.
+        rank: Rank of the matrix added to a layer's weights.
+        alpha: The matrix is scaled by `alpha / rank`.
+        layers: Adapted layers, some of `LAYERS`, in every block.
 
     Raises:
-        ValueError: If a number is not over 0, or a layer is unknown or missing.
+        ValueError: If a number is not over 0, or `layers` is empty or names an unknown layer.
     """
 
     rank: int = 8
@@ -47,7 +47,7 @@ class LoRA:
             check_choice("layers", layer, LAYERS)
 
     def adapt(self, model: nn.Module) -> None:
-        """Puts adapters into a GPT-2, which goes on as it was; only they need gradients then.
+        """Inserts adapters into a GPT-2; its outputs stay the same, and only they need gradients.
 
         Raises:
             ImportError: If peft is not installed.
@@ -61,7 +61,7 @@ class LoRA:
             ) from None
         settings = LoraConfig(
             r=self.rank,
-            lora_alpha=self.alpha,  # type: ignore[arg-type]  # any number will do
+            lora_alpha=self.alpha,  # type: ignore[arg-type]  # declared as int, used as a float
             target_modules=list(self.layers),
             fan_in_fan_out=True,
         )
@@ -69,7 +69,7 @@ class LoRA:
 
 
 def merged_weights(model: nn.Module) -> dict[str, torch.Tensor]:
-    """A model's own parameters by name; those that are adapted are sums with their adapters."""
+    """Returns a model's parameters by their original names, with the adapters added."""
     weights = {
         name.replace(_BASE, ""): tensor.detach()
         for name, tensor in model.state_dict().items()

@@ -1,7 +1,7 @@
-"""Whether an update of a language model fits in memory, told before it begins; what is kept after.
+"""Memory of an update of a language model: an estimate before it begins, and the allocator.
 
-Owns the estimate: what autograd keeps of one text is measured, not derived, so it holds for any
-shape, precision and checkpointing.
+Owns the estimate. The bytes that autograd saves for one text are measured, not derived, so they
+hold for any shape, precision and checkpointing.
 """
 
 import ctypes
@@ -15,20 +15,20 @@ import torch
 from agents.language_model.network import LOGITS_PER_CHUNK, TrainableGPT2
 
 SHARE = 0.9
-"""Of the available memory that an update may take."""
+"""Share of the available memory that an update may take."""
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 """Parameters of glibc's `mallopt`. Source: https://man7.org/linux/man-pages/man3/mallopt.3.html"""
 
 CHUNKS = 4
-"""Chunks of logits, float32, that exist at once while one is judged or differentiated."""
+"""Float32 chunks of logits in memory at once while one is computed or differentiated."""
 
 
 def keep_freed_memory() -> bool:
-    """Lets this process keep what it frees, where its allocator is glibc's; whether it is.
+    """Makes glibc's allocator keep freed memory; returns whether the allocator is glibc's.
 
-    An update frees gigabytes and takes them again for the next, which costs more than a third of
-    its time where large blocks go back to the system in between.
+    An update frees gigabytes and allocates them again for the next. Returning large blocks to the
+    system in between costs more than a third of its time.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
     wanted = {M_TRIM_THRESHOLD: 2**31 - 1, M_MMAP_MAX: 0}
@@ -43,24 +43,24 @@ def check_batch(
     length: int,
     available: int | None = None,
 ) -> None:
-    """Refuses a minibatch whose update would not fit.
+    """Checks that the update of a minibatch fits in memory.
 
     Args:
-        network: What is to learn.
+        network: To be trained.
         batch_size: Steps in a minibatch.
-        steps_per_text: Mean of a minibatch's texts, each of which is read once.
+        steps_per_text: Mean number of steps per text; each text is forwarded once.
         length: Tokens of the longest text.
-        available: Bytes; default what the network's device has left.
+        available: Bytes; default the free memory of the network's device.
 
     Raises:
-        MemoryError: Naming the largest batch that fits.
+        MemoryError: If it does not fit; the message names the largest batch that does.
     """
-    room = Room.of(network, length, available)
+    budget = MemoryBudget.for_network(network, length, available)
     num_texts = math.ceil(batch_size / steps_per_text)
-    if num_texts <= room.most_texts:
+    if num_texts <= budget.max_texts:
         return
-    needed, allowed = room.fixed + num_texts * room.per_text, room.allowed
-    largest = int(room.most_texts * steps_per_text)
+    needed, allowed = budget.fixed + num_texts * budget.per_text, budget.allowed
+    largest = int(budget.max_texts * steps_per_text)
     remedy = f"up to {largest}" if largest > 0 else "none with this model and these lengths"
     raise MemoryError(
         f"Got a batch of {batch_size} steps in texts of up to {length} tokens, whose update takes "
@@ -69,77 +69,85 @@ def check_batch(
     )
 
 
-class Room(NamedTuple):
-    """What an update takes, bytes: whatever it reads, and for each text; and what it may take."""
+class MemoryBudget(NamedTuple):
+    """Bytes of an update.
+
+    Attributes:
+        fixed: Needed for any number of texts.
+        per_text: Needed for each text.
+        allowed: Maximum in total.
+    """
 
     fixed: int
     per_text: int
     allowed: float
 
     @classmethod
-    def of(cls, network: TrainableGPT2, length: int, available: int | None = None) -> "Room":
-        """Of a network and texts of so many tokens; `available` as in `check_batch`."""
+    def for_network(
+        cls, network: TrainableGPT2, length: int, available: int | None = None
+    ) -> "MemoryBudget":
+        """Returns the budget for texts of `length` tokens; `available` as in `check_batch`."""
         device = next(network.parameters()).device
         allowed = SHARE * (available_memory(device) if available is None else available)
-        weights = sum(each.numel() * each.element_size() for each in network.learned)
+        weights = sum(each.numel() * each.element_size() for each in network.trainable_parameters)
         chunks = CHUNKS * 4 * LOGITS_PER_CHUNK
-        shared, per_text = bytes_kept(network, length)
+        shared, per_text = saved_bytes(network, length)
         return cls(3 * weights + chunks + shared, per_text, allowed)  # gradients, Adam's moments
 
     @property
-    def most_texts(self) -> int:
-        """How many texts can be learned from at once."""
+    def max_texts(self) -> int:
+        """Maximum number of texts in one update."""
         return max(0, int((self.allowed - self.fixed) // self.per_text))
 
 
-def bytes_kept(network: TrainableGPT2, length: int) -> tuple[int, int]:
-    """What autograd keeps until the gradient is computed: of all texts together, and of each.
+def saved_bytes(network: TrainableGPT2, length: int) -> tuple[int, int]:
+    """Measures the bytes that autograd saves for the backward pass: shared, and per text.
 
     Args:
-        network: What is to learn.
+        network: To be trained.
         length: Tokens of a text.
 
     Returns:
-        Bytes such as those of weights cast to bfloat16, and bytes of one text. With gradient
-        checkpointing the latter are the inputs of the blocks and what one block keeps.
+        Shared bytes, such as weights cast to bfloat16, and bytes of one text. With gradient
+        checkpointing the latter are the inputs of the blocks and the saved tensors of one block.
     """
-    shared, per_text = _kept(network, length)
+    shared, per_text = _shared_and_per_text(network, length)
     if network.is_checkpointing:
         network.checkpoint_gradients(is_on=False)
-        per_text += _kept(network, length)[1] // network.model.config.n_layer
+        per_text += _shared_and_per_text(network, length)[1] // network.model.config.n_layer
         network.checkpoint_gradients(is_on=True)
     return shared, per_text
 
 
-def _kept(network: TrainableGPT2, length: int) -> tuple[int, int]:
-    one, two = (_kept_of(network, num_texts, length) for num_texts in (1, 2))
+def _shared_and_per_text(network: TrainableGPT2, length: int) -> tuple[int, int]:
+    one, two = (_total_saved(network, num_texts, length) for num_texts in (1, 2))
     return 2 * one - two, two - one
 
 
-def _kept_of(network: TrainableGPT2, num_texts: int, length: int) -> int:
+def _total_saved(network: TrainableGPT2, num_texts: int, length: int) -> int:
     parameters = {each.untyped_storage().data_ptr() for each in network.parameters()}
-    kept: dict[int, torch.UntypedStorage] = {}  # held, so that no address comes twice
+    saved: dict[int, torch.UntypedStorage] = {}  # references, so that no address is reused
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in parameters:
-            kept[storage.data_ptr()] = storage
+            saved[storage.data_ptr()] = storage
         return tensor
 
     device, was_training = next(network.parameters()).device, network.training
     tokens = torch.zeros(num_texts, length, dtype=torch.long, device=device)
     network.train()  # as in updates; blocks are checkpointed only then
-    was_learning = network.learned[0].requires_grad
-    network.let_learn(is_on=True)  # it may be the value head's warm-up yet
-    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda saved: saved):
+    was_trainable = network.trainable_parameters[0].requires_grad
+    network.set_trainable(is_on=True)  # the value head's warm-up may have disabled it
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         network(tokens)
     network.train(was_training)
-    network.let_learn(is_on=was_learning)
-    return sum(storage.nbytes() for storage in kept.values())
+    network.set_trainable(is_on=was_trainable)
+    return sum(storage.nbytes() for storage in saved.values())
 
 
 def available_memory(device: torch.device | str = "cpu") -> int:
-    """Bytes that can be allocated now without swapping, of the machine or of a CUDA device."""
+    """Returns the bytes that can be allocated without swapping, on the CPU or a CUDA device."""
     device = torch.device(device)
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]

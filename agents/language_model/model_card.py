@@ -1,7 +1,9 @@
-"""A finished model as the folder that `transformers` and `lm_envs` load, with its model card."""
+"""A pretrained model as a folder that `transformers` and `lm_envs` load, with its model card.
+
+Owns the wording of the card and its samples. Trains nothing.
+"""
 
 import datetime
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,7 @@ from safetensors.torch import save
 from transformers import GPT2LMHeadModel
 
 from agents.corpus.documents import documents
-from agents.runs.files import write_json, write_text
-from lm_envs.storage import write_atomically
+from agents.runs.files import copy_file, write_bytes, write_json, write_text
 from lm_envs.tokenizer import Tokenizer
 
 NUM_SAMPLES = 10
@@ -27,8 +28,8 @@ pipeline_tag: text-generation
 # gpt2-embedded: a small GPT-2 for trying things out
 
 A GPT-2 of {parameters:.1f} million parameters ({layers} blocks, width {width}, {heads} heads,
-{vocabulary} words of byte-level BPE, {positions} positions), trained from scratch for `lm_envs` so
-that its environments work offline. It writes recognisable but shallow English in the manner of its
+{vocabulary} tokens of byte-level BPE, {positions} positions), trained from scratch for `lm_envs` so
+that its environments work offline. It writes recognizable but shallow English in the manner of its
 sources, and knows the prompt formats of the tasks. It is no source of facts.
 
 - **Data**: State of the Union addresses and CIA World Factbook (public domain), CLDR phrases
@@ -58,20 +59,19 @@ temperature {temperature}, seed 0; below each, what greedy decoding writes inste
 def write_model_folder(
     model: GPT2LMHeadModel, tokenizer: Path, result: Mapping[str, Any], config: Path, folder: Path
 ) -> None:
-    """Writes config, weights, vocabulary and card to `folder`."""
+    """Writes config, bfloat16 weights, vocabulary and card to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {
         name: tensor.to(torch.bfloat16).contiguous()
         for name, tensor in model.state_dict().items()
-        if name != "lm_head.weight"  # tied to the word embeddings
+        if name != "lm_head.weight"  # tied to the token embeddings
     }
     model.load_state_dict({**tensors, "lm_head.weight": tensors["transformer.wte.weight"]})
     metadata = {"format": "pt"}
-    weights = save(tensors, metadata)
-    write_atomically(folder / "model.safetensors", lambda path: path.write_bytes(weights))
+    write_bytes(folder / "model.safetensors", save(tensors, metadata))
     settings = {key: value for key, value in model.config.to_dict().items() if value is not None}
     write_json(folder / "config.json", settings)
-    write_atomically(folder / "tokenizer.json", lambda temporary: shutil.copy(tokenizer, temporary))
+    copy_file(tokenizer, folder / "tokenizer.json")
     write_text(folder / "README.md", _card(model, folder, result, config))
 
 

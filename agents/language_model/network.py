@@ -1,4 +1,4 @@
-"""GPT-2 to be trained: hidden states of whole texts, and log-probabilities a few rows at a time.
+"""A trainable GPT-2: hidden states of whole texts, and log-probabilities a few rows at a time.
 
 Owns the parameters. Knows nothing of episodes, rewards or Stable-Baselines3.
 """
@@ -14,22 +14,22 @@ from torch import nn
 from torch.autograd.function import FunctionCtx
 from transformers import GPT2LMHeadModel
 
-from agents.language_model.incremental_decoder import Decoder
+from agents.language_model.incremental_decoder import IncrementalDecoder
 from agents.language_model.lora import LoRA, merged_weights
 from lm_envs.model.gpt2 import GPT2, to_model_config
 
 FUSED_GELU = "gelu_pytorch_tanh"
-"""GPT-2's activation, "gelu_new", as one operation that keeps one tensor for its gradient."""
+"""GPT-2's activation, "gelu_new", as one operation that saves one tensor for its gradient."""
 
 LOGITS_PER_CHUNK = 2**23
-"""Most logits that exist at once: 32 MiB in float32, whatever the batch and the vocabulary."""
+"""Maximum number of logits in memory: 32 MiB in float32, for any batch and vocabulary."""
 
+MASKED_LOGIT = -1e4
+"""Logit of a forbidden token. Its probability is exactly 0, as with -inf, but p log p is 0 too,
+where -inf would give NaN."""
 
-MASKED = -1e4
-"""Logit of a word that may not be chosen: its probability is 0, and 0 times its logarithm too."""
-
-Keep = Callable[[slice], torch.Tensor]
-"""Says for some of M rows which words may be chosen there, (rows, num_words) bool."""
+AllowedTokens = Callable[[slice], torch.Tensor]
+"""Returns for a slice of M rows the tokens allowed there, (rows, tokenizer_size) bool."""
 
 
 class TrainableGPT2(nn.Module):
@@ -39,24 +39,25 @@ class TrainableGPT2(nn.Module):
 
     Args:
         folder: Holds config.json and model.safetensors.
-        num_words: Words that have a name; the others are never chosen.
-        temperature: What logits are divided by.
-        bfloat16: Run the blocks under bfloat16 autocast, and round what is multiplied for logits;
-            weights, norms, sums and logits stay float32.
-        gradient_checkpointing: Compute a block's activations again for its gradient: less memory,
-            more time.
-        lora: Adapters, which alone are learned; None learns all weights.
+        tokenizer_size: Tokens with ids below this can be chosen; the embedding matrix may be
+            padded beyond it.
+        temperature: Divides logits.
+        bfloat16: Whether to run the blocks under bfloat16 autocast and round the factors of the
+            logits to bfloat16; weights, norms, sums and logits stay float32.
+        gradient_checkpointing: Whether to recompute a block's activations for its gradient: less
+            memory, more time.
+        lora: Adapters to train in place of the weights; None trains all weights.
 
     Attributes:
-        num_words: As given.
-        learned: The parameters that learning changes: the adapters', or all.
+        tokenizer_size: As given.
+        trainable_parameters: Parameters that training changes: the adapters', or all.
         is_checkpointing: Whether gradients are checkpointed.
     """
 
     def __init__(
         self,
         folder: Path,
-        num_words: int,
+        tokenizer_size: int,
         temperature: float = 1.0,
         *,
         bfloat16: bool = False,
@@ -78,108 +79,108 @@ class TrainableGPT2(nn.Module):
         if lora is not None:
             lora.adapt(model)
         self.model = model
-        self.learned = [each for each in model.parameters() if each.requires_grad]
+        self.trainable_parameters = [each for each in model.parameters() if each.requires_grad]
         self.checkpoint_gradients(is_on=gradient_checkpointing)
         self.temperature = temperature
         self._bfloat16 = bfloat16
-        self.num_words = num_words
+        self.tokenizer_size = tokenizer_size
 
     @property
-    def width(self) -> int:
-        """D, size of a hidden state."""
+    def hidden_size(self) -> int:
+        """Size D of a hidden state."""
         return self.model.config.n_embd
 
-    def let_learn(self, *, is_on: bool) -> None:
-        """Whether what can be learned has gradients; at first it has."""
-        for parameter in self.learned:
+    def set_trainable(self, *, is_on: bool) -> None:
+        """Enables or disables gradients of the trainable parameters; enabled at first."""
+        for parameter in self.trainable_parameters:
             parameter.requires_grad_(is_on)
 
     def checkpoint_gradients(self, *, is_on: bool) -> None:
-        """Whether a block's activations are kept for its gradient or computed again."""
+        """Enables or disables the recomputation of a block's activations for its gradient."""
         self.is_checkpointing = is_on
         action = "enable" if is_on else "disable"
         current, older = f"activation_checkpointing_{action}", f"gradient_checkpointing_{action}"
         getattr(self.model, current if hasattr(self.model, current) else older)()
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Hidden states (E, T, D), float32 or better, after the last norm, of texts (E, T).
+        """Computes hidden states (E, T, D) after the last norm, float32 or float64.
 
-        Padding stands after a text, where causal attention keeps it from everything that counts.
+        Args:
+            tokens: (E, T) int64; padding follows a text, where causal attention hides it.
         """
         with torch.autocast(tokens.device.type, torch.bfloat16, enabled=self._bfloat16):
             hidden = self.model.transformer(input_ids=tokens, use_cache=False).last_hidden_state
         return hidden.to(torch.promote_types(hidden.dtype, torch.float32))
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Logits (M, V) by temperature, -inf for words without a name, of hidden states (M, D)."""
+        """Computes logits (M, V) of states (M, D) at the temperature; -inf beyond the tokenizer."""
         embeddings = self.model.transformer.wte.weight
         logits = hidden @ embeddings.T / self.temperature
-        logits[:, self.num_words :] = -torch.inf
+        logits[:, self.tokenizer_size :] = -torch.inf
         return logits
 
-    def judge(
-        self, hidden: torch.Tensor, words: torch.Tensor, keep: Keep | None = None
+    def logprobs_and_entropy(
+        self, hidden: torch.Tensor, tokens: torch.Tensor, allowed: AllowedTokens | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log-probability of a word (M,) after each hidden state (M, D), and the entropy there.
+        """Computes log-probabilities (M,) of tokens and entropies (M,) of the distributions, nats.
 
-        Both (M,), in nats. The logits of a chunk are computed again for its gradient, so that those
-        of two chunks never exist together.
+        The logits of a chunk are recomputed for its gradient, so that only one chunk is in memory.
 
         Args:
-            hidden: (M, D).
-            words: (M,); they were chosen, so they may be, whatever `keep` says.
-            keep: None for all words.
+            hidden: (M, D) states before the tokens.
+            tokens: (M,) int64 chosen tokens; always allowed, as they were when sampled.
+            allowed: Restriction of the distribution; None for all tokens.
         """
-        head = _Head(self.temperature, self.num_words, keep, self._bfloat16)
-        return _Judgment.apply(hidden, self.model.transformer.wte.weight, words, head)
+        head = _Head(self.temperature, self.tokenizer_size, allowed, self._bfloat16)
+        return _LogprobsAndEntropy.apply(hidden, self.model.transformer.wte.weight, tokens, head)
 
-    def decoder(self, dtype: torch.dtype) -> Decoder:
-        """The weights in the engine's form, for as long as they stay as they are now."""
+    def decoder(self, dtype: torch.dtype) -> IncrementalDecoder:
+        """Returns a decoder with the current weights in the form of the inference engine."""
         config = to_model_config(self.model.config.to_dict())
         network = GPT2(config, merged_weights(self.model.transformer), dtype)
-        return Decoder(network, self.num_words, self.temperature)
+        return IncrementalDecoder(network, self.tokenizer_size, self.temperature)
 
-    def take_over(self, other: "TrainableGPT2") -> None:
-        """Gives this network, which has no adapters, the weights that another one acts by."""
+    def copy_weights_from(self, other: "TrainableGPT2") -> None:
+        """Copies another network's weights, its adapters merged; this one has no adapters."""
         self.model.load_state_dict(merged_weights(other.model))
 
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """What makes a distribution over words of a hidden state."""
+    """Options of the map from a hidden state to a distribution over tokens."""
 
     temperature: float
-    num_words: int
-    keep: Keep | None
+    tokenizer_size: int
+    allowed: AllowedTokens | None
     is_rounding: bool
 
     def distributions(
-        self, hidden: torch.Tensor, embeddings: torch.Tensor, words: torch.Tensor
+        self, hidden: torch.Tensor, embeddings: torch.Tensor, tokens: torch.Tensor
     ) -> Iterator[tuple[slice, torch.Tensor, torch.Tensor]]:
-        """Chunks of the M rows, with log-probabilities and probabilities (rows, num_words) of each.
+        """Yields chunks of the M rows with log-probabilities and probabilities of each.
 
-        They are the caller's until the next chunk takes their place, for new memory costs as much
-        time as what is computed in it.
+        Both are (rows, tokenizer_size) views of buffers that the next chunk overwrites, since
+        allocating new memory would take as long as the computation.
         """
-        named = embeddings[: self.num_words].T
+        named = embeddings[: self.tokenizer_size].T
         chunks = _chunks(len(hidden), len(embeddings))
-        room = hidden.new_empty(
+        buffers = hidden.new_empty(
             2, max((len(hidden[rows]) for rows in chunks), default=0), len(named.T)
         )
         for rows in chunks:
-            known, probabilities = room[:, : len(hidden[rows])]
+            known, probabilities = buffers[:, : len(hidden[rows])]
             logits = torch.mm(hidden[rows], named, out=probabilities).div_(self.temperature)
-            if self.keep is not None:
-                masked = (~self.keep(rows)).scatter_(-1, words[rows, None], value=False)
-                logits.masked_fill_(masked, MASKED)
+            if self.allowed is not None:
+                masked = (~self.allowed(rows)).scatter_(-1, tokens[rows, None], value=False)
+                logits.masked_fill_(masked, MASKED_LOGIT)
             torch.log_softmax(logits, -1, out=known)
             yield rows, known, torch.exp(known, out=probabilities)
 
 
-class _Judgment(torch.autograd.Function):
-    """Log-probabilities of words and entropies, (M,) each, a chunk of logits at a time.
+class _LogprobsAndEntropy(torch.autograd.Function):
+    """Log-probabilities of tokens and entropies, (M,) each, a chunk of logits at a time.
 
-    With p the probabilities, l their logarithms, H the entropy and w the word: d l_w / d logits is
+    With p the probabilities, l their logarithms, H the entropy and w the token: d l_w / d logits is
     1_w - p, and d H / d logits is -p (l + H).
     """
 
@@ -188,15 +189,15 @@ class _Judgment(torch.autograd.Function):
         ctx: FunctionCtx,
         hidden: torch.Tensor,
         embeddings: torch.Tensor,
-        words: torch.Tensor,
+        tokens: torch.Tensor,
         head: _Head,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         logprobs, entropies = torch.empty_like(hidden[:, 0]), torch.empty_like(hidden[:, 0])
         with _products(is_rounding=head.is_rounding):
-            for rows, known, probabilities in head.distributions(hidden, embeddings, words):
-                logprobs[rows] = known.gather(-1, words[rows, None])[:, 0]
+            for rows, known, probabilities in head.distributions(hidden, embeddings, tokens):
+                logprobs[rows] = known.gather(-1, tokens[rows, None])[:, 0]
                 entropies[rows] = -probabilities.mul_(known).sum(-1)
-        ctx.save_for_backward(hidden, embeddings, words, entropies)
+        ctx.save_for_backward(hidden, embeddings, tokens, entropies)
         ctx.head = head  # type: ignore[attr-defined]
         return logprobs, entropies
 
@@ -207,27 +208,27 @@ class _Judgment(torch.autograd.Function):
         of_entropies: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor | None, None, None]:
         head: _Head = ctx.head
-        hidden, embeddings, words, entropies = ctx.saved_tensors
+        hidden, embeddings, tokens, entropies = ctx.saved_tensors
         of_hidden, of_embeddings = torch.empty_like(hidden), None
         if ctx.needs_input_grad[1]:
             of_embeddings = torch.empty_like(embeddings)
-            of_embeddings[head.num_words if len(hidden) else 0 :] = 0.0
+            of_embeddings[head.tokenizer_size if len(hidden) else 0 :] = 0.0
         with _products(is_rounding=head.is_rounding):
-            for rows, known, probabilities in head.distributions(hidden, embeddings, words):
+            for rows, known, probabilities in head.distributions(hidden, embeddings, tokens):
                 weights = known.add_(entropies[rows, None]).mul_(of_entropies[rows, None])
                 of_logits = weights.add_(of_logprobs[rows, None]).mul_(probabilities).neg_()
-                of_logits.scatter_add_(-1, words[rows, None], of_logprobs[rows, None])
+                of_logits.scatter_add_(-1, tokens[rows, None], of_logprobs[rows, None])
                 of_logits.div_(head.temperature)
-                of_hidden[rows] = of_logits @ embeddings[: head.num_words]
+                of_hidden[rows] = of_logits @ embeddings[: head.tokenizer_size]
                 if of_embeddings is not None:
-                    named, is_first = of_embeddings[: head.num_words], rows.start == 0
+                    named, is_first = of_embeddings[: head.tokenizer_size], rows.start == 0
                     named.addmm_(of_logits.T, hidden[rows], beta=0.0 if is_first else 1.0)
         return of_hidden, of_embeddings, None, None
 
 
 @contextmanager
 def _products(*, is_rounding: bool) -> Iterator[None]:
-    """Whether float32 matrix products on CPU may round factors to bfloat16, though not sums."""
+    """Lets float32 matrix products on CPU round factors, not sums, to bfloat16 if `is_rounding`."""
     settings = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]  # made at import
     before = settings.fp32_precision
     if is_rounding:

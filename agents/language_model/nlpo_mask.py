@@ -1,6 +1,6 @@
-"""Which words a policy may choose: those that a copy of it, renewed now and then, holds likely.
+"""NLPO masks: tokens that a slowly updated copy of the policy holds likely.
 
-Owns the arguments of a mask and the copy's reading. Knows nothing of rollouts or updates.
+Owns the options of a mask, the copy of the policy and its KV cache. Knows nothing of rollouts.
 
 Source: Ramamurthy et al. 2022, https://arxiv.org/abs/2210.01241, section 4 (NLPO).
 """
@@ -11,23 +11,23 @@ import numpy as np
 import torch
 from torch import nn
 
-from agents.language_model.incremental_decoder import Decoder
-from agents.language_model.network import Keep, TrainableGPT2
+from agents.language_model.incremental_decoder import IncrementalDecoder
+from agents.language_model.network import AllowedTokens, TrainableGPT2
 from lm_envs.model.lm_head import top_k_top_p_mask
 from lm_envs.validation import check_count, check_number
 
 
 @dataclass(frozen=True, slots=True)
-class Mask:
-    """The words that `top_k` and `top_p` both keep, as the copy sees them.
+class NLPOMaskSpec:
+    """Options of a mask: tokens that both `top_k` and `top_p` keep under the copy are allowed.
 
     Attributes:
-        top_k: As many of the likeliest words; None for all.
-        top_p: The fewest words that hold this probability; None for all.
-        every: Updates after which the copy takes over the policy's weights.
+        top_k: Number of likeliest tokens kept; None for all.
+        top_p: Keeps the fewest tokens that hold this probability, in (0, 1); None for all.
+        every: Updates of the policy between two copies of its weights.
 
     Raises:
-        ValueError: If a number is out of range, or nothing would be masked.
+        ValueError: If a number is out of range, or neither `top_k` nor `top_p` is given.
     """
 
     top_k: int | None = None
@@ -45,61 +45,78 @@ class Mask:
                 raise ValueError(f"Got top_p={self.top_p!r}; allowed: between 0 and 1.")
         check_count("every", self.every)
 
-    def keep(self, logits: torch.Tensor) -> torch.Tensor:
-        """(M, V) bool, of the copy's logits (M, V)."""
+    def allowed(self, logits: torch.Tensor) -> torch.Tensor:
+        """Returns the mask (M, V) bool of the copy's logits (M, V)."""
         return top_k_top_p_mask(logits, self.top_k, self.top_p)
 
 
-class Masker(nn.Module):
-    """The copy of a policy that says which words may be chosen.
+class NLPOMask(nn.Module):
+    """A copy of a policy's network, and the tokens that it allows.
 
     Args:
-        mask: What it keeps.
-        copy: Begins with the policy's weights.
-        dtype: Of the linears where it reads running texts.
+        spec: Options.
+        copy: Network with the policy's initial weights; becomes part of this module.
+        dtype: Of the linears during rollouts.
+
+    Attributes:
+        age: () int64, updates of the policy since its weights were copied.
     """
 
+    # `copy` and `age` are keys of saved checkpoints ("masker.copy.…", "masker.age").
     age: torch.Tensor
-    """Updates of the policy since the copy took over its weights."""
 
-    def __init__(self, mask: Mask, copy: TrainableGPT2, dtype: torch.dtype) -> None:
+    def __init__(self, spec: NLPOMaskSpec, copy: TrainableGPT2, dtype: torch.dtype) -> None:
         super().__init__()
-        self._mask, self._dtype = mask, dtype
+        self._spec, self._dtype = spec, dtype
         self.copy = copy.requires_grad_(requires_grad=False)
         self.register_buffer("age", torch.tensor(0))
-        self._decoder: Decoder | None = None
+        self._decoder: IncrementalDecoder | None = None
 
     def count_update(self) -> None:
-        """Tells that the policy's weights are about to be updated."""
+        """Counts one update of the policy's weights."""
         self.age += 1
 
-    def expire(self) -> None:
-        """Has the copy take over the weights the next time that it may."""
-        self.age.fill_(self._mask.every)
+    def mark_stale(self) -> None:
+        """Makes the next `update_copy` copy the weights, whatever the age."""
+        self.age.fill_(self._spec.every)
 
-    def renew(self, network: TrainableGPT2) -> None:
-        """Takes over the policy's weights, where the copy is old enough; not within an update."""
-        if self.age >= self._mask.every:
-            self.copy.take_over(network)
+    def update_copy(self, network: TrainableGPT2) -> None:
+        """Copies the policy's weights if the copy is old enough.
+
+        Must not be called between the minibatches of an update: all of them need the mask under
+        which the tokens were sampled.
+        """
+        if self.age >= self._spec.every:
+            self.copy.copy_weights_from(network)
             self.age.zero_()
-            self.forget()
+            self.clear_cache()
 
-    def forget(self) -> None:
-        """Drops what was read: the copy's weights are others now."""
+    def clear_cache(self) -> None:
+        """Drops cached keys and values, which belong to former weights of the copy."""
         self._decoder = None
 
-    def keep(self, tokens: np.ndarray, lengths: np.ndarray) -> torch.Tensor:
-        """Words that may follow the first `lengths` (N,) of `tokens` (N, C): (N, num_words)."""
+    def allowed(self, tokens: np.ndarray, lengths: np.ndarray) -> torch.Tensor:
+        """Returns the tokens (N, tokenizer_size) bool allowed after N running texts.
+
+        Args:
+            tokens: (N, C) int64.
+            lengths: (N,) int64 numbers of tokens that count.
+        """
         if self._decoder is None:
             self._decoder = self.copy.decoder(self._dtype)
-        return self._mask.keep(self._decoder.logits(self._decoder.read(tokens, lengths)))
+        return self._spec.allowed(self._decoder.logits(self._decoder.read(tokens, lengths)))
 
     @torch.no_grad()
-    def keep_of_steps(
+    def allowed_at_steps(
         self, tokens: torch.Tensor, episode: torch.Tensor, position: torch.Tensor
-    ) -> Keep:
-        """Words that may follow the first `position` (M,) tokens of texts `episode` (M,)."""
+    ) -> AllowedTokens:
+        """Returns the tokens allowed at M steps of whole texts, as a function of a slice of steps.
+
+        Args:
+            tokens: (E, T) int64.
+            episode: (M,) int64 text of each step.
+            position: (M,) int64 number of tokens before each step.
+        """
         hidden = self.copy(tokens)[episode, position - 1]  # (M, D)
-        return lambda rows: self._mask.keep(
-            self.copy.logits(hidden[rows])[:, : self.copy.num_words]
-        )
+        size = self.copy.tokenizer_size
+        return lambda rows: self._spec.allowed(self.copy.logits(hidden[rows])[:, :size])

@@ -1,6 +1,6 @@
-"""A Stable-Baselines3 policy that is a language model: the words are its actions.
+"""A Stable-Baselines3 policy that is a language model: its actions are tokens.
 
-Owns the network, its value head and the readers of running texts. Knows nothing of rewards.
+Owns the network, its value head and the KV caches of running texts. Knows nothing of rewards.
 """
 
 from typing import Any
@@ -14,43 +14,45 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import nn
 
 from agents.language_model.buffer import check_spaces
-from agents.language_model.incremental_decoder import Decoder
+from agents.language_model.incremental_decoder import IncrementalDecoder
 from agents.language_model.lora import LoRA
 from agents.language_model.network import TrainableGPT2
-from agents.language_model.nlpo_mask import Mask, Masker
+from agents.language_model.nlpo_mask import NLPOMask, NLPOMaskSpec
 from lm_envs.model import loading
 from lm_envs.tokenizer import Tokenizer
 from lm_envs.validation import check_choice
 
 
 class LanguageModelPolicy(ActorCriticPolicy):
-    """GPT-2 as actor, a linear value of its hidden state as critic.
+    """GPT-2 as actor, and a linear function of its hidden state as critic.
 
-    For environments made with `actions="vocabulary", observation="tokens"`. Rollouts read each new
-    token once, through KV slots that are rebuilt after every update; `evaluate_actions` reads whole
-    texts, one per episode where `EpisodeRolloutBuffer` says which steps belong together.
+    For environments made with `actions="vocabulary", observation="tokens"`. Rollouts forward each
+    new token once, through KV caches that are rebuilt after every update. `evaluate_actions`
+    forwards whole texts, one per episode where `EpisodeRolloutBuffer` groups the steps.
 
     Args:
         observation_space: `Dict(tokens, length)`.
         action_space: `Discrete(V)`.
         lr_schedule: Learning rate by remaining progress.
-        model: "embedded", a folder, or a hub name: the weights to begin from.
-        temperature: What logits are divided by, when acting and when learning.
-        dtype: "float32" or "bfloat16" of the linears in rollouts.
-        bfloat16: Update under bfloat16 autocast; the first ratio is then 1 only roughly.
-        gradient_checkpointing: Update with less memory, in more time.
-        lora: Adapters, which alone are learned; None learns all weights.
-        mask: Words that may be chosen; None for all. Costs a copy of the weights, which reads every
-            text too.
+        model: Initial weights: "embedded", a folder, or a hub name.
+        temperature: Divides logits, in rollouts and in updates.
+        dtype: "float32" or "bfloat16", of the linears in rollouts.
+        bfloat16: Whether to update under bfloat16 autocast; the first ratio is then 1 only roughly.
+        gradient_checkpointing: Whether to update with less memory, in more time.
+        lora: Adapters to train in place of the weights; None trains all weights.
+        mask: Restriction of the tokens; None allows all. It costs a copy of the weights and a
+            second forward pass of every text.
         arguments: Of `ActorCriticPolicy`.
 
     Attributes:
-        folder: Of the checkpoint that the weights began from.
-        last_log_probs: (N,) log-probabilities of the words chosen last, nats.
+        folder: Of the checkpoint with the initial weights.
+        last_log_probs: (N,) log-probabilities of the tokens chosen last, nats.
 
     Raises:
-        ValueError: If the spaces are not those of words and tokens, or of another vocabulary.
+        ValueError: If the spaces are not those of tokens, or belong to another vocabulary.
     """
+
+    # `network`, `value_net` and `masker` are prefixes of keys in saved checkpoints.
 
     def __init__(
         self,
@@ -64,7 +66,7 @@ class LanguageModelPolicy(ActorCriticPolicy):
         bfloat16: bool = False,
         gradient_checkpointing: bool = False,
         lora: LoRA | None = None,
-        mask: Mask | None = None,
+        mask: NLPOMaskSpec | None = None,
         **arguments: Any,  # noqa: ANN401 - of ActorCriticPolicy
     ) -> None:
         check_spaces(observation_space, action_space)
@@ -80,119 +82,119 @@ class LanguageModelPolicy(ActorCriticPolicy):
             "lora": lora,
         }
         self._mask = mask
-        self._current: Decoder | None = None
+        self._current: IncrementalDecoder | None = None
         self.last_log_probs = torch.zeros(0)
         super().__init__(observation_space, action_space, lr_schedule, net_arch=[], **arguments)
 
     def _build(self, lr_schedule: Schedule) -> None:
-        """Called once by the base class: network, value head and optimizer."""
+        """Makes network, value head and optimizer; called once by the base class."""
         self.folder = folder = loading.locate(self.model_name)
         self.tokenizer = Tokenizer.from_folder(folder)
-        num_words = len(self.tokenizer)
-        self.network = TrainableGPT2(folder, num_words, **self._options)
+        size = len(self.tokenizer)
+        self.network = TrainableGPT2(folder, size, **self._options)
         _check_vocabulary(self.action_space, self.network, self.model_name)
-        self.value_net = nn.Linear(self.network.width, 1)
+        self.value_net = nn.Linear(self.network.hidden_size, 1)
         nn.init.zeros_(self.value_net.weight)
         nn.init.zeros_(self.value_net.bias)
-        self.masker: Masker | None = None
+        self.masker: NLPOMask | None = None
         if self._mask is not None:
             plain = {"gradient_checkpointing": False, "lora": None}
-            copy = TrainableGPT2(folder, num_words, **self._options | plain)
-            self.masker = Masker(self._mask, copy, self._dtype)
+            copy = TrainableGPT2(folder, size, **self._options | plain)
+            self.masker = NLPOMask(self._mask, copy, self._dtype)
         kwargs: dict[str, Any] = {"lr": lr_schedule(1)} | self.optimizer_kwargs
         if issubclass(self.optimizer_class, torch.optim.Adam):
             kwargs = {"fused": True} | kwargs  # one pass, no copies of the weights
-        learned = [each for each in self.parameters() if each.requires_grad]
-        self.optimizer = self.optimizer_class(learned, **kwargs)
-        self.optimizer.register_step_post_hook(lambda *_: self._end_step())
+        trainable = [each for each in self.parameters() if each.requires_grad]
+        self.optimizer = self.optimizer_class(trainable, **kwargs)
+        self.optimizer.register_step_post_hook(lambda *_: self._finish_step())
 
-    def refresh(self) -> None:
-        """Forgets what was read, and frees it: the weights are others now, or soon will be."""
+    @property
+    def decoder(self) -> IncrementalDecoder:
+        """Decoder with the current weights, made on first use after an update."""
+        if self._current is None:
+            self._current = self.network.decoder(self._dtype)
+            if self.masker is not None:
+                self.masker.update_copy(self.network)
+        return self._current
+
+    def clear_cache(self) -> None:
+        """Drops and frees cached keys and values; has to follow every change of the weights."""
         self._current = None
 
     def forward(
         self, obs: PyTorchObs, deterministic: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Words (N,), values (N, 1) and log-probabilities (N,) for running texts."""
-        hidden = self._read(obs)
-        words, self.last_log_probs = self._decoder.choose(
-            hidden, self._keep(obs), deterministic=deterministic
+        """Returns tokens (N,), values (N, 1) and log-probabilities (N,) for running texts."""
+        hidden = self.hidden_states(obs)
+        tokens, self.last_log_probs = self.decoder.choose(
+            hidden, self._allowed(obs), deterministic=deterministic
         )
-        return words, self.value_net(hidden), self.last_log_probs
+        return tokens, self.value_net(hidden), self.last_log_probs
 
     def evaluate_actions(
         self, obs: PyTorchObs, actions: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Values (M, 1), log-probabilities (M,) and entropies (M,) of words (M,), with gradients.
+        """Computes values (M, 1), log-probabilities (M,) and entropies (M,), with gradients.
 
         Args:
             obs: `tokens` (E, C) and `length` (E, 1) of whole texts; and for each of M steps its
-                text `episode` (M,) and how many tokens stood in it, `position` (M,). Without these
-                two every text is one step, M = E.
-            actions: (M,).
+                text `episode` (M,) and the number of tokens before it, `position` (M,). Without
+                these two every text is one step, M = E.
+            actions: (M,) tokens.
         """
         assert isinstance(obs, dict)
         if torch.is_grad_enabled():
             if self.masker is not None and self._current is not None:
-                self.masker.count_update()  # the first minibatch since words were chosen
-            self.refresh()
+                self.masker.count_update()  # the first minibatch after a rollout
+            self.clear_cache()
         lengths = obs["length"].long().flatten()
         tokens = obs["tokens"].long()[:, : int(lengths.max())]
         episode = obs.get("episode", torch.arange(len(tokens), device=tokens.device)).long()
         position = obs.get("position", lengths).long()
         hidden = self.network(tokens)[episode, position - 1]  # (M, D)
-        masker = self.masker
-        keep = None if masker is None else masker.keep_of_steps(tokens, episode, position)
-        logprobs, entropies = self.network.judge(hidden, actions.long(), keep)
+        mask = self.masker
+        allowed = None if mask is None else mask.allowed_at_steps(tokens, episode, position)
+        logprobs, entropies = self.network.logprobs_and_entropy(hidden, actions.long(), allowed)
         return self.value_net(hidden), logprobs, entropies
 
     def predict_values(self, obs: PyTorchObs) -> torch.Tensor:
-        """Values (N, 1) of running texts."""
-        return self.value_net(self._read(obs))
+        """Computes values (N, 1) of running texts."""
+        return self.value_net(self.hidden_states(obs))
+
+    def hidden_states(self, obs: PyTorchObs) -> torch.Tensor:
+        """Computes last hidden states (N, D) float32 of running texts, without gradients."""
+        return self.decoder.read(*_running(obs))
 
     def get_distribution(self, obs: PyTorchObs) -> Distribution:
-        """Distribution over words after running texts."""
+        """Computes the distribution over tokens after running texts."""
         distribution = CategoricalDistribution(int(self.network.model.config.vocab_size))
-        logits, keep = self.network.logits(self._read(obs)), self._keep(obs)
-        if keep is not None:
-            logits[:, : keep.shape[1]].masked_fill_(~keep, -torch.inf)
+        logits, allowed = self.network.logits(self.hidden_states(obs)), self._allowed(obs)
+        if allowed is not None:
+            logits[:, : allowed.shape[1]].masked_fill_(~allowed, -torch.inf)
         return distribution.proba_distribution(logits)
 
     def load_state_dict(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - as Module's
-        """Takes over parameters; what was read is forgotten."""
-        self.refresh()
+        """Loads parameters and drops the caches of the former ones."""
+        self.clear_cache()
         if self.masker is not None:
-            self.masker.forget()
+            self.masker.clear_cache()
         return super().load_state_dict(*arguments, **options)
 
-    def _end_step(self) -> None:
-        """The weights are others now, and their gradients are in nobody's way any more."""
-        self.refresh()
+    def _finish_step(self) -> None:
+        """Drops caches and gradients after an optimizer step, which frees their memory."""
+        self.clear_cache()
         self.optimizer.zero_grad()
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> torch.Tensor:
         return self.forward(observation, deterministic)[0]
 
-    def _read(self, obs: PyTorchObs) -> torch.Tensor:
-        """Hidden states (N, D) of running texts."""
-        return self._decoder.read(*_running(obs))
-
-    @property
-    def _decoder(self) -> Decoder:
-        """The weights as they are now, ready to write."""
-        if self._current is None:
-            self._current = self.network.decoder(self._dtype)
-            if self.masker is not None:
-                self.masker.renew(self.network)
-        return self._current
-
-    def _keep(self, obs: PyTorchObs) -> torch.Tensor | None:
-        """Words that may follow running texts, (N, num_words); None for all."""
-        return None if self.masker is None else self.masker.keep(*_running(obs))
+    def _allowed(self, obs: PyTorchObs) -> torch.Tensor | None:
+        """Returns the tokens (N, tokenizer_size) allowed after running texts; None for all."""
+        return None if self.masker is None else self.masker.allowed(*_running(obs))
 
 
 def _running(obs: PyTorchObs) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens (N, C) and lengths (N,) of running texts."""
+    """Returns tokens (N, C) and lengths (N,) of running texts."""
     assert isinstance(obs, dict)
     tokens, lengths = (obs[name].cpu().numpy().astype(np.int64) for name in ("tokens", "length"))
     return tokens, lengths[:, 0]
@@ -202,6 +204,6 @@ def _check_vocabulary(actions: gym.Space[Any], network: TrainableGPT2, model: st
     size = network.model.config.vocab_size
     if actions != gym.spaces.Discrete(size):
         raise ValueError(
-            f"Got {actions} for {model!r}, which has {size} words; make the environment with "
+            f"Got {actions} for {model!r}, which has {size} tokens; make the environment with "
             "actions='vocabulary' and the same model."
         )

@@ -1,6 +1,7 @@
-"""Supervised start: the next-word loss on a task's own prompts and references.
+"""Supervised start: the next-token loss on a task's own prompts and references.
 
-Owns the optimization before reinforcement learning begins. Knows nothing of rewards.
+Owns the optimization before reinforcement learning, and the training pairs. Knows nothing of
+rewards.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from lm_envs.tasks.base import Example, Task
 from lm_envs.tokenizer import Tokenizer
 
 MAX_GRADIENT_NORM = 1.0
+"""Gradients are scaled down to this norm: a rare text must not undo many steps."""
 
 
 def warm_start(
@@ -25,111 +27,95 @@ def warm_start(
     batch_size: int,
     seed: int,
 ) -> Iterator[float]:
-    """Takes one optimizer step after another; yields the loss of each, nats per word.
+    """Takes optimizer steps on random references; yields the loss of each, nats per token.
 
     Raises:
-        ValueError: If the task has no references to learn from.
+        ValueError: If the task has no references.
         FloatingPointError: If a loss is NaN or infinite; the weights are those before that step.
     """
-    learner = NextWordLearner(policy, learning_rate, "warm_start")
+    trainer = SupervisedTrainer(policy, learning_rate, "warm_start")
     rng = np.random.default_rng(seed)
     for _ in range(steps):
-        yield learner.learn(*_draw(task, policy.tokenizer, rng, batch_size))
-    learner.close()
+        yield trainer.step(*_draw_batch(task, policy.tokenizer, rng, batch_size))
+    trainer.finish()
 
 
-class NextWordLearner:
-    """Adam on the next-word loss of given texts.
+class SupervisedTrainer:
+    """Adam on the next-token loss of given texts.
 
     Args:
-        policy: Whose network is to learn.
+        policy: Its network is trained in place.
         learning_rate: Of Adam.
-        stage: For error messages: the key whose `learning_rate` this is.
+        stage: Configuration key of this stage, for error messages.
     """
 
     def __init__(self, policy: LanguageModelPolicy, learning_rate: float, stage: str) -> None:
         self._policy, self._network, self._stage = policy, policy.network, stage
-        self._optimizer = torch.optim.Adam(self._network.learned, learning_rate)
-        self._optimizer.register_step_post_hook(lambda *_: policy.refresh())
-        self._step = 0
+        self._optimizer = torch.optim.Adam(self._network.trainable_parameters, learning_rate)
+        # Cached keys and values belong to the weights before the step.
+        self._optimizer.register_step_post_hook(lambda *_: policy.clear_cache())
+        self._num_steps = 0
 
-    def learn(self, texts: Sequence[np.ndarray], starts: Sequence[int]) -> float:
-        """Takes one step, of `next_word_loss`, which it returns.
+    def step(self, texts: Sequence[np.ndarray], starts: Sequence[int]) -> float:
+        """Takes one optimizer step; returns its `next_token_loss`.
 
         Raises:
             FloatingPointError: If the loss or its gradient is NaN or infinite; the weights are
                 those before the step.
         """
-        loss = next_word_loss(self._network, texts, starts)
-        self._check(loss, f"next-word loss {loss.item()}")
+        loss = next_token_loss(self._network, texts, starts)
+        self._check(loss, f"next-token loss {loss.item()}")
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self._network.learned, MAX_GRADIENT_NORM)
+        parameters = self._network.trainable_parameters
+        norm = torch.nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT_NORM)
         self._check(norm, f"a gradient of norm {norm.item()}")
         self._optimizer.step()
-        self._step += 1
+        self._num_steps += 1
         return loss.item()
 
-    def close(self) -> None:
-        """Ends the stage: a mask's copy is of the policy as it was before."""
+    def finish(self) -> None:
+        """Ends the stage: the copy behind an NLPO mask has to take the new weights."""
         if self._policy.masker is not None:
-            self._policy.masker.expire()
+            self._policy.masker.mark_stale()
 
     def _check(self, value: torch.Tensor, what: str) -> None:
         if not torch.isfinite(value):
             raise FloatingPointError(
-                f"Got {what} at step {self._step} of {self._stage}; the weights were not updated "
-                f"with it. Lower {self._stage}.learning_rate."
+                f"Got {what} at step {self._num_steps} of {self._stage}; the weights were not "
+                f"updated with it. Lower {self._stage}.learning_rate."
             )
 
 
-def next_word_loss(
+def next_token_loss(
     network: TrainableGPT2, texts: Sequence[np.ndarray], starts: Sequence[int]
 ) -> torch.Tensor:
-    """Mean negative log-probability, nats, of each word of some texts (T,) from its start on.
+    """Computes the mean negative log-probability () of the tokens after each prompt, nats.
 
     Args:
-        network: What is to learn.
-        texts: Prompts and what is written after them.
-        starts: How many tokens of each are the prompt, 1 or more.
+        network: Computes the log-probabilities.
+        texts: Token ids (T,) of each prompt with its completion.
+        starts: Number of prompt tokens of each text, 1 or more.
     """
     device = next(network.parameters()).device
     lengths = torch.tensor([len(text) for text in texts], device=device)
     firsts = torch.tensor(starts, device=device)
     padded = [torch.as_tensor(text, device=device) for text in texts]
     tokens = torch.nn.utils.rnn.pad_sequence(padded, batch_first=True)  # (E, T)
-    places = torch.arange(1, tokens.shape[1], device=device)
-    is_predicted = (places < lengths[:, None]) & (places >= firsts[:, None])
+    positions = torch.arange(1, tokens.shape[1], device=device)
+    is_predicted = (positions < lengths[:, None]) & (positions >= firsts[:, None])
     hidden = network(tokens)[:, :-1][is_predicted]  # (M, D)
-    logprobs, _ = network.judge(hidden, tokens[:, 1:][is_predicted])
+    logprobs, _ = network.logprobs_and_entropy(hidden, tokens[:, 1:][is_predicted])
     return -logprobs.mean()
 
 
-def _draw(
-    task: Task, tokenizer: Tokenizer, rng: np.random.Generator, batch_size: int
-) -> tuple[list[np.ndarray], list[int]]:
-    """Random texts, and how many tokens of each are the prompt."""
-    texts: list[np.ndarray] = []
-    starts: list[int] = []
-    while len(texts) < batch_size:
-        example = task.example(int(rng.integers(task.num_examples)))
-        if not len(example.reference):
-            raise ValueError(
-                f"Got {type(task).__name__}, which has no references to start from; leave "
-                "warm_start out."
-            )
-        for prompt, line in _lines(task, tokenizer, example):
-            texts.append(np.concatenate([prompt, line]))
-            starts.append(len(prompt))
-    return texts[:batch_size], starts[:batch_size]
-
-
-def _lines(
+def supervised_pairs(
     task: Task, tokenizer: Tokenizer, example: Example
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """What the model reads, and what a perfect agent writes then, turn by turn.
+    """Yields the prompt and the reference completion of each turn of an example, as token ids.
 
-    A line ends as the model ends it: by the end of text where it is the last thing written.
+    A completion ends as the model would end it: by the end-of-text token if the episode ends with
+    it, by a line break if another turn may follow.
     """
     if not task.is_turn_over("\n"):
         yield example.prompt, example.reference
@@ -144,3 +130,22 @@ def _lines(
         yield context, tokenizer.encode(f" {turns[-1]}\n")
         response = task.respond(example, turns)
         context, is_over = tokenizer.encode(response.context), response.is_over
+
+
+def _draw_batch(
+    task: Task, tokenizer: Tokenizer, rng: np.random.Generator, batch_size: int
+) -> tuple[list[np.ndarray], list[int]]:
+    """Draws random texts; returns their token ids and numbers of prompt tokens."""
+    texts: list[np.ndarray] = []
+    starts: list[int] = []
+    while len(texts) < batch_size:
+        example = task.example(int(rng.integers(task.num_examples)))
+        if not len(example.reference):
+            raise ValueError(
+                f"Got {type(task).__name__}, which has no references to start from; leave "
+                "warm_start out."
+            )
+        for prompt, completion in supervised_pairs(task, tokenizer, example):
+            texts.append(np.concatenate([prompt, completion]))
+            starts.append(len(prompt))
+    return texts[:batch_size], starts[:batch_size]

@@ -1,1 +1,1 @@
-"""Run folders: checkpoints, logs, callbacks."""
+"""Run folders: configuration, checkpoints, logs, and the callbacks that write them."""

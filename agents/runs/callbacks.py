@@ -1,35 +1,45 @@
-"""What happens beside training: held-out evaluation, metrics, checkpoints, progress.
+"""Callbacks of training runs: held-out evaluation, metrics, checkpoints and the progress bar.
 
-Checkpoints and evaluations fall between an update and the next rollout, where a run can be
-continued exactly: at the first such moment after each multiple of their interval.
+Evaluations and checkpoints happen between an update and the next rollout, the only point from which
+a run can be resumed exactly: at the first such point at or after each multiple of their interval.
 """
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from stable_baselines3.common.callbacks import BaseCallback
 
 from agents.config.train import TrainConfig
-from agents.evaluation.rollouts import agent_policy, mean_scores, run_episodes, spread
+from agents.evaluation.rollouts import (
+    agent_policy,
+    evenly_spaced_indices,
+    mean_scores,
+    run_episodes,
+)
 from agents.runs import checkpoints, logs, nan_guard
+from agents.runs.checkpoints import CHECKPOINT
 from agents.runs.files import append_jsonl
 from agents.runs.logs import METRICS
 from lm_envs.envs.base import EpisodicVectorEnv
 
-CHECKPOINT = "checkpoint.pt"
 
+class RunCallback(BaseCallback):
+    """Evaluates and saves on a schedule, and stops at the target reward.
 
-class TrainingCallback(BaseCallback):
-    """Evaluates, logs, checkpoints and shows progress.
+    Subclasses extend the hooks of Stable-Baselines3, `metrics_row` and `save`.
 
     Args:
         config: Of the run.
         folder: Of the run.
-        env: Held-out rows, autoreset mode DISABLED.
-        seconds: That the run took before, if it is resumed.
+        env: Held-out rows, in autoreset mode DISABLED.
+        seconds: Training time before the run was interrupted; 0 in a new run.
     """
+
+    evaluates_at_start = True
+    """Whether a new run is evaluated before its first rollout."""
 
     def __init__(
         self, config: TrainConfig, folder: Path, env: EpisodicVectorEnv, *, seconds: float = 0.0
@@ -38,10 +48,71 @@ class TrainingCallback(BaseCallback):
         self._config = config
         self._folder = folder
         self._env = env
-        self._indices = spread(env.num_examples, config.evaluation.episodes)
+        self._indices = evenly_spaced_indices(env.num_examples, config.evaluation.episodes)
         self._seconds_before = seconds
-        self._next_evaluation = self._next_checkpoint = 0
+        self._next_evaluation = self._next_save = 0
         self._should_stop = False
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far in seconds, without interruptions."""
+        return self._seconds_before + time.monotonic() - self._start
+
+    def evaluate(self) -> dict[str, float]:
+        """Computes the agent's mean held-out scores."""
+        return mean_scores(run_episodes(self._env, agent_policy(self.model), self._indices))
+
+    def save(self) -> None:
+        """Writes the checkpoint."""
+        notes = {"seconds": self.seconds, "pending": logs.pending(self.logger)}
+        checkpoints.save(self.model, self._folder / CHECKPOINT, notes)
+
+    def metrics_row(self, scores: dict[str, float]) -> dict[str, Any]:
+        """Returns the row of metrics.jsonl for an evaluation with these held-out scores."""
+        row = {"step": self.num_timesteps, "seconds": round(self.seconds, 1)}
+        return {**row, "held_out": scores}
+
+    def training_reward(self) -> float | None:
+        """Computes the mean reward of recent training episodes; None before the first ends."""
+        recent = [episode["r"] for episode in self.model.ep_info_buffer or ()]
+        return float(np.mean(recent)) if recent else None
+
+    def _on_training_start(self) -> None:
+        self._start = time.monotonic()
+        done, every = self.num_timesteps, self._config.evaluation.every
+        self._next_save = multiple_after(done, self._config.checkpoint_every)
+        is_due = self.evaluates_at_start and not done
+        self._next_evaluation = 0 if is_due else multiple_after(done, every)
+        nan_guard.guard(self.model.policy, lambda: self.num_timesteps)
+
+    def _on_rollout_start(self) -> None:
+        done = self.num_timesteps
+        if done >= self._next_evaluation:
+            self._evaluate_and_log()
+            self._next_evaluation = multiple_after(done, self._config.evaluation.every)
+        if done >= self._next_save or self._should_stop:
+            self.save()
+            self._next_save = multiple_after(done, self._config.checkpoint_every)
+
+    def _on_step(self) -> bool:
+        nan_guard.check_rewards(self.locals["rewards"], self.locals["infos"], self.num_timesteps)
+        return not self._should_stop
+
+    def _evaluate_and_log(self) -> dict[str, float]:
+        scores = self.evaluate()
+        append_jsonl(self._folder / METRICS, self.metrics_row(scores))
+        target = self._config.stop_at_reward
+        self._should_stop = target is not None and scores["reward"] >= target
+        return scores
+
+
+class TrainingCallback(RunCallback):
+    """Also checks the weights, logs scores to TensorBoard and shows progress; see `RunCallback`."""
+
+    def __init__(
+        self, config: TrainConfig, folder: Path, env: EpisodicVectorEnv, *, seconds: float = 0.0
+    ) -> None:
+        super().__init__(config, folder, env, seconds=seconds)
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -49,72 +120,45 @@ class TrainingCallback(BaseCallback):
         )
         self._progress = Progress(*columns, TimeRemainingColumn())
 
-    @property
-    def seconds(self) -> float:
-        """Of training so far, interruptions left out."""
-        return self._seconds_before + time.monotonic() - self._start
-
-    def evaluate(self) -> dict[str, float]:
-        """Mean held-out scores of the agent as it is now."""
-        return mean_scores(run_episodes(self._env, agent_policy(self.model), self._indices))
-
     def save(self) -> None:
-        """Writes the checkpoint, unless the weights are broken."""
+        """Writes the checkpoint, after a check that the weights are finite."""
         nan_guard.check_parameters(self.model.policy, self.num_timesteps)
-        notes = {"seconds": self.seconds, "pending": logs.pending(self.logger)}
-        checkpoints.save(self.model, self._folder / CHECKPOINT, notes)
+        super().save()
+
+    def metrics_row(self, scores: dict[str, float]) -> dict[str, Any]:
+        """Returns the row with the mean reward of recent training episodes."""
+        row = {"step": self.num_timesteps, "seconds": round(self.seconds, 1)}
+        return {**row, "training_reward": self.training_reward(), "held_out": scores}
 
     def close(self) -> None:
-        """Restores the terminal, also after an error."""
+        """Restores the terminal; to be called after an error too."""
         self._progress.stop()
 
     def _on_training_start(self) -> None:
-        self._start = time.monotonic()
-        done = self.num_timesteps
-        self._next_checkpoint = multiple_after(done, self._config.checkpoint_every)
-        self._next_evaluation = multiple_after(done, self._config.evaluation.every) if done else 0
-        nan_guard.guard(self.model.policy, lambda: self.num_timesteps)
+        super()._on_training_start()
         self._bar = self._progress.add_task("training", total=self._config.total_timesteps)
         self._progress.start()
 
-    def _on_rollout_start(self) -> None:
-        """The only point where a run is saved or judged."""
-        if self.num_timesteps >= self._next_evaluation:
-            self._report()
-            every = self._config.evaluation.every
-            self._next_evaluation = multiple_after(self.num_timesteps, every)
-        if self.num_timesteps >= self._next_checkpoint or self._should_stop:
-            self.save()
-            every = self._config.checkpoint_every
-            self._next_checkpoint = multiple_after(self.num_timesteps, every)
-
     def _on_step(self) -> bool:
-        nan_guard.check_rewards(self.locals["rewards"], self.locals["infos"], self.num_timesteps)
+        is_going_on = super()._on_step()
         self._progress.update(self._bar, completed=self.num_timesteps)
-        return not self._should_stop
+        return is_going_on
 
     def _on_training_end(self) -> None:
-        """A run that stops at its reward was judged and saved before its last, unused step."""
+        # A run that stops at its reward was evaluated and saved before its last, unused step.
         if not self._should_stop:
-            self._report()
+            self._evaluate_and_log()
             self.save()
         self._progress.stop()
 
-    def _report(self) -> None:
-        scores = self.evaluate()
-        recent = [episode["r"] for episode in self.model.ep_info_buffer or ()]
-        training = float(np.mean(recent)) if recent else None
-        row = {"step": self.num_timesteps, "seconds": round(self.seconds, 1)}
-        append_jsonl(
-            self._folder / METRICS, {**row, "training_reward": training, "held_out": scores}
-        )
+    def _evaluate_and_log(self) -> dict[str, float]:
+        scores = super()._evaluate_and_log()
         for name, value in scores.items():
             self.logger.record(f"eval/{name}", value)
-        target = self._config.stop_at_reward
-        self._should_stop = target is not None and scores["reward"] >= target
         self._progress.update(self._bar, description=f"held-out reward {scores['reward']:+.3f}")
+        return scores
 
 
 def multiple_after(step: int, every: int) -> int:
-    """The first multiple of an interval that lies after a step."""
+    """Returns the smallest multiple of `every` that is greater than `step`."""
     return (step // every + 1) * every

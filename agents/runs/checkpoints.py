@@ -1,7 +1,8 @@
-"""Checkpoints of a training run: whole or absent, and read back without executing anything.
+"""Checkpoints of a training run: written atomically, loaded without executing code.
 
-Stable-Baselines3's own `load` unpickles code; here a checkpoint holds tensors and plain values only
-and is read with `weights_only=True`, into an algorithm rebuilt from the run's configuration.
+Owns the content of a checkpoint file. Stable-Baselines3's own `load` unpickles code; a checkpoint
+here holds tensors and plain values only and is loaded with `weights_only=True`, into an algorithm
+rebuilt from the run's configuration.
 """
 
 import pickle
@@ -18,21 +19,24 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from agents.config.loading import UserError
 from lm_envs.storage import write_atomically
 
+CHECKPOINT = "checkpoint.pt"
+"""File of a run folder."""
+
 _COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_last_obs", "_last_episode_starts")
 _WINDOWS = ("ep_info_buffer", "ep_success_buffer")
-"""Attributes of an algorithm that go on, and its last episodes, of which it reports the mean."""
+"""Attributes of an algorithm: counters, and the deques of its last episodes for mean rewards."""
 
 
 @runtime_checkable
 class HasState(Protocol):
-    """An environment that can be left and returned to."""
+    """An environment whose state can be saved and restored."""
 
     def get_state(self) -> dict[str, Any]:
-        """Everything `set_state` needs."""
+        """Returns the state for `set_state`."""
         ...
 
     def set_state(self, state: dict[str, Any]) -> Any:  # noqa: ANN401 - observations
-        """Returns to a state; the observations there."""
+        """Restores a state; returns its observations."""
         ...
 
 
@@ -40,9 +44,9 @@ def save(model: BaseAlgorithm, path: Path, notes: Mapping[str, Any] | None = Non
     """Writes parameters, counters, random states and the environment's state.
 
     Args:
-        model: Between an update and the next rollout.
+        model: Between an update and the next rollout, where it holds no unfinished rollout.
         path: Of the checkpoint.
-        notes: Plain values that `restore` hands back.
+        notes: Plain values that `restore` returns.
     """
     env = model.get_env()
     assert isinstance(env, HasState)
@@ -61,15 +65,15 @@ def save(model: BaseAlgorithm, path: Path, notes: Mapping[str, Any] | None = Non
 
 
 def load_parameters(model: BaseAlgorithm, path: Path) -> None:
-    """Gives an algorithm the parameters of a checkpoint; nothing else changes."""
+    """Loads the parameters of a checkpoint into an algorithm; nothing else changes."""
     _set_parameters(model, _read(path)["parameters"])
 
 
 def restore(model: BaseAlgorithm, path: Path) -> dict[str, Any]:
-    """Continues where `save` was called, bit for bit for on-policy algorithms; its notes.
+    """Restores the state at `save`, bit for bit for on-policy algorithms; returns its notes.
 
-    The replay buffer of an off-policy algorithm is not part of a checkpoint, being far larger than
-    the rest: it restarts empty, and the agent learns on from what it writes next.
+    The replay buffer of an off-policy algorithm is not part of a checkpoint, since it is far larger
+    than the rest: it restarts empty and fills with new transitions.
     """
     state = _read(path)
     env = model.get_env()
@@ -87,7 +91,7 @@ def restore(model: BaseAlgorithm, path: Path) -> dict[str, Any]:
 
 
 def _loose_tensors(model: BaseAlgorithm) -> dict[str, torch.Tensor]:
-    """Learnt tensors outside any network, such as SAC's log of the entropy coefficient."""
+    """Returns learned tensors outside any network, such as SAC's log of the entropy coefficient."""
     names = model._get_torch_save_params()[1]
     return {name: getattr(model, name).detach().clone() for name in names}
 
@@ -109,7 +113,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _to_plain(value: Any) -> Any:  # noqa: ANN401 - a tree of values
-    """Arrays as tensors, scalars as numbers: the file holds only tensors and plain values."""
+    """Converts arrays to tensors and NumPy scalars to numbers, which `weights_only` can load."""
     if isinstance(value, dict):
         return {key: _to_plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
@@ -120,7 +124,7 @@ def _to_plain(value: Any) -> Any:  # noqa: ANN401 - a tree of values
 
 
 def _from_plain(value: Any, inside: str) -> Any:  # noqa: ANN401 - a tree of values
-    """Tensors as arrays again, except in the parameters."""
+    """Converts tensors back to arrays, except in the parameters."""
     if inside == "parameters":
         return value
     if isinstance(value, dict):

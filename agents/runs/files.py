@@ -1,6 +1,10 @@
-"""Texts, JSON documents and logs as files; every write in this package goes through here."""
+"""Texts, JSON documents, bytes and logs as files.
+
+Owns their encoding; whole files are written through `lm_envs.storage.write_atomically`.
+"""
 
 import json
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,17 +17,27 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a binary file."""
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
+
+
+def copy_file(source: Path, path: Path) -> None:
+    """Copies a file, whose copy appears at `path` only once it is complete."""
+    write_atomically(path, lambda temporary: shutil.copy(source, temporary))
+
+
 def write_json(path: Path, value: object) -> None:
-    """Writes one JSON document, indented, characters as they are."""
+    """Writes one JSON document, indented, without escaping characters outside ASCII."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Writes one JSON object a line."""
+    """Writes one JSON object per line."""
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def append_jsonl(path: Path, row: Mapping[str, Any]) -> None:
-    """Adds one line to a log."""
+    """Appends one line to a log; not atomic, so readers skip an incomplete last line."""
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -1,6 +1,6 @@
-"""The folder of a run: who may begin there, and with which configuration it may go on.
+"""The folder of a run: its stored configuration, and the conditions of starting and resuming.
 
-Owns the refusals of `--resume` and the stored configuration. Knows nothing of what is logged.
+Owns config.yaml and versions.json. Knows nothing of logs.
 """
 
 import platform
@@ -13,7 +13,7 @@ import yaml
 
 from agents.config.loading import UserError, load_config
 from agents.config.train import TrainConfig
-from agents.runs.callbacks import CHECKPOINT
+from agents.runs.checkpoints import CHECKPOINT
 from agents.runs.files import write_json, write_text
 
 CONFIG = "config.yaml"
@@ -23,14 +23,14 @@ _MISSING = object()
 
 
 def open_run(config: TrainConfig, folder: Path, *, resume: bool) -> bool:
-    """Makes or checks a run folder; whether it holds a checkpoint to go on from.
+    """Makes or checks a run folder; returns whether it holds a checkpoint to resume from.
 
-    A run that was killed before its first checkpoint is begun again, and one that logged nothing
-    is as if it had never been.
+    A run that was killed before its first checkpoint is restarted. A folder without logs counts
+    as unused, so that a run refused at its start does not block its name.
 
     Raises:
-        UserError: If the run is there already, is not there to be resumed, or has another
-            configuration.
+        UserError: If the run exists already, or cannot be resumed because there is none or it has
+            another configuration.
     """
     if resume and not folder.is_dir():
         raise UserError(f"Got --resume, but there is no run at {folder}; drop it.")
@@ -49,28 +49,28 @@ def open_run(config: TrainConfig, folder: Path, *, resume: bool) -> bool:
 
 
 def read_config(folder: Path) -> TrainConfig:
-    """The resolved configuration of a run."""
+    """Reads the resolved configuration of a run."""
     return load_config(TrainConfig, folder / CONFIG)
 
 
 def versions() -> dict[str, str]:
-    """What a result depends on besides its configuration."""
+    """Returns versions of the packages, of Python, and the device, which results depend on."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     found = {package: version(package) for package in PACKAGES}
     return found | {"python": platform.python_version(), "device": device}
 
 
 def _is_used(folder: Path) -> bool:
-    """Whether a folder holds more than what a run writes before it begins."""
+    """Returns whether a folder holds more than the two files written before training starts."""
     return folder.exists() and any(path.name not in (CONFIG, VERSIONS) for path in folder.iterdir())
 
 
 def _check_same(config: TrainConfig, stored: TrainConfig, folder: Path) -> None:
-    mine, theirs = _flat(config.model_dump()), _flat(stored.model_dump())
+    given, saved = _flat(config.model_dump()), _flat(stored.model_dump())
     differing = [
-        f"{key}={mine.get(key)!r} (stored: {theirs.get(key)!r})"
-        for key in sorted(mine.keys() | theirs.keys())
-        if mine.get(key, _MISSING) != theirs.get(key, _MISSING)
+        f"{key}={given.get(key)!r} (stored: {saved.get(key)!r})"
+        for key in sorted(given.keys() | saved.keys())
+        if given.get(key, _MISSING) != saved.get(key, _MISSING)
         and key.split(".")[0] not in config.may_change
     ]
     if differing:
@@ -87,7 +87,7 @@ def _check_same(config: TrainConfig, stored: TrainConfig, folder: Path) -> None:
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Values by dotted key."""
+    """Flattens nested dicts to values by dotted key."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict) and value:

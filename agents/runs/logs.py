@@ -1,4 +1,4 @@
-"""The logs of a run, metrics.jsonl and progress.csv, which go on where a checkpoint was written.
+"""The logs of a run, metrics.jsonl and progress.csv, which a resumed run continues.
 
 Owns their rows after an interruption. Knows nothing of agents.
 """
@@ -17,11 +17,11 @@ from lm_envs.storage import write_atomically
 METRICS = "metrics.jsonl"
 PROGRESS = "progress.csv"
 STEP = "time/total_timesteps"
-"""Column of progress.csv that says how far training was."""
+"""Column of progress.csv with the number of environment steps."""
 
 
 class ContinuedCSV(CSVOutputFormat):
-    """Appends to a CSV file and keeps its columns; Stable-Baselines3's own empties the file."""
+    """CSV output that appends and keeps the columns; Stable-Baselines3's own empties the file."""
 
     def __init__(self, path: Path) -> None:
         path.touch()
@@ -32,11 +32,11 @@ class ContinuedCSV(CSVOutputFormat):
 
 
 def make_logger(folder: Path, recorded: Mapping[str, Any] | None = None) -> Logger:
-    """Writes progress.csv and TensorBoard events, after what is there already.
+    """Returns a logger that appends to progress.csv and writes TensorBoard events.
 
     Args:
         folder: Of the run.
-        recorded: What was `pending` when the run was interrupted.
+        recorded: Result of `pending` at the checkpoint.
     """
     outputs = [ContinuedCSV(folder / PROGRESS), TensorBoardOutputFormat(str(folder))]
     logger = Logger(str(folder), outputs)
@@ -49,7 +49,7 @@ def make_logger(folder: Path, recorded: Mapping[str, Any] | None = None) -> Logg
 
 
 def pending(logger: Logger) -> dict[str, Any]:
-    """What was recorded since the last row of progress.csv, for `make_logger`."""
+    """Returns values recorded since the last row of progress.csv, for `make_logger`."""
     return {
         "values": dict(logger.name_to_value),
         "counts": dict(logger.name_to_count),
@@ -58,21 +58,22 @@ def pending(logger: Logger) -> dict[str, Any]:
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """Rows of metrics.jsonl; a last line that a kill tore is left out."""
+    """Reads the rows of metrics.jsonl, without a last line that is incomplete after a kill."""
     path = folder / METRICS
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def has_reached(folder: Path, target: float | None) -> bool:
-    """Whether the last evaluation during training was worth a target reward."""
+    """Returns whether the last evaluation during training reached a target reward."""
     log = read_metrics(folder)
-    judged = [row["held_out"] for row in log if "held_out" in row and "stage" not in row]
-    return target is not None and bool(judged) and judged[-1]["reward"] >= target
+    # Rows with a stage hold intervals over prompts, not plain scores.
+    scores = [row["held_out"] for row in log if "held_out" in row and "stage" not in row]
+    return target is not None and bool(scores) and scores[-1]["reward"] >= target
 
 
 def rewind(folder: Path, step: int) -> None:
-    """Drops what was logged after `step`: it is going to happen again."""
+    """Removes rows after `step`, the step of the checkpoint; the resumed run logs them again."""
     write_jsonl(folder / METRICS, [row for row in read_metrics(folder) if row["step"] <= step])
     path = folder / PROGRESS
     if path.is_file():
@@ -82,8 +83,8 @@ def rewind(folder: Path, step: int) -> None:
         write_atomically(path, lambda temporary: _write_csv(temporary, [header, *kept]))
 
 
-def forget(folder: Path) -> None:
-    """Drops all logs: the run begins again."""
+def delete_logs(folder: Path) -> None:
+    """Deletes metrics.jsonl and progress.csv."""
     for name in (METRICS, PROGRESS):
         (folder / name).unlink(missing_ok=True)
 

@@ -1,7 +1,7 @@
-"""Stops training at the first NaN or infinity, before it can reach the weights or a checkpoint.
+"""Stops training at the first NaN or infinity, before it reaches the weights or a checkpoint.
 
-Owns where finiteness is looked for: rewards as they arrive, every linear layer's output, every
-gradient as it is computed, and the weights before they are saved.
+Owns the places of the checks: rewards, the output of every linear layer, every gradient, and the
+weights before they are saved. Knows nothing of algorithms.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,42 +18,43 @@ REMEDY = (
 
 
 def check_rewards(rewards: np.ndarray, infos: Sequence[Mapping[str, Any]], step: int) -> None:
-    """Refuses a NaN or infinite reward of N rows.
+    """Checks the rewards (N,) of one step.
 
     Raises:
-        FloatingPointError: Naming the step, the row, and the terms where an episode's end tells.
+        FloatingPointError: If one is NaN or infinite; the message names the step, the row and, at
+            the end of an episode, the reward terms.
     """
     if np.isfinite(rewards).all():
         return
     row = int((~np.isfinite(rewards)).argmax())
     scores = infos[row].get("scores", {})
     terms = [name for name, value in scores.items() if not np.isfinite(value)]
-    blamed = f" (terms: {', '.join(terms)})" if terms else ""
+    listed = f" (terms: {', '.join(terms)})" if terms else ""
     raise FloatingPointError(
-        f"Got reward={rewards[row]} in row {row} at step {step}{blamed}; allowed: finite numbers. "
-        "The agent has not seen it and the last checkpoint is intact; mend the reward."
+        f"Got reward={rewards[row]} in row {row} at step {step}{listed}; allowed: finite numbers. "
+        "The agent has not received it and the last checkpoint is intact; correct the reward."
     )
 
 
 def check_parameters(policy: torch.nn.Module, step: int) -> None:
-    """Refuses NaN or infinite weights.
+    """Checks the weights.
 
     Raises:
-        FloatingPointError: Naming the step and the weights.
+        FloatingPointError: If one is NaN or infinite; the message names the step and the weights.
     """
     for name, parameter in policy.named_parameters():
         _check(f"weights of {name}", lambda: step, parameter.detach())
 
 
 def guard(policy: torch.nn.Module, step: Callable[[], int]) -> None:
-    """Makes every later forward and backward pass raise at the first NaN or infinity.
+    """Registers hooks that raise FloatingPointError at the first NaN or infinity in any pass.
 
-    Gradients are looked at as autograd hands them over, so before the optimizer's step and before
+    Gradients are checked as autograd computes them: before the optimizer's step, and before
     clipping, which would spread a NaN from one loss term to all weights.
 
     Args:
-        policy: Networks to watch.
-        step: Tells the environment step, for the message.
+        policy: Module whose linear layers and parameters get hooks.
+        step: Returns the environment step, for the message.
     """
     for name, parameter in policy.named_parameters():
         if parameter.requires_grad:

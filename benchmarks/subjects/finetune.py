@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from agents.language_model.memory_estimate import Room
+from agents.language_model.memory_estimate import MemoryBudget
 from agents.language_model.network import TrainableGPT2
 from benchmarks.competitors import finetuners
 from benchmarks.competitors.finetune_job import (
@@ -90,7 +90,7 @@ def check_memory(folder: Path, num_texts: int) -> None:
         ValueError: If not; the message has the largest number that fits.
     """
     network = TrainableGPT2(folder, len(Tokenizer.from_folder(folder)))
-    largest = Room.of(network, PROMPT + NEW).most_texts
+    largest = MemoryBudget.for_network(network, PROMPT + NEW).max_texts
     if num_texts > largest:
         raise ValueError(f"Got {num_texts} texts to learn from; at most {largest} fit here.")
 

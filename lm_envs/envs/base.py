@@ -50,8 +50,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
     """
 
     metadata = {  # noqa: RUF012 - Gymnasium's name and type; instances hold their own copy
-        "render_modes": list(RENDER_MODES),
-        "render_fps": 4,
+        **{"render_modes": list(RENDER_MODES), "render_fps": 4},
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
 

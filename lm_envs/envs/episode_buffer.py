@@ -81,19 +81,22 @@ class EpisodeBuffer:
         self.turns: list[list[str]] = [[] for _ in range(num_rows)]
         self.endings: list[Ending | None] = [None] * num_rows
         self._bytes = [b""] * num_rows
-        self.completions = Completions(
+        self.completions = self._make_completions()
+
+    def _make_completions(self) -> Completions:
+        return Completions(
             tokens=self.tokens,
             lengths=self.counts,
             logprobs=self.logprobs,
             references=self.references,
             reference_lengths=self.reference_counts,
-            budget=budget,
+            budget=self.tokens.shape[1],
             texts=self.texts,
             targets=self.targets,
+            task_scores=self.task_scores,
             prompts=self.prompts,
             prompt_tokens=self.prompt_tokens,
             columns=self.columns,
-            task_scores=self.task_scores,
         )
 
     def use_model(self, model: NextTokenScorer) -> None:

@@ -74,20 +74,28 @@ def build(
     tokenizer.widen(network.config.vocab_size)
     setup = Setup(network, tokenizer, made, name)
     chosen = make_actions(actions, setup)
-    engine = Engine(
-        network,
-        len(rngs),
-        capacity=made.context_tokens,
-        num_candidates=chosen.num_candidates,
-        end_token=tokenizer.end_token,
-        cache_dtype=cache_dtype,
-        prompts=shared_prompts(network, int(prompt_cache) * 2**20) if prompt_cache else None,
-    )
+    engine = _make_engine(setup, len(rngs), chosen.num_candidates, cache_dtype, prompt_cache)
     episodes = EpisodeBuffer(len(rngs), made, tokenizer)
     episodes.use_model(engine)
     chosen.attach(setup, engine, episodes, rngs)
     seen = make_observation(observation, View(setup, chosen, model))
     return Components(tokenizer, made, engine, episodes, chosen, seen)
+
+
+def _make_engine(
+    setup: Setup, num_rows: int, num_candidates: int, cache_dtype: str, prompt_cache: int
+) -> Engine:
+    """Returns the model with one KV slot a row; `prompt_cache` is in MiB."""
+    size = int(prompt_cache) * 2**20
+    return Engine(
+        setup.model,
+        num_rows,
+        capacity=setup.task.context_tokens,
+        num_candidates=num_candidates,
+        end_token=setup.tokenizer.end_token,
+        cache_dtype=cache_dtype,
+        prompts=shared_prompts(setup.model, size) if size else None,
+    )
 
 
 def make_task(

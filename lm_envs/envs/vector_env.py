@@ -99,23 +99,12 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         **task_options: Any,  # noqa: ANN401 - the task's own arguments
     ) -> None:
         check_modes(autoreset_mode, render_mode)
-        check_choice("dense", dense, (True, False))
-        check_count("num_envs", num_envs)
-        if max_steps is not None:
-            check_count("max_steps", max_steps)
+        _check_limits(num_envs, dense, max_steps)
         rngs, seeds = new_generators(num_envs)
-        parts = build(
-            rngs,
-            task,
-            task_options,
-            model=model,
-            device=device,
-            dtype=dtype,
-            actions=actions,
-            observation=observation,
-            prompt_cache=prompt_cache,
-            cache_dtype=cache_dtype,
-        )
+        network: dict[str, Any] = {"model": model, "device": device, "dtype": dtype}
+        network |= {"cache_dtype": cache_dtype, "prompt_cache": prompt_cache}
+        faces = {"actions": actions, "observation": observation}
+        parts = build(rngs, task, task_options, **faces, **network)
         self.tokenizer, self.task, self.engine = parts.tokenizer, parts.task, parts.engine
         self.episodes, self.actions = parts.episodes, parts.actions
         self.observation = parts.observation
@@ -124,13 +113,9 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         self._example = lru_cache(CACHE_SIZE)(self.task.example)
         self._encode = lru_cache(CACHE_SIZE)(self.tokenizer.encode)
         self._tracker = RewardTracker(self.task.reward, self.episodes)
+        spaces = (self.observation.space, self.actions.space)
         super().__init__(
-            rngs,
-            seeds,
-            self.observation.space,
-            self.actions.space,
-            autoreset_mode=autoreset_mode,
-            render_mode=render_mode,
+            rngs, seeds, *spaces, autoreset_mode=autoreset_mode, render_mode=render_mode
         )
 
     @property
@@ -286,3 +271,11 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         self.actions.restore()
         self.actions.update_choices(np.arange(self.num_envs))
         self._tracker.potentials(np.arange(self.num_envs), self._over)
+
+
+def _check_limits(num_envs: int, dense: bool, max_steps: int | None) -> None:
+    """Raises ValueError for a number out of range, before anything is built."""
+    check_count("num_envs", num_envs)
+    check_choice("dense", dense, (True, False))
+    if max_steps is not None:
+        check_count("max_steps", max_steps)

@@ -1,48 +1,23 @@
 """A whole run that trains the language model itself."""
 
 import json
-from dataclasses import asdict
-from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from agents import finetune as finetune_module
-from agents.config.finetune import FinetuneConfig, LoRAConfig, MaskConfig
-from agents.config.loading import UserError, load_config
-from agents.finetune import Finetuning, finetune
-from agents.finetune_report import Stage, over_seeds
-from agents.language_model import memory_estimate
-from agents.language_model.policy import LanguageModelPolicy
-from agents.runs.files import write_jsonl
-from agents.runs.folder import open_run
+from agents.config.finetune import LoRAConfig, MaskConfig
+from agents.config.loading import UserError
+from agents.finetune import finetune
+from agents.language_model import finetuning
+from tests.agents.finetune_run import small_config
 from tests.agents.finished_run import failing_at, metrics, power_cut
-
-VALUES = {
-    "name": "test",
-    "env": {
-        "id": "lm_envs/NextWord-v0",
-        "n_envs": 4,
-        "kwargs": {"max_new_tokens": 5, "prompt_tokens": 6},
-    },
-    "warm_start": {"steps": 2, "batch_size": 4},
-    "value_warm_up": 32,
-    "algorithm": {
-        "name": "PPO",
-        "kwargs": {"n_steps": 8, "batch_size": 16, "n_epochs": 1, "device": "cpu"},
-    },
-    "total_timesteps": 96,
-    "evaluation": {"episodes": 4, "every": 32},
-    "checkpoint_every": 32,
-}
 
 
 @pytest.fixture
 def config(checkpoint):
-    env = {**VALUES["env"], "kwargs": {**VALUES["env"]["kwargs"], "model": str(checkpoint)}}
-    return FinetuneConfig.model_validate({**VALUES, "env": env})
+    return small_config(checkpoint)
 
 
 def test_a_run_leaves_a_model_its_measures_and_samples(config, tmp_path):
@@ -62,32 +37,6 @@ def test_a_run_leaves_a_model_its_measures_and_samples(config, tmp_path):
         finetune(config, tmp_path)
 
 
-def test_seeds_are_compared_by_stage_on_the_same_prompts(tmp_path):
-    folders = [tmp_path / "test-s0", tmp_path / "test-s1"]
-    for folder, better in zip(folders, (0.5, 0.7), strict=True):
-        folder.mkdir()
-        stages = {"base": [0.0, 0.2], "reinforced": [better, better + 0.2]}
-        write_stages(folder, stages)
-    found = over_seeds(folders)
-    assert "gain" not in found["base"]["reward"]
-    reinforced = found["reinforced"]["reward"]
-    assert reinforced["mean"] == pytest.approx(0.7)
-    assert (reinforced["lowest"], reinforced["highest"]) == pytest.approx((0.6, 0.8))
-    assert reinforced["interval"] == pytest.approx((0.5, 0.9))
-    assert reinforced["gain"]["mean"] == pytest.approx(0.6)
-    assert reinforced["gain"]["interval"] == pytest.approx((0.5, 0.7))  # the prompts cancel out
-    with pytest.raises(UserError, match=r"test-s2, which holds no stages.jsonl"):
-        over_seeds([tmp_path / "test-s2"])
-    write_stages(folders[1], {"base": [0.0]})
-    with pytest.raises(UserError, match="other stages, measures or prompts"):
-        over_seeds(folders)
-
-
-def write_stages(folder, rewards):
-    rows = [Stage(name, {"reward": each}, []) for name, each in rewards.items()]
-    write_jsonl(folder / "stages.jsonl", map(asdict, rows))
-
-
 def weights(folder):
     return load_file(folder / "model" / "model.safetensors")
 
@@ -100,7 +49,7 @@ def test_a_resumed_run_is_the_uninterrupted_run_bit_for_bit(config, tmp_path, mo
     config = config.model_copy(update=options)
     whole = finetune(config, tmp_path / "whole")
     with monkeypatch.context() as patch:
-        patch.setattr(finetune_module, "make_training_env", failing_at(88, power_cut))
+        patch.setattr(finetuning, "make_training_env", failing_at(88, power_cut))
         with pytest.raises(KeyboardInterrupt):
             finetune(config, tmp_path / "cut")
     torch.manual_seed(99)
@@ -136,96 +85,3 @@ def test_a_run_that_reached_its_reward_does_not_go_on(config, tmp_path):
     after = weights(folder)
     assert all(torch.equal(after[name], values) for name, values in before.items())
     assert [row for row in metrics(folder) if "kl_per_word" in row] == learned
-
-
-def test_only_the_value_head_learns_in_its_warm_up(config, tmp_path):
-    config = config.model_copy(update={"total_timesteps": 32})
-    open_run(config, tmp_path / "run", resume=False)
-    run = Finetuning(config, tmp_path / "run")
-    before = [p.clone() for p in run.policy.network.parameters()]
-    run.reinforce()
-    assert all(map(torch.equal, before, run.policy.network.parameters()))
-    assert run.policy.value_net.weight.abs().max() > 0
-
-
-def test_gradient_checkpointing_changes_no_number(config, tmp_path):
-    learned = []
-    for is_on in (False, True):
-        chosen = config.model_copy(update={"gradient_checkpointing": is_on, "value_warm_up": 0})
-        folder = tmp_path / f"run-{is_on}"
-        open_run(chosen, folder, resume=False)
-        run = Finetuning(chosen, folder)
-        run.reinforce()
-        learned.append(run.policy.network.model.transformer.wpe.weight.detach().clone())
-    torch.testing.assert_close(*learned)
-
-
-def test_a_broken_loss_stops_before_the_weights_and_leaves_the_last_export(
-    config, tmp_path, monkeypatch
-):
-    """A NaN advantage reaches the loss in the second update, after an export."""
-    kept = {}
-
-    class Broken(finetune_module.EpisodeRolloutBuffer):
-        def compute_returns_and_advantage(self, last_values, dones):
-            super().compute_returns_and_advantage(last_values, dones)
-            Broken.rollouts = getattr(Broken, "rollouts", 0) + 1
-            if Broken.rollouts == 2:
-                self.advantages[...] = float("nan")
-                weights = tmp_path / "test-s0" / "model" / "model.safetensors"
-                kept["export"] = weights.read_bytes()
-
-    monkeypatch.setattr(finetune_module, "EpisodeRolloutBuffer", Broken)
-    steps = []
-    step = torch.optim.Adam.step
-    monkeypatch.setattr(
-        torch.optim.Adam, "step", lambda self, *a, **k: (steps.append(1), step(self, *a, **k))[1]
-    )
-    config = config.model_copy(update={"value_warm_up": 0, "warm_start": None})
-    with pytest.raises(FloatingPointError, match=r"gradient of network\.\S+ at step 64; allowed"):
-        finetune(config, tmp_path)
-    assert len(steps) == 2  # both minibatches of the first update, none of the second
-    weights = tmp_path / "test-s0" / "model" / "model.safetensors"
-    assert weights.read_bytes() == kept["export"]
-
-
-def test_a_batch_that_does_not_fit_is_refused_before_the_first_update(
-    config, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(memory_estimate, "available_memory", lambda device: 2**20)
-    config = config.model_copy(update={"value_warm_up": 0, "warm_start": None})
-    open_run(config, tmp_path / "run", resume=False)
-    run = Finetuning(config, tmp_path / "run")
-    before = [p.clone() for p in run.policy.parameters()]
-    with pytest.raises(MemoryError, match="Got a batch of 16 steps"):
-        run.reinforce()
-    assert all(map(torch.equal, before, run.policy.parameters()))
-
-
-@pytest.mark.parametrize(
-    ("assignment", "message"),
-    [
-        ("env.kwargs.actions=top_k", "kwargs.actions='top_k'; allowed: 'vocabulary'"),
-        ("algorithm={name: DQN}", "name='DQN'; allowed: PPO, A2C"),
-        ("algorithm.kwargs.policy_kwargs={}", "policy_kwargs is set by the run itself"),
-        ("algorithm.kwargs.learning_rate=lin_1.0e-3", "learning_rate is text"),
-        ("mask={every: 3}", "a mask without top_k and top_p"),
-        ("lora={layers: [c_atn]}", "layers='c_atn'"),
-        ("kl.coefficient=-1.0", "kl.coefficient=-1.0"),
-        ("kl.weight=1.0", "unknown key 'kl.weight' .* allowed: coefficient, target, estimator"),
-    ],
-)
-def test_what_does_not_fit_is_refused(assignment, message):
-    path = Path(__file__).parents[2] / "configs" / "next_word_lm_ppo.yaml"
-    with pytest.raises(UserError, match=message):
-        load_config(FinetuneConfig, path, [assignment])
-
-
-def test_a_language_model_is_the_policy_of_a2c_too(config, tmp_path):
-    algorithm = {"name": "A2C", "kwargs": {"n_steps": 8, "device": "cpu"}}
-    config = FinetuneConfig.model_validate({**config.model_dump(), "algorithm": algorithm})
-    open_run(config, tmp_path / "run", resume=False)
-    run = Finetuning(config, tmp_path / "run")
-    run.reinforce()
-    assert isinstance(run.policy, LanguageModelPolicy)
-    assert run.agent.num_timesteps == 96

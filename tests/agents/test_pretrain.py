@@ -1,107 +1,29 @@
+import json
+
 import pytest
-import torch
+import yaml
+from typer import Typer
+from typer.testing import CliRunner
 
-from agents import pretrain as pretraining
-from agents.build_assets import EXAMPLES, PARTS, build
-from agents.config.pretrain import PretrainConfig
 from agents.corpus import streams
-from agents.runs.logs import read_metrics
-
-TEXTS = ["the cat sat on the mat", "the dog sat on the cat", "a mat and a dog"]
+from agents.pretrain import main
+from tests.agents.pretrain_run import VALUES
 
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
-    monkeypatch.setattr(streams, "documents", lambda part, split: TEXTS * 40)
-    return PretrainConfig.model_validate(
-        {
-            "run": str(tmp_path / "run"),
-            "model": {"n_layer": 1, "n_head": 2, "n_embd": 16, "n_positions": 32},
-            "vocab_size": 300,
-            "num_steps": 8,
-            "batch_size": 4,
-            "context": 16,
-            "warmup_steps": 2,
-            "evaluate_every": 4,
-            "checkpoint_every": 4,
-            "mix": dict.fromkeys(streams.PARTS, 1.0),
-        }
-    )
+    monkeypatch.setattr(streams, "documents", lambda part, split: ["the cat sat on a mat"] * 90)
+    values = {**VALUES, "run": str(tmp_path / "run"), "context": 8, "batch_size": 2}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(values))
+    return tmp_path / "config.yaml"
 
 
-def weights_of(run):
-    return torch.cat([p.flatten() for p in run.model.parameters()])
-
-
-def test_a_resumed_run_equals_an_uninterrupted_one(config, tmp_path):
-    whole = pretraining.pretrain(config)
-    half = pretraining.Pretraining(config, *parts(config, tmp_path))
-    for _ in range(4):
-        half.advance()
-    folder = tmp_path / "resumed"
-    half.save(folder / pretraining.CHECKPOINT)
-    resumed = pretraining.pretrain(config.model_copy(update={"run": str(folder)}), resume=True)
-    assert torch.equal(weights_of(whole), weights_of(resumed))
-
-
-def test_a_resumed_run_logs_each_step_once(config, tmp_path):
-    config = config.model_copy(update={"log_every": 1})
-    pretraining.pretrain(config)
-    folder = tmp_path / "run"
-    half = pretraining.Pretraining(config, *parts(config, tmp_path))
-    for _ in range(4):
-        half.advance()
-    half.save(folder / pretraining.CHECKPOINT)
-    pretraining.pretrain(config, resume=True)
-    assert [row["step"] for row in read_metrics(folder)] == list(range(1, 9))
-
-
-def test_another_configuration_is_not_resumed(config):
-    pretraining.pretrain(config)
-    changed = config.model_copy(update={"learning_rate": 1.0})
-    with pytest.raises(ValueError, match=r"learning_rate=1\.0 with --resume.*learning_rate=0\.002"):
-        pretraining.pretrain(changed, resume=True)
-
-
-@pytest.mark.parametrize(
-    ("mix", "message"),
-    [
-        ({"prose": 1.0, "poems": 1.0}, "part of the corpus='poems'; allowed: 'prose'"),
-        ({"prose": -1.0}, "weight -1.0 of 'prose'"),
-        ({"prose": 0.0}, "no weight above 0"),
-    ],
-)
-def test_a_mix_of_what_there_is_not_is_refused(config, mix, message):
-    with pytest.raises(ValueError, match=message):
-        PretrainConfig.model_validate(config.model_dump() | {"mix": mix})
-
-
-def parts(config, tmp_path):
-    folder = tmp_path / "parts"
-    folder.mkdir()
-    tokenizer = streams.train_tokenizer(folder / "tokenizer.json", config.vocab_size)
-    return tokenizer, streams.Streams(tokenizer, folder, config.seed)
-
-
-def test_the_loss_falls(config, tmp_path):
-    run = pretraining.Pretraining(
-        config.model_copy(update={"num_steps": 60}), *parts(config, tmp_path)
-    )
-    before = run.held_out_losses()
-    for _ in range(60):
-        run.advance()
-    after = run.held_out_losses()
-    assert all(after[part] < before[part] - 0.3 for part in after)
-
-
-def test_an_existing_run_is_not_overwritten(config):
-    pretraining.pretrain(config)
-    with pytest.raises(ValueError, match="use --resume"):
-        pretraining.pretrain(config)
-
-
-def test_the_embedded_examples_regenerate_byte_for_byte(tmp_path):
-    build(tmp_path)
-    for part in PARTS:
-        name = f"{part}.jsonl"
-        assert (tmp_path / name).read_bytes() == (EXAMPLES / name).read_bytes(), name
+def test_a_run_leaves_its_result_curve_and_logs(config, tmp_path):
+    app = Typer()
+    app.command()(main)
+    done = CliRunner().invoke(app, [str(config), "--set", "num_steps=4"])
+    assert done.exit_code == 0, done.output
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert (result["steps"], result["tokens"]) == (4, 4 * 2 * 8)
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"loss.png", "metrics.jsonl", "checkpoint.pt", "tokenizer.json"} <= names

@@ -13,8 +13,8 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 import agents.train
 from agents.config.loading import UserError, load_config
 from agents.config.train import ALGORITHMS, TrainConfig
-from agents.fit_reducer import fit, sample_states
-from agents.runs.callbacks import CHECKPOINT
+from agents.evaluation.reducer_fitting import fit, sample_states
+from agents.runs.checkpoints import CHECKPOINT
 from agents.train import train
 from lm_envs.envs.observations.wrappers import model_of
 from tests.agents.finished_run import CONFIG, changed, failing_at, metrics, power_cut

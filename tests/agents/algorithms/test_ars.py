@@ -48,7 +48,7 @@ def update(agent, number=0):
 
 @pytest.mark.parametrize("num_rows", [1, 3, 16, 50])
 def test_updates_are_those_of_sb3_contrib_with_one_row(num_rows):
-    """EpisodeBuffer take 5 to 9 steps: what rows do after theirs, or without one, must not count."""
+    """Episodes take 5 to 9 steps; steps of rows after their episode or without one do not count."""
     theirs, ours = search(1, ARS, n_top=3), search(num_rows, n_top=3)
     for number in range(4):
         before = ours.weights

@@ -122,16 +122,6 @@ def test_values_go_on_past_a_truncation_and_stop_at_a_termination(update):
     np.testing.assert_allclose(agent.values, [[going_on, 1.0]], atol=1e-3)
 
 
-def test_rows_at_one_entry_move_it_as_one_after_another():
-    agent = TabularQ("TablePolicy", ChainVecEnv(), learning_rate=0.1)
-    agent._move(np.array([4, 2, 4, 4]), np.array([1.0, 5.0, 1.0, 1.0]))
-    np.testing.assert_allclose(agent.values.flat[[2, 4]], [0.5, 1 - 0.9**3])
-    averaging = TabularQ("TablePolicy", ChainVecEnv(), learning_rate=1.0, visit_decay=1.0)
-    averaging._move(np.array([4]), np.array([6.0]))
-    averaging._move(np.array([4, 4]), np.array([1.0, 2.0]))
-    assert averaging.values.flat[4] == pytest.approx(3.0)
-
-
 def test_epsilon_falls_linearly_and_stays():
     seen = []
     agent = TabularQ("TablePolicy", ChainVecEnv(10), exploration_final_eps=0.2)

@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 
 from agents.config.loading import UserError, load_config
 from agents.config.train import TrainConfig
+from tests.agents.finished_run import CONFIG
 
 GOOD = """
 name: run
@@ -78,7 +80,7 @@ def test_bad_files_are_refused_by_key(tmp_path, text, message):
         load(tmp_path, text)
 
 
-def test_a_part_of_a_split_is_learned_from_and_one_of_another_judged(tmp_path):
+def test_training_and_evaluation_may_use_parts_of_two_splits(tmp_path):
     parts = ["env.split=validation[:5%]", "evaluation.split=test[:50%]"]
     config = load(tmp_path, GOOD, parts)
     assert (config.env.split, config.evaluation.split) == ("validation[:5%]", "test[:50%]")
@@ -92,3 +94,18 @@ def test_a_missing_file_is_named(tmp_path):
 def test_an_assignment_without_a_value_is_refused(tmp_path):
     with pytest.raises(UserError, match="--set 'seed'; allowed: key=value"):
         load(tmp_path, GOOD, ["seed"])
+
+
+def test_numpy_numbers_are_accepted_and_stored_as_python_numbers():
+    values = CONFIG.model_dump() | {"total_timesteps": np.int64(64), "seed": np.int32(1)}
+    values["env"]["kwargs"]["max_new_tokens"] = np.int64(5)
+    values["algorithm"]["kwargs"]["gamma"] = np.float32(0.5)
+    config = TrainConfig.model_validate(values)
+    numbers = (
+        config.total_timesteps,
+        config.seed,
+        config.env.kwargs["max_new_tokens"],
+        config.algorithm.kwargs["gamma"],
+    )
+    assert numbers == (64, 1, 5, 0.5)
+    assert {type(number) for number in numbers} == {int, float}

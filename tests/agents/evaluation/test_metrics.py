@@ -27,11 +27,11 @@ def transcript(text="yes", reference="yes", tokens=(1, 2), logprobs=(-1.0, -3.0)
 
 def test_each_text_is_measured_by_seed_and_prompt():
     measures = text_measures([[transcript(), transcript(tokens=(1, 2, 3), logprobs=(0, 0, -3))]])
-    assert measures["words"].tolist() == [[2, 3]]
+    assert measures["tokens"].tolist() == [[2, 3]]
     assert measures["logprob"].tolist() == [[-2, -1]]
 
 
-def test_of_adjustments_only_the_steps_are_measured():
+def test_tuning_episodes_have_steps_only():
     nothing = np.zeros(0, np.int64)
     adjusted = replace(transcript(), prompt_tokens=nothing, tokens=nothing, logprobs=np.zeros(0))
     measures = text_measures([[adjusted]])
@@ -60,6 +60,6 @@ def test_texts_are_measured_together():
     assert measures["distinct_2"] == pytest.approx(1 / 25)
 
 
-def test_a_prompt_without_variance_teaches_nothing():
+def test_prompts_of_equal_rewards_are_counted():
     seeds = [[transcript(reward=1.0), transcript(reward=0.0)], [transcript(), transcript()]]
     assert zero_variance_share(seeds) == 0.5

@@ -7,7 +7,7 @@ import pytest
 import lm_envs
 from agents.evaluation.baselines import greedy
 from agents.evaluation.rollouts import run_episodes
-from agents.evaluation.search import beam, best_of_n, reward_beam
+from agents.evaluation.search import beam_search, best_of_n
 
 gym.register_envs(lm_envs)
 
@@ -60,27 +60,12 @@ def plain_beam(prefixes, texts, width):
     return texts[max(finished, key=lambda plan: prefixes[plan])]
 
 
-def plain_reward_beam(texts, width):
-    value = {
-        plan[:count]: text.rewards[:count].sum()
-        for plan, text in texts.items()
-        for count in range(len(plan) + 1)
-    }
-    alive, finished = [()], []
-    while alive:
-        children = [(*plan, a) for plan in alive for a in range(K)]
-        finished += [plan for plan in children if plan in texts]
-        going_on = [plan for plan in children if plan not in texts]
-        alive = sorted(going_on, key=lambda plan: -value[plan])[:width]
-    return texts[max(finished, key=lambda plan: value[plan])]
-
-
 def test_some_continuations_end_early(texts):
     assert {len(plan) for plan in texts} >= {1, STEPS}
 
 
 def test_a_beam_of_every_continuation_finds_the_likeliest(make, texts):
-    found = beam(make(K**STEPS), INDEX)
+    found = beam_search(make(K**STEPS), INDEX)
     likeliest = max(texts.values(), key=lambda text: text.logprobs.sum())
     assert found.tokens.tolist() == likeliest.tokens.tolist()
 
@@ -89,7 +74,7 @@ def test_a_beam_of_every_continuation_finds_the_likeliest(make, texts):
 def test_a_narrow_beam_is_the_plain_algorithm(width, make, texts, prefixes):
     expected = plain_beam(prefixes, texts, width)
     for num_envs in (width, width + 4):
-        found = beam(make(num_envs), INDEX, width)
+        found = beam_search(make(num_envs), INDEX, width)
         assert found.tokens.tolist() == expected.tokens.tolist()
         np.testing.assert_array_equal(found.logprobs, expected.logprobs)
 
@@ -98,17 +83,7 @@ def test_a_beam_of_one_is_greedy(make):
     env = make(1)
     written = run_episodes(env, greedy(), np.arange(8))
     for index, transcript in enumerate(written):
-        assert beam(env, index).text == transcript.text
-
-
-@pytest.mark.parametrize("width", [1, 2, K ** (STEPS - 1)])
-def test_a_reward_beam_is_the_plain_algorithm(width, make, texts):
-    found = reward_beam(make(width * K), INDEX, width)
-    expected = plain_reward_beam(texts, width)
-    assert found.scores["reward"] == pytest.approx(expected.scores["reward"], abs=1e-9)
-    if width == K ** (STEPS - 1):
-        best = max(text.scores["reward"] for text in texts.values())
-        assert found.scores["reward"] == pytest.approx(best, abs=1e-9)
+        assert beam_search(env, index).text == transcript.text
 
 
 def test_the_best_of_many_samples_is_the_best_of_all(make, texts):
@@ -136,8 +111,6 @@ def test_best_of_n_keeps_the_order_of_the_examples(make):
 
 def test_sizes_that_do_not_fit_are_refused(make):
     with pytest.raises(ValueError, match="Got width=9; allowed: up to the rows"):
-        beam(make(4), 0, 9)
-    with pytest.raises(ValueError, match=r"Got 4 rows for width=2 and 3 .*num_envs=6"):
-        reward_beam(make(4), 0, 2)
+        beam_search(make(4), 0, 9)
     with pytest.raises(ValueError, match="Got n=0; allowed"):
         best_of_n(make(4), np.array([0]), 0)

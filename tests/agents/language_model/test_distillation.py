@@ -1,12 +1,11 @@
 """Best-of-n distillation."""
 
-import gymnasium as gym
 import numpy as np
 import pytest
 
-from agents.language_model.distillation import distil
+from agents.language_model.distillation import distill
 from lm_envs.model.loading import EMBEDDED
-from tests.agents.language_model.test_policy import make_agent, make_env
+from tests.agents.language_model.language_agents import make_agent, make_env, rows_of
 
 SETTINGS = {"rounds": 15, "prompts": 8, "n": 4, "learning_rate": 1e-3, "seed": 0}
 
@@ -16,29 +15,16 @@ def vowels(text, references):
     return sum(character in "aeiou" for character in text) / len(text)
 
 
-def rows_of(model, task="NextWord", **options):
-    env = gym.make_vec(
-        f"lm_envs/{task}-v0",
-        num_envs=8,
-        autoreset_mode=gym.vector.AutoresetMode.DISABLED,
-        model=str(model),
-        actions="vocabulary",
-        observation="tokens",
-        **options,
-    )
-    return env.unwrapped
-
-
-def test_the_model_learns_to_write_what_is_rewarded(checkpoint):
+def test_rewards_of_samples_rise(checkpoint):
     limits = {"max_new_tokens": 7, "prompt_tokens": 6}
     env = rows_of(checkpoint, rewards={f"{__name__}:vowels": 1.0}, **limits)
     policy = make_agent(checkpoint, make_env(checkpoint)).policy
-    rewards = np.array(list(distil(policy, env, **SETTINGS)))
+    rewards = np.array(list(distill(policy, env, **SETTINGS)))
     assert (rewards[:, 1] > rewards[:, 0]).all()
     assert rewards[-5:, 0].mean() > rewards[:5, 0].mean() + 0.1
 
 
-def test_what_has_several_turns_is_refused(checkpoint):
+def test_tasks_of_several_turns_are_refused(checkpoint):
     policy = make_agent(checkpoint, make_env(checkpoint)).policy
     with pytest.raises(ValueError, match=r"Got Dialogue, .* leave distillation out"):
-        next(distil(policy, rows_of(EMBEDDED, "Dialogue"), **SETTINGS))
+        next(distill(policy, rows_of(EMBEDDED, "Dialogue"), **SETTINGS))

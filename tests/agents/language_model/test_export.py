@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM
 
 from agents.language_model.export import save_pretrained
 from lm_envs.model import loading
-from tests.agents.language_model.test_policy import make_agent, make_env
+from tests.agents.language_model.language_agents import make_agent, make_env
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def greedy_continuations(agent, tokens, count):
     return written
 
 
-def test_transformers_writes_the_same_words(agent, folder):
+def test_transformers_decodes_the_same_tokens(agent, folder):
     prompts = np.random.default_rng(0).integers(1, 300, (5, 6))
     ours = greedy_continuations(agent, prompts, 12)
     model = AutoModelForCausalLM.from_pretrained(folder)
@@ -61,7 +61,7 @@ def test_the_weights_come_back_as_they_were(agent, folder):
         assert torch.equal(tensor, theirs[name])
 
 
-def test_the_environment_and_the_policy_take_the_folder(agent, folder):
+def test_the_environment_and_the_policy_load_the_folder(agent, folder):
     assert loading.load(folder, "cpu", "float32").config.vocab_size == 700
     again = make_agent(folder, make_env(folder))
     assert again.policy.folder == folder.resolve()

@@ -5,44 +5,45 @@ import pytest
 import torch
 
 from agents.language_model.kl_penalty import KLPenalty, estimate
-from tests.agents.language_model.test_policy import ROWS, collect, make_agent, make_env
+from tests.agents.language_model.language_agents import ROWS, collect, make_agent, make_env
 
 
 def make_penalized(checkpoint, **options):
     env = KLPenalty(make_env(checkpoint), **{"coefficient": 0.5} | options)
     agent = make_agent(checkpoint, env)
-    env.watch(agent.policy)
+    env.set_policy(agent.policy)
     return env, agent
 
 
 def stray(agent):
     with torch.no_grad():
         agent.policy.network.model.transformer.ln_f.weight.mul_(1.1)
-    agent.policy.refresh()
+    agent.policy.clear_cache()
 
 
-def test_a_policy_that_is_the_frozen_model_pays_nothing(checkpoint):
+def test_a_policy_equal_to_the_frozen_model_has_no_penalty(checkpoint):
     env, agent = make_penalized(checkpoint)
-    agent.policy.network.num_words = (
+    agent.policy.network.tokenizer_size = (
         agent.action_space.n
-    )  # the frozen model knows words that have no name
+    )  # the frozen model scores tokens beyond the tokenizer too
     collect(agent)
     assert abs(env.divergence) < 1e-4
-    assert env._num_words == ROWS * agent.n_steps
+    assert env.num_tokens == ROWS * agent.n_steps
 
 
-def test_rewards_are_less_by_what_the_policy_strays(checkpoint):
+def test_rewards_are_reduced_by_the_coefficient_times_the_log_ratio(checkpoint):
     env, agent = make_penalized(checkpoint)
-    env.reset()
+    plain = make_env(checkpoint)  # the same rows without a penalty
+    for rows in (env, plain):
+        rows.reset()
     stray(agent)
-    obs = env.reset()
+    obs, _ = env.reset(), plain.reset()
     words, _ = agent.policy.predict(obs)
     chosen = agent.policy.last_log_probs.numpy()
-    returns = env.venv._returns.copy()
     _, rewards, _, infos = env.step(words)
     frozen = np.array([info["logprob"] for info in infos])
-    paid = env.venv._returns - returns - rewards
-    np.testing.assert_allclose(paid, 0.5 * (chosen - frozen), atol=1e-5)
+    penalties = plain.step(words)[1] - rewards
+    np.testing.assert_allclose(penalties, 0.5 * (chosen - frozen), atol=1e-5)
     assert env.divergence == pytest.approx((chosen - frozen).mean(), abs=1e-6)
 
 
@@ -66,10 +67,10 @@ def test_the_coefficient_steers_to_the_target(checkpoint, target, grows):
     assert env.divergence == 0.0
 
 
-def test_words_that_nobody_chose_are_refused(checkpoint):
+def test_tokens_that_the_policy_did_not_choose_are_refused(checkpoint):
     env = KLPenalty(make_env(checkpoint), coefficient=0.1)
     env.reset()
-    with pytest.raises(ValueError, match="no watched actor chose"):
+    with pytest.raises(ValueError, match="the policy did not choose"):
         env.step(np.zeros(ROWS, np.int64))
 
 
@@ -80,3 +81,15 @@ def test_words_that_nobody_chose_are_refused(checkpoint):
 def test_other_arguments_are_refused(checkpoint, options):
     with pytest.raises(ValueError, match="Got"):
         make_penalized(checkpoint, **options)
+
+
+def test_a_restored_penalty_has_its_coefficient_and_measured_divergence(checkpoint):
+    env, agent = make_penalized(checkpoint)
+    stray(agent)
+    collect(agent)
+    state, divergence = env.get_state(), env.divergence
+    assert set(state) == {"venv", "coefficient", "nats", "num_words"}  # keys of saved checkpoints
+    env.adapt()
+    env.coefficient = 9.0
+    env.set_state(state)
+    assert (env.coefficient, env.divergence) == (0.5, divergence)

@@ -1,4 +1,4 @@
-"""Adapters learn in place of the weights, and are in everything that the policy writes."""
+"""Adapters are trained in place of the weights and are part of rollouts and exports."""
 
 import sys
 
@@ -11,15 +11,15 @@ from agents.language_model.export import save_pretrained
 from agents.language_model.lora import LAYERS, LoRA, merged_weights
 from agents.language_model.memory_estimate import check_batch
 from agents.language_model.network import TrainableGPT2
-from agents.language_model.nlpo_mask import Mask
-from tests.agents.language_model.test_policy import collect, make_agent
+from agents.language_model.nlpo_mask import NLPOMaskSpec
+from tests.agents.language_model.language_agents import collect, make_agent
 
 ADAPTERS = LoRA(rank=2, alpha=4.0, layers=LAYERS)
 TOKENS = torch.arange(1, 11).view(2, 5)
 
 
 def trained_agent(checkpoint, **options):
-    """It has learned from one rollout."""
+    """An agent after one update."""
     kwargs = {"model": str(checkpoint), "lora": ADAPTERS, **options}
     agent = make_agent(checkpoint, policy_kwargs=kwargs, learning_rate=1e-2)
     collect(agent)
@@ -35,12 +35,12 @@ def base_weights(model):
     }
 
 
-def test_new_adapters_change_nothing(checkpoint):
+def test_new_adapters_change_no_output(checkpoint):
     plain, adapted = (TrainableGPT2(checkpoint, 300, lora=lora) for lora in (None, ADAPTERS))
     torch.testing.assert_close(adapted(TOKENS), plain(TOKENS), rtol=0, atol=0)
 
 
-def test_only_adapters_and_the_value_head_learn(checkpoint):
+def test_only_adapters_and_the_value_head_are_trained(checkpoint):
     before = TrainableGPT2(checkpoint, 300).model.state_dict()
     agent = trained_agent(checkpoint)
     learned = {name for name, each in agent.policy.named_parameters() if each.requires_grad}
@@ -78,15 +78,15 @@ def test_the_exported_model_has_the_adapters_in_its_weights(checkpoint, tmp_path
     exported = AutoModelForCausalLM.from_pretrained(tmp_path)
     network = agent.policy.network
     with torch.no_grad():
-        ours = network.logits(network(TOKENS).flatten(0, 1))[:, : network.num_words]
-        theirs = exported(TOKENS).logits.flatten(0, 1)[:, : network.num_words]
-        before = TrainableGPT2(checkpoint, network.num_words)(TOKENS)
+        ours = network.logits(network(TOKENS).flatten(0, 1))[:, : network.tokenizer_size]
+        theirs = exported(TOKENS).logits.flatten(0, 1)[:, : network.tokenizer_size]
+        before = TrainableGPT2(checkpoint, network.tokenizer_size)(TOKENS)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=2e-5)
     assert (network(TOKENS) - before).abs().max() > 1e-3
 
 
-def test_the_copy_behind_a_mask_takes_over_what_the_adapters_learned(checkpoint):
-    agent = trained_agent(checkpoint, mask=Mask(top_k=5, every=1))
+def test_the_copy_behind_a_mask_has_the_adapters_merged(checkpoint):
+    agent = trained_agent(checkpoint, mask=NLPOMaskSpec(top_k=5, every=1))
     collect(agent)
     copy = agent.policy.masker.copy
     torch.testing.assert_close(copy(TOKENS), agent.policy.network(TOKENS), rtol=0, atol=1e-5)
@@ -122,7 +122,7 @@ def test_adapters_that_adapt_nothing_are_refused(options, message):
         LoRA(**options)
 
 
-def test_what_to_install_is_said(checkpoint, monkeypatch):
+def test_a_missing_peft_is_named_with_its_installation(checkpoint, monkeypatch):
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(ImportError, match=r"pip install lm_envs\[lora\]"):
         TrainableGPT2(checkpoint, 300, lora=LoRA())
@@ -134,9 +134,9 @@ def test_gradients_are_the_same_where_activations_are_computed_again(checkpoint)
         torch.manual_seed(0)
         network = TrainableGPT2(checkpoint, 300, gradient_checkpointing=is_on, lora=ADAPTERS)
         network.train()
-        logprobs, _ = network.judge(network(TOKENS).flatten(0, 1), TOKENS.flatten())
+        logprobs, _ = network.logprobs_and_entropy(network(TOKENS).flatten(0, 1), TOKENS.flatten())
         logprobs.sum().backward()
-        gradients.append([each.grad for each in network.learned])
+        gradients.append([each.grad for each in network.trainable_parameters])
     for plain, again in zip(*gradients, strict=True):
         torch.testing.assert_close(again, plain)
     assert any(each.abs().max() > 0 for each in gradients[0])

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from agents.language_model.memory_estimate import available_memory, bytes_kept, check_batch
+from agents.language_model.memory_estimate import available_memory, check_batch, saved_bytes
 from agents.language_model.network import TrainableGPT2
 
 LENGTH = 12
@@ -18,24 +18,24 @@ def network_of(checkpoint, **options):
     return TrainableGPT2(checkpoint, 100, **options).eval()
 
 
-def test_what_a_text_keeps_grows_with_its_length_and_shrinks_by_checkpointing(checkpoint):
+def test_bytes_per_text_grow_with_its_length_and_shrink_by_checkpointing(checkpoint):
     plain, checkpointed = (
         network_of(checkpoint, gradient_checkpointing=is_on) for is_on in (False, True)
     )
-    _, short = bytes_kept(plain, LENGTH)
-    _, long = bytes_kept(plain, 2 * LENGTH)
+    _, short = saved_bytes(plain, LENGTH)
+    _, long = saved_bytes(plain, 2 * LENGTH)
     assert 2 * short <= long < 4 * short
-    _, less = bytes_kept(checkpointed, LENGTH)
-    width, layers = plain.width, plain.model.config.n_layer
+    _, less = saved_bytes(checkpointed, LENGTH)
+    width, layers = plain.hidden_size, plain.model.config.n_layer
     assert layers * LENGTH * width * 4 < less < short
     assert checkpointed.is_checkpointing
     assert not checkpointed.training
 
 
-def test_weights_that_are_cast_are_counted_once(checkpoint):
+def test_weights_cast_to_bfloat16_are_counted_once(checkpoint):
     plain, cast = (network_of(checkpoint, bfloat16=is_on) for is_on in (False, True))
     blocks = sum(each.numel() for each in plain.model.transformer.h.parameters() if each.dim() == 2)
-    extra = bytes_kept(cast, LENGTH)[0] - bytes_kept(plain, LENGTH)[0]
+    extra = saved_bytes(cast, LENGTH)[0] - saved_bytes(plain, LENGTH)[0]
     assert extra == pytest.approx(2 * blocks, rel=0.05)
 
 
@@ -52,28 +52,28 @@ def test_the_refusal_names_the_largest_batch_that_fits(checkpoint):
         check_batch(network, batch_size=1, **known | {"available": 1000})
 
 
-def test_what_learns_only_later_is_counted(checkpoint):
+def test_parameters_frozen_for_now_are_counted(checkpoint):
     """Regression: in the value head's warm-up no text was found to keep anything."""
     network = network_of(checkpoint)
-    expected = bytes_kept(network, LENGTH)
-    network.let_learn(is_on=False)
-    assert bytes_kept(network, LENGTH) == expected
+    expected = saved_bytes(network, LENGTH)
+    network.set_trainable(is_on=False)
+    assert saved_bytes(network, LENGTH) == expected
     assert not any(each.requires_grad for each in network.parameters())
 
 
-def test_the_default_is_what_the_machine_has_left(checkpoint):
+def test_the_default_is_the_free_memory_of_the_machine(checkpoint):
     assert 2**26 < available_memory() < 2**50
     check_batch(network_of(checkpoint), batch_size=64, steps_per_text=4.0, length=LENGTH)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
-@pytest.mark.parametrize("is_asked", [False, True])
-def test_freed_memory_is_kept_where_asked(is_asked):
+@pytest.mark.parametrize("is_called", [False, True])
+def test_freed_memory_is_kept_after_the_call_only(is_called):
     script = f"""
 import torch
 from pathlib import Path
 from agents.language_model.memory_estimate import keep_freed_memory
-assert not {is_asked} or keep_freed_memory()
+assert not {is_called} or keep_freed_memory()
 pages = lambda: int(Path("/proc/self/statm").read_text().split()[1])
 before = pages()
 block = torch.ones(2**26)
@@ -82,4 +82,4 @@ print((pages() - before) * 4096 > 2**27)
 """
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == str(is_asked)
+    assert done.stdout.strip() == str(is_called)

@@ -9,7 +9,8 @@ from gymnasium.utils.env_checker import check_env
 from safetensors.numpy import save_file
 
 import lm_envs
-from agents.fit_reducer import fit, main, sample_states, summarize
+from agents.evaluation.reducer_fitting import fit, sample_states, summarize
+from agents.fit_reducer import main
 from lm_envs.envs.observations.kmeans import k_means, nearest
 from lm_envs.envs.observations.reducers import REDUCERS, load_reducer
 from lm_envs.envs.observations.wrappers import ReducedObservation, VectorReducedObservation

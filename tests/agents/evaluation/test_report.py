@@ -5,9 +5,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from agents import evaluate
-from agents.evaluation import plots
-from agents.evaluation.report import evaluation_page
+from agents.evaluation import comparison, plots
+from agents.evaluation.report import evaluation_page, policy_cells
 from tests.test_rendering import make_transcript
 
 EVIL = "<script>alert('x')</script>"
@@ -38,7 +37,7 @@ def make_written(agent=0.8, other=0.5):
 @pytest.fixture
 def shown(tmp_path):
     written = make_written()
-    summary = evaluate.summarize(written) | {"split": "test", "config": {"task": EVIL}}
+    summary = comparison.summarize(written) | {"split": "test", "config": {"task": EVIL}}
     samples = [{name: seeds[0][number] for name, seeds in written.items()} for number in (0, 7)]
     means = {name: scores["reward"]["mean"] for name, scores in summary["policies"].items()}
     intervals = {name: s["reward"]["interval"] for name, s in summary["policies"].items()}
@@ -89,7 +88,7 @@ def test_the_table_holds_means_and_intervals(shown):
     assert "<td>0.500<small>0.500 … 0.500</small></td>" in shown
 
 
-def test_the_verdict_names_who_is_beaten_and_who_is_not(shown):
+def test_the_verdict_lists_the_policies_below_and_above(shown):
     assert "lies above that of: greedy. Not above: random &amp; co." in shown
     assert "20 test prompts; 2 seeds of the agent." in shown
 
@@ -106,6 +105,12 @@ def test_texts_stand_side_by_side_with_their_reference(shown):
 
 
 def test_without_samples_and_pictures_there_are_scores_alone():
-    shown = evaluation_page(evaluate.summarize(make_written()), [], {}, "Run")
+    shown = evaluation_page(comparison.summarize(make_written()), [], {}, "Run")
     assert "side by side" not in shown
     assert "<img" not in shown
+
+
+def test_results_of_earlier_versions_show_words_as_tokens():
+    score = {"mean": 24.0, "interval": [24.0, 24.0]}
+    header, rows = policy_cells({"agent": {"words": score}})
+    assert (header, rows[0][0]) == (["policy", "tokens"], "agent")

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import pytest
 
-from agents.build_assets import EXAMPLES, PARTS
+from agents.build_assets import EXAMPLES, PARTS, build
 
 TRAINED_ON = {
     "prose": "3c850909289b5b9c6790b145fa661e904277a94cec305e26b1551d82befb73fc",
@@ -68,3 +68,10 @@ def test_countries_outside_the_graph_are_held_out_as_a_whole():
     assert len(outside) > 100
     assert not inside & set(outside)
     assert all(row["split"] != "train" for row in rows if row["subject"] in outside)
+
+
+def test_the_embedded_examples_regenerate_byte_for_byte(tmp_path):
+    build(tmp_path)
+    for part in PARTS:
+        name = f"{part}.jsonl"
+        assert (tmp_path / name).read_bytes() == (EXAMPLES / name).read_bytes(), name

@@ -1,0 +1,76 @@
+"""Completions as Markdown: the same prompts, side by side, by policy or by training stage.
+
+Owns the layout and the escaping. Computes no score.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from agents.evaluation.comparison import AGENT, Rollouts
+from agents.evaluation.rollouts import evenly_spaced_indices
+from agents.evaluation.stages import Stage
+from lm_envs.transcript import Transcript
+
+MARKUP = "\\`*_<>[]|"
+"""Characters that Markdown would take for markup; each is escaped by a backslash."""
+
+
+def escape_markdown(text: str) -> str:
+    """Returns a text on one line, escaped so that Markdown shows its characters unchanged."""
+    text = " ".join(text.split())
+    return "".join(f"\\{character}" if character in MARKUP else character for character in text)
+
+
+def training_samples(policies: Mapping[str, Sequence[Transcript]]) -> str:
+    """Returns the completions of each policy on the same prompts, as Markdown.
+
+    Args:
+        policies: Transcripts by name of the policy, in the same order of prompts.
+    """
+    lines = ["# Held-out samples", "", "The same prompts before and after training, unselected."]
+    for transcripts in zip(*policies.values(), strict=True):
+        lines += _prompt(transcripts[0].prompt)
+        lines += [_completion(*pair) for pair in zip(policies, transcripts, strict=True)]
+    return "\n".join(lines) + "\n"
+
+
+def evaluation_samples(rollouts: Rollouts, num_samples: int) -> str:
+    """Returns the completions of each policy's first seed, and the agent's best ones, as Markdown.
+
+    Args:
+        rollouts: Transcripts by policy, seed and prompt; one policy is named `AGENT`.
+        num_samples: Number of prompts in each of the two lists.
+    """
+    agent = rollouts[AGENT][0]
+    lines = ["# Samples", "", "Held-out prompts, evenly spaced, first seed of each policy."]
+    for number in evenly_spaced_indices(len(agent), num_samples):
+        lines += _prompt(agent[number].prompt)
+        if agent[number].reference:
+            lines.append(f"- *reference*: {escape_markdown(agent[number].reference)}")
+        lines += [_completion(name, seeds[0][number]) for name, seeds in rollouts.items()]
+    best = sorted(agent, key=lambda t: -t.scores["reward"])[:num_samples]
+    lines += ["", "## The agent's completions of highest reward", ""]
+    lines += [
+        f"- ({t.scores['reward']:+.3f}) **{escape_markdown(t.prompt)}** {escape_markdown(t.text)}"
+        for t in best
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def stage_samples(stages: Sequence[Stage]) -> str:
+    """Returns the greedy completions of the same prompts after each stage, as Markdown."""
+    lines = ["# Held-out samples", "", "Greedy completions after each stage; prompts unselected."]
+    for versions in zip(*(stage.samples for stage in stages), strict=True):
+        lines += _prompt(versions[0]["prompt"])
+        lines.append(f"- *reference*: {escape_markdown(versions[0]['reference'])}")
+        for stage, sample in zip(stages, versions, strict=True):
+            text = escape_markdown(sample["text"])
+            lines.append(f"- {stage.stage} ({sample['reward']:+.3f}): {text}")
+    return "\n".join(lines) + "\n"
+
+
+def _prompt(prompt: str) -> list[str]:
+    return ["", f"**{escape_markdown(prompt)}** …", ""]
+
+
+def _completion(name: str, transcript: Transcript) -> str:
+    return f"- {name} ({transcript.scores['reward']:+.3f}): {escape_markdown(transcript.text)}"

@@ -1,0 +1,160 @@
+"""One finetuning run of a language model: its stages in order, their measures and exports.
+
+Owns the agent, its environments and the run folder. Configuration files and command line live in
+`agents.config` and `agents.finetune`.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+
+from agents.algorithms.factory import as_language, make_evaluation_env, make_training_env
+from agents.config.finetune import DistillationConfig, FinetuneConfig, WarmStartConfig
+from agents.config.train import ALGORITHMS
+from agents.evaluation.rollouts import evenly_spaced_indices
+from agents.evaluation.stages import STAGES, Stage, read_stages, stage_table
+from agents.language_model.buffer import EpisodeRolloutBuffer
+from agents.language_model.distillation import distill
+from agents.language_model.export import save_pretrained
+from agents.language_model.kl_penalty import KLPenalty
+from agents.language_model.policy import LanguageModelPolicy
+from agents.language_model.stage_measures import measure_stage
+from agents.language_model.warm_start import warm_start
+from agents.runs import checkpoints, logs
+from agents.runs.checkpoints import CHECKPOINT
+from agents.runs.files import append_jsonl, write_jsonl
+from agents.runs.finetune_callback import FinetuneCallback
+from agents.runs.logs import METRICS
+from lm_envs.model.loading import EMBEDDED
+
+EVALUATION_ROWS = 32
+MODEL = "model"
+"""Folder of the exported model, in the run folder."""
+REINFORCED = "reinforced"
+"""Name of the last stage."""
+WARM_START_LOG = 10
+"""Supervised steps between rows of the log."""
+
+
+class FinetuneRun:
+    """The agent of a run, its environments, and the results of each finished stage.
+
+    Args:
+        config: Of the run.
+        folder: Of the run.
+
+    Attributes:
+        stages: Results of the finished stages, in their order.
+    """
+
+    def __init__(self, config: FinetuneConfig, folder: Path) -> None:
+        self.config, self.folder = config, folder
+        self.env = make_training_env(config)
+        penalized = KLPenalty(self.env, **config.kl.model_dump())
+        self.agent = make_agent(config, penalized)
+        policy = self.agent.policy
+        assert isinstance(policy, LanguageModelPolicy)
+        self.policy = policy
+        penalized.set_policy(policy)
+        split = config.evaluation.split
+        self.held_out = as_language(make_evaluation_env(config, split, EVALUATION_ROWS))
+        self.stages: list[Stage] = []
+        self._notes: dict[str, Any] = {}
+
+    def finish_stage(self, name: str) -> None:
+        """Completes the held-out prompts and logs the measures."""
+        episodes = self.config.evaluation.episodes
+        indices = evenly_spaced_indices(self.held_out.task.num_examples, episodes)
+        stage = measure_stage(name, self.policy, self.held_out, indices)
+        self.stages.append(stage)
+        write_jsonl(self.folder / STAGES, map(asdict, self.stages))
+        row = {"step": self.agent.num_timesteps, "stage": name, "held_out": stage.summary}
+        append_jsonl(self.folder / METRICS, row)
+
+    def start(self) -> None:
+        """Runs the configured stages before reinforcement learning."""
+        logs.delete_logs(self.folder)
+        self.finish_stage("base")
+        if self.config.warm_start is not None:
+            self._warm_start(self.config.warm_start)
+        if self.config.distillation is not None:
+            self._distill(self.config.distillation)
+
+    def resume(self) -> None:
+        """Restores the checkpoint, and the logs and stages of that time."""
+        self._notes = checkpoints.restore(self.agent, self.folder / CHECKPOINT)
+        logs.rewind(self.folder, self.agent.num_timesteps)
+        self.stages = [each for each in read_stages(self.folder) if each.stage != REINFORCED]
+        log = [row for row in logs.read_metrics(self.folder) if row.get("stage") != REINFORCED]
+        write_jsonl(self.folder / METRICS, log)
+
+    def reinforce(self) -> None:
+        """Runs reinforcement learning until the budget is used or the target reward reached."""
+        self.agent.set_logger(logs.make_logger(self.folder, self._notes.get("pending")))
+        seconds = self._notes.get("seconds", 0.0)
+        callback = FinetuneCallback(
+            self.config, self.folder, self.held_out, self.export, seconds=seconds
+        )
+        done = self.agent.num_timesteps
+        budget = self.config.total_timesteps - done
+        try:
+            if budget > 0 and not logs.has_reached(self.folder, self.config.stop_at_reward):
+                self.agent.learn(budget, callback=callback, reset_num_timesteps=done == 0)
+        finally:
+            self.agent.logger.close()
+        self.finish_stage(REINFORCED)
+
+    def export(self) -> None:
+        """Writes the model with its current weights to the run folder."""
+        story = stage_table(self.stages, self.config.evaluation.split)
+        step = self.agent.num_timesteps
+        save_pretrained(self.policy, self.folder / MODEL, step=step, story=story)
+
+    def _warm_start(self, settings: WarmStartConfig) -> None:
+        losses = warm_start(
+            self.policy,
+            as_language(self.env.vector_env).task,
+            seed=self.config.seed,
+            **settings.model_dump(),
+        )
+        for step, loss in enumerate(losses, start=1):
+            if step % WARM_START_LOG == 0 or step == settings.steps:
+                row = {"step": 0, "warm_start": step, "loss": loss}
+                append_jsonl(self.folder / METRICS, row)
+        self.finish_stage("warm start")
+        self.export()
+
+    def _distill(self, settings: DistillationConfig) -> None:
+        rows = self.config.env
+        env = as_language(make_evaluation_env(self.config, rows.split, rows.n_envs))
+        rounds = distill(self.policy, env, seed=self.config.seed, **settings.model_dump())
+        for number, (mean, best) in enumerate(rounds, start=1):
+            row = {"step": 0, "distillation": number, "training_reward": mean, "best_of_n": best}
+            append_jsonl(self.folder / METRICS, row)
+        env.close()
+        self.finish_stage("distilled")
+        self.export()
+
+
+def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:
+    """Makes the algorithm whose policy is the environment's language model."""
+    kind = ALGORITHMS[config.algorithm.name].kind
+    assert issubclass(kind, OnPolicyAlgorithm)
+    return kind(
+        LanguageModelPolicy,
+        env,
+        seed=config.seed,
+        rollout_buffer_class=EpisodeRolloutBuffer,
+        rollout_buffer_kwargs={"advantage": config.advantage},
+        policy_kwargs={
+            "model": config.env.kwargs.get("model", EMBEDDED),
+            "temperature": config.temperature,
+            "bfloat16": config.bfloat16,
+            "gradient_checkpointing": config.gradient_checkpointing,
+            "lora": None if config.lora is None else config.lora.make(),
+            "mask": None if config.mask is None else config.mask.make(),
+        },
+        **config.algorithm.kwargs,
+    )

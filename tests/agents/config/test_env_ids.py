@@ -1,0 +1,31 @@
+import gymnasium as gym
+import pytest
+
+from agents.config.env_ids import check_env_id, check_form
+from lm_envs.envs.ids.next_word import NextWordVectorEnv
+
+
+def test_ids_of_this_library_are_accepted():
+    for env_id in ("lm_envs/NextWord-v0", "lm_envs/StructureSearch-v0"):
+        check_env_id(env_id)
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "lm_envs/NextWrd-v0"])
+def test_other_ids_are_refused_with_a_list(env_id):
+    with pytest.raises(ValueError, match="allowed: lm_envs/NextWord-v0, "):
+        check_env_id(env_id)
+
+
+def test_a_class_registered_directly_is_accepted():
+    gym.register("here/Words-v0", vector_entry_point=NextWordVectorEnv)
+    try:
+        check_env_id("here/Words-v0")
+    finally:
+        del gym.registry["here/Words-v0"]
+
+
+@pytest.mark.parametrize("env_id", ["os:Thing-v0", "a/b/c-v0", "", "a b-v0"])
+def test_ids_that_import_a_module_or_are_malformed_are_refused(env_id):
+    """Gymnasium imports the module before the colon of an id."""
+    with pytest.raises(ValueError, match="allowed: namespace/Name-v0"):
+        check_form(env_id)

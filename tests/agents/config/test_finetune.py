@@ -1,0 +1,25 @@
+from pathlib import Path
+
+import pytest
+
+from agents.config.finetune import FinetuneConfig
+from agents.config.loading import UserError, load_config
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("env.kwargs.actions=top_k", "kwargs.actions='top_k'; allowed: 'vocabulary'"),
+        ("algorithm={name: DQN}", "name='DQN'; allowed: PPO, A2C"),
+        ("algorithm.kwargs.policy_kwargs={}", "policy_kwargs is set by the run itself"),
+        ("algorithm.kwargs.learning_rate=lin_1.0e-3", "learning_rate is text"),
+        ("mask={every: 3}", "a mask without top_k and top_p"),
+        ("lora={layers: [c_atn]}", "layers='c_atn'"),
+        ("kl.coefficient=-1.0", "kl.coefficient=-1.0"),
+        ("kl.weight=1.0", "unknown key 'kl.weight' .* allowed: coefficient, target, estimator"),
+    ],
+)
+def test_invalid_values_are_refused_by_key(assignment, message):
+    path = Path(__file__).parents[3] / "configs" / "next_word_lm_ppo.yaml"
+    with pytest.raises(UserError, match=message):
+        load_config(FinetuneConfig, path, [assignment])

@@ -1,0 +1,41 @@
+from dataclasses import asdict
+
+import pytest
+
+from agents.config.loading import UserError
+from agents.evaluation.stages import Stage, compare_seeds, stage_table
+from agents.runs.files import write_jsonl
+
+
+def test_seeds_are_compared_by_stage_on_the_same_prompts(tmp_path):
+    folders = [tmp_path / "test-s0", tmp_path / "test-s1"]
+    for folder, better in zip(folders, (0.5, 0.7), strict=True):
+        folder.mkdir()
+        stages = {"base": [0.0, 0.2], "reinforced": [better, better + 0.2]}
+        write_stages(folder, stages)
+    found = compare_seeds(folders)
+    assert "gain" not in found["base"]["reward"]
+    reinforced = found["reinforced"]["reward"]
+    assert reinforced["mean"] == pytest.approx(0.7)
+    assert (reinforced["lowest"], reinforced["highest"]) == pytest.approx((0.6, 0.8))
+    assert reinforced["interval"] == pytest.approx((0.5, 0.9))
+    assert reinforced["gain"]["mean"] == pytest.approx(0.6)
+    assert reinforced["gain"]["interval"] == pytest.approx((0.5, 0.7))  # the prompts cancel out
+    with pytest.raises(UserError, match=r"test-s2, which holds no stages.jsonl"):
+        compare_seeds([tmp_path / "test-s2"])
+    write_stages(folders[1], {"base": [0.0]})
+    with pytest.raises(UserError, match="other stages, measures or prompts"):
+        compare_seeds(folders)
+
+
+def write_stages(folder, rewards):
+    rows = [Stage(name, {"reward": each}, []) for name, each in rewards.items()]
+    write_jsonl(folder / "stages.jsonl", map(asdict, rows))
+
+
+def test_the_table_has_a_row_for_each_stage():
+    values = {name: [1.0, 2.0] for name in ("reward", "kl", "base_logprob")}
+    table = stage_table([Stage("base", values, []), Stage("reinforced", values, [])], "validation")
+    assert "| base | 1.500 (1.000 … 2.000) |" in table
+    assert "prompts of the validation split" in table
+    assert table.count("| reinforced |") == 1

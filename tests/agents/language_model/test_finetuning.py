@@ -1,0 +1,66 @@
+import pytest
+import torch
+
+from agents.config.finetune import FinetuneConfig
+from agents.finetune import finetune
+from agents.language_model import finetuning
+from agents.language_model.finetuning import FinetuneRun
+from agents.language_model.policy import LanguageModelPolicy
+from agents.runs.folder import open_run
+from tests.agents.finetune_run import small_config
+
+
+@pytest.fixture
+def config(checkpoint):
+    return small_config(checkpoint)
+
+
+def test_gradient_checkpointing_changes_no_number(config, tmp_path):
+    learned = []
+    for is_on in (False, True):
+        chosen = config.model_copy(update={"gradient_checkpointing": is_on, "value_warm_up": 0})
+        folder = tmp_path / f"run-{is_on}"
+        open_run(chosen, folder, resume=False)
+        run = FinetuneRun(chosen, folder)
+        run.reinforce()
+        learned.append(run.policy.network.model.transformer.wpe.weight.detach().clone())
+    torch.testing.assert_close(*learned)
+
+
+def test_a_broken_loss_stops_before_the_weights_and_leaves_the_last_export(
+    config, tmp_path, monkeypatch
+):
+    """A NaN advantage reaches the loss in the second update, after an export."""
+    kept = {}
+
+    class Broken(finetuning.EpisodeRolloutBuffer):
+        def compute_returns_and_advantage(self, last_values, dones):
+            super().compute_returns_and_advantage(last_values, dones)
+            Broken.rollouts = getattr(Broken, "rollouts", 0) + 1
+            if Broken.rollouts == 2:
+                self.advantages[...] = float("nan")
+                weights = tmp_path / "test-s0" / "model" / "model.safetensors"
+                kept["export"] = weights.read_bytes()
+
+    monkeypatch.setattr(finetuning, "EpisodeRolloutBuffer", Broken)
+    steps = []
+    step = torch.optim.Adam.step
+    monkeypatch.setattr(
+        torch.optim.Adam, "step", lambda self, *a, **k: (steps.append(1), step(self, *a, **k))[1]
+    )
+    config = config.model_copy(update={"value_warm_up": 0, "warm_start": None})
+    with pytest.raises(FloatingPointError, match=r"gradient of network\.\S+ at step 64; allowed"):
+        finetune(config, tmp_path)
+    assert len(steps) == 2  # both minibatches of the first update, none of the second
+    weights = tmp_path / "test-s0" / "model" / "model.safetensors"
+    assert weights.read_bytes() == kept["export"]
+
+
+def test_a_language_model_is_the_policy_of_a2c_too(config, tmp_path):
+    algorithm = {"name": "A2C", "kwargs": {"n_steps": 8, "device": "cpu"}}
+    config = FinetuneConfig.model_validate({**config.model_dump(), "algorithm": algorithm})
+    open_run(config, tmp_path / "run", resume=False)
+    run = FinetuneRun(config, tmp_path / "run")
+    run.reinforce()
+    assert isinstance(run.policy, LanguageModelPolicy)
+    assert run.agent.num_timesteps == 96

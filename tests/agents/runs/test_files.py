@@ -1,0 +1,27 @@
+import json
+
+import pytest
+
+from agents.runs.files import append_jsonl, copy_file, write_bytes, write_json, write_jsonl
+
+
+def test_rows_are_appended_after_those_written(tmp_path):
+    path = tmp_path / "log.jsonl"
+    write_jsonl(path, [{"step": 1}])
+    append_jsonl(path, {"step": 2, "text": "é"})
+    assert path.read_text(encoding="utf-8") == '{"step": 1}\n{"step": 2, "text": "é"}\n'
+
+
+def test_json_refuses_numbers_that_it_cannot_hold_and_keeps_the_old_file(tmp_path):
+    path = tmp_path / "result.json"
+    write_json(path, {"reward": 1.0})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(path, {"reward": float("nan")})
+    assert json.loads(path.read_text()) == {"reward": 1.0}
+
+
+def test_bytes_are_written_and_copied_whole(tmp_path):
+    write_bytes(tmp_path / "a" / "weights", b"\x00\xff")
+    copy_file(tmp_path / "a" / "weights", tmp_path / "b" / "weights")
+    assert (tmp_path / "b" / "weights").read_bytes() == b"\x00\xff"
+    assert [path.name for path in (tmp_path / "b").iterdir()] == ["weights"]

@@ -1,0 +1,31 @@
+import pytest
+from typer import Typer
+from typer.testing import CliRunner
+
+from agents.fit_reducer import main
+
+
+@pytest.fixture
+def run(tmp_path):
+    app = Typer()
+    app.command()(main)
+    file = str(tmp_path / "r.safetensors")
+    return lambda *arguments: CliRunner().invoke(app, ["hashed", file, *arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "bits"], "Got 'bits'; allowed: name=value"),
+        (["--env", "CartPole-v1"], "Got --env 'CartPole-v1'; allowed: lm_envs/NextWord-v0"),
+        (["--env", "os:Thing-v0"], "Got --env 'os:Thing-v0'; allowed: namespace/Name-v0"),
+        (["--import", "rhymes"], "imports rhymes, which runs code"),
+        (["--kwarg", "rewards={me:length: 1.0}"], "imports me:length, which"),
+        (["--import", "no_such_module", "--trust-imports"], "no module 'no_such_module'"),
+    ],
+)
+def test_invalid_arguments_are_errors_of_one_line(run, arguments, message, tmp_path):
+    done = run("--states", "8", *arguments)
+    assert done.exit_code == 2
+    assert message in done.output
+    assert not list(tmp_path.iterdir())
