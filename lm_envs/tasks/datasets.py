@@ -3,8 +3,6 @@
 Owns reading and checking rows. Knows nothing of prompts, tokens or scores.
 """
 
-import csv
-import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lm_envs.tasks.splits import SPLITS, SplitSpec, split_of
+from lm_envs.tasks.tables import csv_rows, tsv_rows
 from lm_envs.validation import check_choice
 
 EMBEDDED = "embedded"
@@ -160,38 +159,6 @@ def _text_file(content: str, name: str) -> Iterator[RawRow]:
         line += part.count("\n")
 
 
-def _table(content: str, name: str, delimiter: str) -> Iterator[RawRow]:
-    reader = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
-    # The limit belongs to the whole process, so it is restored when the rows are read. The default
-    # of 131,072 characters is too small for long documents.
-    previous_limit = csv.field_size_limit(MAX_BYTES)
-    try:
-        _check_header(reader.fieldnames or (), name)
-        rows = [(f"{name} line {reader.line_num}", row) for row in reader]
-    except csv.Error as error:
-        line = reader.reader.line_num  # DictReader.line_num counts whole rows
-        raise ValueError(f"Got a broken table at {name} line {line}: {error}.") from None
-    finally:
-        csv.field_size_limit(previous_limit)
-    for location, row in rows:
-        if None in row or None in row.values():
-            raise ValueError(
-                f"Got {location} with more or fewer cells than the header "
-                f"{reader.fieldnames}; quote texts that hold the delimiter."
-            )
-        yield location, row
-
-
-def _check_header(columns: Sequence[str], name: str) -> None:
-    """Raises if two columns have the same name; columns without a name cannot be selected."""
-    for column in columns:
-        if column and columns.count(column) > 1:
-            raise ValueError(
-                f"Got {columns.count(column)} columns {column!r} in the header of {name}; give "
-                "each a name of its own."
-            )
-
-
 def _hub(dataset: str, split: str, columns: str) -> Iterator[RawRow]:
     try:
         from datasets import load_dataset  # type: ignore[import-not-found]  # an extra
@@ -245,6 +212,6 @@ def _first_text(row: Row) -> str:
 _READERS = {
     ".txt": _text_file,
     ".jsonl": _jsonl,
-    ".csv": lambda content, name: _table(content, name, ","),
-    ".tsv": lambda content, name: _table(content, name, "\t"),
+    ".csv": csv_rows,
+    ".tsv": tsv_rows,
 }
