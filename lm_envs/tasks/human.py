@@ -43,8 +43,11 @@ def rating(text: str, references: Sequence[str]) -> float:
 def _ratings(path: Path) -> dict[str, float]:
     """Ratings by text. Read from the file once; `rating` adds new ones to the cached dict."""
     found: dict[str, float] = {}
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    # Not `splitlines`, which also divides at U+2028, U+2029 and U+0085 inside of a JSON text.
+    lines = path.read_text(encoding="utf-8").split("\n") if path.is_file() else []
     for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
         location = f"{path}:{number}"
         try:
             row = json.loads(line)

@@ -36,6 +36,14 @@ def test_a_stored_rating_needs_no_terminal(ratings, monkeypatch):
         human.rating("不好", [])
 
 
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
+def test_a_text_with_a_line_separator_of_unicode_can_be_stored(ratings, separator):
+    """Regression: the line was divided at the separator, and the file was refused."""
+    row = {"text": f"a{separator}b", "rating": 0.5}
+    ratings.write_text(json.dumps(row, ensure_ascii=False) + "\n\n", encoding="utf-8")
+    assert human.rating(f"a{separator}b", []) == 0.5
+
+
 @pytest.mark.parametrize("line", ["good", '{"text": "a"}', '{"text": "a", "rating": 5}', "[1]"])
 def test_a_malformed_file_is_refused_with_its_line(ratings, line):
     ratings.write_text(line + "\n")
