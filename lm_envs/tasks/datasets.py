@@ -33,14 +33,29 @@ class Row:
         texts: One or more texts for each name that the task asked for.
         columns: The other fields of the row by their own names, as read. "split" is left out,
             and so are columns without a name.
+        location: File and line of the row, for error messages.
     """
 
     texts: Mapping[str, tuple[str, ...]]
     columns: Mapping[str, Any] = field(default_factory=dict)
+    location: str = field(default="", compare=False)
 
     def text(self, name: str) -> str:
-        """Returns the first text of a name."""
+        """Returns the only text of a name.
+
+        Raises:
+            ValueError: If there are several: all but the first would be lost without notice.
+        """
+        if len(self.texts[name]) > 1:
+            raise ValueError(
+                f"Got {len(self.texts[name])} texts as {name!r} at {self.location}; allowed: one "
+                "text. Join them, or write a row for each."
+            )
         return self.texts[name][0]
+
+    def joined_text(self, name: str) -> str:
+        """Returns the texts of a name, such as the paragraphs of a context, joined by spaces."""
+        return " ".join(self.texts[name])
 
 
 def read_texts(dataset: str, split: str, column: str = "text") -> list[str]:
@@ -181,7 +196,8 @@ def _hub(dataset: str, split: str, columns: str) -> Iterator[RawRow]:
 def _checked_row(raw: dict[str, Any], columns: Mapping[str, str], location: str) -> Row:
     texts = {name: _texts(raw, column, location) for name, column in columns.items()}
     used = {*columns.values(), "split", ""}
-    return Row(texts, {name: value for name, value in raw.items() if name not in used})
+    others = {name: value for name, value in raw.items() if name not in used}
+    return Row(texts, others, location)
 
 
 def _texts(row: dict[str, Any], column: str, location: str) -> tuple[str, ...]:
