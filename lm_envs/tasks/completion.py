@@ -10,16 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from lm_envs.tasks.answer_options import AnswerKey, draw_options
 from lm_envs.tasks.base import Example, Option, Response
 from lm_envs.tasks.datasets import EMBEDDED, Row, read_rows, resolve_columns
 from lm_envs.tasks.length_limits import drop_too_long
 from lm_envs.tasks.rewards.reward import Reward, Weights
-from lm_envs.tasks.rewards.text_normalization import one_line
+from lm_envs.tasks.rewards.text_normalization import normalize_answer, one_line, to_nfc
 from lm_envs.tasks.splits import SplitSpec
 from lm_envs.tokenizer import Tokenizer
 from lm_envs.validation import check_count
-
-NUM_OPTIONS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,7 @@ class CompletionTask:
     Prompt: `CompletionItem.prompt`.
     Episode end: terminates at the first line end, the end-of-text token or the token budget.
     Scores: any score of a text or of tokens; subclasses can add their own by `task_scores`.
+    Rows of a caller's dataset with the same prompt are one example with the targets of all.
 
     A complete task, which reads any file with the columns "word" and "rhyme"::
 
@@ -111,6 +111,10 @@ class CompletionTask:
         self._tokenizer = tokenizer
         items = [_single_line(item) for item in self.load_items(dataset, split, columns)]
         self._items = self._short_items(items, dataset)
+        # Embedded examples stay as they were in earlier versions, so that results can be compared.
+        self._answer_key: AnswerKey = str if dataset == EMBEDDED else normalize_answer
+        if dataset != EMBEDDED:
+            self._items = _merge_same_prompts(self._items)
         if not self._items:
             raise ValueError(
                 f"Got no example whose prompt has at most prompt_tokens={prompt_tokens} tokens and "
@@ -152,7 +156,8 @@ class CompletionTask:
 
         Default: the first target of the item among first targets of other items.
         """
-        return _draw_options(items)
+        targets, groups = [item.targets for item in items], [item.group for item in items]
+        return draw_options(targets, groups, self._answer_key)
 
     def item(self, example: Example) -> CompletionItem:
         """Returns the item that an example of this task was made from."""
@@ -201,31 +206,17 @@ def _single_line(item: CompletionItem) -> CompletionItem:
     return replace(item, targets=tuple(one_line(target) for target in item.targets))
 
 
-def _draw_options(items: Sequence[CompletionItem]) -> list[tuple[str, ...]]:
-    """Draws the options of each item: its first target among first targets of its group.
+def _merge_same_prompts(items: Sequence[CompletionItem]) -> list[CompletionItem]:
+    """Returns one item for each prompt, with the targets of all; the rest is that of the first.
 
-    Every item has `NUM_OPTIONS` options, or fewer if there are not enough other targets for one of
-    the items. The drawn texts and their order depend only on the item's index. Groups with too few
-    different targets use the targets of all groups.
+    Otherwise a target of one item would be a wrong option of another with the same prompt.
     """
-    texts: dict[str | None, set[str]] = {None: {item.targets[0] for item in items}}
-    for item in items:
-        texts.setdefault(item.group, set()).add(item.targets[0])
-    pools = {group: sorted(members) for group, members in texts.items()}
-    size = min(NUM_OPTIONS - 1, min(_num_wrong(texts[None], item) for item in items))
-    options = []
-    for index, item in enumerate(items):
-        has_enough = _num_wrong(texts[item.group], item) >= size
-        pool = pools[item.group if has_enough else None]
-        rng = np.random.default_rng((0, index))
-        # Correct texts may be drawn too. So many more are drawn that `size` wrong ones remain.
-        drawn = rng.choice(len(pool), min(size + len(item.targets), len(pool)), replace=False)
-        chosen = [pool[place] for place in drawn if pool[place] not in item.targets][:size]
-        chosen.insert(int(rng.integers(size + 1)), item.targets[0])
-        options.append(tuple(chosen))
-    return options
-
-
-def _num_wrong(texts: set[str], item: CompletionItem) -> int:
-    """Number of texts that are not targets of an item."""
-    return len(texts) - len(texts.intersection(item.targets))
+    merged: dict[object, CompletionItem] = {}
+    for number, item in enumerate(items):
+        # A verifier knows the answers to its own question only.
+        key = to_nfc(item.prompt) if item.verify is None else number
+        first = merged.get(key)
+        if first is not None:
+            item = replace(first, targets=tuple(dict.fromkeys((*first.targets, *item.targets))))
+        merged[key] = item
+    return list(merged.values())

@@ -118,6 +118,29 @@ def test_items_with_several_targets_have_as_many_options_as_others():
         assert len(set(row) & set(each)) == 1
 
 
+@pytest.mark.parametrize("task", [Paraphrase, Translation, QuestionAnswering])
+def test_rows_with_the_same_prompt_are_one_example_with_all_targets(tmp_path, task):
+    """Regression: the target of one row was a wrong option of the other, and paid nothing."""
+    source, target = task.column_names[:2]
+    pairs = [("Hello", "Salut"), ("Hello", "Bonjour"), ("Yes", "Oui"), ("No", "Non")]
+    pairs += [("Hello", "Salut"), ("Good", "Bon"), ("Bad", "Mauvais")]
+    rows = [{source: a, target: b, "split": "train", "n": n} for n, (a, b) in enumerate(pairs)]
+    made = task(TOKENIZER, dataset=write_rows(tmp_path, rows))
+    assert made.num_examples == 5
+    assert made.example(0).targets == ("Salut", "Bonjour")
+    assert made.example(0).columns == {"n": 0}
+    assert "Bonjour" not in option_texts(made, 0)
+    assert len(option_texts(made, 0)) == 4
+
+
+def test_verified_items_with_the_same_prompt_stay_apart(tmp_path):
+    class Verified(Rhyme):
+        def load_items(self, dataset, split, columns):
+            return [CompletionItem("?", (text,), verify=lambda _: 1.0) for text in "ab"]
+
+    assert Verified(TOKENIZER, dataset="own").num_examples == 2
+
+
 def test_options_never_contain_a_target_that_is_too_long():
     long = "one two three four five six seven"
     task, options = task_with([CompletionItem("?", (text,)) for text in ("a", "b", long)])
@@ -144,15 +167,17 @@ def test_line_ends_in_targets_become_spaces(tmp_path):
 @pytest.mark.parametrize(
     ("long", "remedy"),
     [
-        ({"text": "word " * 60}, r"prompt_tokens=40 \(the longest needs 66\); raise it"),
-        ({"target": "word " * 60}, r"max_new_tokens=36 \(the longest needs 61\); raise it"),
+        ({"text": "word " * 60}, r"prompt_tokens=40 \(the longest needs 67\); raise it"),
+        ({"target": "word " * 60}, r"max_new_tokens=36 \(the longest needs 62\); raise it"),
         (dict.fromkeys(("text", "target"), "word " * 60), r"prompt_tokens=40 .* and max_.*them"),
     ],
 )
 def test_examples_that_are_too_long_are_left_out_with_a_warning(tmp_path, long, remedy):
     """Regression: 99 of 100 were left out silently."""
     row = {"text": "a", "target": "b", "split": "train"}
-    path = write_rows(tmp_path, [row, *[row | long] * 3])
+    rows = [row, *({n: f"{t} {k}" for n, t in long.items()} for k in range(3))]
+    rows = [row | {"text": f"{k}"} | each for k, each in enumerate(rows)]
+    path = write_rows(tmp_path, rows)
     with pytest.warns(UserWarning, match=rf"Left out 3 of 4 examples of .*rows\.jsonl.*{remedy}"):
         assert Paraphrase(TOKENIZER, dataset=path).num_examples == 1
     with warnings.catch_warnings():

@@ -51,6 +51,16 @@ def normalize_label(text: str) -> str:
     return to_nfc(text).strip().casefold()
 
 
+def normalize_answer(text: str) -> tuple[str, ...]:
+    """Returns a key that is equal for two texts which `exact_match` or `accuracy` takes for equal.
+
+    Case, Unicode form, outer spaces, punctuation and articles make no difference, unless the text
+    consists of nothing else.
+    """
+    label = normalize_label(text)
+    return tuple(squad_words(label)) or (label,)
+
+
 def one_line(text: str) -> str:
     """Returns the text with each line end and the spaces around it replaced by one space."""
     return _LINE_END.sub(" ", text.strip()) if "\n" in text else text
