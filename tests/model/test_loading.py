@@ -186,7 +186,7 @@ elif sys.argv[1] == "subproc":
     envs = SubprocVecEnv([lambda: gym.make(ID)] * 2, start_method="fork")
     envs.seed(0)
     envs.reset()
-    assert envs.step(np.array([2, 2]))[1][0] == np.float32(expected[1])
+    assert envs.step(np.array([2, 2]))[1][0] == expected[1]
     envs.close()
 else:
     with multiprocessing.get_context("fork").Pool(2) as pool:
