@@ -195,8 +195,9 @@ print("done")
 """
 
 
-@pytest.mark.parametrize("kind", ["async", "subproc", "pool"])
-@pytest.mark.parametrize("native", ["1", "0"])
+@pytest.mark.parametrize(
+    ("kind", "native"), [("async", "1"), ("async", "0"), ("subproc", "1"), ("pool", "1")]
+)
 def test_a_process_that_used_a_model_can_fork(kind, native, tmp_path):
     """Regression: the child waited without end for OpenMP's threads, which a fork does not copy."""
     values = os.environ | {"OMP_NUM_THREADS": "2", "LM_ENVS_NATIVE": native}
