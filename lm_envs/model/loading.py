@@ -6,7 +6,8 @@ finite weights. Executes no code from a file. Knows nothing of what a network co
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -29,10 +30,31 @@ SHARED_MODELS = 4
 """Number of models that a process keeps for environments to share."""
 
 WEIGHTS = "model.safetensors"
-MODEL_TYPE = "gpt2"
-"""The `model_type` of `config.json` that is supported."""
-
 _FILES = ("config.json", WEIGHTS, "tokenizer.json", "vocab.json", "merges.txt")
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """How the checkpoints of one kind of network are read.
+
+    Attributes:
+        network: Called with a `ModelConfig`, tensors by name, a dtype and `int8=`; returns the
+            network.
+        check_config: Called with the content of `config.json` and the file's name; raises
+            ValueError if the network does not compute such a model.
+        to_model_config: Returns the `ModelConfig` for the content of `config.json`.
+        tensor_shapes: Returns the shapes of all tensors of a checkpoint by name.
+    """
+
+    network: Callable[..., LanguageModel]
+    check_config: Callable[[Mapping[str, Any], str], None]
+    to_model_config: Callable[[Mapping[str, Any]], ModelConfig]
+    tensor_shapes: Callable[[ModelConfig], Mapping[str, tuple[int, ...]]]
+
+
+GPT2 = Architecture(gpt2.GPT2, gpt2.check_config, gpt2.to_model_config, gpt2.tensor_shapes)
+ARCHITECTURES: dict[str, Architecture] = {"gpt2": GPT2}
+"""Every supported `model_type` of `config.json`; the only list to edit for a new one."""
 
 
 def locate(model: str) -> Path:
@@ -74,19 +96,28 @@ def load(folder: Path, device: str = "auto", dtype: str = "auto") -> LanguageMod
     return _load(folder, device_name, dtype_name, _stamp(weights))
 
 
-def read_checkpoint(folder: Path, device: str) -> tuple[ModelConfig, dict[str, torch.Tensor]]:
+def read_checkpoint(
+    folder: Path, device: str, architecture: Architecture = GPT2
+) -> tuple[ModelConfig, dict[str, torch.Tensor]]:
     """Shape and checked tensors of a checkpoint folder, by the names of its architecture.
 
     Raises:
-        ValueError: If the folder holds no finite GPT-2 in safetensors.
+        ValueError: If the folder holds no finite checkpoint of this architecture in safetensors.
     """
-    config = _read_config(folder / "config.json")
+    path = folder / "config.json"
+    values = _read_config(path)
+    if ARCHITECTURES[_model_type(values)] is not architecture:
+        raise ValueError(
+            f"Got model_type={_model_type(values)!r} in {path}; this command works with GPT-2 only."
+        )
+    architecture.check_config(values, str(path))
+    config = architecture.to_model_config(values)
     try:
         tensors = load_file(folder / WEIGHTS, device=device)
     except SafetensorError as error:
         raise ValueError(f"Got an unreadable {folder / WEIGHTS}: {error}.") from None
     tensors = {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
-    _check_tensors(tensors, gpt2.tensor_shapes(config), folder)
+    _check_tensors(tensors, architecture.tensor_shapes(config), folder)
     return config, tensors
 
 
@@ -116,25 +147,33 @@ def _digest(path: Path, stamp: tuple[int, int]) -> str:
 
 @lru_cache(maxsize=SHARED_MODELS)
 def _load(folder: Path, device: str, dtype: str, stamp: tuple[int, int]) -> LanguageModel:
-    config, tensors = read_checkpoint(folder, device)
-    return gpt2.GPT2(config, tensors, DTYPES.get(dtype, torch.bfloat16), int8=dtype == INT8)
+    architecture = ARCHITECTURES[_model_type(_read_config(folder / "config.json"))]
+    config, tensors = read_checkpoint(folder, device, architecture)
+    dtype_of_linears = DTYPES.get(dtype, torch.bfloat16)
+    return architecture.network(config, tensors, dtype_of_linears, int8=dtype == INT8)
 
 
-def _read_config(path: Path) -> ModelConfig:
+def _read_config(path: Path) -> dict[str, Any]:
+    """Content of `config.json`, whose `model_type` is supported."""
     try:
         values: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"Got no readable GPT-2 configuration at {path}: {error}.") from None
     if not isinstance(values, dict):
         raise ValueError(f"Got {type(values).__name__} in {path}; allowed: a JSON object.")
-    found = values.get("model_type", MODEL_TYPE)
-    if found != MODEL_TYPE:
+    found = _model_type(values)
+    if found not in list(ARCHITECTURES):  # a list cannot be a key, but can be refused
+        allowed = ", ".join(map(repr, ARCHITECTURES))
         raise ValueError(
-            f"Got model_type={found!r} in {path}; only model_type={MODEL_TYPE!r} is supported. "
+            f"Got model_type={found!r} in {path}; only model_type={allowed} is supported. "
             "Use a GPT-2 checkpoint (gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2, …)."
         )
-    gpt2.check_config(values, str(path))
-    return gpt2.to_model_config(values)
+    return values
+
+
+def _model_type(values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a value of a JSON file
+    """The architecture's name; early GPT-2 checkpoints have none."""
+    return values.get("model_type", "gpt2")
 
 
 def _check_tensors(

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -6,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from lm_envs.model import loading
+from lm_envs.model import gpt2, loading
 
 
 @pytest.fixture
@@ -137,3 +138,17 @@ def test_the_fingerprint_is_the_hash_of_the_weights_file(folder):
     assert first == hashlib.sha256(weights).hexdigest()
     change_tensors(folder, lambda tensors: tensors["transformer.ln_f.bias"].add_(1))
     assert loading.fingerprint(str(folder)) != first
+
+
+def test_a_listed_architecture_is_loaded_by_its_model_type(folder, monkeypatch):
+    class Other(gpt2.GPT2):
+        """The same network under another name."""
+
+    change_config(folder, model_type="other")
+    with pytest.raises(ValueError, match=r"Got model_type='other'.*only model_type='gpt2'"):
+        loading.load(folder, "cpu", "float32")
+    other = dataclasses.replace(loading.GPT2, network=Other)
+    monkeypatch.setitem(loading.ARCHITECTURES, "other", other)
+    assert type(loading.load(folder, "cpu", "float32")) is Other
+    with pytest.raises(ValueError, match=r"Got model_type='other'.*GPT-2 only"):
+        loading.read_checkpoint(folder, "cpu")
