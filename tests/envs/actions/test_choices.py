@@ -53,5 +53,5 @@ def test_a_task_without_lines_is_refused(checkpoint):
 
 
 def test_scores_has_to_be_true_or_false():
-    with pytest.raises(ValueError, match="scores=1.5; allowed: True, False"):
+    with pytest.raises(ValueError, match=r"scores=1\.5; allowed: True, False"):
         make_choices("Dialogue", scores=1.5)
