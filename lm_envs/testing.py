@@ -1,6 +1,6 @@
 """The contract of a language environment, as a test for environments of other packages.
 
-Needs no test framework: a broken promise is an `AssertionError` that says which one.
+Needs no test framework: a broken promise raises an `AssertionError` that names it.
 
 Example:
     >>> import lm_envs
@@ -9,6 +9,7 @@ Example:
 """
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
@@ -23,7 +24,7 @@ from lm_envs.envs.rows import Observations, index_row
 
 NUM_ROWS = 3
 SEED = 7
-TOLERANCE = {"rtol": 0.0, "atol": 2e-5}
+TOLERANCE = 2e-5
 """Batched and single observations agree to float32 rounding; rewards and texts agree exactly."""
 
 __all__ = ["check_environment"]
@@ -54,7 +55,7 @@ def check_environment(env_id: str, *, steps: int = 40, **kwargs: Any) -> None:  
 
 def _check_with_checkers(env_id: str, kwargs: dict[str, Any]) -> None:
     """Runs the checkers of Gymnasium and Stable-Baselines3; a warning counts as a failure."""
-    checkers = [check_env]
+    checkers: list[Callable[[gym.Env], None]] = [check_env]
     try:
         from stable_baselines3.common.env_checker import check_env as sb3_check
     except ModuleNotFoundError:
@@ -164,7 +165,7 @@ def _assert_close(own: Any, other: Any, what: str) -> None:  # noqa: ANN401 - ob
         for name, values in other.items():
             _assert_close(own[name], values, f"{what} {name!r}")
         return
-    is_same = np.allclose(own, other, **TOLERANCE)
+    is_same = np.allclose(own, other, rtol=0.0, atol=TOLERANCE)
     assert is_same, f"{what} differs by {np.abs(np.asarray(own) - np.asarray(other)).max()}."
 
 

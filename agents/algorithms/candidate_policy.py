@@ -55,7 +55,7 @@ class CandidatePolicy(ActorCriticPolicy):
     def _build(self, lr_schedule: Schedule) -> None:
         super()._build(lr_schedule)
         assert isinstance(self.mlp_extractor, _Judge)
-        self.mlp_extractor.begin_as_the_model()  # Stable-Baselines3 has just initialized its weights
+        self.mlp_extractor.begin_as_the_model()  # after Stable-Baselines3's initialization
         self.action_net = nn.Identity()  # the extractor returns logits
         self.optimizer = self.optimizer_class(
             self.parameters(),
@@ -67,8 +67,9 @@ class CandidatePolicy(ActorCriticPolicy):
 class CandidateQPolicy(DQNPolicy):
     """The same network for DQN: the value of the state, plus what each candidate adds to it.
 
-    A candidate adds its log-probability, in units of `NATS`, plus the output of a network. Untrained
-    it takes the most likely candidate of the language model, or of its mixture with the pointer.
+    A candidate adds its log-probability, in units of `NATS`, plus the output of a network.
+    Untrained it takes the most likely candidate of the language model, or of its mixture with the
+    pointer.
 
     Source: dueling networks, Wang et al. 2015, https://arxiv.org/abs/1511.06581.
     """

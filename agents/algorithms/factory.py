@@ -22,19 +22,19 @@ POLICIES = {
     "CandidatePolicy": (CandidatePolicy, ("PPO", "A2C", "TRPO")),
     "CandidateQPolicy": (CandidateQPolicy, ("DQN",)),
 }
-"""Policies of ours by name, beside those of Stable-Baselines3, and the algorithms they are for."""
+"""Policies of this library by name, and the algorithms that can use them."""
 
 ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "gelu": torch.nn.GELU}
 
 
 def check_actions(config: TrainConfig) -> None:
-    """Refuses an algorithm that cannot choose such actions, before anything is built.
+    """Checks that the algorithm can choose the environment's actions, before anything is built.
 
     Raises:
-        UserError: Naming the line of the configuration to change.
+        UserError: If it cannot; the message names the key of the configuration to change.
     """
     name, needed = config.algorithm.name, ALGORITHMS[config.algorithm.name].acts_on
-    if needed in ("both", config.env.acts_on):
+    if "both" in (needed, config.env.acts_on) or needed == config.env.acts_on:
         return
     fitting = [
         n for n, other in ALGORITHMS.items() if other.acts_on in ("both", config.env.acts_on)
@@ -48,14 +48,14 @@ def check_actions(config: TrainConfig) -> None:
 
 
 def make_training_env(config: TrainConfig) -> LanguageVecEnv:
-    """N rows on the split that is learned from, seeded."""
+    """Returns N rows on the training split, seeded."""
     env = config.env
     kwargs = {**_checked(env.kwargs), "split": env.split}
     return make_language_vec_env(env.id, env.n_envs, config.seed, **kwargs)
 
 
 def make_evaluation_env(config: TrainConfig, split: str, num_rows: int) -> EpisodicVectorEnv:
-    """Rows on a held-out split that a caller resets one by one."""
+    """Returns rows on a held-out split, in the autoreset mode DISABLED."""
     kwargs = {**_checked(config.env.kwargs), "split": split}
     env = gym.make_vec(
         config.env.id, num_envs=num_rows, autoreset_mode=gym.vector.AutoresetMode.DISABLED, **kwargs
@@ -65,10 +65,12 @@ def make_evaluation_env(config: TrainConfig, split: str, num_rows: int) -> Episo
 
 
 def check_alike(config: TrainConfig, env: LanguageVecEnv, held_out: EpisodicVectorEnv) -> None:
-    """Refuses examples so few that there are fewer lines to choose from than in the held-out ones.
+    """Checks that training and held-out environment have the same spaces.
+
+    With very few examples a task offers fewer lines to choose from.
 
     Raises:
-        UserError: Naming the split that is learned from.
+        UserError: If the spaces differ; the message names the training split.
     """
     learned = (env.action_space, env.observation_space.shape)
     judged = (held_out.single_action_space, held_out.single_observation_space.shape)
@@ -81,26 +83,26 @@ def check_alike(config: TrainConfig, env: LanguageVecEnv, held_out: EpisodicVect
 
 
 def check_writes(config: TrainConfig) -> None:
-    """Refuses an environment in which nothing is written, before anything is built.
+    """Checks that the environment writes text, before anything is built.
 
     Raises:
         UserError: If its actions adjust the model.
     """
     if config.env.id in TUNING:
         raise UserError(
-            f"Got env.id={config.env.id!r}, in which nothing is written; allowed here: "
-            "environments of words, such as lm_envs/NextWord-v0."
+            f"Got env.id={config.env.id!r}, which writes no text; allowed here: "
+            "environments that do, such as lm_envs/NextWord-v0."
         )
 
 
 def as_language(env: EpisodicVectorEnv) -> LanguageVectorEnv:
-    """The same, of a configuration that `check_writes` let pass."""
+    """Returns the environment of a configuration that `check_writes` accepted."""
     assert isinstance(env, LanguageVectorEnv)
     return env
 
 
 def make_algorithm(config: TrainConfig, env: LanguageVecEnv, log: str | None) -> BaseAlgorithm:
-    """The algorithm, untrained, on the CPU: its networks are small beside the language model."""
+    """Returns the untrained algorithm, on the CPU: its networks are small."""
     kwargs = dict(config.algorithm.kwargs)
     if "learning_rate" in kwargs:
         kwargs["learning_rate"] = _learning_rate(kwargs["learning_rate"])

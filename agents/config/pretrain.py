@@ -23,7 +23,7 @@ class PretrainConfig(Config):
         run: Folder of logs and checkpoints.
         vocab_size: Tokens of the byte-level BPE, the end-of-text token included.
         context: Tokens in a training window, at most `model.n_positions`.
-        mix: Weight of each part of the corpus in a batch; 0 or more.
+        mix: Weight of each part of the corpus in a batch, 0 or more; 0 for parts left out.
     """
 
     run: str

@@ -1,4 +1,4 @@
-"""What `python -m agents.train` can be told; the YAML keys are these names."""
+"""The configuration of `python -m agents.train`; the YAML keys are these names."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -63,30 +63,29 @@ ALGORITHMS: dict[str, Algorithm] = {
 """Algorithms by name.
 
 DQN to CrossQ keep a replay buffer of `buffer_size` transitions, a million by default: set it in
-`algorithm.kwargs`. RecurrentPPO's memory begins anew where a run is resumed. ARS divides the rows
+`algorithm.kwargs`. RecurrentPPO's hidden state is reset when a run is resumed. ARS divides the rows
 among its 2 `n_delta` candidates, each of which plays `n_eval_episodes` episodes an update: their
-product should be a multiple of `n_envs`.
-TabularQ needs states that can be counted: an observation with a reducer.
+product should be a multiple of `n_envs`. TabularQ needs discrete observations: use a reducer.
 """
 
 CONTINUOUS_KINDS = ("embedding",)
-"""Kinds of `env.kwargs.actions` that are points; all others are numbered choices."""
+"""Kinds of `env.kwargs.actions` with a `Box` space; the others of this library are discrete."""
 
 TUNING: dict[str, ActsOn] = {
     "lm_envs/WeightTuning-v0": "continuous",
     "lm_envs/TrainingControl-v0": "continuous",
     "lm_envs/StructureSearch-v0": "discrete",
 }
-"""Environments that write nothing, and the actions that they have, whatever their arguments."""
+"""Environments that adjust the model instead of writing text, and their kind of actions."""
 
 _OWN_ARGUMENTS = {"policy", "env", "seed", "tensorboard_log", "verbose"}
 
 
 class EnvConfig(Config):
-    """Which environment, how many rows, its arguments, and whose examples are learned from.
+    """The environment, the number of rows, its arguments, and the split to train on.
 
-    The embedded model has read the split "train" of every task: what it knows by heart hardly
-    varies in reward. What it never read is in the others.
+    The embedded model was pretrained on the split "train" of every task: there its samples hardly
+    differ in reward. The other splits were held out.
     """
 
     id: str
@@ -108,9 +107,12 @@ class EnvConfig(Config):
 
     @property
     def acts_on(self) -> ActsOn:
-        """Whether its actions are numbered choices or points."""
+        """Whether its actions are discrete or continuous; "both" if only the environment knows."""
         spec = self.kwargs.get("actions")
         kind = spec.get("kind") if isinstance(spec, dict) else spec
+        is_foreign = ":" in str(kind) or not self.id.startswith("lm_envs/")
+        if is_foreign and kind not in CONTINUOUS_KINDS:
+            return "both"
         return TUNING.get(self.id) or ("continuous" if kind in CONTINUOUS_KINDS else "discrete")
 
 

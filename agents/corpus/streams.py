@@ -57,7 +57,7 @@ class Streams:
     def batch(self, mix: Mix, step: int) -> torch.Tensor:
         """Draws the windows (B, T) int64 of a step: each at a random position of a random part."""
         rng = np.random.default_rng((mix.seed, step))
-        weights = np.array([mix.mix[part] for part in PARTS])
+        weights = np.array([mix.mix.get(part, 0.0) for part in PARTS])
         chosen = rng.choice(len(PARTS), mix.batch_size, p=weights / weights.sum())
         rows = []
         for part in chosen:

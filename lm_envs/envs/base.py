@@ -194,8 +194,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
             if own is not None:
                 self._rngs[row], self._seeds[row] = seeding.np_random(int(own))
         self._begin(rows, examples)
-        observations = self.observe()
-        self._unready = None
+        observations, self._unready = self.observe(), None
         return observations, self._add_prompts({}, rows)
 
     def step(
@@ -211,7 +210,8 @@ class EpisodicVectorEnv(VectorEnv, ABC):
                 earlier step failed.
             ValueError: If an action is not in the action space; then nothing has changed.
         """
-        self._require_begun()
+        if self._unready or self._over.any():
+            self._require_begun()
         active = ~self._over
         actions = self._validated_actions(actions, active)
         rows = np.flatnonzero(active)
@@ -321,7 +321,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
     def _add_prompts(self, infos: dict[str, Any], rows: list[int]) -> dict[str, Any]:
         """Returns infos with the prompts of `rows`, whose episodes begin now."""
         for row in rows:
-            infos = self._add_info(infos, {"prompt": self._prompt(row)}, row)
+            self._add_info(infos, {"prompt": self._prompt(row)}, row)
         return infos
 
     def _begin(self, rows: list[int], examples: Sequence[Any]) -> None:

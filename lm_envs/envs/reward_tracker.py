@@ -1,7 +1,5 @@
 """Scores of the running completions, and their weighted sum, the potential of each row."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from lm_envs.envs.episode_buffer import EpisodeBuffer
@@ -29,12 +27,8 @@ class RewardTracker:
 
         Scores of weight 0 are computed only where an episode `is_over`, (N,) bool.
         """
-        self._update(self._reward.weighted, rows)
-        if self._reward.logged and (is_last := is_over[rows]).any():
-            self._update(self._reward.logged, rows[is_last])
-        return self._reward.total(self.scores)
-
-    def _update(self, names: Sequence[str], rows: np.ndarray) -> None:
-        found = self._reward.components(self._episodes.completions, rows, names)
-        for name, values in found.items():
-            self.scores[name][rows] = values
+        reward, completions = self._reward, self._episodes.completions
+        reward.update(self.scores, completions, rows, reward.weighted)
+        if reward.logged and (is_last := is_over[rows]).any():
+            reward.update(self.scores, completions, rows[is_last], reward.logged)
+        return reward.total(self.scores)

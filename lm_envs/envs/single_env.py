@@ -82,7 +82,7 @@ class RowEnv(gym.Env[Any, Any]):
         )
 
     def render(self) -> Any:  # noqa: ANN401 - by render mode
-        """Returns ANSI text or a frame (H, W, 3) uint8; the mode "human" prints and returns None."""
+        """Returns ANSI text or a frame (H, W, 3) uint8; the mode "human" prints the text."""
         frames = self.batch.render()
         if frames is None:
             return None

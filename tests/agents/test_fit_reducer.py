@@ -1,8 +1,12 @@
+import json
+
 import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
 from agents.fit_reducer import main
+from lm_envs.envs.observations.reducers import load_reducer
+from lm_envs.model.loading import fingerprint
 
 
 @pytest.fixture
@@ -29,3 +33,12 @@ def test_invalid_arguments_are_errors_of_one_line(run, arguments, message, tmp_p
     assert done.exit_code == 2
     assert message in done.output
     assert not list(tmp_path.iterdir())
+
+
+def test_the_command_fits_and_saves(tmp_path, capsys, checkpoint):
+    path = tmp_path / "reducer.safetensors"
+    kwargs = [f"model={checkpoint}", "max_new_tokens=3"]
+    main("hashed", path, n_envs=8, states=64, options=["bits=5"], kwargs=kwargs)
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert summary["space"] == "Discrete(32)"
+    assert load_reducer(path).model == summary["model"] == fingerprint(str(checkpoint))

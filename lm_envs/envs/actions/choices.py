@@ -12,7 +12,7 @@ import numpy as np
 
 from lm_envs.envs.actions.base import Actions, Setup
 from lm_envs.envs.actions.cached_reader import CACHE_SIZE, CachedReader, shared_cache
-from lm_envs.envs.actions.token_actions import require_finite
+from lm_envs.envs.actions.token_actions import broken_model_error
 from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.envs.observations.features import (
     Feature,
@@ -85,7 +85,7 @@ class ChoiceActions(Actions):
     def read_contexts(self, rows: np.ndarray) -> None:
         """Reads the contexts of `rows` (R,) that are not in the cache."""
         self._reader.read(rows, self.episodes.contexts_of(rows))
-        require_finite(self.engine.outputs.logprobs)
+        self._check_outputs()
 
     def update_choices(self, rows: np.ndarray) -> None:
         """Gets the lines that the task offers to `rows` (R,) after their turns so far."""
@@ -105,7 +105,7 @@ class ChoiceActions(Actions):
         left = self.task.max_new_tokens - self.episodes.counts
         chosen = [self._lines[row][actions[row]][: left[row]] for row in rows]
         scores = self._reader.extend(rows, self.episodes.contexts_of(rows), chosen)
-        require_finite(self.engine.outputs.logprobs)
+        self._check_outputs()
         for row, line, logprobs in zip(rows.tolist(), chosen, scores, strict=True):
             self.episodes.write_line(row, line, logprobs)
         return np.ones(len(rows), bool)
@@ -144,3 +144,8 @@ class ChoiceActions(Actions):
 
     def _enabled_scores(self) -> np.ndarray:
         return np.where(self.is_enabled, self.scores, -np.inf)
+
+    def _check_outputs(self) -> None:
+        logprobs = self.engine.outputs.logprobs
+        if not np.isfinite(logprobs).all():
+            raise broken_model_error(logprobs)

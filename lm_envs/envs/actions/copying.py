@@ -23,7 +23,7 @@ class TokenColumns(NamedTuple):
     shares: np.ndarray
 
     def first(self, count: int, keys: tuple[np.ndarray, ...]) -> "TokenColumns":
-        """Returns the first `count` of each row, sorted by keys (N, M); the last key counts most."""
+        """Returns the first `count` of each row by keys (N, M), of which the last counts most."""
         order = np.lexsort(keys, axis=1)[:, :count]
         return TokenColumns(*(np.take_along_axis(column, order, 1) for column in self))
 

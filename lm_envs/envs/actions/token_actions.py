@@ -68,7 +68,8 @@ class TokenActions(Actions):
         if len(rows) < engine.num_rows:
             active = np.isin(np.arange(engine.num_rows), rows)
         outputs = engine.decode(tokens, active)
-        require_finite(outputs.logprobs)
+        if not np.isfinite(outputs.logprobs).all():
+            raise broken_model_error(outputs.logprobs)
         logprobs = outputs.chosen.astype(np.float64).round(LOGPROB_DECIMALS)
         episodes.write(rows, tokens, logprobs)
         is_line = np.zeros(len(rows), bool)
@@ -102,11 +103,10 @@ class TokenActions(Actions):
         return [CandidateFeatures(self.num_candidates), BudgetLeft()]
 
 
-def require_finite(logprobs: np.ndarray) -> None:
-    """Raises FloatingPointError if log-probabilities (N, K) are NaN or infinite."""
-    if not np.isfinite(logprobs).all():
-        row = int((~np.isfinite(logprobs)).any(1).argmax())
-        raise FloatingPointError(
-            f"Got NaN or infinite log-probabilities in row {row}; the model's weights or its "
-            "dtype are broken. Use dtype='float32' or another checkpoint."
-        )
+def broken_model_error(logprobs: np.ndarray) -> FloatingPointError:
+    """Returns the error for log-probabilities (N, K) of which some are NaN or infinite."""
+    row = int((~np.isfinite(logprobs)).any(1).argmax())
+    return FloatingPointError(
+        f"Got NaN or infinite log-probabilities in row {row}; the model's weights or its "
+        "dtype are broken. Use dtype='float32' or another checkpoint."
+    )

@@ -1,1 +1,4 @@
-"""The registered language environments, one documented page for each id."""
+"""The registered language environments, one page an id.
+
+Owns the defaults and the documentation of each id. The dynamics are those of `LanguageVectorEnv`.
+"""

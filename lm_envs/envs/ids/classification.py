@@ -1,4 +1,4 @@
-"""`lm_envs/Classification-v0` by its page: the label, written as a word."""
+"""`lm_envs/Classification-v0`: its page and its defaults."""
 
 from typing import Any
 
@@ -9,47 +9,36 @@ from lm_envs.envs.vector_env import LanguageVectorEnv
 class ClassificationEnv(LanguageEnv):
     """Write the label of a text.
 
+    Information, shared arguments and the vectorized environment: see `LanguageEnv`.
+
     ## Description
-    A frozen GPT-2 reads a text and the word for what is asked ("Topic:", "Language:",
-    "Sentiment:"); the agent writes the label by choosing each word, or chooses a label.
+    A frozen GPT-2 reads a text and the name of the label ("Topic:", "Language:", "Sentiment:"); the
+    agent writes the label token by token, or chooses one of the labels.
 
     ## Action Space
-    `Discrete(16)` (`actions="top_k"`): action a writes the model's a-th best next token. With
-    `actions="choices"`, `Discrete(C)`: action a writes the a-th of the C labels in alphabetical
-    order.
+    `Discrete(16)` (`actions="top_k"`): action a writes the model's a-th most likely next token.
+    With `actions="choices"`, `Discrete(C)`: action a writes the a-th of the C labels in
+    alphabetical order.
 
     ## Observation Space
-    As in `lm_envs/NextWord-v0`; with choices `Box(D + 2 C + 1,)`: the hidden state (D), the model's
-    mean log-probability of each line in nats (C), whether each is open (C), share of turns left.
+    As in `lm_envs/NextWord-v0`, with and without choices.
 
     ## Rewards
     `rewards={"accuracy": 1.0}` by default. With `costs={"negative": {"positive": 5.0}}` and
-    `rewards={"cost": -1.0}` each mistake is paid what it costs; 1 where `costs` says nothing.
+    `rewards={"cost": -1.0}` each mistake has a cost of its own; those that `costs` does not
+    contain cost 1.
 
     ## Starting State
-    A text drawn from the dataset's split. `reset(options={"index": 3})` pins one, `{"prompt": ...}`
-    gives another text, without a label.
+    A text drawn from the dataset's split. `reset(options={"index": 3})` selects one,
+    `{"prompt": ...}` sets a prompt without a label.
 
     ## Episode End
-    Terminates at the end of text, at the end of the line, or when `max_new_tokens` are written;
-    with choices after one line. Truncates after `max_steps`.
-
-    ## Information
-    As in `lm_envs/NextWord-v0`: `prompt`, `text`, `logprob`; at the end `reference`, `ending` and
-    `scores`.
+    Terminates at the end token, at the end of the line, or when `max_new_tokens` are written; with
+    choices after one line. Truncates after `max_steps`.
 
     ## Arguments
-    `model`, `device`, `dtype`, `cache_dtype`, `actions`, `observation`, `dense`, `max_steps`,
-    `prompt_cache`, `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `kind`,
-    `columns`, `costs`, `prompt_tokens`, `max_new_tokens`, `rewards` as in
-    `lm_envs.tasks.classification.Classification`.
-
-    ## Vectorized environment
-    `gymnasium.make_vec("lm_envs/Classification-v0", num_envs=64)` advances all rows in one batch;
-    `autoreset_mode` is "next_step", "same_step" or "disabled".
-
-    ## Version History
-    * v0: first version.
+    Those of `LanguageEnv`; `dataset`, `split`, `kind`, `columns`, `costs`, `prompt_tokens`,
+    `max_new_tokens` and `rewards` as in `lm_envs.tasks.classification.Classification`.
 
     Example:
         >>> import gymnasium as gym

@@ -1,4 +1,4 @@
-"""`lm_envs/Dialogue-v0` by its page: a customer to be served."""
+"""`lm_envs/Dialogue-v0`: its page and its defaults."""
 
 from typing import Any
 
@@ -9,50 +9,40 @@ DEFAULTS: dict[str, Any] = {"actions": {"kind": "choices", "scores": False}}
 
 
 class DialogueEnv(LanguageEnv):
-    """Serve a customer of a shop, over several turns.
+    """Serve a customer of a shop in several turns.
+
+    Information, shared arguments and the vectorized environment: see `LanguageEnv`.
 
     ## Description
-    A scripted customer wants something: to return an item, to know when the shop opens. The agent
-    has to ask for what it needs to know, an order number or a city, and then grant the wish with
-    every detail right. The customer answers what they understand.
+    A scripted customer has a wish, such as to return an item or to know the opening hours. The
+    agent has to ask for the details that it needs, such as an order number or a city, and then to
+    grant the wish with every detail right. The customer replies to what it recognizes.
 
     ## Action Space
-    `Discrete(18)` (`actions="choices"`, the default): every question and every grant, curtly and
-    politely, with the details told so far. `actions="top_k"`: the agent writes its lines word by
-    word.
+    `Discrete(18)` (`actions="choices"`, the default): each question and each way to grant a wish,
+    short and polite, with the details that the customer has given so far. With `actions="top_k"`
+    the agent writes its lines token by token.
 
     ## Observation Space
-    `Box(D + 19,)` float32: the hidden state (D), whether each line is open (18), the share of turns
-    left. `actions={"kind": "choices", "scores": True}` shows the model's mean log-probability of
-    each line too, in nats (18), which takes time.
+    `Box(D + 19,)` float32: `hidden` (D), `choice_enabled` (18), `turns_left` (1), as in
+    `lm_envs/NextWord-v0`. `actions={"kind": "choices", "scores": True}` adds `choice_logprobs`
+    (18), which takes time to compute.
 
     ## Rewards
     `rewards={"completed": 1.0, "turns": -0.3, "politeness": 0.2}` by default: whether the wish was
     granted, the share of `max_turns` that was used, the share of polite turns.
 
     ## Starting State
-    A customer drawn from the split; `reset(options={"index": 3})` pins one.
+    A customer drawn from the split; `reset(options={"index": 3})` selects one.
 
     ## Episode End
-    Terminates when the customer is content, after `max_turns`, at the end of text, or when
-    `max_new_tokens` are written. Truncates after `max_steps`. Of a conversation longer
-    than the model's context only the end is read.
-
-    ## Information
-    As in `lm_envs/NextWord-v0`: `prompt`, `text`, `logprob`; at the end `reference`, `ending` and
-    `scores`.
+    Terminates when the wish is granted, after `max_turns`, at the end token, or when
+    `max_new_tokens` are written. Truncates after `max_steps`. The model reads only the end of a
+    conversation that is longer than its context.
 
     ## Arguments
-    `model`, `device`, `dtype`, `cache_dtype`, `actions`, `observation`, `dense`, `max_steps`,
-    `prompt_cache`, `render_mode` as in `LanguageVectorEnv`; `split`, `wishes`, `max_turns`,
-    `max_new_tokens`, `rewards` as in `lm_envs.tasks.dialogue.Dialogue`.
-
-    ## Vectorized environment
-    `gymnasium.make_vec("lm_envs/Dialogue-v0", num_envs=64)` advances all rows in one batch;
-    `autoreset_mode` is "next_step", "same_step" or "disabled".
-
-    ## Version History
-    * v0: first version.
+    Those of `LanguageEnv`; `split`, `wishes`, `max_turns`, `max_new_tokens` and `rewards` as in
+    `lm_envs.tasks.dialogue.Dialogue`.
 
     Example:
         >>> import gymnasium as gym

@@ -1,4 +1,4 @@
-"""`lm_envs/KnowledgeGraphQA-v0` by its page: a walk through a graph of facts."""
+"""`lm_envs/KnowledgeGraphQA-v0`: its page and its defaults."""
 
 from typing import Any
 
@@ -14,50 +14,40 @@ DEFAULTS: dict[str, Any] = {
 class KnowledgeGraphQAEnv(LanguageEnv):
     """Answer a question by walking through a graph of facts.
 
+    Information, shared arguments and the vectorized environment: see `LanguageEnv`.
+
     ## Description
-    The graph holds facts about a hundred countries: capital, currency, language and others. The
-    agent starts at the entity that the question names, follows relations, forward or back, and
+    The graph contains facts about a hundred countries: capital, currency, language and others. The
+    agent starts at the entity that the question names, follows relations, forward or backward, and
     stops at the answer: for the capital of the country whose currency is baht, `currency of`,
     `capital`, `stop`.
 
     ## Action Space
-    `Discrete(19)` (`actions="choices"`, the default): the relations, the same backwards, and to
-    stop. A relation that the entity does not have leaves the walker in place; `action_masks()` and
-    the observation say which it has.
+    `Discrete(19)` (`actions="choices"`, the default): the relations, the same backward, and stop. A
+    relation that the entity does not have leaves the agent where it is; `action_masks()` and the
+    observation show which relations it has.
 
     ## Observation Space
-    `Box` float32 (`observation="embeddings"`, the default): mean word embedding of question and
-    path times the square root of their length (D), embeddings of the last 4 tokens (4 D), each in
-    units of its deviation; whether each line is open (19), the share of turns left. `"hidden"`
-    shows the hidden state in place of the embeddings; `actions={"kind": "choices", "scores": True}`
-    also the model's mean log-probability of each line in nats (19).
+    `Box` float32 (`observation="embeddings"`, the default): `text_mean` (D), the mean token
+    embedding of question and path times the square root of their length; `last_tokens` (4 D), the
+    embeddings of the last 4 tokens, each dimension in units of its deviation; `choice_enabled`
+    (19); `turns_left` (1). `observation="hidden"` shows the hidden state in place of the
+    embeddings. `actions={"kind": "choices", "scores": True}` adds `choice_logprobs` (19), nats.
 
     ## Rewards
     `rewards={"correct": 1.0, "closeness": 0.5, "moves": -0.2}` by default: whether the walk stopped
-    at the answer, how much of the way there it made good, and the share of `max_turns` it used.
+    at the answer, the share of the distance to the answer that it covered, and the share of
+    `max_turns` that it used.
 
     ## Starting State
-    A question drawn from the split, at its first entity; `reset(options={"index": 3})` pins one.
+    A question drawn from the split, at its first entity; `reset(options={"index": 3})` selects one.
 
     ## Episode End
     Terminates when the agent stops, or after `max_turns`. Truncates after `max_steps`.
 
-    ## Information
-    As in `lm_envs/NextWord-v0`: `prompt`, `text`, `logprob`; at the end `reference`, `ending` and
-    `scores`.
-
     ## Arguments
-    `model`, `device`, `dtype`, `cache_dtype`, `actions`, `observation`, `dense`, `max_steps`,
-    `prompt_cache`, `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `hops`,
-    `max_turns`, `prompt_tokens`, `rewards` as in
-    `lm_envs.tasks.knowledge_graph.KnowledgeGraphQA`.
-
-    ## Vectorized environment
-    `gymnasium.make_vec("lm_envs/KnowledgeGraphQA-v0", num_envs=64)` advances all rows in one batch;
-    `autoreset_mode` is "next_step", "same_step" or "disabled".
-
-    ## Version History
-    * v0: first version.
+    Those of `LanguageEnv`; `dataset`, `split`, `hops`, `max_turns`, `prompt_tokens` and `rewards`
+    as in `lm_envs.tasks.knowledge_graph.KnowledgeGraphQA`.
 
     Example:
         >>> import gymnasium as gym

@@ -1,4 +1,4 @@
-"""`lm_envs/NextWord-v0` by its page: the two faces of the next-word task."""
+"""`lm_envs/NextWord-v0`: its page and its defaults."""
 
 from typing import Any
 
@@ -7,63 +7,66 @@ from lm_envs.envs.vector_env import LanguageVectorEnv
 
 
 class NextWordEnv(LanguageEnv):
-    """Continue a passage of prose, one word at a time.
+    """Continue a passage of prose, one token at a time.
+
+    Information, shared arguments and the vectorized environment: see `LanguageEnv`.
 
     ## Description
-    A frozen GPT-2 reads the beginning of a passage and proposes the words that could come next; the
-    agent chooses one of them. The model reads it, proposes again, and so on. Always taking the
-    first proposal loops, sampling drifts: the agent has to find the way between.
+    A frozen GPT-2 reads the beginning of a passage and proposes tokens that could come next; the
+    agent chooses one of them, the model reads it and proposes again. Always choosing the most
+    likely token leads to loops, and sampling leads away from the subject: a good policy lies
+    between.
 
     ## Action Space
-    `Discrete(16)` (`actions={"kind": "top_k", "k": 16}`): action a writes the model's a-th best
-    next token, 0 being the most likely. The end of text stands last where it is not among the best.
-    With `{"kind": "top_k", "k": 8, "copies": 8}` eight words of the prompt are offered beside them,
-    those to which a pointer over the model's hidden states points (`lm_envs.envs.actions.pointer`), and all
-    stand by likelihood: for questions on a context, names and paraphrases, where words have to be
-    copied that the model would not propose. `actions="vocabulary"` is `Discrete(V)`, with
-    `action_masks()`; `actions="embedding"` is a `Box` of points whose nearest candidate is written.
+    `Discrete(16)` (`actions={"kind": "top_k", "k": 16}`): action a writes the model's a-th most
+    likely next token, 0 being the most likely. The end token takes the last place where it is not
+    among the k most likely. With `{"kind": "top_k", "k": 8, "copies": 8}` eight tokens of the
+    prompt are candidates too, those with the largest weight of a pointer over the model's hidden
+    states (`lm_envs.envs.actions.pointer`); all candidates are then ordered by likelihood. This is
+    for answers from a context, names and paraphrases, whose tokens the model alone would not
+    propose. `actions="vocabulary"` is `Discrete(V)` with `action_masks()`; `actions="embedding"` is
+    a `Box` of points, of which the nearest candidate is written.
 
     ## Observation Space
-    `Box(D + 3 K + 1,)` float32: the model's last hidden state (D); the log-probability of each of
-    the K candidates in nats, clipped to [-30, 0]; whether each candidate would repeat the draft (0
-    a new word, 0.5 a word of the draft, 1 a pair of words of the draft); whether it is a word of
-    the prompt; with `copies` how much of the pointer's weight it has, in [0, 1] (K more); the share
-    of the token budget left. `observation="embeddings"` shows the mean word embedding of the text
-    and those of its last words in place of the hidden state, `"candidates"` nothing in its place,
-    `"tokens"` the ids of the text.
+    `Box(D + 3 K + 1,)` float32. The columns, by their name in
+    `env.unwrapped.batch.observation.columns`:
+
+    * `hidden` (D): the model's last hidden state.
+    * `candidate_logprobs` (K): log-probability of each candidate, nats, clipped to [-30, 0].
+    * `candidate_repeats` (K): 0 for a token that is new in the completion, 0.5 for a token of the
+      completion, 1 for a pair of tokens of the completion.
+    * `candidate_echoes` (K): 1 for a token of the prompt.
+    * `pointer_shares` (K), only with `copies`: share of the pointer's weight, in [0, 1].
+    * `budget_left` (1): share of the token budget that is left.
+
+    With `actions="choices"`, in tasks that offer C lines, `Box(D + 2 C + 1,)`: `hidden`;
+    `choice_logprobs` (C), the model's mean log-probability of each line, nats; `choice_enabled`
+    (C), whether the line has an effect now; `turns_left` (1).
+
+    `observation="embeddings"` shows the mean token embedding of the text and the embeddings of its
+    last tokens in place of the hidden state, `"candidates"` leaves the hidden state out, `"tokens"`
+    shows the token ids of the text.
 
     ## Rewards
-    A weighted sum of scores of the text written, `rewards={"fluency": 1.0, "repetition": -1.0,
-    "overlap": 0.5}` by default (`lm_envs.tasks.rewards.token_scores`). Each step pays how far it raised the sum,
-    so an episode's rewards add up to the value of its text; with `dense=False` the last step pays
-    it all.
+    A weighted sum of scores of the completion, `rewards={"fluency": 1.0, "repetition": -1.0,
+    "overlap": 0.5}` by default (`lm_envs.tasks.rewards.token_scores`). The reward of a step is by
+    how much it raised the sum, so the rewards of an episode add up to the score of its completion;
+    with `dense=False` the last step earns the whole sum.
 
     ## Starting State
     The first `prompt_tokens` tokens of a passage drawn from the dataset's split.
-    `reset(options={"index": 3})` pins a passage, `{"prompt": "Once upon a time"}` a text.
+    `reset(options={"index": 3})` selects a passage, `{"prompt": "Once upon a time"}` sets a prompt.
 
     ## Episode End
-    Terminates at the end of text, or when `max_new_tokens` are written. Truncates when the model's
-    context is full (only with a pinned prompt longer than `prompt_tokens`) or after `max_steps`.
+    Terminates at the end token, or when `max_new_tokens` are written. Truncates when the model's
+    context is full (only after a `prompt` longer than `prompt_tokens`) or after `max_steps`.
     `gymnasium.make(..., max_episode_steps=n)` wraps the environment in Gymnasium's `TimeLimit`,
-    which cuts from outside: no `ending` and no `scores`, and no reward with `dense=False`.
-
-    ## Information
-    `reset`: `prompt`. Every step: `text` so far and `logprob` of the word just written, nats. At
-    the end also `prompt`, `reference`, `ending`, and `scores`: every component and their weighted
-    sum `reward`.
+    which truncates from outside: then there is no `ending`, there are no `scores`, and with
+    `dense=False` there is no reward.
 
     ## Arguments
-    `model`, `device`, `dtype`, `cache_dtype`, `actions`, `observation`, `dense`, `max_steps`,
-    `prompt_cache`, `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `column`,
-    `prompt_tokens`, `max_new_tokens`, `rewards` as in `lm_envs.tasks.next_word.NextWord`.
-
-    ## Vectorized environment
-    `gymnasium.make_vec("lm_envs/NextWord-v0", num_envs=64)` advances all rows in one batch;
-    `autoreset_mode` is "next_step", "same_step" or "disabled".
-
-    ## Version History
-    * v0: first version.
+    Those of `LanguageEnv`; `dataset`, `split`, `column`, `prompt_tokens`, `max_new_tokens` and
+    `rewards` as in `lm_envs.tasks.next_word.NextWord`.
 
     Example:
         >>> import gymnasium as gym

@@ -1,4 +1,4 @@
-"""`lm_envs/Paraphrase-v0` by its page: the same in other words."""
+"""`lm_envs/Paraphrase-v0`: its page and its defaults."""
 
 from typing import Any
 
@@ -7,50 +7,39 @@ from lm_envs.envs.vector_env import LanguageVectorEnv
 
 
 class ParaphraseEnv(LanguageEnv):
-    """Write a sentence in other words.
+    """Express a sentence in other words.
+
+    Information, shared arguments and the vectorized environment: see `LanguageEnv`.
 
     ## Description
-    A frozen GPT-2 reads a sentence and is to write the same in other words; the agent chooses each
-    word, or one of four sentences. Pairs are English and Chinese, of our own making.
+    A frozen GPT-2 reads a sentence; the agent writes a paraphrase token by token, or chooses one of
+    four sentences. The embedded pairs, English and Chinese, were made for this library.
 
     ## Action Space
-    `Discrete(16)` (`actions="top_k"`): action a writes the model's a-th best next token. With
-    `actions="choices"`, `Discrete(4)`: action a writes the a-th of four sentences, one of them the
-    target.
+    `Discrete(16)` (`actions="top_k"`): action a writes the model's a-th most likely next token.
+    With `actions="choices"`, `Discrete(4)`: action a writes the a-th of four sentences, one of
+    which is the target.
 
     ## Observation Space
-    As in `lm_envs/NextWord-v0`; with choices `Box(D + 2 C + 1,)`: the hidden state (D), the model's
-    mean log-probability of each line in nats (C), whether each is open (C), share of turns left.
+    As in `lm_envs/NextWord-v0`, with and without choices.
 
     ## Rewards
-    `rewards={"chrf": 1.0, "exact_match": 0.0}` by default: likeness to the target, and whether it
-    is the target, which is reported and not paid. `{"cross_entropy": 1.0}` pays how well the model
-    can write the target from the draft. Each step pays how far it raised the sum.
+    `rewards={"chrf": 1.0, "exact_match": 0.0}` by default: similarity to the target; whether the
+    completion is the target is logged only. With `{"cross_entropy": 1.0}` the target's
+    cross-entropy under the completion (`lm_envs.tasks.rewards.model_scores`). The reward of a step
+    is by how much it raised the sum.
 
     ## Starting State
-    A pair drawn from the dataset's split. `reset(options={"index": 3})` pins one, `{"prompt": ...}`
-    gives another text, without a target.
+    A pair drawn from the dataset's split. `reset(options={"index": 3})` selects one,
+    `{"prompt": ...}` sets a prompt without a target.
 
     ## Episode End
-    Terminates at the end of text, at the end of the line, or when `max_new_tokens` are written;
-    with choices after one line. Truncates after `max_steps`.
-
-    ## Information
-    As in `lm_envs/NextWord-v0`: `prompt`, `text`, `logprob`; at the end `reference`, `ending` and
-    `scores`.
+    Terminates at the end token, at the end of the line, or when `max_new_tokens` are written; with
+    choices after one line. Truncates after `max_steps`.
 
     ## Arguments
-    `model`, `device`, `dtype`, `cache_dtype`, `actions`, `observation`, `dense`, `max_steps`,
-    `prompt_cache`, `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `columns`,
-    `language`, `prompt_tokens`, `max_new_tokens`, `rewards` as in
-    `lm_envs.tasks.paraphrase.Paraphrase`.
-
-    ## Vectorized environment
-    `gymnasium.make_vec("lm_envs/Paraphrase-v0", num_envs=64)` advances all rows in one batch;
-    `autoreset_mode` is "next_step", "same_step" or "disabled".
-
-    ## Version History
-    * v0: first version.
+    Those of `LanguageEnv`; `dataset`, `split`, `columns`, `language`, `prompt_tokens`,
+    `max_new_tokens` and `rewards` as in `lm_envs.tasks.paraphrase.Paraphrase`.
 
     Example:
         >>> import gymnasium as gym

@@ -1,4 +1,4 @@
-"""`lm_envs/QuestionAnswering-v0` by its page: answers from memory or from a context."""
+"""`lm_envs/QuestionAnswering-v0`: its page and its defaults."""
 
 from typing import Any
 
@@ -9,49 +9,39 @@ from lm_envs.envs.vector_env import LanguageVectorEnv
 class QuestionAnsweringEnv(LanguageEnv):
     """Answer a question.
 
+    Information, shared arguments and the vectorized environment: see `LanguageEnv`.
+
     ## Description
-    A frozen GPT-2 reads a question, and in the mode "extractive" a context that holds the answer;
-    the agent chooses each word of the answer, or one of four answers. The embedded questions ask
-    for facts about countries; those of `dataset="reasoning_gym:basic_arithmetic"` and its like are
-    generated, and a program verifies the answers.
+    A frozen GPT-2 reads a question, and with `mode="extractive"` a context that contains the
+    answer; the agent writes the answer token by token, or chooses one of four answers. The embedded
+    questions ask for facts about countries. Questions such as those of
+    `dataset="reasoning_gym:basic_arithmetic"` are generated, and a program verifies the answers.
 
     ## Action Space
-    `Discrete(16)` (`actions="top_k"`): action a writes the model's a-th best next token. With
-    `actions="choices"`, `Discrete(4)`: action a writes the a-th of four answers, one of them right.
+    `Discrete(16)` (`actions="top_k"`): action a writes the model's a-th most likely next token.
+    With `actions="choices"`, `Discrete(4)`: action a writes the a-th of four answers, one of which
+    is right.
 
     ## Observation Space
-    As in `lm_envs/NextWord-v0`; with choices `Box(D + 2 C + 1,)`: the hidden state (D), the model's
-    mean log-probability of each line in nats (C), whether each is open (C), share of turns left.
+    As in `lm_envs/NextWord-v0`, with and without choices.
 
     ## Rewards
-    `rewards={"token_f1": 1.0, "exact_match": 0.0}` by default: words shared with the right answers
-    after SQuAD's normalization, and whether all are, which is reported and not paid. Each step pays
-    how far it raised the sum. Generated questions pay `{"verified": 1.0}`, what the verifier says.
+    `rewards={"token_f1": 1.0, "exact_match": 0.0}` by default: F1 of the words shared with a right
+    answer, after SQuAD's normalization; whether the answer is exactly right is logged only. The
+    reward of a step is by how much it raised the sum. For generated questions
+    `{"verified": 1.0}`, the verifier's result.
 
     ## Starting State
-    A question drawn from the dataset's split. `reset(options={"index": 3})` pins one, `{"prompt":
-    ...}` gives another text, without an answer.
+    A question drawn from the dataset's split. `reset(options={"index": 3})` selects one,
+    `{"prompt": ...}` sets a prompt without an answer.
 
     ## Episode End
-    Terminates at the end of text, at the end of the line, or when `max_new_tokens` are written;
-    with choices after one line. Truncates after `max_steps`.
-
-    ## Information
-    As in `lm_envs/NextWord-v0`: `prompt`, `text`, `logprob`; at the end `reference`, `ending` and
-    `scores`.
+    Terminates at the end token, at the end of the line, or when `max_new_tokens` are written; with
+    choices after one line. Truncates after `max_steps`.
 
     ## Arguments
-    `model`, `device`, `dtype`, `cache_dtype`, `actions`, `observation`, `dense`, `max_steps`,
-    `prompt_cache`, `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `mode`,
-    `columns`, `prompt_tokens`, `max_new_tokens`, `rewards` as in
-    `lm_envs.tasks.question_answering.QuestionAnswering`.
-
-    ## Vectorized environment
-    `gymnasium.make_vec("lm_envs/QuestionAnswering-v0", num_envs=64)` advances all rows in one
-    batch; `autoreset_mode` is "next_step", "same_step" or "disabled".
-
-    ## Version History
-    * v0: first version.
+    Those of `LanguageEnv`; `dataset`, `split`, `mode`, `columns`, `prompt_tokens`, `max_new_tokens`
+    and `rewards` as in `lm_envs.tasks.question_answering.QuestionAnswering`.
 
     Example:
         >>> import gymnasium as gym

@@ -1,4 +1,4 @@
-"""`lm_envs/Translation-v0` by its page: English to French or Chinese."""
+"""`lm_envs/Translation-v0`: its page and its defaults."""
 
 from typing import Any
 
@@ -9,56 +9,44 @@ from lm_envs.envs.vector_env import LanguageVectorEnv
 class TranslationEnv(LanguageEnv):
     """Translate from English.
 
+    Information, shared arguments and the vectorized environment: see `LanguageEnv`.
+
     ## Description
-    A frozen GPT-2 reads an English text and is to write it in French or Chinese; the agent chooses
-    each word, or one of four translations. The embedded pairs reach from single terms to sentences.
+    A frozen GPT-2 reads an English text; the agent writes it in French or Chinese token by token,
+    or chooses one of four translations. The embedded pairs range from single terms to sentences.
+
+    With `mode="simultaneous"` the source is revealed word by word, as to an interpreter. The first
+    word is read at the start; the translation cannot end before the whole source is read; after
+    that, reading has the effect of writing.
 
     ## Action Space
-    `Discrete(16)` (`actions="top_k"`): action a writes the model's a-th best next token. With
-    `actions="choices"`, `Discrete(4)`: action a writes the a-th of four texts, one of them the
-    translation.
-
-    With `mode="simultaneous"` the text is heard word by word, as an interpreter hears it, and
-    `Discrete(2)`: 0 hears the next word, 1 writes the model's likeliest next token after what was
-    heard and written. The first word is heard at the start; until all was heard, the translation
-    does not end; after that, to hear is to write.
+    `Discrete(16)` (`actions="top_k"`): action a writes the model's a-th most likely next token.
+    With `actions="choices"`, `Discrete(4)`: action a writes the a-th of four texts, one of which is
+    the translation. With `mode="simultaneous"`, `Discrete(2)`: 0 reads the next source word, 1
+    writes the model's most likely next token after the words read and the tokens written.
 
     ## Observation Space
-    As in `lm_envs/NextWord-v0`; with choices `Box(D + 2 C + 1,)`: the hidden state (D), the model's
-    mean log-probability of each line in nats (C), whether each is open (C), share of turns left.
-    With `mode="simultaneous"` `Box(D + 14,)`: the hidden state, log-probability, repeat and echo of
-    4 candidates (12), the shares of the source not yet heard and of the budget.
+    As in `lm_envs/NextWord-v0`, with and without choices. With `mode="simultaneous"`
+    `Box(D + 14,)`: `hidden` (D), the columns of 4 candidates (12), `source_left` and `budget_left`,
+    the shares of the source and of the token budget that are left.
 
     ## Rewards
-    `rewards={"chrf": 1.0, "bleu": 0.0, "exact_match": 0.0}` by default: likeness to the
-    translation; the scores of weight 0 are reported and not paid. Each step pays how far it raised
+    `rewards={"chrf": 1.0, "bleu": 0.0, "exact_match": 0.0}` by default: similarity to the
+    translation; scores of weight 0 are logged only. The reward of a step is by how much it raised
     the sum. With `mode="simultaneous"` also `"lagging": -0.05`: the average lagging behind the
-    speaker, in source words (`lm_envs.tasks.rewards.lagging`).
+    source, in source words (`lm_envs.tasks.rewards.lagging`).
 
     ## Starting State
-    A pair drawn from the dataset's split. `reset(options={"index": 3})` pins one, `{"prompt": ...}`
-    gives another text, without a translation.
+    A pair drawn from the dataset's split. `reset(options={"index": 3})` selects one,
+    `{"prompt": ...}` sets a prompt without a translation.
 
     ## Episode End
-    Terminates at the end of text, at the end of the line, or when `max_new_tokens` are written;
-    with choices after one line. Truncates after `max_steps`.
-
-    ## Information
-    As in `lm_envs/NextWord-v0`: `prompt`, `text`, `logprob`; at the end `reference`, `ending` and
-    `scores`.
+    Terminates at the end token, at the end of the line, or when `max_new_tokens` are written; with
+    choices after one line. Truncates after `max_steps`.
 
     ## Arguments
-    `model`, `device`, `dtype`, `cache_dtype`, `actions`, `observation`, `dense`, `max_steps`,
-    `prompt_cache`, `render_mode` as in `LanguageVectorEnv`; `dataset`, `split`, `pair`, `kind`,
-    `mode`, `columns`, `prompt_tokens`, `max_new_tokens`, `rewards` as in
-    `lm_envs.tasks.translation.Translation`.
-
-    ## Vectorized environment
-    `gymnasium.make_vec("lm_envs/Translation-v0", num_envs=64)` advances all rows in one batch;
-    `autoreset_mode` is "next_step", "same_step" or "disabled".
-
-    ## Version History
-    * v0: first version.
+    Those of `LanguageEnv`; `dataset`, `split`, `pair`, `kind`, `mode`, `columns`, `prompt_tokens`,
+    `max_new_tokens` and `rewards` as in `lm_envs.tasks.translation.Translation`.
 
     Example:
         >>> import gymnasium as gym

@@ -147,5 +147,5 @@ def _feature(spec: str | Feature | Callable[[View], Feature], view: View) -> Fea
 
 
 def _is_made(value: object) -> bool:
-    """Returns whether a value is an object with `encode` rather than a class or function that makes one."""
+    """Returns whether a value is an object with `encode`, and no class or function."""
     return hasattr(value, "encode") and not isinstance(value, (str, type, partial))

@@ -16,8 +16,11 @@ from lm_envs.validation import check_number, did_you_mean
 RowScore = Callable[[Completions, np.ndarray], np.ndarray]
 """Scores (R,) float64 of the completions of some rows (R,)."""
 
-Weights = Mapping[str, float] | Mapping[str | Callable[..., Any], float]
-"""Weight of each score: a name, "module:function", or a function."""
+Weights = Mapping[Any, float]
+"""Weight of each score: a name, "module:function", or a function.
+
+`Any`, because a mapping's keys are invariant: with `str | Callable` a dict[str, float] would not
+type-check."""
 
 
 class Reward:
@@ -53,14 +56,27 @@ class Reward:
         self.weighted = [name for name, weight in self.weights.items() if weight]
         self.logged = [name for name, weight in self.weights.items() if not weight]
 
-    def components(
-        self, completions: Completions, rows: np.ndarray, names: Sequence[str] | None = None
-    ) -> dict[str, np.ndarray]:
-        """Returns scores (R,) float64 of `rows` (R,), unweighted; all, or those of these names."""
-        found: dict[str, np.ndarray] = {}
-        for name in self._scores if names is None else names:
-            found[name] = self._scores[name](completions, rows)
-        return found
+    def update(
+        self,
+        scores: Mapping[str, np.ndarray],
+        completions: Completions,
+        rows: np.ndarray,
+        names: Sequence[str],
+    ) -> None:
+        """Computes the scores of these names for `rows` (R,), and stores them unweighted.
+
+        Args:
+            scores: (N,) float64 by name; the entries of `rows` are replaced.
+            completions: N completions.
+            rows: (R,) int64 row numbers.
+            names: Of the scores.
+        """
+        for name in names:
+            scores[name][rows] = self._scores[name](completions, rows)
+
+    def components(self, completions: Completions, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns all scores (R,) float64 of `rows` (R,), unweighted."""
+        return {name: score(completions, rows) for name, score in self._scores.items()}
 
     def total(self, components: Mapping[str, np.ndarray]) -> np.ndarray:
         """Returns the weighted sum (R,) float64 of components (R,)."""

@@ -25,12 +25,15 @@ def test_a_batch_depends_on_its_step_only(made):
     assert found.batch(MIX, 0).shape == (6, 8)
 
 
-def test_a_part_of_weight_zero_is_never_drawn(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "mix", [{"prose": 1.0}, dict.fromkeys(streams.PARTS, 0.0) | {"prose": 1.0}]
+)
+def test_a_part_of_weight_zero_or_left_out_is_never_drawn(mix, tmp_path, monkeypatch):
+    """Regression: a part left out of the mix raised KeyError."""
     words = {part: "cat" if part == "prose" else "dog" for part in streams.PARTS}
     monkeypatch.setattr(streams, "documents", lambda part, split: [words[part]] * 60)
     tokenizer = streams.train_tokenizer(tmp_path / "tokenizer.json", 300)
     found = streams.Streams(tokenizer, tmp_path, 0)
-    mix = dict.fromkeys(streams.PARTS, 0.0) | {"prose": 1.0}
     rows = found.batch(SimpleNamespace(**vars(MIX) | {"mix": mix}), 0)
     assert "dog" not in "".join(map(tokenizer.decode, rows.numpy()))
 

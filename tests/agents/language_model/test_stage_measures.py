@@ -5,7 +5,7 @@ from agents.language_model.stage_measures import complete, log_ratios, measure_s
 from lm_envs.envs.base import EpisodicVectorEnv
 from tests.agents.language_model.language_agents import make_agent, rows_of
 
-LIMITS = {"max_new_tokens": 5, "prompt_tokens": 6}
+LIMITS = {"max_new_tokens": 7, "prompt_tokens": 6}
 
 
 def make(checkpoint) -> EpisodicVectorEnv:

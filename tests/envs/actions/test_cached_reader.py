@@ -1,3 +1,7 @@
+"""Contexts and lines are read once; cached results are those of reading."""
+
+import shutil
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -5,7 +9,7 @@ import pytest
 import lm_envs  # noqa: F401 - registers the ids
 from lm_envs.envs.actions import cached_reader
 from lm_envs.envs.actions.cached_reader import CachedReader, ReadCache, common_prefix
-from lm_envs.lru import LRUCache
+from lm_envs.model import loading
 from lm_envs.model.engine import Engine
 
 ROWS, STEPS = 6, 40
@@ -21,24 +25,30 @@ CASES = [
 ]
 
 
+def own_model(folder):
+    """Returns arguments for the embedded model in a folder of its own, which has its own cache."""
+    shutil.copytree(loading.locate("embedded"), folder, dirs_exist_ok=True)
+    return {"model": str(folder)}
+
+
 def run(env_id, options, mode):
-    """Everything that an environment reports under random actions, few of them different."""
+    """Returns all results of random actions, few of them different, and the tokens read."""
     env = gym.make_vec(env_id, num_envs=ROWS, autoreset_mode=mode, **options).unwrapped
     rng = np.random.default_rng(0)
-    yield env.reset(seed=3)
+    found: list = [env.reset(seed=3)]
     over = np.zeros(ROWS, bool)
     for step in range(STEPS):
         if mode == "disabled" and over.any():
-            yield env.reset(options={"reset_mask": over})
+            found.append(env.reset(options={"reset_mask": over}))
         if step % 20 == 19:
-            yield env.set_state(env.get_state()), env.candidate_logprobs
-        reported = env.step(rng.choice([0, 2], ROWS))
-        over = reported[2] | reported[3]
-        yield reported
+            found.append((env.set_state(env.get_state()), env.candidate_logprobs))
+        found.append(env.step(rng.choice([0, 2], ROWS)))
+        over = found[-1][2] | found[-1][3]
+    return found, env.engine.num_forward_tokens
 
 
 def assert_same(one, other):
-    """Equal in every number and text."""
+    """Fails unless both are equal in every number and text."""
     if isinstance(one, dict):
         assert one.keys() == other.keys()
         for name in one:
@@ -50,43 +60,29 @@ def assert_same(one, other):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.fixture
-def count(monkeypatch):
-    """Tokens that engines were given to read after one another."""
-    sizes = []
-    extend = Engine._extend
-
-    def counted(self, rows, starts, tokens):
-        sizes.append(sum(map(len, tokens)))
-        return extend(self, rows, starts, tokens)
-
-    monkeypatch.setattr(Engine, "_extend", counted)
-    return sizes
-
-
 @pytest.mark.parametrize(("env_id", "options", "mode"), CASES)
-def test_what_is_remembered_changes_no_number(env_id, options, mode, monkeypatch, count):
-    monkeypatch.setattr(cached_reader, "shared_cache", lambda model, cache_dtype: ReadCache())
-    remembering = list(run(env_id, options, mode))
-    num_read = sum(count)
-    monkeypatch.setattr(cached_reader, "CACHE_SIZE", 0)
-    forgetful = list(run(env_id, options, mode))
-    for one, other in zip(remembering, forgetful, strict=True):
+def test_cached_results_change_no_number(env_id, options, mode, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(cached_reader, "CACHE_SIZE", 0)
+        uncached, num_uncached = run(env_id, own_model(tmp_path / "uncached") | options, mode)
+    cached, num_cached = run(env_id, own_model(tmp_path / "cached") | options, mode)
+    for one, other in zip(cached, uncached, strict=True):
         assert_same(one, other)
-    assert num_read < sum(count) - num_read
+    assert num_cached < num_uncached
 
 
-def test_environments_over_one_model_share_what_they_read(count):
+def test_environments_of_one_model_share_the_cache(tmp_path):
+    options = own_model(tmp_path) | LANGUAGES
     counts = []
     for _ in range(2):
-        env = gym.make("lm_envs/Classification-v0", **LANGUAGES)
+        env = gym.make("lm_envs/Classification-v0", **options).unwrapped
         for index in range(5):
             env.reset(options={"index": index})
-        counts.append(len(count))
-    assert counts[0] == counts[1] <= 5
+        counts.append(env.batch.engine.num_forward_tokens)
+    assert counts[0] > counts[1] == 0
 
 
-def test_what_is_said_through_codes_is_not_taken_for_exact():
+def test_results_of_an_int8_kv_cache_are_kept_apart():
     options = {"actions": {"kind": "choices", "scores": True}, "split": "test"}
     shown = []
     for cache_dtype in ("int8", "auto", "int8"):
@@ -102,35 +98,36 @@ def make_reader(model, num_rows):
     return engine, CachedReader(engine, ReadCache())
 
 
-def test_rows_that_say_the_same_read_it_once(model, count):
+def test_rows_with_the_same_context_read_it_once(model):
     text = np.arange(1, 30)
     engine, reader = make_reader(model, 3)
     reader.read(np.arange(3), [text, text, text])
     reader.read(np.arange(3), [text, text, text])
-    assert count == [29]
+    assert engine.num_forward_tokens == 29
     assert (engine.outputs.hidden == engine.outputs.hidden[0]).all()
 
 
-def test_a_row_that_stayed_behind_catches_up(model, count):
-    """Only from where its text differs from what its slot holds."""
+def test_only_what_a_slot_does_not_hold_is_read(model):
     rng = np.random.default_rng(0)
     start, line, other = (rng.integers(1, 700, size) for size in (30, 4, 5))
     engine, reader = make_reader(model, 2)
     whole = np.concatenate([start, line])
     reader.read(np.arange(2), [start, start[:20]])
-    reader.append(np.array([0]), [start], [line])
-    reader.read(np.array([1]), [start])  # recalled
-    reader.append(np.array([1]), [start], [line])  # recalled
-    assert count == [50, 4]
-    scored = reader.append(np.array([1]), [whole], [other])[0]
-    assert count == [50, 4, 14, 5]
-    fresh, afresh = make_reader(model, 1)
-    afresh.read(np.arange(1), [whole])
-    np.testing.assert_array_equal(scored, afresh.append(np.arange(1), [whole], [other])[0])
+    assert engine.num_forward_tokens == 50
+    reader.extend(np.array([0]), [start], [line])
+    assert engine.num_forward_tokens == 54
+    reader.read(np.array([1]), [start])  # from the cache
+    reader.extend(np.array([1]), [start], [line])  # from the cache
+    assert engine.num_forward_tokens == 54
+    scored = reader.extend(np.array([1]), [whole], [other])[0]
+    assert engine.num_forward_tokens == 54 + 14 + 5  # the slot held the first 20 tokens
+    fresh, new_reader = make_reader(model, 1)
+    new_reader.read(np.arange(1), [whole])
+    np.testing.assert_array_equal(scored, new_reader.extend(np.arange(1), [whole], [other])[0])
     np.testing.assert_array_equal(engine.outputs.hidden[1], fresh.outputs.hidden[0])
 
 
-def test_lines_cut_elsewhere_are_other_lines(model):
+def test_lines_with_other_boundaries_have_scores_of_their_own(model):
     """Regression: scores of [a b] and [c] were taken for those of [a] and [b c]."""
     text = np.arange(1, 9)
     ways = ([np.array([5, 6]), np.array([7])], [np.array([5]), np.array([6, 7])])
@@ -143,25 +140,9 @@ def test_lines_cut_elsewhere_are_other_lines(model):
         np.testing.assert_array_equal(reader.score(np.arange(1), [text], [lines]), expected)
 
 
-def test_values_used_longest_ago_make_room():
-    recent = LRUCache(2)
-    asked = []
-
-    def find(places):
-        asked.append(places)
-        return places
-
-    recent.get_or_compute(["a", "b"], find)
-    recent.get_or_compute(["a"], find)
-    recent.get_or_compute(["c", "c"], find)
-    recent.get_or_compute(["a"], find)
-    recent.get_or_compute(["b"], find)
-    assert asked == [[0, 1], [1], [0]]
-
-
 @pytest.mark.parametrize(
     ("text", "held", "count"),
     [([1, 2, 3], [1, 2, 4], 2), ([1, 2, 3], [1, 2, 3], 2), ([1], [], 0), ([1, 2], [3, 2, 1], 0)],
 )
-def test_leading_ids_alike(text, held, count):
+def test_the_common_prefix_leaves_one_token_to_read(text, held, count):
     assert common_prefix(np.array(text), np.array(held, int)) == count

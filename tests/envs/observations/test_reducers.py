@@ -1,44 +1,13 @@
-import json
-import warnings
+"""Reducers: what they compute, and their files."""
 
-import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.envs.registration import EnvSpec
-from gymnasium.utils.env_checker import check_env
 from safetensors.numpy import save_file
 
-import lm_envs
-from agents.evaluation.reducer_fitting import fit, sample_states, summarize
-from agents.fit_reducer import main
-from lm_envs.envs.observations.kmeans import k_means, nearest
+from agents.evaluation.reducer_fitting import fit
 from lm_envs.envs.observations.reducers import REDUCERS, load_reducer
-from lm_envs.envs.observations.wrappers import ReducedObservation, VectorReducedObservation
 from lm_envs.model.loading import fingerprint
-from lm_envs.sb3 import make_language_vec_env
-
-gym.register_envs(lm_envs)
-
-ID = "lm_envs/NextWord-v0"
-SMALL = {"compressed": {"dim": 5}, "clustered": {"num_clusters": 12, "dim": 5}}
-OPTIONS = {**SMALL, "hashed": {"bits": 6}, "binned": {"dim": 3, "bins": 4}}
-
-
-@pytest.fixture(scope="module")
-def arguments(checkpoint):
-    return {"model": str(checkpoint), "max_new_tokens": 4, "actions": {"kind": "top_k", "k": 4}}
-
-
-@pytest.fixture(scope="module")
-def states(arguments):
-    env = gym.make_vec(ID, num_envs=16, autoreset_mode="same_step", **arguments)
-    return sample_states(env, 600)
-
-
-@pytest.fixture(scope="module")
-def reducers(states, checkpoint):
-    model = fingerprint(str(checkpoint))
-    return {kind: fit(kind, states, model, options) for kind, options in OPTIONS.items()}
+from tests.envs.helpers import DATA
 
 
 @pytest.mark.parametrize("kind", REDUCERS)
@@ -85,108 +54,11 @@ def test_the_two_layouts_of_bins_tell_the_same(states):
     np.testing.assert_array_equal(one, many @ [3, 1])
 
 
-def test_k_means_finds_separate_clouds():
-    rng = np.random.default_rng(0)
-    truth = rng.integers(4, size=400)
-    points = 10.0 * np.eye(4)[truth] + rng.normal(size=(400, 4))
-    labels = nearest(points, k_means(points, 4, rng))
-    assert len(set(zip(truth.tolist(), labels.tolist(), strict=True))) == 4
-
-
 def test_opposite_states_share_no_bit():
     states = np.random.default_rng(0).normal(size=(100, 8))
     states = np.concatenate([states, -states])  # the mean is 0
     codes = fit("hashed", states, "", {"bits": 10}).transform(states)
     np.testing.assert_array_equal(codes[:100] ^ codes[100:], 2**10 - 1)
-
-
-@pytest.mark.filterwarnings("ignore:.*different from the unwrapped version")
-@pytest.mark.parametrize("kind", REDUCERS)
-def test_a_single_environment_passes_gymnasiums_checks(kind, reducers, arguments):
-    env = ReducedObservation(gym.make(ID, **arguments), reducers[kind])
-    check_env(env, skip_render_check=True)
-
-
-@pytest.mark.parametrize("mode", ["next_step", "same_step", "disabled"])
-def test_rows_are_reduced_in_every_autoreset_mode(mode, reducers, arguments):
-    reducer = reducers["clustered"]
-    plain, env = (gym.make_vec(ID, num_envs=3, autoreset_mode=mode, **arguments) for _ in range(2))
-    env = VectorReducedObservation(env, reducer)
-    states, reduced = plain.reset(seed=1)[0], env.reset(seed=1)[0]
-    for _ in range(4):
-        assert env.observation_space.contains(reduced)
-        np.testing.assert_array_equal(reduced, reducer.transform(states))
-        states, *_, expected = plain.step(np.zeros(3, np.int64))
-        reduced, *_, infos = env.step(np.zeros(3, np.int64))
-    assert ("final_obs" in infos) == (mode == "same_step")
-    if mode == "same_step":
-        final = reducer.transform(np.stack(expected["final_obs"]))
-        assert infos["final_obs"].tolist() == final.tolist()
-
-
-def test_sb3_sees_reduced_terminal_observations(reducers, arguments, tmp_path):
-    path = tmp_path / "reducer.safetensors"
-    reducers["clustered"].save(path)
-    plain = make_language_vec_env(ID, 3, seed=1, **arguments)
-    observation = {"kind": "hidden", "reducer": str(path)}
-    reduced = make_language_vec_env(ID, 3, seed=1, observation=observation, **arguments)
-    np.testing.assert_array_equal(reduced.reset(), reducers["clustered"].transform(plain.reset()))
-    for _ in range(4):
-        *_, expected = plain.step(np.zeros(3, np.int64))
-        *_, infos = reduced.step(np.zeros(3, np.int64))
-    final = np.stack([info["terminal_observation"] for info in expected])
-    ours = [info["terminal_observation"] for info in infos]
-    assert ours == reducers["clustered"].transform(final).tolist()
-
-
-@pytest.mark.parametrize("kind", REDUCERS)
-def test_a_reducer_in_the_spec_does_what_the_wrapper_does(kind, reducers, arguments, tmp_path):
-    path = tmp_path / "reducer.safetensors"
-    reducers[kind].save(path)
-    env = gym.make(ID, observation={"kind": "hidden", "reducer": str(path)}, **arguments)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        check_env(env.unwrapped)
-    copy = gym.make(EnvSpec.from_json(env.spec.to_json()))
-    wrapped = ReducedObservation(gym.make(ID, **arguments), reducers[kind])
-    assert copy.observation_space == wrapped.observation_space
-    first, _ = copy.reset(seed=3)
-    expected, _ = wrapped.reset(seed=3)
-    for action in (1, 0, 2):
-        np.testing.assert_array_equal(first, expected)
-        first, expected = copy.step(action)[0], wrapped.step(action)[0]
-
-
-@pytest.mark.parametrize("model", ["embedded", None])
-def test_a_reducer_in_the_spec_that_does_not_fit_is_refused(model, states, arguments, tmp_path):
-    path = tmp_path / "reducer.safetensors"
-    if model:
-        fit("hashed", states, fingerprint(model), {}).save(path)
-    with pytest.raises(ValueError, match=r"fitted on the model with|which cannot be read"):
-        gym.make(ID, observation={"kind": "hidden", "reducer": str(path)}, **arguments)
-
-
-def test_the_command_fits_and_saves(tmp_path, capsys, checkpoint):
-    path = tmp_path / "reducer.safetensors"
-    kwargs = [f"model={checkpoint}", "max_new_tokens=3"]
-    main("hashed", path, n_envs=8, states=64, options=["bits=5"], kwargs=kwargs)
-    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert summary["space"] == "Discrete(32)"
-    assert load_reducer(path).model == summary["model"] == fingerprint(str(checkpoint))
-
-
-def test_a_reducer_of_another_model_is_refused(states, arguments):
-    reducer = fit("hashed", states, fingerprint("embedded"), {})
-    with pytest.raises(ValueError, match=r"Got a reducer fitted on the model with SHA-256 .* Fit"):
-        ReducedObservation(gym.make(ID, **arguments), reducer)
-
-
-def test_a_reducer_of_other_observations_is_refused(reducers, arguments):
-    env = gym.make(ID, **{**arguments, "actions": {"kind": "top_k", "k": 5}})
-    with pytest.raises(
-        ValueError, match=r"Got observations of shape \(\d+,\) for a reducer of \d+"
-    ):
-        ReducedObservation(env, reducers["hashed"])
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):
@@ -217,7 +89,9 @@ def test_options_out_of_range_are_refused(kind, options, message, states):
         fit(kind, states, "", options)
 
 
-def test_the_summary_counts_codes_in_use(reducers, states):
-    summary = summarize(reducers["clustered"], states, states)
-    assert summary["held_out_codes"] == 12
-    assert 1 / 12 <= summary["largest_code_share"] < 1
+@pytest.mark.parametrize("kind", REDUCERS)
+def test_a_reducer_of_version_0_1_0_loads(kind):
+    reducer = load_reducer(DATA / "version_0_1_0" / f"{kind}.safetensors")
+    states = np.random.default_rng(0).normal(size=(9, reducer.num_features))
+    assert all(reducer.space.contains(reduced) for reduced in reducer.transform(states))
+    assert reducer.model == fingerprint("embedded")

@@ -106,8 +106,8 @@ def test_a_state_of_other_arguments_is_refused_and_nothing_changes(name):
     wrong = {
         "not of 3 tuned rows": {"episodes": {}},
         "row 0 is of an env": {"episodes": foreign.unwrapped.get_state()["episodes"]},
-        "state of 2 rows": {"over": state["over"][:2]},
-        "allowed: 3": {"generators": state["generators"][:2]},
+        r"over has shape \(2,\)": {"over": state["over"][:2]},
+        "allowed: 3 rows": {"generators": state["generators"][:2]},
         "not of tuned rows: without": {"episodes": [{}, {}, {}]},
         "not of tuned rows, but int": {"episodes": [1, 2, 3]},
         "generator of row 0": {"generators": [{}, {}, {}]},
@@ -138,7 +138,9 @@ def test_a_state_of_another_environment_is_refused_and_nothing_changes(name):
         with pytest.raises(ValueError, match="Got a state"):
             env.set_state(wrong)
         np.testing.assert_array_equal(env.batch.observe()[0], before)
-    with pytest.raises(ValueError, match="Got a state that is not of an environment of words"):
+    with pytest.raises(
+        ValueError, match="Got a state that is not of an environment that writes text"
+    ):
         writing.set_state(state)
 
 
@@ -202,7 +204,11 @@ def test_a_step_limit_truncates():
         ("WeightTuning", {"adjustments": 0}, "adjustments=0"),
         ("WeightTuning", {"parts": "neurons"}, "parts='neurons'"),
         ("WeightTuning", {"task": "chess"}, "task='chess'"),
-        ("WeightTuning", {"task": "dialogue"}, "task='dialogue'; allowed: 'next_word'"),
+        (
+            "WeightTuning",
+            {"task": "dialogue"},
+            "task='dialogue', which has several turns; allowed: tasks",
+        ),
         ("WeightTuning", {"task": "translation", "mode": "simultaneous"}, "leave it out"),
         ("WeightTuning", {"passages": 0}, "passages=0"),
         ("WeightTuning", {"passages": 5000}, "allowed: up to"),

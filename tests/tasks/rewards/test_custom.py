@@ -96,7 +96,10 @@ def test_a_batch_function_is_called_once_with_prompts_and_columns():
 
     def near_prompt(prompts, completions, references, weight):
         calls.append((prompts, completions, references, weight))
-        return [float(len(p) == len(c)) * w for p, c, w in zip(prompts, completions, weight)]
+        return [
+            float(len(p) == len(c)) * w
+            for p, c, w in zip(prompts, completions, weight, strict=True)
+        ]
 
     columns = [{"weight": 2.0, "other": "x"}, {"weight": 3.0}, {"weight": 5.0}]
     found = score(near_prompt, ["ab ", "", "abc"], [("r",), (), ()], ["xy", "z", "q"], columns)

@@ -1,0 +1,50 @@
+"""What all action kinds that write one token a step share."""
+
+import numpy as np
+import pytest
+
+from lm_envs.envs.actions.token_actions import require_finite
+from tests.envs.helpers import make, make_small
+
+
+@pytest.mark.parametrize("actions", ["top_k", "vocabulary", "embedding"])
+def test_the_action_of_a_rank_writes_that_candidate(checkpoint, actions):
+    env = make_small(checkpoint, actions=actions)
+    env.reset(seed=0)
+    for step in range(3):
+        ranks = (np.arange(3) + step) % 16
+        expected = env.outputs.candidates[np.arange(3), ranks]
+        env.step(env.actions_for_ranks(ranks))
+        written = [t.tokens[-1] for t in env.transcripts]
+        assert written == expected.tolist()
+
+
+def test_oracle_actions_write_the_reference_and_then_the_end_token():
+    env = make(1, env_id="lm_envs/QuestionAnswering-v0", actions="vocabulary")
+    env.reset(options={"index": 0})
+    reference = env.episodes.references[0, : env.episodes.reference_counts[0]]
+    terminated = np.zeros(1, bool)
+    while not terminated.any():
+        candidates = env.outputs.candidates[0]
+        [action] = env.oracle_actions()
+        count = len(env.transcripts[0].tokens)
+        wanted = reference[count] if count < len(reference) else env.tokenizer.end_token
+        assert action == (wanted if wanted in candidates else candidates[0])
+        terminated = env.step(np.array([action]))[2]
+
+
+def test_reported_logprobs_are_those_of_the_model(checkpoint):
+    env = make_small(checkpoint)
+    env.reset(seed=0)
+    expected = env.outputs.logprobs[:, 2]
+    *_, infos = env.step(np.full(3, 2))
+    np.testing.assert_allclose(infos["logprob"], expected, rtol=0, atol=1e-4)
+
+
+def test_infinite_log_probabilities_raise():
+    require_finite(np.zeros((2, 3)))
+    for value in (np.nan, np.inf, -np.inf):
+        logprobs = np.zeros((2, 3))
+        logprobs[1, 2] = value
+        with pytest.raises(FloatingPointError, match="log-probabilities in row 1; the model's"):
+            require_finite(logprobs)

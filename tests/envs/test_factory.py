@@ -1,0 +1,84 @@
+"""Arguments of environments: what they build, and what is refused."""
+
+import numpy as np
+import pytest
+
+from lm_envs.envs import LanguageVectorEnv
+from lm_envs.model import loading
+from lm_envs.tasks.paraphrase import Paraphrase
+from lm_envs.tokenizer import Tokenizer
+from tests.envs.helpers import make
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": "no/where"}, "model='no/where'"),
+        ({"dataset": "./no.txt"}, "Got no file"),
+        ({"rewards": {"blue": 1.0}}, "unknown score 'blue'; allowed: .*Did you mean 'bleu'"),
+        ({"max_new_token": 3}, "'max_new_token'.*Did you mean 'max_new_tokens'"),
+        ({"max_new_tokens": 0}, "max_new_tokens=0; allowed: a whole number"),
+        ({"max_new_tokens": 1000}, "reads at most 256"),
+        ({"actions": "top_q"}, "actions kind='top_q'; allowed: 'top_k'"),
+        (
+            {"actions": {"kind": "top_k", "j": 3}},
+            "unknown option 'j' of actions 'top_k'; allowed: k",
+        ),
+        ({"actions": {"kind": "top_k", "k": 1}}, "k=1 for top_k actions"),
+        ({"actions": {"kind": "top_k", "k": 10**5}}, "up to the size of the vocabulary, 6144"),
+        ({"observation": "pixels"}, "observation kind='pixels'; allowed: 'hidden'"),
+        ({"split": "dev"}, "split='dev'"),
+        ({"max_steps": 0}, "max_steps=0; allowed: a whole number"),
+        ({"max_episode_steps": 3}, "gymnasium.make keeps for a limit from outside; use max_steps"),
+        ({"num_envs": 0}, "num_envs=0; allowed: a whole number"),
+        ({"dense": "yes"}, "dense='yes'; allowed: True, False"),
+        ({"prompt_cache": -1}, "prompt_cache=-1; allowed: a whole number, 0 or more"),
+        ({"prompt_cache": 0.5}, "prompt_cache=0.5; allowed: a whole number, 0 or more"),
+        ({"cache_dtype": "int4"}, "cache_dtype='int4'; allowed: 'auto', 'int8'"),
+        ({"cache_dtype": None}, "cache_dtype=None; allowed: 'auto', 'int8'"),
+        ({"render_mode": "gif"}, "render_mode='gif'; allowed: None, 'ansi', 'rgb_array'"),
+        ({"actions": None}, "actions kind=None; allowed: 'top_k', 'vocabulary'"),
+        ({"observation": 3}, "observation kind=3; allowed: 'hidden', 'embeddings'"),
+        ({"model": None}, "model=None; allowed: str"),
+        ({"dtype": ["float32"]}, r"dtype=\['float32'\]; allowed: str"),
+        ({"dataset": 3}, "dataset=3; allowed: str"),
+        ({"rewards": "fluency"}, r"rewards='fluency'; allowed: Mapping\[Any, float\] \| None\."),
+        ({"actions": {"kind": "vocabulary", "top_p": "x"}}, "top_p='x'; allowed: a finite number"),
+    ],
+)
+def test_bad_arguments_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        make(**options)
+
+
+def random_episodes(task, **options):
+    """Returns prompts, texts and rewards of ten random steps of two rows."""
+    env = LanguageVectorEnv(2, task=task, autoreset_mode="same_step", **options)
+    rng = np.random.default_rng(0)
+    found = [env.reset(seed=4)[1]["prompt"].tolist()]
+    for _ in range(10):
+        _, rewards, _, _, infos = env.step(rng.integers(0, 16, 2))
+        found.append((rewards.tolist(), infos["text"].tolist()))
+    return found
+
+
+def test_a_task_as_name_class_path_and_object_gives_the_same_episodes():
+    by_name = random_episodes("paraphrase", split="validation")
+    assert random_episodes(Paraphrase, split="validation") == by_name
+    path = "lm_envs.tasks.paraphrase:Paraphrase"
+    assert random_episodes(path, split="validation") == by_name
+    tokenizer = Tokenizer.from_folder(loading.locate("embedded"))
+    assert random_episodes(Paraphrase(tokenizer, split="validation")) == by_name
+
+
+def test_a_task_object_takes_no_arguments():
+    tokenizer = Tokenizer.from_folder(loading.locate("embedded"))
+    with pytest.raises(ValueError, match="unexpected keyword argument 'split'"):
+        LanguageVectorEnv(1, task=Paraphrase(tokenizer), split="test")
+
+
+def test_an_unknown_task_is_refused():
+    with pytest.raises(ValueError, match="task='chess'; allowed: 'next_word'"):
+        LanguageVectorEnv(1, task="chess")
+    with pytest.raises(ValueError, match="no such name in lm_envs.tasks.paraphrase"):
+        LanguageVectorEnv(1, task="lm_envs.tasks.paraphrase:Paraphras")

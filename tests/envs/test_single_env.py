@@ -1,0 +1,63 @@
+"""The single environment is row 0 of a one-row vector environment."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from tests.envs.helpers import FAILING, ID, failing_score, make
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_a_step_limit_scores_and_rewards_as_in_the_vector_environment(dense):
+    """Regression: `max_episode_steps` was Gymnasium's TimeLimit in one and the batch's in other."""
+    options = {"max_steps": 3, "dense": dense}
+    batch, single = make(1, **options), gym.make(ID, max_new_tokens=8, **options)
+    batch.reset(seed=0)
+    single.reset(seed=0)
+    for _ in range(3):
+        _, rewards, terminated, truncated, infos = batch.step(np.array([1]))
+        _, reward, was_terminated, was_truncated, info = single.step(1)
+        assert (rewards[0], terminated[0], truncated[0]) == (reward, was_terminated, was_truncated)
+    assert (infos["ending"][0], info["ending"], was_truncated) == ("time_limit", "time_limit", True)
+    assert info["scores"]["reward"] == infos["scores"]["reward"][0] != 0
+    assert reward != 0
+
+
+def test_a_single_environment_has_to_be_reset_after_a_failed_step(monkeypatch):
+    env = gym.make(ID, **FAILING)
+    env.reset(seed=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(failing_score, "is_failing", True)
+        with pytest.raises(RuntimeError, match="from score"):
+            env.step(0)
+    with pytest.raises(gym.error.ResetNeeded, match=r"after a step\(\) that failed; call reset"):
+        env.step(0)
+    env.reset(seed=0)
+    assert env.step(0)[1] == 0.5
+
+
+def test_infos_are_plain_python_values():
+    env = gym.make(ID, max_new_tokens=2)
+    assert set(env.reset(seed=0)[1]) == {"prompt"}
+    env.step(0)
+    _, reward, terminated, truncated, info = env.step(0)
+    assert [type(value) for value in (reward, terminated, truncated)] == [float, bool, bool]
+    assert type(info["logprob"]) is float
+    assert type(info["scores"]["reward"]) is float
+    assert not any(name.startswith("_") for name in info)
+
+
+def test_human_mode_prints_the_text_and_returns_nothing(capsys):
+    env = gym.make(ID, render_mode="human")
+    env.reset(options={"prompt": "Once upon a time"})
+    env.step(0)
+    assert "Once" in capsys.readouterr().out
+    assert env.render() is None
+
+
+def test_a_restored_single_environment_continues_as_before():
+    env, other = (gym.make(ID).unwrapped for _ in range(2))
+    env.reset(seed=5)
+    observation = env.step(3)[0]
+    np.testing.assert_array_equal(other.set_state(env.get_state()), observation)
+    np.testing.assert_array_equal(env.step(1)[0], other.step(1)[0])
