@@ -1,7 +1,10 @@
 """What all action kinds that write one token a step share."""
 
+import shutil
+
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
 from lm_envs.envs.actions.token_actions import broken_model_error
 from tests.envs.helpers import make, make_small
@@ -48,3 +51,16 @@ def test_the_error_of_a_broken_model_names_the_row():
         error = broken_model_error(logprobs)
         assert isinstance(error, FloatingPointError)
         assert "log-probabilities in row 1; the model's" in str(error)
+
+
+def test_a_model_that_overflows_stops_the_step(checkpoint, tmp_path):
+    """Regression: greedy decoding on NaN log-probabilities silently wrote token 0."""
+    folder = shutil.copytree(checkpoint, tmp_path / "broken")
+    tensors = load_file(folder / "model.safetensors")
+    name = next(name for name in tensors if name.endswith("wte.weight"))
+    tensors[name] *= 3e38 / tensors[name].abs().max()  # finite, but sums of products are not
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    env = make_small(folder)
+    env.reset(seed=0)
+    with pytest.raises(FloatingPointError, match="log-probabilities in row 0"):
+        env.step(np.zeros(3, int))
