@@ -58,7 +58,8 @@ def test_a_model_that_overflows_stops_the_step(checkpoint, tmp_path):
     folder = shutil.copytree(checkpoint, tmp_path / "broken")
     tensors = load_file(folder / "model.safetensors")
     name = next(name for name in tensors if name.endswith("wte.weight"))
-    tensors[name] *= 3e38 / tensors[name].abs().max()  # finite, but sums of products are not
+    largest = tensors[name].abs().max()
+    tensors[name] = tensors[name] / largest * 3e38  # finite, but sums of products are not
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     env = make_small(folder)
     env.reset(seed=0)
