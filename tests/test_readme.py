@@ -13,7 +13,7 @@ PAGES = [
     "README.md",
     "CONTRIBUTING.md",
     "AGENTS.md",
-    *(f"docs/{p.name}" for p in (ROOT / "docs").iterdir()),
+    *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
 ]
 SUFFIXES = r"(?:py|md|ya?ml|jsonl|png)"
 NEW_FILES = re.findall(r"```python\n# (\S+/\S+)\n", (ROOT / "CONTRIBUTING.md").read_text())
