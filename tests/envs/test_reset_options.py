@@ -85,5 +85,5 @@ def test_numpy_integers_are_indices_and_booleans_are_not():
 
 def test_a_mask_that_is_no_bool_array_is_refused():
     for mask in ([True], np.ones(1), 1):
-        with pytest.raises(TypeError, match="Got reset_mask of type .*; allowed: a bool array"):
+        with pytest.raises(TypeError, match=r"Got reset_mask of type .*; allowed: a bool array"):
             selected_indices({"reset_mask": mask}, 1, 10)
