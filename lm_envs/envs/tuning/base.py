@@ -147,8 +147,8 @@ class TuningVectorEnv(EpisodicVectorEnv):
 
     def _begin_rows(self, rows: list[int], examples: Sequence[int | None]) -> None:
         groups = []
-        for row, pinned in zip(rows, examples, strict=True):
-            index = self._rngs[row].integers(self.num_examples) if pinned is None else pinned
+        for row, selected in zip(rows, examples, strict=True):
+            index = self._rngs[row].integers(self.num_examples) if selected is None else selected
             groups.append(self._groups.group(int(index)))
             self._actions[row], self._descriptions[row], self._rewards[row] = [], [], []
             self._endings[row] = None
