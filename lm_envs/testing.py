@@ -1,6 +1,6 @@
 """The contract of a language environment, as a test for environments of other packages.
 
-Needs no test framework: a broken promise is an `AssertionError` that says which one.
+Needs no test framework: a broken promise raises an `AssertionError` that names it.
 
 Example:
     >>> import lm_envs
