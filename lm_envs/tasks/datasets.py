@@ -3,8 +3,6 @@
 Owns reading and checking rows. Knows nothing of prompts, tokens or scores.
 """
 
-import csv
-import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lm_envs.tasks.splits import SPLITS, SplitSpec, split_of
+from lm_envs.tasks.tables import csv_rows, tsv_rows
 from lm_envs.validation import check_choice
 
 EMBEDDED = "embedded"
@@ -34,14 +33,29 @@ class Row:
         texts: One or more texts for each name that the task asked for.
         columns: The other fields of the row by their own names, as read. "split" is left out,
             and so are columns without a name.
+        location: File and line of the row, for error messages.
     """
 
     texts: Mapping[str, tuple[str, ...]]
     columns: Mapping[str, Any] = field(default_factory=dict)
+    location: str = field(default="", compare=False)
 
     def text(self, name: str) -> str:
-        """Returns the first text of a name."""
+        """Returns the only text of a name.
+
+        Raises:
+            ValueError: If there are several: all but the first would be lost without notice.
+        """
+        if len(self.texts[name]) > 1:
+            raise ValueError(
+                f"Got {len(self.texts[name])} texts as {name!r} at {self.location}; allowed: one "
+                "text. Join them, or write a row for each."
+            )
         return self.texts[name][0]
+
+    def joined_text(self, name: str) -> str:
+        """Returns the texts of a name, such as the paragraphs of a context, joined by spaces."""
+        return " ".join(self.texts[name])
 
 
 def read_texts(dataset: str, split: str, column: str = "text") -> list[str]:
@@ -160,38 +174,6 @@ def _text_file(content: str, name: str) -> Iterator[RawRow]:
         line += part.count("\n")
 
 
-def _table(content: str, name: str, delimiter: str) -> Iterator[RawRow]:
-    reader = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
-    # The limit belongs to the whole process, so it is restored when the rows are read. The default
-    # of 131,072 characters is too small for long documents.
-    previous_limit = csv.field_size_limit(MAX_BYTES)
-    try:
-        _check_header(reader.fieldnames or (), name)
-        rows = [(f"{name} line {reader.line_num}", row) for row in reader]
-    except csv.Error as error:
-        line = reader.reader.line_num  # DictReader.line_num counts whole rows
-        raise ValueError(f"Got a broken table at {name} line {line}: {error}.") from None
-    finally:
-        csv.field_size_limit(previous_limit)
-    for location, row in rows:
-        if None in row or None in row.values():
-            raise ValueError(
-                f"Got {location} with more or fewer cells than the header "
-                f"{reader.fieldnames}; quote texts that hold the delimiter."
-            )
-        yield location, row
-
-
-def _check_header(columns: Sequence[str], name: str) -> None:
-    """Raises if two columns have the same name; columns without a name cannot be selected."""
-    for column in columns:
-        if column and columns.count(column) > 1:
-            raise ValueError(
-                f"Got {columns.count(column)} columns {column!r} in the header of {name}; give "
-                "each a name of its own."
-            )
-
-
 def _hub(dataset: str, split: str, columns: str) -> Iterator[RawRow]:
     try:
         from datasets import load_dataset  # type: ignore[import-not-found]  # an extra
@@ -214,7 +196,8 @@ def _hub(dataset: str, split: str, columns: str) -> Iterator[RawRow]:
 def _checked_row(raw: dict[str, Any], columns: Mapping[str, str], location: str) -> Row:
     texts = {name: _texts(raw, column, location) for name, column in columns.items()}
     used = {*columns.values(), "split", ""}
-    return Row(texts, {name: value for name, value in raw.items() if name not in used})
+    others = {name: value for name, value in raw.items() if name not in used}
+    return Row(texts, others, location)
 
 
 def _texts(row: dict[str, Any], column: str, location: str) -> tuple[str, ...]:
@@ -245,6 +228,6 @@ def _first_text(row: Row) -> str:
 _READERS = {
     ".txt": _text_file,
     ".jsonl": _jsonl,
-    ".csv": lambda content, name: _table(content, name, ","),
-    ".tsv": lambda content, name: _table(content, name, "\t"),
+    ".csv": csv_rows,
+    ".tsv": tsv_rows,
 }

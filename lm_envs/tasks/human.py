@@ -34,8 +34,7 @@ def rating(text: str, references: Sequence[str]) -> float:
     known = _ratings(path)
     if text not in known:
         known[text] = _ask(text, references, path)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"text": text, "rating": known[text]}, ensure_ascii=False) + "\n")
+        _append(path, {"text": text, "rating": known[text]})
     return known[text]
 
 
@@ -43,8 +42,11 @@ def rating(text: str, references: Sequence[str]) -> float:
 def _ratings(path: Path) -> dict[str, float]:
     """Ratings by text. Read from the file once; `rating` adds new ones to the cached dict."""
     found: dict[str, float] = {}
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    # Not `splitlines`, which also divides at U+2028, U+2029 and U+0085 inside of a JSON text.
+    lines = path.read_text(encoding="utf-8").split("\n") if path.is_file() else []
     for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
         location = f"{path}:{number}"
         try:
             row = json.loads(line)
@@ -58,6 +60,16 @@ def _ratings(path: Path) -> dict[str, float]:
             raise ValueError(f"Got rating={value!r} at {location}; allowed: 0 to 1.")
         found[text] = float(value)
     return found
+
+
+def _append(path: Path, row: dict[str, str | float]) -> None:
+    """Appends a line, and before it the line end that the last line may lack."""
+    with path.open("a+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - 1, 0))
+        is_open = file.read(1) not in (b"", b"\n")
+        line = json.dumps(row, ensure_ascii=False) + "\n"
+        file.write(b"\n" * is_open + line.encode("utf-8"))
 
 
 def _ask(text: str, references: Sequence[str], path: Path) -> float:

@@ -56,18 +56,19 @@ class NextWord:
         self.context_tokens = prompt_tokens + max_new_tokens
         self.reward = Reward(dict(DEFAULT_REWARDS if rewards is None else rewards))
         self._tokenizer = tokenizer
-        self._rows = read_rows(dataset, split, {"text": column}, "prose")
-        self.num_examples = len(self._rows)
+        rows = read_rows(dataset, split, {"text": column}, "prose")
+        self._passages = [(row.text("text"), row.columns) for row in rows]
+        self.num_examples = len(self._passages)
 
     def example(self, index: int) -> Example:
         """Returns beginning and continuation of the passage with this index."""
-        row = self._rows[index]
-        tokens = self._tokenizer.encode(row.text("text"))
+        text, columns = self._passages[index]
+        tokens = self._tokenizer.encode(text)
         cut = min(self.prompt_tokens, max(1, len(tokens) // 2))
         # A copy, so that the example does not keep the whole passage alive.
         continuation = tokens[cut : cut + self.max_new_tokens].copy()
         target = self._tokenizer.decode(continuation).strip()
-        return Example(tokens[:cut], continuation, (target,), index, row.columns)
+        return Example(tokens[:cut], continuation, (target,), index, columns)
 
     def example_of(self, prompt: str) -> Example:
         """Returns an example without targets for a caller's own prompt, which is not shortened."""

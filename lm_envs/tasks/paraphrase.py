@@ -68,7 +68,7 @@ class Paraphrase(CompletionTask):
     def make_item(self, row: Row) -> CompletionItem:
         """Returns the item of a pair; its group is the language of the target."""
         prompt, _ = prompt_templates.paraphrase(row.text("text"), "")
-        return CompletionItem(prompt, row.texts["target"], _language(row.text("target")))
+        return CompletionItem(prompt, row.texts["target"], _language(row.texts["target"][0]))
 
 
 def _language(text: str) -> str:

@@ -35,7 +35,7 @@ class QuestionAnswering(CompletionTask):
         mode: "closed_book", or "extractive", where a context contains the answer.
         columns: Field of the question, of the answer or answers, and of the context, if they have
             other names than "question", "answer", "context". Line ends in an answer count as
-            spaces.
+            spaces; the paragraphs of a context that is a list are joined by spaces.
         prompt_tokens: Largest number of tokens in a prompt; longer examples are left out.
         max_new_tokens: Token budget of an episode.
         rewards: Weight of each score; default `DEFAULT_REWARDS`, or `REASONING_REWARDS`.
@@ -86,7 +86,7 @@ class QuestionAnswering(CompletionTask):
 
     def make_item(self, row: Row) -> CompletionItem:
         """Returns the item of a question; its group is how the question begins."""
-        context = row.text("context") if "context" in row.texts else ""
+        context = row.joined_text("context") if "context" in row.texts else ""
         prompt, _ = prompt_templates.question(row.text("question"), "", context)
         return CompletionItem(prompt, row.texts["answer"], _beginning(row.text("question")))
 

@@ -107,8 +107,17 @@ def test_columns_that_the_task_does_not_use_are_kept_as_read(tmp_path):
     )
     (found,) = read_rows(write(tmp_path, "a.jsonl", row), "train", {"text": "q", "target": "a"}, "")
     assert found.texts == {"text": ("Who?",), "target": ("x", "y")}
-    assert found.text("target") == "x"
+    assert found.joined_text("target") == "x y"
     assert found.columns == {"level": 3, "tags": ["t"], "note": None}
+
+
+def test_several_texts_where_one_is_used_are_refused_with_their_line(tmp_path):
+    """Regression: all but the first were left out without notice."""
+    path = write(tmp_path, "a.jsonl", '{"text": ["First.", "Second."], "split": "train"}\n')
+    with pytest.raises(
+        ValueError, match=r"2 texts as 'text' at .*line 1; allowed: one text\. Join"
+    ):
+        read_texts(path, "train")
 
 
 def test_columns_of_a_table_are_texts_and_need_a_name(tmp_path):

@@ -36,6 +36,24 @@ def test_a_stored_rating_needs_no_terminal(ratings, monkeypatch):
         human.rating("不好", [])
 
 
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
+def test_a_text_with_a_line_separator_of_unicode_can_be_stored(ratings, separator):
+    """Regression: the line was divided at the separator, and the file was refused."""
+    row = {"text": f"a{separator}b", "rating": 0.5}
+    ratings.write_text(json.dumps(row, ensure_ascii=False) + "\n\n", encoding="utf-8")
+    assert human.rating(f"a{separator}b", []) == 0.5
+
+
+def test_a_rating_is_appended_on_a_line_of_its_own(ratings, monkeypatch):
+    """Regression: without a final line end both lines were glued together, and unreadable."""
+    ratings.write_text('{"text": "a", "rating": 1}')
+    monkeypatch.setattr("sys.stdin", Terminal("5\n2\n"))
+    human.rating("b", [])
+    human.rating("c", [])
+    rows = [json.loads(line) for line in ratings.read_text().removesuffix("\n").split("\n")]
+    assert [(row["text"], row["rating"]) for row in rows] == [("a", 1), ("b", 0.5), ("c", 0.2)]
+
+
 @pytest.mark.parametrize("line", ["good", '{"text": "a"}', '{"text": "a", "rating": 5}', "[1]"])
 def test_a_malformed_file_is_refused_with_its_line(ratings, line):
     ratings.write_text(line + "\n")

@@ -51,6 +51,15 @@ def test_questions_that_are_too_long_are_left_out_with_a_warning(tmp_path):
     assert option_texts(task, 0) == ["capital of it", "capital of it of", "stop"]
 
 
+def test_a_fact_with_a_list_of_answers_is_refused(tmp_path):
+    """Regression: all answers but the first were left out without notice."""
+    row = {"subject": "x", "relation": "y", "answer": ["A", "B"], "question": "What is the y of x?"}
+    path = tmp_path / "facts.jsonl"
+    path.write_text(json.dumps(row))
+    with pytest.raises(ValueError, match=r"2 texts as 'answer' at .*line 1; .* a row for each"):
+        KnowledgeGraphQA(embedded_tokenizer(), dataset=str(path))
+
+
 def test_rows_marked_as_outside_the_graph_are_left_out(tmp_path):
     row = {"subject": "Oz", "relation": "capital", "answer": "Emerald City", "question": "Which?"}
     marked = {"subject": "Ix", "relation": "ruler", "answer": "Ozma", "question": "Who?"}

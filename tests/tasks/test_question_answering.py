@@ -34,6 +34,13 @@ def test_closed_book_keeps_the_context_as_a_column_only(tmp_path):
     assert extractive.columns == {}
 
 
+def test_the_paragraphs_of_a_context_are_joined(tmp_path):
+    """Regression: all paragraphs but the first were left out without notice."""
+    row = {"question": "Who?", "answer": "Ada", "context": ["It was", "Ada."], "split": "train"}
+    task = QuestionAnswering(TOKENIZER, dataset=write_rows(tmp_path, [row]), mode="extractive")
+    assert TOKENIZER.decode(task.example(0).prompt).startswith("Context: It was Ada.\nQuestion:")
+
+
 def test_generated_answers_are_verified_and_a_callers_prompt_is_not(monkeypatch):
     install_reasoning_gym(
         monkeypatch,

@@ -7,14 +7,31 @@ and SQuAD. Knows nothing of scores.
 import re
 import string
 import unicodedata
+from itertools import groupby
 
 CJK = "\u3005\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 """Ideographs and kana, which are not separated by spaces, for use inside a character class."""
 
-_CJK = re.compile(f"([{CJK}])")
-_LETTERS_OR_DIGITS = re.compile(r"[^\W_]+")
+
+def _combining_marks() -> str:
+    r"""Returns all combining marks as ranges for use inside a character class.
+
+    `\w` does not match them, although they are parts of words: vowels of Hindi, Thai, Bengali and
+    Burmese, points of Hebrew, tones of Yoruba.
+    """
+    planes = (*range(0x20000), *range(0xE0100, 0xE01F0))  # no other plane has any
+    marks = [code for code in planes if unicodedata.category(chr(code)).startswith("M")]
+    # Consecutive code points have the same difference to their position in the list.
+    runs = groupby(enumerate(marks), lambda pair: pair[1] - pair[0])
+    ranges = ([code for _, code in run] for _, run in runs)
+    return "".join(f"{chr(run[0])}-{chr(run[-1])}" for run in ranges)
+
+
+_MARKS = _combining_marks()
+_CJK = re.compile(f"([{CJK}][{_MARKS}]*)")
+_WORD = re.compile(rf"[^\W_]+(?:[{_MARKS}]+[^\W_]*)*")
 _LINE_END = re.compile(r"\s*\n\s*")
-_ARTICLES = re.compile(r"\b(a|an|the)\b")
+_ARTICLES = re.compile(rf"\b(?<![{_MARKS}])(a|an|the)\b(?![{_MARKS}])")
 _CJK_PUNCTUATION = (
     "\u3001-\u3003\u3008-\u3020\u3030\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
 )
@@ -45,13 +62,13 @@ def has_cjk(text: str) -> bool:
 
 
 def rouge_words(text: str) -> list[str]:
-    """Returns lower-case runs of letters and digits; each CJK character is one word.
+    """Returns lower-case runs of letters, their combining marks, and digits.
 
-    For ASCII text these are the words of Google's `rouge_score`. That package drops all other
-    letters; this function keeps them.
+    Each CJK character is one word. For ASCII text these are the words of Google's `rouge_score`.
+    That package drops all other letters; this function keeps them.
     Source: https://github.com/google-research/google-research/tree/master/rouge
     """
-    return _LETTERS_OR_DIGITS.findall(_separate_cjk(text.lower()))
+    return _WORD.findall(_separate_cjk(text.lower()))
 
 
 def squad_words(text: str) -> list[str]:

@@ -40,7 +40,7 @@ class PathQuestion:
 
 
 class FactGraph:
-    """Facts as edges that can be followed in both directions.
+    """Facts as edges that can be followed in both directions. A repeated fact counts once.
 
     A relation leads from a subject to its value. "<relation> of" leads back, if only one subject
     has that value. If a subject has several values of a relation, the edge leads to the last one.
@@ -54,15 +54,18 @@ class FactGraph:
     """
 
     def __init__(self, facts: Iterable[Fact]) -> None:
-        self._facts = tuple(facts)
-        names = list(dict.fromkeys(fact.relation for fact in self._facts))
-        self.relations = (*names, *(f"{name} of" for name in names))
-        subjects: dict[tuple[str, str], list[str]] = {}
+        self._facts = tuple(dict.fromkeys(facts))
+        relations = list(dict.fromkeys(fact.relation for fact in self._facts))
+        self.relations = (*relations, *(f"{name} of" for name in relations))
+        # Subjects are keys of a dict, because one fact may be stated with several questions.
+        subjects: dict[tuple[str, str], dict[str, None]] = {}
         self._edges: dict[tuple[str, str], str] = {}
         for fact in self._facts:
             self._edges[fact.subject, fact.relation] = fact.value
-            subjects.setdefault((fact.value, f"{fact.relation} of"), []).append(fact.subject)
-        self._edges |= {edge: found[0] for edge, found in subjects.items() if len(found) == 1}
+            subjects.setdefault((fact.value, f"{fact.relation} of"), {})[fact.subject] = None
+        self._edges |= {
+            edge: next(iter(names)) for edge, names in subjects.items() if len(names) == 1
+        }
         self.entities = {fact.subject for fact in self._facts} | {f.value for f in self._facts}
         self._neighbors: dict[str, set[str]] = {}
         for (entity, _), neighbor in self._edges.items():
@@ -93,7 +96,7 @@ class FactGraph:
         another fact describes, so that the path leads to the country first. Questions about a value
         that no edge leads to are left out.
         """
-        found = self._one_edge() if hops == 1 else self._two_edges()
+        found = dict.fromkeys(self._one_edge() if hops == 1 else self._two_edges())
         return (each for each in found if self.walk(each.start, each.path) == each.answer)
 
     def _one_edge(self) -> Iterator[PathQuestion]:
@@ -107,7 +110,8 @@ class FactGraph:
         for facts in by_subject.values():
             for known, asked in itertools.permutations(facts, 2):
                 back = f"{known.relation} of"
-                if self.follow(known.value, back) == asked.subject:
+                is_same_edge = (known.relation, known.value) == (asked.relation, asked.value)
+                if not is_same_edge and self.follow(known.value, back) == asked.subject:
                     described = f"the country whose {known.relation} is {known.value}"
                     question = asked.question.replace(asked.subject, described)
                     yield PathQuestion(question, known.value, (back, asked.relation), asked.value)

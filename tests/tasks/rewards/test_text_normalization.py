@@ -36,3 +36,24 @@ def test_rouge_words_separate_cjk_and_keep_articles():
 
 def test_squad_words_drop_punctuation_and_articles():
     assert text_normalization.squad_words("The cat's 天气。, a 7!") == ["cats", "天", "气", "7"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("हिन्दी की किताब", ["हिन्दी", "की", "किताब"]),
+        ("น้ำ ดี", ["น้ำ", "ดี"]),
+        ("שָׁלוֹם, עוֹלָם", ["שָׁלוֹם", "עוֹלָם"]),
+        ("ọ̀rọ̀ ọ̀nà", ["ọ̀rọ̀", "ọ̀nà"]),
+        ("❤\ufe0f a_b", ["a", "b"]),
+        ("か\u309a", ["か\u309a"]),
+    ],
+)
+def test_rouge_words_keep_combining_marks(text, expected):
+    """Regression: marks were dropped and divided their words."""
+    expected = [text_normalization.to_nfc(word) for word in expected]
+    assert text_normalization.rouge_words(text_normalization.to_nfc(text)) == expected
+
+
+def test_a_letter_with_a_combining_mark_is_no_article():
+    assert text_normalization.squad_words("a\u0331 x\u0331a a") == ["a\u0331", "x\u0331a"]

@@ -173,3 +173,22 @@ def test_sentiment_orders_bad_neutral_good():
         lambda text: sentiment(text, []), ("A wonderful day!", "A table.", "A horrible, sad day.")
     )
     assert bad < 0.3 < neutral == 0.5 < 0.7 < good
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("की", "कि"),
+        ("ข้าว", "ขาว"),
+        ("কি", "কী"),
+        ("ကို", "ကာ"),
+        ("שָׁלוֹם", "שלום"),
+        ("ọ̀kọ̀", "ọ̀kọ"),
+    ],
+    ids=["Hindi", "Thai", "Bengali", "Burmese", "Hebrew", "Yoruba"],
+)
+@pytest.mark.parametrize("name", ["rouge_1", "rouge_l", "token_f1", "exact_match"])
+def test_words_that_differ_in_a_combining_mark_are_different(name, text, other):
+    """Regression: ROUGE ignored combining marks and scored 1."""
+    assert TEXT_SCORES[name](text, [text]) == 1.0
+    assert TEXT_SCORES[name](text, [other]) == 0.0

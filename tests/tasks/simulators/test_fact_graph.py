@@ -43,3 +43,20 @@ def test_of_several_values_only_the_one_with_an_edge_is_asked_for():
     assert answers == ["Krung Thep"]
     for each in [*graph.path_questions(1), *graph.path_questions(2)]:
         assert graph.walk(each.start, each.path) == each.answer
+
+
+def test_a_repeated_fact_is_one_fact():
+    """Regression: its edge back was removed, and with it all questions of two edges."""
+    once, twice = FactGraph(FACTS), FactGraph([*FACTS, *FACTS])
+    for hops in (1, 2):
+        assert list(twice.path_questions(hops)) == list(once.path_questions(hops))
+    assert twice.follow("baht", "currency of") == "Thailand"
+
+
+def test_one_fact_may_be_stated_with_several_questions():
+    other = Fact("Thailand", "capital", "Bangkok", "Which city governs Thailand?")
+    graph = FactGraph([*FACTS, other])
+    assert graph.follow("Bangkok", "capital of") == "Thailand"
+    assert other.question in {each.question for each in graph.path_questions(1)}
+    paths = [each.path for each in graph.path_questions(2)]
+    assert ("capital of", "capital") not in paths
