@@ -69,11 +69,7 @@ def resolve_kind(
     elif not (callable(kind) or is_made(kind)):
         check_choice(f"{what} kind", kind, kinds)
         kind = kinds[kind]
-    if is_made(kind):
-        allowed: list[str] = []
-    else:
-        parameters = inspect.signature(kind).parameters.values()
-        allowed = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
+    allowed = [] if is_made(kind) else _keyword_arguments(kind, what)
     for option in options:
         if option not in allowed:
             names = ", ".join(allowed) or "none"
@@ -82,6 +78,21 @@ def resolve_kind(
                 f"{did_you_mean(option, allowed)}"
             )
     return kind, options
+
+
+def _keyword_arguments(kind: Callable[..., Any], what: str) -> list[str]:
+    """Returns the names of the keyword-only parameters of a class or function.
+
+    Raises:
+        ValueError: If it has no signature, as some of Python's own types.
+    """
+    try:
+        parameters = inspect.signature(kind).parameters.values()
+    except ValueError:
+        raise ValueError(
+            f"Got {what} {kind!r}, which has no signature; allowed: a class or function of yours."
+        ) from None
+    return [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
 
 
 def _name(spec: Any) -> str:  # noqa: ANN401 - a caller's value

@@ -1,6 +1,6 @@
 """The contract of a language environment, as a test for environments of other packages.
 
-Needs no test framework: a broken promise is an `AssertionError` that says which one.
+Needs no test framework: a broken promise raises an `AssertionError` that names it.
 
 Example:
     >>> import lm_envs
@@ -10,6 +10,8 @@ Example:
 
 import warnings
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import Any
 
 import gymnasium as gym
@@ -63,7 +65,8 @@ def _check_with_checkers(env_id: str, kwargs: dict[str, Any]) -> None:
     else:
         checkers.append(sb3_check)
     for check in checkers:
-        with warnings.catch_warnings():
+        printed = redirect_stdout(StringIO())  # the render mode "human" prints
+        with warnings.catch_warnings(), printed:
             warnings.simplefilter("error")
             check(gym.make(env_id, **kwargs).unwrapped)
 

@@ -162,6 +162,30 @@ def test_every_module_opens_with_a_docstring():
     ]
 
 
+PUZZLING = re.compile(
+    r"\b(who|whoever|nobody|somebody|is told|are told|says|heard|for ever|at hand|to be had)\b"
+)
+"""Words of sentences that a reader has to solve: a docstring names the code and what it does."""
+
+BRITISH = re.compile(r"\b\w*(colour|centre|normalis|quantis|summaris|optimis|behaviour|neighbour)")
+
+
+def docstrings(tree):
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    return [ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, kinds)]
+
+
+@pytest.mark.parametrize("pattern", [PUZZLING, BRITISH], ids=["plain words", "American spelling"])
+def test_docstrings_use(pattern):
+    wrong = [
+        f"{name}: {found.group(0)} in {text[:60]!r}"
+        for path, name in sources()
+        for text in docstrings(ast.parse(path.read_text()))
+        if (found := pattern.search(text)) and "optimiser_steps" not in text
+    ]
+    assert not wrong
+
+
 def mirrored(path):
     """Path of a module's test."""
     parts = path.relative_to(ROOT).parts

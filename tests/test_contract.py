@@ -49,15 +49,15 @@ def test_two_instances_of_a_spec_from_json_match(env_id):
 @pytest.mark.parametrize("env_id", ["lm_envs/NextWord-v0", "lm_envs/StructureSearch-v0"])
 @pytest.mark.parametrize("make", [gym.make, gym.make_vec])
 @pytest.mark.parametrize("take", [copy.deepcopy, copy.copy, pickle.dumps])
-def test_who_copies_or_pickles_is_told_how_to_make_another(env_id, make, take):
-    """Regression: the error spoke of pointers of ctypes."""
+def test_copy_and_pickle_raise_with_remedy(env_id, make, take):
+    """Regression: the error was about ctypes pointers."""
     with pytest.raises(TypeError, match=rf"{make.__name__}\(env\.spec\).*set_state\(.*get_state"):
         take(make(env_id).unwrapped)
 
 
 @pytest.mark.parametrize("env_id", ["lm_envs/NextWord-v0", "lm_envs/WeightTuning-v0"])
 @pytest.mark.parametrize("make", [gym.make, gym.make_vec])
-def test_what_they_are_told_gives_the_same_environment(env_id, make):
+def test_the_remedy_makes_the_same_environment(env_id, make):
     env = make(env_id, max_steps=5)
     env.reset(seed=3)
     env.step(env.action_space.sample())
@@ -71,7 +71,7 @@ def test_what_they_are_told_gives_the_same_environment(env_id, make):
 
 
 @pytest.mark.parametrize("env_id", IDS)
-def test_rendering_gives_every_declared_mode(env_id, capsys):
+def test_every_declared_render_mode_works(env_id, capsys):
     for mode in gym.make(env_id).metadata["render_modes"]:
         env = gym.make(env_id, render_mode=mode)
         env.reset(seed=0)
@@ -87,7 +87,7 @@ def test_rendering_gives_every_declared_mode(env_id, capsys):
 
 
 @pytest.mark.parametrize("env_id", IDS)
-def test_episode_statistics_of_gymnasium_wrap_the_batch(env_id):
+def test_episode_statistics_of_gymnasium_wrap_the_vector_environment(env_id):
     env = RecordEpisodeStatistics(gym.make_vec(env_id, num_envs=3))
     env.reset(seed=0)
     totals, over = np.zeros(3), np.zeros(3, bool)
@@ -101,14 +101,14 @@ def test_episode_statistics_of_gymnasium_wrap_the_batch(env_id):
 @pytest.mark.parametrize("env_id", CHOICES)
 @pytest.mark.parametrize("check", [gymnasium_check, sb3_check])
 @pytest.mark.parametrize("observation", ["hidden", "candidates", "tokens"])
-def test_checkers_find_nothing_where_lines_are_chosen(env_id, check, observation):
+def test_checkers_find_nothing_with_choices(env_id, check, observation):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check(gym.make(env_id, actions="choices", observation=observation).unwrapped)
 
 
 @pytest.mark.parametrize("check", [gymnasium_check, sb3_check])
-def test_checkers_find_nothing_in_a_simultaneous_translation(check):
+def test_checkers_find_nothing_in_simultaneous_translation(check):
     env = gym.make("lm_envs/Translation-v0", mode="simultaneous")
     again = gym.make(EnvSpec.from_json(env.spec.to_json()))
     assert again.action_space == env.action_space
@@ -124,7 +124,9 @@ def test_importing_the_library_loads_no_torch():
 
 @pytest.mark.parametrize(("actions", "observation"), KINDS)
 @pytest.mark.parametrize("check", [gymnasium_check, sb3_check])
-def test_checkers_find_nothing_in_any_combination(actions, observation, check):
+def test_checkers_find_nothing_in_any_combination_of_actions_and_observation(
+    actions, observation, check
+):
     options = {"actions": actions, "observation": observation, "max_new_tokens": 6}
     env = gym.make("lm_envs/NextWord-v0", **options)
     again = gym.make(EnvSpec.from_json(env.spec.to_json()))

@@ -65,3 +65,9 @@ def test_an_object_takes_no_options():
 def test_anything_else_is_refused_with_the_allowed_names(spec):
     with pytest.raises(ValueError, match="allowed: 'small'"):
         resolve(spec)
+
+
+def test_a_type_without_a_signature_is_refused():
+    """Regression: Python's own message came through."""
+    with pytest.raises(ValueError, match=r"Got thing <class 'dict'>, which has no signature"):
+        resolve(dict)

@@ -1,12 +1,70 @@
+"""The manual is true: its examples run, and the files and names that it mentions exist."""
+
+import importlib
 import re
 from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "AGENTS.md",
+    *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
+]
+SUFFIXES = r"(?:py|md|ya?ml|jsonl|png)"
+NEW_FILES = re.findall(r"```python\n# (\S+/\S+)\n", (ROOT / "CONTRIBUTING.md").read_text())
+"""Files that a reader of the recipes makes."""
 
 
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_examples_of_the_readme_run(code):
     exec(compile(code, "README.md", "exec"), {})
+
+
+def test_the_readme_fits_in_200_lines_of_120_characters():
+    lines = README.splitlines()
+    assert len(lines) <= 200
+    assert max(map(len, lines)) <= 120
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_that_a_page_names_exist(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    tree = rf"\b((?:lm_envs|agents|benchmarks|configs|tests|docs)/[\w/.-]*\.{SUFFIXES})\b"
+    named = set(re.findall(tree, text)) - set(NEW_FILES)
+    named = {name for name in named if not re.search(r"\b[xy]\.py|test_[xy]\.py", name)}
+    inside = re.findall(rf"`((?:envs|model|tasks)/[\w/.-]+\.{SUFFIXES})`", text)
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^):]+)\)", text)]
+    missing = [name for name in sorted(named) if not (ROOT / name).exists()]
+    missing += [name for name in inside if not (ROOT / "lm_envs" / name).exists()]
+    missing += [link for link in links if link and not ((ROOT / page).parent / link).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_names_that_a_page_mentions_exist(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    names = re.findall(r"`((?:lm_envs|agents|benchmarks)(?:\.\w+)+)(?:\(.*?\))?`", text)
+    for name in sorted(set(names) - {"lm_envs.environments"}):
+        parts = name.split(".")
+        found = importlib.import_module(parts[0])
+        for number, part in enumerate(parts[1:], 2):
+            if not hasattr(found, part):
+                importlib.import_module(".".join(parts[:number]))
+            found = getattr(found, part)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_that_a_page_names_exist(page):
+    from benchmarks.__main__ import COMMANDS
+    from benchmarks.subjects.registry import SUBJECTS
+
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for command in re.findall(r"python -m (agents\.\w+)", text):
+        assert (ROOT / command.replace(".", "/")).with_suffix(".py").exists(), command
+    subjects = set(re.findall(r"python -m benchmarks ([a-z]\w*)", text)) - {"resets"}
+    assert subjects <= {*SUBJECTS, *COMMANDS}

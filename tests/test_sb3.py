@@ -1,3 +1,5 @@
+"""The library as a vector environment of Stable-Baselines3."""
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -9,12 +11,13 @@ from stable_baselines3.common.evaluation import evaluate_policy
 import lm_envs
 from lm_envs.envs.ids.next_word import NextWordEnv
 from lm_envs.sb3 import LanguageVecEnv, make_language_vec_env
+from tests.envs.helpers import FAILING, failing_score
 
 gym.register_envs(lm_envs)
 ID = "lm_envs/NextWord-v0"
 
 
-def test_both_ways_to_make_it_give_the_same_environment():
+def test_make_vec_env_and_the_helper_make_the_same_environment():
     options = {"max_new_tokens": 5}
     idiom = make_vec_env(ID, 6, seed=3, vec_env_cls=LanguageVecEnv, env_kwargs=options)
     helper = make_language_vec_env(ID, 6, seed=3, render_mode="rgb_array", **options)
@@ -27,7 +30,7 @@ def test_both_ways_to_make_it_give_the_same_environment():
     assert helper.get_images()[0].shape == (360, 640, 3)
 
 
-def test_the_batch_says_what_dummy_vec_env_says():
+def test_the_vec_env_returns_what_dummy_vec_env_returns():
     options = {"max_new_tokens": 5, "max_steps": 4}
     batch = make_language_vec_env(ID, 3, seed=1, **options)
     plain = make_vec_env(lambda: NextWordEnv(**options), 3, seed=1)
@@ -54,8 +57,8 @@ def test_the_batch_says_what_dummy_vec_env_says():
             )
 
 
-def test_ppo_learns_to_write_what_is_paid():
-    """Paid for certain words only, PPO finds the first candidate."""
+def test_ppo_learns_to_raise_the_reward():
+    """For fluency alone the first candidate is the best action, which PPO finds."""
     env = make_language_vec_env(ID, 16, seed=0, max_new_tokens=4, rewards={"fluency": 1.0})
     agent = PPO("MlpPolicy", env, n_steps=16, batch_size=128, learning_rate=3e-3, gamma=1.0, seed=0)
     before, _ = evaluate_policy(agent, env, n_eval_episodes=64)
@@ -75,13 +78,13 @@ def test_other_algorithms_train(algorithm):
     assert agent.num_timesteps >= 256
 
 
-def test_seeds_are_honoured():
+def test_the_seed_determines_the_episodes():
     first, second = (make_language_vec_env(ID, 4, seed=5).reset() for _ in range(2))
     assert np.array_equal(first, second)
     assert not np.array_equal(first, make_language_vec_env(ID, 4, seed=6).reset())
 
 
-def test_options_pin_the_next_reset_only():
+def test_options_apply_to_the_next_reset_only():
     env = make_language_vec_env(ID, 2, seed=0)
     env.set_options([{"prompt": "One"}, {"prompt": "Two"}])
     env.reset()
@@ -90,7 +93,7 @@ def test_options_pin_the_next_reset_only():
     assert [info["prompt"] for info in env.reset_infos] != ["One", "Two"]
 
 
-def test_a_wrapper_that_a_batch_would_lose_is_refused():
+def test_a_wrapper_that_would_be_lost_is_refused():
     with pytest.raises(ValueError, match=r"wrapped in TransformReward.*VecEnvWrapper"):
         make_vec_env(
             lambda: TransformReward(gym.make(ID), lambda reward: 2 * reward),
@@ -98,7 +101,7 @@ def test_a_wrapper_that_a_batch_would_lose_is_refused():
         )
 
 
-def test_a_time_limit_of_gymnasium_becomes_the_batchs_own():
+def test_max_episode_steps_of_gymnasium_becomes_max_steps():
     env = make_vec_env(ID, 2, vec_env_cls=LanguageVecEnv, env_kwargs={"max_episode_steps": 3})
     env.reset()
     for _ in range(3):
@@ -107,12 +110,12 @@ def test_a_time_limit_of_gymnasium_becomes_the_batchs_own():
     assert all(info["TimeLimit.truncated"] for info in infos)
 
 
-def test_no_functions_are_refused():
+def test_an_empty_list_of_functions_is_refused():
     with pytest.raises(ValueError, match="no functions that make an environment"):
         LanguageVecEnv([])
 
 
-def test_reset_infos_tell_of_the_episode_that_runs():
+def test_reset_infos_are_those_of_the_running_episode():
     env = make_language_vec_env(ID, 2, seed=0, max_new_tokens=2)
     env.reset()
     for _ in range(2):
@@ -122,7 +125,7 @@ def test_reset_infos_tell_of_the_episode_that_runs():
 
 
 def test_a_state_of_other_rows_is_refused_and_changes_nothing():
-    """Regression: returns were taken over before the rows were looked at."""
+    """Regression: returns were restored before the rows were checked."""
     env, other = make_language_vec_env(ID, 2, seed=0), make_language_vec_env(ID, 3, seed=0)
     env.reset()
     other.reset()
@@ -134,23 +137,15 @@ def test_a_state_of_other_rows_is_refused_and_changes_nothing():
     assert env.get_state()["returns"].tolist() == before["returns"].tolist()
 
 
-is_upset = False
-
-
-def upset(text, references):
-    if is_upset:
-        raise ZeroDivisionError
-    return 0.5
-
-
-def test_a_batch_whose_step_failed_has_to_be_reset(monkeypatch):
-    """Regression: every step after it was an assertion about rows that were full."""
-    rewards = {f"{__name__}:upset": 1.0}
-    env = make_language_vec_env(ID, 2, seed=0, max_new_tokens=1, rewards=rewards)
+def test_all_rows_have_to_be_reset_after_a_failed_step(monkeypatch):
+    """Regression: every later step failed with an assertion about full rows."""
+    env = make_language_vec_env(ID, 2, seed=0, **FAILING | {"max_new_tokens": 1})
     env.reset()
     with monkeypatch.context() as patch:
-        patch.setitem(globals(), "is_upset", True)
-        with pytest.raises(RuntimeError, match=r"Got ZeroDivisionError from score '.*:upset'"):
+        patch.setattr(failing_score, "is_failing", True)
+        with pytest.raises(
+            RuntimeError, match=r"Got ZeroDivisionError from score '.*:failing_score'"
+        ):
             env.step(np.zeros(2, int))
     with pytest.raises(gym.error.ResetNeeded, match=r"after a step\(\) that failed; call reset"):
         env.step(np.zeros(2, int))
@@ -170,8 +165,8 @@ def test_another_autoreset_mode_is_refused():
         LanguageVecEnv.from_vector_env(gym.make_vec(ID).unwrapped)
 
 
-def test_a_state_is_not_followed_by_seeds_that_were_given_before():
-    """Regression: a run that was resumed drew its first episodes anew where its agent resets."""
+def test_earlier_seeds_do_not_apply_after_a_restored_state():
+    """Regression: the reset after a resume used the seed of the first reset again."""
     env, fresh = (make_language_vec_env(ID, 2, seed=0, max_new_tokens=5) for _ in range(2))
     env.reset()
     state = env.get_state()

@@ -15,7 +15,7 @@ TOLERANCE = {"rtol": 0, "atol": 2e-5}
 
 
 def follow(env, seed, actions):
-    """What a single environment does under (T,) actions, reset by hand when it is over."""
+    """Yields the results of a single environment under actions (T,); resets it at each end."""
     yield env.reset(seed=seed)
     for action in actions:
         observation, reward, terminated, truncated, info = env.step(action)
@@ -26,6 +26,7 @@ def follow(env, seed, actions):
 
 
 def singles(num_rows):
+    """Returns the single environments that N rows are compared with."""
     return [gym.make("lm_envs/NextWord-v0", **OPTIONS) for _ in range(num_rows)]
 
 
@@ -116,7 +117,7 @@ def test_rows_of_other_actions_replay_the_single_environment(env_id, options, co
 
 
 @pytest.mark.parametrize("env_id", ["lm_envs/KnowledgeGraphQA-v0", "lm_envs/Dialogue-v0"])
-def test_what_follows_a_restored_turn_is_the_same(env_id):
+def test_steps_after_a_restored_turn_are_the_same(env_id):
     env = gym.make_vec(env_id, num_envs=3, autoreset_mode="same_step").unwrapped
     env.reset(seed=0)
     env.step(np.array([1, 2, 3]))
@@ -136,7 +137,7 @@ TURNS = [
 
 
 @pytest.mark.parametrize(("env_id", "options", "count"), TURNS)
-def test_turns_read_in_parts_agree_with_whole_prefills(env_id, options, count):
+def test_contexts_read_in_parts_agree_with_whole_prefills(env_id, options, count):
     env = gym.make_vec(env_id, num_envs=6, autoreset_mode="same_step", **options).unwrapped
     env.reset(seed=0)
     rng = np.random.default_rng(0)
@@ -151,8 +152,11 @@ def test_turns_read_in_parts_agree_with_whole_prefills(env_id, options, count):
 
 
 @pytest.mark.parametrize(("env_id", "options", "count"), TURNS)
-def test_a_state_shows_what_was_shown_also_where_an_episode_is_over(env_id, options, count):
-    """Regression: the last observation lacked the last line, and a restored one offered others."""
+def test_a_restored_state_has_the_same_observations_also_at_the_end_of_an_episode(
+    env_id, options, count
+):
+    """Regression: the last observation lacked the last line, and after a restore other lines
+    were offered."""
     env = gym.make_vec(env_id, num_envs=4, autoreset_mode="disabled", **options).unwrapped
     rng, over = np.random.default_rng(1), np.zeros(4, bool)
     env.reset(seed=0)

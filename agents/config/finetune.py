@@ -15,7 +15,7 @@ from pydantic import field_validator as validates
 from agents.config.loading import Config
 from agents.config.train import AlgorithmConfig, EnvConfig, TrainConfig
 from agents.language_model.buffer import Advantage
-from agents.language_model.kl_penalty import Estimator
+from agents.language_model.kl_penalty import NO_K3, Estimator
 from agents.language_model.lora import LoRA
 from agents.language_model.nlpo_mask import NLPOMaskSpec
 
@@ -49,6 +49,13 @@ class KLConfig(Config):
     coefficient: NonNegativeFloat = 0.1
     target: PositiveFloat | None = None
     estimator: Estimator = "k1"
+
+    @validates("estimator", mode="before")
+    @classmethod
+    def _usable(cls, estimator: object) -> object:
+        if estimator == "k3":
+            raise ValueError(NO_K3)
+        return estimator
 
 
 class MaskConfig(Config):

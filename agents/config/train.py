@@ -1,4 +1,4 @@
-"""What `python -m agents.train` can be told; the YAML keys are these names."""
+"""The configuration of `python -m agents.train`; the YAML keys are these names."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self

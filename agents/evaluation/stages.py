@@ -51,7 +51,9 @@ def read_stages(folder: Path) -> list[Stage]:
     path = folder / STAGES
     if not path.is_file():
         raise UserError(f"Got {folder}, which holds no {STAGES}; give folders of finished runs.")
-    return [Stage(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    # Not splitlines: samples may hold U+2028 or U+0085, which also end lines there.
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [Stage(**json.loads(line)) for line in lines if line]
 
 
 def compare_seeds(folders: Sequence[Path]) -> dict[str, dict[str, dict[str, Any]]]:

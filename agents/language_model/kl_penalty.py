@@ -14,7 +14,14 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 from lm_envs.sb3 import LanguageVecEnv
 from lm_envs.validation import check_choice
 
-Estimator = Literal["k1", "k3"]
+Estimator = Literal["k1"]
+"""Estimators of the divergence that a reward can be reduced by."""
+
+NO_K3 = (
+    "k3 is an estimator for a loss: as a part of the reward its expected gradient is that of"
+    " another function, which grows without bound away from the frozen model. Use estimator: k1"
+)
+"""Why "k3" is refused."""
 
 GAIN = 0.1
 LARGEST_ERROR = 0.2
@@ -41,8 +48,9 @@ class KLPenalty(VecEnvWrapper):
         venv: Made with `actions="vocabulary"`.
         coefficient: Reward per nat.
         target: Nats per token that `adapt` steers to; None leaves the coefficient constant.
-        estimator: "k1", log p - log q of the token, unbiased; or "k3", q / p - 1 + log p - log q,
-            never negative. Source: http://joschu.net/blog/kl-approx.html
+        estimator: "k1", log p - log q of the token: the expected gradient of this reward is that of
+            the divergence. "k3", q / p - 1 + log p - log q, is refused: it has the same mean, but
+            another gradient. Source: http://joschu.net/blog/kl-approx.html
 
     Raises:
         ValueError: If an argument is out of range.
@@ -54,9 +62,11 @@ class KLPenalty(VecEnvWrapper):
         *,
         coefficient: float,
         target: float | None = None,
-        estimator: Estimator = "k1",
+        estimator: str = "k1",
     ) -> None:
-        check_choice("estimator", estimator, ("k1", "k3"))
+        if estimator == "k3":
+            raise ValueError(f"Got estimator='k3'; {NO_K3}.")
+        check_choice("estimator", estimator, ("k1",))
         if not 0.0 <= coefficient < np.inf:
             raise ValueError(f"Got coefficient={coefficient!r}; allowed: 0 or more.")
         if target is not None and not 0.0 < target < np.inf:
@@ -65,7 +75,6 @@ class KLPenalty(VecEnvWrapper):
         self.venv: LanguageVecEnv
         self.coefficient = coefficient
         self._target = target
-        self._estimator: Estimator = estimator
         self._policy: TokenPolicy | None = None
         self._log_probs = np.zeros(0)
         self._nats, self._num_tokens = 0.0, 0
@@ -109,7 +118,7 @@ class KLPenalty(VecEnvWrapper):
         log_ratios = self._log_probs - frozen
         self._nats += float(log_ratios.sum())
         self._num_tokens += len(log_ratios)
-        penalty = self.coefficient * estimate(log_ratios, self._estimator)
+        penalty = self.coefficient * log_ratios  # the estimator k1
         return observations, (rewards - penalty).astype(np.float32), dones, infos
 
     def get_state(self) -> dict[str, Any]:
@@ -134,10 +143,3 @@ class KLPenalty(VecEnvWrapper):
             error = np.clip(self.divergence / self._target - 1.0, -LARGEST_ERROR, LARGEST_ERROR)
             self.coefficient *= 1.0 + GAIN * float(error)
         self._nats, self._num_tokens = 0.0, 0
-
-
-def estimate(log_ratios: np.ndarray, estimator: Estimator) -> np.ndarray:
-    """Estimates the KL divergence at each token, nats, from log p - log q of tokens of p."""
-    if estimator == "k1":
-        return log_ratios
-    return np.expm1(-log_ratios) + log_ratios

@@ -1,6 +1,6 @@
 """The folder of a run: its stored configuration, and the conditions of starting and resuming.
 
-Owns config.yaml and versions.json. Knows nothing of logs.
+Owns config.yaml and versions.json.
 """
 
 import platform
@@ -13,6 +13,7 @@ import yaml
 
 from agents.config.loading import UserError, load_config
 from agents.config.train import TrainConfig
+from agents.runs import logs
 from agents.runs.checkpoints import CHECKPOINT
 from agents.runs.files import write_json, write_text
 
@@ -40,6 +41,8 @@ def open_run(config: TrainConfig, folder: Path, *, resume: bool) -> bool:
             "--resume to go on with it."
         )
     is_stored = (folder / CONFIG).is_file()
+    if resume:
+        _check_whole(config, folder)
     if is_stored and resume:
         _check_same(config, load_config(type(config), folder / CONFIG), folder)
     resolved = yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
@@ -63,6 +66,27 @@ def versions() -> dict[str, str]:
 def _is_used(folder: Path) -> bool:
     """Returns whether a folder holds more than the two files written before training starts."""
     return folder.exists() and any(path.name not in (CONFIG, VERSIONS) for path in folder.iterdir())
+
+
+def _check_whole(config: TrainConfig, folder: Path) -> None:
+    """Checks that no file of a run is missing, before anything in its folder is changed.
+
+    Raises:
+        UserError: Naming the missing file.
+    """
+    missing = None
+    if not (folder / CONFIG).is_file():
+        missing = CONFIG if _is_used(folder) else None
+    elif not (folder / CHECKPOINT).is_file():
+        # Without one a run that was killed early is restarted: its log ends before the first.
+        first = load_config(type(config), folder / CONFIG).checkpoint_every
+        steps = [row.get("step", 0) for row in logs.read_metrics(folder)]
+        missing = CHECKPOINT if max(steps, default=0) >= first else None
+    if missing:
+        raise UserError(
+            f"Got --resume, but {folder} has no {missing}, which its other files were written "
+            "with; restore it, or begin another run with --set name=…."
+        )
 
 
 def _check_same(config: TrainConfig, stored: TrainConfig, folder: Path) -> None:

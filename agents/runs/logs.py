@@ -60,8 +60,9 @@ def pending(logger: Logger) -> dict[str, Any]:
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
     """Reads the rows of metrics.jsonl, without a last line that is incomplete after a kill."""
     path = folder / METRICS
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    # Not splitlines: texts may hold U+2028 or U+0085, which also end lines there.
+    lines = path.read_text(encoding="utf-8").split("\n") if path.is_file() else [""]
+    return [json.loads(line) for line in lines[:-1]]
 
 
 def has_reached(folder: Path, target: float | None) -> bool:

@@ -127,7 +127,7 @@ def _products(
     """The same matrix product by each kernel that can compute it."""
     kind = loading.DTYPES.get(dtype, torch.bfloat16)
     weight, x = (torch.randn(n, 768).to(device, kind) for n in (3072, num_rows))
-    kernels, int8 = kernels_for(768, 64, kind, device), dtype == loading.INT8
+    kernels, int8 = kernels_for((768, 64), kind, device), dtype == loading.INT8
     ours = kernels.linear(weight, None, gelu=False, int8=int8)
     products = {} if ours is None else {"ours": partial(ours, x)}
     if int8:

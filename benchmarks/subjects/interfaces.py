@@ -13,7 +13,7 @@ from gymnasium.vector import AutoresetMode
 import lm_envs
 from benchmarks.harness import timing
 from benchmarks.harness.models import model_folder
-from benchmarks.subjects.defaults import DTYPES, MODEL, REPEATS, ROWS
+from benchmarks.subjects.defaults import DTYPES, MODEL, REPEATS, ROWS, measure_settings
 from lm_envs.envs.vector_env import LanguageVectorEnv
 
 gym.register_envs(lm_envs)
@@ -42,11 +42,7 @@ def run(
     repeats: int = REPEATS,
 ) -> dict[str, Any]:
     """Steps per second of each interface, and its speed relative to the default one."""
-    results = []
-    for dtype in dtypes:
-        for num_rows in rows:
-            results += _compare(model, num_rows, dtype, repeats)
-    return {"subject": "interfaces", "model": model, "rows": results}
+    return measure_settings("interfaces", _compare, model, rows, dtypes, repeats)
 
 
 def _compare(model: str, num_rows: int, dtype: str, repeats: int) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ import gymnasium as gym
 from agents.config.train import TUNING
 from benchmarks.harness import timing
 from benchmarks.harness.episodes import RandomSteps
-from benchmarks.subjects.defaults import DTYPES, MODEL, REPEATS, ROWS
+from benchmarks.subjects.defaults import DTYPES, MODEL, REPEATS, ROWS, measure_settings
 
 STEPS = 48
 NUM_ACTIONS = 8
@@ -30,11 +30,7 @@ def run(
     repeats: int = REPEATS,
 ) -> dict[str, Any]:
     """Steps per second of each id, and its speed relative to next-word prediction."""
-    results = []
-    for dtype in dtypes:
-        for num_rows in rows:
-            results += _compare(model, num_rows, dtype, repeats)
-    return {"subject": "tasks", "model": model, "rows": results}
+    return measure_settings("tasks", _compare, model, rows, dtypes, repeats)
 
 
 def language_ids() -> list[str]:

@@ -17,7 +17,7 @@ from agents.config.loading import load_config
 from agents.config.train import TrainConfig
 from benchmarks.harness import timing
 from benchmarks.harness.models import model_folder
-from benchmarks.subjects.defaults import DTYPES, MODEL, REPEATS, ROWS
+from benchmarks.subjects.defaults import DTYPES, MODEL, REPEATS, ROWS, measure_settings
 
 CONFIG = Path("configs/next_word_ppo.yaml")
 ROLLOUTS = 4
@@ -31,11 +31,7 @@ def run(
     repeats: int = REPEATS,
 ) -> dict[str, Any]:
     """Steps per second of PPO with the hyperparameters of `configs/next_word_ppo.yaml`."""
-    results = []
-    for dtype in dtypes:
-        for num_rows in rows:
-            results += _compare(model, num_rows, dtype, repeats)
-    return {"subject": "training", "model": model, "rows": results}
+    return measure_settings("training", _compare, model, rows, dtypes, repeats)
 
 
 def _compare(model: str, num_rows: int, dtype: str, repeats: int) -> list[dict[str, Any]]:

@@ -183,7 +183,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
                 leaves out rows.
             ValueError: If a seed or an option is not allowed; then nothing has changed.
         """
-        rows, examples = self._selected_examples(options or {})
+        rows, examples = self._selected_examples({} if options is None else options)
         if self._unready and len(rows) < self.num_envs:
             raise gym.error.ResetNeeded(
                 f"Got a reset_mask of rows {rows} {self._unready}; call reset() without one first."

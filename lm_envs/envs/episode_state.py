@@ -93,10 +93,11 @@ def _check_numbers(episodes: EpisodeBuffer, state: Mapping[str, Any]) -> None:
     highest |= dict.fromkeys(("context_lengths", "prompt_lengths"), episodes.contexts.shape[1])
     for name, most in highest.items():
         values = np.asarray(state[name])
-        if (values < 0).any() or (values > most).any():
+        least = 1 if name in ("context_lengths", "prompt_lengths") else 0  # a prompt has a token
+        if (values < least).any() or (values > most).any():
             raise ValueError(
                 f"Got a state whose {name} lie between {values.min()} and {values.max()}; "
-                f"allowed: 0 to {most}. {REMEDY}"
+                f"allowed: {least} to {most}. {REMEDY}"
             )
 
 

@@ -93,9 +93,12 @@ def _spread(value: Any, num_rows: int, name: str) -> list[Any]:  # noqa: ANN401 
     return list(value)
 
 
-def _check_names(options: Mapping[str, Any], allowed: Sequence[str]) -> None:
+def _check_names(options: Any, allowed: Sequence[str]) -> None:  # noqa: ANN401 - a caller's value
+    names = ", ".join(allowed)
+    if not isinstance(options, Mapping):
+        raise ValueError(f"Got reset options {options!r}; allowed: a dict with {names}.")
     if unknown := set(options) - set(allowed):
-        raise ValueError(f"Got reset options {sorted(unknown)}; allowed: {', '.join(allowed)}.")
+        raise ValueError(f"Got reset options {sorted(map(str, unknown))}; allowed: {names}.")
 
 
 def _validated_index(index: Any, row: int, num_examples: int) -> int:  # noqa: ANN401 - a caller's

@@ -9,6 +9,7 @@ from gymnasium.vector import AutoresetMode
 
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.modes import RENDER_MODES
+from lm_envs.envs.reset_options import seeds_for_rows
 from lm_envs.envs.rows import index_row, to_python
 from lm_envs.envs.snapshots import not_copyable_error
 from lm_envs.envs.vector_env import LanguageVectorEnv
@@ -64,6 +65,7 @@ class RowEnv(gym.Env[Any, Any]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Starts an episode; `options` as in `EpisodicVectorEnv.reset`."""
+        seeds_for_rows(seed, 1)  # before Gymnasium's own check, whose error is of another class
         super().reset(seed=seed)
         observations, infos = self.batch.reset(seed=seed, options=options)
         return index_row(observations, 0), _row(infos)

@@ -76,7 +76,7 @@ def restored_generators(states: Sequence[Any]) -> list[np.random.Generator]:
     for row, (generator, state) in enumerate(zip(generators, states, strict=True)):
         try:
             generator.bit_generator.state = state
-        except (TypeError, ValueError, KeyError, OverflowError) as error:
+        except Exception as error:  # NumPy's setter raises errors of many classes
             raise ValueError(
                 f"Got a state whose generator of row {row} is no numpy.random.default_rng()'s: "
                 f"{error!r}. {REMEDY}"

@@ -132,7 +132,8 @@ class GPT2:
         self.device = self.token_embeddings.device
         self._final_norm = self._norm(weights, "ln_f")
         self._position_embeddings = _copy(weights["wpe.weight"], torch.float32)
-        self.kernels = kernels_for(config.hidden_size, config.head_size, dtype, self.device)
+        sizes = (config.hidden_size, config.head_size, config.intermediate_size)
+        self.kernels = kernels_for(sizes, dtype, self.device)
         self._blocks = [self._block(weights, f"h.{layer}") for layer in range(config.num_layers)]
 
     @property

@@ -6,6 +6,7 @@ finite weights. Executes no code from a file. Knows nothing of what a network co
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -55,6 +56,11 @@ class Architecture:
 GPT2 = Architecture(gpt2.GPT2, gpt2.check_config, gpt2.to_model_config, gpt2.tensor_shapes)
 ARCHITECTURES: dict[str, Architecture] = {"gpt2": GPT2}
 """Every supported `model_type` of `config.json`; the only list to edit for a new one."""
+
+if hasattr(os, "register_at_fork"):
+    # OpenMP's threads do not exist in a forked process, where the next parallel loop would wait for
+    # them without end: AsyncVectorEnv, SubprocVecEnv and multiprocessing fork by default on Linux.
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 def locate(model: str) -> Path:

@@ -109,6 +109,6 @@ class Task(Protocol):
 def required_actions(task: Task) -> str | None:
     """Returns the only action kind that a task works with; None if any kind does.
 
-    A task says so by an attribute `required_actions`.
+    It is the value of the task's attribute `required_actions`, if there is one.
     """
     return getattr(task, "required_actions", None)

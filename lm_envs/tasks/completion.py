@@ -12,8 +12,8 @@ import numpy as np
 
 from lm_envs.tasks.answer_options import AnswerKey, draw_options
 from lm_envs.tasks.base import Example, Option, Response
+from lm_envs.tasks.data.length_limits import drop_too_long
 from lm_envs.tasks.datasets import EMBEDDED, Row, read_rows, resolve_columns
-from lm_envs.tasks.length_limits import drop_too_long
 from lm_envs.tasks.rewards.reward import Reward, Weights
 from lm_envs.tasks.rewards.text_normalization import normalize_answer, one_line, to_nfc
 from lm_envs.tasks.splits import SplitSpec

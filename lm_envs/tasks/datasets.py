@@ -11,8 +11,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from lm_envs.tasks.data.tables import csv_rows, tsv_rows
 from lm_envs.tasks.splits import SPLITS, SplitSpec, split_of
-from lm_envs.tasks.tables import csv_rows, tsv_rows
 from lm_envs.validation import check_choice
 
 EMBEDDED = "embedded"

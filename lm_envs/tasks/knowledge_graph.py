@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from lm_envs.tasks.base import Example, Option, Response
+from lm_envs.tasks.data.length_limits import drop_too_long
 from lm_envs.tasks.datasets import read_rows
-from lm_envs.tasks.length_limits import drop_too_long
 from lm_envs.tasks.rewards.reward import Reward, Weights
 from lm_envs.tasks.rewards.text_normalization import one_line
 from lm_envs.tasks.simulators.fact_graph import STOP, Fact, FactGraph, PathQuestion

@@ -60,5 +60,5 @@ def test_tuning_is_trained_and_compared_with_plans(tmp_path):
     assert policies["as it is"]["reward"]["mean"] == 0.0
     assert policies["each part tried"]["reward"]["mean"] > 0.0
     assert set(policies["agent"]) == {"reward", "loss", "saved", "steps"}
-    with pytest.raises(UserError, match="in which nothing is written"):
+    with pytest.raises(UserError, match="which writes no text"):
         evaluate([tmp_path / "test-s0"], "test", 5, search=True)

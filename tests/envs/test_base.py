@@ -35,7 +35,7 @@ def test_a_seed_with_a_mask_seeds_the_rows_of_the_mask_only():
 
 
 def test_seeds_and_generators_are_those_of_gymnasiums_own_vector_environments():
-    """Regression: the seed told was a random number."""
+    """Regression: the reported seed was a random number."""
     env, own = make(3), gym.make_vec("CartPole-v1", num_envs=3, vectorization_mode="sync")
     for each in (env, own):
         each.reset(seed=3)

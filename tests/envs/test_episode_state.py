@@ -85,7 +85,7 @@ def test_a_wrong_state_is_refused_and_changes_nothing():
 
 @pytest.mark.parametrize("options", [{"split": "test"}, {"max_new_tokens": 4}])
 def test_a_state_of_other_examples_is_refused_and_changes_nothing(options):
-    """Regression: a state of another split was restored, with a text that the model had not read."""
+    """Regression: a state of another split was restored, whose text the model had not read."""
     env, other = (gym.make(ID, **({"max_new_tokens": 5} | own)).unwrapped for own in ({}, options))
     env.reset(options={"index": 3})
     env.step(0)

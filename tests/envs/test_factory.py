@@ -80,5 +80,5 @@ def test_a_task_object_takes_no_arguments():
 def test_an_unknown_task_is_refused():
     with pytest.raises(ValueError, match="task='chess'; allowed: 'next_word'"):
         LanguageVectorEnv(1, task="chess")
-    with pytest.raises(ValueError, match="no such name in lm_envs.tasks.paraphrase"):
+    with pytest.raises(ValueError, match=r"no such name in lm_envs\.tasks.paraphrase"):
         LanguageVectorEnv(1, task="lm_envs.tasks.paraphrase:Paraphras")

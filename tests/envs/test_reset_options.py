@@ -4,6 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from lm_envs.envs.reset_options import seeds_for_rows, selected_indices
 from tests.envs.helpers import make, snapshot
 
 
@@ -56,3 +57,33 @@ def test_a_prompt_that_leaves_no_room_for_a_line_is_refused():
         ValueError, match=rf"Got a prompt of {longest} tokens for row 0; allowed: 60"
     ):
         env.reset(options={"prompt": "word " * 60})
+
+
+def test_row_i_gets_the_seed_plus_i_or_the_one_of_a_list():
+    assert seeds_for_rows(5, 3).tolist() == [5, 6, 7]
+    assert seeds_for_rows(None, 2).tolist() == [None, None]
+    assert seeds_for_rows([3, None], 2).tolist() == [3, None]
+    assert seeds_for_rows(np.array([3, 9]), 2).tolist() == [3, 9]
+
+
+def test_without_options_all_rows_draw_their_examples():
+    assert selected_indices({}, 3, 10) == ([0, 1, 2], [None] * 3)
+
+
+def test_an_index_applies_to_the_rows_of_the_mask_only():
+    mask = np.array([True, False, True])
+    rows, indices = selected_indices({"reset_mask": mask, "index": [4, 99, 6]}, 3, 10)
+    assert (rows, indices) == ([0, 2], [4, 6])
+
+
+def test_numpy_integers_are_indices_and_booleans_are_not():
+    assert selected_indices({"index": np.int64(4)}, 1, 10) == ([0], [4])
+    for index in (True, 1.0, "1", -1, 10):
+        with pytest.raises(ValueError, match="for row 0; allowed: 0 to 9"):
+            selected_indices({"index": index}, 1, 10)
+
+
+def test_a_mask_that_is_no_bool_array_is_refused():
+    for mask in ([True], np.ones(1), 1):
+        with pytest.raises(TypeError, match=r"Got reset_mask of type .*; allowed: a bool array"):
+            selected_indices({"reset_mask": mask}, 1, 10)

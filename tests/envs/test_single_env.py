@@ -61,3 +61,19 @@ def test_a_restored_single_environment_continues_as_before():
     observation = env.step(3)[0]
     np.testing.assert_array_equal(other.set_state(env.get_state()), observation)
     np.testing.assert_array_equal(env.step(1)[0], other.step(1)[0])
+
+
+@pytest.mark.parametrize("seed", [-1, [1, 2], "x", 1.5])
+def test_a_bad_seed_is_a_value_error(seed):
+    """Regression: some were errors of Gymnasium's own class."""
+    env = gym.make("lm_envs/NextWord-v0").unwrapped
+    with pytest.raises(ValueError, match=r"allowed: None, a whole number, 0 or more"):
+        env.reset(seed=seed)
+
+
+@pytest.mark.parametrize("options", [1, {"reset_mask"}, [3], {3: 1, "x": 2}])
+def test_options_that_are_no_known_dict_are_a_value_error(options):
+    """Regression: these were TypeError and AttributeError."""
+    env = gym.make("lm_envs/NextWord-v0").unwrapped
+    with pytest.raises(ValueError, match=r"Got reset options .*allowed: .*reset_mask, index"):
+        env.reset(options=options)

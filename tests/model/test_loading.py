@@ -1,7 +1,12 @@
+import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -152,3 +157,57 @@ def test_a_listed_architecture_is_loaded_by_its_model_type(folder, monkeypatch):
     assert type(loading.load(folder, "cpu", "float32")) is Other
     with pytest.raises(ValueError, match=r"Got model_type='other'.*GPT-2 only"):
         loading.read_checkpoint(folder, "cpu")
+
+
+FORK = """
+import multiprocessing, sys
+import gymnasium as gym, numpy as np
+from stable_baselines3.common.vec_env import SubprocVecEnv
+import lm_envs
+
+ID = "lm_envs/NextWord-v0"
+
+def rewards(mode):
+    envs = gym.make_vec(ID, num_envs=2, vectorization_mode=mode, max_new_tokens=4)
+    envs.reset(seed=3)
+    found = [envs.step(np.array([i, i + 1]))[1] for i in range(6)]
+    envs.close()
+    return np.array(found)
+
+def one_step(action):
+    env = gym.make(ID)
+    env.reset(seed=0)
+    return env.step(action)[1]
+
+expected = rewards("sync"), one_step(2)
+if sys.argv[1] == "async":
+    assert (rewards("async") == expected[0]).all()
+elif sys.argv[1] == "subproc":
+    envs = SubprocVecEnv([lambda: gym.make(ID)] * 2, start_method="fork")
+    envs.seed(0)
+    envs.reset()
+    assert envs.step(np.array([2, 2]))[1][0] == expected[1]
+    envs.close()
+else:
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        assert pool.map(one_step, [2, 2]) == [expected[1]] * 2
+print("done")
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "native"), [("async", "1"), ("async", "0"), ("subproc", "1"), ("pool", "1")]
+)
+def test_a_process_that_used_a_model_can_fork(kind, native, tmp_path):
+    """Regression: the child waited without end for OpenMP's threads, which a fork does not copy."""
+    values = os.environ | {"OMP_NUM_THREADS": "2", "LM_ENVS_NATIVE": native}
+    command = [sys.executable, "-c", FORK, kind]
+    with (tmp_path / "out").open("w+") as out:  # a file, which children that hang cannot block
+        child = subprocess.Popen(command, env=values, stdout=out, start_new_session=True)
+        try:
+            assert child.wait(timeout=120) == 0
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+        out.seek(0)
+        assert out.read() == "done\n"

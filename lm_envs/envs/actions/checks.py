@@ -2,6 +2,9 @@
 
 import numpy as np
 
+ROUNDING = 1e-5
+"""Points outside the space by less are clipped: wrappers such as `RescaleAction` round so."""
+
 
 def check_discrete(actions: np.ndarray, active: np.ndarray, count: int, meaning: str) -> np.ndarray:
     """Returns actions (N,) int64, 0 where a row is not active.
@@ -40,7 +43,8 @@ def check_points(actions: np.ndarray, active: np.ndarray, shape: tuple[int, ...]
         shape: (d,), shape of one point.
 
     Raises:
-        ValueError: If the actions are not N points, or an active row has one outside [-1, 1].
+        ValueError: If the actions are not N points, or an active row has one outside [-1, 1] by
+            more than `ROUNDING`.
     """
     actions = np.asarray(actions)
     expected = (len(active), *shape)
@@ -49,8 +53,11 @@ def check_points(actions: np.ndarray, active: np.ndarray, shape: tuple[int, ...]
             f"Got actions of shape {actions.shape} and type {actions.dtype}; allowed: floats "
             f"of shape {expected}, one point per row."
         )
-    is_outside = ~(np.abs(actions) <= 1.0).all(1) & active  # NaN counts as outside
+    is_outside = ~(np.abs(actions) <= 1.0 + ROUNDING).all(1) & active  # NaN counts as outside
     if is_outside.any():
         row = int(is_outside.argmax())
-        raise ValueError(f"Got action {actions[row]} in row {row}; allowed: -1 to 1 each.")
-    return np.where(active[:, None], actions, 0.0).astype(np.float32)
+        raise ValueError(
+            f"Got action {actions[row]} in row {row}; allowed: -1 to 1 each. An unbounded policy "
+            "needs gymnasium.wrappers.ClipAction."
+        )
+    return np.where(active[:, None], actions, 0.0).clip(-1.0, 1.0).astype(np.float32)

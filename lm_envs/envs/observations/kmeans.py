@@ -1,14 +1,16 @@
-"""k-means: centers of points. Pure functions of arrays."""
+"""k-means clustering. Pure functions of arrays; knows nothing of environments or files."""
 
 import numpy as np
 
 MAX_ROUNDS = 100
+"""Most iterations of Lloyd's algorithm."""
+
 _CHUNK = 2**24
-"""Most distances held at once: 128 MiB."""
+"""Most distances in memory at once: 128 MiB of float64."""
 
 
 def k_means(points: np.ndarray, num_clusters: int, rng: np.random.Generator) -> np.ndarray:
-    """Centres (k, d) of points (S, d), by Lloyd's rounds from k-means++ seeds.
+    """Returns the centers (k, d) of points (S, d): Lloyd's algorithm from k-means++ seeds.
 
     Source: Arthur and Vassilvitskii 2007, https://dl.acm.org/doi/10.5555/1283383.1283494.
 
@@ -27,7 +29,10 @@ def k_means(points: np.ndarray, num_clusters: int, rng: np.random.Generator) -> 
 
 
 def nearest(points: np.ndarray, centers: np.ndarray) -> np.ndarray:
-    """Number (N,) int64 of the nearest center (k, d) of each point (N, d); the first of equals."""
+    """Returns the index (N,) int64 of the center (k, d) nearest to each point (N, d).
+
+    The first of equally near centers is chosen.
+    """
     squares = (centers**2).sum(1)
     parts = np.array_split(points, max(1, -(-len(points) * len(centers) // _CHUNK)))
     # |p - c|^2 without |p|^2, which all centers share
@@ -35,7 +40,11 @@ def nearest(points: np.ndarray, centers: np.ndarray) -> np.ndarray:
 
 
 def _seeds(points: np.ndarray, num_clusters: int, rng: np.random.Generator) -> np.ndarray:
-    """Points drawn one after another by their squared distance to those drawn before."""
+    """Returns points (k, d), each drawn in proportion to its squared distance to those before.
+
+    Raises:
+        ValueError: If there are fewer distinct points than clusters.
+    """
     chosen = [int(rng.integers(len(points)))]
     gaps = np.full(len(points), np.inf)
     for count in range(1, num_clusters):
@@ -50,7 +59,7 @@ def _seeds(points: np.ndarray, num_clusters: int, rng: np.random.Generator) -> n
 
 
 def _means(points: np.ndarray, labels: np.ndarray, centers: np.ndarray) -> np.ndarray:
-    """Mean of each cluster's points; a center without points stays where it is."""
+    """Returns the mean of each cluster's points (k, d); a center without points stays as it is."""
     counts = np.bincount(labels, minlength=len(centers))
     sums = np.zeros_like(centers)
     np.add.at(sums, labels, points)

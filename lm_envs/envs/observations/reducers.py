@@ -1,7 +1,8 @@
-"""States of many numbers as few numbers, or as one: fitted on sampled states of one model.
+"""Reducers map observation vectors to a few numbers, or to one discrete state.
 
-Every reducer first projects a state affinely, then decides: cut off, nearest center, sign, bin.
-Owns the fitting and the files. Knows nothing of environments.
+Each is fitted on sampled states of one model. It projects a state affinely, and then clips it, or
+finds the nearest center, the signs, or the bins. Owns the fitting and the files. Knows nothing of
+environments.
 """
 
 from abc import ABC, abstractmethod
@@ -17,10 +18,10 @@ from lm_envs.storage import read_arrays, write_arrays
 from lm_envs.validation import check_choice, check_count
 
 BOUND = 10.0
-"""Standard deviations at which `Compressed` cuts off a component."""
+"""`Compressed` clips components here; standard deviations."""
 
 MAX_BITS = 24
-"""Most bits of `Hashed`: a table of 16 actions then holds 2 GiB."""
+"""Most bits of `Hashed`: a table of float64 values for 16 actions then takes 2 GiB."""
 
 Layout = Literal["discrete", "multi"]
 
@@ -30,10 +31,10 @@ class Reducer(ABC):
 
     Attributes:
         kind: Name in `REDUCERS`.
-        space: What one reduced state is a member of.
+        space: Space of one reduced state.
         model: `lm_envs.model.loading.fingerprint` of the model whose states it was fitted on.
-        arrays: The fitted numbers; `mean` (D,) and `matrix` (D, d) are the projection.
-        settings: Plain options that the arrays do not tell.
+        arrays: The fitted arrays; `mean` (D,) and `matrix` (D, d) are the projection.
+        settings: Options that do not follow from the arrays; plain values.
     """
 
     kind: ClassVar[str]
@@ -44,11 +45,11 @@ class Reducer(ABC):
 
     @property
     def num_features(self) -> int:
-        """D, numbers in a state."""
+        """D, number of features of a state."""
         return len(self.arrays["mean"])
 
     def transform(self, states: np.ndarray) -> np.ndarray:
-        """Reduced states of N states (N, D); row i depends on state i alone.
+        """Returns the reduced states of N states (N, D); row i depends on state i alone.
 
         Raises:
             ValueError: If the states have another number of features.
@@ -59,7 +60,7 @@ class Reducer(ABC):
                 f"Got states of shape {states.shape}; allowed: (N, {self.num_features}), as this "
                 "reducer was fitted on. Fit one on this environment."
             )
-        # Row by row: a product of all rows may round a row otherwise, and move it over an edge.
+        # Row by row: a product of all rows can round differently, and move a row across an edge.
         centered = (states - self.arrays["mean"])[:, None]  # (N, 1, D)
         return self._decide((centered @ self.arrays["matrix"])[:, 0])
 
@@ -70,13 +71,13 @@ class Reducer(ABC):
 
     @abstractmethod
     def _decide(self, points: np.ndarray) -> np.ndarray:
-        """Reduced states of N projected states (N, d) float64."""
+        """Returns the reduced states of N projected states (N, d) float64."""
 
 
 class Compressed(Reducer):
-    """The leading principal components, in standard deviations, cut off at 10: `Box(d,)`.
+    """The leading principal components, in standard deviations, clipped at 10: `Box(d,)`.
 
-    Features are brought to the same scale first, so that none counts more for its unit.
+    Features are standardized first, so that the result does not depend on their units.
     """
 
     kind = "compressed"
@@ -88,7 +89,7 @@ class Compressed(Reducer):
 
     @classmethod
     def fit(cls, states: np.ndarray, *, model: str, dim: int = 16) -> Self:
-        """Fits d components on states (S, D)."""
+        """Returns a reducer with `dim` components of states (S, D)."""
         mean, matrix, _ = components(states, dim)
         return cls({"mean": mean, "matrix": matrix}, {}, model)
 
@@ -115,7 +116,10 @@ class Clustered(Reducer):
         dim: int = 16,
         seed: int = 0,
     ) -> Self:
-        """Fits k centers on d components of states (S, D), each weighed by its deviation."""
+        """Returns a reducer with centers fitted on `dim` components of states (S, D).
+
+        Each component keeps its standard deviation, so that strong ones count more.
+        """
         check_count("num_clusters", num_clusters)
         mean, matrix, deviations = components(states, dim)
         matrix = matrix * deviations
@@ -128,10 +132,10 @@ class Clustered(Reducer):
 
 
 class Hashed(Reducer):
-    """On which side of b random hyperplanes through the mean state: `Discrete(2**b)`.
+    """The side of each of b random hyperplanes through the mean state: `Discrete(2**b)`.
 
-    States at a small angle mostly share their bits. Source: Charikar 2002,
-    https://doi.org/10.1145/509907.509965; counts of such codes explore well in Tang et al. 2017,
+    States at a small angle share most of their bits. Source: Charikar 2002,
+    https://doi.org/10.1145/509907.509965; counts of such codes help exploration: Tang et al. 2017,
     https://arxiv.org/abs/1611.04717.
     """
 
@@ -144,7 +148,7 @@ class Hashed(Reducer):
 
     @classmethod
     def fit(cls, states: np.ndarray, *, model: str, bits: int = 8, seed: int = 0) -> Self:
-        """Draws b hyperplanes for states (S, D), whose features are brought to one scale."""
+        """Returns a reducer with random hyperplanes for standardized states (S, D)."""
         check_count("bits", bits)
         if bits > MAX_BITS:
             raise ValueError(f"Got bits={bits}; allowed: 1 to {MAX_BITS}.")
@@ -157,10 +161,10 @@ class Hashed(Reducer):
 
 
 class Binned(Reducer):
-    """Which quantile of each of the d leading principal components a state lies in.
+    """The quantile of each of the d leading principal components.
 
-    With the layout "discrete" one number of `Discrete(bins**d)`, the first component counting most;
-    with "multi" d numbers of `MultiDiscrete([bins] * d)`.
+    With the layout "discrete" one number of `Discrete(bins**d)`, whose most significant digit is
+    the first component; with "multi" d numbers of `MultiDiscrete([bins] * d)`.
     """
 
     kind = "binned"
@@ -185,7 +189,7 @@ class Binned(Reducer):
         bins: int = 4,
         layout: Layout = "discrete",
     ) -> Self:
-        """Fits bins of equal numbers of the states (S, D) on each of d components."""
+        """Returns a reducer whose bins divide the states (S, D) evenly along each component."""
         check_count("bins", bins)
         check_choice("layout", layout, ("discrete", "multi"))
         if layout == "discrete" and bins**dim > 2**MAX_BITS:
@@ -209,10 +213,10 @@ REDUCERS: dict[str, type[Compressed | Clustered | Hashed | Binned]] = {
 
 
 def load_reducer(path: Path) -> Reducer:
-    """The reducer that `save` wrote.
+    """Returns the reducer that `save` wrote.
 
     Raises:
-        ValueError: If the file holds none.
+        ValueError: If the file contains no reducer.
     """
     arrays, header = read_arrays(path, list(REDUCERS))
     if "centres" in arrays:  # written by version 0.1.0
@@ -221,11 +225,11 @@ def load_reducer(path: Path) -> Reducer:
 
 
 def components(states: np.ndarray, dim: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Principal components of standardized states (S, D), the strongest first.
+    """Computes the principal components of standardized states (S, D), the strongest first.
 
     Returns:
-        Mean (D,); matrix (D, d) that gives each component unit variance; deviations (d,) of the
-        components before.
+        Mean (D,); matrix (D, d) of the projection to components of unit variance; their standard
+        deviations (d,) before that scaling.
 
     Raises:
         ValueError: If there are fewer than 2 states, or fewer than d components that vary.
@@ -245,7 +249,7 @@ def components(states: np.ndarray, dim: int) -> tuple[np.ndarray, np.ndarray, np
 
 
 def _standard(states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation (D,) of states (S, D); 1 for features that do not vary."""
+    """Returns mean and standard deviation (D,) of states (S, D); 1 for constant features."""
     if states.ndim != 2 or len(states) < 2:
         raise ValueError(f"Got states of shape {states.shape}; allowed: (S, D), S >= 2.")
     deviation = states.std(0, dtype=np.float64)

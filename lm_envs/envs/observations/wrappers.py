@@ -1,4 +1,4 @@
-"""Environments whose observations are reduced: wrappers for one row and for many.
+"""Wrappers that reduce observations, for single and vector environments.
 
 `observation={"kind": "hidden", "reducer": FILE}` does the same inside an environment. Owns the
 check that a reducer fits the environment's model. Knows nothing of how reducers work.
@@ -19,10 +19,10 @@ from lm_envs.model.loading import EMBEDDED, fingerprint
 
 
 class ReducedObservation(gym.ObservationWrapper, gym.utils.RecordConstructorArgs):
-    """Shows reduced observations of an environment.
+    """Reduces the observations of an environment.
 
     Args:
-        env: Made by `gymnasium.make("lm_envs/...")`.
+        env: An environment made by `gymnasium.make("lm_envs/...")`.
         reducer: A reducer, or its file.
 
     Raises:
@@ -37,15 +37,15 @@ class ReducedObservation(gym.ObservationWrapper, gym.utils.RecordConstructorArgs
         self.observation_space = self.reducer.space
 
     def observation(self, observation: np.ndarray) -> Any:  # noqa: ANN401 - a number, or several
-        """One reduced observation."""
+        """Returns the reduced observation."""
         return self.reducer.transform(observation[None])[0]
 
 
 class VectorReducedObservation(VectorWrapper):
-    """Shows reduced observations of N rows, `final_obs` included; every autoreset mode.
+    """Reduces the observations of N rows, `final_obs` included, in every autoreset mode.
 
     Args:
-        env: Made by `gymnasium.make_vec("lm_envs/...")`.
+        env: An environment made by `gymnasium.make_vec("lm_envs/...")`.
         reducer: A reducer, or its file.
 
     Raises:
@@ -65,21 +65,21 @@ class VectorReducedObservation(VectorWrapper):
         seed: int | Sequence[int | None] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Begins N episodes; reduced observations (N, ...)."""
+        """Starts N episodes; returns reduced observations (N, ...)."""
         observations, infos = self.env.reset(seed=seed, options=options)  # type: ignore[arg-type]  # ours take None for a row
         return self.reducer.transform(observations), infos
 
     def step(
         self, actions: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Advances every row."""
+        """Performs one action in every row; returns reduced observations (N, ...)."""
         observations, rewards, terminated, truncated, infos = self.env.step(actions)
         if "final_obs" in infos:
             infos = {**infos, "final_obs": self._reduce_final(infos)}
         return self.reducer.transform(observations), rewards, terminated, truncated, infos
 
     def _reduce_final(self, infos: dict[str, Any]) -> np.ndarray:
-        """Final observations (N,) of object, None where the row goes on."""
+        """Returns the final observations, (N,) object; None for rows whose episode continues."""
         rows = np.flatnonzero(infos["_final_obs"])
         reduced = np.full(self.num_envs, None, object)
         states = self.reducer.transform(np.stack(infos["final_obs"][rows]))
@@ -89,15 +89,15 @@ class VectorReducedObservation(VectorWrapper):
 
 
 def fitting_reducer(reducer: Reducer | str | Path, model: str, space: gym.Space[Any]) -> Reducer:
-    """The reducer, read where it is a file, once it is known to fit.
+    """Returns the reducer, loaded if it is a file, after checking that it fits.
 
     Args:
         reducer: A reducer, or its file.
         model: Fingerprint of the environment's model.
-        space: One row's observations.
+        space: Observation space of one row.
 
     Raises:
-        ValueError: If it was fitted on another model or another kind of observation.
+        ValueError: If the reducer was fitted on another model or another kind of observation.
     """
     if not isinstance(reducer, Reducer):
         reducer = load_reducer(Path(reducer))
@@ -110,17 +110,17 @@ def fitting_reducer(reducer: Reducer | str | Path, model: str, space: gym.Space[
     if model != reducer.model:
         raise ValueError(
             f"Got a reducer fitted on the model with SHA-256 {reducer.model[:12]}…; this "
-            f"environment's model has {model[:12]}…, so its states mean something else. Fit a "
+            f"environment's model has {model[:12]}…, whose states have another meaning. Fit a "
             "reducer on this model with agents.fit_reducer."
         )
     return reducer
 
 
 def model_of(spec: EnvSpec | None) -> str:
-    """Fingerprint of an environment's model.
+    """Returns the fingerprint of an environment's model.
 
     Raises:
-        ValueError: If the environment was not made by its id.
+        ValueError: If the environment was not made by its id, so that it has no spec.
     """
     if spec is None:
         raise ValueError(

@@ -37,7 +37,19 @@ NOTHING = np.zeros(0, np.int64)
 class TuningVectorEnv(EpisodicVectorEnv):
     """N rows of one kind of tuning.
 
-    The reward of a step is by how much it raised the potential of the row's model.
+    An episode has a group of passages: examples of a task, each a prompt and its reference. The
+    loss is the mean cross-entropy of the references' tokens, nats a token. A group is drawn from
+    the dataset's split; `reset(options={"index": 3})` selects one. The reward of a step is by how
+    much it raised the potential of the row's model, which the tuner defines.
+
+    ## Information
+    `reset`: `prompt`, a description of the passages. Every step: `text`, a description of the
+    adjustments so far, and `loss`. At the end of an episode also `prompt`, `ending` ("complete",
+    "budget" or "time_limit") and `scores`.
+
+    ## Vectorized environment
+    `gymnasium.make_vec(id, num_envs=16)` adjusts a model in each row, all evaluated in one batch
+    where the weights are shared; `autoreset_mode` is "next_step", "same_step" or "disabled".
 
     Args:
         num_envs: N.
@@ -87,7 +99,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
         self._actions: list[list[np.ndarray]] = [[] for _ in range(num_envs)]
         self._descriptions: list[list[str]] = [[] for _ in range(num_envs)]
         self._rewards: list[list[float]] = [[] for _ in range(num_envs)]
-        self._values = np.zeros(num_envs)
+        self._potentials = np.zeros(num_envs)
         self._endings: list[Ending | None] = [None] * num_envs
         low, high = self.tuner.bounds
         super().__init__(
@@ -135,13 +147,13 @@ class TuningVectorEnv(EpisodicVectorEnv):
 
     def _begin_rows(self, rows: list[int], examples: Sequence[int | None]) -> None:
         groups = []
-        for row, pinned in zip(rows, examples, strict=True):
-            index = self._rngs[row].integers(self.num_examples) if pinned is None else pinned
+        for row, selected in zip(rows, examples, strict=True):
+            index = self._rngs[row].integers(self.num_examples) if selected is None else selected
             groups.append(self._groups.group(int(index)))
             self._actions[row], self._descriptions[row], self._rewards[row] = [], [], []
             self._endings[row] = None
         self.tuner.begin(rows, groups)
-        self._values[rows] = self.tuner.scores()["reward"][rows]
+        self._potentials[rows] = self.tuner.scores()["reward"][rows]
 
     def _validated_actions(self, actions: np.ndarray, active: np.ndarray) -> np.ndarray:
         return self.tuner.check(actions, active)
@@ -150,14 +162,14 @@ class TuningVectorEnv(EpisodicVectorEnv):
         self, rows: np.ndarray, actions: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Adjusts the models of `rows`."""
-        words = self.tuner.adjust(rows, actions[rows])
-        worth = self.tuner.scores()["reward"][rows]
+        descriptions = self.tuner.adjust(rows, actions[rows])
+        potentials = self.tuner.scores()["reward"][rows]
         rewards = np.zeros(self.num_envs)
-        rewards[rows] = worth - self._values[rows]
-        self._values[rows] = worth
-        for row, word in zip(rows.tolist(), words, strict=True):
+        rewards[rows] = potentials - self._potentials[rows]
+        self._potentials[rows] = potentials
+        for row, description in zip(rows.tolist(), descriptions, strict=True):
             self._actions[row].append(actions[row].copy())
-            self._descriptions[row].append(word)
+            self._descriptions[row].append(description)
             self._rewards[row].append(float(rewards[row]))
         terminated, truncated = np.zeros((2, self.num_envs), bool)
         for row in rows.tolist():
@@ -175,8 +187,8 @@ class TuningVectorEnv(EpisodicVectorEnv):
         return "time_limit" if steps >= self._max_steps else None
 
     def _step_values(self) -> dict[str, np.ndarray]:
-        """`text`, a description of all adjustments, and `loss` of the row's passages, nats a token."""
-        texts = ["".join(words) for words in self._descriptions]
+        """`text`, a description of all adjustments, and `loss`, nats a token."""
+        texts = ["".join(parts) for parts in self._descriptions]
         return {"text": np.array(texts, object), "loss": self.tuner.scores()["loss"]}
 
     def _final_info(self, row: int) -> dict[str, Any]:
@@ -194,16 +206,16 @@ class TuningVectorEnv(EpisodicVectorEnv):
         return {name: float(values[row]) for name, values in self.tuner.scores().items()}
 
     def _transcript(self, row: int) -> Transcript:
-        words = tuple(self._descriptions[row])
+        descriptions = tuple(self._descriptions[row])
         return Transcript(
             prompt=self._prompt(row),
-            text="".join(words),
+            text="".join(descriptions),
             reference="",
             prompt_tokens=NOTHING,
             tokens=NOTHING,
             logprobs=np.zeros(0),
             rewards=np.array(self._rewards[row]),
-            token_texts=words,
+            token_texts=descriptions,
             ending=self._endings[row],
             scores=self._scores(row) if self._endings[row] else {},
         )
@@ -232,7 +244,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
                 )
         return episodes
 
-    def _fits(self, episode: Any) -> bool:  # noqa: ANN401 - a caller's
+    def _fits(self, episode: Any) -> bool:  # noqa: ANN401 - a caller's value
         """Returns whether an episode of `_get_episodes` is possible here."""
         check_parts("of tuned rows", episode, ("title", "index", "actions"))
         index, actions = episode["index"], episode["actions"]

@@ -1,6 +1,6 @@
-"""Texts in groups, for a model to be judged by: prompts of a task and how they should go on.
+"""Groups of texts that a model is evaluated on: prompts of a task and their references.
 
-Owns which examples stand together. Knows nothing of models or rewards.
+Owns which examples are in which group. Knows nothing of models or rewards.
 """
 
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from lm_envs.tasks.base import Task
 from lm_envs.tokenizer import Tokenizer
 
 MOST_GROUPS = 2**10
-"""Groups whose tokens are remembered."""
+"""Size of the cache for the tokens of groups."""
 
 
 @dataclass(frozen=True, slots=True)
 class Passages:
-    """Texts that a model is judged by together.
+    """Texts that a model is evaluated on together.
 
     Attributes:
-        index: Of the group.
+        index: Number of the group.
         tokens: B arrays (T,) int64: prompt and reference.
-        starts: B places, 1 <= start < T, where the references begin.
-        title: What they are, in words.
+        starts: B positions, 1 <= start < T, of the first token of each reference.
+        title: A description, the prompt of an episode.
     """
 
     index: int
@@ -33,11 +33,11 @@ class Passages:
 
     @property
     def sizes(self) -> np.ndarray:
-        """(B,) int64 tokens of the references."""
+        """(B,) int64 number of tokens in each reference."""
         return np.array([len(t) - s for t, s in zip(self.tokens, self.starts, strict=True)])
 
     def halves(self) -> tuple["Passages", "Passages"]:
-        """Every other passage, and those between."""
+        """Returns the passages of even and of odd position."""
         return tuple(  # type: ignore[return-value]  # two
             Passages(self.index, self.tokens[first::2], self.starts[first::2], self.title)
             for first in (0, 1)
@@ -45,16 +45,20 @@ class Passages:
 
 
 class PassageGroups:
-    """The examples of a task in groups of one size, spread evenly over each.
+    """The examples of a task in groups of one size, each spread evenly over the split.
 
     Args:
-        tokenizer: Cuts texts into tokens.
-        task: Whose examples; of one turn, and no longer than a model reads.
-        size: Examples in a group; the few that are left over stand in none.
-        name: Of the task and the split, in words.
+        tokenizer: The model's tokenizer.
+        task: A task of one turn; its examples are no longer than the model's context.
+        size: Examples in a group; the remainder is in no group.
+        name: Name of the task and the split, for titles.
+
+    Attributes:
+        num_groups: Number of groups.
+        group: Returns the `Passages` of a number, 0 <= number < num_groups.
 
     Raises:
-        ValueError: If fewer examples than `size` say how they go on.
+        ValueError: If fewer than `size` examples have a reference.
     """
 
     def __init__(self, tokenizer: Tokenizer, task: Task, size: int, name: str) -> None:
@@ -63,14 +67,14 @@ class PassageGroups:
         self._usable = [number for number in numbers if len(task.example(number).reference)]
         if len(self._usable) < size:
             raise ValueError(
-                f"Got passages={size} of {name}; allowed: up to {len(self._usable)}, as many "
-                "examples as say how they go on."
+                f"Got passages={size} of {name}; allowed: up to {len(self._usable)}, the "
+                "number of examples with a reference."
             )
         self.num_groups = len(self._usable) // size
         self.group = lru_cache(MOST_GROUPS)(self._group)
 
     def _group(self, index: int) -> Passages:
-        """The group of that number, 0 <= index < num_groups."""
+        """Returns the group of a number, 0 <= index < num_groups."""
         numbers = self._usable[index :: self.num_groups][: self._size]
         examples = [self._task.example(number) for number in numbers]
         tokens = tuple(np.concatenate([each.prompt, each.reference]) for each in examples)

@@ -1,6 +1,6 @@
-"""Tuners that turn a model's parts up, down or off.
+"""Tuners that scale the parts of a model, or remove them.
 
-Owns losses, which are remembered: the model never changes, only its scales do.
+Owns a cache of losses: the model never changes, only its scales do. Knows nothing of episodes.
 """
 
 from abc import abstractmethod
@@ -17,12 +17,12 @@ from lm_envs.model.scaled_gpt2 import ScaledGPT2
 
 
 class ScaledModelSpec(NamedTuple):
-    """How one model is set.
+    """A scaled model and the passages that it is evaluated on.
 
     Attributes:
-        passages: That it is judged by.
-        scales: (L, H + 1) float32 of its parts; see `ScaledGPT2`.
-        temperature: What logits are divided by.
+        passages: The passages.
+        scales: (L, H + 1) float32 factors of its heads and MLPs; see `ScaledGPT2`.
+        temperature: Divisor of the logits.
     """
 
     passages: Passages
@@ -35,53 +35,57 @@ class LossCache:
 
     Args:
         model: The network.
-        most_known: LossCache that are remembered.
+        size: Number of losses that are kept.
+
+    Attributes:
+        shape: (L, H + 1), shape of the scales.
     """
 
-    def __init__(self, model: LanguageModel, most_known: int) -> None:
+    def __init__(self, model: LanguageModel, size: int) -> None:
         self._scaled = ScaledGPT2(model)
         self.shape = self._scaled.shape
-        self._known: LRUCache[tuple[int, bytes, float], float] = LRUCache(most_known)
+        self._cache: LRUCache[tuple[int, bytes, float], float] = LRUCache(size)
 
-    def of(self, settings: Sequence[ScaledModelSpec]) -> np.ndarray:
-        """(R,) float64, nats a token of the references."""
-        keys = [(each.passages.index, each.scales.tobytes(), each.temperature) for each in settings]
+    def get(self, specs: Sequence[ScaledModelSpec]) -> np.ndarray:
+        """Returns the losses (R,) float64 of R models, nats a token of the references."""
+        keys = [(each.passages.index, each.scales.tobytes(), each.temperature) for each in specs]
         return np.array(
-            self._known.get_or_compute(keys, lambda places: self._measure(settings, places))
+            self._cache.get_or_compute(
+                keys, lambda places: self._compute([specs[place] for place in places])
+            )
         )
 
-    def _measure(self, settings: Sequence[ScaledModelSpec], places: Sequence[int]) -> list[float]:
-        asked = [settings[place] for place in places]
-        counts = [len(each.passages.tokens) for each in asked]
+    def _compute(self, specs: Sequence[ScaledModelSpec]) -> list[float]:
+        counts = [len(each.passages.tokens) for each in specs]
         found = self._scaled.losses(
-            [tokens for each in asked for tokens in each.passages.tokens],
-            [start for each in asked for start in each.passages.starts],
-            np.repeat(np.stack([each.scales for each in asked]), counts, 0),
-            np.repeat(np.array([each.temperature for each in asked], np.float32), counts),
+            [tokens for each in specs for tokens in each.passages.tokens],
+            [start for each in specs for start in each.passages.starts],
+            np.repeat(np.stack([each.scales for each in specs]), counts, 0),
+            np.repeat(np.array([each.temperature for each in specs], np.float32), counts),
         )
         parts = np.split(found, np.cumsum(counts)[:-1])
         return [
             round(float(np.average(part, weights=each.passages.sizes)), LOSS_DECIMALS)
-            for part, each in zip(parts, asked, strict=True)
+            for part, each in zip(parts, specs, strict=True)
         ]
 
 
 class ScaledTuner(Tuner):
-    """What the tuners of scales share.
+    """Base of tuners that scale parts of one model.
 
     Args:
         num_rows: N.
-        model: The network.
-        most_known: LossCache that are remembered.
+        model: The network, shared by all rows.
+        cache_size: Number of losses that are kept.
     """
 
-    def __init__(self, num_rows: int, model: LanguageModel, most_known: int) -> None:
+    def __init__(self, num_rows: int, model: LanguageModel, cache_size: int) -> None:
         super().__init__(num_rows)
-        self._losses = LossCache(model, most_known)
+        self._losses = LossCache(model, cache_size)
 
     @abstractmethod
-    def _setting(self, row: int) -> ScaledModelSpec:
-        """How a row's model is set."""
+    def _spec(self, row: int) -> ScaledModelSpec:
+        """Returns the scaled model of a row."""
 
     def _measure(self, rows: np.ndarray) -> None:
-        self._now[rows] = self._losses.of([self._setting(row) for row in rows.tolist()])
+        self._now[rows] = self._losses.get([self._spec(row) for row in rows.tolist()])

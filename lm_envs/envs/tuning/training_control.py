@@ -1,4 +1,4 @@
-"""`lm_envs/TrainingControl-v0`: decide how a language model is trained, while it is."""
+"""`lm_envs/TrainingControl-v0`: control the training of a language model."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,10 +17,10 @@ from lm_envs.model.trainable_gpt2 import FinetunedGPT2, OptimizerStep
 from lm_envs.validation import check_count, check_number
 
 STOP, RATE, DECAY = range(3)
-"""Places in an action; behind them one for each layer, which is frozen where it is over 0."""
+"""Positions in an action; after them one for each layer, which is frozen if it is over 0."""
 
 STOPPING = 0.5
-"""Training ends where the action's first number is over this."""
+"""Training ends if the action's first number is over this: random actions seldom end it."""
 
 MIDDLE_RATE = 3.0e-4
 DECADES = 1.0
@@ -28,20 +28,21 @@ DECADES = 1.0
 
 MOST_DECAY = 0.1
 BATCH = 8
-"""Passages that a step of the optimizer reads."""
+"""Passages in a step of the optimizer."""
 
 LARGEST_NORM = 100.0
+"""Bound of the gradient's norm in observations."""
 
 
 class TrainingTuner(Tuner):
-    """As `lm_envs.envs.tuning.tuner.Tuner`: N trainings.
+    """A `Tuner` that trains a model of its own in each row.
 
     Args:
         num_rows: N.
-        folder: Of the checkpoint that all begin from.
-        model: The same, for its shape and its device.
-        optimiser_steps: Steps of an optimizer between two decisions.
-        price: Nats a token that training between two decisions, nothing frozen, costs.
+        folder: Checkpoint that all rows start from.
+        model: The same checkpoint as a network, for its shape and its device.
+        optimiser_steps: Optimizer steps in one step of the environment.
+        price: Cost of one step with no layer frozen, nats a token.
     """
 
     def __init__(
@@ -49,14 +50,14 @@ class TrainingTuner(Tuner):
     ) -> None:
         super().__init__(num_rows)
         config = model.config
-        rounds = model.dtype == DTYPES["bfloat16"]
+        is_bfloat16 = model.dtype == DTYPES["bfloat16"]
         self._models = [
-            FinetunedGPT2(folder, model.device, bfloat16=rounds) for _ in range(num_rows)
+            FinetunedGPT2(folder, model.device, bfloat16=is_bfloat16) for _ in range(num_rows)
         ]
         self._optimiser_steps, self._price = optimiser_steps, price
         inner, width, layers = config.intermediate_size, config.hidden_size, config.num_layers
-        of_layer = 4 * width**2 + 2 * width * inner
-        self._layer_share = of_layer / (layers * of_layer + config.vocab_size * width)
+        layer_size = 4 * width**2 + 2 * width * inner
+        self._layer_share = layer_size / (layers * layer_size + config.vocab_size * width)
         self._size = DECAY + 1 + layers
         self.space: gym.Space[Any] = gym.spaces.Box(-1.0, 1.0, (self._size,), np.float32)
         most = [LARGEST_FALL, LARGEST_FALL, LARGEST_NORM, *np.ones(self._size)]
@@ -67,16 +68,16 @@ class TrainingTuner(Tuner):
             for x in (-0.5, 0.0, 0.5)
             for times in (1, 2, 4)
         }
-        self._order = np.zeros(num_rows, np.int64)  # steps of the optimizer so far
+        self._order = np.zeros(num_rows, np.int64)  # optimizer steps so far
         self._first_learned, self._learned, self._norms, self._cost = np.zeros((4, num_rows))
         self._last = np.zeros((num_rows, self._size), np.float32)
 
     def check(self, actions: np.ndarray, active: np.ndarray) -> np.ndarray:
-        """Points (N, 3 + L) float32; 0 where `active` is False."""
+        """Returns points (N, 3 + L) float32; 0 where `active` is False."""
         return check_points(actions, active, (self._size,))
 
     def adjust(self, rows: np.ndarray, actions: np.ndarray) -> list[str]:
-        """Trains each row by its action; how, in words."""
+        """Trains each row with its action's settings; describes each step."""
         self._last[rows] = actions
         self.stopped[rows] = actions[:, STOP] > STOPPING
         return [
@@ -84,10 +85,10 @@ class TrainingTuner(Tuner):
         ]
 
     def observe(self) -> np.ndarray:
-        """Falls of the loss on held-out and on learned passages, gradient norm, last action.
+        """Returns falls of the held-out and of the training loss, gradient norm, last action.
 
-        The loss on learned passages is the mean of what the optimizer's last steps began with,
-        against that of all of them before the first.
+        The training loss is the mean of the batch losses of the last optimizer steps; its fall is
+        from the loss of all training passages before the first step.
         """
         fall, learned = self._first - self._now, self._learned
         return np.concatenate(
@@ -95,12 +96,12 @@ class TrainingTuner(Tuner):
         )
 
     def scores(self) -> dict[str, np.ndarray]:
-        """The loss of held-out passages, nats a token; trainings paid for; what both are worth."""
-        worth = self._first - self._now - self._price * self._cost
-        return {"reward": worth, "loss": self._now.copy(), "cost": self._cost.copy()}
+        """Returns the held-out `loss`, nats a token, `cost`, and the potential, `reward`."""
+        potentials = self._first - self._now - self._price * self._cost
+        return {"reward": potentials, "loss": self._now.copy(), "cost": self._cost.copy()}
 
     def _go(self, rate: float) -> np.ndarray:
-        """The action that trains at a rate, where nothing decays or is frozen."""
+        """Returns the action that trains at a rate, without weight decay or frozen layers."""
         action = np.full(self._size, -1.0, np.float32)
         action[RATE] = rate
         return action
@@ -111,29 +112,33 @@ class TrainingTuner(Tuner):
     def _train(self, row: int, action: np.ndarray) -> str:
         if self.stopped[row]:
             return "stop\n"
-        rule = OptimizerStep(
+        settings = OptimizerStep(
             _rate(float(action[RATE])),
             MOST_DECAY * (float(action[DECAY]) + 1.0) / 2.0,
             action[DECAY + 1 :] > 0.0,
         )
-        self._cost[row] += 1.0 - self._layer_share * rule.frozen.sum() / 3.0
-        losses = [self._step(row, rule) for _ in range(self._optimiser_steps)]
+        self._cost[row] += 1.0 - self._layer_share * settings.frozen.sum() / 3.0
+        losses = [self._step(row, settings) for _ in range(self._optimiser_steps)]
         self._learned[row] = self._first_learned[row] - np.mean([loss for loss, _ in losses])
         self._norms[row] = losses[-1][1]
         self._measure(np.array([row]))
-        frozen = np.flatnonzero(rule.frozen).tolist()
+        frozen = np.flatnonzero(settings.frozen).tolist()
         held = f", layers {frozen} frozen" if frozen else ""
-        return f"rate {rule.learning_rate:.1e}{held}: loss {self._now[row]:.3f}\n"
+        return f"rate {settings.learning_rate:.1e}{held}: loss {self._now[row]:.3f}\n"
 
-    def _step(self, row: int, rule: OptimizerStep) -> tuple[float, float]:
-        """One step on the next passages of a row, in order and from the beginning again."""
+    def _step(self, row: int, settings: OptimizerStep) -> tuple[float, float]:
+        """Trains on the next passages of a row, in order, then from the first again.
+
+        Returns:
+            Loss of the batch, nats a token, and norm of the gradient.
+        """
         passages, _ = self.passages_of(row).halves()
         size = len(passages.tokens)
         first = int(self._order[row]) * BATCH
         chosen = [place % size for place in range(first, first + min(BATCH, size))]
         self._order[row] += 1
         texts = [passages.tokens[place] for place in chosen]
-        return self._models[row].step(texts, [passages.starts[place] for place in chosen], rule)
+        return self._models[row].step(texts, [passages.starts[place] for place in chosen], settings)
 
     def _restore(self, rows: Sequence[int]) -> None:
         for values in (self._order, self._learned, self._norms, self._cost, self._last):
@@ -151,7 +156,7 @@ class TrainingTuner(Tuner):
 
 
 def _rate(action: float) -> float:
-    """The learning rate that an action in [-1, 1] stands for."""
+    """Returns the learning rate for an action in [-1, 1]."""
     return MIDDLE_RATE * 10.0 ** (DECADES * action)
 
 
@@ -187,53 +192,42 @@ class TrainingControlVectorEnv(TuningVectorEnv):
 
 
 class TrainingControlEnv(RowEnv):
-    """Decide how a language model is trained, while it is: rate, decay, frozen layers, the end.
+    """Control the training of a language model: learning rate, weight decay, frozen layers, end.
+
+    Passages, information, shared arguments and the vectorized environment: see `TuningVectorEnv`.
 
     ## Description
-    Each episode trains GPT-2 from its checkpoint on half of some passages, prompts of a task and
-    how they should go on, and judges it by the other half. Each step decides about the next
-    `optimiser_steps` steps of AdamW, on eight passages each, and they are taken.
+    Each episode trains GPT-2 from its checkpoint on half of the episode's passages; the loss of the
+    other half, which is held out, is the measure. Each step sets the next `optimiser_steps` steps
+    of AdamW, on batches of eight passages, and performs them.
 
     ## Action Space
     `Box(-1, 1, (3 + L,))`: training ends if the first number is over 0.5; the learning rate is
-    3e-4 times 10 to the power of the second, the weight decay goes from 0 to 0.1 with the third;
-    layer l stays as it is if number 3 + l is over 0.
+    3e-4 times 10 to the power of the second; the third sets the weight decay, from 0 to 0.1; layer
+    l is frozen if number 3 + l is over 0.
 
     ## Observation Space
-    `Box(3 + (3 + L) + 1,)`: by how much the loss of the held-out passages has fallen, nats a token,
-    and that of those learned from, as the last steps of the optimizer saw it; the gradient's norm,
-    at most 100; the last action (3 + L); the share of adjustments left.
+    `Box(3 + (3 + L) + 1,)`: by how much the held-out loss has fallen, nats a token; by how much the
+    training loss has fallen, as the last optimizer steps measured it; the gradient's norm, at most
+    100; the last action (3 + L); the share of adjustments left.
 
     ## Rewards
-    By how much this step raised the worth of the training: how far the held-out loss has fallen,
-    nats a token, less `price` for each step's training, of which a frozen layer saves the products
-    for its own gradient, a third of its share.
+    By how much this step raised the potential: the fall of the held-out loss, nats a token, less
+    `price` for each step. A frozen layer saves the multiplications for its own gradient, a third of
+    its share of the price.
 
     ## Starting State
-    The checkpoint; passages drawn from the dataset's split. `reset(options={"index": 3})` pins
-    them.
+    The checkpoint.
 
     ## Episode End
-    Terminates when the agent ends it, and after `adjustments` steps. Truncates after `max_steps`.
-
-    ## Information
-    Each step: `text`, what was done so far, and `loss`. At the beginning `prompt`, which says what
-    the passages are; at the end `ending` and `scores` (`reward`, `loss`, `cost`), and `prompt`
-    again.
+    Terminates when the agent ends the training, and after `adjustments` steps. Truncates after
+    `max_steps`.
 
     ## Arguments
-    `task` and its own arguments, such as `dataset` and `split`; `passages`, how many there are in
-    an episode; `adjustments`, `optimiser_steps`, `price`, `max_steps`; `model`, `device`, `dtype`
-    and `render_mode` as in `LanguageVectorEnv`. Weights are float32 in any case, products bfloat16
-    where `dtype` is.
-
-    ## Vectorized environment
-    `gymnasium.make_vec("lm_envs/TrainingControl-v0", num_envs=8)` trains a model a row, one after
-    the other: each takes four times the memory of its weights, and its first weights once more.
-    `autoreset_mode` is "next_step", "same_step" or "disabled".
-
-    ## Version History
-    * v0: first version.
+    Those of `TuningVectorEnv`; `optimiser_steps` and `price`. `scores`: `reward`, `loss`, `cost`.
+    Weights are always float32; with `dtype="bfloat16"` matrix products are bfloat16. The rows are
+    trained one after the other; each needs four times the memory of the weights, and one more copy
+    of the first weights.
 
     Example:
         >>> import gymnasium as gym

@@ -1,4 +1,7 @@
-"""A tuner: what an adjustment of the model is, and what it is worth. Knows nothing of episodes."""
+"""The base class of tuners: what an adjustment of the model is, and its potential.
+
+Knows nothing of episodes.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence

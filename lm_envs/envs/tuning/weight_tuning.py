@@ -1,4 +1,4 @@
-"""`lm_envs/WeightTuning-v0`: turn the parts of a language model up or down."""
+"""`lm_envs/WeightTuning-v0`: scale the heads and MLPs of a language model."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,36 +15,37 @@ from lm_envs.model.base import LanguageModel
 from lm_envs.validation import check_choice
 
 STEP = 0.25
-"""How far a knob, which goes from -1 to 1, is turned at most at once."""
+"""Largest change of a setting, which lies between -1 and 1, in one step."""
 
 SPAN = 0.5
-"""A knob at x multiplies by exp(SPAN x): 0.61 to 1.65."""
+"""A setting of x is a factor of exp(SPAN x): 0.61 to 1.65."""
 
 PARTS = ("blocks", "heads")
-MOST_KNOWN = 2**10
+CACHE_SIZE = 2**10
+"""Losses that are kept: settings are continuous, so few of them occur again."""
 
 
 class WeightTuner(ScaledTuner):
-    """As `lm_envs.envs.tuning.tuner.Tuner`: knobs for the temperature and for what the layers say.
+    """A `Tuner` with a setting for the temperature and settings for the parts of each layer.
 
     Args:
         num_rows: N.
         model: The network.
-        parts: "blocks", where the heads of a layer share a knob, or "heads".
+        parts: "blocks", where the heads of a layer share a setting, or "heads".
     """
 
     def __init__(self, num_rows: int, model: LanguageModel, parts: str) -> None:
-        super().__init__(num_rows, model, MOST_KNOWN)
+        super().__init__(num_rows, model, CACHE_SIZE)
         layers, per_layer = self._losses.shape
         self._is_shared = parts == "blocks"
         own = ["heads"] if self._is_shared else [f"head {head}" for head in range(per_layer - 1)]
         self._names = [f"{layer}.{name}" for layer in range(layers) for name in (*own, "mlp")]
-        self._num_knobs = 1 + len(self._names)
-        self.space: gym.Space[Any] = gym.spaces.Box(-1.0, 1.0, (self._num_knobs,), np.float32)
-        bound = np.append(np.ones(self._num_knobs), LARGEST_FALL).astype(np.float32)
+        self._num_settings = 1 + len(self._names)
+        self.space: gym.Space[Any] = gym.spaces.Box(-1.0, 1.0, (self._num_settings,), np.float32)
+        bound = np.append(np.ones(self._num_settings), LARGEST_FALL).astype(np.float32)
         self.bounds = (-bound, bound)
-        nothing = np.zeros(self._num_knobs, np.float32)
-        warmer = np.eye(1, self._num_knobs, dtype=np.float32)[0]
+        nothing = np.zeros(self._num_settings, np.float32)
+        warmer = np.eye(1, self._num_settings, dtype=np.float32)[0]
         self.plans: Mapping[str, Sequence[np.ndarray]] = {
             "as it is": [nothing],
             **{
@@ -52,32 +53,32 @@ class WeightTuner(ScaledTuner):
                 for turns in (1, 2, 3, 4)
             },
         }
-        self._knobs = np.zeros((num_rows, self._num_knobs), np.float32)
+        self._settings = np.zeros((num_rows, self._num_settings), np.float32)
 
     def check(self, actions: np.ndarray, active: np.ndarray) -> np.ndarray:
-        """Points (N, K) float32; 0 where `active` is False."""
-        return check_points(actions, active, (self._num_knobs,))
+        """Returns points (N, K) float32; 0 where `active` is False."""
+        return check_points(actions, active, (self._num_settings,))
 
     def adjust(self, rows: np.ndarray, actions: np.ndarray) -> list[str]:
-        """Turns each knob by `STEP` times its action; what is turned farthest now, in words."""
-        self._knobs[rows] = (self._knobs[rows] + STEP * actions).clip(-1.0, 1.0)
+        """Changes each setting by `STEP` times its action; describes the largest setting."""
+        self._settings[rows] = (self._settings[rows] + STEP * actions).clip(-1.0, 1.0)
         self._measure(rows)
-        return [self._told(row) for row in rows.tolist()]
+        return [self._description(row) for row in rows.tolist()]
 
     def observe(self) -> np.ndarray:
-        """The knobs, and by how much the loss has fallen, nats a token."""
+        """Returns (N, K + 1): the settings, and by how much the loss has fallen, nats a token."""
         fall = (self._first - self._now)[:, None]
-        return np.concatenate([self._knobs, fall], 1).astype(np.float32)
+        return np.concatenate([self._settings, fall], 1).astype(np.float32)
 
     def scores(self) -> dict[str, np.ndarray]:
-        """The loss, nats a token; the reward is by how much it has fallen."""
+        """Returns `loss`, nats a token, and `reward`, by how much it has fallen."""
         return {"reward": self._first - self._now, "loss": self._now.copy()}
 
     def _restore(self, rows: Sequence[int]) -> None:
-        self._knobs[rows] = 0.0
+        self._settings[rows] = 0.0
 
-    def _setting(self, row: int) -> ScaledModelSpec:
-        factors = np.exp(SPAN * self._knobs[row])
+    def _spec(self, row: int) -> ScaledModelSpec:
+        factors = np.exp(SPAN * self._settings[row])
         layers, per_layer = self._losses.shape
         scales = factors[1:].reshape(layers, -1)
         if self._is_shared:
@@ -86,9 +87,9 @@ class WeightTuner(ScaledTuner):
             self.passages_of(row), np.ascontiguousarray(scales), float(factors[0])
         )
 
-    def _told(self, row: int) -> str:
-        factors = np.exp(SPAN * self._knobs[row])
-        farthest = int(np.abs(self._knobs[row, 1:]).argmax())
+    def _description(self, row: int) -> str:
+        factors = np.exp(SPAN * self._settings[row])
+        farthest = int(np.abs(self._settings[row, 1:]).argmax())
         part = f"{self._names[farthest]} times {factors[1 + farthest]:.2f}"
         return f"temperature {factors[0]:.2f}, {part}: loss {self._now[row]:.3f}\n"
 
@@ -118,49 +119,37 @@ class WeightTuningVectorEnv(TuningVectorEnv):
 
 
 class WeightTuningEnv(RowEnv):
-    """Turn the parts of a language model up or down until it foretells some passages better.
+    """Scale the parts of a language model until its loss on some passages is lower.
+
+    Passages, information, shared arguments and the vectorized environment: see `TuningVectorEnv`.
 
     ## Description
-    GPT-2 adds up what its attention heads and perceptrons say. Each of them has a knob, and so has
-    the temperature of the words. The agent turns knobs; the passages of the episode, prompts of a
-    task and how they should go on, are read anew after each turn.
+    Each layer of GPT-2 adds the outputs of its attention heads and of its MLP to the hidden state.
+    The agent scales these outputs and the temperature of the next-token distribution; after each
+    step the loss of the episode's passages is computed again.
 
     ## Action Space
-    `Box(-1, 1, (K,))`: by how much to turn each knob, in units of 0.25. The first knob is the
-    temperature, then come, layer by layer, that of the layer's heads and that of its perceptron
-    (`parts="blocks"`, K = 1 + 2 L), or one for each head and the perceptron's (`parts="heads"`,
-    K = 1 + L (H + 1)). A knob stands between -1 and 1; at x it multiplies by exp(0.5 x).
+    `Box(-1, 1, (K,))`: change of each setting, in units of 0.25. The first setting is that of the
+    temperature; then follow, layer by layer, that of the layer's heads and that of its MLP
+    (`parts="blocks"`, K = 1 + 2 L), or one for each head and one for the MLP (`parts="heads"`,
+    K = 1 + L (H + 1)). A setting lies between -1 and 1; at x the factor is exp(0.5 x).
 
     ## Observation Space
-    `Box(K + 2,)`: the knobs (K), by how much the loss has fallen, nats a token, and the share of
+    `Box(K + 2,)`: the settings (K), by how much the loss has fallen, nats a token, and the share of
     adjustments left.
 
     ## Rewards
-    By how much the loss of the passages' references has fallen by this step, nats a token. The sum
-    over an episode is by how much it has fallen altogether.
+    By how much this step lowered the loss, nats a token. The sum over an episode is by how much the
+    loss has fallen in all.
 
     ## Starting State
-    All knobs at 0, the model as it is; passages drawn from the dataset's split.
-    `reset(options={"index": 3})` pins them.
+    All settings at 0, which is the unchanged model.
 
     ## Episode End
     Terminates after `adjustments` steps. Truncates after `max_steps`.
 
-    ## Information
-    Each step: `text`, what was done so far, and `loss`. At the beginning `prompt`, which says what
-    the passages are; at the end `ending` and `scores` (`reward`, `loss`), and `prompt` again.
-
     ## Arguments
-    `task` and its own arguments, such as `dataset` and `split`; `passages`, how many there are in
-    an episode; `adjustments`, `parts`, `max_steps`; `model`, `device`, `dtype` and `render_mode` as
-    in `LanguageVectorEnv`.
-
-    ## Vectorized environment
-    `gymnasium.make_vec("lm_envs/WeightTuning-v0", num_envs=16)` reads the passages of all rows
-    together, each by its own knobs; `autoreset_mode` is "next_step", "same_step" or "disabled".
-
-    ## Version History
-    * v0: first version.
+    Those of `TuningVectorEnv`; `parts`, "blocks" or "heads". `scores`: `reward`, `loss`.
 
     Example:
         >>> import gymnasium as gym

@@ -1,8 +1,10 @@
 """Compiles the C++ kernels of `csrc/` on first use and stores the library in the user's cache.
 
-Owns the compiler call and the cache folder. Knows nothing of the functions in the library. Without
-a C++ compiler, or with the environment variable LM_ENVS_NATIVE=0, there is no library, and
-PyTorch's operations compute the same more slowly.
+Owns the compiler call and the cache folder, whose files are executed: the folder is private, and a
+library is loaded only if it belongs to this user and its content has the SHA-256 in its name.
+Knows only the names of the functions in the library. Without a C++ compiler, or with the
+environment variable LM_ENVS_NATIVE=0, there is no library, and PyTorch's operations compute the
+same more slowly.
 """
 
 import ctypes
@@ -10,6 +12,7 @@ import hashlib
 import os
 import platform
 import shutil
+import stat
 import subprocess
 import tempfile
 from functools import lru_cache
@@ -17,10 +20,19 @@ from pathlib import Path
 
 import torch
 
+from lm_envs.storage import write_atomically
+
 SWITCH = "LM_ENVS_NATIVE"
 """Environment variable; 0 selects PyTorch's operations."""
 
 FLAGS = ("-O3", "-march=native", "-std=c++17", "-fopenmp", "-fPIC")
+
+REQUIRED = (
+    *("embed", "add_norm", "add_norm_to_float", "attend", "attend_int8", "token_logits"),
+    *("quantize", "dequantize", "top_k"),
+)
+"""Functions that every library has, for each number type; linear layers depend on the processor."""
+NUMBER_TYPES = ("float32", "bfloat16")
 
 _CSRC = Path(__file__).with_name("csrc")
 _SOURCES = tuple(_CSRC / f"{name}.cpp" for name in ("native", "native_attention", "native_linear"))
@@ -47,14 +59,16 @@ def library() -> ctypes.CDLL | str:
     if compiler is None:
         return "no C++ compiler was found"
     try:
-        path = _cache_folder() / f"native-{_cache_key(compiler)}.so"
-        if not path.is_file():
-            _compile(compiler, path)
-        return ctypes.CDLL(str(path))
+        folder, key = _cache_folder(), _cache_key(compiler)
+        path = _find(folder, key) or _compile(compiler, folder, key)
+        found = ctypes.CDLL(str(path))
     except subprocess.CalledProcessError as error:
         return f"{compiler} failed: {' '.join(error.stderr.split())[:200]}"
     except (OSError, RuntimeError) as error:  # the cache is not writable, or there is no home
         return str(error)
+    names = [f"{name}_{kind}" for name in REQUIRED for kind in NUMBER_TYPES]
+    missing = [name for name in names if not hasattr(found, name)]
+    return f"{path} has no function {missing[0]}; delete it" if missing else found
 
 
 def _cache_folder() -> Path:
@@ -62,9 +76,38 @@ def _cache_folder() -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = cache / "lm_envs"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode):  # a link may lead to a folder of another user
+        raise PermissionError(f"{folder} is a link or a file; make it a folder")
+    if status.st_uid != os.getuid():
         raise PermissionError(f"{folder} belongs to another user")
+    if stat.S_IMODE(status.st_mode) != 0o700:  # made by hand or under another umask
+        folder.chmod(0o700)
     return folder
+
+
+def _find(folder: Path, key: str) -> Path | None:
+    """The stored library for this key; deletes files in its place that must not be loaded."""
+    for path in sorted(folder.glob(f"native-{key}-*.so")):
+        if _is_own(path) and _file_name(key, path) == path.name:
+            return path
+        path.unlink(missing_ok=True)
+    return None
+
+
+def _is_own(path: Path) -> bool:
+    """Whether this is a file of the user that no other user can write."""
+    status = path.lstat()
+    is_private = not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid() and is_private
+
+
+def _file_name(key: str, library: Path) -> str:
+    """Name of a library with the SHA-256 of its content, by which a damaged file is recognized.
+
+    Loading a truncated library ends the process with SIGBUS.
+    """
+    return f"native-{key}-{hashlib.sha256(library.read_bytes()).hexdigest()}.so"
 
 
 def _cache_key(compiler: str) -> str:
@@ -81,15 +124,18 @@ def _processor() -> str:
     return next((line for line in lines if line.startswith(("flags", "Features"))), "")
 
 
-def _compile(compiler: str, path: Path) -> None:
-    """Compiles to a temporary file and renames it, so that no process loads half a library."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+def _compile(compiler: str, cache: Path, key: str) -> Path:
+    """Compiles in a temporary folder and stores the library; returns its path in the cache."""
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
         objects = [str(Path(folder) / f"{source.stem}.o") for source in _SOURCES]
         for source, target in zip(_SOURCES, objects, strict=True):
             _run(compiler, *FLAGS, "-c", str(source), "-o", target)
-        linked = Path(folder) / path.name
+        linked = Path(folder) / "native.so"
         _run(compiler, "-shared", *objects, *_openmp(), "-o", str(linked))
-        os.replace(linked, path)
+        linked.chmod(0o700)  # whatever the umask allows other users
+        path = cache / _file_name(key, linked)
+        write_atomically(path, lambda temporary: shutil.copy(linked, temporary))
+    return path
 
 
 def _openmp() -> list[str]:

@@ -17,7 +17,7 @@ from lm_envs.model.kernels.linear import PackedInt8Linear, PackedLinear
 from lm_envs.model.kv_cache import KVCache
 
 LANES = 16
-"""Sizes of heads and hidden states must be multiples of this, or PyTorch's kernels are used."""
+"""Sizes of heads, hidden states and perceptrons must be multiples of this; see `select`."""
 
 _DTYPE_NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 _TYPES = {"p": ctypes.c_void_p, "n": ctypes.c_int64, "i": ctypes.c_int, "f": ctypes.c_float}

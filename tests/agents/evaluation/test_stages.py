@@ -3,7 +3,7 @@ from dataclasses import asdict
 import pytest
 
 from agents.config.loading import UserError
-from agents.evaluation.stages import Stage, compare_seeds, stage_table
+from agents.evaluation.stages import Stage, compare_seeds, read_stages, stage_table
 from agents.runs.files import write_jsonl
 
 
@@ -39,3 +39,10 @@ def test_the_table_has_a_row_for_each_stage():
     assert "| base | 1.500 (1.000 … 2.000) |" in table
     assert "prompts of the validation split" in table
     assert table.count("| reinforced |") == 1
+
+
+def test_unicode_line_ends_in_a_sample_end_no_line(tmp_path):
+    """Regression: finetune_report and --resume failed with "Unterminated string"."""
+    stage = Stage("base", {"reward": [1.0]}, [{"text": "a\u2028b\u2029c\x85d"}])
+    write_jsonl(tmp_path / "stages.jsonl", [asdict(stage)])
+    assert read_stages(tmp_path) == [stage]

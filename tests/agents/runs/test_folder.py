@@ -33,3 +33,18 @@ def test_a_resumed_run_may_change_its_schedule_only(tmp_path):
     open_run(changed(checkpoint_every=64), tmp_path / "run", resume=True)
     with pytest.raises(UserError, match=r"seed=1 \(stored: 0\)"):
         open_run(changed(seed=1), tmp_path / "run", resume=True)
+
+
+@pytest.mark.parametrize("missing", ["config.yaml", "checkpoint.pt"])
+def test_resuming_without_a_file_of_the_run_changes_nothing(tmp_path, missing):
+    """Regression: the run was started at step 0, its log deleted and its checkpoint overwritten."""
+    folder = tmp_path / "run"
+    open_run(CONFIG, folder, resume=False)
+    step = CONFIG.checkpoint_every
+    write_text(folder / "metrics.jsonl", json.dumps({"step": step}) + "\n")
+    write_text(folder / "checkpoint.pt", "weights")
+    (folder / missing).unlink()
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(UserError, match=f"Got --resume, but .* has no {missing}, which its other"):
+        open_run(CONFIG, folder, resume=True)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

@@ -1,6 +1,7 @@
 import csv
 
 from agents.runs import logs
+from agents.runs.files import write_jsonl
 
 LOG = """{"step": 0}
 {"step": 64}
@@ -34,3 +35,10 @@ def test_what_was_recorded_but_not_written_goes_on(tmp_path):
     resumed = logs.make_logger(tmp_path, logs.pending(logger))
     resumed.dump(step=0)
     assert (tmp_path / logs.PROGRESS).read_text() == "loss\n1.5\n"
+
+
+def test_unicode_line_ends_inside_a_text_end_no_line(tmp_path):
+    """Regression: rows were cut at U+2028, U+2029 and U+0085."""
+    rows = [{"step": 0, "text": "a\u2028b\u2029c\x85d"}]
+    write_jsonl(tmp_path / logs.METRICS, rows)
+    assert logs.read_metrics(tmp_path) == rows

@@ -67,3 +67,12 @@ def test_an_action_outside_its_space_is_refused_and_changes_nothing(
     with pytest.raises(ValueError, match=message):
         env.step(bad)
     assert [t.text for t in env.transcripts] == ["", "", ""]
+
+
+def test_points_outside_by_a_rounding_error_are_clipped():
+    """Regression: RescaleAction at its own upper bound gives 1.0000001."""
+    points = np.array([[1.0000001, -1.0000001]])
+    found = check_points(points, np.ones(1, bool), (2,))
+    assert found.tolist() == [[1.0, -1.0]]
+    with pytest.raises(ValueError, match="ClipAction"):
+        check_points(np.array([[1.001, 0.0]]), np.ones(1, bool), (2,))

@@ -48,10 +48,10 @@ def test_the_oracle_chooses_the_right_line():
 
 
 def test_a_task_without_lines_is_refused(checkpoint):
-    with pytest.raises(ValueError, match="'next_word' offers no lines to choose from; allowed"):
+    with pytest.raises(ValueError, match="'next_word' offers no lines to choose from"):
         make_small(checkpoint, actions="choices")
 
 
 def test_scores_has_to_be_true_or_false():
-    with pytest.raises(ValueError, match="scores=1.5; allowed: True, False"):
+    with pytest.raises(ValueError, match=r"scores=1\.5; allowed: True, False"):
         make_choices("Dialogue", scores=1.5)

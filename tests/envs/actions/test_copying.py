@@ -1,4 +1,4 @@
-"""Words of the prompt beside the model's best, and the pointer that finds them."""
+"""Candidates copied from the prompt, beside the model's most likely next tokens."""
 
 import gymnasium as gym
 import numpy as np
@@ -21,13 +21,13 @@ def make(env_id="lm_envs/NextWord-v0", num_envs=5, actions=ACTIONS, **options):
     return env.unwrapped
 
 
-def small(checkpoint, num_envs=5, **options):
+def make_copying(checkpoint, num_envs=5, **options):
     made = {"model": str(checkpoint), "prompt_tokens": 12, "max_new_tokens": 6}
     return make(num_envs=num_envs, **made | options)
 
 
-def walk(env, steps=5):
-    """Rows that begin with other prompts and write at random, the end of text but rarely."""
+def random_steps(env, steps=5):
+    """Writes random candidates; rows that are over start again. Yields after each step."""
     env.reset(seed=3)
     rng = np.random.default_rng(0)
     yield
@@ -39,53 +39,55 @@ def walk(env, steps=5):
 
 
 @torch.no_grad()
-def said_by(reference_model, context):
-    """Hidden states and log-probabilities after each token, by transformers."""
-    said = reference_model(torch.tensor(context)[None], output_hidden_states=True)
-    return said.hidden_states[-1][0].numpy(), said.logits[0].log_softmax(-1).numpy()
+def reference_outputs(reference_model, context):
+    """Returns hidden states and log-probabilities after each token, by transformers."""
+    outputs = reference_model(torch.tensor(context)[None], output_hidden_states=True)
+    return outputs.hidden_states[-1][0].numpy(), outputs.logits[0].log_softmax(-1).numpy()
 
 
 def shares_by_definition(states, prompt, vocabulary):
-    """What each word (V,) of a prompt (P,) weighs, after hidden states (T, D)."""
+    """Returns the weight (V,) of each token of a prompt (P,), from hidden states (T, D)."""
     centered = states - states[: len(prompt)].mean(0)
     directions = centered / np.linalg.norm(centered, axis=1, keepdims=True)
     weights = np.exp(12.0 * directions[: len(prompt) - 1] @ directions[-1])
     shares = np.zeros(vocabulary)
-    for word, weight in zip(prompt[1:], weights / weights.sum(), strict=True):
-        shares[word] += weight
+    for token, weight in zip(prompt[1:], weights / weights.sum(), strict=True):
+        shares[token] += weight
     return shares
 
 
-def test_candidates_are_the_best_words_and_those_of_the_prompt_pointed_to(
+def test_candidates_are_the_most_likely_tokens_and_those_with_the_largest_shares(
     reference_model, checkpoint
 ):
-    env = small(checkpoint)
-    for _ in walk(env):
+    env = make_copying(checkpoint)
+    for _ in random_steps(env):
         outputs, shown = env.outputs, env.actions.copied.shares
         for row, context in enumerate(env.episodes.contexts_of(np.arange(5))):
             prompt = env.episodes.prompt_ids[row]
-            states, logprobs = said_by(reference_model, context)
+            states, logprobs = reference_outputs(reference_model, context)
             shares = shares_by_definition(states, prompt, 700)
             end = env.tokenizer.end_token
-            best = [int(w) for w in (-logprobs[-1]).argsort() if w != end][: K - 1]
+            best = [int(t) for t in (-logprobs[-1]).argsort() if t != end][: K - 1]
             first = {end, *best}
-            pointed = sorted(set(prompt[1:].tolist()) - first, key=lambda word: -shares[word])
+            pointed = sorted(set(prompt[1:].tolist()) - first, key=lambda token: -shares[token])
             found = outputs.candidates[row].tolist()
             assert set(found) == first | set(pointed[:COPIES])
             np.testing.assert_allclose(outputs.logprobs[row], logprobs[-1][found], atol=1e-4)
             np.testing.assert_allclose(shown[row], shares[found], atol=1e-4)
 
 
-def test_candidates_stand_by_likelihood_and_each_once(checkpoint):
-    env = small(checkpoint)
-    for _ in walk(env):
+def test_candidates_are_distinct_and_ordered_by_likelihood(checkpoint):
+    env = make_copying(checkpoint)
+    for _ in random_steps(env):
         assert (np.diff(env.outputs.logprobs, axis=1) <= 0).all()
         assert all(len(set(row.tolist())) == K + COPIES for row in env.outputs.candidates)
         assert (env.outputs.candidates == env.tokenizer.end_token).any(1).all()
 
 
-def test_where_a_prompt_has_too_few_words_the_next_best_are_offered(checkpoint):
-    env, plain = (small(checkpoint, 1, actions=a) for a in (ACTIONS, {"kind": "top_k", "k": 7}))
+def test_a_short_prompt_leaves_places_to_the_next_most_likely_tokens(checkpoint):
+    env, plain = (
+        make_copying(checkpoint, 1, actions=a) for a in (ACTIONS, {"kind": "top_k", "k": 7})
+    )
     for one in (env, plain):
         one.reset(seed=0, options={"prompt": "a"})
     assert env.outputs.candidates.tolist() == plain.outputs.candidates.tolist()
@@ -94,22 +96,24 @@ def test_where_a_prompt_has_too_few_words_the_next_best_are_offered(checkpoint):
 
 
 def test_a_rows_shares_do_not_depend_on_other_rows(checkpoint):
-    batch = small(checkpoint, 6)
+    batch = make_copying(checkpoint, 6)
     batch.reset(seed=3)
-    words, shares = Pointer(batch.engine, batch.episodes).shares()
+    tokens, shares = Pointer(batch.engine, batch.episodes).shares()
     for row in range(6):
-        single = small(checkpoint, 1)
+        single = make_copying(checkpoint, 1)
         single.reset(seed=3 + row)
         own, alone = Pointer(single.engine, single.episodes).shares()
         count = own.shape[1]
-        assert words[row, :count].tolist() == own[0].tolist()
-        assert (words[row, count:] == NO_TOKEN).all()
+        assert tokens[row, :count].tolist() == own[0].tolist()
+        assert (tokens[row, count:] == NO_TOKEN).all()
         assert shares[row, :count].tolist() == alone[0].tolist()
         assert alone.sum() == pytest.approx(1.0, abs=1e-6)
 
 
-def test_prompts_are_read_for_their_slots_and_for_the_pointer_and_then_remembered(checkpoint):
-    env = small(checkpoint, prompt_cache=7)  # a cache of its own: others have read prompts too
+def test_prompts_are_read_once_for_their_slots_and_once_for_the_pointer(checkpoint):
+    env = make_copying(
+        checkpoint, prompt_cache=7
+    )  # a cache of its own: others have read prompts too
     read = []
     for _ in range(3):
         before = env.engine.num_forward_tokens
@@ -120,15 +124,15 @@ def test_prompts_are_read_for_their_slots_and_for_the_pointer_and_then_remembere
     assert read == [2 * sum(map(len, texts)), 0, 0]
 
 
-def test_no_share_is_above_1():
-    """A prompt of one word alone, over and over: rounded, its weights once came to more."""
+def test_no_share_exceeds_1():
+    """Regression: the weights of a prompt that repeats one token were rounded to over 1."""
     env = make(num_envs=1, observation="candidates", prompt_tokens=64)
     for count in range(2, 60):
         observation, _ = env.reset(options={"prompt": " Tun" * count})
         assert env.observation_space.contains(observation)
 
 
-def test_every_answer_that_stands_in_the_context_can_be_written():
+def test_every_answer_in_the_context_can_be_written():
     actions = {"kind": "top_k", "k": 2, "copies": 32}
     own = {"mode": "extractive", "split": "test", "autoreset_mode": "same_step"}
     env = make("lm_envs/QuestionAnswering-v0", 32, actions, **own)
@@ -142,12 +146,12 @@ def test_every_answer_that_stands_in_the_context_can_be_written():
     assert exact == [1.0] * len(exact)
 
 
-def test_a_state_that_is_set_again_shows_the_same_candidates(checkpoint):
-    env = small(checkpoint, observation="candidates")
+def test_a_restored_state_has_the_same_candidates(checkpoint):
+    env = make_copying(checkpoint, observation="candidates")
     env.reset(seed=1)
     observations, *_ = env.step(np.full(5, 2))
     state = env.get_state()
-    other = small(checkpoint, observation="candidates")
+    other = make_copying(checkpoint, observation="candidates")
     other.reset(seed=9)
     other.set_state(state)
     np.testing.assert_array_equal(other.observe(), observations)
@@ -162,11 +166,11 @@ def test_checkers_find_nothing(observation, check):
 
 
 @pytest.mark.parametrize("copies", [-1, 1.5, True, "8"])
-def test_a_number_of_copies_that_is_none_is_refused(copies):
+def test_a_wrong_number_of_copies_is_refused(copies):
     with pytest.raises((ValueError, TypeError), match="copies"):
         make(actions={"kind": "top_k", "copies": copies})
 
 
-def test_a_model_of_fewer_words_than_candidates_is_refused(checkpoint):
+def test_a_vocabulary_smaller_than_the_candidates_is_refused(checkpoint):
     with pytest.raises(ValueError, match="vocabulary, 700"):
-        small(checkpoint, actions={"kind": "top_k", "k": 600, "copies": 200})
+        make_copying(checkpoint, actions={"kind": "top_k", "k": 600, "copies": 200})

@@ -1,4 +1,4 @@
-"""Simultaneous translation: what is heard, what is written, and when it may end."""
+"""Simultaneous translation: what is read, what is written, and when it may end."""
 
 import gymnasium as gym
 import numpy as np
@@ -17,7 +17,7 @@ def make(num_envs=3, **options):
 
 
 def finish(env, act):
-    """Steps until every row is over; transcripts and rewards of each row."""
+    """Steps until every row is over; returns transcripts and total rewards of each row."""
     over, totals, found = np.zeros(env.num_envs, bool), np.zeros(env.num_envs), {}
     while not over.all():
         _, rewards, terminated, truncated, _ = env.step(act(env))
@@ -30,7 +30,7 @@ def finish(env, act):
     return [found[row] for row in range(env.num_envs)], totals
 
 
-def test_hearing_everything_first_is_to_translate_the_whole_text():
+def test_reading_everything_first_gives_the_translation_of_the_whole_text():
     env = make()
     whole = make(mode="whole", actions="top_k")
     env.reset(options={"index": [0, 1, 2]})
@@ -43,7 +43,7 @@ def test_hearing_everything_first_is_to_translate_the_whole_text():
     assert [t.scores["lagging"] for t in transcripts] == sizes
 
 
-def test_the_model_reads_what_was_heard_and_goes_on_after_what_was_written():
+def test_the_context_is_the_source_read_so_far_and_the_text_written_so_far():
     env = make(2)
     env.reset(options={"index": [0, 1]})
     first = [transcript.prompt.split()[1] for transcript in env.transcripts]
@@ -59,11 +59,11 @@ def test_the_model_reads_what_was_heard_and_goes_on_after_what_was_written():
     for row in range(2):
         context = env.tokenizer.decode(env.episodes.contexts[row, : env.engine.lengths[row]])
         words = env.transcripts[row].prompt.split("\n")[0].split()[1:]
-        heard = " ".join(words[: env.actions.num_read[row]])
-        assert context == f"English: {heard}\nFrench:{env.transcripts[row].text}"
+        source = " ".join(words[: env.actions.num_read[row]])
+        assert context == f"English: {source}\nFrench:{env.transcripts[row].text}"
 
 
-def test_a_translation_does_not_end_before_everything_was_heard():
+def test_a_translation_does_not_end_before_the_whole_source_is_read():
     env = make(1, max_new_tokens=12)
     env.reset(options={"index": 0})
     [transcript], _ = finish(env, lambda env: np.array([WRITE]))
@@ -71,7 +71,7 @@ def test_a_translation_does_not_end_before_everything_was_heard():
     assert "\n" not in transcript.text
 
 
-def test_rewards_add_up_and_stay_with_the_words_that_earned_them():
+def test_rewards_add_up_and_belong_to_the_tokens_that_earned_them():
     env = make(4)
     env.reset(seed=0)
     rng = np.random.default_rng(0)
@@ -83,7 +83,7 @@ def test_rewards_add_up_and_stay_with_the_words_that_earned_them():
         assert total == pytest.approx(weighed)
 
 
-def test_an_early_end_of_text_of_another_episode_is_forgotten():
+def test_an_end_token_of_an_earlier_episode_has_no_effect():
     env = make(1)
     env.reset(options={"index": 0})
     env.episodes.tokens[:] = env.tokenizer.end_token
@@ -91,7 +91,7 @@ def test_an_early_end_of_text_of_another_episode_is_forgotten():
     assert not terminated.any()
 
 
-def test_what_follows_a_restored_state_is_the_same_bit_for_bit():
+def test_steps_after_a_restored_state_are_the_same_bit_for_bit():
     env = make(autoreset_mode="same_step")
     env.reset(seed=0)
     rng = np.random.default_rng(1)
@@ -115,11 +115,11 @@ def test_what_follows_a_restored_state_is_the_same_bit_for_bit():
         ({"mode": "late"}, "mode='late'; allowed: 'whole', 'simultaneous'"),
     ],
 )
-def test_modes_and_actions_that_do_not_go_together_are_refused(options, message):
+def test_modes_and_actions_that_do_not_fit_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         make(**options)
 
 
-def test_a_text_of_ones_own_is_refused():
+def test_a_callers_prompt_is_refused():
     with pytest.raises(ValueError, match="pin an example by 'index'"):
         make().reset(options={"prompt": "Good morning"})

@@ -1,9 +1,12 @@
 """What all action kinds that write one token a step share."""
 
+import shutil
+
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
-from lm_envs.envs.actions.token_actions import require_finite
+from lm_envs.envs.actions.token_actions import broken_model_error
 from tests.envs.helpers import make, make_small
 
 
@@ -41,10 +44,24 @@ def test_reported_logprobs_are_those_of_the_model(checkpoint):
     np.testing.assert_allclose(infos["logprob"], expected, rtol=0, atol=1e-4)
 
 
-def test_infinite_log_probabilities_raise():
-    require_finite(np.zeros((2, 3)))
+def test_the_error_of_a_broken_model_names_the_row():
     for value in (np.nan, np.inf, -np.inf):
         logprobs = np.zeros((2, 3))
         logprobs[1, 2] = value
-        with pytest.raises(FloatingPointError, match="log-probabilities in row 1; the model's"):
-            require_finite(logprobs)
+        error = broken_model_error(logprobs)
+        assert isinstance(error, FloatingPointError)
+        assert "log-probabilities in row 1; the model's" in str(error)
+
+
+def test_a_model_that_overflows_stops_the_step(checkpoint, tmp_path):
+    """Regression: greedy decoding on NaN log-probabilities silently wrote token 0."""
+    folder = shutil.copytree(checkpoint, tmp_path / "broken")
+    tensors = load_file(folder / "model.safetensors")
+    name = next(name for name in tensors if name.endswith("wte.weight"))
+    largest = tensors[name].abs().max()
+    tensors[name] = tensors[name] / largest * 3e38  # finite, but sums of products are not
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    env = make_small(folder)
+    env.reset(seed=0)
+    with pytest.raises(FloatingPointError, match="log-probabilities in row 0"):
+        env.step(np.zeros(3, int))

@@ -1,43 +1,23 @@
-"""Environments whose actions adjust the model."""
+"""What all environments share whose actions adjust the model."""
 
 import gymnasium as gym
 import numpy as np
 import pytest
 
-import lm_envs  # noqa: F401 - registers the ids
 from lm_envs.sb3 import make_language_vec_env
+from tests.envs.tuning.helpers import SMALL, make_one, make_rows, random_actions
 
-SMALL = {
-    "WeightTuning": {"passages": 3, "adjustments": 4},
-    "StructureSearch": {"passages": 3, "adjustments": 4},
-    "TrainingControl": {"passages": 6, "adjustments": 2, "optimiser_steps": 1},
-}
-ROWS, STEPS = 3, 9
-HEADS, LAYERS = 4, 4
-
-
-def make(name, **options):
-    return gym.make(f"lm_envs/{name}-v0", **SMALL[name] | options)
-
-
-def make_batch(name, num_rows=ROWS, mode="same_step", **options):
-    kwargs = SMALL[name] | options
-    return gym.make_vec(f"lm_envs/{name}-v0", num_envs=num_rows, autoreset_mode=mode, **kwargs)
-
-
-def some_actions(env, steps=STEPS):
-    env.action_space.seed(5)
-    return [env.action_space.sample() for _ in range(steps)]
+NUM_ROWS, NUM_STEPS = 3, 9
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_rows_replay_the_single_environment(name):
-    batch = make_batch(name)
-    singles = [make(name) for _ in range(ROWS)]
+    batch = make_rows(name)
+    singles = [make_one(name) for _ in range(NUM_ROWS)]
     observations, _ = batch.reset(seed=11)
     for row, env in enumerate(singles):
         np.testing.assert_array_equal(observations[row], env.reset(seed=11 + row)[0])
-    for actions in some_actions(batch):
+    for actions in random_actions(batch):
         observations, rewards, terminated, _, infos = batch.step(actions)
         for row, env in enumerate(singles):
             observation, reward, is_over, _, info = env.step(actions[row])
@@ -50,9 +30,9 @@ def test_rows_replay_the_single_environment(name):
             np.testing.assert_array_equal(observations[row], observation)
 
 
-def test_a_model_is_judged_by_part_of_a_split():
+def test_part_of_a_split_has_part_of_the_groups():
     whole, half = (
-        make_batch("WeightTuning", split=f"validation{part}").unwrapped.num_examples
+        make_rows("WeightTuning", split=f"validation{part}").unwrapped.num_examples
         for part in ("", "[:50%]")
     )
     assert half == pytest.approx(whole / 2, abs=1)
@@ -60,10 +40,10 @@ def test_a_model_is_judged_by_part_of_a_split():
 
 @pytest.mark.parametrize("name", SMALL)
 def test_rewards_of_an_episode_add_up_to_its_score(name):
-    env = make(name)
+    env = make_one(name)
     env.reset(seed=0)
     total = 0.0
-    for action in some_actions(env):
+    for action in random_actions(env):
         _, reward, terminated, _, info = env.step(action)
         total += reward
         if terminated:
@@ -73,17 +53,17 @@ def test_rewards_of_an_episode_add_up_to_its_score(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_restored_environment_goes_on_as_before(name):
-    env, other = make_batch(name), make_batch(name)
+def test_a_restored_environment_continues_as_before(name):
+    env, other = make_rows(name), make_rows(name)
     env.reset(seed=3)
-    *before, first, second = some_actions(env, 5)
+    *before, first, second = random_actions(env, 5)
     for actions in before:
         env.step(actions)
     state = env.unwrapped.get_state()
     expected = [env.step(first), env.step(second)]
     other.reset(seed=99)
     np.testing.assert_array_equal(
-        other.unwrapped.set_state(state), make_batch(name).unwrapped.set_state(state)
+        other.unwrapped.set_state(state), make_rows(name).unwrapped.set_state(state)
     )
     for actions, step in zip((first, second), expected, strict=True):
         observations, rewards, terminated, _, infos = other.step(actions)
@@ -95,13 +75,13 @@ def test_a_restored_environment_goes_on_as_before(name):
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_state_of_other_arguments_is_refused_and_nothing_changes(name):
-    env = make_batch(name)
+    env = make_rows(name)
     before, _ = env.reset(seed=3)
     state = env.unwrapped.get_state()
     state["episodes"][1]["index"] = 10**6
     with pytest.raises(ValueError, match="row 1 is of an environment with other arguments"):
         env.unwrapped.set_state(state)
-    foreign = make_batch(name, passages=4)
+    foreign = make_rows(name, passages=4)
     foreign.reset(seed=3)
     wrong = {
         "not of 3 tuned rows": {"episodes": {}},
@@ -121,9 +101,9 @@ def test_a_state_of_other_arguments_is_refused_and_nothing_changes(name):
 @pytest.mark.parametrize("name", SMALL)
 def test_a_state_of_another_environment_is_refused_and_nothing_changes(name):
     """Regression: an empty state was a KeyError."""
-    env = make(name).unwrapped
+    env = make_one(name).unwrapped
     before, _ = env.reset(seed=3)
-    writing, other = gym.make("lm_envs/NextWord-v0").unwrapped, make(name).unwrapped
+    writing, other = gym.make("lm_envs/NextWord-v0").unwrapped, make_one(name).unwrapped
     writing.reset(seed=3)
     other.reset(seed=3)
     state = other.get_state()
@@ -145,11 +125,11 @@ def test_a_state_of_another_environment_is_refused_and_nothing_changes(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_stable_baselines3_sees_losses_and_ends(name):
-    venv = make_language_vec_env(f"lm_envs/{name}-v0", ROWS, 0, **SMALL[name])
+def test_stable_baselines3_gets_losses_and_episode_ends(name):
+    venv = make_language_vec_env(f"lm_envs/{name}-v0", NUM_ROWS, 0, **SMALL[name])
     venv.reset()
     assert all("passages of" in info["prompt"] for info in venv.reset_infos)
-    for actions in some_actions(venv.vector_env):
+    for actions in random_actions(venv.vector_env):
         _, rewards, dones, infos = venv.step(actions)
         assert all(np.isfinite(info["loss"]) for info in infos)
         for row in np.flatnonzero(dones):
@@ -160,26 +140,26 @@ def test_stable_baselines3_sees_losses_and_ends(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_row_that_only_begins_is_paid_nothing(name):
+def test_a_row_that_starts_gets_no_reward(name):
     """Regression: sums were rounded in rows that had not acted."""
-    env = make_batch(name, mode="next_step")
+    env = make_rows(name, mode="next_step")
     env.reset(seed=4)
-    over = np.zeros(ROWS, bool)
-    for actions in some_actions(env, 3 * STEPS):
+    over = np.zeros(NUM_ROWS, bool)
+    for actions in random_actions(env, 3 * NUM_STEPS):
         _, rewards, terminated, truncated, _ = env.step(actions)
         assert (rewards[over] == 0.0).all()
         over = terminated | truncated
 
 
-def test_nothing_is_told_before_the_first_reset():
-    env = make_batch("StructureSearch").unwrapped
+def test_get_state_before_the_first_reset_is_refused():
+    env = make_rows("StructureSearch").unwrapped
     with pytest.raises(gym.error.ResetNeeded, match="call reset"):
         env.get_state()
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_an_index_pins_the_passages(name):
-    env = make(name)
+def test_an_index_selects_the_passages(name):
+    env = make_one(name)
     _, first = env.reset(options={"index": 2})
     _, again = env.reset(seed=1, options={"index": 2})
     assert first["prompt"] == again["prompt"] != env.reset(options={"index": 1})[1]["prompt"]
@@ -190,7 +170,7 @@ def test_an_index_pins_the_passages(name):
 
 
 def test_a_step_limit_truncates():
-    env = make("WeightTuning", max_steps=2)
+    env = make_one("WeightTuning", max_steps=2)
     env.reset(seed=0)
     nothing = np.zeros(env.action_space.shape, np.float32)
     assert env.step(nothing)[2:4] == (False, False)
@@ -233,119 +213,10 @@ def test_bad_arguments_are_refused(name, options, message):
 
 @pytest.mark.parametrize("name", SMALL)
 def test_an_action_outside_the_space_is_refused_and_changes_nothing(name):
-    env = make_batch(name)
+    env = make_rows(name)
     before, _ = env.reset(seed=0)
     wrong = env.action_space.sample()
     wrong[1] = 99
     with pytest.raises(ValueError, match="in row 1; allowed"):
         env.step(wrong)
     np.testing.assert_array_equal(env.unwrapped.observe(), before)
-
-
-class TestWeightTuning:
-    def test_a_knob_turned_back_restores_the_loss(self):
-        env = make("WeightTuning")
-        env.reset(seed=0)
-        action = np.zeros(env.action_space.shape, np.float32)
-        action[[0, 3]] = (1.0, -1.0)
-        _, there, *_ = env.step(action)
-        _, back, *_ = env.step(-action)
-        assert there != 0.0
-        assert there + back == pytest.approx(0.0, abs=1e-9)
-
-    def test_knobs_stay_between_minus_1_and_1(self):
-        env = make("WeightTuning", adjustments=8)
-        env.reset(seed=0)
-        for _ in range(6):
-            observation, *_ = env.step(np.ones(env.action_space.shape, np.float32))
-        np.testing.assert_array_equal(observation[: env.action_space.shape[0]], 1.0)
-
-    @pytest.mark.parametrize(("parts", "size"), [("blocks", 2), ("heads", HEADS + 1)])
-    def test_there_is_a_knob_a_part_and_one_for_the_temperature(self, parts, size):
-        env = make("WeightTuning", parts=parts)
-        assert env.action_space.shape == (1 + LAYERS * size,)
-
-    def test_there_are_no_masks(self):
-        with pytest.raises(ValueError, match="only discrete ones have masks"):
-            make("WeightTuning").unwrapped.action_masks()
-
-
-class TestStructureSearch:
-    def test_masks_leave_out_what_is_out_and_taking_it_again_does_nothing(self):
-        env = make("StructureSearch").unwrapped
-        env.reset(seed=0)
-        env.step(2)
-        assert not env.action_masks()[2]
-        assert env.action_masks().sum() == LAYERS * (HEADS + 1)
-        _, reward, *_ = env.step(2)
-        assert reward == 0.0
-
-    def test_what_is_saved_is_the_share_of_products(self):
-        env = make("StructureSearch", price=3.0)
-        env.reset(seed=0)
-        _, reward, *_, info = env.step(1 + HEADS + 2)  # a head: 1/4 of 1/3 of a layer
-        fall = 3.0 / 48 - reward
-        _, _, terminated, _, final = env.step(0)
-        assert terminated
-        assert final["ending"] == "complete"
-        assert final["scores"]["saved"] == pytest.approx(1 / 48)
-        assert final["scores"]["reward"] == pytest.approx(3.0 / 48 - fall)
-        assert final["scores"]["loss"] == info["loss"]
-
-    def test_a_ruined_model_ends_the_episode(self):
-        env = make("StructureSearch")
-        env.reset(seed=0)
-        _, reward, terminated, *_ = env.step(1 + HEADS)  # the first perceptron
-        assert terminated
-        assert reward == pytest.approx(-1.0 + 2 / 3 / LAYERS)
-
-    def test_trying_each_part_is_as_good_as_every_single_removal(self):
-        env = make("StructureSearch", adjustments=16)
-        env.reset(options={"index": 0})
-        total, is_over = 0.0, False
-        while not is_over:
-            _, reward, is_over, *_ = env.step(int(env.unwrapped.batch.tuner.best()[0]))
-            total += reward
-        singles = []
-        for action in range(1, 1 + LAYERS * (HEADS + 1)):
-            env.reset(options={"index": 0})
-            singles.append(env.step(action)[1])
-        assert total >= max(singles) > 0.0
-
-
-class TestTrainingControl:
-    def test_before_the_first_step_nothing_learned_has_fallen(self):
-        env = make("TrainingControl", passages=16)  # a batch of half of them
-        env.reset(seed=0)
-        observation, *_ = env.step(self.action(0.0))
-        assert observation[1] == pytest.approx(0.0, abs=1e-4)
-
-    def action(self, rate, stop=-1.0, frozen=()):
-        action = np.full(3 + LAYERS, -1.0, np.float32)
-        action[:2] = (stop, rate)
-        action[[3 + layer for layer in frozen]] = 1.0
-        return action
-
-    def test_training_lowers_the_loss_of_what_it_never_read(self):
-        env = make("TrainingControl", split="validation", passages=32, optimiser_steps=4)
-        env.reset(seed=0)
-        _, reward, *_ = env.step(self.action(0.25))
-        assert reward > 0.1
-
-    def test_frozen_layers_cost_less(self):
-        costs = []
-        for frozen in ((), range(LAYERS)):
-            env = make("TrainingControl")
-            env.reset(seed=0)
-            env.step(self.action(-1.0, frozen=frozen))
-            *_, info = env.step(self.action(-1.0, stop=1.0))
-            costs.append(info["scores"]["cost"])
-        layer = 12 * 256**2
-        share = LAYERS * layer / (LAYERS * layer + 6144 * 256)
-        assert costs == pytest.approx([1.0, 1.0 - share / 3])
-
-    def test_to_stop_costs_nothing_and_changes_nothing(self):
-        env = make("TrainingControl")
-        env.reset(seed=0)
-        _, reward, terminated, _, info = env.step(self.action(1.0, stop=1.0))
-        assert (reward, terminated, info["text"]) == (0.0, True, "stop\n")

@@ -1,4 +1,4 @@
-"""Examples of tasks in groups."""
+"""Groups of passages."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def groups(tokenizer, size=8, split="train", task="question_answering", **option
     return PassageGroups(tokenizer, TASKS[task](tokenizer, split=split, **options), size, "those")
 
 
-def test_no_example_stands_in_two_groups(tokenizer):
+def test_no_example_is_in_two_groups(tokenizer):
     made = groups(tokenizer, split="test")
     texts = [t.tobytes() for index in range(made.num_groups) for t in made.group(index).tokens]
     whole = groups(tokenizer, 1, split="test")
@@ -38,7 +38,7 @@ def test_references_begin_where_prompts_end(tokenizer):
     assert passages.sizes.sum() == sum(map(len, passages.tokens)) - sum(passages.starts)
 
 
-def test_halves_share_nothing_and_leave_nothing_out(tokenizer):
+def test_halves_are_disjoint_and_complete(tokenizer):
     passages = groups(tokenizer, 9).group(3)
     first, second = passages.halves()
     assert (len(first.tokens), len(second.tokens)) == (5, 4)
@@ -46,7 +46,7 @@ def test_halves_share_nothing_and_leave_nothing_out(tokenizer):
     assert both == sorted(t.tobytes() for t in passages.tokens)
 
 
-def test_examples_that_do_not_go_on_stand_in_no_group(tokenizer, tmp_path):
+def test_examples_without_a_reference_are_in_no_group(tokenizer, tmp_path):
     path = tmp_path / "words.txt"
     path.write_text("a\n\nThe sun is high.\n\nb\n\nThe moon is low.\n")
     made = groups(tokenizer, 2, task="next_word", dataset=str(path))

@@ -1,6 +1,10 @@
 import os
+import shutil
+import stat
 import subprocess
 import sys
+
+import pytest
 
 from tests.model.engines import needs_compiler
 
@@ -31,3 +35,87 @@ def test_the_library_is_compiled_once(tmp_path):
     before = library.stat().st_mtime_ns
     assert status_with(tmp_path) == "own, compiled"
     assert library.stat().st_mtime_ns == before
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """A cache with a compiled library, to be copied."""
+    folder = tmp_path_factory.mktemp("compiled")
+    assert status_with(folder) == "own, compiled"
+    return folder / "lm_envs"
+
+
+@pytest.fixture
+def cache(compiled, tmp_path):
+    return shutil.copytree(compiled, tmp_path / "lm_envs")
+
+
+@needs_compiler
+def test_the_cache_is_private_whatever_the_umask(tmp_path):
+    before = os.umask(0)
+    try:
+        assert status_with(tmp_path) == "own, compiled"
+    finally:
+        os.umask(before)
+    folder = tmp_path / "lm_envs"
+    (library,) = folder.iterdir()
+    assert stat.S_IMODE(folder.stat().st_mode) == stat.S_IMODE(library.stat().st_mode) == 0o700
+
+
+@needs_compiler
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "writable", "link"])
+def test_a_library_that_is_not_the_compiled_one_is_compiled_again(cache, tmp_path, damage):
+    """Regressions: a planted library was executed, and a truncated one was SIGBUS at each start."""
+    (library,) = cache.iterdir()
+    content = library.read_bytes()
+    changed = {
+        "truncated": content[: len(content) // 2],
+        "flipped": content[:999] + bytes([content[999] ^ 1]) + content[1000:],
+    }
+    library.write_bytes(changed.get(damage, content))
+    if damage == "writable":
+        library.chmod(0o722)
+    if damage == "link":
+        library.rename(tmp_path / "elsewhere.so")
+        library.symlink_to(tmp_path / "elsewhere.so")
+    assert status_with(tmp_path) == "own, compiled"
+    (mended,) = cache.iterdir()
+    assert not mended.is_symlink()
+    assert stat.S_IMODE(mended.stat().st_mode) == 0o700
+    assert len(mended.read_bytes()) == len(content)
+
+
+@needs_compiler
+def test_a_cache_folder_that_is_a_link_is_not_followed(cache, tmp_path):
+    cache.rename(tmp_path / "elsewhere")
+    cache.symlink_to(tmp_path / "elsewhere")
+    assert "is a link or a file" in status_with(tmp_path)
+
+
+@needs_compiler
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files to another user")
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_nothing_of_another_user_is_loaded(cache, tmp_path, is_folder):
+    (library,) = cache.iterdir()
+    os.chown(cache if is_folder else library, 12345, 12345)
+    expected = f"PyTorch's: {cache} belongs to another user" if is_folder else "own, compiled"
+    assert status_with(tmp_path) == expected
+    assert is_folder or [path.stat().st_uid for path in cache.iterdir()] == [0]
+
+
+@needs_compiler
+def test_a_folder_that_others_can_write_is_closed(cache, tmp_path):
+    cache.chmod(0o777)
+    assert status_with(tmp_path) == "own, compiled"
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o700
+
+
+@needs_compiler
+def test_a_library_without_a_function_is_named_and_pytorch_computes(tmp_path):
+    """Regression: a missing function was an AttributeError in the first step."""
+    compiler = tmp_path / "compiler"
+    compiler.write_text('#!/bin/sh\nexec c++ "$@" -Dtop_k_float32=renamed\n')
+    compiler.chmod(0o700)
+    status = status_with(tmp_path, CXX=str(compiler))
+    assert status.startswith("PyTorch's: ")
+    assert "has no function top_k_float32" in status

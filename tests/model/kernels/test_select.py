@@ -1,22 +1,38 @@
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from lm_envs.model.kernels.native import NativeKernels
 from lm_envs.model.kernels.select import kernels_for
 from lm_envs.model.kernels.torch_ops import TorchKernels
-from tests.model.engines import CPU, needs_compiler
+from tests.model.engines import CPU, needs_compiler, needs_int8
 
 
-@pytest.mark.parametrize(("hidden_size", "head_size"), [(96, 24), (24, 8)])
-def test_sizes_that_are_no_multiple_of_the_lanes_use_pytorch(hidden_size, head_size):
-    assert isinstance(kernels_for(hidden_size, head_size, torch.float32, CPU), TorchKernels)
+@pytest.mark.parametrize("sizes", [(96, 24, 384), (24, 8, 96), (96, 16, 100), (96, 16, 8)])
+def test_sizes_that_are_no_multiple_of_the_lanes_use_pytorch(sizes):
+    assert isinstance(kernels_for(sizes, torch.float32, CPU), TorchKernels)
 
 
 def test_other_devices_than_the_cpu_use_pytorch():
-    kernels = kernels_for(96, 16, torch.float32, torch.device("meta"))
+    kernels = kernels_for((96, 16, 384), torch.float32, torch.device("meta"))
     assert isinstance(kernels, TorchKernels)
 
 
 @needs_compiler
 def test_whole_sizes_on_a_cpu_use_the_compiled_kernels():
-    assert isinstance(kernels_for(96, 16, torch.float32, CPU), NativeKernels)
+    assert isinstance(kernels_for((96, 16, 384), torch.float32, CPU), NativeKernels)
+
+
+@needs_int8
+def test_int8_models_with_perceptrons_of_odd_sizes_are_near_float32():
+    """Regression: the C++ kernels wrote beyond the end of their arrays."""
+    sizes = ["256", "4", "8", "40", "100", "104", "120", "257"]
+    command = [sys.executable, "-m", "tests.model.odd_sizes", *sizes]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ, timeout=300)
+    assert done.returncode == 0, done.stderr
+    differences = dict(line.split() for line in done.stdout.split("\n") if line)
+    assert list(differences) == sizes
+    assert all(0.0 < float(each) < 0.05 for each in differences.values())

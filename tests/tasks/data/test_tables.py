@@ -1,7 +1,7 @@
 import pytest
 
+from lm_envs.tasks.data.tables import csv_rows, tsv_rows
 from lm_envs.tasks.datasets import read_rows
-from lm_envs.tasks.tables import csv_rows, tsv_rows
 
 
 def cells(rows):

@@ -2,7 +2,7 @@ import warnings
 
 import pytest
 
-from lm_envs.tasks.length_limits import drop_too_long
+from lm_envs.tasks.data.length_limits import drop_too_long
 
 LENGTHS = {"prompt_tokens": [3, 9, 3, 3], "max_new_tokens": [2, 2, 8, 2]}
 

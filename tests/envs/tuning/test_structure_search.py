@@ -1,0 +1,50 @@
+"""Removal of heads and perceptrons."""
+
+import pytest
+
+from tests.envs.tuning.helpers import HEADS, LAYERS, make_one
+
+
+def test_removing_a_part_again_is_masked_and_has_no_effect():
+    env = make_one("StructureSearch").unwrapped
+    env.reset(seed=0)
+    env.step(2)
+    assert not env.action_masks()[2]
+    assert env.action_masks().sum() == LAYERS * (HEADS + 1)
+    _, reward, *_ = env.step(2)
+    assert reward == 0.0
+
+
+def test_saved_is_the_share_of_multiplications():
+    env = make_one("StructureSearch", price=3.0)
+    env.reset(seed=0)
+    _, reward, *_, info = env.step(1 + HEADS + 2)  # a head: 1/4 of 1/3 of a layer
+    fall = 3.0 / 48 - reward
+    _, _, terminated, _, final = env.step(0)
+    assert terminated
+    assert final["ending"] == "complete"
+    assert final["scores"]["saved"] == pytest.approx(1 / 48)
+    assert final["scores"]["reward"] == pytest.approx(3.0 / 48 - fall)
+    assert final["scores"]["loss"] == info["loss"]
+
+
+def test_a_ruined_model_ends_the_episode():
+    env = make_one("StructureSearch")
+    env.reset(seed=0)
+    _, reward, terminated, *_ = env.step(1 + HEADS)  # the first perceptron
+    assert terminated
+    assert reward == pytest.approx(-1.0 + 2 / 3 / LAYERS)
+
+
+def test_greedy_search_is_as_good_as_every_single_removal():
+    env = make_one("StructureSearch", adjustments=16)
+    env.reset(options={"index": 0})
+    total, is_over = 0.0, False
+    while not is_over:
+        _, reward, is_over, *_ = env.step(int(env.unwrapped.batch.tuner.best()[0]))
+        total += reward
+    singles = []
+    for action in range(1, 1 + LAYERS * (HEADS + 1)):
+        env.reset(options={"index": 0})
+        singles.append(env.step(action)[1])
+    assert total >= max(singles) > 0.0
