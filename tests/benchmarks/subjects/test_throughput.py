@@ -23,7 +23,7 @@ def test_all_competitors_that_can_load_the_model_are_measured(rows):
 
 def test_decoding_is_the_total_without_the_prompts(rows):
     ours = rows["environment"]
-    decoding = ours["median"] - ours["prompts_s"]
+    decoding = max(ours["median"] - ours["prompts_s"], 1e-9)  # as in the code: noise may exceed it
     assert ours["decode_tokens_per_s"] == pytest.approx(2 * 64 / decoding)
     assert ours["gb_per_s"] == pytest.approx(ours["limit"]["cost"]["bytes"] * 64 / decoding / 1e9)
     assert "decode_tokens_per_s" not in rows["Stable-Baselines3 rollout"]
