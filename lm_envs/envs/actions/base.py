@@ -94,6 +94,10 @@ class Actions(ABC):
             )
         self.engine, self.episodes, self.rngs = engine, episodes, rngs
         self.task, self.tokenizer = setup.task, setup.tokenizer
+        self.connect(setup)
+
+    def connect(self, setup: Setup) -> None:  # noqa: B027 - optional
+        """Builds what needs the engine; called once, when all attributes are set."""
 
     @property
     def outputs(self) -> Outputs:

@@ -4,7 +4,6 @@ Owns the offered lines and their tokens. Knows nothing of rewards, and does not 
 episode is over.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import gymnasium as gym
@@ -13,14 +12,12 @@ import numpy as np
 from lm_envs.envs.actions.base import Actions, Setup
 from lm_envs.envs.actions.cached_reader import CACHE_SIZE, CachedReader, shared_cache
 from lm_envs.envs.actions.token_actions import broken_model_error
-from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.envs.observations.features import (
     Feature,
     TurnsLeft,
     choice_logprobs,
     choices_enabled,
 )
-from lm_envs.model.engine import Engine
 from lm_envs.validation import check_choice
 
 
@@ -62,18 +59,11 @@ class ChoiceActions(Actions):
         self.reserved_tokens = task.max_new_tokens  # a line is written whole
         self.space = gym.spaces.Discrete(self.num_choices)
 
-    def attach(
-        self,
-        setup: Setup,
-        engine: Engine,
-        episodes: EpisodeBuffer,
-        rngs: Sequence[np.random.Generator],
-    ) -> None:
-        """Connects the kind to one environment."""
-        super().attach(setup, engine, episodes, rngs)
-        self.is_enabled = np.ones((engine.num_rows, self.num_choices), bool)
-        self._lines: list[list[np.ndarray]] = [[] for _ in range(engine.num_rows)]
-        self._reader = CachedReader(engine, shared_cache(setup.model, engine.cache_dtype))
+    def connect(self, setup: Setup) -> None:
+        """Builds what needs the engine."""
+        self.is_enabled = np.ones((self.engine.num_rows, self.num_choices), bool)
+        self._lines: list[list[np.ndarray]] = [[] for _ in range(self.engine.num_rows)]
+        self._reader = CachedReader(self.engine, shared_cache(setup.model, self.engine.cache_dtype))
         self._encode = lru_cache(CACHE_SIZE)(lambda text: setup.tokenizer.encode(f" {text}"))
 
     @property

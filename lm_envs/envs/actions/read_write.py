@@ -4,7 +4,7 @@ Owns when source words are read and target tokens are written. Knows nothing of 
 not decide when an episode is over.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import gymnasium as gym
@@ -12,9 +12,8 @@ import numpy as np
 
 from lm_envs.envs.actions.base import Setup
 from lm_envs.envs.actions.token_actions import TokenActions
-from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.envs.observations.features import BudgetLeft, CandidateFeatures, Feature, source_left
-from lm_envs.model.engine import Engine, Outputs
+from lm_envs.model.engine import Outputs
 from lm_envs.tasks.rewards.lagging import average_lagging
 from lm_envs.tasks.rewards.text_normalization import rouge_words
 from lm_envs.tasks.translation import LAGGING, Translation
@@ -49,15 +48,8 @@ class ReadWriteActions(TokenActions):
                 "mode='simultaneous' of a translation go together, and with nothing else."
             )
 
-    def attach(
-        self,
-        setup: Setup,
-        engine: Engine,
-        episodes: EpisodeBuffer,
-        rngs: Sequence[np.random.Generator],
-    ) -> None:
-        """Connects the kind to one environment."""
-        super().attach(setup, engine, episodes, rngs)
+    def connect(self, setup: Setup) -> None:
+        """Stores the translation and the id of a line end."""
         assert isinstance(setup.task, Translation)  # `prepare` has checked it
         self._translation = setup.task
         self._newline = int(setup.tokenizer.encode("\n")[0])

@@ -1,6 +1,6 @@
 """`actions="top_k"`: an action is the rank of a candidate for the next token."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import gymnasium as gym
 import numpy as np
@@ -9,9 +9,8 @@ from lm_envs.envs.actions.base import DEFAULT_K, Setup
 from lm_envs.envs.actions.copying import CopyCandidates
 from lm_envs.envs.actions.pointer import POINTER_WEIGHT, Pointer
 from lm_envs.envs.actions.token_actions import TokenActions
-from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.envs.observations.features import Feature, pointer_shares
-from lm_envs.model.engine import Engine, Outputs
+from lm_envs.model.engine import Outputs
 from lm_envs.validation import check_count, is_whole
 
 
@@ -42,17 +41,12 @@ class TopKActions(TokenActions):
         self._num_copies = copies
         self.copied: CopyCandidates | None = None
 
-    def attach(
-        self,
-        setup: Setup,
-        engine: Engine,
-        episodes: EpisodeBuffer,
-        rngs: Sequence[np.random.Generator],
-    ) -> None:
-        """Connects the kind to one environment."""
-        super().attach(setup, engine, episodes, rngs)
+    def connect(self, setup: Setup) -> None:
+        """Builds what needs the engine."""
         if self._num_copies:
-            self.copied = CopyCandidates(engine, Pointer(engine, episodes), self._num_copies)
+            self.copied = CopyCandidates(
+                self.engine, Pointer(self.engine, self.episodes), self._num_copies
+            )
 
     @property
     def outputs(self) -> Outputs:

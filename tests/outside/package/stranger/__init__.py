@@ -1,4 +1,4 @@
-"""A package of somebody else: a task, a reward, an action kind, a feature and an environment id.
+"""An example of another package: a task, a reward, an action kind, a feature and an environment id.
 
 Importing it registers "stranger/Rhyme-v0". It edits nothing of lm_envs.
 """
