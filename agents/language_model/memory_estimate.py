@@ -147,10 +147,14 @@ def _total_saved(network: TrainableGPT2, num_texts: int, length: int) -> int:
 
 
 def available_memory(device: torch.device | str = "cpu") -> int:
-    """Returns the bytes that can be allocated without swapping, on the CPU or a CUDA device."""
+    """Returns the bytes that can be allocated without swapping, on the CPU or a CUDA device.
+
+    On CUDA they include what PyTorch's allocator holds for reuse.
+    """
     device = torch.device(device)
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + held
     known = Path("/proc/meminfo")
     lines = known.read_text().splitlines() if known.exists() else []
     found = (int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
