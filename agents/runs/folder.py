@@ -14,7 +14,6 @@ import torch
 import yaml
 
 import lm_envs
-
 from agents.config.loading import UserError, load_config
 from agents.config.train import TrainConfig
 from agents.runs import logs
