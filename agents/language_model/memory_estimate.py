@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import torch
 
-from agents.language_model.network import LOGITS_PER_CHUNK, TrainableGPT2
+from agents.language_model.network import TrainableGPT2, logits_per_chunk
 
 SHARE = 0.9
 """Share of the available memory that an update may take."""
@@ -90,7 +90,7 @@ class MemoryBudget(NamedTuple):
         device = next(network.parameters()).device
         allowed = SHARE * (available_memory(device) if available is None else available)
         weights = sum(each.numel() * each.element_size() for each in network.trainable_parameters)
-        chunks = CHUNKS * 4 * LOGITS_PER_CHUNK
+        chunks = CHUNKS * 4 * logits_per_chunk(device)
         shared, per_text = saved_bytes(network, length)
         return cls(3 * weights + chunks + shared, per_text, allowed)  # gradients, Adam's moments
 

@@ -59,7 +59,9 @@ def test_a_broken_loss_stops_before_the_weights_and_leaves_the_last_export(
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32", None])
 def test_an_untrained_policy_pays_no_kl_penalty_in_any_dtype(config, tmp_path, dtype):
     """Regression: rollouts were in float32 beside a frozen model in bfloat16."""
-    kwargs = config.env.kwargs | ({} if dtype is None else {"dtype": dtype})
+    kwargs = {**config.env.kwargs, "model": "embedded"} | (
+        {} if dtype is None else {"dtype": dtype}
+    )
     env = config.env.model_copy(update={"kwargs": kwargs})
     run = FinetuneRun(config.model_copy(update={"env": env}), tmp_path)
     observations = run.agent.env.reset()
