@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from agents.runs import nan_guard
+from tests.operations import Operations
 
 
 @pytest.fixture
@@ -62,21 +62,6 @@ def test_the_pass_after_a_bad_one_is_checked_for_itself(policy):
         update(policy, float("nan") * policy["value_net"](torch.ones(4, 3)).mean())
     policy.zero_grad()
     update(policy, policy["value_net"](torch.ones(4, 3)).mean())
-
-
-class Operations(TorchDispatchMode):
-    """Counts the operations of a pass, and those that wait for the device."""
-
-    def __init__(self):
-        super().__init__()
-        self.count = self.waits = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        name = str(func)
-        if "detach" not in name:  # an alias, which computes nothing
-            self.count += 1
-        self.waits += "_local_scalar_dense" in name or "nonzero" in name
-        return func(*args, **(kwargs or {}))
 
 
 def operations(is_guarded):
