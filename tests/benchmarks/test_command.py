@@ -6,20 +6,20 @@ import sys
 
 import pytest
 
-from benchmarks.__main__ import result_path
+from benchmarks.command import result_path
 from benchmarks.subjects.registry import SUBJECTS
 
 
 def test_unknown_subject_is_refused_with_all_subjects(run_benchmarks):
     result = run_benchmarks("foo")
     assert result.exit_code == 2
-    assert f"Got subject 'foo'; allowed: {', '.join(SUBJECTS)}, learning, report." in result.output
+    assert f"Got subject 'foo'; allowed: {', '.join(SUBJECTS)}, gpu, learning, report." in result.output
 
 
 def test_help_names_all_subjects():
     command = [sys.executable, "-m", "benchmarks", "--help"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert all(subject in shown for subject in (*SUBJECTS, "learning", "report"))
+    assert all(subject in shown for subject in (*SUBJECTS, "gpu", "learning", "report"))
 
 
 def test_unknown_dtype_is_refused(run_benchmarks):
