@@ -1,7 +1,7 @@
 """`python -m benchmarks`: dispatches to the command line of a subject.
 
-Owns the order of imports: `gpu` installs wheels before a package that they hold is imported, so that
-nothing outside the standard library is imported here before the subject is known.
+Owns the order of imports: `gpu` installs wheels before a package that they hold is imported, so
+that nothing outside the standard library is imported here before the subject is known.
 """
 
 import sys

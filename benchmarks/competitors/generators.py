@@ -30,7 +30,7 @@ def transformers_static(job: GenerationJob) -> GenerateFn:
 
 
 def vllm_generate(job: GenerationJob) -> GenerateFn:
-    """vLLM's offline generation: greedy, without its cache of prompts."""
+    """Offline generation of vLLM: greedy, without its cache of prompts."""
     from vllm import LLM, SamplingParams  # type: ignore[import-not-found]  # optional
 
     model = LLM(

@@ -119,3 +119,5 @@ def _prepare_environment(device: str) -> None:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # "auto" is the CPU then, everywhere
+    else:
+        os.environ.setdefault("LM_ENVS_NATIVE", "0")  # compiling CPU kernels would take its time

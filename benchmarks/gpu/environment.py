@@ -6,6 +6,7 @@ Owns the settings and the split of a step's time into engine and host. The sampl
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -44,14 +45,14 @@ def run(section: Section) -> None:
 def _measure(section: Section, model: str, num_rows: int, what: str) -> Row:
     """Steps per second, and the shares of a step's time."""
     steps = 4 if section.is_small else STEPS
-    rewards = {"rewards": {"fluency": 1.0}} if what == BEST else {}
+    options: dict[str, Any] = {"rewards": {"fluency": 1.0}} if what == BEST else {}
     env = gym.make_vec(
         ENV,
         num_envs=num_rows,
         model=str(model_folder(model)),
         max_new_tokens=steps,
         autoreset_mode=AutoresetMode.SAME_STEP,
-        **rewards,
+        **options,
     )
     env.reset(seed=0)
     take = partial(_take, env, steps, _player(what, num_rows))

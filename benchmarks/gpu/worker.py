@@ -23,7 +23,7 @@ def work(
     connection: Connection,
     names: Sequence[str],
     device: str,
-    is_small: bool,  # noqa: FBT001 - arguments of a process
+    is_small: bool,
     budget_s: float,
     deadline: float,
 ) -> None:

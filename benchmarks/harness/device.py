@@ -56,6 +56,12 @@ def median_seconds(run: Callable[[], object], repeats: int = 5) -> float:
     return float(np.median([_seconds(run) for _ in range(repeats)]))
 
 
+def synchronize() -> None:
+    """Waits for kernels that still run on CUDA, which the host's clock would not count."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
 def reset_peak() -> None:
     """Begins the measurement of `peak_bytes` anew; has no effect on the CPU."""
     if torch.cuda.is_available():
@@ -82,11 +88,11 @@ def recorded_replays() -> Iterator[list[torch.cuda.CUDAGraph]]:
     """Collects each CUDA graph that is replayed while the block runs, in order."""
     replay, found = torch.cuda.CUDAGraph.replay, []
 
-    def record(graph: torch.cuda.CUDAGraph) -> None:
-        found.append(graph)
-        replay(graph)
+    def record(self: torch.cuda.CUDAGraph) -> None:
+        found.append(self)
+        replay(self)
 
-    torch.cuda.CUDAGraph.replay = record  # whatever engine replays it
+    torch.cuda.CUDAGraph.replay = record  # type: ignore[method-assign]  # for the block only
     try:
         yield found
     finally:

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from benchmarks.harness.device import peak_bytes
+from benchmarks.harness.device import peak_bytes, synchronize
 from benchmarks.harness.models import load_gpt2_config
 
 GenerateFn = Callable[[int], object]
@@ -134,6 +133,5 @@ def _serve(
                 connection.send(peak_bytes())
                 continue
             generate(num_tokens)
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()  # kernels run after `generate` returns
+            synchronize()  # kernels run after `generate` returns
             connection.send(None)

@@ -110,8 +110,9 @@ def measure_rates(dtype: str, num_rows: int) -> tuple[float, float]:
     """Memory bandwidth in bytes/s and rate of products in FLOP/s, on the models' device.
 
     On CUDA the card's rates: of a copy on the device and of large square products in a graph, where
-    launches from Python limit neither. On the CPU the product is (rows, 768) by (768, 3072), a feed-forward layer of the smallest GPT-2, by the
-    fastest of PyTorch's kernels and ours. PyTorch's int8 product is timed without its quantization.
+    launches from Python limit neither. On the CPU the product is (rows, 768) by (768, 3072), a
+    feed-forward layer of the smallest GPT-2, by the fastest of PyTorch's kernels and ours;
+    PyTorch's int8 product is timed without its quantization.
     """
     if torch.cuda.is_available():
         return copy_bandwidth(), square_product_rate(dtype)

@@ -13,7 +13,10 @@ from benchmarks.subjects.registry import SUBJECTS
 def test_unknown_subject_is_refused_with_all_subjects(run_benchmarks):
     result = run_benchmarks("foo")
     assert result.exit_code == 2
-    assert f"Got subject 'foo'; allowed: {', '.join(SUBJECTS)}, gpu, learning, report." in result.output
+    assert (
+        f"Got subject 'foo'; allowed: {', '.join(SUBJECTS)}, gpu, learning, report."
+        in result.output
+    )
 
 
 def test_help_names_all_subjects():
@@ -59,10 +62,3 @@ def test_result_path_has_date_processor_subject_and_model(tmp_path):
     document = {"subject": "scaling", "model": "runs/my_model", "machine": machine}
     expected = tmp_path / "2026-11-24-intel-r-xeon-r-cpu" / "scaling-my_model.json"
     assert result_path(document, tmp_path) == expected
-
-
-def test_report_has_its_own_options():
-    command = [sys.executable, "-m", "benchmarks", "report", "--help"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "python -m benchmarks report" in shown
-    assert "--baseline" in shown
