@@ -135,7 +135,8 @@ class Engine(Scorer):
         assert (self.lengths < self.capacity)[active].all(), "a full row cannot grow"
         inputs = np.stack([np.where(active, tokens, 0), self.lengths, active])  # (3, N)
         longest = min(int(self.lengths.max()) + 1, self.capacity)  # an inactive row may be full
-        packed = self._run(torch.as_tensor(inputs, device=self._model.device), round_up(longest))
+        context_len = self.capacity if self._model.kernels.any_length else round_up(longest)
+        packed = self._run(torch.as_tensor(inputs, device=self._model.device), context_len)
         self.lengths += active
         self.num_forward_tokens += int(active.sum())
         return self._set_outputs(packed.cpu().numpy())
