@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from lm_envs.model.attention import PrefillAttention
 from lm_envs.model.base import LanguageModel
 from lm_envs.model.batching import forward_padded, padded_batches
 from lm_envs.model.lm_head import LMHead
@@ -53,7 +52,7 @@ class ScaledGPT2:
         losses = np.zeros(len(texts))
         for part, tokens, lengths in padded_batches(texts):
             rows = torch.arange(len(part), device=device)
-            attend = PrefillAttention(None, rows, tokens.shape[1])
+            attend = self._model.kernels.prefill_attention(None, rows, tokens.shape[1])
             own_scales = torch.as_tensor(scales[part], device=device)
             hidden = forward_padded(self._model, tokens, attend, own_scales)
             positions, first = np.arange(tokens.shape[1]), np.array([starts[i] for i in part])
