@@ -161,6 +161,7 @@ def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:
     given = with_one_precision(config).env.kwargs
     device = resolve_device(given.get("device", "auto"))
     dtype = resolve_dtype(given.get("dtype", "auto"), device)
+    settings: dict[str, Any] = {"device": device, **config.algorithm.kwargs}
     return kind(
         LanguageModelPolicy,
         env,
@@ -176,5 +177,5 @@ def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:
             "lora": None if config.lora is None else config.lora.make(),
             "mask": None if config.mask is None else config.mask.make(),
         },
-        **{"device": device} | config.algorithm.kwargs,
+        **settings,
     )

@@ -120,7 +120,7 @@ def read_state(path: Path, keys: Iterable[str]) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()  # PyTorch itself does not compare the checksums
-        state = None
+        state: Any = None
         if damaged is None:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:

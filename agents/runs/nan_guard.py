@@ -103,7 +103,8 @@ class _BackwardCheck:
         self._outputs, self._gradients = {}, {}
         with torch.no_grad():
             # The largest magnitude is NaN or infinite if any entry is, and cannot overflow.
-            largest = torch.stack(torch._foreach_norm(list(values.values()), torch.inf))
+            norms = torch._foreach_norm(list(values.values()), torch.inf)  # type: ignore[attr-defined]  # documented, not exported
+            largest = torch.stack(norms)
             if bool(largest.isfinite().all()):  # waits for the device: once in a pass
                 return
             for what, each in zip(values, largest.tolist(), strict=True):
