@@ -57,11 +57,13 @@ class ScaledGPT2:
             hidden = forward_padded(self._model, tokens, attend, own_scales)
             positions, first = np.arange(tokens.shape[1]), np.array([starts[i] for i in part])
             is_target = (positions >= first[:, None]) & (positions < lengths[:, None])  # (R, T)
-            is_before = torch.as_tensor(np.roll(is_target, -1, 1), device=device)
+            # Found on the host: a mask on a GPU would wait for it, to learn how many tokens count.
+            before = torch.as_tensor(np.flatnonzero(np.roll(is_target, -1, 1)), device=device)
             sizes = is_target.sum(1)
             targets = torch.as_tensor(tokens[is_target], device=device)
             divisors = torch.as_tensor(np.repeat(temperatures[part], sizes), device=device)
-            logprobs = self._head.token_logprobs(hidden[is_before], targets, divisors)
+            states = hidden.flatten(0, 1).index_select(0, before)
+            logprobs = self._head.token_logprobs(states, targets, divisors)
             found = -logprobs.cpu().numpy().astype(np.float64)
             losses[part] = np.add.reduceat(found, np.cumsum(sizes) - sizes) / sizes
         return losses

@@ -40,8 +40,8 @@ class Kernels(Protocol):
     Attributes:
         longest_prompt: Prompts of up to this many tokens are faster by `extend_attention`, all
             together, than padded by PyTorch's attention.
-        any_length: `decode_attention` does not use `context_len`: what is recorded for one length
-            of the texts serves all.
+        any_length: Upper bounds do for the lengths that these methods are given as numbers: what is
+            recorded for one length of the texts serves all shorter ones.
     """
 
     longest_prompt: int

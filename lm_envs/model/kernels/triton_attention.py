@@ -92,6 +92,7 @@ def attend(
     COLUMNS: tl.constexpr,
     TILE: tl.constexpr,
     BLOCK: tl.constexpr,
+    OWN_BLOCK: tl.constexpr,
     HAS_CACHE: tl.constexpr,
     STORES: tl.constexpr,
     DECODES: tl.constexpr,
@@ -104,7 +105,7 @@ def attend(
     values: (N, KV_HEADS, capacity, SIZE) of the cache, with INT8 their scales (N, KV_HEADS,
     capacity). scale: factor of the scores, times log2(e). tiles: the table of `make_tiles`; with
     DECODES the position (N,) int64 of each row's one token. COLUMNS: a power of two, >= SIZE.
-    UPCASTS: multiply in float32, because Triton's interpreter cannot multiply bfloat16.
+    BLOCK and OWN_BLOCK: past and new keys that are read together. UPCASTS: multiply in float32, because Triton's interpreter cannot multiply bfloat16.
     """
     tile, head = tl.program_id(0), tl.program_id(1)
     if DECODES:
@@ -144,8 +145,8 @@ def attend(
                 best, total, attended = _update(
                     queries, old_keys, old_values, is_seen, best, total, attended, scale, UPCASTS
                 )
-        for start in range(0, tl.minimum(offset + TILE, size), BLOCK):
-            own = start + tl.arange(0, BLOCK)
+        for start in range(0, tl.minimum(offset + TILE, size), OWN_BLOCK):
+            own = start + tl.arange(0, OWN_BLOCK)
             is_own = (own < size)[:, None] & is_column
             at = (first + own).to(tl.int64)[:, None] * stride + column[None, :] + kv_head * SIZE
             own_keys = tl.load(k + at, mask=is_own, other=0.0)

@@ -22,8 +22,13 @@ TILE = 16
 BLOCK = 64
 """Keys that a program reads together."""
 
+DECODE_WARPS = 4
+"""Warps of a program that decodes: it has one query, so that few share the keys."""
+
 LOGITS_PER_BLOCK = 2048
 """Logits of a row that one program searches for the largest."""
+
+TOP_K_WARPS = 4
 
 IS_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 """Whether Triton runs the kernels on CPU, to test them."""
@@ -57,7 +62,7 @@ class TritonAttention:
         outputs = queries.new_empty(num_tokens, num_heads * size)
         cache = self._cache
         slots = (keys, values) if cache is None else cache.layers[layer]
-        is_int8 = len(slots) == 4
+        is_int8, decodes = len(slots) == 4, self._tiles.ndim == 1
         old_keys, key_scales, old_values, value_scales = (
             slots if is_int8 else (slots[0], slots[0], slots[1], slots[1])
         )
@@ -80,12 +85,13 @@ class TritonAttention:
             COLUMNS=_power_of_two(size),
             TILE=TILE,
             BLOCK=BLOCK,
+            OWN_BLOCK=TILE if decodes else BLOCK,
             HAS_CACHE=cache is not None,
             STORES=self._stores,
-            DECODES=self._tiles.ndim == 1,
+            DECODES=decodes,
             INT8=is_int8,
             UPCASTS=IS_INTERPRETED,
-            num_warps=4,
+            num_warps=DECODE_WARPS if decodes else 4,
         )
         return outputs
 
@@ -228,6 +234,8 @@ class TritonKernels(TorchKernels):
             num_logits,
             COUNT=count,
             BLOCK=LOGITS_PER_BLOCK,
+            IS_HALF=logits.dtype == torch.bfloat16,
+            num_warps=TOP_K_WARPS,
         )
         candidates = torch.empty(num_rows, count, dtype=torch.int64, device=hidden.device)
         logprobs, log_z = hidden.new_empty(num_rows, count), hidden.new_empty(num_rows)

@@ -88,24 +88,60 @@ def token_logits(
 
 
 @triton.jit
+def _sortable(logit, FLIPPED: tl.constexpr):
+    """Integers in the order of float32 numbers, by IEEE 754: negative ones have flipped bits."""
+    bits = (logit + 0.0).to(tl.int32, bitcast=True)  # -0 + 0 = 0
+    return bits ^ ((bits >> 31) & FLIPPED)
+
+
+@triton.jit
+def _unsorted(bits, FLIPPED: tl.constexpr):
+    """The float32 numbers of `_sortable`."""
+    return (bits ^ ((bits >> 31) & FLIPPED)).to(tl.float32, bitcast=True)
+
+
+@triton.jit
 def top_of_block(
-    logits, top, ids, maxima, sums, stride, num_logits, COUNT: tl.constexpr, BLOCK: tl.constexpr
+    logits,
+    top,
+    ids,
+    maxima,
+    sums,
+    stride,
+    num_logits,
+    COUNT: tl.constexpr,
+    BLOCK: tl.constexpr,
+    IS_HALF: tl.constexpr,
 ):
-    """Of BLOCK logits of a row: the COUNT largest, ties by id; their maximum; their sum of exp."""
+    """Of BLOCK logits of a row: the COUNT largest, ties by id; their maximum; their sum of exp.
+
+    Each round finds the largest of keys that hold a logit above its place from the end, so that one
+    comparison decides both. With IS_HALF the logits are bfloat16, whose 16 bits leave room for
+    the place in an int32. BLOCK: at most 2**16.
+    """
     row, block = tl.program_id(0).to(tl.int64), tl.program_id(1)
-    at = block * BLOCK + tl.arange(0, BLOCK)
+    index = tl.arange(0, BLOCK)
+    at = block * BLOCK + index
     logit = tl.load(logits + row * stride + at, mask=at < num_logits, other=float("-inf"))
     logit = logit.to(tl.float32)
     largest = tl.max(logit, 0)
     place = row * tl.num_programs(1) + block
     tl.store(maxima + place, largest)
     tl.store(sums + place, tl.sum(tl.exp(logit - largest), 0))
-    for index in range(COUNT):
-        largest = tl.max(logit, 0)
-        first = tl.min(tl.where(logit == largest, at, NO_TOKEN), 0)
-        tl.store(top + place * COUNT + index, largest)
-        tl.store(ids + place * COUNT + index, first)
-        logit = tl.where(at == first, float("-inf"), logit)
+    FLIPPED: tl.constexpr = 0x7FFF0000 if IS_HALF else 0x7FFFFFFF
+    if IS_HALF:
+        key = _sortable(logit, FLIPPED) | (65535 - index)
+        least = -2147483648
+    else:
+        key = (_sortable(logit, FLIPPED).to(tl.int64) << 16) | (65535 - index).to(tl.int64)
+        least = -9223372036854775808
+    for count in range(COUNT):
+        best = tl.max(key, 0)
+        found = (65535 - (best & 65535)).to(tl.int32)
+        bits = best & -65536 if IS_HALF else (best >> 16).to(tl.int32)
+        tl.store(top + place * COUNT + count, _unsorted(bits, FLIPPED))
+        tl.store(ids + place * COUNT + count, block * BLOCK + found)
+        key = tl.where(key == best, least, key)
 
 
 @triton.jit
