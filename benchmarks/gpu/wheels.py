@@ -5,6 +5,7 @@ Uses the standard library only, because it runs before any other import. Owns th
 """
 
 import atexit
+import importlib.metadata
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 OPTION = "--wheels"
+NAME = "lm_envs"
 
 
 def install_for(arguments: Sequence[str]) -> None:
@@ -26,6 +28,7 @@ def install_for(arguments: Sequence[str]) -> None:
             _install(Path(name.partition("=")[2] or value))
     # Processes of `agents` and pytest run from here too, where lm_envs need not be installed.
     prepend_to_path(Path.cwd(), is_first=False)
+    _name_checkout()
 
 
 def prepend_to_path(folder: Path, *, is_first: bool = True) -> None:
@@ -41,13 +44,31 @@ def _install(folder: Path) -> None:
     files = sorted(str(path) for path in folder.glob("*.whl"))
     if not files:
         sys.exit(_error(f"Got {OPTION} {folder}, which holds no *.whl; give a folder of wheels."))
-    target = Path(tempfile.mkdtemp(prefix="wheels-"))
-    atexit.register(shutil.rmtree, target, ignore_errors=True)
+    target = _temporary_folder()
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
     done = subprocess.run([*pip, "--target", str(target), *files], check=False)
     if done.returncode:
         sys.exit(_error(f"pip could not install the wheels of {folder}; its message is above."))
     prepend_to_path(target)
+
+
+def _name_checkout() -> None:
+    """Gives a checkout that is not installed a version, which every run of `agents` records."""
+    try:
+        importlib.metadata.version(NAME)
+    except importlib.metadata.PackageNotFoundError:
+        folder = _temporary_folder()
+        metadata = folder / f"{NAME}-0.dist-info" / "METADATA"
+        metadata.parent.mkdir()
+        metadata.write_text(f"Metadata-Version: 2.1\nName: {NAME}\nVersion: 0+checkout\n")
+        prepend_to_path(folder)
+
+
+def _temporary_folder() -> Path:
+    """A folder that is deleted when this process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="benchmarks-gpu-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _error(text: str) -> int:

@@ -26,7 +26,7 @@ def test_sections_that_raise_end_the_process_or_hang_leave_the_others(tmp_path):
     command = [sys.executable, str(path)]
     env = {**os.environ, "PYTHONPATH": os.getcwd()}
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env)
-    assert "('end', 'fail', \"RuntimeError: no luck" in done.stdout
+    assert "('end', 'fail', 'RuntimeError: no luck" in done.stdout
     assert "('end', 'exit_process', 'its process ended with code 3')" in done.stdout
     assert "('row', 'hang', {'what': 'before the hang'})" in done.stdout
     assert "('end', 'hang', 'ended: its time was used up')" in done.stdout
