@@ -16,8 +16,8 @@ from lm_envs.model.batching import extend_rows, prefill_rows, split_into_passes
 from lm_envs.model.kv_cache import CACHE_DTYPES
 from lm_envs.model.lm_head import LMHead, top_k_top_p_mask
 from lm_envs.model.prompt_cache import CachedText, PromptCache
-from lm_envs.model.row_state import RowState
 from lm_envs.model.scoring import Scorer
+from lm_envs.model.state.row_state import RowState
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +285,7 @@ class Engine(Scorer):
 
     def _merge_outputs(self, rows: np.ndarray, packed: np.ndarray) -> Outputs:
         """Sets the outputs of `rows` to `packed` (R, S), in new arrays."""
-        merged = self._packed.copy()
+        merged = self._state.arrays.copy(self._packed)
         merged[rows] = packed
         return self._set_outputs(merged)
 

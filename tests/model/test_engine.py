@@ -183,17 +183,73 @@ def test_num_bytes_is_the_memory_of_the_cache(model):
     assert make_engine(model, rows, cache_dtype="int8").num_bytes == vectors * (size + 4)
 
 
+ON_CUDA = {"float32": 5e-5, "bfloat16": 0.15}
+"""Largest difference of log-probabilities between CUDA and the CPU in float32."""
+
+
+def read_in_every_way(model, cache_dtype):
+    """Results of all methods of an engine, called in turns that leave rows inactive and full."""
+    rng = np.random.default_rng(0)
+    engine = make_engine(model, 4, capacity=40, cache_dtype=cache_dtype)
+    prompts = [random_tokens(rng, size) for size in (5, 20, 33, 39)]
+    more, active = (
+        [random_tokens(rng, size) for size in (2, 7)],
+        np.array([True, True, True, False]),
+    )
+    options = [[random_tokens(rng, size) for size in (3, 2)] for _ in range(2)]
+    yield engine.prefill(np.arange(4), prompts)
+    yield engine.decode(random_tokens(rng, 4))  # the last row is full from here on
+    for _ in range(3):
+        yield engine.decode(random_tokens(rng, 4), active)
+    yield engine.extend(np.array([2, 0]), np.array([30, 3]), more)
+    yield [*engine.extend_scored(np.array([2, 0]), [part[:2] for part in more])]
+    yield [part for own in engine.score_options(np.array([1, 0]), options) for part in own]
+    yield engine.score(prompts)
+    yield engine.decode(random_tokens(rng, 4), active)
+    yield engine.prefill(np.array([3, 1]), prompts[:2])
+    yield [engine.logprobs_of(rng.integers(1, VOCABULARY, (4, 3)))]
+    yield engine.decode(random_tokens(rng, 4))
+
+
 @pytest.mark.gpu
 @needs_cuda
 @both_cache_dtypes
-def test_captured_steps_on_cuda_equal_the_cpu(checkpoint, cache_dtype):
-    walks = (
-        walk(loading.load(checkpoint, device, "float32"), 7, 200, cache_dtype=cache_dtype)
-        for device in ("cpu", "cuda")
-    )
-    for (a, _), (b, _) in zip(*walks, strict=True):
-        np.testing.assert_allclose(a.hidden, b.hidden, rtol=0, atol=2e-3)
-        np.testing.assert_allclose(a.chosen, b.chosen, rtol=0, atol=2e-3)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_every_way_of_reading_on_cuda_equals_the_cpu(checkpoint, dtype, cache_dtype):
+    tolerance = ON_CUDA[dtype] if cache_dtype == "auto" else max(5e-2, ON_CUDA[dtype])
+    cpu = read_in_every_way(loading.load(checkpoint, "cpu", "float32"), cache_dtype)
+    cuda = read_in_every_way(loading.load(checkpoint, "cuda", dtype), cache_dtype)
+    for expected, found in zip(cpu, cuda, strict=True):
+        if isinstance(expected, list):
+            for a, b in zip(expected, found, strict=True):
+                np.testing.assert_allclose(b, a, rtol=0, atol=tolerance)
+            continue
+        np.testing.assert_allclose(found.chosen, expected.chosen, rtol=0, atol=tolerance)
+        if dtype == "float32" and cache_dtype == "auto":
+            np.testing.assert_allclose(found.hidden, expected.hidden, rtol=0, atol=tolerance)
+            np.testing.assert_array_equal(found.candidates, expected.candidates)
+            np.testing.assert_allclose(found.logprobs, expected.logprobs, rtol=0, atol=tolerance)
+
+
+@pytest.mark.gpu
+@needs_cuda
+def test_a_second_engine_on_cuda_changes_nothing(checkpoint):
+    model = loading.load(checkpoint, "cuda", "float32")
+    alone = list(walk(model, 5, 40))
+    first, second = walk(model, 5, 40), walk(model, 3, 40, seed=1)
+    for (expected, _), (found, _), _ in zip(alone, first, second, strict=True):
+        np.testing.assert_array_equal(found.hidden, expected.hidden)
+        np.testing.assert_array_equal(found.candidates, expected.candidates)
+
+
+@pytest.mark.gpu
+@needs_cuda
+def test_more_rows_than_fit_on_cuda_are_refused_before_anything_is_allocated(checkpoint):
+    model = loading.load(checkpoint, "cuda", "float32")
+    before = torch.cuda.memory_allocated()
+    with pytest.raises(ValueError, match="enough for"):
+        make_engine(model, 10**7)
+    assert torch.cuda.memory_allocated() == before
 
 
 def test_restored_outputs_are_those_of_the_other_row(model):
