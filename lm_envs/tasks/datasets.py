@@ -13,7 +13,7 @@ from typing import Any
 
 from lm_envs.tasks.data.tables import csv_rows, tsv_rows
 from lm_envs.tasks.splits import SPLITS, SplitSpec, split_of
-from lm_envs.validation import check_choice
+from lm_envs.validation import check_choice, first_line
 
 EMBEDDED = "embedded"
 """Name of the dataset that is part of this package."""
@@ -185,7 +185,7 @@ def _hub(dataset: str, split: str, columns: str) -> Iterator[RawRow]:
     try:
         rows: Any = load_dataset(dataset, split=split)
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise ValueError(
             f"Got dataset={dataset!r} split={split!r}, which the hub could not load ({reason}); "
             f"check the name online, or save its columns ({columns}) to a file in {_FORMATS}."
