@@ -1,7 +1,7 @@
 """Conversion of text to token ids and back, also for incomplete UTF-8.
 
-Owns the byte-level BPE vocabulary and the tokens that end a text. Knows nothing of models or tensors; importing it does not import
-torch.
+Owns the byte-level BPE vocabulary and the tokens that end a text. Knows nothing of models or
+tensors; importing it does not import torch.
 """
 
 import codecs

@@ -166,7 +166,7 @@ def _draw_batch(
     rng: np.random.Generator,
     batch_size: int,
 ) -> tuple[list[np.ndarray], list[int]]:
-    """Draws random texts of the `usable` examples; returns their token ids and numbers of prompt tokens."""
+    """Draws texts of `usable` examples; returns their token ids and numbers of prompt tokens."""
     texts: list[np.ndarray] = []
     starts: list[int] = []
     while len(texts) < batch_size:

@@ -87,7 +87,7 @@ def test_an_unknown_task_is_refused():
 
 
 def test_ids_without_a_name_are_no_candidates_and_no_actions(checkpoint):
-    """Regression: ids beyond the tokenizer were candidates, allowed actions, and part of the sum."""
+    """Regression: ids beyond the tokenizer were candidates, actions, and part of the sum."""
     env = make_small(checkpoint, actions={"kind": "vocabulary"})
     env.reset(seed=0)
     assert env.single_action_space.n == env.action_masks().shape[1] == len(env.tokenizer)
