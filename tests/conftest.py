@@ -3,6 +3,9 @@
 import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# device="auto" is the CPU in all tests, on machines with a GPU too: exact numbers are asserted.
+# Tests marked `gpu` pass device="cuda".
+os.environ.setdefault("LM_ENVS_DEVICE", "cpu")
 
 from pathlib import Path
 

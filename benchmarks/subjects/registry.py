@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks.subjects import (
     calls,
     finetune,
+    host,
     interfaces,
     precision,
     scaling,
@@ -31,6 +32,7 @@ SUBJECTS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "training": training.run,
     "profile": time_shares.run,
     "calls": calls.run,
+    "host": host.run,
 }
 
 ARGUMENTS = {

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from lm_envs.model.attention import PrefillAttention
+from lm_envs.model.attention import Attend, Extension
 from lm_envs.model.base import LanguageModel
 from lm_envs.model.kv_cache import KVCache, round_up
 
@@ -66,7 +66,7 @@ def prefill_rows(
         hidden[torch.as_tensor(members, device=model.device)] = states[ends - 1]
     for part, tokens, lengths in padded_batches([prompts[index] for index in long.tolist()]):
         members = torch.as_tensor(rows[long[part]], device=model.device)
-        attend = PrefillAttention(cache, members, tokens.shape[1])
+        attend = model.kernels.prefill_attention(cache, members, tokens.shape[1])
         states = forward_padded(model, tokens, attend)
         last = torch.as_tensor(lengths - 1, device=model.device)
         hidden[members] = states[torch.arange(len(part)), last]
@@ -98,15 +98,15 @@ def extend_rows(
     ids, places, members, firsts, counts, bounds = (
         torch.as_tensor(array, device=model.device) for array in arrays
     )
-    context_len = round_up(int(stops.max()))
-    attend = model.kernels.extend_attention(cache, members, firsts, counts, context_len)
+    numbers = (int(ends[-1]), int(sizes.max()), round_up(int(stops.max())))
+    attend = model.kernels.extend_attention(cache, Extension(members, firsts, counts, *numbers))
     return model.forward(ids, places, attend), bounds
 
 
 def forward_padded(
     model: LanguageModel,
     tokens: np.ndarray,
-    attend: PrefillAttention,
+    attend: Attend,
     scales: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Hidden states (R, T, D) of R padded sequences.

@@ -1,69 +1,129 @@
-"""Decoding steps recorded as CUDA graphs: one launch instead of hundreds.
+"""Functions on the device recorded as CUDA graphs: one launch instead of hundreds.
 
-Owns the static input and output of each recording. Knows nothing of what a step computes.
+Owns the static input and output of each recording and the copies between host and device. Knows
+nothing of what a function computes.
 """
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 
+import numpy as np
 import torch
 
-WARM_UP_STEPS = 3
+WARM_UP_STEPS = 2
+
+DeviceFunction = Callable[[torch.Tensor, Hashable], torch.Tensor]
+"""A function of an int64 tensor and a constant. Whoever records it needs a function that allocates
+only on the device, never synchronizes, and reads from the tensor only what the constant says."""
+
+_STREAMS: dict[torch.device, torch.cuda.Stream] = {}
+"""The stream of each device on which graphs are recorded: each further stream that multiplies
+would keep a cuBLAS workspace of 32 MiB, and PyTorch's own belongs to the first device only."""
 
 
-class CapturedStep:
-    """A function of one tensor, replayed with new input values in the same memory.
-
-    Recording runs the function a few times; the caller restores state that it updates in place.
+class HostFunction:
+    """A `DeviceFunction` from host array to host array; it is called anew each time.
 
     Args:
-        function: Reads its argument, allocates only on the device, never synchronizes.
-        example: An input of the right shape and type, on CUDA.
+        function: Runs on `device`.
+        device: Where it runs.
     """
 
-    def __init__(
-        self, function: Callable[[torch.Tensor], torch.Tensor], example: torch.Tensor
-    ) -> None:
-        self._input = example.clone()
-        side = torch.cuda.Stream()  # as torch.cuda.CUDAGraph asks: warm up off the main stream
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(WARM_UP_STEPS):
-                function(self._input)
-        torch.cuda.current_stream().wait_stream(side)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
-            self._output = function(self._input)
+    def __init__(self, function: DeviceFunction, device: torch.device) -> None:
+        self._function, self._device = function, device
 
-    def __call__(self, value: torch.Tensor) -> torch.Tensor:
-        """The function's result; overwritten by the next call."""
-        self._input.copy_(value)
-        self._graph.replay()
-        return self._output
+    def __call__(self, values: np.ndarray, constant: Hashable) -> np.ndarray:
+        """The function's result, an array that may be kept."""
+        inputs = torch.as_tensor(values, device=self._device)
+        return self._function(inputs, constant).cpu().numpy()
 
 
-class CapturedSteps:
-    """A function of a tensor and a constant, recorded once for each constant.
+class CapturedFunction:
+    """A `HostFunction` on CUDA that is recorded once for each constant and shape of the input.
+
+    All recordings share one pool of memory: the result of a call is copied to the host before the
+    next call starts.
 
     Args:
-        function: As for `CapturedStep`, with one more argument.
+        function: Runs on `device`.
+        device: A CUDA device; need not be the current one.
         state: Tensors that the function updates in place; recording leaves them unchanged.
     """
 
     def __init__(
-        self,
-        function: Callable[[torch.Tensor, int], torch.Tensor],
-        state: Sequence[torch.Tensor],
+        self, function: DeviceFunction, device: torch.device, state: Sequence[torch.Tensor]
     ) -> None:
-        self._function, self._state = function, state
-        self._steps: dict[int, CapturedStep] = {}
+        self._function, self._device, self._state = function, device, state
+        self._pool = torch.cuda.graph_pool_handle()
+        self._recordings: dict[Hashable, _Recording] = {}
 
-    def __call__(self, value: torch.Tensor, constant: int) -> torch.Tensor:
-        """The function's result; overwritten by the next call with the same constant."""
-        if constant not in self._steps:
+    @property
+    def num_recordings(self) -> int:
+        """How many graphs were recorded."""
+        return len(self._recordings)
+
+    def __call__(self, values: np.ndarray, constant: Hashable) -> np.ndarray:
+        """The function's result, an array that may be kept."""
+        with torch.cuda.device(self._device):
+            return self.get_recording(values, constant)(values)
+
+    def get_recording(self, values: np.ndarray, constant: Hashable) -> "_Recording":
+        """The recording for inputs like `values`, made at the first call."""
+        key = (values.shape, constant)
+        if key not in self._recordings:
             before = [tensor.clone() for tensor in self._state]
-            self._steps[constant] = CapturedStep(
-                lambda static: self._function(static, constant), value
+            self._recordings[key] = _Recording(
+                lambda inputs: self._function(inputs, constant), values, self._device, self._pool
             )
             for tensor, saved in zip(self._state, before, strict=True):
                 tensor.copy_(saved)
-        return self._steps[constant](value)
+        return self._recordings[key]
+
+
+class _Recording:
+    """A graph with its static input and output, and their pinned copies on the host."""
+
+    def __init__(
+        self,
+        function: Callable[[torch.Tensor], torch.Tensor],
+        example: np.ndarray,
+        device: torch.device,
+        pool: tuple[int, int],
+    ) -> None:
+        self._host_input = torch.empty(example.shape, dtype=torch.int64, pin_memory=True)
+        self._host_input.numpy()[...] = example
+        self._input = self._host_input.to(device)
+        self.graph = torch.cuda.CUDAGraph()
+        stream = _STREAMS.setdefault(device, torch.cuda.Stream(device))
+        stream.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(stream):  # Triton compiles and cuBLAS allocates outside the graph
+            for _ in range(WARM_UP_STEPS):
+                function(self._input)
+        torch.cuda.current_stream(device).wait_stream(stream)
+        options = {"pool": pool, "stream": stream, "capture_error_mode": "thread_local"}
+        with _no_collection(), torch.cuda.graph(self.graph, **options):
+            self._output = function(self._input)
+        self._host_output = torch.empty(
+            self._output.shape, dtype=self._output.dtype, pin_memory=True
+        )
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        self._host_input.numpy()[...] = values
+        self._input.copy_(self._host_input, non_blocking=True)
+        self.graph.replay()
+        self._host_output.copy_(self._output, non_blocking=True)
+        torch.cuda.current_stream().synchronize()
+        return self._host_output.numpy().copy()
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keeps Python from freeing another graph during a recording, which would spoil it."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

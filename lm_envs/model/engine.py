@@ -12,11 +12,11 @@ import numpy as np
 import torch
 
 from lm_envs.model.base import LanguageModel
-from lm_envs.model.batching import extend_rows, make_cache, prefill_rows, split_into_passes
-from lm_envs.model.cuda_graph import CapturedSteps
-from lm_envs.model.kv_cache import CACHE_DTYPES, round_up
+from lm_envs.model.batching import extend_rows, prefill_rows, split_into_passes
+from lm_envs.model.kv_cache import CACHE_DTYPES
 from lm_envs.model.lm_head import LMHead, top_k_top_p_mask
 from lm_envs.model.prompt_cache import CachedText, PromptCache
+from lm_envs.model.row_state import RowState
 from lm_envs.model.scoring import Scorer
 
 
@@ -77,24 +77,20 @@ class Engine(Scorer):
         prompts: PromptCache | None = None,
     ) -> None:
         super().__init__(model, LMHead(model, num_candidates, end_token), prompts)
-        config, device = model.config, model.device
+        config = model.config
         self.num_rows, self.capacity, self.end_token = num_rows, capacity, end_token
         self.cache_dtype = cache_dtype
         self.lengths = np.zeros(num_rows, np.int64)
-        self._cache = make_cache(model, num_rows, capacity, CACHE_DTYPES[cache_dtype])
-        self._hidden = torch.zeros(num_rows, config.hidden_size, device=device)
-        self._log_z = torch.zeros(num_rows, device=device)
+        self._state = RowState(model, self._head, num_rows, capacity, CACHE_DTYPES[cache_dtype])
         # What a cached prompt holds depends on these.
-        self._prompt_kind = (num_candidates, end_token, self._cache.dtype)
+        self._prompt_kind = (num_candidates, end_token, self._state.cache.dtype)
         self._columns = np.cumsum([config.hidden_size, num_candidates, num_candidates])
         self._set_outputs(np.zeros((num_rows, self._columns[-1] + 2), np.float32))
-        is_captured, state = device.type == "cuda", (self._hidden, self._log_z)
-        self._run = CapturedSteps(self._decode, state) if is_captured else self._decode
 
     @property
     def num_bytes(self) -> int:
         """Memory of the KV cache, in bytes."""
-        return self._cache.num_bytes
+        return self._state.cache.num_bytes
 
     @torch.inference_mode()
     def prefill(self, rows: np.ndarray, prompts: Sequence[np.ndarray]) -> Outputs:
@@ -133,12 +129,10 @@ class Engine(Scorer):
         if active is None:
             active = np.ones(self.num_rows, bool)
         assert (self.lengths < self.capacity)[active].all(), "a full row cannot grow"
-        inputs = np.stack([np.where(active, tokens, 0), self.lengths, active])  # (3, N)
-        longest = min(int(self.lengths.max()) + 1, self.capacity)  # an inactive row may be full
-        packed = self._run(torch.as_tensor(inputs, device=self._model.device), round_up(longest))
+        packed = self._state.decode(tokens, active, self.lengths)
         self.lengths += active
         self.num_forward_tokens += int(active.sum())
-        return self._set_outputs(packed.cpu().numpy())
+        return self._set_outputs(packed)
 
     @torch.inference_mode()
     def extend(self, rows: np.ndarray, starts: np.ndarray, tokens: Sequence[np.ndarray]) -> Outputs:
@@ -151,6 +145,8 @@ class Engine(Scorer):
             starts: (R,) int64 number of its tokens that each row keeps.
             tokens: R arrays (T,) int64 to read after them, T >= 1, starts + T <= capacity.
         """
+        if self._model.kernels.any_length:
+            return self._extend_recorded(rows, starts, tokens)
         for part in split_into_passes(tokens):
             self._extend(rows[part], starts[part], tokens[part])
         return self._compute_outputs(rows)
@@ -191,8 +187,8 @@ class Engine(Scorer):
         """
         slots = torch.as_tensor(rows, device=self._model.device)
         states = torch.as_tensor(packed, device=slots.device)
-        self._hidden[slots] = states[:, : self._hidden.shape[1]]
-        self._log_z[slots] = states[:, -2]
+        self._state.hidden[slots] = states[:, : self._state.hidden.shape[1]]
+        self._state.log_z[slots] = states[:, -2]
         return self._merge_outputs(rows, packed)
 
     @torch.inference_mode()
@@ -211,8 +207,8 @@ class Engine(Scorer):
         Returns:
             For each row and option (T,) float64, nats.
         """
-        hidden = self._hidden[torch.as_tensor(rows, device=self._model.device)]
-        return self._score_options(self._cache, rows, self.lengths[rows], hidden, options)
+        hidden = self._state.hidden[torch.as_tensor(rows, device=self._model.device)]
+        return self._score_options(self._state.cache, rows, self.lengths[rows], hidden, options)
 
     @torch.inference_mode()
     def top_k_top_p_mask(self, top_k: int | None, top_p: float | None) -> np.ndarray:
@@ -222,7 +218,7 @@ class Engine(Scorer):
             top_k: Keeps the k most likely; None keeps all.
             top_p: Keeps the fewest that have this probability together; None keeps all.
         """
-        keep = top_k_top_p_mask(self._head.logits(self._hidden), top_k, top_p)
+        keep = top_k_top_p_mask(self._head.logits(self._state.hidden), top_k, top_p)
         keep[:, self.end_token] = True
         return keep.cpu().numpy()
 
@@ -230,14 +226,26 @@ class Engine(Scorer):
     def logprobs_of(self, tokens: np.ndarray) -> np.ndarray:
         """Log-probabilities (N, M) float32 of tokens (N, M) int64 as each row's next, nats."""
         ids = torch.as_tensor(tokens, device=self._model.device)
-        logprobs = self._head.token_logits(self._hidden, ids) - self._log_z[:, None]
+        logprobs = self._head.token_logits(self._state.hidden, ids) - self._state.log_z[:, None]
         return logprobs.cpu().numpy()
 
     def _prefill(self, rows: np.ndarray, prompts: Sequence[np.ndarray]) -> Outputs:
-        prefill_rows(self._model, self._cache, rows, prompts, self._hidden)
+        if self._model.kernels.any_length:
+            return self._extend_recorded(rows, np.zeros_like(rows), prompts)
+        prefill_rows(self._model, self._state.cache, rows, prompts, self._state.hidden)
         self.lengths[rows] = [len(prompt) for prompt in prompts]
         self.num_forward_tokens += int(self.lengths[rows].sum())
         return self._compute_outputs(rows)
+
+    def _extend_recorded(
+        self, rows: np.ndarray, starts: np.ndarray, tokens: Sequence[np.ndarray]
+    ) -> Outputs:
+        """Reads tokens into slots and computes the rows' outputs in the same launch."""
+        packed = self._state.extend(rows, starts, tokens)
+        sizes = [len(part) for part in tokens]
+        self.num_forward_tokens += sum(sizes)
+        self.lengths[rows] = starts + sizes
+        return self._merge_outputs(rows, packed)
 
     def _extend(
         self, rows: np.ndarray, starts: np.ndarray, tokens: Sequence[np.ndarray]
@@ -247,59 +255,33 @@ class Engine(Scorer):
         stops = starts + sizes
         self.num_forward_tokens += sum(sizes)
         assert (stops <= self.capacity).all(), "a full row cannot grow"
-        hidden, ends = extend_rows(self._model, self._cache, rows, starts, tokens)
+        hidden, ends = extend_rows(self._model, self._state.cache, rows, starts, tokens)
         slots = torch.as_tensor(rows, device=hidden.device)
         before = hidden.roll(1, 0)
         firsts = torch.cat([ends.new_zeros(1), ends[:-1]])
-        before[firsts] = self._hidden[slots]
-        self._hidden[slots] = hidden[ends - 1]
+        before[firsts] = self._state.hidden[slots]
+        self._state.hidden[slots] = hidden[ends - 1]
         self.lengths[rows] = stops
         return before
 
     def _get_row(self, row: int) -> CachedText:
         """A copy of a row's keys, values and outputs."""
-        prefix = self._cache.get_prefix(row, int(self.lengths[row]))
+        prefix = self._state.cache.get_prefix(row, int(self.lengths[row]))
         return CachedText(prefix, self._packed[row]).copy()
 
     def _set_rows(self, rows: np.ndarray, texts: Sequence[CachedText]) -> None:
         """Sets the keys, values and outputs of rows to those of texts."""
         for row, text in zip(rows.tolist(), texts, strict=True):
-            self._cache.set_prefix(row, text.prefix)
+            self._state.cache.set_prefix(row, text.prefix)
             self.lengths[row] = text.num_tokens
         self.restore_outputs(rows, np.stack([text.array for text in texts]))
-
-    def _decode(self, inputs: torch.Tensor, context_len: int) -> torch.Tensor:
-        """Packed outputs (N, S) after one token a row; state is updated in place.
-
-        Args:
-            inputs: (3, N) int64: tokens, their positions, and which rows are active.
-            context_len: Number of leading positions of the slots to read.
-        """
-        tokens, positions, active = inputs
-        chosen = self._head.token_logits(self._hidden, tokens[:, None])[:, 0] - self._log_z
-        # An inactive full row would write past its slot; what it writes is never read.
-        positions = positions.clamp(max=self.capacity - 1)
-        attend = self._model.kernels.decode_attention(self._cache, positions, context_len)
-        hidden = self._model.forward(tokens, positions, attend)
-        self._hidden.copy_(torch.where(active[:, None] > 0, hidden, self._hidden))
-        packed = self._pack(self._hidden)
-        self._log_z.copy_(packed[:, -2])
-        packed[:, -1] = chosen
-        return packed
 
     def _compute_outputs(self, rows: np.ndarray) -> Outputs:
         """Outputs after the last hidden states of `rows`; those of other rows stay."""
         slots = torch.as_tensor(rows, device=self._model.device)
-        packed = self._pack(self._hidden[slots])
-        self._log_z[slots] = packed[:, -2]
+        packed = self._state.pack(self._state.hidden[slots])
+        self._state.log_z[slots] = packed[:, -2]
         return self._merge_outputs(rows, packed.cpu().numpy())
-
-    def _pack(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Hidden states, log-probabilities, candidates, log Z and a 0 in one tensor (N, S)."""
-        top = self._head.top_k(hidden)
-        candidates = top.candidates.float()  # ids are exact in float32 up to 2**24
-        chosen = torch.zeros_like(hidden[:, :1])
-        return torch.cat([hidden, top.logprobs, candidates, top.log_z[:, None], chosen], -1)
 
     def _merge_outputs(self, rows: np.ndarray, packed: np.ndarray) -> Outputs:
         """Sets the outputs of `rows` to `packed` (R, S), in new arrays."""

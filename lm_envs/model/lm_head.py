@@ -4,6 +4,7 @@ Owns the (N, V) logits, which never leave the device. Knows nothing of rows' his
 """
 
 import torch
+import torch.nn.functional as F
 
 from lm_envs.model.base import LanguageModel
 from lm_envs.model.kernels.base import TopTokens
@@ -11,6 +12,10 @@ from lm_envs.model.kernels.torch_ops import log_sum_exp
 
 CHUNK = 4096
 """Tokens whose embeddings exist in float32 at once, while they are centered."""
+
+OUTPUT_MULTIPLE = 64
+"""On CUDA the output layer has a multiple of this many outputs: rows of 50,257 logits are not
+aligned, and cuBLAS would take a slower kernel."""
 
 LOGITS_PER_PASS = 2**20
 """Most logits that are computed together where each is needed once: so many fit into the cache."""
@@ -40,12 +45,12 @@ class LMHead:
         if model.dtype != torch.float32:
             self._center = self._embeddings.mean(0, dtype=torch.float32)  # (D,)
             centered = _subtract_center(self._embeddings, self._center)
-        self._linear = model.linear(centered, None)
+        self._linear = model.linear(_pad_rows(centered), None)
 
     def top_k(self, hidden: torch.Tensor) -> TopTokens:
         """The K most likely next tokens after (N, D) float32 hidden states, ties by id."""
         return self._kernels.top_k(
-            self._linear(hidden.to(self._embeddings.dtype)),
+            self._rounded_logits(hidden),
             hidden,
             self._embeddings,
             self._center,
@@ -55,7 +60,7 @@ class LMHead:
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """(N, V) float32, each row up to a constant, after (N, D) float32 hidden states."""
-        return self._linear(hidden.to(self._embeddings.dtype)).float()
+        return self._rounded_logits(hidden).float()
 
     def token_logits(self, hidden: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
         """Logits (N, K) float32 of tokens (N, K), with the same constant as `logits`."""
@@ -87,6 +92,11 @@ class LMHead:
             parts.append(own - log_sum_exp(logits))
         return torch.cat(parts)
 
+    def _rounded_logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """(N, V) in the type of the embeddings; a view where the weights are padded."""
+        logits = self._linear(hidden.to(self._embeddings.dtype))
+        return logits[:, : len(self._embeddings)]
+
 
 def top_k_top_p_mask(logits: torch.Tensor, top_k: int | None, top_p: float | None) -> torch.Tensor:
     """The tokens of each row that `top_k` and `top_p` both keep, (N, V) bool, of (N, V) logits.
@@ -102,6 +112,12 @@ def top_k_top_p_mask(logits: torch.Tensor, top_k: int | None, top_p: float | Non
         is_needed = ordered.cumsum(-1) - ordered < top_p
         keep &= torch.zeros_like(keep).scatter_(1, tokens, is_needed)
     return keep
+
+
+def _pad_rows(weights: torch.Tensor) -> torch.Tensor:
+    """On CUDA the weights (V, D) with rows of zeros up to a multiple of OUTPUT_MULTIPLE."""
+    missing = -len(weights) % OUTPUT_MULTIPLE if weights.is_cuda else 0
+    return F.pad(weights, (0, 0, 0, missing)) if missing else weights
 
 
 def _subtract_center(embeddings: torch.Tensor, center: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,8 @@
 """Loads a model by name or path: `embedded`, a folder, or a hub name.
 
 Owns where checkpoints come from and what is accepted: a known architecture in safetensors with
-finite weights. Executes no code from a file. Knows nothing of what a network computes.
+finite weights; and what the names of devices and types stand for. Executes no code from a file.
+Knows nothing of what a network computes.
 """
 
 import copy
@@ -20,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from lm_envs.model import gpt2
-from lm_envs.model.base import LanguageModel, ModelConfig
+from lm_envs.model.base import LanguageModel, ModelConfig, check_tensors
 from lm_envs.validation import check_choice, first_line
 
 EMBEDDED = "embedded"
@@ -30,9 +31,6 @@ INT8 = "int8"
 
 SHARED_MODELS = 4
 """Number of models that a process keeps for environments to share."""
-
-_STORED_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
-"""Types of weights in files; they are converted to the type of computing."""
 
 WEIGHTS = "model.safetensors"
 _FILES = (
@@ -69,6 +67,10 @@ GPT2 = Architecture(gpt2.GPT2, gpt2.check_config, gpt2.to_model_config, gpt2.ten
 ARCHITECTURES: dict[str, Architecture] = {"gpt2": GPT2}
 """Every supported `model_type` of `config.json`; the only list to edit for a new one."""
 
+DEVICE_VARIABLE = "LM_ENVS_DEVICE"
+"""Environment variable; the device that "auto" stands for, such as cpu or cuda:1."""
+
+
 if hasattr(os, "register_at_fork"):
     # OpenMP's threads do not exist in a forked process, where the next parallel loop would wait for
     # them without end: AsyncVectorEnv, SubprocVecEnv and multiprocessing fork by default on Linux.
@@ -96,8 +98,8 @@ def load(
 
     Args:
         folder: Holds `config.json` and `model.safetensors`, as `save_pretrained` writes them.
-        device: "auto" (CUDA where available), "cpu", "cuda", "cuda:1", …
-        dtype: "auto" (bfloat16 on CUDA, float32 on CPU), "float32", "bfloat16" or "int8".
+        device: As for `resolve_device`.
+        dtype: As for `resolve_dtype`.
         num_tokens: Number of the tokenizer's ids. Embeddings beyond it, which pad the matrix to a
             size that is fast to multiply, are left out: such ids have no text, and their logits
             would take part in every probability. None for all ids.
@@ -106,8 +108,8 @@ def load(
         ValueError: If the folder holds no finite GPT-2 in safetensors, or the device or dtype is
             not available.
     """
-    device_name = _resolve_device(device)
-    dtype_name = _resolve_dtype(dtype, device_name)
+    device_name = resolve_device(device)
+    dtype_name = resolve_dtype(dtype, device_name)
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise _no_weights_error(folder)
@@ -116,6 +118,69 @@ def load(
     if num_tokens is None or num_tokens >= network.config.vocab_size:
         return network
     return _with_vocabulary(network, num_tokens)
+
+
+def resolve_device(device: str) -> str:
+    """The full name of a device: "cpu", "cuda:0", …; two names of one device become the same.
+
+    Args:
+        device: "auto" (the environment variable LM_ENVS_DEVICE if it is set, else CUDA where
+            available, else the CPU), "cpu", "cuda" (the current CUDA device), "cuda:1", …
+
+    Raises:
+        ValueError: If there is no such device, or this process was forked from one that uses CUDA.
+    """
+    name, source = device, ""
+    if device == "auto":
+        name = os.environ.get(DEVICE_VARIABLE) or ("cuda" if torch.cuda.is_available() else "cpu")
+        source = f" ({DEVICE_VARIABLE})" if os.environ.get(DEVICE_VARIABLE) else ""
+    got = f"Got device={name!r}{source}"
+    if name.startswith("cuda") and torch.cuda._is_in_bad_fork():
+        raise ValueError(
+            f"{got} in a process that was forked from one that uses CUDA; CUDA works in new "
+            "processes only. Start them with SubprocVecEnv(..., start_method='spawn'), "
+            "AsyncVectorEnv(..., context='spawn') or 'forkserver', or use device='cpu'."
+        )
+    try:
+        torch.empty(0, device=name)
+        found = torch.device(name)
+    except (RuntimeError, AssertionError) as error:
+        count = torch.cuda.device_count()
+        there = f"CUDA devices here: {count}; " if name.startswith("cuda") and count else ""
+        reason = first_line(error)
+        raise ValueError(
+            f"{got}, which is not available here ({there}{reason}); use 'auto' or 'cpu'."
+        ) from None
+    if found.type == "cuda" and found.index is None:
+        return f"cuda:{torch.cuda.current_device()}"
+    return str(found)
+
+
+def resolve_dtype(dtype: str, device: str) -> str:
+    """The type of the linears on a device: "float32", "bfloat16" or "int8".
+
+    Args:
+        dtype: "auto" (bfloat16 on CUDA devices that compute in it, else float32), "float32",
+            "bfloat16" or "int8" (CPU only).
+        device: Result of `resolve_device`.
+
+    Raises:
+        ValueError: If the type is unknown, or the device cannot compute in it.
+    """
+    if dtype == "auto":
+        return "bfloat16" if device.startswith("cuda") and _has_bfloat16(device) else "float32"
+    check_choice("dtype", dtype, ("auto", *DTYPES, INT8))
+    if dtype == INT8 and not (device == "cpu" and torch.cpu._is_vnni_supported()):
+        raise ValueError(
+            f"Got dtype='int8' on {device}; it needs a CPU with VNNI instructions. Use 'bfloat16'."
+        )
+    return dtype
+
+
+def _has_bfloat16(device: str) -> bool:
+    """Whether a CUDA device has bfloat16 arithmetic; older ones emulate it, which is slow."""
+    with torch.cuda.device(device):
+        return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def read_checkpoint(
@@ -144,7 +209,7 @@ def read_checkpoint(
             "allowed: the config.json that was saved with the weights."
         )
     named = dict(architecture.named_tensors(tensors, str(folder)))
-    _check_tensors(named, architecture.tensor_shapes(config), folder)
+    check_tensors(named, architecture.tensor_shapes(config), folder)
     return config, named
 
 
@@ -230,62 +295,6 @@ def _read_config(path: Path) -> dict[str, Any]:
 def _model_type(values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a value of a JSON file
     """The architecture's name; early GPT-2 checkpoints have none."""
     return values.get("model_type", "gpt2")
-
-
-def _check_tensors(
-    tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, tuple[int, ...]], folder: Path
-) -> None:
-    for name, shape in shapes.items():
-        if name not in tensors:
-            raise ValueError(
-                f"Got {folder} without tensor {name!r}; allowed: a complete GPT-2 checkpoint."
-            )
-        if tuple(tensors[name].shape) != shape:
-            got = tuple(tensors[name].shape)
-            raise ValueError(f"Got {name!r} of shape {got} in {folder}; config.json asks {shape}.")
-        if tensors[name].dtype not in _STORED_DTYPES:
-            allowed = ", ".join(str(dtype).removeprefix("torch.") for dtype in _STORED_DTYPES)
-            raise ValueError(
-                f"Got {name!r} of type {tensors[name].dtype} in {folder}; allowed: {allowed}. Save "
-                "the model again in one of them."
-            )
-        if not torch.isfinite(tensors[name]).all():
-            raise ValueError(
-                f"Got NaN or infinite values in {name!r} of {folder}; such a model writes noise. "
-                "Use an earlier checkpoint."
-            )
-    unknown = sorted(tensors.keys() - shapes.keys())
-    if unknown:
-        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
-        raise ValueError(
-            f"Got tensors {', '.join(map(repr, unknown[:3]))}{more} in {folder}, which the model "
-            "of config.json does not have; allowed: only its own. Use the config.json that was "
-            "saved with them (n_layer, adapters merged), or remove them."
-        )
-
-
-def _resolve_device(device: str) -> str:
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = first_line(error)
-        raise ValueError(
-            f"Got device={device!r}, which is not available here ({reason}); use 'auto' or 'cpu'."
-        ) from None
-    return device
-
-
-def _resolve_dtype(dtype: str, device: str) -> str:
-    if dtype == "auto":
-        return "bfloat16" if device.startswith("cuda") else "float32"
-    check_choice("dtype", dtype, ("auto", *DTYPES, INT8))
-    if dtype == INT8 and not (device == "cpu" and torch.cpu._is_vnni_supported()):
-        raise ValueError(
-            f"Got dtype='int8' on {device}; it needs a CPU with VNNI instructions. Use 'bfloat16'."
-        )
-    return dtype
 
 
 def _download(model: str) -> Path:

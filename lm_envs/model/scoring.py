@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from lm_envs.model.attention import OptionAttention, PrefillAttention
 from lm_envs.model.base import LanguageModel
 from lm_envs.model.batching import TOKENS_PER_PASS, forward_padded, padded_batches
 from lm_envs.model.kv_cache import KVCache, round_up
@@ -155,7 +154,8 @@ class Scorer:
         positions = sizes[:, None, None] + torch.arange(tokens.shape[2], device=ids.device)
         # Padding may pass the last position of the model.
         positions = positions.expand_as(ids).clamp(max=self._model.config.max_positions - 1)
-        attend = OptionAttention(cache, slots, sizes, context_len, tokens.shape[1:])
+        shape = tokens.shape[1:]
+        attend = self._model.kernels.option_attention(cache, slots, sizes, context_len, shape)
         hidden = self._model.forward(ids.flatten(), positions.flatten(), attend)
         return hidden.view(*ids.shape, -1)
 
@@ -186,7 +186,7 @@ class Scorer:
         self.num_forward_tokens += sum(map(len, sequences))
         for part, tokens, lengths in padded_batches(sequences):
             rows = torch.arange(len(part), device=self._model.device)
-            attend = PrefillAttention(None, rows, tokens.shape[1])
+            attend = self._model.kernels.prefill_attention(None, rows, tokens.shape[1])
             hidden = forward_padded(self._model, tokens, attend)
             for index, states, length in zip(part.tolist(), hidden, lengths, strict=True):
                 yield index, states[:length]

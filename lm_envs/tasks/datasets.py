@@ -97,10 +97,7 @@ def read_rows(
         row = _checked_row(raw, columns, location)
         if isinstance(row, str):
             empty[row] += 1
-            continue
-        own_split = raw.get("split") or split_of(_first_text(row))
-        check_choice(f"split at {location}", own_split, SPLIT_NAMES)
-        if split is None or spec.name == SPLIT_NAMES[own_split]:
+        elif split is None or spec.name == _split(raw, row):
             rows.append(row)
     left_out = " and ".join(f"{count} with an empty {name!r}" for name, count in empty.items())
     if not rows:
@@ -108,6 +105,12 @@ def read_rows(
     if left_out:
         warnings.warn(f"Left out rows of {dataset}: {left_out}.", UserWarning, stacklevel=2)
     return spec.select(rows, _first_text)
+
+
+def _split(raw: Mapping[str, Any], row: Row) -> str:
+    own_split = raw.get("split") or split_of(_first_text(row))
+    check_choice(f"split at {row.location}", own_split, SPLIT_NAMES)
+    return SPLIT_NAMES[own_split]
 
 
 def resolve_columns(columns: Mapping[str, str] | None, names: Sequence[str]) -> dict[str, str]:

@@ -132,6 +132,69 @@ def test_an_unknown_device_or_dtype_is_refused(checkpoint, options, message):
         loading.load(checkpoint, **options)
 
 
+def pretend_cuda(monkeypatch, count=1, bfloat16=True):
+    """Makes this process believe that it has CUDA devices."""
+    empty = torch.empty
+
+    def make(*sizes, device=None, **options):
+        if torch.device(device or "cpu").index in (None, *range(count)):
+            return empty(*sizes, **options)
+        raise RuntimeError("CUDA error: invalid device ordinal\nand more lines")
+
+    monkeypatch.setattr(torch, "empty", make)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: count - 1)
+    monkeypatch.setattr(torch.cuda, "device", contextlib.nullcontext)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bfloat16)
+
+
+def test_auto_is_the_device_of_the_environment_variable(monkeypatch):
+    pretend_cuda(monkeypatch)
+    monkeypatch.setenv("LM_ENVS_DEVICE", "cpu")
+    assert loading.resolve_device("auto") == "cpu"
+    assert loading.resolve_device("cuda") == "cuda:0"
+    monkeypatch.delenv("LM_ENVS_DEVICE")
+    assert loading.resolve_device("auto") == "cuda:0"
+    monkeypatch.setenv("LM_ENVS_DEVICE", "warp")
+    with pytest.raises(ValueError, match=r"Got device='warp' \(LM_ENVS_DEVICE\), which is not"):
+        loading.resolve_device("auto")
+
+
+def test_the_current_cuda_device_has_one_name(monkeypatch):
+    """Regression: "cuda" and "cuda:0" were loaded twice."""
+    pretend_cuda(monkeypatch, count=2)
+    assert [loading.resolve_device(name) for name in ("cuda", "cuda:1", "cuda:0", "cpu")] == [
+        *("cuda:1", "cuda:1", "cuda:0", "cpu")
+    ]
+
+
+def test_an_absent_cuda_device_is_refused_with_the_number_of_devices(monkeypatch):
+    pretend_cuda(monkeypatch, count=2)
+    with pytest.raises(
+        ValueError, match=r"Got device='cuda:7'.*\(CUDA devices here: 2; .*ordinal\)"
+    ):
+        loading.resolve_device("cuda:7")
+
+
+def test_cuda_without_bfloat16_arithmetic_computes_in_float32(monkeypatch):
+    pretend_cuda(monkeypatch, bfloat16=False)
+    assert loading.resolve_dtype("auto", "cuda:0") == "float32"
+    assert loading.resolve_dtype("bfloat16", "cuda:0") == "bfloat16"
+    pretend_cuda(monkeypatch, bfloat16=True)
+    assert loading.resolve_dtype("auto", "cuda:0") == "bfloat16"
+
+
+def test_cuda_in_a_forked_process_is_refused_with_the_remedy(monkeypatch):
+    """Regression: PyTorch's "Cannot re-initialize CUDA" came without the arguments to change."""
+    pretend_cuda(monkeypatch)
+    monkeypatch.delenv("LM_ENVS_DEVICE")
+    monkeypatch.setattr(torch.cuda, "_is_in_bad_fork", lambda: True)
+    with pytest.raises(ValueError, match=r"forked .*start_method='spawn'.*context='spawn'"):
+        loading.resolve_device("auto")
+    assert loading.resolve_device("cpu") == "cpu"
+
+
 def test_int8_is_refused_without_vnni(checkpoint, monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: False)
     with pytest.raises(ValueError, match="dtype='int8' on cpu; it needs a CPU with VNNI"):

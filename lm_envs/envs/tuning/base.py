@@ -58,7 +58,8 @@ class TuningVectorEnv(EpisodicVectorEnv):
         passages: Number of examples that an episode is evaluated on.
         adjustments: Budget: an episode terminates after this many steps.
         model: "embedded", a folder, or a hub name such as "gpt2".
-        device: "auto", "cpu", "cuda", …
+        device: "auto" (the environment variable LM_ENVS_DEVICE if set, else CUDA where available),
+            "cpu", "cuda", "cuda:1", …
         dtype: "auto", "float32", "bfloat16" or "int8".
         max_steps: Truncate after this many steps; None for no limit.
         autoreset_mode: "next_step", "same_step" or "disabled", or Gymnasium's enum.

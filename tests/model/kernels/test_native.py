@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from lm_envs.model.attention import Extension
 from lm_envs.model.kernels import build, native
 from lm_envs.model.kernels.torch_ops import TorchKernels
 from lm_envs.model.kv_cache import KVCache, get_format
@@ -103,15 +104,17 @@ def test_extend_attention_equals_pytorch_and_one_token_at_a_time(dtype, is_int8,
         return cache
 
     ours, theirs, one_by_one = make_cache(), make_cache(), make_cache()
+    extension = Extension(rows, starts, sizes, 22, 20, 64)
     native_kernels, torch_kernels = make_both(dtype)
-    together = native_kernels.extend_attention(ours, rows, starts, sizes, 64)(0, q, k, v)
-    expected = torch_kernels.extend_attention(theirs, rows, starts, sizes, 64)(0, q, k, v)
+    together = native_kernels.extend_attention(ours, extension)(0, q, k, v)
+    expected = torch_kernels.extend_attention(theirs, extension)(0, q, k, v)
     agree(together.float(), expected.float(), dtype)
     assert all(map(torch.equal, ours.layers[0], theirs.layers[0]))
     places = [(3, 7), (3, 8), *((0, position) for position in range(20))]
     for token, place in enumerate(places):
         row, start = (torch.tensor([index]) for index in place)
-        alone = native_kernels.extend_attention(one_by_one, row, start, torch.ones_like(row), 64)
+        single = Extension(row, start, torch.ones_like(row), 1, 1, 64)
+        alone = native_kernels.extend_attention(one_by_one, single)
         part = slice(token, token + 1)
         assert torch.equal(alone(0, q[part], k[part], v[part]), together[part])
 
