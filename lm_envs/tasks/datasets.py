@@ -69,24 +69,22 @@ def read_rows(
     """Returns the rows of one split, in file order.
 
     Args:
-        dataset: "embedded"; a .txt (paragraphs, or lines where there is no blank line), .jsonl,
-            .json (an array of objects, or SQuAD's own form), .csv, .tsv or .parquet file, each also
-            compressed as .gz; a folder of .txt files; or the name of a hub dataset.
+        dataset: "embedded", a file or folder (see `lm_envs.tasks.data.files`), or the name of a hub
+            dataset.
         split: "train", "validation" or "test", or a part of one, such as "validation[:25%]", whose
             rows are selected by a hash of their first text; see `SplitSpec`. None for all rows of a
             file, or for "train" of a hub dataset. Rows without a "split" field ("train",
             "validation" or "dev", "test") are assigned to splits 90/5/5 by that hash. A part is
             taken of the rows, before rows with the same prompt are merged.
         columns: For each name in `Row.texts` the field that holds its texts: a text, a list of
-            texts, or an object with a list "text", as in the answers of SQuAD; "translation.en" is
-            a field of an object. Numbers, "0", "1", …, count the columns of a table without a
-            header. Rows in which one of them is empty are left out, with a warning.
+            texts, an object with a list "text", as in SQuAD; "translation.en" is a field of an
+            object; "0", "1", … are the columns of a table without a header. Rows in which one of
+            them is empty are left out, with a warning.
         embedded: Name of the embedded file that is read for dataset "embedded".
         filters: Values by field. A row that has such a field with another value is left out.
 
     Raises:
-        ValueError: If a row is malformed, or no row is left. The message names file and line, the
-            value, the allowed values and the remedy.
+        ValueError: If a row is malformed, with its file and line, or no row is left.
     """
     spec = SplitSpec("train") if split is None else SplitSpec.parse(split)
     rows: list[Row] = []

@@ -26,5 +26,5 @@ def test_a_tensor_that_the_model_does_not_have_is_named():
     check_tensors({"a": torch.ones(2)}, shapes, Path("folder"))
     with pytest.raises(ValueError, match=r"Got tensors 'b' in folder.*allowed: only its own"):
         check_tensors({"a": torch.ones(2), "b": torch.ones(1)}, shapes, Path("folder"))
-    with pytest.raises(ValueError, match="'a' of type torch.int64 in folder; allowed: float32"):
+    with pytest.raises(ValueError, match=r"'a' of type torch\.int64 in folder; allowed: float32"):
         check_tensors({"a": torch.ones(2, dtype=torch.int64)}, shapes, Path("folder"))

@@ -1,5 +1,8 @@
 """Rows of files: text, JSON, tables, Parquet, folders of texts, and the same compressed by gzip.
 
+A .txt file is divided at blank lines, or at line ends if it has no blank line. A .json file holds
+an array of objects, an object with such an array as "data", or SQuAD's own form.
+
 Owns formats, encodings and compression. Knows nothing of the columns that a task uses.
 """
 
