@@ -39,7 +39,7 @@ def reference_model():
 
 @pytest.fixture(scope="session")
 def checkpoint(reference_model, tmp_path_factory) -> Path:
-    """The same model as a folder, with a tokenizer of its size."""
+    """The same model as a folder, with a tokenizer of 275 tokens: embeddings are padded to 700."""
     import tokenizers
     from tokenizers import models, pre_tokenizers, trainers
 

@@ -169,10 +169,12 @@ class LanguageModelPolicy(ActorCriticPolicy):
 
     def get_distribution(self, obs: PyTorchObs) -> Distribution:
         """Computes the distribution over tokens after running texts."""
-        distribution = CategoricalDistribution(int(self.network.model.config.vocab_size))
-        logits, allowed = self.network.logits(self.hidden_states(obs)), self._allowed(obs)
+        size = self.network.tokenizer_size
+        distribution = CategoricalDistribution(size)
+        logits = self.network.logits(self.hidden_states(obs))[:, :size]
+        allowed = self._allowed(obs)
         if allowed is not None:
-            logits[:, : allowed.shape[1]].masked_fill_(~allowed, -torch.inf)
+            logits.masked_fill_(~allowed, -torch.inf)
         return distribution.proba_distribution(logits)
 
     def load_state_dict(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - as Module's
@@ -203,7 +205,7 @@ def _running(obs: PyTorchObs) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _check_vocabulary(actions: gym.Space[Any], network: TrainableGPT2, model: str) -> None:
-    size = network.model.config.vocab_size
+    size = network.tokenizer_size
     if actions != gym.spaces.Discrete(size):
         raise ValueError(
             f"Got {actions} for {model!r}, which has {size} tokens; make the environment with "

@@ -5,6 +5,7 @@ rewards.
 """
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -30,14 +31,17 @@ def warm_start(
 ) -> Iterator[float]:
     """Takes optimizer steps on random references; yields the loss of each, nats per token.
 
+    Examples without a reference are left out, with a warning.
+
     Raises:
         ValueError: If the task has no references.
         FloatingPointError: If a loss is NaN or infinite; the weights are those before that step.
     """
     trainer = SupervisedTrainer(policy, learning_rate, "warm_start")
     rng = np.random.default_rng(seed)
+    usable = _with_reference(task)
     for _ in range(steps):
-        yield trainer.step(*_draw_batch(task, policy.tokenizer, rng, batch_size))
+        yield trainer.step(*_draw_batch(task, usable, policy.tokenizer, rng, batch_size))
     trainer.finish()
 
 
@@ -137,19 +141,41 @@ def supervised_pairs(
         context, is_over = tokenizer.encode(response.context), response.is_over
 
 
+def _with_reference(task: Task) -> list[int]:
+    """Indices of the examples that have a reference.
+
+    Raises:
+        ValueError: If no example has one.
+    """
+    numbers = range(task.num_examples)
+    usable = [number for number in numbers if len(task.example(number).reference)]
+    if not usable:
+        raise ValueError(
+            f"Got {type(task).__name__}, which has no references to start from; leave "
+            "warm_start out."
+        )
+    if len(usable) < len(numbers):
+        warnings.warn(
+            f"Left {len(numbers) - len(usable)} of {len(numbers)} examples without a reference out "
+            "of warm_start: a text of one token, for instance, has nothing after its prompt.",
+            UserWarning,
+            stacklevel=3,  # the caller of the generator
+        )
+    return usable
+
+
 def _draw_batch(
-    task: Task, tokenizer: Tokenizer, rng: np.random.Generator, batch_size: int
+    task: Task,
+    usable: Sequence[int],
+    tokenizer: Tokenizer,
+    rng: np.random.Generator,
+    batch_size: int,
 ) -> tuple[list[np.ndarray], list[int]]:
-    """Draws random texts; returns their token ids and numbers of prompt tokens."""
+    """Draws texts of `usable` examples; returns their token ids and numbers of prompt tokens."""
     texts: list[np.ndarray] = []
     starts: list[int] = []
     while len(texts) < batch_size:
-        example = task.example(int(rng.integers(task.num_examples)))
-        if not len(example.reference):
-            raise ValueError(
-                f"Got {type(task).__name__}, which has no references to start from; leave "
-                "warm_start out."
-            )
+        example = task.example(usable[rng.integers(len(usable))])
         for prompt, completion in supervised_pairs(task, tokenizer, example):
             texts.append(np.concatenate([prompt, completion]))
             starts.append(len(prompt))

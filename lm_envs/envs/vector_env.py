@@ -191,7 +191,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         has_line = self.actions.write(rows, actions)
         counts = episodes.counts[rows]
         last = episodes.tokens[rows, counts - 1]
-        is_end = (counts > 0) & (last == self.tokenizer.end_token)
+        is_end = (counts > 0) & np.isin(last, self.tokenizer.end_tokens)
         is_spent = counts >= self.task.max_new_tokens
         is_complete = self._respond(rows, has_line | is_end | is_spent)
         is_full = episodes.context_lengths[rows] >= self.engine.capacity

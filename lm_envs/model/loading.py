@@ -5,11 +5,12 @@ finite weights; and what the names of devices and types stand for. Executes no c
 Knows nothing of what a network computes.
 """
 
+import copy
 import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -20,8 +21,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from lm_envs.model import gpt2
-from lm_envs.model.base import LanguageModel, ModelConfig
-from lm_envs.validation import check_choice
+from lm_envs.model.base import LanguageModel, ModelConfig, check_tensors
+from lm_envs.validation import check_choice, first_line
 
 EMBEDDED = "embedded"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -32,7 +33,10 @@ SHARED_MODELS = 4
 """Number of models that a process keeps for environments to share."""
 
 WEIGHTS = "model.safetensors"
-_FILES = ("config.json", WEIGHTS, "tokenizer.json", "vocab.json", "merges.txt")
+_FILES = (
+    *("config.json", "generation_config.json", WEIGHTS, "tokenizer.json", "tokenizer_config.json"),
+    *("vocab.json", "merges.txt", "added_tokens.json"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +50,17 @@ class Architecture:
             ValueError if the network does not compute such a model.
         to_model_config: Returns the `ModelConfig` for the content of `config.json`.
         tensor_shapes: Returns the shapes of all tensors of a checkpoint by name.
+        named_tensors: Called with the tensors of a file and the folder's name; returns them by
+            the names of `tensor_shapes`.
     """
 
     network: Callable[..., LanguageModel]
     check_config: Callable[[Mapping[str, Any], str], None]
     to_model_config: Callable[[Mapping[str, Any]], ModelConfig]
     tensor_shapes: Callable[[ModelConfig], Mapping[str, tuple[int, ...]]]
+    named_tensors: Callable[[Mapping[str, torch.Tensor], str], Mapping[str, torch.Tensor]] = (
+        gpt2.named_tensors
+    )
 
 
 GPT2 = Architecture(gpt2.GPT2, gpt2.check_config, gpt2.to_model_config, gpt2.tensor_shapes)
@@ -82,13 +91,18 @@ def locate(model: str) -> Path:
     return _download(model)
 
 
-def load(folder: Path, device: str = "auto", dtype: str = "auto") -> LanguageModel:
+def load(
+    folder: Path, device: str = "auto", dtype: str = "auto", num_tokens: int | None = None
+) -> LanguageModel:
     """The model of a checkpoint folder; calls for the same file return the same object.
 
     Args:
         folder: Holds `config.json` and `model.safetensors`, as `save_pretrained` writes them.
         device: As for `resolve_device`.
         dtype: As for `resolve_dtype`.
+        num_tokens: Number of the tokenizer's ids. Embeddings beyond it, which pad the matrix to a
+            size that is fast to multiply, are left out: such ids have no text, and their logits
+            would take part in every probability. None for all ids.
 
     Raises:
         ValueError: If the folder holds no finite GPT-2 in safetensors, or the device or dtype is
@@ -98,13 +112,12 @@ def load(folder: Path, device: str = "auto", dtype: str = "auto") -> LanguageMod
     dtype_name = resolve_dtype(dtype, device_name)
     weights = folder / WEIGHTS
     if not weights.is_file():
-        found = sorted(path.name for path in folder.glob("*") if path.is_file())
-        raise ValueError(
-            f"Got {folder} without model.safetensors (it holds {found}); pickled .bin weights "
-            "are never loaded. Convert them once with "
-            "`AutoModelForCausalLM.from_pretrained(folder).save_pretrained(folder)`."
-        )
-    return _load(folder, device_name, dtype_name, _stamp(weights))
+        raise _no_weights_error(folder)
+    stamps = _stamp(folder / "config.json"), _stamp(weights)
+    network = _load(folder, device_name, dtype_name, stamps)
+    if num_tokens is None or num_tokens >= network.config.vocab_size:
+        return network
+    return _with_vocabulary(network, num_tokens)
 
 
 def resolve_device(device: str) -> str:
@@ -134,7 +147,7 @@ def resolve_device(device: str) -> str:
     except (RuntimeError, AssertionError) as error:
         count = torch.cuda.device_count()
         there = f"CUDA devices here: {count}; " if name.startswith("cuda") and count else ""
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise ValueError(
             f"{got}, which is not available here ({there}{reason}); use 'auto' or 'cpu'."
         ) from None
@@ -190,9 +203,14 @@ def read_checkpoint(
         tensors = load_file(folder / WEIGHTS, device=device)
     except SafetensorError as error:
         raise ValueError(f"Got an unreadable {folder / WEIGHTS}: {error}.") from None
-    tensors = {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
-    _check_tensors(tensors, architecture.tensor_shapes(config), folder)
-    return config, tensors
+    if config.num_layers > len(tensors):  # before a table of all names is made
+        raise ValueError(
+            f"Got {config.num_layers} layers in {path}, but {len(tensors)} tensors in {WEIGHTS}; "
+            "allowed: the config.json that was saved with the weights."
+        )
+    named = dict(architecture.named_tensors(tensors, str(folder)))
+    check_tensors(named, architecture.tensor_shapes(config), folder)
+    return config, named
 
 
 def fingerprint(model: str) -> str:
@@ -209,8 +227,26 @@ def fingerprint(model: str) -> str:
 
 def _stamp(path: Path) -> tuple[int, int]:
     """Modification time, ns, and size, bytes: a changed file is loaded again."""
+    if not path.is_file():
+        return 0, 0
     status = path.stat()
     return status.st_mtime_ns, status.st_size
+
+
+def _no_weights_error(folder: Path) -> ValueError:
+    found = sorted(path.name for path in folder.glob("*") if path.is_file())
+    remedy = (
+        "pickled .bin weights are never loaded. Convert them once with "
+        "`AutoModelForCausalLM.from_pretrained(folder).save_pretrained(folder)`"
+    )
+    if any(name.endswith(".index.json") for name in found):
+        remedy = (
+            "weights in several files are not loaded. Save them as one with `AutoModelForCausalLM."
+            "from_pretrained(folder).save_pretrained(folder, max_shard_size='100GB')`"
+        )
+    elif not found:
+        remedy = "the folder is empty. Save a model there with `model.save_pretrained(folder)`"
+    return ValueError(f"Got {folder} without {WEIGHTS} (it holds {found}); {remedy}.")
 
 
 @lru_cache(maxsize=SHARED_MODELS)
@@ -220,11 +256,22 @@ def _digest(path: Path, stamp: tuple[int, int]) -> str:
 
 
 @lru_cache(maxsize=SHARED_MODELS)
-def _load(folder: Path, device: str, dtype: str, stamp: tuple[int, int]) -> LanguageModel:
+def _load(
+    folder: Path, device: str, dtype: str, stamps: tuple[tuple[int, int], ...]
+) -> LanguageModel:
     architecture = ARCHITECTURES[_model_type(_read_config(folder / "config.json"))]
     config, tensors = read_checkpoint(folder, device, architecture)
     dtype_of_linears = DTYPES.get(dtype, torch.bfloat16)
     return architecture.network(config, tensors, dtype_of_linears, int8=dtype == INT8)
+
+
+@lru_cache(maxsize=SHARED_MODELS)
+def _with_vocabulary(network: LanguageModel, num_tokens: int) -> LanguageModel:
+    """A view of a model with its first `num_tokens` tokens only; it shares the weights."""
+    view = copy.copy(network)
+    view.config = replace(network.config, vocab_size=num_tokens)
+    view.token_embeddings = network.token_embeddings[:num_tokens]
+    return view
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -250,24 +297,6 @@ def _model_type(values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a value of 
     return values.get("model_type", "gpt2")
 
 
-def _check_tensors(
-    tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, tuple[int, ...]], folder: Path
-) -> None:
-    for name, shape in shapes.items():
-        if name not in tensors:
-            raise ValueError(
-                f"Got {folder} without tensor {name!r}; allowed: a complete GPT-2 checkpoint."
-            )
-        if tuple(tensors[name].shape) != shape:
-            got = tuple(tensors[name].shape)
-            raise ValueError(f"Got {name!r} of shape {got} in {folder}; config.json asks {shape}.")
-        if not torch.isfinite(tensors[name]).all():
-            raise ValueError(
-                f"Got NaN or infinite values in {name!r} of {folder}; such a model writes noise. "
-                "Use an earlier checkpoint."
-            )
-
-
 def _download(model: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
@@ -275,7 +304,7 @@ def _download(model: str) -> Path:
     try:
         return Path(snapshot_download(model, allow_patterns=list(_FILES)))
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise ValueError(
             f"Got model={model!r}, which is no folder here and not available from the hub "
             f"({reason}). Allowed: 'embedded', a folder with config.json and model.safetensors, "

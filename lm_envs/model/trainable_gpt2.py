@@ -13,7 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lm_envs.model.gpt2 import tensor_shapes
+from lm_envs.model.gpt2 import EMBEDDINGS, tensor_shapes
 from lm_envs.model.loading import read_checkpoint
 
 MAX_GRADIENT_NORM = 1.0
@@ -47,6 +47,7 @@ class FinetunedGPT2:
         folder: Holds config.json and model.safetensors, as for `lm_envs.model.loading.load`.
         device: "cpu", "cuda", …
         bfloat16: Multiply under bfloat16 autocast; weights and sums stay float32.
+        num_tokens: Number of the tokenizer's ids, as for `load`; None for all ids.
 
     Attributes:
         weights: Parameters by their names in the checkpoint, float32.
@@ -55,8 +56,16 @@ class FinetunedGPT2:
         ValueError: If the folder holds no finite GPT-2 in safetensors.
     """
 
-    def __init__(self, folder: Path, device: torch.device, *, bfloat16: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        device: torch.device,
+        *,
+        bfloat16: bool = False,
+        num_tokens: int | None = None,
+    ) -> None:
         self._config, tensors = read_checkpoint(folder, str(device))
+        tensors[EMBEDDINGS] = tensors[EMBEDDINGS][:num_tokens]
         self.weights = {
             name: tensors[name].to(torch.float32, copy=True).requires_grad_()
             for name in tensor_shapes(self._config)

@@ -1,4 +1,9 @@
-from lm_envs.model.base import LanguageModel, ModelConfig
+from pathlib import Path
+
+import pytest
+import torch
+
+from lm_envs.model.base import LanguageModel, ModelConfig, check_tensors
 
 
 def members(protocol):
@@ -14,3 +19,12 @@ def test_gpt2_has_every_member_of_the_protocol(model):
 def test_a_head_has_its_share_of_a_hidden_state():
     config = ModelConfig(700, 96, 3, 6, 6, 160, 384, 1e-5)
     assert config.head_size == 16
+
+
+def test_a_tensor_that_the_model_does_not_have_is_named():
+    shapes = {"a": (2,)}
+    check_tensors({"a": torch.ones(2)}, shapes, Path("folder"))
+    with pytest.raises(ValueError, match=r"Got tensors 'b' in folder.*allowed: only its own"):
+        check_tensors({"a": torch.ones(2), "b": torch.ones(1)}, shapes, Path("folder"))
+    with pytest.raises(ValueError, match=r"'a' of type torch\.int64 in folder; allowed: float32"):
+        check_tensors({"a": torch.ones(2, dtype=torch.int64)}, shapes, Path("folder"))

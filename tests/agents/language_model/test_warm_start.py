@@ -105,3 +105,22 @@ def test_an_answer_is_followed_by_the_end_of_text():
     assert prompt.tolist() == task.example(0).prompt.tolist()
     assert tokenizer.decode(line) == f" {task.example(0).targets[0]}"
     assert line[-1] == tokenizer.end_token
+
+
+def test_texts_without_a_reference_are_left_out_and_counted(checkpoint, tmp_path):
+    """Regression: a text of one token among others ended the run at a random step."""
+    file = tmp_path / "texts.txt"
+    file.write_text("a\n" + "the cat sat on the mat\n" * 3)
+    env = make_env(checkpoint, dataset=str(file))
+    policy = make_agent(checkpoint, env).policy
+    with pytest.warns(UserWarning, match="Left 1 of 4 examples without a reference out"):
+        assert len(list(warm_start(policy, env.vector_env.task, **SETTINGS))) == 12
+
+
+def test_a_task_without_references_is_refused(checkpoint, tmp_path):
+    file = tmp_path / "texts.txt"
+    file.write_text("a\nb\nc\n" * 9)
+    env = make_env(checkpoint, dataset=str(file))
+    policy = make_agent(checkpoint, env).policy
+    with pytest.raises(ValueError, match="NextWord, which has no references to start from"):
+        list(warm_start(policy, env.vector_env.task, **SETTINGS))
