@@ -5,6 +5,8 @@ from lm_envs.model.attention import Extension
 from tests.model.engines import float_dtypes
 from tests.model.kernels.triton_kernels import TORCH, TRITON, agree, draw_there, make_cache, put
 
+pytestmark = pytest.mark.gpu
+
 HEADS = 3
 both_cache_dtypes = pytest.mark.parametrize("is_int8", [False, True])
 sizes = pytest.mark.parametrize("size", [16, 24, 64])

@@ -5,6 +5,8 @@ from lm_envs.model.kernels.base import LayerNorm
 from tests.model.engines import float_dtypes
 from tests.model.kernels.triton_kernels import TORCH, TRITON, agree, draw_there, put
 
+pytestmark = pytest.mark.gpu
+
 ROWS, WIDTH = 7, 48
 
 

@@ -4,6 +4,8 @@ import torch
 from tests.model.engines import float_dtypes
 from tests.model.kernels.triton_kernels import TORCH, TRITON, draw_there
 
+pytestmark = pytest.mark.gpu
+
 ROWS, WIDTH = 4, 48
 
 
