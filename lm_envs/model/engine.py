@@ -171,9 +171,12 @@ class Engine(Scorer):
         scores: list[np.ndarray] = []
         for part in split_into_passes(tokens):
             new, before = self._extend(rows[part], self.lengths[rows[part]], tokens[part])
-            sizes = np.array([len(own) for own in tokens[part]])
-            scores += self._split_logprobs(before, new.tokens, sizes)
-        self._compute_outputs(rows)
+            logprobs = self._head.token_logprobs(before, new.tokens)
+            packed = self._pack(new.rows)
+            both = torch.cat([logprobs, packed.flatten()]).cpu().numpy()  # one copy to the host
+            *scored, outputs = np.split(both, np.cumsum([len(own) for own in tokens[part]]))
+            scores += [own.astype(np.float64) for own in scored]
+            self._merge_outputs(rows[part], outputs.reshape(packed.shape))
         return scores
 
     def packed_outputs(self, rows: np.ndarray) -> np.ndarray:
@@ -281,10 +284,14 @@ class Engine(Scorer):
 
     def _compute_outputs(self, rows: np.ndarray) -> Outputs:
         """Outputs after the last hidden states of `rows`; those of other rows stay."""
-        (slots,) = to_device(self._model.device, rows)
-        packed = self._state.pack(self._state.hidden.index_select(0, slots))
-        self._state.log_z.index_copy_(0, slots, packed[:, -2])
+        packed = self._pack(*to_device(self._model.device, rows))
         return self._merge_outputs(rows, packed.cpu().numpy())
+
+    def _pack(self, rows: torch.Tensor) -> torch.Tensor:
+        """Packed outputs (R, S) after the last hidden states of `rows`; sets their log Z."""
+        packed = self._state.pack(self._state.hidden.index_select(0, rows))
+        self._state.log_z.index_copy_(0, rows, packed[:, -2])
+        return packed
 
     def _merge_outputs(self, rows: np.ndarray, packed: np.ndarray) -> Outputs:
         """Sets the outputs of `rows` to `packed` (R, S), in new arrays."""
