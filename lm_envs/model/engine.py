@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from lm_envs.model.base import LanguageModel
+from lm_envs.model.base import LanguageModel, inference
 from lm_envs.model.batching import (
     ExtendedRows,
     extend_rows,
@@ -98,7 +98,7 @@ class Engine(Scorer):
         """Memory of the KV cache, in bytes."""
         return self._state.cache.num_bytes
 
-    @torch.inference_mode()
+    @inference
     def prefill(self, rows: np.ndarray, prompts: Sequence[np.ndarray]) -> Outputs:
         """Restarts the given rows from their prompts; other rows stay unchanged.
 
@@ -124,7 +124,7 @@ class Engine(Scorer):
             self._set_rows(rows[others], [cached[index] for index in others])
         return self.outputs
 
-    @torch.inference_mode()
+    @inference
     def decode(self, tokens: np.ndarray, active: np.ndarray | None = None) -> Outputs:
         """Appends one token to every row, or to the rows where `active` is True.
 
@@ -140,7 +140,7 @@ class Engine(Scorer):
         self.num_forward_tokens += int(active.sum())
         return self._set_outputs(packed)
 
-    @torch.inference_mode()
+    @inference
     def extend(self, rows: np.ndarray, starts: np.ndarray, tokens: Sequence[np.ndarray]) -> Outputs:
         """Continues some rows from an earlier position; other rows stay unchanged.
 
@@ -157,7 +157,7 @@ class Engine(Scorer):
             self._extend(rows[part], starts[part], tokens[part])
         return self._compute_outputs(rows)
 
-    @torch.inference_mode()
+    @inference
     def extend_scored(self, rows: np.ndarray, tokens: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Appends several tokens to each of some rows; other rows stay unchanged.
 
@@ -183,7 +183,7 @@ class Engine(Scorer):
         """The outputs of some rows in one array (R, S) float32, for `restore_outputs`."""
         return self._packed[rows]
 
-    @torch.inference_mode()
+    @inference
     def restore_outputs(self, rows: np.ndarray, packed: np.ndarray) -> Outputs:
         """Sets the outputs of some rows to `packed` (R, S).
 
@@ -198,7 +198,7 @@ class Engine(Scorer):
         self._state.log_z.index_copy_(0, slots, states[:, -2])
         return self._merge_outputs(rows, packed)
 
-    @torch.inference_mode()
+    @inference
     def score_options(
         self, rows: np.ndarray, options: Sequence[Sequence[np.ndarray]]
     ) -> list[list[np.ndarray]]:
@@ -217,7 +217,7 @@ class Engine(Scorer):
         cache, hidden = self._state.cache, self._state.hidden
         return self._score_options(cache, rows, self.lengths[rows], hidden, options)
 
-    @torch.inference_mode()
+    @inference
     def top_k_top_p_mask(self, top_k: int | None, top_p: float | None) -> np.ndarray:
         """The next tokens that `top_k` and `top_p` both keep, (N, V) bool; always the end token.
 
@@ -229,7 +229,7 @@ class Engine(Scorer):
         keep[:, self.end_token] = True
         return keep.cpu().numpy()
 
-    @torch.inference_mode()
+    @inference
     def logprobs_of(self, tokens: np.ndarray) -> np.ndarray:
         """Log-probabilities (N, M) float32 of tokens (N, M) int64 as each row's next, nats."""
         (ids,) = to_device(self._model.device, tokens)

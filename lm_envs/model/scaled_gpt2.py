@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from lm_envs.model.base import LanguageModel
+from lm_envs.model.base import LanguageModel, inference
 from lm_envs.model.batching import forward_padded, padded_batches, to_device
 from lm_envs.model.lm_head import LMHead
 
@@ -30,7 +30,7 @@ class ScaledGPT2:
         self.shape = (model.config.num_layers, model.config.num_heads + 1)
         self._model, self._head = model, LMHead(model, 1, required=0)
 
-    @torch.inference_mode()
+    @inference
     def losses(
         self,
         texts: Sequence[np.ndarray],

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from lm_envs.model.base import LanguageModel
+from lm_envs.model.base import LanguageModel, inference
 from lm_envs.model.batching import TOKENS_PER_PASS, forward_padded, padded_batches, to_device
 from lm_envs.model.kv_cache import KVCache, round_up
 from lm_envs.model.lm_head import LMHead
@@ -42,7 +42,7 @@ class Scorer:
         """Most tokens that the model reads at once."""
         return self._model.config.max_positions
 
-    @torch.inference_mode()
+    @inference
     def score(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Log-probability of every token given those before it.
 
@@ -58,7 +58,7 @@ class Scorer:
         scores = self.next_token_logprobs(sequences, [sequence[1:] for sequence in sequences])
         return [np.concatenate([[0.0], logprobs]) for logprobs in scores]
 
-    @torch.inference_mode()
+    @inference
     def next_token_logprobs(
         self, sequences: Sequence[np.ndarray], tokens: Sequence[np.ndarray]
     ) -> list[np.ndarray]:
@@ -94,7 +94,7 @@ class Scorer:
                 scores[index] = logprobs
         return scores
 
-    @torch.inference_mode()
+    @inference
     def hidden_states(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Hidden states (T, D) float32 after every token.
 

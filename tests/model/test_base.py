@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lm_envs.model.base import LanguageModel, ModelConfig, check_tensors
+from lm_envs.model.base import LanguageModel, ModelConfig, check_tensors, inference
 
 
 def members(protocol):
@@ -28,3 +28,19 @@ def test_a_tensor_that_the_model_does_not_have_is_named():
         check_tensors({"a": torch.ones(2), "b": torch.ones(1)}, shapes, Path("folder"))
     with pytest.raises(ValueError, match=r"'a' of type torch\.int64 in folder; allowed: float32"):
         check_tensors({"a": torch.ones(2, dtype=torch.int64)}, shapes, Path("folder"))
+
+
+@inference
+def multiply(a, b):
+    """A product of matrices."""
+    return a @ b
+
+
+def test_inference_keeps_types_and_records_no_gradient():
+    a = torch.ones(2, 2, requires_grad=True)
+    assert not multiply(a, b=a).requires_grad
+    with torch.autocast("cpu", torch.bfloat16):
+        assert (a @ a).dtype == torch.bfloat16
+        assert multiply(a, b=a).dtype == torch.float32
+        assert torch.is_autocast_enabled("cpu")
+    assert (multiply.__name__, multiply.__doc__) == ("multiply", "A product of matrices.")

@@ -521,3 +521,18 @@ def test_a_prompt_cache_restores_outputs_in_one_copy(monkeypatch):
         with HostCopies() as copies:
             call()
         assert (copies.to_device, copies.to_host) == expected
+
+
+def test_autocast_of_the_caller_changes_no_number(monkeypatch):
+    """Regression: with linear layers that autocast reaches, a prefill raised an error."""
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)  # plain F.linear
+    plain, inside = (make_torch_engine(monkeypatch, "cpu") for _ in range(2))
+    for (name, call), same in zip(calls(plain).items(), calls(inside).values(), strict=True):
+        expected = call()
+        with torch.autocast("cpu", torch.bfloat16):
+            found = same()
+        for field in (*STATE_NAMES, "chosen"):
+            equal = np.array_equal(getattr(plain.outputs, field), getattr(inside.outputs, field))
+            assert equal, (name, field)
+        if isinstance(expected, list):  # of scores or hidden states
+            assert str(found) == str(expected), name
