@@ -90,6 +90,7 @@ class Tokenizer:
         """Adds ids without text up to `num_ids`, for models whose vocabulary is padded."""
         self._num_ids = max(num_ids, len(self))
         self.__dict__.pop("token_bytes", None)
+        self.__dict__.pop("token_texts", None)
 
     @cached_property
     def token_bytes(self) -> list[bytes]:
@@ -109,10 +110,29 @@ class Tokenizer:
         table[self.end_token] = b""
         return table
 
+    @cached_property
+    def token_texts(self) -> list[str | None]:
+        """Text of each id; None where its bytes end in an incomplete character.
+
+        It is what the token adds to any text that is not incomplete itself.
+        """
+        decoded = map(decode_prefix, self.token_bytes)
+        return [None if incomplete else text for text, incomplete in decoded]
+
 
 def text_of(data: bytes) -> str:
     """Decodes UTF-8: invalid bytes become U+FFFD, an incomplete last character is left out."""
-    return codecs.utf_8_decode(data, "replace", False)[0]
+    return decode_prefix(data)[0]
+
+
+def decode_prefix(data: bytes) -> tuple[str, bytes]:
+    """Decodes UTF-8 like `text_of`; returns also the bytes of the incomplete last character.
+
+    Decoding continues from them: the text of more bytes after `data` is this text and that of the
+    incomplete bytes with the new ones.
+    """
+    text, size = codecs.utf_8_decode(data, "replace", False)
+    return text, data[size:]
 
 
 def _backend(folder: Path) -> tokenizers.Tokenizer:
