@@ -15,7 +15,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 
 from lm_envs.envs.base import EpisodicVectorEnv
-from lm_envs.envs.rows import Observations
+from lm_envs.envs.rows import Observations, values_of_rows
 from lm_envs.envs.single_env import RowEnv
 from lm_envs.envs.snapshots import check_arrays, check_parts
 
@@ -252,8 +252,7 @@ def _options_of_rows(options: Sequence[dict[str, Any]], num_rows: int) -> dict[s
 def _step_infos(batched: dict[str, Any]) -> list[dict[str, Any]]:
     """Returns the infos of each row, without the prompt and the final infos."""
     names = [name for name in batched if not name.startswith(("_", "final_")) and name != "prompt"]
-    columns = [batched[name].tolist() for name in names]
-    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+    return values_of_rows(batched, names, slice(None))
 
 
 def _final_info(batched: dict[str, Any], row: int) -> dict[str, Any]:

@@ -115,10 +115,29 @@ class Tokenizer:
         """Returns the text of ids (T,), without an incomplete character at the end."""
         return text_of(b"".join([self.token_bytes[token] for token in tokens]))
 
+    @cached_property
+    def token_texts(self) -> list[str | None]:
+        """Text of each id; None where its bytes end in an incomplete character.
+
+        It is what the token adds to any text that is not incomplete itself.
+        """
+        decoded = map(decode_prefix, self.token_bytes)
+        return [None if incomplete else text for text, incomplete in decoded]
+
 
 def text_of(data: bytes) -> str:
     """Decodes UTF-8: invalid bytes become U+FFFD, an incomplete last character is left out."""
-    return codecs.utf_8_decode(data, "replace", False)[0]
+    return decode_prefix(data)[0]
+
+
+def decode_prefix(data: bytes) -> tuple[str, bytes]:
+    """Decodes UTF-8 like `text_of`; returns also the bytes of the incomplete last character.
+
+    Decoding continues from them: the text of more bytes after `data` is this text and that of the
+    incomplete bytes with the new ones.
+    """
+    text, size = codecs.utf_8_decode(data, "replace", False)
+    return text, data[size:]
 
 
 @lru_cache(maxsize=SHARED_TOKENIZERS)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tokenizers.models import BPE
 
 from lm_envs.model import loading
-from lm_envs.tokenizer import Tokenizer, text_of
+from lm_envs.tokenizer import Tokenizer, decode_prefix, text_of
 
 TOKENIZER = Tokenizer.from_folder(loading.locate("embedded"))
 
@@ -21,6 +21,32 @@ def test_decoding_inverts_encoding(text):
 def test_an_incomplete_last_character_is_left_out():
     whole = "今天".encode()
     assert [text_of(whole[:size]) for size in range(7)] == ["", "", "", "今", "今", "今", "今天"]
+
+
+@given(st.lists(st.sampled_from([*"今é".encode(), 0xFF, *b"a"]), max_size=9), st.integers(0, 9))
+def test_bytes_decoded_in_two_parts_have_the_text_of_all(codes, cut):
+    data = bytes(codes)
+    first, incomplete = decode_prefix(data[:cut])
+    second, rest = decode_prefix(incomplete + data[cut:])
+    assert first + second == text_of(data)
+    assert len(rest) < 4
+
+
+def test_text_of_a_token_is_none_where_its_last_character_is_incomplete():
+    texts = TOKENIZER.token_texts
+    assert len(texts) == len(TOKENIZER.token_bytes)
+    for text, data in zip(texts, TOKENIZER.token_bytes, strict=True):
+        is_incomplete = text_of(data + b"\x80") != text_of(data) + "\ufffd"
+        assert text == (None if is_incomplete else text_of(data))
+    assert None in texts
+
+
+def test_tables_of_tokens_grow_with_the_vocabulary():
+    tokenizer = Tokenizer.from_folder(loading.locate("embedded"))
+    size = len(tokenizer.token_texts)
+    tokenizer.widen(size + 2)
+    assert len(tokenizer.token_bytes) == size + 2
+    assert tokenizer.token_texts[size:] == ["", ""]
 
 
 def test_invalid_bytes_become_replacement_characters():

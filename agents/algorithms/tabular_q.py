@@ -19,7 +19,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from agents.algorithms.table_policy import TablePolicy
 from agents.algorithms.table_updates import Update, move_entries, next_values, successors
-from lm_envs.envs.base import to_python
+from lm_envs.envs.rows import to_python
 from lm_envs.storage import read_arrays, write_arrays
 from lm_envs.validation import check_choice
 

@@ -16,7 +16,7 @@ from gymnasium.vector.utils import batch_space
 from lm_envs import rendering
 from lm_envs.envs.modes import RENDER_MODES, check_modes, parse_autoreset_mode
 from lm_envs.envs.reset_options import seeds_for_rows
-from lm_envs.envs.rows import Observations, index_row, to_python
+from lm_envs.envs.rows import Observations, add_infos, index_row, values_of_rows
 from lm_envs.envs.snapshots import (
     check_arrays,
     check_lists,
@@ -299,16 +299,17 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         """Adds the final infos of rows that are over; in SAME_STEP mode, starts them again."""
         rows: list[int] = np.flatnonzero(self._over).tolist()
         if self.autoreset_mode is not AutoresetMode.SAME_STEP:
-            for row in rows:
-                self._add_info(infos, self._final_info(row), row)
+            add_infos(infos, rows, [self._final_info(row) for row in rows], self.num_envs)
             return
         final = np.full(self.num_envs, None, object)
         observations = self.observe()
         reported = [name for name in infos if not name.startswith("_")]
         for row in rows:
             final[row] = index_row(observations, row)
-            step_info = {name: to_python(infos[name][row]) for name in reported}
-            self._add_info(infos, {"final_info": step_info | self._final_info(row)}, row)
+        step_infos = values_of_rows(infos, reported, rows)
+        pairs = zip(rows, step_infos, strict=True)
+        final_infos = [{"final_info": info | self._final_info(row)} for row, info in pairs]
+        add_infos(infos, rows, final_infos, self.num_envs)
         infos["final_obs"], infos["_final_obs"] = final, self._over.copy()
         for name in reported:
             infos[f"_{name}"][rows] = False
@@ -320,8 +321,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
 
     def _add_prompts(self, infos: dict[str, Any], rows: list[int]) -> dict[str, Any]:
         """Returns infos with the prompts of `rows`, whose episodes begin now."""
-        for row in rows:
-            self._add_info(infos, {"prompt": self._prompt(row)}, row)
+        add_infos(infos, rows, [{"prompt": self._prompt(row)} for row in rows], self.num_envs)
         return infos
 
     def _begin(self, rows: list[int], examples: Sequence[Any]) -> None:

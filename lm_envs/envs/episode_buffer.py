@@ -6,6 +6,7 @@ Knows nothing of models, spaces, or when an episode is over.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -13,8 +14,11 @@ import numpy as np
 
 from lm_envs.tasks.base import Example, Task
 from lm_envs.tasks.rewards.completions import Completions, NextTokenScorer
-from lm_envs.tokenizer import Tokenizer, text_of
+from lm_envs.tokenizer import Tokenizer, decode_prefix, text_of
 from lm_envs.transcript import Ending, Transcript
+
+TEXT_CACHE_SIZE = 2**14
+"""Prompts and references whose text is cached: each example is started many times."""
 
 
 class EpisodeBuffer:
@@ -80,7 +84,8 @@ class EpisodeBuffer:
         self.columns: list[Mapping[str, Any]] = [{}] * num_rows
         self.turns: list[list[str]] = [[] for _ in range(num_rows)]
         self.endings: list[Ending | None] = [None] * num_rows
-        self._bytes = [b""] * num_rows
+        self._incomplete = [b""] * num_rows  # bytes of the last character, where more must follow
+        self._decode = lru_cache(TEXT_CACHE_SIZE)(self._decode_bytes)
         self.completions = self._make_completions()
 
     def _make_completions(self) -> Completions:
@@ -116,13 +121,13 @@ class EpisodeBuffer:
         self.set_example(row, example)
         self.endings[row] = None
         self.turns[row] = []
-        self._bytes[row], self.texts[row] = b"", ""
+        self._incomplete[row], self.texts[row] = b"", ""
         self.set_context(row, example.prompt)
 
     def set_example(self, row: int, example: Example) -> None:
         """Sets the example of a row, and what scores use of it."""
         self.examples[row] = example
-        self.prompts[row] = self.tokenizer.decode(example.prompt)
+        self.prompts[row] = self._decode(example.prompt.tobytes())
         self.prompt_tokens[row], self.targets[row] = example.prompt, example.targets
         self.columns[row] = example.columns
 
@@ -143,9 +148,13 @@ class EpisodeBuffer:
         self.counts[rows] += 1
         self.steps[rows] += 1
         token_bytes = self.tokenizer.token_bytes
-        for row in rows.tolist():
-            self._bytes[row] += token_bytes[tokens[row]]
-            self.texts[row] = text_of(self._bytes[row])
+        token_texts, texts, incomplete = self.tokenizer.token_texts, self.texts, self._incomplete
+        # No call for an ordinary token: at many rows this loop is a large part of the host's time.
+        for row, token in zip(rows.tolist(), tokens[rows].tolist(), strict=True):
+            if (added := token_texts[token]) is None or incomplete[row]:
+                self._append_text(row, token_bytes[token])
+            else:
+                texts[row] += added
 
     def write_line(self, row: int, tokens: np.ndarray, logprobs: np.ndarray) -> None:
         """Appends a whole line (T,) to a row, in one step."""
@@ -160,8 +169,7 @@ class EpisodeBuffer:
         self.context_lengths[row] += len(tokens)
         self.counts[row] = end
         self.steps[row] += 1
-        self._bytes[row] += self._join(tokens)
-        self.texts[row] = text_of(self._bytes[row])
+        self._append_text(row, self._join(tokens))
 
     def skip_step(self, rows: np.ndarray) -> None:
         """Counts a step of `rows` (R,) that wrote nothing."""
@@ -171,8 +179,8 @@ class EpisodeBuffer:
     def rebuild_texts(self) -> None:
         """Sets the texts of all rows from their tokens, after the tokens were replaced."""
         for row, count in enumerate(self.counts):
-            self._bytes[row] = self._join(self.tokens[row, :count])
-            self.texts[row] = text_of(self._bytes[row])
+            written = self._join(self.tokens[row, :count])
+            self.texts[row], self._incomplete[row] = decode_prefix(written)
 
     def contexts_of(self, rows: np.ndarray) -> list[np.ndarray]:
         """Returns the ids (P,) of the contexts of `rows` (R,), as views."""
@@ -184,13 +192,14 @@ class EpisodeBuffer:
         pairs = zip(self.contexts, self.prompt_lengths, strict=True)
         return [context[:size] for context, size in pairs]
 
-    def current_line(self, row: int) -> str:
-        """Returns the line that a row is writing."""
-        return self.texts[row][self.line_starts[row] :]
+    def current_lines(self, rows: np.ndarray) -> list[str]:
+        """Returns the lines that `rows` (R,) are writing."""
+        texts, starts = self.texts, self.line_starts[rows].tolist()
+        return [texts[row][start:] for row, start in zip(rows.tolist(), starts, strict=True)]
 
     def end_turn(self, row: int) -> None:
         """Adds the line that a row is writing to its completed lines."""
-        self.turns[row].append(self.current_line(row).strip())
+        self.turns[row].append(self.texts[row][self.line_starts[row] :].strip())
         self.line_starts[row] = len(self.texts[row])
 
     def set_task_scores(self, row: int, task_scores: dict[str, float]) -> None:
@@ -228,7 +237,15 @@ class EpisodeBuffer:
 
     def reference(self, row: int) -> str:
         """Returns the reference of a row as text."""
-        return self.tokenizer.decode(self.references[row, : self.reference_counts[row]])
+        return self._decode(self.references[row, : self.reference_counts[row]].tobytes())
+
+    def _append_text(self, row: int, written: bytes) -> None:
+        text, self._incomplete[row] = decode_prefix(self._incomplete[row] + written)
+        self.texts[row] += text
+
+    def _decode_bytes(self, ids: bytes) -> str:
+        """Returns the text of ids int64, given as bytes, which can be the key of a cache."""
+        return self.tokenizer.decode(np.frombuffer(ids, np.int64))
 
     def _join(self, tokens: Sequence[int] | np.ndarray) -> bytes:
         token_bytes = self.tokenizer.token_bytes

@@ -65,7 +65,7 @@ def test_lines_are_kept_as_turns(buffer):
     buffer.end_turn(0)
     write(buffer, 0, " two")
     assert buffer.turns == [["one"], []]
-    assert buffer.current_line(0) == " two"
+    assert buffer.current_lines(np.array([0])) == [" two"]
 
 
 def test_a_new_episode_forgets_the_one_before(buffer):
@@ -96,3 +96,23 @@ def test_rewards_of_an_earlier_episode_are_not_kept():
     transcript = env.transcripts[0]
     assert transcript.rewards[:-1].tolist() == [0.0, 0.0]
     assert transcript.rewards.sum() == pytest.approx(transcript.scores["reward"])
+
+
+def test_characters_of_several_tokens_appear_when_they_are_complete(buffer):
+    bytes_of = buffer.tokenizer.token_bytes
+    tokens = [bytes_of.index(bytes([code])) for code in "今é".encode()]
+    texts = []
+    for token in tokens:
+        buffer.write(np.array([1]), np.full(2, token), np.full(2, -1.0))
+        texts.append(buffer.texts[1])
+    assert texts == ["", "", "今", "今", "今é"]
+    buffer.rebuild_texts()
+    assert buffer.texts == ["", "今é"]
+
+
+def test_incomplete_character_does_not_reach_the_next_episode(buffer):
+    first = buffer.tokenizer.token_bytes.index("今".encode()[:1])
+    buffer.write(np.array([0]), np.full(2, first), np.full(2, -1.0))
+    buffer.begin(0, buffer.examples[0])
+    write(buffer, 0, " and")
+    assert buffer.texts[0] == " and"

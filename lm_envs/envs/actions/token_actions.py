@@ -72,10 +72,8 @@ class TokenActions(Actions):
             raise broken_model_error(outputs.logprobs)
         logprobs = outputs.chosen.astype(np.float64).round(LOGPROB_DECIMALS)
         episodes.write(rows, tokens, logprobs)
-        is_line = np.zeros(len(rows), bool)
-        for place, row in enumerate(rows.tolist()):
-            is_line[place] = self.task.is_turn_over(episodes.current_line(row))
-        return is_line
+        is_turn_over = self.task.is_turn_over
+        return np.array([is_turn_over(line) for line in episodes.current_lines(rows)], bool)
 
     def allowed_candidates(self) -> np.ndarray:
         """Returns which of the candidates can be written now, (N, K) bool."""

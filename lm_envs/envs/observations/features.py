@@ -216,15 +216,22 @@ def repeat_lengths(candidates: np.ndarray, episodes: EpisodeBuffer) -> np.ndarra
     """
     tokens, lengths = episodes.tokens, episodes.counts  # (N, T), (N,)
     is_written = np.arange(tokens.shape[1]) < lengths[:, None]
-    is_same = np.where(is_written, tokens, -1)[:, None, :] == candidates[:, :, None]  # (N, K, T)
+    written = _rows_last(np.where(is_written, tokens, -1))
+    is_same = written[:, None] == _rows_last(candidates)  # (T, K, N)
     last = np.take_along_axis(tokens, np.maximum(lengths - 1, 0)[:, None], 1)
-    follows_last = is_same[:, :, 1:] & (tokens[:, :-1] == last)[:, None, :]
-    return is_same.any(-1).astype(np.int8) + follows_last.any(-1)
+    is_last = np.ascontiguousarray((tokens[:, :-1] == last).T)  # (T - 1, N)
+    follows_last = np.logical_or.reduce(is_same[1:] & is_last[:, None], 0)
+    return (np.logical_or.reduce(is_same, 0).astype(np.int8) + follows_last).T
 
 
 def is_in_prompt(candidates: np.ndarray, episodes: EpisodeBuffer) -> np.ndarray:
     """Returns whether each candidate (N, K) is a token of its row's prompt, (N, K) bool."""
     width = int(episodes.prompt_lengths.max())
     is_prompt = np.arange(width) < episodes.prompt_lengths[:, None]  # (N, P)
-    tokens = np.where(is_prompt, episodes.contexts[:, :width], -1)
-    return (tokens[:, None, :] == candidates[:, :, None]).any(-1)
+    tokens = _rows_last(np.where(is_prompt, episodes.contexts[:, :width], -1))
+    return np.logical_or.reduce(tokens[:, None] == _rows_last(candidates), 0).T
+
+
+def _rows_last(ids: np.ndarray) -> np.ndarray:
+    """Returns ids (N, M) as (M, N) int32: comparisons then run along the whole batch."""
+    return np.ascontiguousarray(ids.T, np.int32)
