@@ -68,6 +68,10 @@ class TrainableGPT2(nn.Module):
         lora: LoRA | None = None,
     ) -> None:
         super().__init__()
+        # Each minibatch has another shape, and cuDNN would plan its attention anew for each; the
+        # other kernels need no plan. The setting is one for the process; no other attention of
+        # this package depends on it.
+        torch.backends.cuda.enable_cudnn_sdp(False)
         model = GPT2LMHeadModel.from_pretrained(
             folder,
             trust_remote_code=False,

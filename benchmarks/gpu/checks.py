@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.gpu.section import Row, Section
 
 LIMIT_S = 150.0
-SMALL = "tests/model/test_cuda_graph.py"
+SMALL = "tests/model/state/test_cuda_graph.py"
 LAST_LINES = 15
 
 

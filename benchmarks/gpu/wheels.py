@@ -5,7 +5,6 @@ Uses the standard library only, because it runs before any other import. Owns th
 """
 
 import atexit
-import importlib.metadata
 import os
 import shutil
 import subprocess
@@ -15,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 OPTION = "--wheels"
-NAME = "lm_envs"
 
 
 def install_for(arguments: Sequence[str]) -> None:
@@ -28,7 +26,6 @@ def install_for(arguments: Sequence[str]) -> None:
             _install(Path(name.partition("=")[2] or value))
     # Processes of `agents` and pytest run from here too, where lm_envs need not be installed.
     prepend_to_path(Path.cwd(), is_first=False)
-    _name_checkout()
 
 
 def prepend_to_path(folder: Path, *, is_first: bool = True) -> None:
@@ -50,18 +47,6 @@ def _install(folder: Path) -> None:
     if done.returncode:
         sys.exit(_error(f"pip could not install the wheels of {folder}; its message is above."))
     prepend_to_path(target)
-
-
-def _name_checkout() -> None:
-    """Gives a checkout that is not installed a version, which every run of `agents` records."""
-    try:
-        importlib.metadata.version(NAME)
-    except importlib.metadata.PackageNotFoundError:
-        folder = _temporary_folder()
-        metadata = folder / f"{NAME}-0.dist-info" / "METADATA"
-        metadata.parent.mkdir()
-        metadata.write_text(f"Metadata-Version: 2.1\nName: {NAME}\nVersion: 0+checkout\n")
-        prepend_to_path(folder)
 
 
 def _temporary_folder() -> Path:

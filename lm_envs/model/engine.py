@@ -12,12 +12,18 @@ import numpy as np
 import torch
 
 from lm_envs.model.base import LanguageModel
-from lm_envs.model.batching import extend_rows, prefill_rows, split_into_passes
+from lm_envs.model.batching import (
+    ExtendedRows,
+    extend_rows,
+    prefill_rows,
+    split_into_passes,
+    to_device,
+)
 from lm_envs.model.kv_cache import CACHE_DTYPES
 from lm_envs.model.lm_head import LMHead, top_k_top_p_mask
 from lm_envs.model.prompt_cache import CachedText, PromptCache
-from lm_envs.model.row_state import RowState
 from lm_envs.model.scoring import Scorer
+from lm_envs.model.state.row_state import RowState
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +170,13 @@ class Engine(Scorer):
         """
         scores: list[np.ndarray] = []
         for part in split_into_passes(tokens):
-            before = self._extend(rows[part], self.lengths[rows[part]], tokens[part])
-            logprobs = self._logprobs(before, np.concatenate(tokens[part]))
-            ends = np.cumsum([len(own) for own in tokens[part]])
-            scores += np.split(logprobs, ends[:-1])
-        self._compute_outputs(rows)
+            new, before = self._extend(rows[part], self.lengths[rows[part]], tokens[part])
+            logprobs = self._head.token_logprobs(before, new.tokens)
+            packed = self._pack(new.rows)
+            both = torch.cat([logprobs, packed.flatten()]).cpu().numpy()  # one copy to the host
+            *scored, outputs = np.split(both, np.cumsum([len(own) for own in tokens[part]]))
+            scores += [own.astype(np.float64) for own in scored]
+            self._merge_outputs(rows[part], outputs.reshape(packed.shape))
         return scores
 
     def packed_outputs(self, rows: np.ndarray) -> np.ndarray:
@@ -185,10 +193,9 @@ class Engine(Scorer):
             rows: (R,) int64 distinct row numbers.
             packed: Result of `packed_outputs` for the same texts in any row.
         """
-        slots = torch.as_tensor(rows, device=self._model.device)
-        states = torch.as_tensor(packed, device=slots.device)
-        self._state.hidden[slots] = states[:, : self._state.hidden.shape[1]]
-        self._state.log_z[slots] = states[:, -2]
+        slots, states = to_device(self._model.device, rows, packed)
+        self._state.hidden.index_copy_(0, slots, states[:, : self._state.hidden.shape[1]])
+        self._state.log_z.index_copy_(0, slots, states[:, -2])
         return self._merge_outputs(rows, packed)
 
     @torch.inference_mode()
@@ -207,8 +214,8 @@ class Engine(Scorer):
         Returns:
             For each row and option (T,) float64, nats.
         """
-        hidden = self._state.hidden[torch.as_tensor(rows, device=self._model.device)]
-        return self._score_options(self._state.cache, rows, self.lengths[rows], hidden, options)
+        cache, hidden = self._state.cache, self._state.hidden
+        return self._score_options(cache, rows, self.lengths[rows], hidden, options)
 
     @torch.inference_mode()
     def top_k_top_p_mask(self, top_k: int | None, top_p: float | None) -> np.ndarray:
@@ -225,7 +232,7 @@ class Engine(Scorer):
     @torch.inference_mode()
     def logprobs_of(self, tokens: np.ndarray) -> np.ndarray:
         """Log-probabilities (N, M) float32 of tokens (N, M) int64 as each row's next, nats."""
-        ids = torch.as_tensor(tokens, device=self._model.device)
+        (ids,) = to_device(self._model.device, tokens)
         logprobs = self._head.token_logits(self._state.hidden, ids) - self._state.log_z[:, None]
         return logprobs.cpu().numpy()
 
@@ -249,20 +256,19 @@ class Engine(Scorer):
 
     def _extend(
         self, rows: np.ndarray, starts: np.ndarray, tokens: Sequence[np.ndarray]
-    ) -> torch.Tensor:
-        """Reads tokens into slots; returns the hidden state (M, D) before each of them."""
+    ) -> tuple[ExtendedRows, torch.Tensor]:
+        """Reads tokens into slots; returns them and the hidden state (M, D) before each of them."""
         sizes = [len(part) for part in tokens]
         stops = starts + sizes
         self.num_forward_tokens += sum(sizes)
         assert (stops <= self.capacity).all(), "a full row cannot grow"
-        hidden, ends = extend_rows(self._model, self._state.cache, rows, starts, tokens)
-        slots = torch.as_tensor(rows, device=hidden.device)
-        before = hidden.roll(1, 0)
-        firsts = torch.cat([ends.new_zeros(1), ends[:-1]])
-        before[firsts] = self._state.hidden[slots]
-        self._state.hidden[slots] = hidden[ends - 1]
+        new = extend_rows(self._model, self._state.cache, rows, starts, tokens)
+        hidden = self._state.hidden
+        before = new.states.roll(1, 0)
+        before.index_copy_(0, new.first, hidden.index_select(0, new.rows))
+        hidden.index_copy_(0, new.rows, new.states.index_select(0, new.last))
         self.lengths[rows] = stops
-        return before
+        return new, before
 
     def _get_row(self, row: int) -> CachedText:
         """A copy of a row's keys, values and outputs."""
@@ -278,14 +284,18 @@ class Engine(Scorer):
 
     def _compute_outputs(self, rows: np.ndarray) -> Outputs:
         """Outputs after the last hidden states of `rows`; those of other rows stay."""
-        slots = torch.as_tensor(rows, device=self._model.device)
-        packed = self._state.pack(self._state.hidden[slots])
-        self._state.log_z[slots] = packed[:, -2]
+        packed = self._pack(*to_device(self._model.device, rows))
         return self._merge_outputs(rows, packed.cpu().numpy())
+
+    def _pack(self, rows: torch.Tensor) -> torch.Tensor:
+        """Packed outputs (R, S) after the last hidden states of `rows`; sets their log Z."""
+        packed = self._state.pack(self._state.hidden.index_select(0, rows))
+        self._state.log_z.index_copy_(0, rows, packed[:, -2])
+        return packed
 
     def _merge_outputs(self, rows: np.ndarray, packed: np.ndarray) -> Outputs:
         """Sets the outputs of `rows` to `packed` (R, S), in new arrays."""
-        merged = self._packed.copy()
+        merged = self._state.arrays.copy(self._packed)
         merged[rows] = packed
         return self._set_outputs(merged)
 

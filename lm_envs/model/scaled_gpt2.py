@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from lm_envs.model.base import LanguageModel
-from lm_envs.model.batching import forward_padded, padded_batches
+from lm_envs.model.batching import forward_padded, padded_batches, to_device
 from lm_envs.model.lm_head import LMHead
 
 
@@ -53,15 +53,14 @@ class ScaledGPT2:
         for part, tokens, lengths in padded_batches(texts):
             rows = torch.arange(len(part), device=device)
             attend = self._model.kernels.prefill_attention(None, rows, tokens.shape[1])
-            own_scales = torch.as_tensor(scales[part], device=device)
-            hidden = forward_padded(self._model, tokens, attend, own_scales)
             positions, first = np.arange(tokens.shape[1]), np.array([starts[i] for i in part])
             is_target = (positions >= first[:, None]) & (positions < lengths[:, None])  # (R, T)
             # Found on the host: a mask on a GPU would wait for it, to learn how many tokens count.
-            before = torch.as_tensor(np.flatnonzero(np.roll(is_target, -1, 1)), device=device)
-            sizes = is_target.sum(1)
-            targets = torch.as_tensor(tokens[is_target], device=device)
-            divisors = torch.as_tensor(np.repeat(temperatures[part], sizes), device=device)
+            before, sizes = np.flatnonzero(np.roll(is_target, -1, 1)), is_target.sum(1)
+            divisors = np.repeat(temperatures[part], sizes)
+            arrays = (tokens, before, tokens[is_target], scales[part], divisors)
+            ids, before, targets, own_scales, divisors = to_device(device, *arrays)
+            hidden = forward_padded(self._model, ids, attend, own_scales)
             states = hidden.flatten(0, 1).index_select(0, before)
             logprobs = self._head.token_logprobs(states, targets, divisors)
             found = -logprobs.cpu().numpy().astype(np.float64)

@@ -11,7 +11,7 @@ from lm_envs.model.attention import (
     OptionAttention,
     PrefillAttention,
 )
-from lm_envs.model.kernels.base import LayerNorm, TopTokens
+from lm_envs.model.kernels.base import LayerNorm, LinearLayer, TopTokens
 from lm_envs.model.kernels.quantization import ZERO_POINT
 from lm_envs.model.kv_cache import KVCache
 
@@ -49,8 +49,9 @@ class TorchKernels:
 
     def linear(
         self, weight: torch.Tensor, bias: torch.Tensor | None, *, gelu: bool, int8: bool
-    ) -> None:
+    ) -> LinearLayer | None:
         """None: the model uses PyTorch's linear layers."""
+        return None
 
     def embed(
         self,

@@ -14,8 +14,8 @@ import triton
 import triton.language as tl
 
 TILE_FIELDS = tl.constexpr(5)
-"""Numbers of a tile: row of the cache, past positions, index of the sequence's first token, place of
-the tile's first token in its sequence, tokens of the sequence."""
+"""Numbers of a tile: row of the cache, past positions, index of the sequence's first token, place
+of the tile's first token in its sequence, tokens of the sequence."""
 
 ROUNDING = tl.constexpr(12582912.0)
 """1.5 * 2**23: adding and subtracting it rounds a float32 below 2**22 to the nearest integer."""
@@ -105,7 +105,8 @@ def attend(
     values: (N, KV_HEADS, capacity, SIZE) of the cache, with INT8 their scales (N, KV_HEADS,
     capacity). scale: factor of the scores, times log2(e). tiles: the table of `make_tiles`; with
     DECODES the position (N,) int64 of each row's one token. COLUMNS: a power of two, >= SIZE.
-    BLOCK and OWN_BLOCK: past and new keys that are read together. UPCASTS: multiply in float32, because Triton's interpreter cannot multiply bfloat16.
+    BLOCK and OWN_BLOCK: past and new keys that are read together. UPCASTS: multiply in float32,
+    because Triton's interpreter cannot multiply bfloat16.
     """
     tile, head = tl.program_id(0), tl.program_id(1)
     if DECODES:

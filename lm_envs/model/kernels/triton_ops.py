@@ -4,6 +4,9 @@ Owns how the kernels of `triton_attention` and `triton_rows` are launched. Impor
 Triton is installed.
 """
 
+# pyright: reportMissingImports=false, reportIndexIssue=false, reportCallIssue=false, reportArgumentType=false
+# Triton is optional and untyped.
+
 import math
 import os
 
@@ -14,6 +17,7 @@ from lm_envs.model.attention import Extension
 from lm_envs.model.kernels import triton_attention, triton_rows
 from lm_envs.model.kernels.base import LayerNorm, LinearLayer, TopTokens
 from lm_envs.model.kernels.torch_ops import TorchKernels
+from lm_envs.model.kernels.triton_top_k import top_k
 from lm_envs.model.kv_cache import KVCache
 
 TILE = 16
@@ -22,13 +26,12 @@ TILE = 16
 BLOCK = 64
 """Keys that a program reads together."""
 
-DECODE_WARPS = 4
-"""Warps of a program that decodes: it has one query, so that few share the keys."""
+DECODE_BLOCK, DECODE_WARPS = 32, 1
+"""The same and the number of warps where each row has one query; the fastest on an H100 from 64
+rows on."""
 
-LOGITS_PER_BLOCK = 2048
-"""Logits of a row that one program searches for the largest."""
-
-TOP_K_WARPS = 4
+FEW_PROGRAMS = 256
+"""With fewer programs than this a card is not full, and more warps a program are faster."""
 
 IS_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 """Whether Triton runs the kernels on CPU, to test them."""
@@ -57,26 +60,21 @@ class TritonAttention:
     def __call__(
         self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
-        """(M, H, d) queries and (M, H_kv, d) keys and values -> (M, H d) in the queries' type."""
+        """(M, H, d) queries and (M, H_kv, d) keys and values -> (M, H d) in the queries' type.
+
+        The three are parts of one tensor (M, ·).
+        """
+        assert queries.stride(0) == keys.stride(0) == values.stride(0)
         num_tokens, num_heads, size = queries.shape
         outputs = queries.new_empty(num_tokens, num_heads * size)
-        cache = self._cache
+        cache, decodes = self._cache, self._tiles.ndim == 1
+        is_narrow = decodes and num_tokens * num_heads >= FEW_PROGRAMS
         slots = (keys, values) if cache is None else cache.layers[layer]
-        is_int8, decodes = len(slots) == 4, self._tiles.ndim == 1
-        old_keys, key_scales, old_values, value_scales = (
-            slots if is_int8 else (slots[0], slots[0], slots[1], slots[1])
-        )
+        is_int8 = len(slots) == 4  # keys, their scales, values, their scales
+        stored = (*slots[::2], *slots[1::2]) if is_int8 else (*slots, *slots)
+        arguments = (queries, keys, values, outputs, *stored, self._tiles, queries.stride(0))
         triton_attention.attend[(len(self._tiles), num_heads)](
-            queries,
-            keys,
-            values,
-            outputs,
-            old_keys,
-            old_values,
-            key_scales,
-            value_scales,
-            self._tiles,
-            queries.stride(0),
+            *arguments,
             0 if cache is None else cache.capacity,
             size**-0.5 * math.log2(math.e),
             HEADS=num_heads,
@@ -84,14 +82,14 @@ class TritonAttention:
             SIZE=size,
             COLUMNS=_power_of_two(size),
             TILE=TILE,
-            BLOCK=BLOCK,
+            BLOCK=DECODE_BLOCK if is_narrow else BLOCK,
             OWN_BLOCK=TILE if decodes else BLOCK,
             HAS_CACHE=cache is not None,
             STORES=self._stores,
             DECODES=decodes,
             INT8=is_int8,
             UPCASTS=IS_INTERPRETED,
-            num_warps=DECODE_WARPS if decodes else 4,
+            num_warps=DECODE_WARPS if is_narrow else 4,
         )
         return outputs
 
@@ -109,7 +107,7 @@ class TritonKernels(TorchKernels):
         if not gelu or bias is None or weight.device.type != "cuda":
             return None
         weight, bias = weight.contiguous(), bias.to(weight.dtype).contiguous()
-        return lambda x: torch._addmm_activation(bias, x, weight.t(), use_gelu=True)
+        return lambda x: torch.ops.aten._addmm_activation(bias, x, weight.t(), use_gelu=True)
 
     def embed(
         self,
@@ -218,51 +216,7 @@ class TritonKernels(TorchKernels):
         """See `Kernels`."""
         if count > MOST_CANDIDATES:
             return super().top_k(logits, hidden, embeddings, center, count, required)
-        num_rows, num_logits = logits.shape
-        num_blocks = triton.cdiv(num_logits, LOGITS_PER_BLOCK)
-        hidden = hidden.contiguous()
-        top = hidden.new_empty(num_rows, num_blocks, count)
-        ids = torch.empty_like(top, dtype=torch.int32)
-        maxima, sums = hidden.new_empty(2, num_rows, num_blocks)
-        triton_rows.top_of_block[(num_rows, num_blocks)](
-            logits,
-            top,
-            ids,
-            maxima,
-            sums,
-            logits.stride(0),
-            num_logits,
-            COUNT=count,
-            BLOCK=LOGITS_PER_BLOCK,
-            IS_HALF=logits.dtype == torch.bfloat16,
-            num_warps=TOP_K_WARPS,
-        )
-        candidates = torch.empty(num_rows, count, dtype=torch.int64, device=hidden.device)
-        logprobs, log_z = hidden.new_empty(num_rows, count), hidden.new_empty(num_rows)
-        blocks = triton.next_power_of_2(num_blocks)
-        triton_rows.top_of_row[(num_rows,)](
-            top,
-            ids,
-            maxima,
-            sums,
-            hidden,
-            embeddings,
-            embeddings if center is None else center,
-            candidates,
-            logprobs,
-            log_z,
-            required,
-            num_blocks,
-            num_logits,
-            SIZE=embeddings.shape[1],
-            COLUMNS=_power_of_two(embeddings.shape[1]),
-            COUNT=count,
-            PLACES=triton.next_power_of_2(count),
-            BLOCKS=blocks,
-            ENTRIES=triton.next_power_of_2(num_blocks * count),
-            HAS_CENTER=center is not None,
-        )
-        return TopTokens(candidates, logprobs, log_z)
+        return top_k(logits, hidden.contiguous(), embeddings, center, count, required)
 
 
 def _tiles(

@@ -145,6 +145,33 @@ def top_of_block(
 
 
 @triton.jit
+def _exact_logits(
+    tokens,
+    row,
+    hidden,
+    embeddings,
+    center,
+    SIZE: tl.constexpr,
+    COLUMNS: tl.constexpr,
+    PLACES: tl.constexpr,
+    HAS_CENTER: tl.constexpr,
+):
+    """Logits (PLACES,) float32 of tokens, in parts of PART columns that are read together."""
+    PART: tl.constexpr = 64 if COLUMNS >= 64 else COLUMNS
+    logits = tl.zeros((PLACES,), tl.float32)
+    for start in range(0, COLUMNS, PART):
+        column = start + tl.arange(0, PART)
+        is_column = column < SIZE
+        at = tokens.to(tl.int64)[:, None] * SIZE + column[None, :]
+        vectors = tl.load(embeddings + at, mask=is_column[None, :], other=0.0).to(tl.float32)
+        if HAS_CENTER:
+            vectors -= tl.load(center + column, mask=is_column, other=0.0)[None, :]
+        state = tl.load(hidden + row * SIZE + column, mask=is_column, other=0.0)
+        logits += tl.sum(vectors * state[None, :], 1)
+    return logits
+
+
+@triton.jit
 def top_of_row(
     top,
     ids,
@@ -169,7 +196,7 @@ def top_of_row(
 ):
     """Merges the blocks of a row: COUNT tokens by exact logit, then by id, and log Z.
 
-    `required` takes the last place where it is missing. PLACES >= COUNT, BLOCKS >= num_blocks and
+    `required` takes the last place where it is missing. PLACES > COUNT, BLOCKS >= num_blocks and
     ENTRIES >= BLOCKS * COUNT are powers of two.
     """
     row = tl.program_id(0).to(tl.int64)
@@ -184,29 +211,33 @@ def top_of_row(
     start = row * num_blocks * COUNT
     logit = tl.load(top + start + entry, mask=is_entry, other=float("-inf"))
     token = tl.load(ids + start + entry, mask=is_entry, other=NO_TOKEN)
-    column = tl.arange(0, COLUMNS)
-    state = tl.load(hidden + row * SIZE + column, mask=column < SIZE, other=0.0)
+    key = (_sortable(logit, 0x7FFFFFFF).to(tl.int64) << 32) | (2147483647 - token).to(tl.int64)
     place = tl.arange(0, PLACES)
-    tokens = tl.full((PLACES,), NO_TOKEN, tl.int32)
+    tokens = tl.full((PLACES,), required, tl.int32)  # past COUNT: the required token
     exact = tl.full((PLACES,), float("-inf"), tl.float32)
     for index in range(COUNT):
-        best = tl.max(logit, 0)
-        found = tl.min(tl.where(logit == best, token, NO_TOKEN), 0)
-        logit = tl.where(token == found, float("-inf"), logit)
-        value = best
-        if HAS_CENTER:
-            inside = tl.minimum(found, num_logits - 1)  # all logits may be NaN
-            value = _logit(inside, embeddings, center, state, column, SIZE, HAS_CENTER)
-        tokens = tl.where(place == index, found, tokens)
+        best = tl.max(key, 0)
+        found = (2147483647 - (best & 2147483647)).to(tl.int32)
+        key = tl.where(key == best, -9223372036854775808, key)
+        tokens = tl.where(place == index, tl.minimum(found, num_logits - 1), tokens)
+        value = _unsorted((best >> 32).to(tl.int32), 0x7FFFFFFF)
         exact = tl.where(place == index, value, exact)
-    end = tl.full((), required, tl.int32)
-    last = _logit(end, embeddings, center, state, column, SIZE, HAS_CENTER)
-    is_missing = tl.sum((tokens == end).to(tl.int32), 0) == 0
+    precise = _exact_logits(
+        tokens, row, hidden, embeddings, center, SIZE, COLUMNS, PLACES, HAS_CENTER
+    )
+    last = tl.sum(tl.where(place == COUNT, precise, 0.0), 0)  # of the required token
+    is_candidate = place < COUNT
+    if HAS_CENTER:
+        exact = tl.where(is_candidate, precise, float("-inf"))
+    is_missing = tl.sum((is_candidate & (tokens == required)).to(tl.int32), 0) == 0
+    order = (_sortable(exact, 0x7FFFFFFF).to(tl.int64) << 32) | (2147483647 - tokens).to(tl.int64)
+    order = tl.where(is_candidate, order, -9223372036854775808)
     for index in range(COUNT):
-        best = tl.max(exact, 0)
-        found = tl.min(tl.where(exact == best, tokens, NO_TOKEN), 0)
-        exact = tl.where(tokens == found, float("-inf"), exact)
+        best = tl.max(order, 0)
+        order = tl.where(order == best, -9223372036854775808, order)
+        value = _unsorted((best >> 32).to(tl.int32), 0x7FFFFFFF)
+        found = 2147483647 - (best & 2147483647)
         is_end = is_missing & (index == COUNT - 1)
-        tl.store(logprobs + row * COUNT + index, tl.where(is_end, last, best) - total)
-        tl.store(candidates + row * COUNT + index, tl.where(is_end, end, found).to(tl.int64))
+        tl.store(logprobs + row * COUNT + index, tl.where(is_end, last, value) - total)
+        tl.store(candidates + row * COUNT + index, tl.where(is_end, required, found).to(tl.int64))
     tl.store(log_z + row, total)

@@ -7,15 +7,18 @@ nothing of what a function computes.
 import gc
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
 
+from lm_envs.model.state.host_arrays import HostArrays
+
 WARM_UP_STEPS = 2
 
-DeviceFunction = Callable[[torch.Tensor, Hashable], torch.Tensor]
-"""A function of an int64 tensor and a constant. Whoever records it needs a function that allocates
-only on the device, never synchronizes, and reads from the tensor only what the constant says."""
+DeviceFunction = Callable[[torch.Tensor, Any], torch.Tensor]
+"""A function of an int64 tensor and a constant; it returns float32. To be recorded, it must
+allocate on the device only and never wait for it."""
 
 _STREAMS: dict[torch.device, torch.cuda.Stream] = {}
 """The stream of each device on which graphs are recorded: each further stream that multiplies
@@ -33,7 +36,7 @@ class HostFunction:
     def __init__(self, function: DeviceFunction, device: torch.device) -> None:
         self._function, self._device = function, device
 
-    def __call__(self, values: np.ndarray, constant: Hashable) -> np.ndarray:
+    def __call__(self, values: np.ndarray, constant: Any) -> np.ndarray:  # noqa: ANN401
         """The function's result, an array that may be kept."""
         inputs = torch.as_tensor(values, device=self._device)
         return self._function(inputs, constant).cpu().numpy()
@@ -49,12 +52,18 @@ class CapturedFunction:
         function: Runs on `device`.
         device: A CUDA device; need not be the current one.
         state: Tensors that the function updates in place; recording leaves them unchanged.
+        arrays: Pinned arrays for the results.
     """
 
     def __init__(
-        self, function: DeviceFunction, device: torch.device, state: Sequence[torch.Tensor]
+        self,
+        function: DeviceFunction,
+        device: torch.device,
+        state: Sequence[torch.Tensor],
+        arrays: HostArrays,
     ) -> None:
         self._function, self._device, self._state = function, device, state
+        self._arrays = arrays
         self._pool = torch.cuda.graph_pool_handle()
         self._recordings: dict[Hashable, _Recording] = {}
 
@@ -63,12 +72,12 @@ class CapturedFunction:
         """How many graphs were recorded."""
         return len(self._recordings)
 
-    def __call__(self, values: np.ndarray, constant: Hashable) -> np.ndarray:
+    def __call__(self, values: np.ndarray, constant: Any) -> np.ndarray:  # noqa: ANN401
         """The function's result, an array that may be kept."""
         with torch.cuda.device(self._device):
-            return self.get_recording(values, constant)(values)
+            return self._get_recording(values, constant)(values, self._arrays)
 
-    def get_recording(self, values: np.ndarray, constant: Hashable) -> "_Recording":
+    def _get_recording(self, values: np.ndarray, constant: Hashable) -> "_Recording":
         """The recording for inputs like `values`, made at the first call."""
         key = (values.shape, constant)
         if key not in self._recordings:
@@ -94,7 +103,7 @@ class _Recording:
         self._host_input = torch.empty(example.shape, dtype=torch.int64, pin_memory=True)
         self._host_input.numpy()[...] = example
         self._input = self._host_input.to(device)
-        self.graph = torch.cuda.CUDAGraph()
+        self._graph = torch.cuda.CUDAGraph()
         stream = _STREAMS.setdefault(device, torch.cuda.Stream(device))
         stream.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(stream):  # Triton compiles and cuBLAS allocates outside the graph
@@ -102,19 +111,17 @@ class _Recording:
                 function(self._input)
         torch.cuda.current_stream(device).wait_stream(stream)
         options = {"pool": pool, "stream": stream, "capture_error_mode": "thread_local"}
-        with _no_collection(), torch.cuda.graph(self.graph, **options):
+        with _no_collection(), torch.cuda.graph(self._graph, **options):
             self._output = function(self._input)
-        self._host_output = torch.empty(
-            self._output.shape, dtype=self._output.dtype, pin_memory=True
-        )
 
-    def __call__(self, values: np.ndarray) -> np.ndarray:
+    def __call__(self, values: np.ndarray, arrays: HostArrays) -> np.ndarray:
         self._host_input.numpy()[...] = values
         self._input.copy_(self._host_input, non_blocking=True)
-        self.graph.replay()
-        self._host_output.copy_(self._output, non_blocking=True)
+        self._graph.replay()
+        result = arrays.take(tuple(self._output.shape))
+        torch.from_numpy(result).copy_(self._output, non_blocking=True)
         torch.cuda.current_stream().synchronize()
-        return self._host_output.numpy().copy()
+        return result
 
 
 @contextmanager

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from lm_envs.model.cuda_graph import CapturedFunction, HostFunction
+from lm_envs.model.state.cuda_graph import CapturedFunction, HostFunction
+from lm_envs.model.state.host_arrays import HostArrays
 from tests.model.engines import CPU, needs_cuda
 
 
@@ -27,7 +28,8 @@ def test_a_host_function_passes_arrays_and_the_constant():
 @needs_cuda
 def test_a_recording_replays_new_values_and_updates_state_once_a_call():
     state = torch.zeros(3, device="cuda")
-    function = CapturedFunction(make_sum(state), torch.device("cuda", 0), [state])
+    arrays = HostArrays(pinned=True)
+    function = CapturedFunction(make_sum(state), torch.device("cuda", 0), [state], arrays)
     results = []
     for value, factor, total in ((1, 2, 2.0), (2, 2, 6.0), (1, 3, 9.0)):
         results.append(function(np.full(3, value), factor))

@@ -12,9 +12,11 @@ import torch
 from lm_envs.model.attention import Extension
 from lm_envs.model.base import LanguageModel
 from lm_envs.model.batching import TOKENS_PER_PASS, make_cache
-from lm_envs.model.cuda_graph import CapturedFunction, DeviceFunction, HostFunction
 from lm_envs.model.kv_cache import round_up
 from lm_envs.model.lm_head import LMHead
+from lm_envs.model.state.cuda_graph import CapturedFunction, DeviceFunction, HostFunction
+from lm_envs.model.state.host_arrays import HostArrays
+from lm_envs.model.state.memory import check_room
 
 FEWEST_TOKENS = 64
 """Tokens of the smallest recorded extension; the others have twice as many each."""
@@ -32,9 +34,11 @@ class RowState:
         num_rows: N.
         capacity: Most tokens in a row.
         cache_dtype: Type of stored keys and values; None for that of the model's linears.
+        records: Record the functions on CUDA, instead of launching their kernels one by one.
 
     Attributes:
         cache: The KV cache.
+        arrays: Memory on the host for packed outputs.
     """
 
     def __init__(
@@ -44,13 +48,18 @@ class RowState:
         num_rows: int,
         capacity: int,
         cache_dtype: torch.dtype | None,
+        *,
+        records: bool = True,
     ) -> None:
+        check_room(model, num_rows, capacity, cache_dtype)
         self._model, self._head = model, head
         self._num_rows, self._capacity = num_rows, capacity
+        self._records = records and model.device.type == "cuda"
         self.cache = make_cache(model, num_rows, capacity, cache_dtype)
         # One row more than N: padding of a recorded extension is written to it.
         self._hidden = torch.zeros(num_rows + 1, model.config.hidden_size, device=model.device)
         self._log_z = torch.zeros(num_rows + 1, device=model.device)
+        self.arrays = HostArrays(pinned=model.device.type == "cuda")
         self._decode = self._host_function(self._decode_packed)
         self._extend = self._host_function(self._extend_packed)
 
@@ -72,8 +81,10 @@ class RowState:
             active: (N,) bool; another row stays unchanged.
             lengths: (N,) int64 number of tokens in each row so far.
         """
-        inputs = np.stack([np.where(active, tokens, 0), lengths, active])  # (3, N)
-        longest = min(int(lengths.max()) + 1, self._capacity)  # an inactive row may be full
+        # An inactive full row would write past its slot; what it writes is never read.
+        positions = np.minimum(lengths, self._capacity - 1)
+        inputs = np.stack([np.where(active, tokens, 0), positions, active])  # (3, N)
+        longest = int(positions.max()) + 1
         any_length = self._model.kernels.any_length
         return self._decode(inputs, self._capacity if any_length else round_up(longest))
 
@@ -95,18 +106,22 @@ class RowState:
             packed.append(self._extend(inputs, shape)[: len(own[0])])
         return np.concatenate(packed)
 
-    def pack(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Hidden states, log-probabilities, candidates, log Z and a 0 in one tensor (N, S)."""
+    def pack(self, hidden: torch.Tensor, chosen: torch.Tensor | None = None) -> torch.Tensor:
+        """Hidden states and what follows from them in one tensor (N, S).
+
+        Hidden states, log-probabilities, candidates, log Z, and `chosen` (N,), by default 0.
+        """
         top = self._head.top_k(hidden)
         candidates = top.candidates.float()  # ids are exact in float32 up to 2**24
-        chosen = torch.zeros_like(hidden[:, :1])
-        return torch.cat([hidden, top.logprobs, candidates, top.log_z[:, None], chosen], -1)
+        last = torch.zeros_like(top.log_z) if chosen is None else chosen
+        columns = (top.log_z[:, None], last[:, None])
+        return torch.cat([hidden, top.logprobs, candidates, *columns], -1)
 
     def _host_function(self, function: DeviceFunction) -> HostFunction | CapturedFunction:
         device, state = self._model.device, (self._hidden, self._log_z)
-        if device.type != "cuda":
+        if not self._records:
             return HostFunction(function, device)
-        return CapturedFunction(function, device, state)
+        return CapturedFunction(function, device, state, self.arrays)
 
     def _decode_packed(self, inputs: torch.Tensor, context_len: int) -> torch.Tensor:
         """Packed outputs (N, S) after one token a row; the state is updated in place.
@@ -118,14 +133,11 @@ class RowState:
         tokens, positions, active = inputs
         state, log_z = self.hidden, self.log_z
         chosen = self._head.token_logits(state, tokens[:, None])[:, 0] - log_z
-        # An inactive full row would write past its slot; what it writes is never read.
-        positions = positions.clamp(max=self._capacity - 1)
         attend = self._model.kernels.decode_attention(self.cache, positions, context_len)
         hidden = self._model.forward(tokens, positions, attend)
         state.copy_(torch.where(active[:, None] > 0, hidden, state))
-        packed = self.pack(state)
+        packed = self.pack(state, chosen)
         log_z.copy_(packed[:, -2])
-        packed[:, -1] = chosen
         return packed
 
     def _extend_packed(self, inputs: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
