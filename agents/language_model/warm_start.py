@@ -175,7 +175,7 @@ def _draw_batch(
     texts: list[np.ndarray] = []
     starts: list[int] = []
     while len(texts) < batch_size:
-        example = task.example(usable[rng.integers(len(usable))])
+        example = task.example(usable[int(rng.integers(len(usable)))])
         for prompt, completion in supervised_pairs(task, tokenizer, example):
             texts.append(np.concatenate([prompt, completion]))
             starts.append(len(prompt))

@@ -69,22 +69,18 @@ def read_rows(
     """Returns the rows of one split, in file order.
 
     Args:
-        dataset: "embedded", a file or folder (see `lm_envs.tasks.data.files`), or the name of a hub
-            dataset.
-        split: "train", "validation" or "test", or a part of one, such as "validation[:25%]", whose
-            rows are selected by a hash of their first text; see `SplitSpec`. None for all rows of a
-            file, or for "train" of a hub dataset. Rows without a "split" field ("train",
-            "validation" or "dev", "test") are assigned to splits 90/5/5 by that hash. A part is
-            taken of the rows, before rows with the same prompt are merged.
-        columns: For each name in `Row.texts` the field that holds its texts: a text, a list of
-            texts, an object with a list "text", as in SQuAD; "translation.en" is a field of an
-            object; "0", "1", … are the columns of a table without a header. Rows in which one of
-            them is empty are left out, with a warning.
+        dataset: "embedded", a file or folder (see `data.files`), or the name of a hub dataset.
+        split: A split, or a part of one (`SplitSpec`), taken by a hash of the rows' first text
+            before rows with the same prompt are merged. None for all rows of a file, or for "train"
+            of a hub dataset. Rows without a field "split" are split 90/5/5 by that hash.
+        columns: Field of each name in `Row.texts`: a text, a list, or an object with a list "text";
+            "a.b" is a field of an object, "0", "1", … are columns of a table without a header. Rows
+            with an empty one are left out, with a warning.
         embedded: Name of the embedded file that is read for dataset "embedded".
         filters: Values by field. A row that has such a field with another value is left out.
 
     Raises:
-        ValueError: If a row is malformed, with its file and line, or no row is left.
+        ValueError: If a row is malformed, or no row is left.
     """
     spec = SplitSpec("train") if split is None else SplitSpec.parse(split)
     rows: list[Row] = []
@@ -97,7 +93,7 @@ def read_rows(
             empty[row] += 1
         elif split is None or spec.name == _split(raw, row):
             rows.append(row)
-    left_out = " and ".join(f"{count} with an empty {name!r}" for name, count in empty.items())
+    left_out = " and ".join(f"{n} with an empty {column!r}" for column, n in empty.items())
     if not rows:
         raise _no_rows_error(dataset, split, filters or {}, left_out)
     if left_out:
