@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test slow bench clean
+.PHONY: train test slow bench gpu clean
 
 train: .venv/ready  ## train PPO on NextWord-v0, then compare it with the baselines
 	$(BIN)/python -m agents.train configs/next_word_ppo.yaml
@@ -18,6 +18,9 @@ slow: .venv/ready  ## long proofs: full view agreement, kill test
 
 bench: .venv/ready  ## tokens per second, side by side
 	$(BIN)/python -m benchmarks throughput
+
+gpu:  ## checks and measurements on one CUDA device; needs no .venv: make gpu GPU="--wheels DIR --minutes 8"
+	$(PYTHON) -m benchmarks gpu $(GPU)
 
 .venv/ready: requirements.txt pyproject.toml
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'lm_envs needs Python 3.11 or newer: make PYTHON=python3.11')"

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from agents.algorithms.factory import as_language, check_writes, make_evaluation_env
@@ -25,6 +24,7 @@ from agents.evaluation.report import evaluation_page, interval_cell
 from agents.evaluation.rollouts import agent_policy, evenly_spaced_indices, run_episodes
 from agents.evaluation.samples import evaluation_samples
 from agents.evaluation.search import beam_search, best_of_n
+from agents.evaluation.terminal import print_table
 from agents.runs.files import write_json, write_text
 from agents.runs.finished import load_agent, read_configs
 from agents.runs.folder import versions
@@ -141,7 +141,7 @@ def main(
         config = read_configs(folders)[0].model_dump()
         document = {**summary, "split": split, "config": config, "versions": versions()}
         _write_files(output or folders[0] / "evaluation", rollouts, document, samples)
-        Console().print(_table(summary, split))
+        print_table(_table(summary, split))
         typer.echo(json.dumps(document))
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from agents.config.loading import reported
 from agents.evaluation.stages import compare_seeds, format_interval
+from agents.evaluation.terminal import print_table
 
 
 def _cell(value: Mapping[str, Any]) -> str:
@@ -34,7 +34,7 @@ def main(
             table.add_column(name)
         for measure in next(iter(stages.values())):
             table.add_row(measure, *(_cell(values[measure]) for values in stages.values()))
-        Console().print(table)
+        print_table(table)
         typer.echo(json.dumps({"runs": [str(run) for run in runs], "stages": stages}))
 
 

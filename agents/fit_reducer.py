@@ -13,13 +13,13 @@ import gymnasium as gym
 import typer
 import yaml
 from gymnasium.vector import AutoresetMode, VectorEnv
-from rich.console import Console
 from rich.table import Table
 
 from agents.config.env_ids import check_env_id, check_form
 from agents.config.imports import TRUST_HELP, check_trusted, import_modules
 from agents.config.loading import UserError, reported
 from agents.evaluation.reducer_fitting import fit, sample_states, summarize
+from agents.evaluation.terminal import print_table
 from lm_envs.envs.observations.wrappers import model_of
 
 
@@ -89,7 +89,7 @@ def main(
         table = Table("property", "value", title=str(file))
         for name, value in summary.items():
             table.add_row(name, str(value))
-        Console().print(table)
+        print_table(table)
         typer.echo(json.dumps(summary | {"file": str(file), "model": reducer.model}))
 
 

@@ -26,7 +26,7 @@ def main(
     assignments: Annotated[list[str] | None, typer.Option("--set", help="key=value")] = None,
     export: Annotated[Path | None, typer.Option(help="folder for the finished model")] = None,
 ) -> None:
-    """Pretrains a GPT-2 on the offline corpus and exports it."""
+    """Pretrains a GPT-2 on the offline corpus, on the CPU, and exports it."""
     with reported():
         settings = load_config(PretrainConfig, config, assignments or [])
         run = pretrain(settings, resume=resume)

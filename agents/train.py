@@ -37,11 +37,14 @@ from agents.runs.checkpoints import CHECKPOINT
 from agents.runs.files import write_text
 from agents.runs.folder import open_run, versions
 from lm_envs.envs.base import EpisodicVectorEnv
+from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.sb3 import LanguageVecEnv
 from lm_envs.transcript import Transcript
 
 NUM_SAMPLES = 8
 EVALUATION_ROWS = 64
+LARGEST_CHECK = 10_000
+"""Examples whose prompts are measured before a run, so that large data sets start at once."""
 
 
 def train(
@@ -68,6 +71,8 @@ def train(
     folder = runs / f"{config.name}-s{config.seed}"
     is_continued = open_run(config, folder, resume=resume)
     env, held_out = _make_environments(config)
+    for split, rows in ((config.env.split, env.vector_env), (config.evaluation.split, held_out)):
+        typer.echo(f"{split}: {_description(rows)}", err=True)
     model = make_algorithm(config, env, None)
     baselines = _baseline_rewards(held_out, config)
     before = _sample(held_out, agent_policy(model))  # untrained, also when resumed
@@ -96,6 +101,16 @@ def _make_environments(config: TrainConfig) -> tuple[LanguageVecEnv, EpisodicVec
     env = make_training_env(config)
     check_alike(config, env, held_out)
     return env, held_out
+
+
+def _description(env: EpisodicVectorEnv) -> str:
+    """What was read for a split; rows that were left out are warnings of the reader."""
+    count = f"{env.num_examples} examples"
+    if not isinstance(env, LanguageVectorEnv):
+        return count
+    indices = evenly_spaced_indices(env.num_examples, LARGEST_CHECK).tolist()
+    longest = max(len(env.task.example(index).prompt) for index in indices)
+    return f"{count}, the longest prompt has {longest} of {env.task.prompt_tokens} tokens"
 
 
 def _learn(

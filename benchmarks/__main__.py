@@ -1,111 +1,19 @@
-"""`python -m benchmarks <subject>`: prints a table, then one line of JSON, and stores the JSON.
+"""`python -m benchmarks`: dispatches to the command line of a subject.
 
-Owns the command line and the place of a result file. What is measured is in `benchmarks.subjects`.
+Owns the order of imports: `gpu` installs wheels before a package that they hold is imported, so
+that nothing outside the standard library is imported here before the subject is known.
 """
 
-import json
-import re
-import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any
 
-import typer
-from rich.console import Console
-
-from agents.config.loading import UserError, reported
-from agents.runs.files import write_json
-from benchmarks.harness import timing
-from benchmarks.learning import command as learning
-from benchmarks.report import page
-from benchmarks.report.table import result_table
-from benchmarks.subjects.defaults import DTYPES
-from benchmarks.subjects.registry import SUBJECTS, measure, subjects_accepting
-from lm_envs.model.loading import INT8
-from lm_envs.validation import check_choice
-
-COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {
-    "learning": learning.command,
-    "report": page.command,
-}
-"""Subjects with a command line of their own."""
-
-WIDTH = 180
-"""Columns of a table that is written to a file."""
-
-
-def _help(option: str, text: str) -> str:
-    return f"{text}; for {', '.join(subjects_accepting(option))}"
-
-
-Subject = Annotated[str, typer.Argument(help=", ".join((*SUBJECTS, *COMMANDS)))]
-Model = Annotated[
-    str | None,
-    typer.Option(
-        help=_help("model", "gpt2-124m (default; calls: embedded), embedded, or a folder")
-    ),
-]
-Rows = Annotated[
-    list[int] | None,
-    typer.Option(min=1, help=_help("n", "rows; repeat for more; default 1, 8, 64 (finetune: 16)")),
-]
-Prompts = Annotated[
-    list[int] | None,
-    typer.Option(min=1, help=_help("prompt", "tokens of a prompt; repeat for more; default 32")),
-]
-Dtypes = Annotated[
-    list[str] | None,
-    typer.Option(help=_help("dtype", "float32, bfloat16 (default: both), or int8 (not finetune)")),
-]
-Ids = Annotated[
-    list[str] | None,
-    typer.Option(help=_help("env", "id; repeat for more; default: all (calls: NextWord-v0)")),
-]
-Repeats = Annotated[
-    int | None,
-    typer.Option(min=1, help=_help("repeats", "timed runs of each competitor; default 5")),
-]
-Output = Annotated[Path, typer.Option(help="folder of results")]
-
-
-def main(
-    subject: Subject,
-    model: Model = None,
-    n: Rows = None,
-    prompt: Prompts = None,
-    dtype: Dtypes = None,
-    env: Ids = None,
-    repeats: Repeats = None,
-    output: Output = Path("benchmarks/results"),
-) -> None:
-    """Measures one subject and stores the result under `<output>/<date>-<cpu>/`."""
-    with reported():
-        if subject not in SUBJECTS:
-            allowed = ", ".join((*SUBJECTS, *COMMANDS))
-            raise UserError(f"Got subject {subject!r}; allowed: {allowed}.")
-        for each in dtype or ():
-            check_choice("dtype", each, (*DTYPES, INT8))
-        given = {"model": model, "n": n, "prompt": prompt, "dtype": dtype, "env": env}
-        result = measure(subject, {**given, "repeats": repeats})
-        command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
-        document = {**result, "machine": timing.machine(), "command": command}
-        width = None if sys.stdout.isatty() else WIDTH
-        Console(width=width).print(result_table(document))
-        write_json(result_path(document, output), document)
-        typer.echo(json.dumps(document))
-
-
-def result_path(document: Mapping[str, Any], output: Path) -> Path:
-    """File of a result: the folder has date and processor, the name has subject and model."""
-    machine = document["machine"]
-    cpu = re.sub(r"[^a-z0-9]+", "-", machine["cpu"].lower()).strip("-")
-    model = Path(document.get("model", "")).name
-    name = "-".join(part for part in (document["subject"], model) if part)
-    return output / f"{machine['date']}-{cpu}" / f"{name}.json"
-
+from benchmarks.gpu import wheels
 
 if __name__ == "__main__":
-    if sys.argv[1:2] and sys.argv[1] in COMMANDS:
-        COMMANDS[sys.argv[1]](sys.argv[2:])  # exits
-    typer.run(main)
+    if sys.argv[1:2] == ["gpu"]:
+        wheels.install_for(sys.argv[2:])
+        from benchmarks.gpu import command
+
+        command.command(sys.argv[2:])  # exits
+    from benchmarks import command
+
+    command.command(sys.argv[1:])

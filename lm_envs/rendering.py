@@ -22,6 +22,9 @@ LOSS, NEUTRAL, GAIN = (240, 96, 96), (215, 215, 220), (90, 210, 130)
 TINT = 0.45
 """Largest opacity of a token's background in HTML; text stays readable on light and dark pages."""
 
+JOINERS = "\u200c\u200d"
+"""Zero-width non-joiner and joiner, which have no effect outside the word that holds them."""
+
 Color = tuple[int, int, int]
 
 
@@ -117,9 +120,14 @@ def _blend(share: float) -> Color:
 
 
 def _printable(text: str) -> str:
-    """Text without control and format characters, such as escape codes or bidirectional marks."""
+    """Text without control and format characters, such as escape codes or bidirectional marks.
+
+    The two joiners are kept: emoji, Persian and Hindi need them.
+    """
     text = text.replace("\n", " ")
-    return "".join("\ufffd" if unicodedata.category(c)[0] == "C" else c for c in text)
+    return "".join(
+        "\ufffd" if unicodedata.category(c)[0] == "C" and c not in JOINERS else c for c in text
+    )
 
 
 def _wrap(

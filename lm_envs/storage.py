@@ -4,9 +4,12 @@ After a crash at any moment a file is the old one or the new one, never a part. 
 file, the rename and both fsyncs. Loading executes no code. Knows nothing of what the contents mean.
 """
 
+import glob
 import json
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _remove_abandoned(path)
     try:
         write(temporary)
         with temporary.open("rb") as file:  # the content has to be on disk before the rename
@@ -74,10 +78,48 @@ def read_arrays(path: Path, kinds: Sequence[str]) -> tuple[dict[str, np.ndarray]
     return arrays, header
 
 
+def _remove_abandoned(path: Path) -> None:
+    """Deletes temporary files of this path whose process was killed while it wrote."""
+    prefix, suffix = f".{path.name}.", ".tmp"
+    for found in path.parent.glob(f"{glob.escape(prefix)}*{suffix}"):
+        writer = found.name.removeprefix(prefix).removesuffix(suffix)
+        if writer.isascii() and writer.isdigit() and not _is_running(int(writer)):
+            found.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    if os.name != "posix":  # elsewhere a signal of 0 would end the process
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
 def _sync_folder(folder: Path) -> None:
     """Writes the folder itself to disk, so that a rename in it survives a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # a folder that may be written to, but not listed
+        return _warn_about_sync(folder, "it cannot be opened")
     try:
         os.fsync(descriptor)
+    except OSError as error:  # EINVAL, EACCES: some network file systems cannot sync a folder
+        _warn_about_sync(folder, error.strerror or type(error).__name__)
     finally:
         os.close(descriptor)
+    return None
+
+
+@cache
+def _warn_about_sync(folder: Path, reason: str) -> None:
+    """Warns once for each folder: after a power failure a file in it may be the former one."""
+    warnings.warn(
+        f"Got a folder that cannot be synchronized, {folder} ({reason}); files are written, but a "
+        "power failure may bring back their former contents.",
+        UserWarning,
+        stacklevel=4,  # the caller of write_atomically
+    )

@@ -101,6 +101,12 @@ def _is_real(value: object) -> TypeGuard[float]:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
+def first_line(error: BaseException) -> str:
+    """Returns the first line of an error's message that is not blank, or the error's class."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
 def did_you_mean(name: object, allowed: Iterable[str]) -> str:
     """Returns " Did you mean …?" for the closest allowed name; an empty text if none is close."""
     close = difflib.get_close_matches(str(name), list(allowed), 1)

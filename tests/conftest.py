@@ -3,11 +3,17 @@
 import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# device="auto" is the CPU in all tests, on machines with a GPU too: exact numbers are asserted.
+# Tests marked `gpu` pass device="cuda".
+os.environ.setdefault("LM_ENVS_DEVICE", "cpu")
 
 from pathlib import Path
 
 import pytest
 import torch
+
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")  # Triton's kernels are tested on the CPU
 
 from lm_envs.model import loading
 
@@ -33,7 +39,7 @@ def reference_model():
 
 @pytest.fixture(scope="session")
 def checkpoint(reference_model, tmp_path_factory) -> Path:
-    """The same model as a folder, with a tokenizer of its size."""
+    """The same model as a folder, with a tokenizer of 275 tokens: embeddings are padded to 700."""
     import tokenizers
     from tokenizers import models, pre_tokenizers, trainers
 

@@ -60,7 +60,7 @@ def test_names_that_a_page_mentions_exist(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_that_a_page_names_exist(page):
-    from benchmarks.__main__ import COMMANDS
+    from benchmarks.command import COMMANDS
     from benchmarks.subjects.registry import SUBJECTS
 
     text = (ROOT / page).read_text(encoding="utf-8")

@@ -103,3 +103,9 @@ def texts_of(markup):
 
     Reader().feed(markup)
     return pieces
+
+
+def test_joiners_inside_words_are_kept():
+    """Regression: emoji, Persian and Hindi showed U+FFFD."""
+    word = "می\u200cخواهم 👩\u200d💻"
+    assert word in rendering.html(make_transcript([word], [0.0]))

@@ -1,4 +1,10 @@
+import errno
 import json
+import os
+import stat
+import subprocess
+import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -60,3 +66,33 @@ def test_a_missing_or_malformed_file_is_refused(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(ValueError, match=r"which cannot be read .*; allowed: a file of kind"):
         read_arrays(path, ["pca"])
+
+
+def test_temporary_files_of_killed_processes_are_removed(tmp_path):
+    """Regression: each killed save left one behind."""
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    dead, alive = (tmp_path / f".a.json.{process}.tmp" for process in (child.pid, os.getppid()))
+    other = tmp_path / f".b.json.{child.pid}.tmp"
+    for path in (dead, alive, other):
+        path.write_text("part")
+    write_atomically(tmp_path / "a.json", lambda path: path.write_text("whole"))
+    assert sorted(tmp_path.iterdir()) == sorted([alive, other, tmp_path / "a.json"])
+
+
+def test_a_folder_that_cannot_be_synchronized_is_written_with_one_warning(tmp_path, monkeypatch):
+    """Regression: no run could begin where fsync of a folder answers EINVAL."""
+    real = os.fsync
+
+    def fsync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    for number in range(2):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            write_atomically(tmp_path / "a", lambda path: path.write_text("x"))
+        assert len(caught) == 1 - number
+    assert (tmp_path / "a").read_text() == "x"

@@ -112,9 +112,85 @@ def test_a_vocabulary_without_end_token_is_refused():
         Tokenizer(tokenizers.Tokenizer(BPE({"a": 0}, [])))
 
 
-def test_widened_ids_have_no_text():
-    tokenizer = Tokenizer.from_folder(loading.locate("embedded"))
-    size = len(tokenizer)
-    tokenizer.widen(size + 2)
-    assert tokenizer.decode(np.array([size, size + 1])) == ""
-    assert len(tokenizer) == size
+def folder_with(tmp_path, tokens=(), **files):
+    """The embedded tokenizer with special tokens added, and JSON files beside it."""
+    path = tmp_path / "tokenizer.json"
+    path.write_bytes((loading.locate("embedded") / "tokenizer.json").read_bytes())
+    backend = tokenizers.Tokenizer.from_file(str(path))
+    backend.add_special_tokens(list(tokens))
+    backend.save(str(path))
+    for name, content in files.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    return tmp_path
+
+
+def test_special_tokens_are_not_cut_into_pieces(tmp_path):
+    """Regression: all special tokens were encoded as characters."""
+    tokenizer = Tokenizer.from_folder(folder_with(tmp_path, ["<|user|>", "<|end|>"]))
+    tokens = tokenizer.encode("<|user|> hello<|endoftext|>")
+    assert tokens[0] == len(TOKENIZER)
+    assert tokenizer.decode(tokens) == "<|user|> hello<|endoftext|>"
+    assert tokenizer.end_token not in tokens
+
+
+@pytest.mark.parametrize(
+    ("files", "ends"),
+    [
+        ({"generation_config": {"eos_token_id": 6144}}, [6144]),
+        ({"generation_config": {"eos_token_id": [0, 6144]}}, [0, 6144]),
+        ({"config": {"eos_token_id": 6144}}, [6144]),
+        ({"config": {"eos_token_id": 50256}}, [0]),
+        ({"config": {"eos_token_id": 0}, "generation_config": {"eos_token_id": 6144}}, [6144]),
+        ({"tokenizer_config": {"eos_token": "<|end|>"}}, [6144]),
+        ({"tokenizer_config": {"eos_token": {"content": "<|end|>"}}}, [6144]),
+        (
+            {
+                "tokenizer_config": {"eos_token": "<|end|>"},
+                "generation_config": {"eos_token_id": [0, 6144]},
+            },
+            [6144, 0],
+        ),
+        ({}, [0]),
+    ],
+)
+def test_a_text_ends_as_tokenizer_and_generation_config_say(tmp_path, files, ends):
+    """Regression: only <|endoftext|> ended a text, whatever the model's own end was."""
+    tokenizer = Tokenizer.from_folder(folder_with(tmp_path, ["<|end|>"], **files))
+    assert tokenizer.end_tokens.tolist() == ends
+    assert tokenizer.end_token == ends[0]
+    assert tokenizer.decode(tokenizer.end_tokens) == ""
+    assert not np.isin(tokenizer.encode("a<|end|>"), ends).any()
+
+
+def test_a_padding_token_behind_the_vocabulary_cannot_be_written(tmp_path):
+    settings = {"pad_token": "[PAD]"}
+    tokenizer = Tokenizer.from_folder(folder_with(tmp_path, ["[PAD]"], tokenizer_config=settings))
+    assert len(tokenizer) == len(TOKENIZER)
+    assert tokenizer.decode(tokenizer.encode("[PAD]")) == "[PAD]"
+
+
+def test_added_tokens_of_vocabulary_and_merges_are_read(tmp_path):
+    model = json.loads((loading.locate("embedded") / "tokenizer.json").read_text())["model"]
+    (tmp_path / "vocab.json").write_text(json.dumps(model["vocab"]))
+    (tmp_path / "merges.txt").write_text("\n".join(" ".join(pair) for pair in model["merges"]))
+    added = tmp_path / "added_tokens.json"
+    added.write_text('{"<|b|>": 6145, "<|a|>": 6144}')
+    assert Tokenizer.from_folder(tmp_path).encode("<|b|><|a|>").tolist() == [6145, 6144]
+    added.write_text('{"<|a|>": 6200}')
+    with pytest.raises(ValueError, match=r"'<\|a\|>' with id 6200 in .*; allowed: 6144"):
+        Tokenizer.from_folder(tmp_path)
+
+
+def test_a_wordpiece_vocabulary_is_refused_without_a_remedy_that_fails(tmp_path):
+    (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n")
+    with pytest.raises(ValueError, match=r"WordPiece vocabulary, vocab\.txt.*Use another model"):
+        Tokenizer.from_folder(tmp_path)
+
+
+def test_the_same_files_are_loaded_once(tmp_path):
+    """Regression: every environment kept a backend of its own, with a cache that stays."""
+    folder = folder_with(tmp_path)
+    first = Tokenizer.from_folder(folder)
+    assert Tokenizer.from_folder(folder) is first
+    (folder / "generation_config.json").write_text('{"eos_token_id": [5]}')
+    assert Tokenizer.from_folder(folder).end_tokens.tolist() == [5]

@@ -13,6 +13,7 @@ from lm_envs.validation import (
     check_number,
     check_types,
     did_you_mean,
+    first_line,
 )
 
 
@@ -99,3 +100,11 @@ def test_an_unexpected_argument_is_caught_as_type_error_and_as_value_error():
 def test_a_hint_names_the_closest_name_only_if_it_is_close():
     assert did_you_mean("fluancy", ["fluency", "length"]) == " Did you mean 'fluency'?"
     assert did_you_mean("xyz", ["fluency", "length"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [(ValueError("a\nb"), "a"), (OSError(), "OSError"), (KeyError(" \n"), "' \\n'")],
+)
+def test_the_first_line_of_an_error_is_never_empty(error, line):
+    assert first_line(error) == line

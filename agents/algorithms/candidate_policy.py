@@ -211,7 +211,8 @@ class _Judge(nn.Module):
         seen = [columns, columns[:, :1].expand_as(columns), self._spread(features[:, -1:])]
         if self._points:
             most = columns[:, :, POINTER].argmax(1)
-            pointed = columns[torch.arange(len(most)), most][:, None]
+            index = most[:, None, None].expand(-1, 1, columns.shape[2])
+            pointed = columns.gather(1, index)  # (N, 1, c)
             seen.append(pointed.expand_as(columns))
         if self._layout.text:
             normal = nn.functional.layer_norm(text, text.shape[1:])

@@ -16,6 +16,7 @@ from agents.config.train import ALGORITHMS, TUNING, TrainConfig
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.sb3 import LanguageVecEnv, make_language_vec_env
+from lm_envs.validation import first_line
 
 LINEAR = "lin_"
 POLICIES = {
@@ -114,7 +115,7 @@ def make_algorithm(config: TrainConfig, env: LanguageVecEnv, log: str | None) ->
     try:
         return algorithm.kind(policy, env, **(settings | kwargs))
     except (TypeError, AttributeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise UserError(
             f"Got algorithm.kwargs that {config.algorithm.name} does not take: {reason}. See its "
             "page in Stable-Baselines3."

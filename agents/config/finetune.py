@@ -98,7 +98,8 @@ class FinetuneConfig(TrainConfig):
     Attributes:
         advantage: Of `EpisodeRolloutBuffer`.
         temperature: Divides logits, in rollouts and in updates.
-        bfloat16: Of `LanguageModelPolicy`.
+        bfloat16: Of `LanguageModelPolicy`. On a GPU it also selects the dtype of the environment
+            and of rollouts, unless `env.kwargs.dtype` does: bfloat16 if set, else float32.
         gradient_checkpointing: Of `LanguageModelPolicy`.
         lora: Of `LanguageModelPolicy`; the arguments of `LoRA`.
         mask: Of `LanguageModelPolicy`; the arguments of `NLPOMaskSpec`.

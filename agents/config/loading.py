@@ -13,6 +13,7 @@ from typing import Any, TypeVar, get_args
 import gymnasium as gym
 import numpy as np
 import pydantic
+import torch
 import yaml
 
 from lm_envs.validation import did_you_mean
@@ -84,12 +85,31 @@ _USER_ERRORS = (ValueError, FloatingPointError, MemoryError, ImportError, OSErro
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Prints a mistake of the user as one line on standard error and exits with code 2."""
+    """Prints a mistake of the user as one line on standard error and exits with code 2.
+
+    So it does for a GPU without enough memory, which PyTorch reports in many sentences.
+    """
     try:
         yield
+    except torch.OutOfMemoryError as error:
+        print(f"error: {_out_of_memory(str(error))}", file=sys.stderr)
+        raise SystemExit(2) from None
     except _USER_ERRORS as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _out_of_memory(message: str) -> str:
+    """Returns one line for PyTorch's message: the sizes in it, and what takes less memory."""
+    wanted = re.search(r"Tried to allocate ([\d.]+ \w+)", message)
+    free = re.search(r"([\d.]+ \w+) is free", message)
+    size = f" for {wanted[1]} more" if wanted else ""
+    left = f" ({free[1]} free)" if free else ""
+    return (
+        f"Got too little memory on the GPU{size}{left}. Use fewer rows (env.n_envs), smaller "
+        "batches (algorithm.kwargs.batch_size, warm_start.batch_size) or shorter texts "
+        "(env.kwargs.max_new_tokens, prompt_tokens), or stop other programs on this GPU."
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -100,8 +100,9 @@ class EpisodeRolloutBuffer(DictRolloutBuffer):
         sizes = [end - start for _, start, end in fragments]
         last = ([end - 1 for _, _, end in fragments], [row for row, _, _ in fragments])
         lengths = self.observations["length"]
+        longest = int(lengths[last].max())  # read here, on the host: a GPU would be waited for
         observations = {
-            "tokens": self.observations["tokens"][last],
+            "tokens": self.observations["tokens"][last][:, :longest],
             "length": lengths[last],
             "episode": np.repeat(np.arange(len(fragments)), sizes),
             "position": lengths[steps, rows, 0],

@@ -27,7 +27,7 @@ from agents.runs.checkpoints import CHECKPOINT
 from agents.runs.files import append_jsonl, write_jsonl
 from agents.runs.finetune_callback import FinetuneCallback
 from agents.runs.logs import METRICS
-from lm_envs.model.loading import EMBEDDED
+from lm_envs.model.loading import EMBEDDED, INT8, resolve_device, resolve_dtype
 
 EVALUATION_ROWS = 32
 MODEL = "model"
@@ -51,7 +51,8 @@ class FinetuneRun:
 
     def __init__(self, config: FinetuneConfig, folder: Path) -> None:
         self.config, self.folder = config, folder
-        self.env = make_training_env(config)
+        self._env_config = with_one_precision(config)
+        self.env = make_training_env(self._env_config)
         penalized = KLPenalty(self.env, **config.kl.model_dump())
         self.agent = make_agent(config, penalized)
         policy = self.agent.policy
@@ -59,7 +60,7 @@ class FinetuneRun:
         self.policy = policy
         penalized.set_policy(policy)
         split = config.evaluation.split
-        self.held_out = as_language(make_evaluation_env(config, split, EVALUATION_ROWS))
+        self.held_out = as_language(make_evaluation_env(self._env_config, split, EVALUATION_ROWS))
         self.stages: list[Stage] = []
         self._notes: dict[str, Any] = {}
 
@@ -128,7 +129,7 @@ class FinetuneRun:
 
     def _distill(self, settings: DistillationConfig) -> None:
         rows = self.config.env
-        env = as_language(make_evaluation_env(self.config, rows.split, rows.n_envs))
+        env = as_language(make_evaluation_env(self._env_config, rows.split, rows.n_envs))
         rounds = distill(self.policy, env, seed=self.config.seed, **settings.model_dump())
         for number, (mean, best) in enumerate(rounds, start=1):
             row = {"step": 0, "distillation": number, "training_reward": mean, "best_of_n": best}
@@ -138,10 +139,29 @@ class FinetuneRun:
         self.export()
 
 
+def with_one_precision(config: FinetuneConfig) -> FinetuneConfig:
+    """Returns the configuration with a dtype of the environment that fits the updates.
+
+    Without `env.kwargs.dtype` a GPU would run the environment's model in bfloat16, but the updates
+    in float32: an untrained policy would then pay a KL penalty, and the first ratio of an update
+    would not be 1. So the environment runs in float32 unless `bfloat16` is set; rollouts of the
+    policy always run in the environment's dtype.
+    """
+    kwargs = config.env.kwargs
+    if config.bfloat16 or kwargs.get("dtype", "auto") != "auto":
+        return config
+    env = config.env.model_copy(update={"kwargs": {**kwargs, "dtype": "float32"}})
+    return config.model_copy(update={"env": env})
+
+
 def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:
-    """Makes the algorithm whose policy is the environment's language model."""
+    """Makes the algorithm whose policy is the environment's language model, on its device."""
     kind = ALGORITHMS[config.algorithm.name].kind
     assert issubclass(kind, OnPolicyAlgorithm)
+    given = with_one_precision(config).env.kwargs
+    device = resolve_device(given.get("device", "auto"))
+    dtype = resolve_dtype(given.get("dtype", "auto"), device)
+    settings: dict[str, Any] = {"device": device, **config.algorithm.kwargs}
     return kind(
         LanguageModelPolicy,
         env,
@@ -151,10 +171,11 @@ def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:
         policy_kwargs={
             "model": config.env.kwargs.get("model", EMBEDDED),
             "temperature": config.temperature,
+            "dtype": "bfloat16" if dtype == INT8 else dtype,  # int8 rounds on top of bfloat16
             "bfloat16": config.bfloat16,
             "gradient_checkpointing": config.gradient_checkpointing,
             "lora": None if config.lora is None else config.lora.make(),
             "mask": None if config.mask is None else config.mask.make(),
         },
-        **config.algorithm.kwargs,
+        **settings,
     )

@@ -141,17 +141,33 @@ class PrefixReader:
         positions = np.where(is_next, lengths - 1, lengths)
         context_len = round_up(int(positions.max()) + 1)
         last = np.maximum(lengths - 1, 0)
-        new = torch.as_tensor(tokens[np.arange(len(tokens)), last], device=self._model.device)
-        slots = torch.as_tensor(positions, device=new.device)
+        inputs = np.stack([tokens[np.arange(len(tokens)), last], positions, is_next])  # (3, N)
+        new, slots, is_changed = torch.as_tensor(inputs, device=self._model.device)  # one copy
         clamped = slots.clamp(max=self._model.config.max_positions - 1)
         attend = self._model.kernels.decode_attention(self._cache, slots, context_len)
         hidden = self._model.forward(new, clamped, attend)
-        is_changed = torch.as_tensor(is_next, device=new.device)[:, None]
-        self._hidden = torch.where(is_changed, hidden, self._hidden)
+        self._hidden = torch.where(is_changed[:, None] > 0, hidden, self._hidden)
         self.num_appended += int(is_next.sum())
 
 
 def sample_tokens(logits: torch.Tensor) -> torch.Tensor:
+    """Samples one token per row (N,) of logits (N, V)."""
+    # Sums on a GPU are computed in parallel and need not grow from one token to the next, so that
+    # inversion may return a token of probability 0. Sampling on a CPU keeps its random numbers.
+    return sample_by_maximum(logits) if logits.is_cuda else sample_by_inversion(logits)
+
+
+def sample_by_maximum(logits: torch.Tensor) -> torch.Tensor:
+    """Samples one token per row (N,): the largest logit after Gumbel noise is added to each.
+
+    Source: Gumbel-max trick, Maddison et al. 2014, https://arxiv.org/abs/1411.0030.
+    """
+    exponential = torch.empty_like(logits).exponential_()
+    least = torch.finfo(logits.dtype).tiny  # -inf + inf would be NaN
+    return (logits - exponential.clamp_(min=least).log_()).argmax(-1)
+
+
+def sample_by_inversion(logits: torch.Tensor) -> torch.Tensor:
     """Samples one token per row (N,) of logits (N, V), by inverting the distribution function."""
     cumulative = logits.softmax(-1).cumsum(-1)
     draws = torch.rand_like(cumulative[:, :1]) * cumulative[:, -1:]

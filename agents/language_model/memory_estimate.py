@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import torch
 
-from agents.language_model.network import LOGITS_PER_CHUNK, TrainableGPT2
+from agents.language_model.network import TrainableGPT2, logits_per_chunk
 
 SHARE = 0.9
 """Share of the available memory that an update may take."""
@@ -90,7 +90,7 @@ class MemoryBudget(NamedTuple):
         device = next(network.parameters()).device
         allowed = SHARE * (available_memory(device) if available is None else available)
         weights = sum(each.numel() * each.element_size() for each in network.trainable_parameters)
-        chunks = CHUNKS * 4 * LOGITS_PER_CHUNK
+        chunks = CHUNKS * 4 * logits_per_chunk(device)
         shared, per_text = saved_bytes(network, length)
         return cls(3 * weights + chunks + shared, per_text, allowed)  # gradients, Adam's moments
 
@@ -147,10 +147,14 @@ def _total_saved(network: TrainableGPT2, num_texts: int, length: int) -> int:
 
 
 def available_memory(device: torch.device | str = "cpu") -> int:
-    """Returns the bytes that can be allocated without swapping, on the CPU or a CUDA device."""
+    """Returns the bytes that can be allocated without swapping, on the CPU or a CUDA device.
+
+    On CUDA they include what PyTorch's allocator holds for reuse.
+    """
     device = torch.device(device)
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + held
     known = Path("/proc/meminfo")
     lines = known.read_text().splitlines() if known.exists() else []
     found = (int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))

@@ -148,7 +148,9 @@ class LanguageModelPolicy(ActorCriticPolicy):
                 self.masker.count_update()  # the first minibatch after a rollout
             self.clear_cache()
         lengths = obs["length"].long().flatten()
-        tokens = obs["tokens"].long()[:, : int(lengths.max())]
+        tokens = obs["tokens"].long()
+        if "episode" not in obs:  # `EpisodeRolloutBuffer` has cut the padding off
+            tokens = tokens[:, : int(lengths.max())]
         episode = obs.get("episode", torch.arange(len(tokens), device=tokens.device)).long()
         position = obs.get("position", lengths).long()
         hidden = self.network(tokens)[episode, position - 1]  # (M, D)
@@ -167,10 +169,12 @@ class LanguageModelPolicy(ActorCriticPolicy):
 
     def get_distribution(self, obs: PyTorchObs) -> Distribution:
         """Computes the distribution over tokens after running texts."""
-        distribution = CategoricalDistribution(int(self.network.model.config.vocab_size))
-        logits, allowed = self.network.logits(self.hidden_states(obs)), self._allowed(obs)
+        size = self.network.tokenizer_size
+        distribution = CategoricalDistribution(size)
+        logits = self.network.logits(self.hidden_states(obs))[:, :size]
+        allowed = self._allowed(obs)
         if allowed is not None:
-            logits[:, : allowed.shape[1]].masked_fill_(~allowed, -torch.inf)
+            logits.masked_fill_(~allowed, -torch.inf)
         return distribution.proba_distribution(logits)
 
     def load_state_dict(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - as Module's
@@ -196,12 +200,12 @@ class LanguageModelPolicy(ActorCriticPolicy):
 def _running(obs: PyTorchObs) -> tuple[np.ndarray, np.ndarray]:
     """Returns tokens (N, C) and lengths (N,) of running texts."""
     assert isinstance(obs, dict)
-    tokens, lengths = (obs[name].cpu().numpy().astype(np.int64) for name in ("tokens", "length"))
-    return tokens, lengths[:, 0]
+    both = torch.cat([obs["tokens"].long(), obs["length"].long()], 1).cpu().numpy()  # one copy
+    return np.ascontiguousarray(both[:, :-1]), both[:, -1].copy()
 
 
 def _check_vocabulary(actions: gym.Space[Any], network: TrainableGPT2, model: str) -> None:
-    size = network.model.config.vocab_size
+    size = network.tokenizer_size
     if actions != gym.spaces.Discrete(size):
         raise ValueError(
             f"Got {actions} for {model!r}, which has {size} tokens; make the environment with "

@@ -1,4 +1,4 @@
-"""Pretraining of a GPT-2 on the offline corpus: optimization, checkpoints and logs.
+"""Pretraining of a GPT-2 on the offline corpus, on the CPU: optimization, checkpoints and logs.
 
 Owns the optimizer, its schedule and the run folder. Tokens come from `agents.corpus`; the exported
 folder is written by `agents.language_model.model_card`.
@@ -17,7 +17,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from agents.config.loading import UserError
 from agents.config.pretrain import PretrainConfig
 from agents.corpus.streams import Streams, train_tokenizer
-from agents.runs.checkpoints import CHECKPOINT
+from agents.runs.checkpoints import CHECKPOINT, read_state
 from agents.runs.files import append_jsonl
 from agents.runs.logs import METRICS, rewind
 from lm_envs.storage import write_atomically
@@ -119,9 +119,9 @@ class PretrainRun:
         """Restores a checkpoint.
 
         Raises:
-            UserError: If it was written with another configuration.
+            UserError: If it is damaged, or was written with another configuration.
         """
-        state = torch.load(path, weights_only=True)
+        state = read_state(path, ("model", "optimizer", "step", "seconds", "config"))
         stored, given = state["config"], self.config.model_dump()
         if differing := [key for key in given if given[key] != stored.get(key) and key != "run"]:
             raise UserError(
@@ -134,7 +134,7 @@ class PretrainRun:
         self.step, self.seconds = state["step"], state["seconds"]
 
     def _loss(self, batch: torch.Tensor) -> torch.Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):
+        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.config.bfloat16):
             return self.model(batch, labels=batch).loss
 
     def _learning_rate(self) -> float:

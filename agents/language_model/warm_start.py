@@ -4,6 +4,8 @@ Owns the optimization before reinforcement learning, and the training pairs. Kno
 rewards.
 """
 
+import math
+import warnings
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -29,14 +31,17 @@ def warm_start(
 ) -> Iterator[float]:
     """Takes optimizer steps on random references; yields the loss of each, nats per token.
 
+    Examples without a reference are left out, with a warning.
+
     Raises:
         ValueError: If the task has no references.
         FloatingPointError: If a loss is NaN or infinite; the weights are those before that step.
     """
     trainer = SupervisedTrainer(policy, learning_rate, "warm_start")
     rng = np.random.default_rng(seed)
+    usable = _with_reference(task)
     for _ in range(steps):
-        yield trainer.step(*_draw_batch(task, policy.tokenizer, rng, batch_size))
+        yield trainer.step(*_draw_batch(task, usable, policy.tokenizer, rng, batch_size))
     trainer.finish()
 
 
@@ -64,23 +69,24 @@ class SupervisedTrainer:
                 those before the step.
         """
         loss = next_token_loss(self._network, texts, starts)
-        self._check(loss, f"next-token loss {loss.item()}")
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         parameters = self._network.trainable_parameters
         norm = torch.nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT_NORM)
-        self._check(norm, f"a gradient of norm {norm.item()}")
+        found, size = torch.stack([loss.detach(), norm]).tolist()  # waits for the device: once
+        self._check(found, f"next-token loss {found}")
+        self._check(size, f"a gradient of norm {size}")
         self._optimizer.step()
         self._num_steps += 1
-        return loss.item()
+        return found
 
     def finish(self) -> None:
         """Ends the stage: the copy behind an NLPO mask has to take the new weights."""
         if self._policy.masker is not None:
             self._policy.masker.mark_stale()
 
-    def _check(self, value: torch.Tensor, what: str) -> None:
-        if not torch.isfinite(value):
+    def _check(self, value: float, what: str) -> None:
+        if not math.isfinite(value):
             raise FloatingPointError(
                 f"Got {what} at step {self._num_steps} of {self._stage}; the weights were not "
                 f"updated with it. Lower {self._stage}.learning_rate."
@@ -98,14 +104,17 @@ def next_token_loss(
         starts: Number of prompt tokens of each text, 1 or more.
     """
     device = next(network.parameters()).device
-    lengths = torch.tensor([len(text) for text in texts], device=device)
-    firsts = torch.tensor(starts, device=device)
-    padded = [torch.as_tensor(text, device=device) for text in texts]
-    tokens = torch.nn.utils.rnn.pad_sequence(padded, batch_first=True)  # (E, T)
-    positions = torch.arange(1, tokens.shape[1], device=device)
-    is_predicted = (positions < lengths[:, None]) & (positions >= firsts[:, None])
-    hidden = network(tokens)[:, :-1][is_predicted]  # (M, D)
-    logprobs, _ = network.logprobs_and_entropy(hidden, tokens[:, 1:][is_predicted])
+    padded = np.zeros((len(texts), max(map(len, texts))), np.int64)  # (E, T)
+    is_predicted = np.zeros_like(padded, bool)
+    for row, (text, start) in enumerate(zip(texts, starts, strict=True)):
+        padded[row, : len(text)] = text
+        is_predicted[row, start : len(text)] = True
+    # Found on the host: a mask on a GPU would wait for it, to learn how many tokens count.
+    places = np.flatnonzero(is_predicted)
+    before, targets = torch.as_tensor(np.stack([places - 1, padded.ravel()[places]]), device=device)
+    states = network(torch.as_tensor(padded, device=device))
+    hidden = states.flatten(0, 1).index_select(0, before)  # (M, D)
+    logprobs, _ = network.logprobs_and_entropy(hidden, targets)
     return -logprobs.mean()
 
 
@@ -132,19 +141,41 @@ def supervised_pairs(
         context, is_over = tokenizer.encode(response.context), response.is_over
 
 
+def _with_reference(task: Task) -> list[int]:
+    """Indices of the examples that have a reference.
+
+    Raises:
+        ValueError: If no example has one.
+    """
+    numbers = range(task.num_examples)
+    usable = [number for number in numbers if len(task.example(number).reference)]
+    if not usable:
+        raise ValueError(
+            f"Got {type(task).__name__}, which has no references to start from; leave "
+            "warm_start out."
+        )
+    if len(usable) < len(numbers):
+        warnings.warn(
+            f"Left {len(numbers) - len(usable)} of {len(numbers)} examples without a reference out "
+            "of warm_start: a text of one token, for instance, has nothing after its prompt.",
+            UserWarning,
+            stacklevel=3,  # the caller of the generator
+        )
+    return usable
+
+
 def _draw_batch(
-    task: Task, tokenizer: Tokenizer, rng: np.random.Generator, batch_size: int
+    task: Task,
+    usable: Sequence[int],
+    tokenizer: Tokenizer,
+    rng: np.random.Generator,
+    batch_size: int,
 ) -> tuple[list[np.ndarray], list[int]]:
-    """Draws random texts; returns their token ids and numbers of prompt tokens."""
+    """Draws texts of `usable` examples; returns their token ids and numbers of prompt tokens."""
     texts: list[np.ndarray] = []
     starts: list[int] = []
     while len(texts) < batch_size:
-        example = task.example(int(rng.integers(task.num_examples)))
-        if not len(example.reference):
-            raise ValueError(
-                f"Got {type(task).__name__}, which has no references to start from; leave "
-                "warm_start out."
-            )
+        example = task.example(usable[int(rng.integers(len(usable)))])
         for prompt, completion in supervised_pairs(task, tokenizer, example):
             texts.append(np.concatenate([prompt, completion]))
             starts.append(len(prompt))

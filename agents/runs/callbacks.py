@@ -41,6 +41,9 @@ class RunCallback(BaseCallback):
     evaluates_at_start = True
     """Whether a new run is evaluated before its first rollout."""
 
+    unchecked: tuple[str, ...] = ()
+    """Submodules of the policy whose outputs are not checked; see `nan_guard.guard`."""
+
     def __init__(
         self, config: TrainConfig, folder: Path, env: EpisodicVectorEnv, *, seconds: float = 0.0
     ) -> None:
@@ -83,7 +86,7 @@ class RunCallback(BaseCallback):
         self._next_save = multiple_after(done, self._config.checkpoint_every)
         is_due = self.evaluates_at_start and not done
         self._next_evaluation = 0 if is_due else multiple_after(done, every)
-        nan_guard.guard(self.model.policy, lambda: self.num_timesteps)
+        nan_guard.guard(self.model.policy, lambda: self.num_timesteps, unchecked=self.unchecked)
 
     def _on_rollout_start(self) -> None:
         done = self.num_timesteps

@@ -2,13 +2,17 @@
 
 Owns the content of a checkpoint file. Stable-Baselines3's own `load` unpickles code; a checkpoint
 here holds tensors and plain values only and is loaded with `weights_only=True`, into an algorithm
-rebuilt from the run's configuration.
+rebuilt from the run's configuration. A checkpoint of one device loads on another.
 """
 
 import pickle
 import random
+import struct
+import warnings
+import zipfile
+import zlib
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -25,6 +29,12 @@ CHECKPOINT = "checkpoint.pt"
 _COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_last_obs", "_last_episode_starts")
 _WINDOWS = ("ep_info_buffer", "ep_success_buffer")
 """Attributes of an algorithm: counters, and the deques of its last episodes for mean rewards."""
+
+_KEYS = ("parameters", *_COUNTERS, "env", "random", "numpy", "torch", "notes")
+"""Keys of every checkpoint."""
+
+_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, EOFError, LookupError)
+"""Errors of reading a damaged file, beside ValueError and OSError."""
 
 
 @runtime_checkable
@@ -58,6 +68,8 @@ def save(model: BaseAlgorithm, path: Path, notes: Mapping[str, Any] | None = Non
         "random": random.getstate(),
         "numpy": np.random.get_state(),
         "torch": torch.get_rng_state(),
+        # On a GPU tokens are sampled by its own generator; one state for each device.
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
         "notes": dict(notes or {}),
     }
     plain = _to_plain(state)
@@ -73,7 +85,11 @@ def restore(model: BaseAlgorithm, path: Path) -> dict[str, Any]:
     """Restores the state at `save`, bit for bit for on-policy algorithms; returns its notes.
 
     The replay buffer of an off-policy algorithm is not part of a checkpoint, since it is far larger
-    than the rest: it restarts empty and fills with new transitions.
+    than the rest: it restarts empty and fills with new transitions. A checkpoint written on a GPU
+    continues without one, with a warning: other random numbers are drawn there.
+
+    Raises:
+        UserError: If the file is damaged or holds something else.
     """
     state = _read(path)
     env = model.get_env()
@@ -87,7 +103,39 @@ def restore(model: BaseAlgorithm, path: Path) -> dict[str, Any]:
     random.setstate(_tupled(state["random"]))
     np.random.set_state(_tupled(state["numpy"]))
     torch.set_rng_state(torch.from_numpy(state["torch"]))
+    _set_cuda_generators(state.get("cuda", []), path)
     return state["notes"]
+
+
+def read_state(path: Path, keys: Iterable[str]) -> dict[str, Any]:
+    """Loads a checkpoint's dictionary to the CPU, after a check of the file; executes no code.
+
+    Args:
+        path: Written by `torch.save`, on any device.
+        keys: Must be in the dictionary.
+
+    Raises:
+        UserError: If the file is damaged, or holds something else; the message names the file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # PyTorch itself does not compare the checksums
+        state: Any = None
+        if damaged is None:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        # PyTorch's message recommends weights_only=False, which would execute the file's code.
+        reason = "it holds objects other than tensors and plain values, which are never loaded"
+        raise _unreadable(path, reason) from None
+    except (*_DAMAGE, ValueError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise _unreadable(path, reason) from None
+    if damaged is not None:
+        raise _unreadable(path, f"the checksum of {damaged!r} in it is wrong")
+    missing = [key for key in keys if not isinstance(state, dict) or key not in state]
+    if missing:
+        raise _unreadable(path, f"it has no {missing[0]!r}, so it is no checkpoint of such a run")
+    return state
 
 
 def _loose_tensors(model: BaseAlgorithm) -> dict[str, torch.Tensor]:
@@ -104,12 +152,27 @@ def _set_parameters(model: BaseAlgorithm, parameters: dict[str, Any]) -> None:
             getattr(model, name).copy_(parameters[name])
 
 
+def _set_cuda_generators(states: list[np.ndarray], path: Path) -> None:
+    """Restores the generators of CUDA devices; `states` is empty if the run used none."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if len(states) > count:
+        warnings.warn(
+            f"{path} was written with {len(states)} CUDA devices, here are {count}: the run "
+            "continues from its weights, but not with the same random numbers.",
+            stacklevel=3,
+        )
+    for device, state in enumerate(states[:count]):
+        torch.cuda.set_rng_state(torch.from_numpy(state), device)
+
+
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        return _from_plain(torch.load(path, weights_only=True), inside="")
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"Got an unreadable {path} ({reason}); begin another run.") from None
+    return _from_plain(read_state(path, _KEYS), inside="")
+
+
+def _unreadable(path: Path, reason: str) -> UserError:
+    return UserError(
+        f"Got an unreadable {path} ({reason}); restore it from a copy, or begin another run."
+    )
 
 
 def _to_plain(value: Any) -> Any:  # noqa: ANN401 - a tree of values

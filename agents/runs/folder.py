@@ -4,22 +4,26 @@ Owns config.yaml and versions.json.
 """
 
 import platform
-from importlib.metadata import version
+import re
+import tomllib
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 
+import lm_envs
 from agents.config.loading import UserError, load_config
 from agents.config.train import TrainConfig
 from agents.runs import logs
 from agents.runs.checkpoints import CHECKPOINT
 from agents.runs.files import write_json, write_text
+from lm_envs.model.kernels import build
 
 CONFIG = "config.yaml"
 VERSIONS = "versions.json"
-PACKAGES = ("lm_envs", "gymnasium", "stable-baselines3", "torch", "numpy")
+PACKAGES = ("gymnasium", "stable-baselines3", "torch", "numpy")
 _MISSING = object()
 
 
@@ -57,10 +61,36 @@ def read_config(folder: Path) -> TrainConfig:
 
 
 def versions() -> dict[str, str]:
-    """Returns versions of the packages, of Python, and the device, which results depend on."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    found = {package: version(package) for package in PACKAGES}
-    return found | {"python": platform.python_version(), "device": device}
+    """Returns what results depend on: versions, the device, the CPU's kernels and threads.
+
+    With CUDA also the name of the current GPU, and the versions of CUDA and of the driver.
+    """
+    found = {"lm_envs": _own_version()} | {package: version(package) for package in PACKAGES}
+    found |= {"python": platform.python_version(), "device": "cpu", "kernels": build.status()}
+    found["threads"] = str(torch.get_num_threads())
+    if torch.cuda.is_available():
+        gpu = {"gpu": torch.cuda.get_device_name(), "cuda": str(torch.version.cuda)}
+        found |= {"device": "cuda", **gpu, "driver": _driver_version()}
+    return found
+
+
+def _own_version() -> str:
+    """Returns the version of lm_envs; "+checkout" marks a source tree that is not installed."""
+    try:
+        return version("lm_envs")
+    except PackageNotFoundError:
+        path = Path(lm_envs.__file__).parents[1] / "pyproject.toml"
+        known = lm_envs.__version__
+        if path.is_file():
+            known = tomllib.loads(path.read_text(encoding="utf-8"))["project"]["version"]
+        return f"{known}+checkout"
+
+
+def _driver_version() -> str:
+    """Returns the version of NVIDIA's driver on Linux, "unknown" elsewhere."""
+    path = Path("/proc/driver/nvidia/version")
+    found = re.search(r"\b\d+\.\d+(\.\d+)?\b", path.read_text()) if path.is_file() else None
+    return found[0] if found else "unknown"
 
 
 def _is_used(folder: Path) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from stable_baselines3.common.logger import CSVOutputFormat, Logger, TensorBoardOutputFormat
 
+from agents.config.loading import UserError
 from agents.runs.files import write_jsonl
 from lm_envs.storage import write_atomically
 
@@ -62,7 +63,19 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     path = folder / METRICS
     # Not splitlines: texts may hold U+2028 or U+0085, which also end lines there.
     lines = path.read_text(encoding="utf-8").split("\n") if path.is_file() else [""]
-    return [json.loads(line) for line in lines[:-1]]
+    return [_parsed(line, f"{path} line {number}") for number, line in enumerate(lines[:-1], 1)]
+
+
+def _parsed(line: str, location: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise UserError(
+            f"Got a broken line at {location} ({error}); remove it, or begin another run."
+        ) from None
+    if not isinstance(row, dict):
+        raise UserError(f"Got {type(row).__name__} at {location}; allowed: a JSON object.")
+    return row
 
 
 def has_reached(folder: Path, target: float | None) -> bool:
@@ -80,7 +93,7 @@ def rewind(folder: Path, step: int) -> None:
     if path.is_file():
         with path.open(encoding="utf-8", newline="") as file:
             header, *rows = list(csv.reader(file)) or [[]]
-        kept = [row for row in rows if len(row) == len(header) and _step(header, row) <= step]
+        kept = [row for row in rows if len(row) == len(header) and _step(path, header, row) <= step]
         write_atomically(path, lambda temporary: _write_csv(temporary, [header, *kept]))
 
 
@@ -90,8 +103,14 @@ def delete_logs(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _step(header: list[str], row: list[str]) -> int:
-    return int(row[header.index(STEP)])
+def _step(path: Path, header: list[str], row: list[str]) -> int:
+    try:
+        return int(row[header.index(STEP)])
+    except ValueError:
+        raise UserError(
+            f"Got a row of {path} without a whole number in the column {STEP}; remove the row, or "
+            "the file, which only repeats the log."
+        ) from None
 
 
 def _write_csv(path: Path, rows: list[list[str]]) -> None:

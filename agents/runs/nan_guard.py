@@ -1,10 +1,11 @@
 """Stops training at the first NaN or infinity, before it reaches the weights or a checkpoint.
 
 Owns the places of the checks: rewards, the output of every linear layer, every gradient, and the
-weights before they are saved. Knows nothing of algorithms.
+weights before they are saved. Knows nothing of algorithms. A backward pass is checked once, at its
+end: on a GPU each reading of a result would wait for all computations before it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -46,36 +47,77 @@ def check_parameters(policy: torch.nn.Module, step: int) -> None:
         _check(f"weights of {name}", lambda: step, parameter.detach())
 
 
-def guard(policy: torch.nn.Module, step: Callable[[], int]) -> None:
+def guard(
+    policy: torch.nn.Module, step: Callable[[], int], *, unchecked: Collection[str] = ()
+) -> None:
     """Registers hooks that raise FloatingPointError at the first NaN or infinity in any pass.
 
-    Gradients are checked as autograd computes them: before the optimizer's step, and before
-    clipping, which would spread a NaN from one loss term to all weights.
+    Gradients, and outputs that have one, are checked at the end of the backward pass: before the
+    optimizer's step, and before clipping, which would spread a NaN from one loss term to all
+    weights. Other outputs are checked as they are computed.
 
     Args:
         policy: Module whose linear layers and parameters get hooks.
         step: Returns the environment step, for the message.
+        unchecked: Names of submodules whose outputs are not checked, such as those whose NaN would
+            reach another output.
     """
+    backward = _BackwardCheck(step)
     for name, parameter in policy.named_parameters():
         if parameter.requires_grad:
-            parameter.register_hook(partial(_check, f"gradient of {name}", step))
+            parameter.register_hook(partial(backward.add_gradient, f"gradient of {name}"))
     for name, module in policy.named_modules():
-        if isinstance(module, torch.nn.Linear):
-            module.register_forward_hook(partial(_check_output, f"output of {name}", step))
+        is_checked = not any(name == own or name.startswith(f"{own}.") for own in unchecked)
+        if isinstance(module, torch.nn.Linear) and is_checked:
+            module.register_forward_hook(partial(backward.check_output, f"output of {name}"))
 
 
-def _check_output(
-    what: str,
-    step: Callable[[], int],
-    module: torch.nn.Module,
-    inputs: object,
-    output: torch.Tensor,
-) -> None:
-    _check(what, step, output.detach())
+class _BackwardCheck:
+    """The outputs and gradients of a pass, checked together at its end.
+
+    Args:
+        step: Returns the environment step, for the message.
+    """
+
+    def __init__(self, step: Callable[[], int]) -> None:
+        self._step = step
+        self._outputs: dict[str, torch.Tensor] = {}
+        self._gradients: dict[str, torch.Tensor] = {}
+
+    def check_output(
+        self, what: str, module: torch.nn.Module, inputs: object, output: torch.Tensor
+    ) -> None:
+        if output.requires_grad:
+            self._outputs[what] = output.detach()  # of the last call, if there are several
+        else:
+            _check(what, self._step, output)
+
+    def add_gradient(self, what: str, gradient: torch.Tensor) -> None:
+        if not self._gradients:  # the engine calls it once, when all gradients are computed
+            torch.autograd.Variable._execution_engine.queue_callback(self._check_all)
+        # An alias: with another reference to the gradient itself, autograd would copy it.
+        self._gradients[what] = gradient.detach()
+
+    def _check_all(self) -> None:
+        values = self._outputs | self._gradients
+        self._outputs, self._gradients = {}, {}
+        with torch.no_grad():
+            # The largest magnitude is NaN or infinite if any entry is, and cannot overflow.
+            norms = torch._foreach_norm(list(values.values()), torch.inf)  # type: ignore[attr-defined]  # documented, not exported
+            largest = torch.stack(norms)
+            if bool(largest.isfinite().all()):  # waits for the device: once in a pass
+                return
+            for what, each in zip(values, largest.tolist(), strict=True):
+                if not np.isfinite(each):
+                    raise _error(what, self._step)
 
 
 def _check(what: str, step: Callable[[], int], values: torch.Tensor) -> None:
     if not torch.isfinite(values).all():
-        raise FloatingPointError(
-            f"Got NaN or infinity in the {what} at step {step()}; allowed: finite numbers. {REMEDY}"
-        )
+        raise _error(what, step)
+
+
+def _error(what: str, step: Callable[[], int]) -> FloatingPointError:
+    return FloatingPointError(
+        f"Got NaN or infinity in the {what} at step {step()}; allowed: finite numbers. {REMEDY}"
+    )

@@ -21,6 +21,7 @@ from benchmarks.competitors.finetune_job import (
     FinetuneResult,
     make_environment,
 )
+from benchmarks.harness.device import synchronize
 
 
 def per_episode(job: FinetuneJob) -> FinetuneResult:
@@ -58,6 +59,7 @@ class RoundClock(BaseCallback):
         self._start = time.perf_counter()
 
     def _on_rollout_end(self) -> None:
+        synchronize()
         now = time.perf_counter()
         self.rollout_s.append(now - self._start)
         self._start, self._is_updating = now, True
@@ -69,6 +71,7 @@ class RoundClock(BaseCallback):
         return True
 
     def _end_update(self) -> None:
+        synchronize()  # kernels of the last minibatch may still run
         if self._is_updating:
             self.update_s.append(time.perf_counter() - self._start)
         self._is_updating = False

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.harness.device import default_device
 from benchmarks.harness.processes import GenerateFn, GenerationJob
 from lm_envs.model import loading
 
@@ -20,13 +21,46 @@ PAGE_TOKENS = 128
 
 def transformers_generate(job: GenerationJob) -> GenerateFn:
     """`GPT2LMHeadModel.generate`: greedy, with its dynamic KV cache."""
+    return _generate(job)
+
+
+def transformers_static(job: GenerationJob) -> GenerateFn:
+    """As `transformers_generate`, with a static KV cache, for which it compiles on CUDA."""
+    return _generate(job, cache_implementation="static")
+
+
+def vllm_generate(job: GenerationJob) -> GenerateFn:
+    """Offline generation of vLLM: greedy, without its cache of prompts."""
+    from vllm import LLM, SamplingParams  # type: ignore[import-not-found]  # optional
+
+    model = LLM(
+        str(job.folder),
+        dtype=job.dtype,
+        max_model_len=job.prompt + job.new,
+        max_num_seqs=job.num_rows,
+        enable_prefix_caching=False,  # prompts repeat, and no competitor may cache them
+        skip_tokenizer_init=True,
+        gpu_memory_utilization=0.5,
+    )
+    prompts = [{"prompt_token_ids": row} for row in job.random_prompts().tolist()]
+
+    def generate(num_tokens: int) -> list[Any]:
+        limits = {"max_tokens": num_tokens, "min_tokens": num_tokens}
+        options = SamplingParams(temperature=0.0, ignore_eos=True, detokenize=False, **limits)
+        return model.generate(prompts, options, use_tqdm=False)
+
+    return generate
+
+
+def _generate(job: GenerationJob, **options: Any) -> GenerateFn:  # noqa: ANN401 - transformers' own
     model = _load(job)
     inputs = torch.as_tensor(job.random_prompts(), device=model.device)
     mask = torch.ones_like(inputs)
 
     def generate(num_tokens: int) -> torch.Tensor:
         with torch.inference_mode():
-            return model.generate(inputs, attention_mask=mask, **_greedy(num_tokens))
+            limits = _greedy(num_tokens)
+            return model.generate(inputs, attention_mask=mask, **limits, **options)
 
     return generate
 
@@ -86,8 +120,8 @@ def _load(job: GenerationJob) -> Any:  # noqa: ANN401 - transformers' type stubs
 
     disable_progress_bar()
     dtype = loading.DTYPES.get(job.dtype, torch.bfloat16)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return GPT2LMHeadModel.from_pretrained(job.folder, dtype=dtype).eval().to(device)  # type: ignore[arg-type]  # as above
+    model = GPT2LMHeadModel.from_pretrained(job.folder, dtype=dtype).eval()
+    return model.to(default_device())  # type: ignore[arg-type]  # as above
 
 
 def _greedy(num_tokens: int) -> dict[str, Any]:

@@ -83,7 +83,11 @@ def single_environments(job: GenerationJob) -> GenerateFn:
 
 def engine(job: GenerationJob) -> GenerateFn:
     """Greedy generation by the bare engine."""
-    bare = make_engine(job)
+    return greedy(make_engine(job), job)
+
+
+def greedy(bare: Engine, job: GenerationJob) -> GenerateFn:
+    """Greedy generation by an engine; zero tokens is a prefill of all rows."""
     prompts = list(job.random_prompts())
 
     def generate(num_tokens: int) -> None:

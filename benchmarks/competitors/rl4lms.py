@@ -45,6 +45,7 @@ from benchmarks.competitors.rl4lms_models import (
     evaluate_incrementally,
     generate,
 )
+from benchmarks.harness.device import default_device, synchronize
 from lm_envs.tokenizer import Tokenizer
 
 KL_COEFFICIENT = 0.1
@@ -61,8 +62,10 @@ def as_rl4lms(job: FinetuneJob) -> FinetuneResult:
     for _ in range(job.repeats + 1):
         start = time.perf_counter()
         rollout = trainer.collect_rollout()
+        synchronize()
         between = time.perf_counter()
         trainer.update(rollout)
+        synchronize()
         rollout_s.append(between - start)
         update_s.append(time.perf_counter() - between)
     num_learned = len(trainer.sampled)
@@ -81,22 +84,23 @@ class Trainer:
     """
 
     def __init__(self, job: FinetuneJob) -> None:
-        self.models = Models.load(job.folder, getattr(torch, job.dtype))
-        self.sampled = spread_evenly(job.num_texts, SAMPLED_TOKENS)
-        self._prompts = torch.as_tensor(job.prompts)
+        device = default_device()
+        self.models = Models.load(job.folder, getattr(torch, job.dtype)).to(device)
+        self.sampled = spread_evenly(job.num_texts, SAMPLED_TOKENS).to(device)
+        self._prompts = torch.as_tensor(job.prompts, device=device)
         self._tokenizer = Tokenizer.from_folder(job.folder)
         self._optimizer = torch.optim.AdamW(self.models.trainable, LEARNING_RATE, fused=True)
         is_rounding = job.dtype == "bfloat16"
-        self._cast = partial(torch.autocast, "cpu", torch.bfloat16, enabled=is_rounding)
+        self._cast = partial(torch.autocast, device.type, torch.bfloat16, enabled=is_rounding)
 
     def collect_rollout(self) -> "Rollout":
         """Generates a text after each prompt, evaluates all tokens and computes rewards."""
         with self._cast():
             tokens = generate(self.models.policy, self._prompts, NEW)
             outputs = evaluate_incrementally(self.models, tokens, self._prompts.shape[1])
-        texts = [self._tokenizer.decode(row[-NEW:].numpy()) for row in tokens]
+        texts = [self._tokenizer.decode(row[-NEW:].numpy()) for row in tokens.cpu()]
         rewards = KL_COEFFICIENT * (outputs.frozen_logprobs - outputs.logprobs)
-        rewards[:, -1] += torch.tensor(share_of_vowels(texts))
+        rewards[:, -1] += torch.tensor(share_of_vowels(texts), device=rewards.device)
         return Rollout(tokens, outputs, compute_advantages(rewards, outputs.values))
 
     def update(self, rollout: "Rollout") -> None:
@@ -176,7 +180,9 @@ def make_minibatch(rollout: Rollout, places: torch.Tensor) -> Minibatch:
     outputs, advantages = rollout.outputs, rollout.advantages[rows, steps]
     width = rollout.tokens.shape[1]
     lengths = width - outputs.values.shape[1] + steps
-    positions = torch.arange(width) - (width - lengths)[:, None]  # below 0 is padding
+    positions = (
+        torch.arange(width, device=places.device) - (width - lengths)[:, None]
+    )  # below 0 is padding
     texts = rollout.tokens[rows[:, None], positions.clamp(min=0)]
     return Minibatch(
         texts,

@@ -37,6 +37,12 @@ class Models:
         )
         return cls(policy, Critic(folder), frozen.requires_grad_(requires_grad=False))
 
+    def to(self, device: torch.device) -> "Models":
+        """Moves the weights in place; returns the same models."""
+        for model in (self.policy, self.critic, self.frozen):
+            nn.Module.to(model, device)
+        return self
+
     @property
     def trainable(self) -> list[nn.Parameter]:
         """Parameters of policy and critic."""
@@ -112,7 +118,9 @@ def evaluate(
         tokens: (M,) int64.
     """
     width = texts.shape[1]
-    positions = torch.arange(width) - (width - lengths)[:, None]  # below 0 is padding
+    positions = (
+        torch.arange(width, device=lengths.device) - (width - lengths)[:, None]
+    )  # below 0 is padding
     options = {
         "attention_mask": (positions >= 0).long(),
         "position_ids": positions.clamp(min=0),

@@ -10,6 +10,7 @@ from typing import Any
 from transformers import AutoTokenizer, GPT2LMHeadModel, TrainerCallback
 
 from benchmarks.competitors.finetune_job import NEW, FinetuneJob, FinetuneResult, share_of_vowels
+from benchmarks.harness.device import default_device, synchronize
 from lm_envs.tokenizer import Tokenizer
 
 LARGEST_GROUP = 8
@@ -33,6 +34,7 @@ class StepClock(TrainerCallback):
 
     def on_step_end(self, *_: Any, **__: Any) -> None:  # noqa: ANN401
         """Stops the clock; the arguments are the trainer's."""
+        synchronize()
         self.step_s.append(time.perf_counter() - self._start)
 
 
@@ -76,7 +78,7 @@ def _config(job: FinetuneJob) -> Any:  # noqa: ANN401 - a type of an optional pa
         bf16=job.dtype == "bfloat16",
         gradient_checkpointing=False,
         disable_dropout=True,
-        use_cpu=True,
+        use_cpu=default_device().type == "cpu",
         report_to=[],
         logging_strategy="no",
         save_strategy="no",

@@ -5,7 +5,6 @@ Owns the job of the `throughput` benchmark, the processes and their memory. Know
 
 import contextlib
 import multiprocessing
-import resource
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -14,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
+from benchmarks.harness.device import peak_bytes, synchronize
 from benchmarks.harness.models import load_gpt2_config
 
 GenerateFn = Callable[[int], object]
@@ -71,7 +70,7 @@ class CompetitorProcess:
         self._request(num_tokens)
 
     def peak_bytes(self) -> int:
-        """Peak memory of the process so far, in bytes, Python and libraries included.
+        """Peak memory of the process so far, in bytes; see `benchmarks.harness.device`.
 
         Raises:
             RuntimeError: If the process ended.
@@ -122,18 +121,6 @@ def receive(connection: Connection, name: str) -> Any:  # noqa: ANN401 - any pic
         raise RuntimeError(f"Got no answer of {name!r}; its error is above.") from None
 
 
-def peak_bytes() -> int:
-    """Peak memory of this process so far, in bytes.
-
-    Reads VmHWM where Linux has it: the peak that `getrusage` reports survives an exec and may be
-    that of the parent process.
-    """
-    status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.exists() else []
-    peaks = (int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-    return 1024 * next(peaks, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-
-
 def _serve(
     connection: Connection, make: Callable[[GenerationJob], GenerateFn], job: GenerationJob
 ) -> None:
@@ -146,6 +133,5 @@ def _serve(
                 connection.send(peak_bytes())
                 continue
             generate(num_tokens)
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()  # kernels run after `generate` returns
+            synchronize()  # kernels run after `generate` returns
             connection.send(None)

@@ -5,7 +5,7 @@ Owns the limits that memory and arithmetic set. Knows nothing of competitors.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from transformers import GPT2Config
 
 from benchmarks.harness import timing
+from benchmarks.harness.device import default_device, median_seconds, repeated
 from benchmarks.harness.models import load_gpt2_config
 from benchmarks.harness.processes import GenerationJob
 from lm_envs.model import loading
@@ -27,6 +28,11 @@ PYTHON_BYTES = 2**28
 
 PRODUCTS_PER_RUN = 50
 """Matrix products in one timed run, so that the clock's resolution does not matter."""
+
+SQUARE = 8192
+"""Size of the square matrices by which a card's rate is measured."""
+
+SQUARES_PER_RUN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +107,16 @@ def num_matrix_weights(config: GPT2Config) -> int:
 
 
 def measure_rates(dtype: str, num_rows: int) -> tuple[float, float]:
-    """Memory bandwidth in bytes/s and rate of narrow products in FLOP/s, on the models' device.
+    """Memory bandwidth in bytes/s and rate of products in FLOP/s, on the models' device.
 
-    The product is (rows, 768) by (768, 3072), a feed-forward layer of the smallest GPT-2, by the
-    fastest of PyTorch's kernels and ours. PyTorch's int8 product is timed without its quantization.
+    On CUDA the card's rates: of a copy on the device and of large square products in a graph, where
+    launches from Python limit neither. On the CPU the product is (rows, 768) by (768, 3072), a
+    feed-forward layer of the smallest GPT-2, by the fastest of PyTorch's kernels and ours;
+    PyTorch's int8 product is timed without its quantization.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if torch.cuda.is_available():
+        return copy_bandwidth(), square_product_rate(dtype)
+    device = torch.device("cpu")
     source = torch.ones(2**27, device=device)  # 512 MiB, larger than any cache
     kernels = _products(dtype, num_rows, device)
     products = {name: partial(_repeat, PRODUCTS_PER_RUN, run) for name, run in kernels.items()}
@@ -114,6 +124,24 @@ def measure_rates(dtype: str, num_rows: int) -> tuple[float, float]:
     flops = 2 * num_rows * 768 * 3072 * PRODUCTS_PER_RUN
     fastest = min(timings[name].median for name in products)
     return source.nbytes / timings["read"].median, flops / fastest
+
+
+@cache
+def copy_bandwidth(num_values: int = 2**28) -> float:
+    """Bytes/s that a copy of float32 values on the device reads and writes, measured once."""
+    source = torch.ones(num_values, device=default_device())
+    target = torch.empty_like(source)
+    return 2 * source.nbytes / median_seconds(lambda: target.copy_(source))
+
+
+@cache
+def square_product_rate(dtype: str, size: int = SQUARE) -> float:
+    """FLOP/s of products of square matrices, captured in a graph on CUDA, measured once."""
+    kind = loading.DTYPES.get(dtype, torch.bfloat16)
+    left, right = (torch.randn(size, size, device=default_device(), dtype=kind) for _ in range(2))
+    target = torch.empty_like(left)
+    run = repeated(lambda: torch.mm(left, right, out=target), SQUARES_PER_RUN)
+    return 2 * size**3 * SQUARES_PER_RUN / median_seconds(run)
 
 
 def _value_bytes(dtype: str) -> int:

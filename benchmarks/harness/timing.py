@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.harness.device import synchronize
 from lm_envs.model.kernels import build
 
 NOISY = 0.25
@@ -57,10 +58,10 @@ def time_in_turns(runs: Mapping[str, Callable[[], object]], repeats: int) -> dic
         run()
     for _ in range(repeats):
         for name, run in runs.items():
-            _synchronize()
+            synchronize()
             start = time.perf_counter()
             run()
-            _synchronize()
+            synchronize()
             durations[name].append(time.perf_counter() - start)
     return {name: summarize(values) for name, values in durations.items()}
 
@@ -102,9 +103,3 @@ def _cpu() -> str:
     lines = path.read_text().splitlines() if path.exists() else []
     names = (line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.processor())
-
-
-def _synchronize() -> None:
-    """Waits for kernels that still run on the GPU, which Python's clock would not count."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()

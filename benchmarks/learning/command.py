@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from agents.config.loading import load_config, reported
+from agents.evaluation.terminal import print_table
 from agents.runs.files import write_json
 from benchmarks.harness import timing
 from benchmarks.learning import plots
@@ -61,7 +61,7 @@ def main(
         folder = output / sweep.stem
         write_json(folder / "learning.json", document)
         plots.draw(document, folder)
-        Console().print(result_table(document))
+        print_table(result_table(document))
         typer.echo(json.dumps(document))
 
 

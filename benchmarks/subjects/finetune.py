@@ -30,8 +30,9 @@ from benchmarks.competitors.finetune_job import (
 from benchmarks.competitors.rl4lms import as_rl4lms
 from benchmarks.competitors.trl_grpo import trl_grpo
 from benchmarks.harness import timing
+from benchmarks.harness.device import default_device, peak_bytes
 from benchmarks.harness.models import model_folder
-from benchmarks.harness.processes import peak_bytes, receive, start_process
+from benchmarks.harness.processes import receive, start_process
 from benchmarks.subjects.defaults import DTYPES, MODEL, REPEATS
 from lm_envs.tokenizer import Tokenizer
 from lm_envs.validation import check_choice
@@ -84,12 +85,13 @@ def run(
 
 
 def check_memory(folder: Path, num_texts: int) -> None:
-    """Checks that an update from `num_texts` texts in float32 fits in memory.
+    """Checks that an update from `num_texts` texts in float32 fits in the memory of the device.
 
     Raises:
         ValueError: If not; the message has the largest number that fits.
     """
     network = TrainableGPT2(folder, len(Tokenizer.from_folder(folder)))
+    network.to(default_device())  # where the update runs: its free memory counts
     largest = MemoryBudget.for_network(network, PROMPT + NEW).max_texts
     if num_texts > largest:
         raise ValueError(f"Got {num_texts} texts to learn from; at most {largest} fit here.")
@@ -121,10 +123,11 @@ def _compare(job: FinetuneJob) -> list[Row]:
         for name in COMPETITORS
         if importlib.util.find_spec(PACKAGES.get(name, "torch"))
     }
-    return [_row(name, job, results) for name in COMPETITORS]
+    return [result_row(name, job, results) for name in COMPETITORS]
 
 
-def _row(name: str, job: FinetuneJob, results: Mapping[str, FinetuneResult]) -> Row:
+def result_row(name: str, job: FinetuneJob, results: Mapping[str, FinetuneResult]) -> Row:
+    """The row of a competitor, compared with ours, whose result must be there."""
     row: Row = {"what": name, "n": job.num_texts, "dtype": job.dtype}
     if name not in results:
         return row | {"note": f"not installed: pip install {PACKAGES[name]}"}

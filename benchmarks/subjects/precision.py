@@ -62,7 +62,8 @@ def _predict(
 
     Decodes token by token, so that the KV cache's rounding counts as it does in an episode.
     """
-    network = loading.load(folder, "cpu", dtype)
+    device = "cpu" if dtype == loading.INT8 else "auto"  # int8 arithmetic runs on the CPU only
+    network = loading.load(folder, device, dtype)
     engine = Engine(
         network,
         len(tokens),

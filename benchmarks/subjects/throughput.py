@@ -14,6 +14,7 @@ from typing import Any
 from agents.language_model.memory_estimate import available_memory
 from benchmarks.competitors import generators, ours
 from benchmarks.harness import roofline, timing
+from benchmarks.harness.device import default_device
 from benchmarks.harness.models import SHAPES, load_gpt2_config, model_folder
 from benchmarks.harness.processes import CompetitorProcess, GenerateFn, GenerationJob
 from benchmarks.subjects.defaults import DTYPES, MODEL, REPEATS, ROWS
@@ -112,7 +113,9 @@ def check_fits(model: str, job: GenerationJob) -> None:
     per_row = roofline.row_bytes(job.folder, job.prompt + job.new, job.dtype)
     count = sum(competitor.accepts(model, job) for competitor in COMPETITORS.values())
     # A tenth stays free for what is not counted, such as activations.
-    free = 0.9 * available_memory() - count * roofline.model_bytes(job.folder, job.dtype)
+    free = 0.9 * available_memory(default_device()) - count * roofline.model_bytes(
+        job.folder, job.dtype
+    )
     most = max(0, int(free // (count * per_row)))
     if job.num_rows > most:
         raise ValueError(

@@ -44,7 +44,8 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         num_envs: N.
         task: Name in `lm_envs.tasks.TASKS`, "module:Class", a class, or a task.
         model: "embedded", a folder, or a hub name such as "gpt2".
-        device: "auto", "cpu", "cuda", …
+        device: "auto" (the environment variable LM_ENVS_DEVICE if set, else CUDA where available),
+            "cpu", "cuda", "cuda:1", …
         dtype: "auto" (bfloat16 on CUDA, float32 on CPU), "float32", "bfloat16", or "int8" (faster
             on CPUs with VNNI instructions, less precise; see `lm_envs.model.loading.load`).
         cache_dtype: Type of the KV cache: "auto" (that of the model), or "int8" (about half the
@@ -190,7 +191,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         has_line = self.actions.write(rows, actions)
         counts = episodes.counts[rows]
         last = episodes.tokens[rows, counts - 1]
-        is_end = (counts > 0) & (last == self.tokenizer.end_token)
+        is_end = (counts > 0) & np.isin(last, self.tokenizer.end_tokens)
         is_spent = counts >= self.task.max_new_tokens
         is_complete = self._respond(rows, has_line | is_end | is_spent)
         is_full = episodes.context_lengths[rows] >= self.engine.capacity

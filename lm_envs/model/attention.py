@@ -4,7 +4,7 @@ Owns which earlier positions a token sees. Knows nothing of weights, tokens or t
 C++ is in `lm_envs.model.kernels.native`.
 """
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +24,21 @@ class Attend(Protocol):
     ) -> torch.Tensor:
         """Attention output (M, D) of one layer from (M, H, D / H) queries, keys and values."""
         ...
+
+
+class Extension(NamedTuple):
+    """New tokens that continue S rows of a cache; they come flat, row after row.
+
+    The tensors are on the cache's device. The numbers are known without reading them: reading a
+    tensor on a GPU would wait for all work that was launched before.
+    """
+
+    rows: torch.Tensor  # (S,) int64 slots to write and read
+    starts: torch.Tensor  # (S,) int64 position of each row's first new token
+    sizes: torch.Tensor  # (S,) int64 number of new tokens of each row
+    num_tokens: int  # M, all new tokens
+    longest: int  # most new tokens of a row
+    context_len: int  # number of leading positions to read; more than every position
 
 
 class DecodeAttention:
@@ -111,33 +126,26 @@ class PrefillAttention:
 
 
 class ExtendAttention:
-    """Attention of further tokens of R rows to their slots, up to and including themselves.
+    """Attention of further tokens of some rows to their slots, up to and including themselves.
 
-    The tokens come flat, row after row, and their keys and values are written first.
+    The keys and values of the new tokens are written first.
 
     Args:
         cache: Stores keys and values.
-        rows: (R,) int64 slots to write and read, on the cache's device.
-        starts: (R,) int64 position of each row's first new token.
-        sizes: (R,) int64 number of new tokens of each row; M in all.
-        context_len: Number of leading positions to read; more than every position.
+        extension: The new tokens.
     """
 
-    def __init__(
-        self,
-        cache: KVCache,
-        rows: torch.Tensor,
-        starts: torch.Tensor,
-        sizes: torch.Tensor,
-        context_len: int,
-    ) -> None:
+    def __init__(self, cache: KVCache, extension: Extension) -> None:
+        rows, starts, sizes, num_tokens, longest, context_len = extension
         self._cache, self._rows, self._context_len = cache, rows, context_len
-        device, width = rows.device, round_up(int(sizes.max()), QUERY_MULTIPLE)
-        columns = torch.arange(width, device=device)
-        positions = starts[:, None] + columns  # (R, T)
-        self._is_real = columns < sizes[:, None]  # (R, T)
-        row_of_token = rows.repeat_interleave(sizes)  # (M,)
-        self._slot_mapping = cache.slot_mapping(row_of_token, positions[self._is_real])
+        device, width = rows.device, round_up(longest, QUERY_MULTIPLE)
+        ends = sizes.cumsum(0)
+        token = torch.arange(num_tokens, device=device)
+        index = torch.searchsorted(ends, token, right=True)  # (M,) its row in `rows`
+        offset = token - (ends - sizes)[index]  # (M,) its place among the row's new tokens
+        self._shape, self._place = (len(rows), width), index * width + offset
+        self._slot_mapping = cache.slot_mapping(rows[index], starts[index] + offset)
+        positions = starts[:, None] + torch.arange(width, device=device)  # (R, T)
         context = torch.arange(context_len, device=device)
         is_hidden = context > positions[..., None]  # (R, T, context)
         self._bias = torch.zeros(is_hidden.shape, device=device)
@@ -149,13 +157,15 @@ class ExtendAttention:
         """(M, H, d) queries, keys and values -> (M, D) float32."""
         self._cache.write(layer, self._slot_mapping, keys, values)
         scaled = queries.float() * queries.shape[-1] ** -0.5
-        padded = scaled.new_zeros(*self._is_real.shape, *scaled.shape[1:])  # (R, T, H, d)
-        padded[self._is_real] = scaled
+        num_places, heads = self._shape[0] * self._shape[1], scaled.shape[1:]
+        padded = scaled.new_zeros(num_places, *heads).index_copy_(0, self._place, scaled)
         keys, values = self._cache.read(layer, self._context_len, self._rows)
-        scores = padded.transpose(1, 2) @ keys.float().mT  # (R, H, T, context)
+        padded = padded.view(*self._shape, *heads).transpose(1, 2)  # (R, H, T, d)
+        scores = padded @ keys.float().mT  # (R, H, T, context)
         weights = (scores + self._bias[:, None]).softmax(-1)  # (R, H, T, context)
         attended = weights @ values.float()  # (R, H, T, d)
-        return attended.transpose(1, 2)[self._is_real].flatten(1)
+        flat = attended.transpose(1, 2).reshape(num_places, -1)
+        return flat.index_select(0, self._place)
 
 
 class OptionAttention:

@@ -1,16 +1,44 @@
 """What engines, tuning and observations need of a language model: a protocol and its shape.
 
-Owns the neutral names. Knows nothing of architectures: a network such as
-`lm_envs.model.gpt2.GPT2` translates its own configuration and tensor names.
+Owns the neutral names, the check of a checkpoint's tensors, and the mode in which models compute.
+Knows nothing of architectures: a network such as `lm_envs.model.gpt2.GPT2` translates its own
+configuration and tensor names.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec, Protocol, TypeVar
 
 import torch
 
 from lm_envs.model.attention import Attend
 from lm_envs.model.kernels.base import Kernels, LinearLayer
+
+_STORED_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+"""Types of weights in files; they are converted to the type of computing."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def inference(function: Callable[P, R]) -> Callable[P, R]:
+    """Makes a function compute without gradients, and in its own types inside a caller's autocast.
+
+    Autocast would change the type of products only, so that numbers differ or types do not fit.
+    """
+    infer: Callable[P, R] = torch.inference_mode()(function)
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        # Asking takes 0.2 microseconds; leaving autocast would take 5 in every call.
+        if not (torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")):
+            return infer(*args, **kwargs)
+        with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
+            return infer(*args, **kwargs)
+
+    return call
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +119,45 @@ class LanguageModel(Protocol):
     ) -> LinearLayer:
         """A layer of weights (outputs, inputs), computed in `dtype` with this model's kernels."""
         ...
+
+
+def check_tensors(
+    tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, tuple[int, ...]], folder: Path
+) -> None:
+    """Checks that tensors are those of a model, by name, shape and type, and finite.
+
+    Args:
+        tensors: As read from a file, by name.
+        shapes: Of all tensors of the model, by name.
+        folder: Of the file, for messages.
+
+    Raises:
+        ValueError: Naming the tensor.
+    """
+    for name, shape in shapes.items():
+        if name not in tensors:
+            raise ValueError(
+                f"Got {folder} without tensor {name!r}; allowed: a complete GPT-2 checkpoint."
+            )
+        if tuple(tensors[name].shape) != shape:
+            got = tuple(tensors[name].shape)
+            raise ValueError(f"Got {name!r} of shape {got} in {folder}; config.json asks {shape}.")
+        if tensors[name].dtype not in _STORED_DTYPES:
+            allowed = ", ".join(str(dtype).removeprefix("torch.") for dtype in _STORED_DTYPES)
+            raise ValueError(
+                f"Got {name!r} of type {tensors[name].dtype} in {folder}; allowed: {allowed}. Save "
+                "the model again in one of them."
+            )
+        if not torch.isfinite(tensors[name]).all():
+            raise ValueError(
+                f"Got NaN or infinite values in {name!r} of {folder}; such a model writes noise. "
+                "Use an earlier checkpoint."
+            )
+    unknown = sorted(tensors.keys() - shapes.keys())
+    if unknown:
+        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+        raise ValueError(
+            f"Got tensors {', '.join(map(repr, unknown[:3]))}{more} in {folder}, which the model "
+            "of config.json does not have; allowed: only its own. Use the config.json that was "
+            "saved with them (n_layer, adapters merged), or remove them."
+        )

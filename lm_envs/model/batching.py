@@ -1,15 +1,17 @@
 """Forward passes over texts of many lengths, in as few passes as memory allows.
 
 Owns how tokens are grouped: a row's arithmetic depends on its own text only, whatever texts are in
-the same pass. Knows nothing of what follows a text.
+the same pass. Owns also how the arrays of a pass travel to the device: in one copy. Knows nothing
+of what follows a text.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from lm_envs.model.attention import PrefillAttention
+from lm_envs.model.attention import Attend, Extension
 from lm_envs.model.base import LanguageModel
 from lm_envs.model.kv_cache import KVCache, round_up
 
@@ -18,6 +20,16 @@ PREFILL_MULTIPLE = 16
 
 TOKENS_PER_PASS = 4096
 """Most tokens, padding included, in one pass; bounds the memory of activations."""
+
+
+class ExtendedRows(NamedTuple):
+    """M tokens that continued R rows, row after row; tensors on the model's device."""
+
+    tokens: torch.Tensor  # (M,) int64
+    states: torch.Tensor  # (M, D) float32 hidden state after each token
+    rows: torch.Tensor  # (R,) int64 row numbers
+    first: torch.Tensor  # (R,) int64 index of the first new token of each row
+    last: torch.Tensor  # (R,) int64 index of the last one
 
 
 def make_cache(
@@ -62,14 +74,15 @@ def prefill_rows(
     for part in split_into_passes(short_prompts):
         members = rows[short[part]]
         starts = np.zeros_like(members)
-        states, ends = extend_rows(model, cache, members, starts, short_prompts[part])
-        hidden[torch.as_tensor(members, device=model.device)] = states[ends - 1]
+        new = extend_rows(model, cache, members, starts, short_prompts[part])
+        hidden.index_copy_(0, new.rows, new.states.index_select(0, new.last))
     for part, tokens, lengths in padded_batches([prompts[index] for index in long.tolist()]):
-        members = torch.as_tensor(rows[long[part]], device=model.device)
-        attend = PrefillAttention(cache, members, tokens.shape[1])
-        states = forward_padded(model, tokens, attend)
-        last = torch.as_tensor(lengths - 1, device=model.device)
-        hidden[members] = states[torch.arange(len(part)), last]
+        width = tokens.shape[1]
+        last = np.arange(len(part)) * width + lengths - 1
+        ids, members, last = to_device(model.device, tokens, rows[long[part]], last)
+        attend = model.kernels.prefill_attention(cache, members, width)
+        states = forward_padded(model, ids, attend).flatten(0, 1)
+        hidden.index_copy_(0, members, states.index_select(0, last))
 
 
 def extend_rows(
@@ -78,7 +91,7 @@ def extend_rows(
     rows: np.ndarray,
     starts: np.ndarray,
     tokens: Sequence[np.ndarray],
-) -> tuple[torch.Tensor, torch.Tensor]:
+) -> ExtendedRows:
     """Continues rows from given positions, in one pass.
 
     Args:
@@ -87,38 +100,32 @@ def extend_rows(
         rows: (R,) int64 distinct row numbers.
         starts: (R,) int64 number of tokens that each row keeps.
         tokens: R arrays (T,) int64, T >= 1; M in all.
-
-    Returns:
-        Hidden states (M, D), row after row, and the index after the last one of each row (R,).
     """
     sizes = np.array([len(part) for part in tokens])
     ends, stops = sizes.cumsum(), starts + sizes
     positions = np.arange(ends[-1]) + np.repeat(stops - ends, sizes)
-    arrays = (np.concatenate(tokens), positions, rows, starts, sizes, ends)
-    ids, places, members, firsts, counts, bounds = (
-        torch.as_tensor(array, device=model.device) for array in arrays
-    )
-    context_len = round_up(int(stops.max()))
-    attend = model.kernels.extend_attention(cache, members, firsts, counts, context_len)
-    return model.forward(ids, places, attend), bounds
+    arrays = (np.concatenate(tokens), positions, rows, starts, sizes, ends - sizes, ends - 1)
+    ids, places, members, begins, counts, first, last = to_device(model.device, *arrays)
+    numbers = (int(ends[-1]), int(sizes.max()), round_up(int(stops.max())))
+    attend = model.kernels.extend_attention(cache, Extension(members, begins, counts, *numbers))
+    return ExtendedRows(ids, model.forward(ids, places, attend), members, first, last)
 
 
 def forward_padded(
     model: LanguageModel,
-    tokens: np.ndarray,
-    attend: PrefillAttention,
+    ids: torch.Tensor,
+    attend: Attend,
     scales: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Hidden states (R, T, D) of R padded sequences.
 
     Args:
         model: The network.
-        tokens: (R, T) int64.
+        ids: (R, T) int64 tokens, on the model's device.
         attend: Attention inside the sequences.
         scales: (R, L, H + 1) float32, factors of the parts of the network for each sequence; see
             `LanguageModel.forward`. None for 1.
     """
-    ids = torch.as_tensor(tokens, device=model.device)
     positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
     positions = positions.clamp(max=model.config.max_positions - 1)  # padding may pass it
     if scales is not None:
@@ -149,3 +156,41 @@ def padded_batches(
             for row, index in zip(tokens, part, strict=True):
                 row[: lengths[index]] = sequences[index]
             yield part, tokens, lengths[part]
+
+
+def to_device(device: torch.device, *arrays: np.ndarray) -> list[torch.Tensor]:
+    """The arrays as tensors on a device: one copy, which does not wait for earlier work there.
+
+    On CPU each tensor shares its array's memory.
+    """
+    if device.type == "cpu":
+        return [torch.as_tensor(array) for array in arrays]
+    packed = torch.from_numpy(pack_arrays(arrays))
+    if device.type == "cuda":
+        packed = packed.pin_memory()  # a copy from other memory would wait
+    return unpack_arrays(packed.to(device, non_blocking=True), arrays)
+
+
+def pack_arrays(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """The bytes of arrays of any types as one int64 array, each from the start of a new number."""
+    packed = np.zeros(sum(_num_words(array) for array in arrays), np.int64)
+    start = 0
+    for array in arrays:
+        stop = start + _num_words(array)
+        packed[start:stop].view(array.dtype)[: array.size] = array.ravel()
+        start = stop
+    return packed
+
+
+def unpack_arrays(packed: torch.Tensor, arrays: Sequence[np.ndarray]) -> list[torch.Tensor]:
+    """Views of `packed`, a tensor with the numbers of `pack_arrays`, like each of its arrays."""
+    parts = packed.split([_num_words(array) for array in arrays])
+    return [
+        part.view(torch.as_tensor(array).dtype)[: array.size].view(array.shape)
+        for part, array in zip(parts, arrays, strict=True)
+    ]
+
+
+def _num_words(array: np.ndarray) -> int:
+    """How many int64 numbers hold an array's bytes."""
+    return -(-array.nbytes // 8)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lm_envs.model.base import LanguageModel
+from lm_envs.model.base import LanguageModel, inference
 from lm_envs.model.kernels.linear import Linear
 from lm_envs.pca import principal_axes
 
@@ -33,13 +33,13 @@ class TokenSpace:
         self._points = points / (SPREAD * points.std(0))  # (V, d)
         self._distances = Linear(-2.0 * self._points, self._points.square().sum(1))
 
-    @torch.inference_mode()
+    @inference
     def points(self, tokens: np.ndarray) -> np.ndarray:
         """Points (…, d) float32 of tokens (…) int64."""
         ids = torch.as_tensor(tokens, device=self._points.device)
         return self._points[ids].cpu().numpy()
 
-    @torch.inference_mode()
+    @inference
     def nearest(self, points: np.ndarray, allowed: np.ndarray | None = None) -> np.ndarray:
         """The nearest token to each point, exactly; the first of equally near ones.
 
@@ -77,7 +77,7 @@ class TextEmbeddings:
         """(D,) largest magnitude in each dimension."""
         return self._vectors.abs().amax(0).cpu().numpy()
 
-    @torch.inference_mode()
+    @inference
     def pooled(self, tokens: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Mean (N, D) float32 of each row's first `lengths` of `tokens` (N, C), times sqrt(length).
 
@@ -90,7 +90,7 @@ class TextEmbeddings:
         total = F.embedding_bag(ids, self._vectors, firsts, mode="sum")  # (N, D)
         return (total / sizes.clamp(min=1).sqrt()[:, None]).cpu().numpy()
 
-    @torch.inference_mode()
+    @inference
     def last(self, tokens: np.ndarray, lengths: np.ndarray, count: int) -> np.ndarray:
         """Embeddings (N, count, D) float32 of each row's last tokens, the newest last.
 

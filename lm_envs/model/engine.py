@@ -11,13 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from lm_envs.model.base import LanguageModel
-from lm_envs.model.batching import extend_rows, make_cache, prefill_rows, split_into_passes
-from lm_envs.model.cuda_graph import CapturedSteps
-from lm_envs.model.kv_cache import CACHE_DTYPES, round_up
+from lm_envs.model.base import LanguageModel, inference
+from lm_envs.model.batching import (
+    ExtendedRows,
+    extend_rows,
+    prefill_rows,
+    split_into_passes,
+    to_device,
+)
+from lm_envs.model.kv_cache import CACHE_DTYPES
 from lm_envs.model.lm_head import LMHead, top_k_top_p_mask
 from lm_envs.model.prompt_cache import CachedText, PromptCache
 from lm_envs.model.scoring import Scorer
+from lm_envs.model.state.row_state import RowState
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,26 +83,22 @@ class Engine(Scorer):
         prompts: PromptCache | None = None,
     ) -> None:
         super().__init__(model, LMHead(model, num_candidates, end_token), prompts)
-        config, device = model.config, model.device
+        config = model.config
         self.num_rows, self.capacity, self.end_token = num_rows, capacity, end_token
         self.cache_dtype = cache_dtype
         self.lengths = np.zeros(num_rows, np.int64)
-        self._cache = make_cache(model, num_rows, capacity, CACHE_DTYPES[cache_dtype])
-        self._hidden = torch.zeros(num_rows, config.hidden_size, device=device)
-        self._log_z = torch.zeros(num_rows, device=device)
+        self._state = RowState(model, self._head, num_rows, capacity, CACHE_DTYPES[cache_dtype])
         # What a cached prompt holds depends on these.
-        self._prompt_kind = (num_candidates, end_token, self._cache.dtype)
+        self._prompt_kind = (num_candidates, end_token, self._state.cache.dtype)
         self._columns = np.cumsum([config.hidden_size, num_candidates, num_candidates])
         self._set_outputs(np.zeros((num_rows, self._columns[-1] + 2), np.float32))
-        is_captured, state = device.type == "cuda", (self._hidden, self._log_z)
-        self._run = CapturedSteps(self._decode, state) if is_captured else self._decode
 
     @property
     def num_bytes(self) -> int:
         """Memory of the KV cache, in bytes."""
-        return self._cache.num_bytes
+        return self._state.cache.num_bytes
 
-    @torch.inference_mode()
+    @inference
     def prefill(self, rows: np.ndarray, prompts: Sequence[np.ndarray]) -> Outputs:
         """Restarts the given rows from their prompts; other rows stay unchanged.
 
@@ -122,7 +124,7 @@ class Engine(Scorer):
             self._set_rows(rows[others], [cached[index] for index in others])
         return self.outputs
 
-    @torch.inference_mode()
+    @inference
     def decode(self, tokens: np.ndarray, active: np.ndarray | None = None) -> Outputs:
         """Appends one token to every row, or to the rows where `active` is True.
 
@@ -133,14 +135,12 @@ class Engine(Scorer):
         if active is None:
             active = np.ones(self.num_rows, bool)
         assert (self.lengths < self.capacity)[active].all(), "a full row cannot grow"
-        inputs = np.stack([np.where(active, tokens, 0), self.lengths, active])  # (3, N)
-        longest = min(int(self.lengths.max()) + 1, self.capacity)  # an inactive row may be full
-        packed = self._run(torch.as_tensor(inputs, device=self._model.device), round_up(longest))
+        packed = self._state.decode(tokens, active, self.lengths)
         self.lengths += active
         self.num_forward_tokens += int(active.sum())
-        return self._set_outputs(packed.cpu().numpy())
+        return self._set_outputs(packed)
 
-    @torch.inference_mode()
+    @inference
     def extend(self, rows: np.ndarray, starts: np.ndarray, tokens: Sequence[np.ndarray]) -> Outputs:
         """Continues some rows from an earlier position; other rows stay unchanged.
 
@@ -151,11 +151,13 @@ class Engine(Scorer):
             starts: (R,) int64 number of its tokens that each row keeps.
             tokens: R arrays (T,) int64 to read after them, T >= 1, starts + T <= capacity.
         """
+        if self._model.kernels.any_length:
+            return self._extend_recorded(rows, starts, tokens)
         for part in split_into_passes(tokens):
             self._extend(rows[part], starts[part], tokens[part])
         return self._compute_outputs(rows)
 
-    @torch.inference_mode()
+    @inference
     def extend_scored(self, rows: np.ndarray, tokens: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Appends several tokens to each of some rows; other rows stay unchanged.
 
@@ -168,18 +170,20 @@ class Engine(Scorer):
         """
         scores: list[np.ndarray] = []
         for part in split_into_passes(tokens):
-            before = self._extend(rows[part], self.lengths[rows[part]], tokens[part])
-            logprobs = self._logprobs(before, np.concatenate(tokens[part]))
-            ends = np.cumsum([len(own) for own in tokens[part]])
-            scores += np.split(logprobs, ends[:-1])
-        self._compute_outputs(rows)
+            new, before = self._extend(rows[part], self.lengths[rows[part]], tokens[part])
+            logprobs = self._head.token_logprobs(before, new.tokens)
+            packed = self._pack(new.rows)
+            both = torch.cat([logprobs, packed.flatten()]).cpu().numpy()  # one copy to the host
+            *scored, outputs = np.split(both, np.cumsum([len(own) for own in tokens[part]]))
+            scores += [own.astype(np.float64) for own in scored]
+            self._merge_outputs(rows[part], outputs.reshape(packed.shape))
         return scores
 
     def packed_outputs(self, rows: np.ndarray) -> np.ndarray:
         """The outputs of some rows in one array (R, S) float32, for `restore_outputs`."""
         return self._packed[rows]
 
-    @torch.inference_mode()
+    @inference
     def restore_outputs(self, rows: np.ndarray, packed: np.ndarray) -> Outputs:
         """Sets the outputs of some rows to `packed` (R, S).
 
@@ -189,13 +193,12 @@ class Engine(Scorer):
             rows: (R,) int64 distinct row numbers.
             packed: Result of `packed_outputs` for the same texts in any row.
         """
-        slots = torch.as_tensor(rows, device=self._model.device)
-        states = torch.as_tensor(packed, device=slots.device)
-        self._hidden[slots] = states[:, : self._hidden.shape[1]]
-        self._log_z[slots] = states[:, -2]
+        slots, states = to_device(self._model.device, rows, packed)
+        self._state.hidden.index_copy_(0, slots, states[:, : self._state.hidden.shape[1]])
+        self._state.log_z.index_copy_(0, slots, states[:, -2])
         return self._merge_outputs(rows, packed)
 
-    @torch.inference_mode()
+    @inference
     def score_options(
         self, rows: np.ndarray, options: Sequence[Sequence[np.ndarray]]
     ) -> list[list[np.ndarray]]:
@@ -211,10 +214,10 @@ class Engine(Scorer):
         Returns:
             For each row and option (T,) float64, nats.
         """
-        hidden = self._hidden[torch.as_tensor(rows, device=self._model.device)]
-        return self._score_options(self._cache, rows, self.lengths[rows], hidden, options)
+        cache, hidden = self._state.cache, self._state.hidden
+        return self._score_options(cache, rows, self.lengths[rows], hidden, options)
 
-    @torch.inference_mode()
+    @inference
     def top_k_top_p_mask(self, top_k: int | None, top_p: float | None) -> np.ndarray:
         """The next tokens that `top_k` and `top_p` both keep, (N, V) bool; always the end token.
 
@@ -222,88 +225,77 @@ class Engine(Scorer):
             top_k: Keeps the k most likely; None keeps all.
             top_p: Keeps the fewest that have this probability together; None keeps all.
         """
-        keep = top_k_top_p_mask(self._head.logits(self._hidden), top_k, top_p)
+        keep = top_k_top_p_mask(self._head.logits(self._state.hidden), top_k, top_p)
         keep[:, self.end_token] = True
         return keep.cpu().numpy()
 
-    @torch.inference_mode()
+    @inference
     def logprobs_of(self, tokens: np.ndarray) -> np.ndarray:
         """Log-probabilities (N, M) float32 of tokens (N, M) int64 as each row's next, nats."""
-        ids = torch.as_tensor(tokens, device=self._model.device)
-        logprobs = self._head.token_logits(self._hidden, ids) - self._log_z[:, None]
+        (ids,) = to_device(self._model.device, tokens)
+        logprobs = self._head.token_logits(self._state.hidden, ids) - self._state.log_z[:, None]
         return logprobs.cpu().numpy()
 
     def _prefill(self, rows: np.ndarray, prompts: Sequence[np.ndarray]) -> Outputs:
-        prefill_rows(self._model, self._cache, rows, prompts, self._hidden)
+        if self._model.kernels.any_length:
+            return self._extend_recorded(rows, np.zeros_like(rows), prompts)
+        prefill_rows(self._model, self._state.cache, rows, prompts, self._state.hidden)
         self.lengths[rows] = [len(prompt) for prompt in prompts]
         self.num_forward_tokens += int(self.lengths[rows].sum())
         return self._compute_outputs(rows)
 
+    def _extend_recorded(
+        self, rows: np.ndarray, starts: np.ndarray, tokens: Sequence[np.ndarray]
+    ) -> Outputs:
+        """Reads tokens into slots and computes the rows' outputs in the same launch."""
+        packed = self._state.extend(rows, starts, tokens)
+        sizes = [len(part) for part in tokens]
+        self.num_forward_tokens += sum(sizes)
+        self.lengths[rows] = starts + sizes
+        return self._merge_outputs(rows, packed)
+
     def _extend(
         self, rows: np.ndarray, starts: np.ndarray, tokens: Sequence[np.ndarray]
-    ) -> torch.Tensor:
-        """Reads tokens into slots; returns the hidden state (M, D) before each of them."""
+    ) -> tuple[ExtendedRows, torch.Tensor]:
+        """Reads tokens into slots; returns them and the hidden state (M, D) before each of them."""
         sizes = [len(part) for part in tokens]
         stops = starts + sizes
         self.num_forward_tokens += sum(sizes)
         assert (stops <= self.capacity).all(), "a full row cannot grow"
-        hidden, ends = extend_rows(self._model, self._cache, rows, starts, tokens)
-        slots = torch.as_tensor(rows, device=hidden.device)
-        before = hidden.roll(1, 0)
-        firsts = torch.cat([ends.new_zeros(1), ends[:-1]])
-        before[firsts] = self._hidden[slots]
-        self._hidden[slots] = hidden[ends - 1]
+        new = extend_rows(self._model, self._state.cache, rows, starts, tokens)
+        hidden = self._state.hidden
+        before = new.states.roll(1, 0)
+        before.index_copy_(0, new.first, hidden.index_select(0, new.rows))
+        hidden.index_copy_(0, new.rows, new.states.index_select(0, new.last))
         self.lengths[rows] = stops
-        return before
+        return new, before
 
     def _get_row(self, row: int) -> CachedText:
         """A copy of a row's keys, values and outputs."""
-        prefix = self._cache.get_prefix(row, int(self.lengths[row]))
+        prefix = self._state.cache.get_prefix(row, int(self.lengths[row]))
         return CachedText(prefix, self._packed[row]).copy()
 
     def _set_rows(self, rows: np.ndarray, texts: Sequence[CachedText]) -> None:
         """Sets the keys, values and outputs of rows to those of texts."""
         for row, text in zip(rows.tolist(), texts, strict=True):
-            self._cache.set_prefix(row, text.prefix)
+            self._state.cache.set_prefix(row, text.prefix)
             self.lengths[row] = text.num_tokens
         self.restore_outputs(rows, np.stack([text.array for text in texts]))
 
-    def _decode(self, inputs: torch.Tensor, context_len: int) -> torch.Tensor:
-        """Packed outputs (N, S) after one token a row; state is updated in place.
-
-        Args:
-            inputs: (3, N) int64: tokens, their positions, and which rows are active.
-            context_len: Number of leading positions of the slots to read.
-        """
-        tokens, positions, active = inputs
-        chosen = self._head.token_logits(self._hidden, tokens[:, None])[:, 0] - self._log_z
-        # An inactive full row would write past its slot; what it writes is never read.
-        positions = positions.clamp(max=self.capacity - 1)
-        attend = self._model.kernels.decode_attention(self._cache, positions, context_len)
-        hidden = self._model.forward(tokens, positions, attend)
-        self._hidden.copy_(torch.where(active[:, None] > 0, hidden, self._hidden))
-        packed = self._pack(self._hidden)
-        self._log_z.copy_(packed[:, -2])
-        packed[:, -1] = chosen
-        return packed
-
     def _compute_outputs(self, rows: np.ndarray) -> Outputs:
         """Outputs after the last hidden states of `rows`; those of other rows stay."""
-        slots = torch.as_tensor(rows, device=self._model.device)
-        packed = self._pack(self._hidden[slots])
-        self._log_z[slots] = packed[:, -2]
+        packed = self._pack(*to_device(self._model.device, rows))
         return self._merge_outputs(rows, packed.cpu().numpy())
 
-    def _pack(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Hidden states, log-probabilities, candidates, log Z and a 0 in one tensor (N, S)."""
-        top = self._head.top_k(hidden)
-        candidates = top.candidates.float()  # ids are exact in float32 up to 2**24
-        chosen = torch.zeros_like(hidden[:, :1])
-        return torch.cat([hidden, top.logprobs, candidates, top.log_z[:, None], chosen], -1)
+    def _pack(self, rows: torch.Tensor) -> torch.Tensor:
+        """Packed outputs (R, S) after the last hidden states of `rows`; sets their log Z."""
+        packed = self._state.pack(self._state.hidden.index_select(0, rows))
+        self._state.log_z.index_copy_(0, rows, packed[:, -2])
+        return packed
 
     def _merge_outputs(self, rows: np.ndarray, packed: np.ndarray) -> Outputs:
         """Sets the outputs of `rows` to `packed` (R, S), in new arrays."""
-        merged = self._packed.copy()
+        merged = self._state.arrays.copy(self._packed)
         merged[rows] = packed
         return self._set_outputs(merged)
 

@@ -7,6 +7,7 @@ each token sees is decided by the caller's `Attend`. Knows nothing of rows, cach
 Source: Radford et al. 2019, https://github.com/openai/gpt-2/blob/master/src/model.py
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from lm_envs.model.base import ModelConfig
 from lm_envs.model.kernels.base import LayerNorm, LinearLayer
 from lm_envs.model.kernels.linear import Int8Linear, Linear
 from lm_envs.model.kernels.select import kernels_for
-from lm_envs.validation import check_count
+from lm_envs.validation import check_count, check_number
 
 _SIZES = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head")
 _FIXED_CONFIG = {
@@ -28,6 +29,17 @@ _FIXED_CONFIG = {
     "add_cross_attention": False,
     "tie_word_embeddings": True,
 }
+
+HEAD, EMBEDDINGS = "lm_head.weight", "wte.weight"
+
+_PREFIXES = re.compile(r"(module\.|_orig_mod\.|transformer\.)+")
+"""Of DistributedDataParallel, torch.compile, and GPT-2 with a language-model head."""
+
+_BUFFERS = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)")
+"""Causal masks, which early versions of transformers stored with the weights."""
+
+_LARGEST_EPSILON = 1.0
+"""Of `layer_norm_epsilon`: a larger one would flatten every hidden state."""
 
 
 def check_config(values: Mapping[str, Any], source: str) -> None:
@@ -51,6 +63,47 @@ def check_config(values: Mapping[str, Any], source: str) -> None:
     width, heads = values["n_embd"], values["n_head"]
     if width % heads:
         raise ValueError(f"Got n_embd={width} in {source}; allowed: a multiple of n_head={heads}.")
+    if values.get("n_inner") is not None:
+        check_count(f"{source}: n_inner", values["n_inner"])
+    epsilon = values.get("layer_norm_epsilon", 1e-5)
+    check_number(f"{source}: layer_norm_epsilon", epsilon)
+    if not 0.0 < epsilon <= _LARGEST_EPSILON:
+        raise ValueError(
+            f"Got layer_norm_epsilon={epsilon!r} in {source}; allowed: over 0, up to "
+            f"{_LARGEST_EPSILON}."
+        )
+
+
+def named_tensors(tensors: Mapping[str, torch.Tensor], source: str) -> dict[str, torch.Tensor]:
+    """Returns a checkpoint's tensors by the names of `tensor_shapes`.
+
+    Prefixes of wrappers and causal masks are dropped. A head that is equal to the token embeddings
+    is dropped too, and stands for them where they are missing.
+
+    Args:
+        tensors: As read from the file.
+        source: Name of the folder, for messages.
+
+    Raises:
+        ValueError: If two tensors have the same name, or the head is not tied to the embeddings.
+    """
+    found: dict[str, torch.Tensor] = {}
+    for full_name, tensor in tensors.items():
+        name = _PREFIXES.sub("", full_name, count=1) if _PREFIXES.match(full_name) else full_name
+        if name in found:
+            raise ValueError(
+                f"Got two tensors {name!r} in {source}; allowed: one, with or without the prefix "
+                "'transformer.'. Remove the one that was not trained last."
+            )
+        if not _BUFFERS.fullmatch(name):
+            found[name] = tensor
+    head = found.pop(HEAD, None)
+    if head is not None and not torch.equal(head, found.setdefault(EMBEDDINGS, head)):
+        raise ValueError(
+            f"Got {HEAD!r} other than {EMBEDDINGS!r} in {source}; allowed: an output head that "
+            "shares the token embeddings, as in GPT-2. Train with tie_word_embeddings=True."
+        )
+    return found
 
 
 def to_model_config(values: Mapping[str, Any]) -> ModelConfig:

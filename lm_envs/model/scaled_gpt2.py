@@ -8,9 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from lm_envs.model.attention import PrefillAttention
-from lm_envs.model.base import LanguageModel
-from lm_envs.model.batching import forward_padded, padded_batches
+from lm_envs.model.base import LanguageModel, inference
+from lm_envs.model.batching import forward_padded, padded_batches, to_device
 from lm_envs.model.lm_head import LMHead
 
 
@@ -31,7 +30,7 @@ class ScaledGPT2:
         self.shape = (model.config.num_layers, model.config.num_heads + 1)
         self._model, self._head = model, LMHead(model, 1, required=0)
 
-    @torch.inference_mode()
+    @inference
     def losses(
         self,
         texts: Sequence[np.ndarray],
@@ -53,16 +52,17 @@ class ScaledGPT2:
         losses = np.zeros(len(texts))
         for part, tokens, lengths in padded_batches(texts):
             rows = torch.arange(len(part), device=device)
-            attend = PrefillAttention(None, rows, tokens.shape[1])
-            own_scales = torch.as_tensor(scales[part], device=device)
-            hidden = forward_padded(self._model, tokens, attend, own_scales)
+            attend = self._model.kernels.prefill_attention(None, rows, tokens.shape[1])
             positions, first = np.arange(tokens.shape[1]), np.array([starts[i] for i in part])
             is_target = (positions >= first[:, None]) & (positions < lengths[:, None])  # (R, T)
-            is_before = torch.as_tensor(np.roll(is_target, -1, 1), device=device)
-            sizes = is_target.sum(1)
-            targets = torch.as_tensor(tokens[is_target], device=device)
-            divisors = torch.as_tensor(np.repeat(temperatures[part], sizes), device=device)
-            logprobs = self._head.token_logprobs(hidden[is_before], targets, divisors)
+            # Found on the host: a mask on a GPU would wait for it, to learn how many tokens count.
+            before, sizes = np.flatnonzero(np.roll(is_target, -1, 1)), is_target.sum(1)
+            divisors = np.repeat(temperatures[part], sizes)
+            arrays = (tokens, before, tokens[is_target], scales[part], divisors)
+            ids, before, targets, own_scales, divisors = to_device(device, *arrays)
+            hidden = forward_padded(self._model, ids, attend, own_scales)
+            states = hidden.flatten(0, 1).index_select(0, before)
+            logprobs = self._head.token_logprobs(states, targets, divisors)
             found = -logprobs.cpu().numpy().astype(np.float64)
             losses[part] = np.add.reduceat(found, np.cumsum(sizes) - sizes) / sizes
         return losses

@@ -4,14 +4,13 @@ Owns how sequences and options are padded and grouped into passes. Writes to no 
 nothing of the rows' outputs.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
-from lm_envs.model.attention import OptionAttention, PrefillAttention
-from lm_envs.model.base import LanguageModel
-from lm_envs.model.batching import TOKENS_PER_PASS, forward_padded, padded_batches
+from lm_envs.model.base import LanguageModel, inference
+from lm_envs.model.batching import TOKENS_PER_PASS, forward_padded, padded_batches, to_device
 from lm_envs.model.kv_cache import KVCache, round_up
 from lm_envs.model.lm_head import LMHead
 from lm_envs.model.prompt_cache import CachedText, PromptCache
@@ -43,7 +42,7 @@ class Scorer:
         """Most tokens that the model reads at once."""
         return self._model.config.max_positions
 
-    @torch.inference_mode()
+    @inference
     def score(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Log-probability of every token given those before it.
 
@@ -59,7 +58,7 @@ class Scorer:
         scores = self.next_token_logprobs(sequences, [sequence[1:] for sequence in sequences])
         return [np.concatenate([[0.0], logprobs]) for logprobs in scores]
 
-    @torch.inference_mode()
+    @inference
     def next_token_logprobs(
         self, sequences: Sequence[np.ndarray], tokens: Sequence[np.ndarray]
     ) -> list[np.ndarray]:
@@ -82,12 +81,20 @@ class Scorer:
                 "positions of the model. Shorten it."
             )
         scores: list[np.ndarray] = [np.zeros(0)] * len(sequences)
-        for index, states in self._states(sequences):
-            own = tokens[index]
-            scores[index] = self._logprobs(states[: len(own)], own)
+        self.num_forward_tokens += sum(map(len, sequences))
+        for part, padded, _ in padded_batches(sequences):
+            own = [tokens[index] for index in part.tolist()]
+            sizes = np.array([len(targets) for targets in own])
+            is_scored = np.arange(padded.shape[1]) < sizes[:, None]  # (R, T)
+            arrays = (padded, np.flatnonzero(is_scored), np.concatenate(own))
+            ids, places, targets = to_device(self._model.device, *arrays)
+            states = self._forward(ids).flatten(0, 1).index_select(0, places)
+            parts = self._split_logprobs(states, targets, sizes)
+            for index, logprobs in zip(part.tolist(), parts, strict=True):
+                scores[index] = logprobs
         return scores
 
-    @torch.inference_mode()
+    @inference
     def hidden_states(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Hidden states (T, D) float32 after every token.
 
@@ -99,9 +106,13 @@ class Scorer:
         """
 
         def compute(indices: list[int]) -> list[CachedText]:
-            states = dict(self._states([sequences[index] for index in indices]))
-            arrays = (states[place].cpu().numpy() for place in range(len(indices)))
-            return [CachedText((), array.copy()) for array in arrays]  # without the padding
+            self.num_forward_tokens += sum(len(sequences[index]) for index in indices)
+            texts = [CachedText((), np.zeros(0))] * len(indices)
+            for part, tokens, lengths in padded_batches([sequences[index] for index in indices]):
+                hidden = self._forward(*to_device(self._model.device, tokens)).cpu().numpy()
+                for place, states, length in zip(part.tolist(), hidden, lengths, strict=True):
+                    texts[place] = CachedText((), states[:length].copy())  # without the padding
+            return texts
 
         keys = [("states", sequence.tobytes()) for sequence in sequences]
         return [text.array for text in self._prompts.get_or_compute(keys, compute)]
@@ -120,7 +131,7 @@ class Scorer:
             cache: Keys and values of the rows so far; they are read only.
             rows: (R,) int64 distinct row numbers.
             lengths: (R,) int64 number of tokens in each of these rows.
-            hidden: (R, D) float32 last hidden state of each of these rows.
+            hidden: (N, D) float32 last hidden state of every row of the cache.
             options: For each row O arrays (T,) int64, T >= 1.
         """
         longest = [max(map(len, alternatives)) for alternatives in options]
@@ -132,64 +143,77 @@ class Scorer:
             for start in range(0, len(members), step):
                 part = members[start : start + step].tolist()
                 own = [options[index] for index in part]
-                tokens = _pad_options(own, int(width))
-                states = self._option_states(cache, rows[part], lengths[part], tokens)
-                found = self._option_logprobs(states, hidden[part], own, tokens)
+                found = self._score_padded(
+                    cache, rows[part], lengths[part], hidden, own, int(width)
+                )
                 for index, logprobs in zip(part, found, strict=True):
                     scores[index] = logprobs
         return scores
 
-    def _logprobs(self, hidden: torch.Tensor, tokens: np.ndarray) -> np.ndarray:
-        """Log-probabilities (T,) float64 of one token after each hidden state (T, D), in nats."""
-        ids = torch.as_tensor(tokens, device=hidden.device)
-        return self._head.token_logprobs(hidden, ids).cpu().numpy().astype(np.float64)
+    def _score_padded(
+        self,
+        cache: KVCache,
+        rows: np.ndarray,
+        lengths: np.ndarray,
+        hidden: torch.Tensor,
+        options: Sequence[Sequence[np.ndarray]],
+        width: int,
+    ) -> list[list[np.ndarray]]:
+        """Log-probabilities of the tokens of options of at most T = `width` tokens, in one pass.
+
+        The other arguments are those of `_score_options`. The first token of an option follows the
+        row's last hidden state.
+        """
+        sizes = np.array([[len(option) for option in own] for own in options])  # (R, O)
+        self.num_forward_tokens += int(sizes.sum())
+        is_real = np.arange(width) < sizes[..., None]  # (R, O, T)
+        tokens = _pad_options(options, width)
+        # Found on the host: a mask on a GPU would wait for it, to learn how many tokens are real.
+        arrays = (tokens, rows, lengths, np.flatnonzero(is_real), tokens[is_real])
+        ids, slots, starts, places, targets = to_device(self._model.device, *arrays)
+        states = self._option_states(cache, ids, slots, starts, round_up(int(lengths.max())))
+        last = hidden.index_select(0, slots)[:, None, None].expand(-1, sizes.shape[1], 1, -1)
+        before = torch.cat([last, states[:, :, :-1]], 2).flatten(0, 2)  # (R O T, D)
+        parts = self._split_logprobs(before.index_select(0, places), targets, sizes)
+        return [
+            parts[first : first + sizes.shape[1]] for first in range(0, sizes.size, sizes.shape[1])
+        ]
 
     def _option_states(
-        self, cache: KVCache, rows: np.ndarray, lengths: np.ndarray, tokens: np.ndarray
+        self,
+        cache: KVCache,
+        ids: torch.Tensor,
+        slots: torch.Tensor,
+        lengths: torch.Tensor,
+        context_len: int,
     ) -> torch.Tensor:
         """Hidden states (R, O, T, D) after each token of O padded options (R, O, T) of R rows."""
-        ids, slots, sizes = (
-            torch.as_tensor(array, device=self._model.device) for array in (tokens, rows, lengths)
-        )
-        context_len = round_up(int(lengths.max()))
-        positions = sizes[:, None, None] + torch.arange(tokens.shape[2], device=ids.device)
+        positions = lengths[:, None, None] + torch.arange(ids.shape[2], device=ids.device)
         # Padding may pass the last position of the model.
         positions = positions.expand_as(ids).clamp(max=self._model.config.max_positions - 1)
-        attend = OptionAttention(cache, slots, sizes, context_len, tokens.shape[1:])
+        shape = (ids.shape[1], ids.shape[2])
+        attend = self._model.kernels.option_attention(cache, slots, lengths, context_len, shape)
         hidden = self._model.forward(ids.flatten(), positions.flatten(), attend)
         return hidden.view(*ids.shape, -1)
 
-    def _option_logprobs(
-        self,
-        states: torch.Tensor,
-        hidden: torch.Tensor,
-        options: Sequence[Sequence[np.ndarray]],
-        tokens: np.ndarray,
-    ) -> list[list[np.ndarray]]:
-        """Log-probabilities of the tokens of R rows' options, from the states (R, O, T, D).
+    def _split_logprobs(
+        self, hidden: torch.Tensor, tokens: torch.Tensor, sizes: np.ndarray
+    ) -> list[np.ndarray]:
+        """Log-probabilities of one token (M,) after each hidden state (M, D), in nats.
 
-        The first token of an option follows the row's last hidden state of `hidden` (R, D).
+        Args:
+            hidden: (M, D) float32.
+            tokens: (M,) int64.
+            sizes: Numbers of tokens of the returned arrays (T,) float64, of any shape; M in all.
         """
-        num_rows, num_options, width = tokens.shape
-        sizes = np.array([[len(option) for option in own] for own in options])  # (R, O)
-        self.num_forward_tokens += int(sizes.sum())
-        last = hidden[:, None, None].expand(-1, num_options, 1, -1)
-        before = torch.cat([last, states[:, :, :-1]], 2)  # (R, O, T, D)
-        is_real = np.arange(width) < sizes[..., None]  # (R, O, T)
-        mask = torch.as_tensor(is_real, device=states.device)
-        logprobs = self._logprobs(before[mask], tokens[is_real])
-        parts = np.split(logprobs, sizes.ravel().cumsum()[:-1])
-        return [parts[row * num_options : (row + 1) * num_options] for row in range(num_rows)]
+        logprobs = self._head.token_logprobs(hidden, tokens).cpu().numpy().astype(np.float64)
+        return np.split(logprobs, sizes.ravel().cumsum()[:-1])
 
-    def _states(self, sequences: Sequence[np.ndarray]) -> Iterator[tuple[int, torch.Tensor]]:
-        """Index of each sequence, in some order, and its hidden states (T, D)."""
-        self.num_forward_tokens += sum(map(len, sequences))
-        for part, tokens, lengths in padded_batches(sequences):
-            rows = torch.arange(len(part), device=self._model.device)
-            attend = PrefillAttention(None, rows, tokens.shape[1])
-            hidden = forward_padded(self._model, tokens, attend)
-            for index, states, length in zip(part.tolist(), hidden, lengths, strict=True):
-                yield index, states[:length]
+    def _forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Hidden states (R, T, D) of R padded sequences (R, T), which no cache stores."""
+        rows = torch.arange(len(ids), device=ids.device)
+        attend = self._model.kernels.prefill_attention(None, rows, ids.shape[1])
+        return forward_padded(self._model, ids, attend)
 
 
 def _pad_options(options: Sequence[Sequence[np.ndarray]], width: int) -> np.ndarray:

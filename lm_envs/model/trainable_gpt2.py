@@ -4,6 +4,7 @@ Owns a copy of the weights and their moments, and the differentiable forward pas
 Knows nothing of how the steps are decided.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lm_envs.model.gpt2 import tensor_shapes
+from lm_envs.model.gpt2 import EMBEDDINGS, tensor_shapes
 from lm_envs.model.loading import read_checkpoint
 
 MAX_GRADIENT_NORM = 1.0
@@ -46,6 +47,7 @@ class FinetunedGPT2:
         folder: Holds config.json and model.safetensors, as for `lm_envs.model.loading.load`.
         device: "cpu", "cuda", …
         bfloat16: Multiply under bfloat16 autocast; weights and sums stay float32.
+        num_tokens: Number of the tokenizer's ids, as for `load`; None for all ids.
 
     Attributes:
         weights: Parameters by their names in the checkpoint, float32.
@@ -54,8 +56,16 @@ class FinetunedGPT2:
         ValueError: If the folder holds no finite GPT-2 in safetensors.
     """
 
-    def __init__(self, folder: Path, device: torch.device, *, bfloat16: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        device: torch.device,
+        *,
+        bfloat16: bool = False,
+        num_tokens: int | None = None,
+    ) -> None:
         self._config, tensors = read_checkpoint(folder, str(device))
+        tensors[EMBEDDINGS] = tensors[EMBEDDINGS][:num_tokens]
         self.weights = {
             name: tensors[name].to(torch.float32, copy=True).requires_grad_()
             for name in tensor_shapes(self._config)
@@ -74,12 +84,13 @@ class FinetunedGPT2:
     @torch.inference_mode()
     def loss(self, texts: Sequence[np.ndarray], starts: Sequence[int]) -> float:
         """Mean cross-entropy of the texts' tokens from `starts` on, nats a token."""
-        total, count = 0.0, 0
+        totals, count = [], 0
         for first in range(0, len(texts), TEXTS_PER_PASS):
             part = slice(first, first + TEXTS_PER_PASS)
             losses = self._losses(texts[part], starts[part])
-            total, count = total + losses.sum().item(), count + len(losses)
-        return total / count
+            totals.append(losses.sum())
+            count += len(losses)
+        return sum(torch.stack(totals).tolist()) / count
 
     def step(
         self, texts: Sequence[np.ndarray], starts: Sequence[int], rule: OptimizerStep
@@ -97,12 +108,13 @@ class FinetunedGPT2:
             group["lr"], group["weight_decay"] = rule.learning_rate, rule.weight_decay
         self._optimizer.zero_grad()
         loss = self._losses(texts, starts).mean()
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"Got a loss of {loss.item()}; lower the learning rate.")
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.weights.values(), MAX_GRADIENT_NORM)
+        found, size = torch.stack([loss.detach(), norm]).tolist()  # waits for the device: once
+        if not math.isfinite(found):
+            raise FloatingPointError(f"Got a loss of {found}; lower the learning rate.")
         self._optimizer.step()
-        return loss.item(), norm.item()
+        return found, size
 
     def hidden_states(self, tokens: torch.Tensor) -> torch.Tensor:
         """Hidden states (E, T, D) after the last norm of texts (E, T) int64, differentiable.
@@ -143,9 +155,11 @@ class FinetunedGPT2:
             tokens[row, : len(text)] = text
             wanted[row, start : len(text)] = text[start:]
         ids = torch.as_tensor(tokens, device=self._device)
-        targets = torch.as_tensor(wanted[:, 1:], device=ids.device)
-        is_target = targets != _IGNORED
+        # Found on the host: a mask on a GPU would wait for it, to learn how many tokens count.
+        places = np.flatnonzero(wanted[:, 1:] != _IGNORED)
+        flat = np.stack([places, wanted[:, 1:].ravel()[places]])
+        indices, targets = torch.as_tensor(flat, device=ids.device)
         with torch.autocast(ids.device.type, torch.bfloat16, enabled=self._bfloat16):
-            hidden = self.hidden_states(ids[:, :-1])[is_target]
+            hidden = self.hidden_states(ids[:, :-1]).flatten(0, 1).index_select(0, indices)
             logits = F.linear(hidden, self.weights["wte.weight"])
-        return F.cross_entropy(logits.float(), targets[is_target], reduction="none")
+        return F.cross_entropy(logits.float(), targets, reduction="none")

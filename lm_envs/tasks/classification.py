@@ -89,7 +89,7 @@ class Classification(CompletionTask):
     def make_item(self, row: Row) -> CompletionItem:
         """Returns the item of a text and its labels."""
         prompt, _ = prompt_templates.classification(row.text("text"), "", self._kind)
-        return CompletionItem(prompt, row.texts["label"])
+        return CompletionItem(prompt, tuple(label.strip() for label in row.texts["label"]))
 
     def make_options(self, items: Sequence[CompletionItem]) -> list[tuple[str, ...]]:
         """Returns the labels of all splits for each item, so that a label is always one action."""
@@ -109,7 +109,17 @@ class Classification(CompletionTask):
 
     def _read_labels(self, dataset: str, columns: Mapping[str, str] | None) -> tuple[str, ...]:
         rows = self.read_rows(dataset, None, columns)
-        return tuple(sorted({one_line(label) for row in rows for label in row.texts["label"]}))
+        found = {one_line(label).strip() for row in rows for label in row.texts["label"]}
+        labels = tuple(sorted(found))
+        by_key: dict[str, str] = {}
+        for label in labels:
+            other = by_key.setdefault(normalize_label(label), label)
+            if other != label:  # the score could not tell them apart
+                raise ValueError(
+                    f"Got labels {other!r} and {label!r} in {dataset}, which differ only in case or"
+                    " Unicode form; allowed: one spelling of each label. Write them alike."
+                )
+        return labels
 
 
 def _check_costs(costs: Costs, labels: Sequence[str]) -> None:

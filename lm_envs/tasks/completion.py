@@ -4,6 +4,7 @@ Owns the examples of such a task and what its subclasses share: reading rows, le
 options and the end of the episode. Knows nothing of models.
 """
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -129,7 +130,11 @@ class CompletionTask:
         raise NotImplementedError(f"{type(self).__name__} must define make_item or load_items.")
 
     def row_filters(self) -> Mapping[str, str]:
-        """Returns values by field; rows with another value in such a field are left out."""
+        """Returns values by field; rows with another value in such a field are left out.
+
+        Fields have the names of arguments. In a caller's dataset they count only if the argument
+        was changed: a column "kind" of a user's own has another meaning than the default.
+        """
         return {}
 
     def read_rows(
@@ -142,7 +147,15 @@ class CompletionTask:
                 "allowed: a .jsonl, .csv or .tsv file, or a hub dataset."
             )
         names = resolve_columns(columns, self.column_names)
-        return read_rows(dataset, split, names, self.embedded_name, self.row_filters())
+        filters = self.row_filters()
+        if dataset != EMBEDDED:
+            parameters = inspect.signature(type(self)).parameters
+            filters = {
+                name: value
+                for name, value in filters.items()
+                if name not in parameters or parameters[name].default != value
+            }
+        return read_rows(dataset, split, names, self.embedded_name, filters)
 
     def load_items(
         self, dataset: str, split: str, columns: Mapping[str, str] | None

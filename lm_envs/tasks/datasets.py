@@ -1,28 +1,24 @@
-"""Rows of text from the embedded examples, a JSONL, CSV, TSV or text file, or a hub dataset.
+"""Rows of text from the embedded examples, a file, a folder of texts, or a hub dataset.
 
-Owns reading and checking rows. Knows nothing of prompts, tokens or scores.
+Owns the check of rows and their splits. Knows nothing of prompts, tokens or scores.
 """
 
 import json
-import re
+import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from lm_envs.tasks.data.tables import csv_rows, tsv_rows
-from lm_envs.tasks.splits import SPLITS, SplitSpec, split_of
-from lm_envs.validation import check_choice
+from lm_envs.tasks.data.files import FORMATS, RawRow, can_read, jsonl_rows, raw_rows
+from lm_envs.tasks.data.hub import hub_rows
+from lm_envs.tasks.splits import SPLIT_NAMES, SplitSpec, split_of
+from lm_envs.validation import check_choice, first_line
 
 EMBEDDED = "embedded"
 """Name of the dataset that is part of this package."""
-
-MAX_BYTES = 2**30
-_FORMATS = ".txt, .jsonl, .csv or .tsv"
-
-RawRow = tuple[str, dict[str, Any]]
-"""File and line of a row, for error messages, and its fields as read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,34 +69,42 @@ def read_rows(
     """Returns the rows of one split, in file order.
 
     Args:
-        dataset: "embedded", a .txt (paragraphs, or lines where there is no blank line), .jsonl,
-            .csv or .tsv file, or the name of a hub dataset.
-        split: "train", "validation" or "test", or a part of one, such as "validation[:25%]", whose
-            rows are selected by a hash of their first text; see `SplitSpec`. None for all rows of a
-            file, or for "train" of a hub dataset. Rows without a "split" field are assigned to
-            splits 90/5/5 by that hash.
-        columns: For each name in `Row.texts` the field that holds its texts: a text, a list of
-            texts, or an object with a list "text", as in the answers of SQuAD.
+        dataset: "embedded", a file or folder (see `data.files`), or the name of a hub dataset.
+        split: A split, or a part of one (`SplitSpec`), taken by a hash of the rows' first text
+            before rows with the same prompt are merged. None for all rows of a file, or for "train"
+            of a hub dataset. Rows without a field "split" are split 90/5/5 by that hash.
+        columns: Field of each name in `Row.texts`: a text, a list, or an object with a list "text";
+            "a.b" is a field of an object, "0", "1", … are columns of a table without a header. Rows
+            with an empty one are left out, with a warning.
         embedded: Name of the embedded file that is read for dataset "embedded".
         filters: Values by field. A row that has such a field with another value is left out.
 
     Raises:
-        ValueError: If a row is malformed, or no row is left. The message names file and line, the
-            value, the allowed values and the remedy.
+        ValueError: If a row is malformed, or no row is left.
     """
     spec = SplitSpec("train") if split is None else SplitSpec.parse(split)
-    rows = []
-    for location, raw in _raw_rows(dataset, spec.name, embedded, ", ".join(columns.values())):
+    rows: list[Row] = []
+    empty: Counter[str] = Counter()
+    for location, raw in _raw_rows(dataset, spec.name, embedded, columns):
         if any(raw.get(name, value) != value for name, value in (filters or {}).items()):
             continue
         row = _checked_row(raw, columns, location)
-        own_split = raw.get("split") or split_of(_first_text(row))
-        check_choice(f"split at {location}", own_split, SPLITS)
-        if split is None or spec.name == own_split:
+        if isinstance(row, str):
+            empty[row] += 1
+        elif split is None or spec.name == _split(raw, row):
             rows.append(row)
+    left_out = " and ".join(f"{n} with an empty {column!r}" for column, n in empty.items())
     if not rows:
-        raise _no_rows_error(dataset, split, filters or {})
+        raise _no_rows_error(dataset, split, filters or {}, left_out)
+    if left_out:
+        warnings.warn(f"Left out rows of {dataset}: {left_out}.", UserWarning, stacklevel=2)
     return spec.select(rows, _first_text)
+
+
+def _split(raw: Mapping[str, Any], row: Row) -> str:
+    own_split = raw.get("split") or split_of(_first_text(row))
+    check_choice(f"split at {row.location}", own_split, SPLIT_NAMES)
+    return SPLIT_NAMES[own_split]
 
 
 def resolve_columns(columns: Mapping[str, str] | None, names: Sequence[str]) -> dict[str, str]:
@@ -114,120 +118,97 @@ def resolve_columns(columns: Mapping[str, str] | None, names: Sequence[str]) -> 
     return {name: (columns or {}).get(name, name) for name in names}
 
 
-def _no_rows_error(dataset: str, split: str | None, filters: Mapping[str, str]) -> ValueError:
+def _no_rows_error(
+    dataset: str, split: str | None, filters: Mapping[str, str], left_out: str
+) -> ValueError:
     wanted = "".join(f" with {name}={value!r}" for name, value in filters.items())
     return ValueError(
-        f"Got no text in split {split!r} of {dataset}{wanted}; use another split, or mark rows "
-        'with a "split" field.'
+        f"Got no text in split {split!r} of {dataset}{wanted}"
+        f"{f' (left out: {left_out})' if left_out else ''}; use another split, or mark rows with a "
+        '"split" field.'
     )
 
 
-def _raw_rows(dataset: str, split: str, embedded: str, columns: str) -> Iterator[RawRow]:
+def _raw_rows(
+    dataset: str, split: str, embedded: str, columns: Mapping[str, str]
+) -> Iterator[RawRow]:
     if dataset == EMBEDDED:
         file = resources.files("lm_envs") / "assets" / "examples" / f"{embedded}.jsonl"
-        return _jsonl(file.read_text(encoding="utf-8"), f"embedded {embedded}")
+        return jsonl_rows(file.read_text(encoding="utf-8"), f"embedded {embedded}")
     path = Path(dataset).expanduser()
-    if path.suffix.lower() in _READERS:
-        return _READERS[path.suffix.lower()](_file_text(path), str(path))
-    if path.exists() or dataset.startswith((".", "/", "~")):
-        raise ValueError(f"Got dataset {dataset!r}; allowed: a file ending in {_FORMATS}.")
-    return _hub(dataset, split, columns)
-
-
-def _file_text(path: Path) -> str:
-    if not path.is_file():
-        raise ValueError(f"Got no file {path}; allowed: 'embedded' or a file in {_FORMATS}.")
-    if path.stat().st_size > MAX_BYTES:
-        raise ValueError(f"Got {path} of {path.stat().st_size} bytes; allowed: {MAX_BYTES}.")
     try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise ValueError(
-            f"Got bytes that are not UTF-8 at {path} line {line}; save the file as UTF-8."
-        ) from None
+        is_local = can_read(path) or path.exists() or dataset.startswith((".", "/", "~"))
+    except OSError as error:
+        raise ValueError(f"Got dataset={dataset[:60]!r}: {first_line(error)}.") from None
+    if can_read(path):
+        has_header = not all(column.isdecimal() for column in columns.values())
+        return raw_rows(path, has_header=has_header)
+    if is_local:
+        raise ValueError(f"Got dataset {dataset!r}; allowed: a file ending in {FORMATS}.")
+    return hub_rows(dataset, split, ", ".join(columns.values()))
 
 
-def _jsonl(content: str, name: str) -> Iterator[RawRow]:
-    for number, line in enumerate(content.split("\n"), start=1):
-        if not line.strip():
-            continue
-        location = f"{name} line {number}"
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise ValueError(
-                f"Got a broken line at {location} ({error}); each line must be one JSON object."
-            ) from None
-        if not isinstance(row, dict):
-            raise ValueError(f"Got {type(row).__name__} at {location}; allowed: a JSON object.")
-        yield location, row
-
-
-def _text_file(content: str, name: str) -> Iterator[RawRow]:
-    blank_line = re.search(r"\n[ \t\r]*\n", content.strip())
-    pattern = r"\n[ \t\r]*\n" if blank_line else r"\n"
-    line = 1
-    for part in re.split(f"({pattern})", content):
-        if part.strip():
-            yield f"{name} line {line}", {"text": " ".join(part.split())}
-        line += part.count("\n")
-
-
-def _hub(dataset: str, split: str, columns: str) -> Iterator[RawRow]:
-    try:
-        from datasets import load_dataset  # type: ignore[import-not-found]  # an extra
-    except ModuleNotFoundError:
-        raise ValueError(
-            f"Got dataset={dataset!r}, which is no local file; hub datasets need "
-            f"`pip install lm_envs[data]`. Allowed without it: 'embedded' or a file in {_FORMATS}."
-        ) from None
-    try:
-        rows: Any = load_dataset(dataset, split=split)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"Got dataset={dataset!r} split={split!r}, which the hub could not load ({reason}); "
-            f"check the name online, or save its columns ({columns}) to a file in {_FORMATS}."
-        ) from None
-    return ((f"{dataset} row {number}", {**row, "split": split}) for number, row in enumerate(rows))
-
-
-def _checked_row(raw: dict[str, Any], columns: Mapping[str, str], location: str) -> Row:
+def _checked_row(raw: dict[str, Any], columns: Mapping[str, str], location: str) -> Row | str:
+    """Returns the row, or the name of the column that is empty."""
     texts = {name: _texts(raw, column, location) for name, column in columns.items()}
-    used = {*columns.values(), "split", ""}
+    for name, column in columns.items():
+        if not texts[name]:
+            return column
+    used = {*columns.values(), *(column.split(".")[0] for column in columns.values()), "split", ""}
     others = {name: value for name, value in raw.items() if name not in used}
     return Row(texts, others, location)
 
 
 def _texts(row: dict[str, Any], column: str, location: str) -> tuple[str, ...]:
-    if column not in row:
-        raise ValueError(f"Got no column {column!r} at {location}; it has {', '.join(row)}.")
-    value = row[column]
+    """Returns the texts of a field, without those that are empty."""
+    value = _field(row, column, location)
     texts = value.get("text") if isinstance(value, dict) else value
-    checked: list[str] = []
-    for text in texts if isinstance(texts, list) else [texts]:
-        if not isinstance(text, str) or not text.strip():
+    found = [_as_text(each, column, location) for each in _as_list(texts)]
+    return tuple(text for text in found if text.strip())
+
+
+def _field(row: dict[str, Any], column: str, location: str) -> Any:  # noqa: ANN401 - as read
+    """Returns the value of a field; "translation.en" is the field "en" of an object."""
+    if column in row:
+        return row[column]
+    value: Any = row
+    for part in column.split("."):
+        if not isinstance(value, dict) or part not in value:
             raise ValueError(
-                f"Got {column}={text!r} at {location}; allowed: a text that is not empty."
+                f"Got no column {column!r} at {location}; it has {', '.join(_names(row))}. Name "
+                "the column to use by columns={...}; number the columns of a table without a "
+                'header, "0", "1", ….'
             )
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise ValueError(
-                f"Got a lone surrogate in {column!r} at {location}; write valid Unicode."
-            )
-        checked.append(text)
-    if not checked:
-        raise ValueError(f"Got {column}=[] at {location}; allowed: at least one text.")
-    return tuple(checked)
+        value = value[part]
+    return value
+
+
+def _names(row: Mapping[str, Any]) -> list[str]:
+    """Names of the fields, and with a dot those of fields that are objects."""
+    inner = [
+        f"{name}.{each}" for name, value in row.items() if isinstance(value, dict) for each in value
+    ]
+    return [*(name for name, value in row.items() if not isinstance(value, dict)), *inner]
+
+
+def _as_list(value: Any) -> list[Any]:  # noqa: ANN401 - a value of a row
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _as_text(value: Any, column: str, location: str) -> str:  # noqa: ANN401 - a value of a row
+    """Returns a text; a number or a boolean, such as a label, as JSON writes it."""
+    if value is None:
+        return ""
+    if isinstance(value, (bool, int, float)):
+        return json.dumps(value)
+    if not isinstance(value, str):
+        raise ValueError(f"Got {column}={value!r} at {location}; allowed: a text or a number.")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError(f"Got a lone surrogate in {column!r} at {location}; write valid Unicode.")
+    return value
 
 
 def _first_text(row: Row) -> str:
     return next(iter(row.texts.values()))[0]
-
-
-_READERS = {
-    ".txt": _text_file,
-    ".jsonl": _jsonl,
-    ".csv": csv_rows,
-    ".tsv": tsv_rows,
-}

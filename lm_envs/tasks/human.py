@@ -17,31 +17,39 @@ DEFAULT_FILE = "human_ratings.jsonl"
 BEST = 10
 
 
-def rating(text: str, references: Sequence[str]) -> float:
-    """Returns a person's rating of a text, in [0, 1]: `{"lm_envs.tasks.human:rating": 1.0}`.
+def rating(
+    prompts: Sequence[str], completions: Sequence[str], references: Sequence[Sequence[str]]
+) -> list[float]:
+    """Returns a person's ratings of texts, in [0, 1]: `{"lm_envs.tasks.human:rating": 1.0}`.
 
-    A text without a rating in the file is printed at the terminal, with its references. The person
-    rates it from 0 to 10, and the rating is added to the file, so that each text is rated once. Use
-    this score with `dense=False`: otherwise a rating is needed for the text after every step.
+    A text without a rating in the file is printed at the terminal, with its prompt and references.
+    The person rates it from 0 to 10, and the rating is added to the file, so that a text is rated
+    once for each prompt. Use this score with `dense=False`: otherwise a rating is needed for the
+    text after every step.
 
     The file is human_ratings.jsonl, or the path in the environment variable `LM_ENVS_RATINGS`. Each
-    line is `{"text": …, "rating": 0 to 1}`; lines can also be written beforehand.
+    line is `{"prompt": …, "text": …, "rating": 0 to 1}`; a line without a prompt, as earlier
+    versions wrote it, is the rating of this text after any other prompt. Lines can also be written
+    beforehand.
 
     Raises:
         ValueError: If a text has no rating and there is no terminal, or the file is malformed.
     """
     path = Path(os.environ.get(FILE_VARIABLE, DEFAULT_FILE)).resolve()
-    known = _ratings(path)
-    if text not in known:
-        known[text] = _ask(text, references, path)
-        _append(path, {"text": text, "rating": known[text]})
-    return known[text]
+    known, found = _ratings(path), []
+    for prompt, text, correct in zip(prompts, completions, references, strict=True):
+        value = known.get((prompt, text), known.get((None, text)))
+        if value is None:
+            value = known[prompt, text] = _ask(prompt, text, correct, path)
+            _append(path, {"prompt": prompt, "text": text, "rating": value})
+        found.append(value)
+    return found
 
 
 @cache
-def _ratings(path: Path) -> dict[str, float]:
-    """Ratings by text. Read from the file once; `rating` adds new ones to the cached dict."""
-    found: dict[str, float] = {}
+def _ratings(path: Path) -> dict[tuple[str | None, str], float]:
+    """Ratings by prompt and text, read from the file once; `rating` adds new ones to the dict."""
+    found: dict[tuple[str | None, str], float] = {}
     # Not `splitlines`, which also divides at U+2028, U+2029 and U+0085 inside of a JSON text.
     lines = path.read_text(encoding="utf-8").split("\n") if path.is_file() else []
     for number, line in enumerate(lines, start=1):
@@ -50,15 +58,16 @@ def _ratings(path: Path) -> dict[str, float]:
         location = f"{path}:{number}"
         try:
             row = json.loads(line)
-            text, value = row["text"], row["rating"]
-        except (ValueError, TypeError, KeyError):
+            prompt, text, value = row.get("prompt"), row["text"], row["rating"]
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise ValueError(
-                f'Got {line!r} at {location}; allowed: {{"text": …, "rating": 0 to 1}}.'
+                f'Got {line[:80]!r} at {location}; allowed: {{"prompt": …, "text": …, "rating": 0 '
+                "to 1}."
             ) from None
         check_number(f"rating at {location}", value)
         if not 0.0 <= value <= 1.0:
             raise ValueError(f"Got rating={value!r} at {location}; allowed: 0 to 1.")
-        found[text] = float(value)
+        found[prompt, text] = float(value)
     return found
 
 
@@ -72,15 +81,25 @@ def _append(path: Path, row: dict[str, str | float]) -> None:
         file.write(b"\n" * is_open + line.encode("utf-8"))
 
 
-def _ask(text: str, references: Sequence[str], path: Path) -> float:
+def _ask(prompt: str, text: str, references: Sequence[str], path: Path) -> float:
     if not sys.stdin.isatty():
         raise ValueError(
-            f"Got a text without a rating, {text!r}, and no terminal to ask for one; run in a "
-            f"terminal, or write ratings to {path} beforehand."
+            f"Got a text without a rating, {text!r} after {prompt!r}, and no terminal to ask for "
+            f"one; run in a terminal, or write ratings to {path} beforehand."
         )
-    print(f"\n{text}", *(f"  (reference: {reference})" for reference in references), sep="\n")
+    print(f"\n{_visible(prompt)}", f"> {_visible(text)}", sep="\n")
+    for reference in references:
+        print(f"  (reference: {_visible(reference)})")
     while True:
         answer = input(f"How good is it, 0 to {BEST}? ").strip()
         if answer.isdecimal() and int(answer) <= BEST:
             return int(answer) / BEST
         print(f"Got {answer!r}; allowed: a whole number, 0 to {BEST}.")
+
+
+def _visible(text: str) -> str:
+    """Text whose control and format characters are escaped: a terminal would obey them."""
+    return "".join(
+        character if character == "\n" or character.isprintable() else ascii(character)[1:-1]
+        for character in text
+    )

@@ -10,6 +10,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 SPLITS = ("train", "validation", "test")
+SPLIT_NAMES = {
+    **{name: name for name in SPLITS},
+    **{"training": "train", "valid": "validation", "val": "validation", "dev": "validation"},
+}
+"""Splits by the names that files give them."""
+
 ALLOWED = (
     f"{', '.join(map(repr, SPLITS))}, or the first part of one, such as 'validation[:25%]', of "
     "more than 0 and at most 100 percent"

@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 import shutil
 
 import gymnasium as gym
@@ -318,3 +319,12 @@ def test_every_algorithm_trains_and_resumes(tmp_path, name):
         config = changed(algorithm=algorithm, env=env, total_timesteps=budget)
         steps = train(config, tmp_path, resume=budget > 128)["steps"]
         assert budget <= steps <= budget + (16 if name == "ARS" else 0)  # whole episodes
+
+
+def test_what_was_read_is_shown_before_a_run(tmp_path, capsys):
+    train(changed(total_timesteps=64), tmp_path)
+    shown = capsys.readouterr().err
+    assert re.search(
+        r"^train: \d+ examples, the longest prompt has \d+ of \d+ tokens$", shown, re.M
+    )
+    assert re.search(r"^validation: \d+ examples, the longest prompt", shown, re.M)

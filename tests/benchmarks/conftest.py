@@ -4,7 +4,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from benchmarks import __main__ as command_line
+from benchmarks import command as command_line
 
 
 @pytest.fixture

@@ -1,68 +1,16 @@
-"""The command line of the benchmarks."""
+"""`python -m benchmarks` as a process."""
 
-import json
 import subprocess
 import sys
 
 import pytest
 
-from benchmarks.__main__ import result_path
-from benchmarks.subjects.registry import SUBJECTS
-
-
-def test_unknown_subject_is_refused_with_all_subjects(run_benchmarks):
-    result = run_benchmarks("foo")
-    assert result.exit_code == 2
-    assert f"Got subject 'foo'; allowed: {', '.join(SUBJECTS)}, learning, report." in result.output
-
-
-def test_help_names_all_subjects():
-    command = [sys.executable, "-m", "benchmarks", "--help"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert all(subject in shown for subject in (*SUBJECTS, "learning", "report"))
-
-
-def test_unknown_dtype_is_refused(run_benchmarks):
-    result = run_benchmarks("throughput", "--model", "embedded", "--dtype", "float16")
-    assert result.exit_code == 2
-    assert "Got dtype='float16'; allowed: 'float32', 'bfloat16', 'int8'." in result.output
-
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["startup", "--model", "embedded"], "--model for startup, which ignores it; allowed: --r"),
-        (["precision", "--prompt", "64"], "--prompt for precision, which ignores it; allowed: --m"),
-        (["tasks", "--env", "lm_envs/NextWord-v0"], "--env for tasks, which ignores it; allowed: "),
-        (["calls", "--n", "2"], "--n for calls, which ignores it; allowed: --model, --env."),
-    ],
+    ("subject", "shown"), [("gpu", "--minutes"), ("report", "--baseline"), ("learning", "--jobs")]
 )
-def test_option_that_the_subject_ignores_is_refused(run_benchmarks, arguments, message):
-    result = run_benchmarks(*arguments)
-    assert result.exit_code == 2
-    assert f"Got {message}" in result.output
-
-
-def test_result_is_a_table_a_json_line_and_a_file(run_benchmarks, tmp_path):
-    result = run_benchmarks("calls")
-    assert "lm_envs/NextWord-v0" in result.stdout.splitlines()[4]
-    document = json.loads(result.stdout.splitlines()[-1])
-    (path,) = tmp_path.rglob("*.json")
-    assert json.loads(path.read_text()) == document
-    assert path == result_path(document, tmp_path)
-    assert path.name == "calls-embedded.json"
-    assert document["command"].startswith("python -m benchmarks")
-
-
-def test_result_path_has_date_processor_subject_and_model(tmp_path):
-    machine = {"cpu": "Intel(R) Xeon(R) CPU", "date": "2026-11-24"}
-    document = {"subject": "scaling", "model": "runs/my_model", "machine": machine}
-    expected = tmp_path / "2026-11-24-intel-r-xeon-r-cpu" / "scaling-my_model.json"
-    assert result_path(document, tmp_path) == expected
-
-
-def test_report_has_its_own_options():
-    command = [sys.executable, "-m", "benchmarks", "report", "--help"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "python -m benchmarks report" in shown
-    assert "--baseline" in shown
+def test_subject_with_a_command_line_of_its_own_has_its_options(subject, shown):
+    command = [sys.executable, "-m", "benchmarks", subject, "--help"]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert f"python -m benchmarks {subject}" in output
+    assert shown in output

@@ -1,5 +1,7 @@
 """Arguments of environments: what they build, and what is refused."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from lm_envs.envs import LanguageVectorEnv
 from lm_envs.model import loading
 from lm_envs.tasks.paraphrase import Paraphrase
 from lm_envs.tokenizer import Tokenizer
-from tests.envs.helpers import make
+from tests.envs.helpers import make, make_small
 
 
 @pytest.mark.parametrize(
@@ -82,3 +84,26 @@ def test_an_unknown_task_is_refused():
         LanguageVectorEnv(1, task="chess")
     with pytest.raises(ValueError, match=r"no such name in lm_envs\.tasks.paraphrase"):
         LanguageVectorEnv(1, task="lm_envs.tasks.paraphrase:Paraphras")
+
+
+def test_ids_without_a_name_are_no_candidates_and_no_actions(checkpoint):
+    """Regression: ids beyond the tokenizer were candidates, actions, and part of the sum."""
+    env = make_small(checkpoint, actions={"kind": "vocabulary"})
+    env.reset(seed=0)
+    assert env.single_action_space.n == env.action_masks().shape[1] == len(env.tokenizer)
+    assert env.outputs.candidates.max() < len(env.tokenizer)
+    whole = make_small(checkpoint, 1, actions={"kind": "top_k", "k": len(env.tokenizer)})
+    whole.reset(seed=0)
+    assert np.exp(whole.outputs.logprobs).sum() == pytest.approx(1.0, abs=1e-4)
+
+
+def test_every_end_token_of_the_model_ends_the_episode(checkpoint, tmp_path):
+    """Regression: a model's own end was written as text."""
+    folder = shutil.copytree(checkpoint, tmp_path / "model")
+    (folder / "generation_config.json").write_text('{"eos_token_id": [0, 7]}')
+    env = make_small(folder, actions="vocabulary")
+    env.reset(seed=0)
+    _, _, terminated, _, _ = env.step(np.array([0, 7, 8]))
+    assert terminated.tolist() == [True, True, False]
+    assert [t.ending for t in env.transcripts] == ["end_token", "end_token", None]
+    assert [t.text for t in env.transcripts][:2] == ["", ""]

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from lm_envs.model.attention import (
     DecodeAttention,
     ExtendAttention,
+    Extension,
     OptionAttention,
     PrefillAttention,
 )
@@ -50,7 +51,8 @@ def test_decoding_and_extending_continue_a_prefill(cache, sequence):
     expected = causal(*sequence)
     row, start = torch.tensor([1]), 4
     PrefillAttention(cache, row, start)(0, *(x[:start] for x in sequence))
-    extend = ExtendAttention(cache, row, torch.tensor([start]), torch.tensor([4]), 16)
+    extension = Extension(row, torch.tensor([start]), torch.tensor([4]), 4, 4, 16)
+    extend = ExtendAttention(cache, extension)
     agree(extend(0, *(x[start : start + 4] for x in sequence)), expected[start : start + 4])
     decode = DecodeAttention(cache, torch.tensor([0, LENGTH - 1]), 16)
     last = [torch.cat([x[:1], x[-1:]]) for x in sequence]

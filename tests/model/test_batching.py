@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from lm_envs.model.batching import (
@@ -6,9 +7,12 @@ from lm_envs.model.batching import (
     TOKENS_PER_PASS,
     extend_rows,
     make_cache,
+    pack_arrays,
     padded_batches,
     prefill_rows,
     split_into_passes,
+    to_device,
+    unpack_arrays,
 )
 from tests.model.engines import random_tokens
 
@@ -41,6 +45,33 @@ def test_prompts_of_any_length_fill_rows_as_extending_does(model):
     rows, hidden = np.array([3, 0, 2, 1]), torch.zeros(4, 96)
     prefill_rows(model, make_cache(model, 4, 160), rows, prompts, hidden)
     cache = make_cache(model, 4, 160)
-    states, ends = extend_rows(model, cache, rows, np.zeros(4, np.int64), prompts)
-    assert ends.tolist() == [5, 155, 283, 412]
-    torch.testing.assert_close(hidden[rows], states[ends - 1], rtol=0, atol=2e-5)
+    new = extend_rows(model, cache, rows, np.zeros(4, np.int64), prompts)
+    assert new.tokens.tolist() == np.concatenate(prompts).tolist()
+    assert new.first.tolist() == [0, 5, 155, 283]
+    assert new.last.tolist() == [4, 154, 282, 411]
+    torch.testing.assert_close(hidden[rows], new.states[new.last], rtol=0, atol=2e-5)
+
+
+ARRAYS = (
+    np.arange(12).reshape(3, 4),
+    np.linspace(0, 1, 5, dtype=np.float32),
+    np.zeros((0, 3), np.int64),
+    np.array([True, False, True]),
+    np.array([7]),
+)
+
+
+def test_packed_arrays_come_back_with_their_values_types_and_shapes():
+    packed = pack_arrays(ARRAYS)
+    assert packed.dtype == np.int64
+    for tensor, array in zip(unpack_arrays(torch.as_tensor(packed), ARRAYS), ARRAYS, strict=True):
+        assert tensor.numpy().dtype == array.dtype
+        np.testing.assert_array_equal(tensor.numpy(), array)
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_arrays_on_a_device_have_their_types_and_shapes(device):
+    tensors = to_device(torch.device(device), *ARRAYS)
+    for tensor, array in zip(tensors, ARRAYS, strict=True):
+        assert (tensor.device.type, tensor.shape) == (device, array.shape)
+        assert tensor.dtype == torch.as_tensor(array).dtype

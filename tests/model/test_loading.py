@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lm_envs.model import gpt2, loading
+from lm_envs.model.lm_head import LMHead
 
 
 @pytest.fixture
@@ -131,6 +132,69 @@ def test_an_unknown_device_or_dtype_is_refused(checkpoint, options, message):
         loading.load(checkpoint, **options)
 
 
+def pretend_cuda(monkeypatch, count=1, bfloat16=True):
+    """Makes this process believe that it has CUDA devices."""
+    empty = torch.empty
+
+    def make(*sizes, device=None, **options):
+        if torch.device(device or "cpu").index in (None, *range(count)):
+            return empty(*sizes, **options)
+        raise RuntimeError("CUDA error: invalid device ordinal\nand more lines")
+
+    monkeypatch.setattr(torch, "empty", make)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: count - 1)
+    monkeypatch.setattr(torch.cuda, "device", contextlib.nullcontext)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bfloat16)
+
+
+def test_auto_is_the_device_of_the_environment_variable(monkeypatch):
+    pretend_cuda(monkeypatch)
+    monkeypatch.setenv("LM_ENVS_DEVICE", "cpu")
+    assert loading.resolve_device("auto") == "cpu"
+    assert loading.resolve_device("cuda") == "cuda:0"
+    monkeypatch.delenv("LM_ENVS_DEVICE")
+    assert loading.resolve_device("auto") == "cuda:0"
+    monkeypatch.setenv("LM_ENVS_DEVICE", "warp")
+    with pytest.raises(ValueError, match=r"Got device='warp' \(LM_ENVS_DEVICE\), which is not"):
+        loading.resolve_device("auto")
+
+
+def test_the_current_cuda_device_has_one_name(monkeypatch):
+    """Regression: "cuda" and "cuda:0" were loaded twice."""
+    pretend_cuda(monkeypatch, count=2)
+    assert [loading.resolve_device(name) for name in ("cuda", "cuda:1", "cuda:0", "cpu")] == [
+        *("cuda:1", "cuda:1", "cuda:0", "cpu")
+    ]
+
+
+def test_an_absent_cuda_device_is_refused_with_the_number_of_devices(monkeypatch):
+    pretend_cuda(monkeypatch, count=2)
+    with pytest.raises(
+        ValueError, match=r"Got device='cuda:7'.*\(CUDA devices here: 2; .*ordinal\)"
+    ):
+        loading.resolve_device("cuda:7")
+
+
+def test_cuda_without_bfloat16_arithmetic_computes_in_float32(monkeypatch):
+    pretend_cuda(monkeypatch, bfloat16=False)
+    assert loading.resolve_dtype("auto", "cuda:0") == "float32"
+    assert loading.resolve_dtype("bfloat16", "cuda:0") == "bfloat16"
+    pretend_cuda(monkeypatch, bfloat16=True)
+    assert loading.resolve_dtype("auto", "cuda:0") == "bfloat16"
+
+
+def test_cuda_in_a_forked_process_is_refused_with_the_remedy(monkeypatch):
+    """Regression: PyTorch's "Cannot re-initialize CUDA" came without the arguments to change."""
+    pretend_cuda(monkeypatch)
+    monkeypatch.delenv("LM_ENVS_DEVICE")
+    monkeypatch.setattr(torch.cuda, "_is_in_bad_fork", lambda: True)
+    with pytest.raises(ValueError, match=r"forked .*start_method='spawn'.*context='spawn'"):
+        loading.resolve_device("auto")
+    assert loading.resolve_device("cpu") == "cpu"
+
+
 def test_int8_is_refused_without_vnni(checkpoint, monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: False)
     with pytest.raises(ValueError, match="dtype='int8' on cpu; it needs a CPU with VNNI"):
@@ -211,3 +275,106 @@ def test_a_process_that_used_a_model_can_fork(kind, native, tmp_path):
                 os.killpg(child.pid, signal.SIGKILL)
         out.seek(0)
         assert out.read() == "done\n"
+
+
+def test_ids_beyond_the_tokenizer_are_left_out_of_every_probability(folder):
+    """Regression: embeddings that pad the matrix were candidates and counted in the sum."""
+    whole, cut = (loading.load(folder, "cpu", "float32", size) for size in (None, 300))
+    assert cut is loading.load(folder, "cpu", "float32", 300)
+    assert loading.load(folder, "cpu", "float32", 700) is whole
+    assert (whole.config.vocab_size, cut.config.vocab_size) == (700, 300)
+    hidden = torch.randn(4, 96, generator=torch.manual_seed(0))
+    found = LMHead(cut, 300, required=0).top_k(hidden)
+    assert found.candidates.max() < 300
+    torch.testing.assert_close(found.logprobs.exp().sum(1), torch.ones(4))
+
+
+@pytest.mark.parametrize("name", ["lm_head.weight", "module.transformer.lm_head.weight"])
+def test_a_head_of_its_own_is_refused(folder, name):
+    """Regression: the tied head was used without a word."""
+    head = load_file(folder / "model.safetensors")["transformer.wte.weight"] + 1
+    change_tensors(folder, lambda tensors: tensors.update({name: head}))
+    with pytest.raises(ValueError, match=r"'lm_head\.weight' other than 'wte\.weight'.*shares"):
+        loading.load(folder)
+
+
+def test_a_tied_head_alone_stands_for_the_embeddings(folder, model):
+    change_tensors(
+        folder,
+        lambda tensors: tensors.update({"lm_head.weight": tensors.pop("transformer.wte.weight")}),
+    )
+    loaded = loading.load(folder, "cpu", "float32")
+    assert torch.equal(loaded.token_embeddings, model.token_embeddings)
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
+def test_prefixes_of_wrappers_are_dropped(folder, model, prefix):
+    change_tensors(
+        folder,
+        lambda tensors: [tensors.update({prefix + n: tensors.pop(n)}) for n in list(tensors)],
+    )
+    loaded = loading.load(folder, "cpu", "float32")
+    assert torch.equal(loaded.token_embeddings, model.token_embeddings)
+
+
+def test_tensors_that_the_model_does_not_have_are_refused_by_name(folder):
+    """Regression: a file with one layer more than n_layer lost it without a word."""
+    change_config(folder, n_layer=2)
+    with pytest.raises(ValueError, match=r"Got tensors 'h\.2\.attn\.c_attn\.bias', .* and 9 more"):
+        loading.load(folder)
+
+
+def test_causal_masks_of_early_checkpoints_are_ignored(folder):
+    masks = {"h.0.attn.bias": torch.ones(1, 1, 160, 160).tril().bool()}
+    masks["transformer.h.2.attn.masked_bias"] = torch.tensor(-1e4)
+    change_tensors(folder, lambda tensors: tensors.update(masks))
+    assert loading.load(folder, "cpu", "float32").config.num_layers == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"layer_norm_epsilon": None}, "layer_norm_epsilon=None; allowed: a finite number"),
+        ({"layer_norm_epsilon": True}, "layer_norm_epsilon=True; allowed: a finite number"),
+        ({"layer_norm_epsilon": 1e30}, "layer_norm_epsilon=1e.30 in .*; allowed: over 0, up to 1"),
+        ({"n_layer": 10**7}, r"10000000 layers in .*config\.json, but 40 tensors"),
+        ({"n_inner": 0.5}, r"n_inner=0\.5; allowed: a whole number"),
+    ],
+)
+def test_numbers_that_no_model_has_are_refused(folder, changes, message):
+    change_config(folder, **changes)
+    with pytest.raises(ValueError, match=message):
+        loading.load(folder)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.float8_e4m3fn])
+def test_weights_that_are_no_floats_are_refused(folder, dtype):
+    def change(tensors):
+        name = "transformer.h.1.ln_1.weight"
+        tensors[name] = tensors[name].to(dtype)
+
+    change_tensors(folder, change)
+    with pytest.raises(ValueError, match=r"'h\.1\.ln_1\.weight' of type torch.*; allowed: float32"):
+        loading.load(folder)
+
+
+def test_a_changed_configuration_is_read_again(folder):
+    """Regression: only the weights' time and size decided whether a model was loaded again."""
+    first = loading.load(folder, "cpu", "float32")
+    change_config(folder, layer_norm_epsilon=0.5)
+    assert loading.load(folder, "cpu", "float32").config.norm_epsilon == 0.5
+    assert first.config.norm_epsilon == 1e-5
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["model.safetensors.index.json"], "weights in several files.*max_shard_size"),
+        ([], "the folder is empty"),
+    ],
+)
+def test_a_folder_without_weights_is_refused_with_its_own_remedy(tmp_path, names, message):
+    for name in names:
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(ValueError, match=message):
+        loading.load(tmp_path)

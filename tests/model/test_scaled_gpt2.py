@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from lm_envs.model import loading
 from lm_envs.model.scaled_gpt2 import ScaledGPT2
+from tests.operations import Operations
 
 SIZES, STARTS = (9, 30, 17, 40), (1, 12, 5, 39)
 HEADS = 6
@@ -82,3 +83,9 @@ def test_a_text_has_the_same_loss_bit_for_bit_alone_and_in_a_batch(scaled, texts
         part = slice(index, index + 1)
         alone = scaled.losses(texts[part], STARTS[part], scales[part], temperatures[part])
         assert alone[0] == together[index]
+
+
+def test_losses_need_no_mask_on_the_device(scaled, texts):
+    with Operations() as found:
+        scaled.losses(texts, STARTS, ones(scaled), np.ones(len(SIZES), np.float32))
+    assert found.waits == 0

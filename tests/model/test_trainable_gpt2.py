@@ -16,6 +16,7 @@ from lm_envs.model.trainable_gpt2 import (
     OptimizerStep,
 )
 from tests.model.engines import CPU, draw
+from tests.operations import Operations
 
 STARTS = (3, 5)
 LAYERS = 3
@@ -115,6 +116,14 @@ def test_loading_draws_nothing_from_the_global_generator(checkpoint):
     torch.manual_seed(0)
     FinetunedGPT2(checkpoint, CPU)
     assert torch.rand(1) == expected
+
+
+def test_a_step_waits_for_the_device_once(trainable, texts):
+    """Regression: a mask, the loss and the gradient's norm were read one by one."""
+    trainable.step(texts, STARTS, rule())
+    with Operations() as found:
+        trainable.step(texts, STARTS, rule())
+    assert found.waits <= 1
 
 
 def test_a_loss_that_is_not_finite_changes_no_weight(trainable, texts):

@@ -79,3 +79,26 @@ def test_a_cost_that_is_no_number_is_refused(value):
 def test_arguments_out_of_range_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Classification(TOKENIZER, **options)
+
+
+def test_labels_are_told_apart_or_refused(tmp_path):
+    """Regression: "spam", "Spam" and "spam " were three right actions."""
+    rows = [{"text": "a", "label": "spam "}, {"text": "b", "label": "spam"}]
+    assert option_texts(from_rows(tmp_path, [*rows, {"text": "c", "label": "ham"}]), 0) == [
+        "ham",
+        "spam",
+    ]
+    with pytest.raises(ValueError, match=r"labels 'Spam' and 'spam' in .*one spelling"):
+        from_rows(tmp_path, [*rows, {"text": "c", "label": "Spam"}])
+
+
+def test_labels_may_be_numbers(tmp_path):
+    task = from_rows(tmp_path, [{"text": "a", "label": 0}, {"text": "b", "label": 1}])
+    assert task.example(0).targets == ("0",)
+
+
+def test_a_column_named_kind_filters_only_by_an_argument(tmp_path):
+    """Regression: a user's own column left no row, "split None"."""
+    rows = [{"text": "a", "label": "x", "kind": "mail"}, {"text": "b", "label": "y", "kind": "sms"}]
+    assert from_rows(tmp_path, rows).num_examples == 2
+    assert from_rows(tmp_path, rows, kind="sms").num_examples == 1

@@ -68,14 +68,19 @@ def test_end_of_text_in_a_file_is_kept_as_characters(tmp_path):
         ),
         ("a.jsonl", "[1]\n", "Got list at .*line 1; allowed: a JSON object"),
         ("a.jsonl", '{"words": "x"}\n', "no column 'text' at .*line 1; it has words"),
-        ("a.jsonl", '{"text": 3}\n', "text=3 at .*line 1"),
-        ("a.jsonl", '{"text": " "}\n', "allowed: a text that is not empty"),
+        ("a.jsonl", '{"text": [[3]]}\n', r"text=\[3\] at .*line 1; allowed: a text or a number"),
+        ("a.jsonl", '{"text": " "}\n', r"left out: 1 with an empty 'text'\)"),
+        ("a.jsonl", '{"source": {"en": "x"}}\n', r"it has source\.en\. Name .* by columns={"),
         ("a.csv", "text,split\na,b,c\n", "line 2 with more or fewer cells"),
         ("a.csv", 'text,split\na,train\n"b" c,train\n', "broken table at .*line 3"),
         ("a.csv", "text,split,text\na,train,b\n", "2 columns 'text' in the header of .*a name of"),
         ("a.txt", b"fine\nbad \xff\n", "not UTF-8 at .*line 2; save the file as UTF-8"),
         ("a.jsonl", '{"text": "x", "split": "test"}\n', "no text in split 'train'"),
-        ("a.jsonl", '{"text": "x", "split": "dev"}\n', "split at .*line 1='dev'; allowed: 'train'"),
+        (
+            "a.jsonl",
+            '{"text": "x", "split": "eval"}\n',
+            "split at .*line 1='eval'; allowed: 'train'",
+        ),
     ],
 )
 def test_malformed_files_are_refused_with_their_line(tmp_path, name, content, message):
@@ -87,7 +92,9 @@ def test_malformed_files_are_refused_with_their_line(tmp_path, name, content, me
     ("dataset", "message"),
     [
         ("./missing.jsonl", "Got no file"),
-        ("./data.parquet", r"allowed: a file ending in \.txt, \.jsonl"),
+        ("./data.parquet", "Got no file"),
+        ("./pyproject.toml", r"allowed: a file ending in \.txt, \.jsonl"),
+        ("x" * 5000, "File name too long"),
         ("some/hub-dataset", r"pip install lm_envs\[data\]|the hub could not load"),
     ],
 )
@@ -154,3 +161,45 @@ def test_the_hub_loads_the_whole_split(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
     assert len(read_texts("some/dataset", "validation[:25%]")) == 10
     assert calls == [("some/dataset", "validation")]
+
+
+def test_rows_with_an_empty_column_are_left_out_and_counted(tmp_path):
+    """Regression: one unanswerable question of SQuAD 2.0, or one blank row, refused the file."""
+    lines = (
+        '{"q": "a", "a": {"text": ["x"]}}',
+        '{"q": "b", "a": {"text": []}}',
+        '{"q": "c", "a": null}',
+        '{"q": " ", "a": "y"}',
+    )
+    path = write(tmp_path, "a.jsonl", "\n".join(lines))
+    with pytest.warns(UserWarning, match="2 with an empty 'a' and 1 with an empty 'q'"):
+        (row,) = read_rows(path, None, {"question": "q", "answer": "a"}, "")
+    assert row.texts == {"question": ("a",), "answer": ("x",)}
+
+
+def test_numbers_and_booleans_are_texts(tmp_path):
+    """Regression: the label 1 of a JSONL file was refused, that of a CSV file accepted."""
+    lines = '{"text": 1}\n{"text": true}\n{"text": 0.5}\n'
+    rows = read_rows(write(tmp_path, "a.jsonl", lines), None, {"text": "text"}, "")
+    assert [row.text("text") for row in rows] == ["1", "true", "0.5"]
+
+
+def test_a_field_of_an_object_is_named_with_a_dot(tmp_path):
+    line = '{"translation": {"en": "cat", "fr": "chat"}, "id": 3}'
+    columns = {"source": "translation.en", "target": "translation.fr"}
+    (row,) = read_rows(write(tmp_path, "a.jsonl", line), None, columns, "")
+    assert row.texts == {"source": ("cat",), "target": ("chat",)}
+    assert row.columns == {"id": 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.tsv", "cat\tchat\ndog\tchien\n"), ("a.csv", "cat;chat\ndog;chien\n")]
+)
+def test_columns_of_a_table_without_a_header_are_numbered(tmp_path, name, content):
+    rows = read_rows(write(tmp_path, name, content), None, {"source": "0", "target": "1"}, "")
+    assert [row.text("target") for row in rows] == ["chat", "chien"]
+
+
+def test_other_names_of_splits_are_known(tmp_path):
+    lines = "".join(f'{{"text": "{name}", "split": "{name}"}}\n' for name in ("dev", "val", "test"))
+    assert read_texts(write(tmp_path, "a.jsonl", lines), "validation") == ["dev", "val"]

@@ -15,6 +15,10 @@ class Terminal(io.StringIO):
         return True
 
 
+def rate(text, references=(), prompt="How is it?"):
+    return human.rating([prompt], [text], [references])[0]
+
+
 @pytest.fixture
 def ratings(tmp_path, monkeypatch):
     monkeypatch.setenv(human.FILE_VARIABLE, str(tmp_path / "ratings.jsonl"))
@@ -23,17 +27,34 @@ def ratings(tmp_path, monkeypatch):
 
 def test_a_text_is_rated_once_and_the_rating_stored(ratings, monkeypatch):
     monkeypatch.setattr("sys.stdin", Terminal("eleven\n11\n7\n"))
-    assert human.rating("A fine day.", ["A good day."]) == 0.7
-    assert human.rating("A fine day.", []) == 0.7  # the terminal has no more answers
-    assert json.loads(ratings.read_text()) == {"text": "A fine day.", "rating": 0.7}
+    assert rate("A fine day.", ["A good day."]) == 0.7
+    assert rate("A fine day.", []) == 0.7  # the terminal has no more answers
+    row = {"prompt": "How is it?", "text": "A fine day.", "rating": 0.7}
+    assert json.loads(ratings.read_text()) == row
+
+
+def test_a_text_is_rated_for_each_prompt(ratings, monkeypatch):
+    """Regression: "Stockholm" was paid what it had earned after another question."""
+    monkeypatch.setattr("sys.stdin", Terminal("10\n0\n"))
+    assert rate("Stockholm", prompt="Sweden?") == 1.0
+    assert rate("Stockholm", prompt="Afghanistan?") == 0.0
+    assert rate("Stockholm", prompt="Sweden?") == 1.0
+
+
+def test_the_person_sees_the_prompt_and_no_escape_code_is_obeyed(ratings, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", Terminal("1\n"))
+    rate("\x1b[2Jgood\u202e", ["\x07"], prompt="The weather is")
+    shown = capsys.readouterr().out
+    assert "The weather is\n> \\x1b[2Jgood\\u202e\n  (reference: \\x07)" in shown
+    assert not set("\x1b\x07\u202e") & set(shown)
 
 
 def test_a_stored_rating_needs_no_terminal(ratings, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO())
     ratings.write_text('{"text": "很好", "rating": 1}\n', encoding="utf-8")
-    assert human.rating("很好", []) == 1.0
-    with pytest.raises(ValueError, match=r"'不好', and no terminal.*ratings.jsonl"):
-        human.rating("不好", [])
+    assert rate("很好", []) == 1.0
+    with pytest.raises(ValueError, match=r"'不好' after .* and no terminal.*ratings.jsonl"):
+        rate("不好", [])
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
@@ -41,15 +62,15 @@ def test_a_text_with_a_line_separator_of_unicode_can_be_stored(ratings, separato
     """Regression: the line was divided at the separator, and the file was refused."""
     row = {"text": f"a{separator}b", "rating": 0.5}
     ratings.write_text(json.dumps(row, ensure_ascii=False) + "\n\n", encoding="utf-8")
-    assert human.rating(f"a{separator}b", []) == 0.5
+    assert rate(f"a{separator}b", []) == 0.5
 
 
 def test_a_rating_is_appended_on_a_line_of_its_own(ratings, monkeypatch):
     """Regression: without a final line end both lines were glued together, and unreadable."""
     ratings.write_text('{"text": "a", "rating": 1}')
     monkeypatch.setattr("sys.stdin", Terminal("5\n2\n"))
-    human.rating("b", [])
-    human.rating("c", [])
+    rate("b", [])
+    rate("c", [])
     rows = [json.loads(line) for line in ratings.read_text().removesuffix("\n").split("\n")]
     assert [(row["text"], row["rating"]) for row in rows] == [("a", 1), ("b", 0.5), ("c", 0.2)]
 
@@ -58,7 +79,7 @@ def test_a_rating_is_appended_on_a_line_of_its_own(ratings, monkeypatch):
 def test_a_malformed_file_is_refused_with_its_line(ratings, line):
     ratings.write_text(line + "\n")
     with pytest.raises(ValueError, match=r"Got .* at .*ratings.jsonl:1; allowed: .*0 to 1"):
-        human.rating("a", [])
+        rate("a", [])
 
 
 def test_an_episode_is_paid_its_rating(ratings, monkeypatch):

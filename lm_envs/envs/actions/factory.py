@@ -11,6 +11,7 @@ from lm_envs.envs.actions.top_k import TopKActions
 from lm_envs.envs.actions.vocabulary import VocabularyActions
 from lm_envs.plugins import resolve_kind
 from lm_envs.tasks.base import required_actions
+from lm_envs.validation import check_choice
 
 KINDS: Mapping[str, type[Actions]] = {
     "top_k": TopKActions,
@@ -36,10 +37,13 @@ def make_actions(spec: ActionSpec, setup: Setup) -> Actions:
         "actions", spec, KINDS, is_made=lambda value: isinstance(value, Actions)
     )
     needed = required_actions(setup.task)
+    if needed is not None:
+        check_choice(f"required_actions of {setup.task_name!r}", needed, KINDS)
     if needed is not None and kind is not KINDS[needed]:
+        which = f"{setup.task_name!r} of mode='simultaneous'" if needed == "read_write" else "it"
         raise ValueError(
-            f"Got actions={spec!r} for {setup.task_name!r}; {needed!r} and mode='simultaneous' of "
-            "a translation go together, and with nothing else."
+            f"Got actions={spec!r} for {setup.task_name!r}; {which} works with actions={needed!r} "
+            "only."
         )
     actions = kind if isinstance(kind, Actions) else kind(**options)
     if not isinstance(actions, Actions):

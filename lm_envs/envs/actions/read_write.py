@@ -52,7 +52,8 @@ class ReadWriteActions(TokenActions):
         """Stores the translation and the id of a line end."""
         assert isinstance(setup.task, Translation)  # `prepare` has checked it
         self._translation = setup.task
-        self._newline = int(setup.tokenizer.encode("\n")[0])
+        newline = setup.tokenizer.encode("\n")[:1]
+        self._line_ends = np.append(setup.tokenizer.end_tokens, newline)
 
     @property
     def num_read(self) -> np.ndarray:
@@ -67,7 +68,7 @@ class ReadWriteActions(TokenActions):
     def to_tokens(self, actions: np.ndarray, outputs: Outputs, rows: np.ndarray) -> np.ndarray:
         """Returns the most likely candidates (N,) that can be written now; actions are ignored."""
         candidates = outputs.candidates
-        is_end = (candidates == self.engine.end_token) | (candidates == self._newline)
+        is_end = np.isin(candidates, self._line_ends)
         has_more = self.num_read < self.num_source
         ranks = (is_end & has_more[:, None]).argmin(1)
         return np.take_along_axis(candidates, ranks[:, None], 1)[:, 0]

@@ -58,7 +58,8 @@ class TuningVectorEnv(EpisodicVectorEnv):
         passages: Number of examples that an episode is evaluated on.
         adjustments: Budget: an episode terminates after this many steps.
         model: "embedded", a folder, or a hub name such as "gpt2".
-        device: "auto", "cpu", "cuda", …
+        device: "auto" (the environment variable LM_ENVS_DEVICE if set, else CUDA where available),
+            "cpu", "cuda", "cuda:1", …
         dtype: "auto", "float32", "bfloat16" or "int8".
         max_steps: Truncate after this many steps; None for no limit.
         autoreset_mode: "next_step", "same_step" or "disabled", or Gymnasium's enum.
@@ -303,7 +304,7 @@ def _build(
         )
     if required_actions(made):
         raise ValueError("Got mode='simultaneous'; passages are read whole: leave it out.")
-    network = loading.load(folder, device, dtype)
+    network = loading.load(folder, device, dtype, len(tokenizer))
     check_fit(network, tokenizer, made.context_tokens, model)
     title = f"{name.replace('_', ' ')}, {options.get('split', 'train')}"
     return network, PassageGroups(tokenizer, made, passages, title)

@@ -52,7 +52,8 @@ class TrainingTuner(Tuner):
         config = model.config
         is_bfloat16 = model.dtype == DTYPES["bfloat16"]
         self._models = [
-            FinetunedGPT2(folder, model.device, bfloat16=is_bfloat16) for _ in range(num_rows)
+            FinetunedGPT2(folder, model.device, bfloat16=is_bfloat16, num_tokens=config.vocab_size)
+            for _ in range(num_rows)
         ]
         self._optimiser_steps, self._price = optimiser_steps, price
         inner, width, layers = config.intermediate_size, config.hidden_size, config.num_layers

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 import torch
 
-from lm_envs.model.attention import Attend
+from lm_envs.model.attention import Attend, Extension
 from lm_envs.model.kv_cache import KVCache
 
 LinearLayer = Callable[[torch.Tensor], torch.Tensor]
@@ -40,9 +40,12 @@ class Kernels(Protocol):
     Attributes:
         longest_prompt: Prompts of up to this many tokens are faster by `extend_attention`, all
             together, than padded by PyTorch's attention.
+        any_length: Upper bounds do for the lengths that these methods are given as numbers: what is
+            recorded for one length of the texts serves all shorter ones.
     """
 
     longest_prompt: int
+    any_length: bool
 
     def linear(
         self, weight: torch.Tensor, bias: torch.Tensor | None, *, gelu: bool, int8: bool
@@ -87,19 +90,33 @@ class Kernels(Protocol):
         """
         ...
 
-    def extend_attention(
+    def extend_attention(self, cache: KVCache, extension: Extension) -> Attend:
+        """Attention of new tokens to their rows' slots, each up to and including itself.
+
+        Their keys and values are written first.
+        """
+        ...
+
+    def prefill_attention(self, cache: KVCache | None, rows: torch.Tensor, width: int) -> Attend:
+        """Causal attention inside texts of `width` tokens, padding included.
+
+        Their keys and values are written to the slots of `rows` (R,) int64, from position 0 on.
+        Without a cache nothing is written, and only the number of rows counts.
+        """
+        ...
+
+    def option_attention(
         self,
         cache: KVCache,
         rows: torch.Tensor,
-        starts: torch.Tensor,
-        sizes: torch.Tensor,
+        lengths: torch.Tensor,
         context_len: int,
+        shape: tuple[int, int],
     ) -> Attend:
-        """Attention of further tokens of R rows to their slots, each up to and including itself.
+        """Attention of O alternative continuations of T tokens: to their row's slot and causally.
 
-        Row `rows[i]` has `sizes[i]` new tokens from position `starts[i]` on; they come flat, row
-        after row. Their keys and values are written first. `context_len` is more than every
-        position.
+        `shape` is (O, T). Row `rows[i]` has `lengths[i]` tokens, at most `context_len`. Nothing is
+        written.
         """
         ...
 

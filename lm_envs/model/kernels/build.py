@@ -11,10 +11,12 @@ import ctypes
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import stat
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -55,15 +57,18 @@ def library() -> ctypes.CDLL | str:
         return f"{SWITCH}=0"
     if os.name != "posix":
         return "they are made for POSIX systems"
-    compiler = shutil.which(os.environ.get("CXX", "c++"))
-    if compiler is None:
-        return "no C++ compiler was found"
+    # CXX may hold a launcher or options: "ccache g++", "g++ -m64".
+    name, *options = shlex.split(os.environ.get("CXX") or "c++")
+    program = shutil.which(name)
+    if program is None:
+        return f"no C++ compiler was found ({name})"
+    compiler = (program, *options)
     try:
         folder, key = _cache_folder(), _cache_key(compiler)
         path = _find(folder, key) or _compile(compiler, folder, key)
         found = ctypes.CDLL(str(path))
     except subprocess.CalledProcessError as error:
-        return f"{compiler} failed: {' '.join(error.stderr.split())[:200]}"
+        return f"{' '.join(compiler)} failed: {' '.join(error.stderr.split())[:200]}"
     except (OSError, RuntimeError) as error:  # the cache is not writable, or there is no home
         return str(error)
     names = [f"{name}_{kind}" for name in REQUIRED for kind in NUMBER_TYPES]
@@ -110,9 +115,9 @@ def _file_name(key: str, library: Path) -> str:
     return f"native-{key}-{hashlib.sha256(library.read_bytes()).hexdigest()}.so"
 
 
-def _cache_key(compiler: str) -> str:
+def _cache_key(compiler: Sequence[str]) -> str:
     """Hash of everything that a compiled library depends on."""
-    parts = (compiler, *FLAGS, platform.platform(), _processor(), torch.__version__)
+    parts = (*compiler, *FLAGS, platform.platform(), _processor(), torch.__version__)
     sources = b"".join(path.read_bytes() for path in (*_SOURCES, _HEADER))
     return hashlib.sha256("\n".join(parts).encode() + sources).hexdigest()[:16]
 
@@ -124,14 +129,14 @@ def _processor() -> str:
     return next((line for line in lines if line.startswith(("flags", "Features"))), "")
 
 
-def _compile(compiler: str, cache: Path, key: str) -> Path:
+def _compile(compiler: Sequence[str], cache: Path, key: str) -> Path:
     """Compiles in a temporary folder and stores the library; returns its path in the cache."""
     with tempfile.TemporaryDirectory(dir=cache) as folder:
         objects = [str(Path(folder) / f"{source.stem}.o") for source in _SOURCES]
         for source, target in zip(_SOURCES, objects, strict=True):
-            _run(compiler, *FLAGS, "-c", str(source), "-o", target)
+            _run(*compiler, *FLAGS, "-c", str(source), "-o", target)
         linked = Path(folder) / "native.so"
-        _run(compiler, "-shared", *objects, *_openmp(), "-o", str(linked))
+        _run(*compiler, "-shared", *objects, *_openmp(), "-o", str(linked))
         linked.chmod(0o700)  # whatever the umask allows other users
         path = cache / _file_name(key, linked)
         write_atomically(path, lambda temporary: shutil.copy(linked, temporary))

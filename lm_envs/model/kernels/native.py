@@ -11,9 +11,11 @@ from typing import Any
 
 import torch
 
+from lm_envs.model.attention import Extension
 from lm_envs.model.kernels import build
 from lm_envs.model.kernels.base import LayerNorm, TopTokens
 from lm_envs.model.kernels.linear import PackedInt8Linear, PackedLinear
+from lm_envs.model.kernels.torch_ops import TorchKernels
 from lm_envs.model.kv_cache import KVCache
 
 LANES = 16
@@ -45,8 +47,8 @@ def kernels(dtype: torch.dtype) -> "NativeKernels | None":
     return NativeKernels(library, dtype) if isinstance(library, ctypes.CDLL) else None
 
 
-class NativeKernels:
-    """The C++ kernels for one type of linears; see `lm_envs.model.kernels.base.Kernels`.
+class NativeKernels(TorchKernels):
+    """The C++ kernels for one type of linears; what is missing here is computed by PyTorch.
 
     Args:
         library: The compiled library.
@@ -125,17 +127,12 @@ class NativeKernels:
         """See `Kernels`."""
         return NativeAttention(self._attend[cache.dtype], cache, None, positions.contiguous())
 
-    def extend_attention(
-        self,
-        cache: KVCache,
-        rows: torch.Tensor,
-        starts: torch.Tensor,
-        sizes: torch.Tensor,
-        context_len: int,
-    ) -> "NativeAttention":
+    def extend_attention(self, cache: KVCache, extension: Extension) -> "NativeAttention":
         """See `Kernels`."""
+        rows, starts, sizes = extension.rows, extension.starts, extension.sizes
         before = sizes.cumsum(0) - sizes
-        positions = torch.arange(int(sizes.sum())) + (starts - before).repeat_interleave(sizes)
+        shifts = (starts - before).repeat_interleave(sizes)
+        positions = torch.arange(extension.num_tokens) + shifts
         function = self._attend[cache.dtype]
         return NativeAttention(function, cache, rows.repeat_interleave(sizes), positions)
 

@@ -1,11 +1,16 @@
-"""Chooses the backend of a model's kernels: C++ on a CPU with a compiler, PyTorch elsewhere."""
+"""Chooses the backend of a model's kernels: Triton on CUDA, C++ on a CPU with a compiler.
 
+Where they are missing, PyTorch's operations compute the same.
+"""
+
+import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 
 from lm_envs.model.kernels import native
-from lm_envs.model.kernels.base import Kernels
+from lm_envs.model.kernels.base import Kernels, LayerNorm
 from lm_envs.model.kernels.torch_ops import TorchKernels
 
 
@@ -18,6 +23,29 @@ def kernels_for(sizes: Sequence[int], dtype: torch.dtype, device: torch.device) 
         dtype: Type of the linears.
         device: Of the weights.
     """
+    if device.type == "cuda":
+        return _triton_kernels(device) or TorchKernels()
     found = native.kernels(dtype) if device.type == "cpu" else None
     is_whole = all(size % native.LANES == 0 for size in sizes)
     return found if found is not None and is_whole else TorchKernels()
+
+
+@lru_cache
+def _triton_kernels(device: torch.device) -> Kernels | None:
+    """The Triton kernels if Triton is installed and compiles one of them for this GPU."""
+    try:
+        from lm_envs.model.kernels.triton_ops import TritonKernels
+
+        kernels, row = TritonKernels(), torch.ones(1, 16, device=device)
+        kernels.add_norm(row, None, LayerNorm(row[0], row[0], 1e-5), torch.float32)
+        torch.cuda.synchronize(device)
+    except Exception as error:  # a compiler's errors have no common class
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        warnings.warn(
+            f"Triton's kernels are not available on {device} ({reason}); PyTorch computes the "
+            "same more slowly. Install the version of triton that your PyTorch asks for.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
+    return kernels

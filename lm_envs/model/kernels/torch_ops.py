@@ -3,8 +3,15 @@
 import torch
 import torch.nn.functional as F
 
-from lm_envs.model.attention import Attend, DecodeAttention, ExtendAttention
-from lm_envs.model.kernels.base import LayerNorm, TopTokens
+from lm_envs.model.attention import (
+    Attend,
+    DecodeAttention,
+    ExtendAttention,
+    Extension,
+    OptionAttention,
+    PrefillAttention,
+)
+from lm_envs.model.kernels.base import LayerNorm, LinearLayer, TopTokens
 from lm_envs.model.kernels.quantization import ZERO_POINT
 from lm_envs.model.kv_cache import KVCache
 
@@ -38,11 +45,13 @@ class TorchKernels:
     """Each kernel as a few PyTorch operations."""
 
     longest_prompt = 0
+    any_length = False
 
     def linear(
         self, weight: torch.Tensor, bias: torch.Tensor | None, *, gelu: bool, int8: bool
-    ) -> None:
+    ) -> LinearLayer | None:
         """None: the model uses PyTorch's linear layers."""
+        return None
 
     def embed(
         self,
@@ -68,16 +77,24 @@ class TorchKernels:
         """See `Kernels`."""
         return DecodeAttention(cache, positions, context_len)
 
-    def extend_attention(
+    def extend_attention(self, cache: KVCache, extension: Extension) -> Attend:
+        """See `Kernels`."""
+        return ExtendAttention(cache, extension)
+
+    def prefill_attention(self, cache: KVCache | None, rows: torch.Tensor, width: int) -> Attend:
+        """See `Kernels`."""
+        return PrefillAttention(cache, rows, width)
+
+    def option_attention(
         self,
         cache: KVCache,
         rows: torch.Tensor,
-        starts: torch.Tensor,
-        sizes: torch.Tensor,
+        lengths: torch.Tensor,
         context_len: int,
+        shape: tuple[int, int],
     ) -> Attend:
         """See `Kernels`."""
-        return ExtendAttention(cache, rows, starts, sizes, context_len)
+        return OptionAttention(cache, rows, lengths, context_len, shape)
 
     def token_logits(
         self,

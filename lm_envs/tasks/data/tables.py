@@ -13,24 +13,35 @@ MAX_CELL_CHARACTERS = 2**30
 
 # Whole cell in quotes, and every quote inside it doubled.
 _QUOTED_CELL = re.compile(r'"((?:[^"]|"")*)"')
+_SEPARATORS = (",", ";", "\t", "|")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
 TableRow = tuple[str, dict[str, Any]]
 """File and line of a row, for error messages, and its cells by column."""
 
 
-def csv_rows(content: str, name: str) -> Iterator[TableRow]:
-    """Yields the rows of CSV text. A cell in quotes may contain commas and line ends.
+def csv_rows(content: str, name: str, has_header: bool = True) -> Iterator[TableRow]:
+    """Yields the rows of CSV text. A cell in quotes may contain separators and line ends.
+
+    The separator is a comma, or the semicolon, tab or bar that divides the first line.
 
     Args:
         content: Text of the file.
         name: Name of the file, for error messages.
+        has_header: Whether the first line names the columns; else they are "0", "1", ….
 
     Raises:
         ValueError: If quotes are unbalanced, two columns have the same name, or a row has more or
             fewer cells than the header.
     """
-    reader = csv.DictReader(io.StringIO(content, newline=""), strict=True)
+    separator = _separator(content)
+    columns = None
+    if not has_header:
+        file = io.StringIO(content, newline="")
+        columns = _numbers(next(csv.reader(file, delimiter=separator), []))
+    reader = csv.DictReader(
+        io.StringIO(content, newline=""), columns, strict=True, delimiter=separator
+    )
     # The limit belongs to the whole process, so it is restored when the rows are read. The default
     # of 131,072 characters is too small for long documents.
     previous_limit = csv.field_size_limit(MAX_CELL_CHARACTERS)
@@ -48,7 +59,7 @@ def csv_rows(content: str, name: str) -> Iterator[TableRow]:
         yield location, row
 
 
-def tsv_rows(content: str, name: str) -> Iterator[TableRow]:
+def tsv_rows(content: str, name: str, has_header: bool = True) -> Iterator[TableRow]:
     """Yields the rows of TSV text. A line is a row, and a tab always separates two cells.
 
     Quotes are characters of the text, as in the files of Tatoeba and PAWS-X, unless they enclose a
@@ -57,6 +68,7 @@ def tsv_rows(content: str, name: str) -> Iterator[TableRow]:
     Args:
         content: Text of the file.
         name: Name of the file, for error messages.
+        has_header: Whether the first line names the columns; else they are "0", "1", ….
 
     Raises:
         ValueError: If two columns have the same name, or a row has more or fewer cells than the
@@ -68,13 +80,25 @@ def tsv_rows(content: str, name: str) -> Iterator[TableRow]:
             continue
         cells = [_unquoted(cell) for cell in line.split("\t")]
         if header is None:
-            header = cells
+            header = cells if has_header else _numbers(cells)
             _check_header(header, name)
-            continue
+            if has_header:
+                continue
         location = f"{name} line {number}"
         if len(cells) != len(header):
             raise _cells_error(location, header, "replace tabs and line ends in texts by spaces")
         yield location, dict(zip(header, cells, strict=True))
+
+
+def _separator(content: str) -> str:
+    """The separator that is most frequent in the first line, outside of quotes; a comma if none."""
+    first = _LINE_END.split(content.lstrip("\r\n"), maxsplit=1)[0]
+    plain = _QUOTED_CELL.sub("", first)
+    return max(_SEPARATORS, key=plain.count)  # of equally many the first
+
+
+def _numbers(cells: Sequence[str]) -> list[str]:
+    return [str(number) for number in range(len(cells))]
 
 
 def _unquoted(cell: str) -> str:

@@ -35,7 +35,14 @@ _ARTICLES = re.compile(rf"\b(?<![{_MARKS}])(a|an|the)\b(?![{_MARKS}])")
 _CJK_PUNCTUATION = (
     "\u3001-\u3003\u3008-\u3020\u3030\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
 )
-_PUNCTUATION = re.compile(f"[{re.escape(string.punctuation)}{_CJK_PUNCTUATION}]")
+_OTHER_PUNCTUATION = "".join(
+    chr(code) for code in range(0x80, 0x3000) if unicodedata.category(chr(code)).startswith("P")
+)
+"""Of other scripts, and typographic: the Spanish, Arabic, Hindi and Greek marks, « », ’ and …."""
+
+_PUNCTUATION = re.compile(
+    f"[{re.escape(string.punctuation)}{_CJK_PUNCTUATION}{re.escape(_OTHER_PUNCTUATION)}]"
+)
 
 
 def to_nfc(text: str) -> str:
@@ -85,10 +92,12 @@ def squad_words(text: str) -> list[str]:
     """Returns lower-case words without punctuation and articles; each CJK character is one word.
 
     Source: the official SQuAD v1.1 script, `normalize_answer`, https://arxiv.org/abs/1606.05250;
-    the division of CJK text and the removal of CJK punctuation are additions.
+    the division of CJK text and the removal of punctuation outside ASCII are additions. A text of
+    nothing else, such as "+" or "the", keeps it: the official script has no words to compare.
     """
-    without = _PUNCTUATION.sub("", text.lower())
-    return _separate_cjk(_ARTICLES.sub(" ", without)).split()
+    lower = text.lower()
+    without = _PUNCTUATION.sub("", lower)
+    return _separate_cjk(_ARTICLES.sub(" ", without)).split() or without.split() or lower.split()
 
 
 def _separate_cjk(text: str) -> str:

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+import torch
 
-from agents.config.loading import UserError, load_config
+from agents.config.loading import UserError, load_config, reported
 from agents.config.train import TrainConfig
 from tests.agents.finished_run import CONFIG
 
@@ -109,3 +110,19 @@ def test_numpy_numbers_are_accepted_and_stored_as_python_numbers():
     )
     assert numbers == (64, 1, 5, 0.5)
     assert {type(number) for number in numbers} == {int, float}
+
+
+def test_out_of_memory_on_a_gpu_is_one_line_with_the_remedy(capsys):
+    """Regression: it was a traceback, because PyTorch's class is a RuntimeError."""
+    message = (
+        "CUDA out of memory. Tried to allocate 1.50 GiB. GPU 0 has a total capacity of 79.11 GiB "
+        "of which 512.00 MiB is free. Of the allocated memory 70 GiB is allocated by PyTorch.\n"
+        "See documentation for Memory Management."
+    )
+    with pytest.raises(SystemExit) as stopped, reported():
+        raise torch.OutOfMemoryError(message)
+    printed = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert printed.startswith("error: Got too little memory on the GPU for 1.50 GiB more (512.00 M")
+    assert "env.n_envs" in printed
+    assert printed.count("\n") == 1

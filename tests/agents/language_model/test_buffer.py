@@ -75,7 +75,7 @@ def test_groups_compare_episodes_of_one_prompt(checkpoint):
         ({"actions": "top_k"}, "Got Discrete.16. .* actions='vocabulary'"),
         ({"actions": "embedding"}, "actions='vocabulary' and observation='tokens'"),
         ({"observation": "hidden"}, "actions='vocabulary' and observation='tokens'"),
-        ({"model": "embedded"}, "which has 700 tokens; .* the same model"),
+        ({"model": "embedded"}, "which has 275 tokens; .* the same model"),
     ],
 )
 def test_other_spaces_are_refused(checkpoint, options, message):

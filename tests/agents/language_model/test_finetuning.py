@@ -4,7 +4,7 @@ import torch
 from agents.config.finetune import FinetuneConfig
 from agents.finetune import finetune
 from agents.language_model import finetuning
-from agents.language_model.finetuning import FinetuneRun
+from agents.language_model.finetuning import FinetuneRun, with_one_precision
 from agents.language_model.policy import LanguageModelPolicy
 from agents.runs.folder import open_run
 from tests.agents.finetune_run import small_config
@@ -54,6 +54,36 @@ def test_a_broken_loss_stops_before_the_weights_and_leaves_the_last_export(
     assert len(steps) == 2  # both minibatches of the first update, none of the second
     weights = tmp_path / "test-s0" / "model" / "model.safetensors"
     assert weights.read_bytes() == kept["export"]
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32", None])
+def test_an_untrained_policy_pays_no_kl_penalty_in_any_dtype(config, tmp_path, dtype):
+    """Regression: rollouts were in float32 beside a frozen model in bfloat16."""
+    kwargs = {**config.env.kwargs, "model": "embedded"} | (
+        {} if dtype is None else {"dtype": dtype}
+    )
+    env = config.env.model_copy(update={"kwargs": kwargs})
+    run = FinetuneRun(config.model_copy(update={"env": env}), tmp_path)
+    observations = run.agent.env.reset()
+    for _ in range(6):
+        tokens, _ = run.policy.predict(observations)
+        observations = run.agent.env.step(tokens)[0]
+    assert abs(run.agent.env.divergence) < 1e-5
+
+
+def test_without_a_dtype_bfloat16_selects_that_of_environment_and_rollouts(config):
+    rounded = config.model_copy(update={"bfloat16": True})
+    assert with_one_precision(config).env.kwargs["dtype"] == "float32"
+    assert with_one_precision(rounded) == rounded
+
+
+def test_the_policy_is_on_the_device_of_the_environment(config, tmp_path, monkeypatch):
+    """Regression: Stable-Baselines3's "auto" chose another device than the environment's."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    kwargs = {name: v for name, v in config.algorithm.kwargs.items() if name != "device"}
+    algorithm = config.algorithm.model_copy(update={"kwargs": kwargs})
+    run = FinetuneRun(config.model_copy(update={"algorithm": algorithm}), tmp_path)
+    assert run.agent.device.type == "cpu"  # of LM_ENVS_DEVICE
 
 
 def test_a_language_model_is_the_policy_of_a2c_too(config, tmp_path):

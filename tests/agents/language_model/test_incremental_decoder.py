@@ -1,10 +1,11 @@
 """Only new tokens are forwarded, and every text has its own hidden state."""
 
 import numpy as np
+import pytest
 import torch
 from stable_baselines3.common.utils import obs_as_tensor
 
-from agents.language_model.incremental_decoder import sample_tokens
+from agents.language_model.incremental_decoder import sample_by_inversion, sample_by_maximum
 from tests.agents.language_model.language_agents import ROWS, STEPS, collect, make_agent
 
 
@@ -52,9 +53,17 @@ def test_a_value_of_other_rows_in_between_changes_nothing(checkpoint):
     np.testing.assert_array_equal(*logprobs)
 
 
-def test_tokens_are_sampled_by_their_probability():
+@pytest.mark.parametrize("sample", [sample_by_inversion, sample_by_maximum])
+def test_tokens_are_sampled_by_their_probability(sample):
     logits = torch.tensor([[0.0, -torch.inf, 2.0, 1.0]]).expand(20_000, -1)
     torch.manual_seed(0)
-    shares = torch.bincount(sample_tokens(logits), minlength=4) / len(logits)
+    shares = torch.bincount(sample(logits), minlength=4) / len(logits)
     torch.testing.assert_close(shares, logits[0].softmax(-1), atol=0.015, rtol=0.0)
     assert shares[1] == 0.0
+
+
+def test_the_maximum_is_never_a_forbidden_token(monkeypatch):
+    """Even where the generator returns 0, whose Gumbel noise is infinite."""
+    logits = torch.tensor([[-torch.inf, -3.0, -torch.inf]])
+    monkeypatch.setattr(torch.Tensor, "exponential_", torch.Tensor.zero_)
+    assert sample_by_maximum(logits).tolist() == [1]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from agents.language_model.memory_estimate import available_memory, check_batch, saved_bytes
 from agents.language_model.network import TrainableGPT2
@@ -83,3 +84,11 @@ print((pages() - before) * 4096 > 2**27)
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(is_called)
+
+
+def test_memory_that_the_allocator_holds_on_cuda_counts_as_available(monkeypatch):
+    """Regression: after a warm start a batch that fits was refused."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * GIB, 80 * GIB))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 60 * GIB)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 10 * GIB)
+    assert available_memory("cuda:0") == 52 * GIB

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from agents.language_model.network import TrainableGPT2
+from agents.language_model.network import TrainableGPT2, logits_per_chunk
 from tests.agents.language_model.language_agents import ROWS, STEPS, collect, make_agent
 
 
@@ -107,6 +107,28 @@ def test_bfloat16_keeps_the_direction_of_the_gradient(checkpoint):
         gradients.append(torch.cat([each.grad.flatten() for each in network.trainable_parameters]))
     assert torch.cosine_similarity(*gradients, dim=0) > 0.999
     assert torch.backends.mkldnn.matmul.fp32_precision == "none"
+    assert torch.backends.cuda.matmul.fp32_precision != "tf32"
+
+
+def test_bfloat16_multiplies_logits_in_tf32_on_cuda(checkpoint):
+    """Regression: on a GPU the factors of the logits were never rounded."""
+    found = []
+
+    def allowed(rows):  # called between the products
+        found.append(torch.backends.cuda.matmul.fp32_precision)
+        return torch.ones(rows.stop - rows.start, 300, dtype=torch.bool)[:5]
+
+    for is_on in (False, True):
+        network = TrainableGPT2(checkpoint, 300, bfloat16=is_on)
+        hidden = torch.zeros(5, network.hidden_size)
+        network.logprobs_and_entropy(hidden, torch.zeros(5).long(), allowed)
+    assert found[0] != "tf32"
+    assert found[1] == "tf32"
+
+
+def test_a_gpu_computes_more_logits_at_once():
+    cpu, cuda = (logits_per_chunk(torch.device(name)) for name in ("cpu", "cuda:0"))
+    assert cuda == 8 * cpu
 
 
 def test_the_weights_stay_float32(checkpoint):

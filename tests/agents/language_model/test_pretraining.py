@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 import torch
 
+from agents.config.loading import UserError
 from agents.config.pretrain import PretrainConfig
 from agents.corpus import streams
 from agents.language_model import pretraining
@@ -60,6 +63,14 @@ def test_another_configuration_is_not_resumed(config):
     changed = config.model_copy(update={"learning_rate": 1.0})
     with pytest.raises(ValueError, match=r"learning_rate=1\.0 with --resume.*learning_rate=0\.002"):
         pretraining.pretrain(changed, resume=True)
+
+
+def test_a_damaged_checkpoint_is_refused_in_one_line(config):
+    run = pretraining.pretrain(config)
+    path = Path(config.run) / pretraining.CHECKPOINT
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(UserError, match=r"Got an unreadable .*restore it from a copy"):
+        run.restore(path)
 
 
 def parts(config, tmp_path):

@@ -68,6 +68,80 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path):
         checkpoints.restore(model, tmp_path / "c.pt")
 
 
+def damage(path, kind):
+    content = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        largest = max(archive.infolist(), key=lambda info: info.file_size)
+    place = content.index(b"PK", largest.header_offset + 4) - largest.file_size // 2
+    flipped = content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :]
+    cut = content[: len(content) // 2]
+    changed = {"zero": bytes(len(content)), "empty": b"", "cut": cut, "flipped": flipped}
+    path.write_bytes(changed[kind])
+
+
+@pytest.mark.parametrize("kind", ["zero", "empty", "cut", "flipped"])
+def test_damage_of_any_kind_is_refused_without_advice_to_execute_the_file(model, path, kind):
+    """Regression: a flipped bit was loaded as a weight."""
+    damage(path, kind)
+    with pytest.raises(UserError, match=r"Got an unreadable .*c\.pt .*restore it from") as refusal:
+        checkpoints.restore(model, path)
+    assert "weights_only" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"parameters": {}}])
+def test_another_file_of_tensors_is_no_checkpoint(tmp_path, model, content):
+    torch.save(content, tmp_path / "c.pt")
+    with pytest.raises(UserError, match=r"it has no '\w+', so it is no checkpoint"):
+        checkpoints.load_parameters(model, tmp_path / "c.pt")
+
+
+def tag_as_cuda(path):
+    """Rewrites a checkpoint as if its tensors had been saved on a GPU."""
+    with zipfile.ZipFile(path) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, part in content.items():
+            if name.endswith("data.pkl"):
+                assert b"X\x03\x00\x00\x00cpu" in part
+                part = part.replace(b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:0")
+            archive.writestr(name, part)
+
+
+def test_a_checkpoint_written_on_a_gpu_loads_without_one(model, path):
+    """Regression: it was refused as unreadable, with the advice to begin another run."""
+    expected = {name: value.clone() for name, value in model.policy.state_dict().items()}
+    tag_as_cuda(path)
+    fresh = make_algorithm(CONFIG, make_training_env(CONFIG), None)
+    checkpoints.restore(fresh, path)
+    for name, value in fresh.policy.state_dict().items():
+        assert torch.equal(value, expected[name])
+
+
+def pretend_generators(monkeypatch, count):
+    """CUDA's generators of `count` devices, as a list of states."""
+    states = [torch.full((16,), device, dtype=torch.uint8) for device in range(count)]
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: count > 0)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: [s.clone() for s in states])
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda s, device: states[device].copy_(s))
+    return states
+
+
+def test_random_states_of_cuda_devices_come_back(tmp_path, model, monkeypatch):
+    """Regression: only the CPU's generator was saved, but a GPU samples by its own."""
+    states = pretend_generators(monkeypatch, 2)
+    model.learn(64)
+    checkpoints.save(model, tmp_path / "c.pt")
+    for state in states:
+        state.fill_(99)
+    checkpoints.restore(model, tmp_path / "c.pt")
+    assert [state[0].item() for state in states] == [0, 1]
+    pretend_generators(monkeypatch, 0)
+    with pytest.warns(UserWarning, match="written with 2 CUDA devices, here are 0"):
+        checkpoints.restore(model, tmp_path / "c.pt")
+
+
 def test_recent_episodes_come_back(model, path):
     """Regression: the mean reward of recent episodes began anew when a run was resumed."""
     fresh = make_algorithm(CONFIG, make_training_env(CONFIG), None)
@@ -99,7 +173,7 @@ def test_a_checkpoint_that_holds_code_is_not_run(tmp_path, model):
             return exec, ("raise SystemExit('executed')",)
 
     torch.save({"parameters": Evil()}, path)
-    with pytest.raises(Exception, match="Weights only load failed"):
+    with pytest.raises(Exception, match="other than tensors and plain values, which are never"):
         checkpoints.load_parameters(model, path)
 
 

@@ -1,11 +1,13 @@
+import importlib.metadata
 import json
 
 import pytest
+import torch
 import yaml
 
 from agents.config.loading import UserError
 from agents.runs.files import write_text
-from agents.runs.folder import open_run, read_config
+from agents.runs.folder import open_run, read_config, versions
 from tests.agents.finished_run import CONFIG, changed
 
 
@@ -13,6 +15,29 @@ def test_a_new_folder_holds_the_configuration_and_versions(tmp_path):
     assert not open_run(CONFIG, tmp_path / "run", resume=False)
     assert read_config(tmp_path / "run") == CONFIG
     assert "torch" in json.loads((tmp_path / "run" / "versions.json").read_text())
+
+
+def test_a_checkout_without_installed_metadata_has_a_version(monkeypatch):
+    """Regression: `agents.train` in a clone stopped with "No package metadata was found"."""
+    find = importlib.metadata.Distribution.from_name
+
+    def hide(name):
+        if name == "lm_envs":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return find(name)
+
+    monkeypatch.setattr(importlib.metadata.Distribution, "from_name", hide)
+    assert versions()["lm_envs"] == "0.1.0+checkout"
+
+
+def test_versions_name_the_gpu_the_kernels_and_the_threads(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H100")
+    found = versions()
+    assert (found["device"], found["gpu"]) == ("cuda", "NVIDIA H100")
+    assert found["threads"] == str(torch.get_num_threads())
+    assert found["kernels"].startswith(("own", "PyTorch's"))
+    assert {"cuda", "driver"} < set(found)
 
 
 def test_a_folder_without_logs_may_be_used_again(tmp_path):

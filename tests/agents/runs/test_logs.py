@@ -1,5 +1,8 @@
 import csv
 
+import pytest
+
+from agents.config.loading import UserError
 from agents.runs import logs
 from agents.runs.files import write_jsonl
 
@@ -42,3 +45,16 @@ def test_unicode_line_ends_inside_a_text_end_no_line(tmp_path):
     rows = [{"step": 0, "text": "a\u2028b\u2029c\x85d"}]
     write_jsonl(tmp_path / logs.METRICS, rows)
     assert logs.read_metrics(tmp_path) == rows
+
+
+@pytest.mark.parametrize("line", ["{", "[1]"])
+def test_a_broken_line_of_the_log_is_named(tmp_path, line):
+    (tmp_path / logs.METRICS).write_text('{"step": 0}\n' + line + "\n")
+    with pytest.raises(UserError, match=r"metrics\.jsonl line 2"):
+        logs.read_metrics(tmp_path)
+
+
+def test_a_broken_row_of_the_progress_is_named(tmp_path):
+    (tmp_path / logs.PROGRESS).write_text(f"{logs.STEP},loss\nx,1\n")
+    with pytest.raises(UserError, match=r"a row of .*progress\.csv without a whole number"):
+        logs.rewind(tmp_path, 5)

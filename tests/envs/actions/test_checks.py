@@ -52,7 +52,7 @@ def test_a_wrong_action_is_refused_and_changes_nothing(actions, message):
 @pytest.mark.parametrize(
     ("actions", "bad", "message"),
     [
-        ("vocabulary", np.array([0, 700, 1]), "allowed: 0 to 699, token ids"),
+        ("vocabulary", np.array([0, 700, 1]), "allowed: 0 to 274, token ids"),
         ("embedding", np.zeros((3, 7), np.float32), r"allowed: floats of shape \(3, 8\)"),
         ("embedding", np.full((3, 8), 1.5, np.float32), "allowed: -1 to 1 each"),
         ("embedding", np.full((3, 8), np.nan, np.float32), "allowed: -1 to 1 each"),

@@ -15,7 +15,7 @@ def test_the_nearest_allowed_token_is_written(checkpoint, top_k):
     env = make_small(checkpoint, actions={"kind": "embedding", "top_k": top_k})
     env.reset(seed=0)
     points = random_points()
-    allowed = np.tile(np.arange(700), (3, 1)) if top_k is None else env.outputs.candidates
+    allowed = np.tile(np.arange(275), (3, 1)) if top_k is None else env.outputs.candidates
     gaps = ((points[:, None] - env.actions.tokens.points(allowed)) ** 2).sum(-1)
     expected = np.take_along_axis(allowed, gaps.argmin(1)[:, None], 1)[:, 0]
     env.step(points)

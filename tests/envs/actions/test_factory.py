@@ -6,6 +6,7 @@ import pytest
 from lm_envs.envs import LanguageVectorEnv
 from lm_envs.envs.actions import TopKActions
 from lm_envs.envs.actions.factory import KINDS
+from lm_envs.tasks.next_word import NextWord
 from tests.envs.helpers import make, make_small
 
 
@@ -62,3 +63,13 @@ def test_the_constructor_alone_needs_no_model(kind):
     assert made.reserved_tokens == 1
     assert not hasattr(made, "engine")
     assert np.isscalar(made.meaning)
+
+
+def test_a_task_of_another_package_may_need_its_own_actions(checkpoint):
+    """Regression: the message spoke of simultaneous translation."""
+
+    class Lines(NextWord):
+        required_actions = "vocabulary"
+
+    with pytest.raises(ValueError, match=r"it works with actions='vocabulary' only\.$"):
+        LanguageVectorEnv(1, task=Lines, model=str(checkpoint), actions="top_k")

@@ -39,5 +39,5 @@ def test_a_wrong_k_is_refused(checkpoint, k):
 
 
 def test_more_candidates_than_tokens_are_refused(checkpoint):
-    with pytest.raises(ValueError, match=r"with 701 candidates; allowed: .* vocabulary, 700"):
+    with pytest.raises(ValueError, match=r"with 701 candidates; allowed: .* vocabulary, 275"):
         make_small(checkpoint, actions={"kind": "top_k", "k": 701})

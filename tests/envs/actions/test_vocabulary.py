@@ -18,7 +18,7 @@ def test_masks_keep_the_likely_tokens_and_the_end_token(checkpoint):
     env = make_small(checkpoint, actions={"kind": "vocabulary", "top_k": 5})
     env.reset(seed=0)
     masks = env.action_masks()
-    assert masks.shape == (3, 700)
+    assert masks.shape == (3, 275)
     for row, mask in enumerate(masks):
         expected = {*env.outputs.candidates[row, :5].tolist(), env.tokenizer.end_token}
         assert set(np.flatnonzero(mask).tolist()) == expected
@@ -40,7 +40,7 @@ def test_top_p_keeps_the_smallest_set_that_holds_its_probability(checkpoint, ref
     masks = env.action_masks()
     for row, context in enumerate(env.episodes.contexts_of(np.arange(2))):
         with torch.no_grad():
-            logits = reference_model(torch.tensor(context)[None]).logits[0, -1]
+            logits = reference_model(torch.tensor(context)[None]).logits[0, -1, :275]
         mask = masks[row]
         mask[env.tokenizer.end_token] = False
         kept = np.sort(torch.softmax(logits, -1).numpy()[mask])

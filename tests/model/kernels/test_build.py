@@ -19,7 +19,9 @@ def status_with(tmp_path, **environment):
 
 
 def test_without_a_compiler_the_status_names_the_reason(tmp_path):
-    assert status_with(tmp_path, CXX="no-such-compiler") == "PyTorch's: no C++ compiler was found"
+    assert status_with(tmp_path, CXX="no-such-compiler -O2") == (
+        "PyTorch's: no C++ compiler was found (no-such-compiler)"
+    )
     assert status_with(tmp_path, LM_ENVS_NATIVE="0") == "PyTorch's: LM_ENVS_NATIVE=0"
 
 
@@ -119,3 +121,9 @@ def test_a_library_without_a_function_is_named_and_pytorch_computes(tmp_path):
     status = status_with(tmp_path, CXX=str(compiler))
     assert status.startswith("PyTorch's: ")
     assert "has no function top_k_float32" in status
+
+
+@needs_compiler
+def test_a_compiler_may_have_a_launcher_and_options(tmp_path):
+    """Regression: CXX="ccache g++" gave PyTorch's kernels."""
+    assert status_with(tmp_path, CXX=f"env {shutil.which('c++')} -DNDEBUG") == "own, compiled"

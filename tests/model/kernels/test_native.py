@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from lm_envs.model.attention import Extension
 from lm_envs.model.kernels import build, native
 from lm_envs.model.kernels.torch_ops import TorchKernels
 from lm_envs.model.kv_cache import KVCache, get_format
@@ -103,15 +104,17 @@ def test_extend_attention_equals_pytorch_and_one_token_at_a_time(dtype, is_int8,
         return cache
 
     ours, theirs, one_by_one = make_cache(), make_cache(), make_cache()
+    extension = Extension(rows, starts, sizes, 22, 20, 64)
     native_kernels, torch_kernels = make_both(dtype)
-    together = native_kernels.extend_attention(ours, rows, starts, sizes, 64)(0, q, k, v)
-    expected = torch_kernels.extend_attention(theirs, rows, starts, sizes, 64)(0, q, k, v)
+    together = native_kernels.extend_attention(ours, extension)(0, q, k, v)
+    expected = torch_kernels.extend_attention(theirs, extension)(0, q, k, v)
     agree(together.float(), expected.float(), dtype)
     assert all(map(torch.equal, ours.layers[0], theirs.layers[0]))
     places = [(3, 7), (3, 8), *((0, position) for position in range(20))]
     for token, place in enumerate(places):
         row, start = (torch.tensor([index]) for index in place)
-        alone = native_kernels.extend_attention(one_by_one, row, start, torch.ones_like(row), 64)
+        single = Extension(row, start, torch.ones_like(row), 1, 1, 64)
+        alone = native_kernels.extend_attention(one_by_one, single)
         part = slice(token, token + 1)
         assert torch.equal(alone(0, q[part], k[part], v[part]), together[part])
 
@@ -157,12 +160,13 @@ def test_quantize_equals_pytorch(dtype):
 @needs_compiler
 @float_dtypes
 @pytest.mark.parametrize("gelu", [False, True])
-@pytest.mark.parametrize("width", [96, 700])
+@pytest.mark.parametrize("width", [4, 96, 100, 700])
 def test_dequantize_equals_pytorch(dtype, gelu, width):
+    """Regression: bias and activation were left out behind the last multiple of 16."""
     sums, scales = 100 * draw(ROWS, width), draw(ROWS, seed=1).abs() / 20
-    bias = draw(width, seed=2) if width == 96 else None
+    bias = draw(width, seed=2)
     ours, theirs = (
-        kernels.dequantize(sums, scales, bias, gelu=gelu and width == 96, dtype=dtype)
+        kernels.dequantize(sums, scales, bias, gelu=gelu, dtype=dtype)
         for kernels in make_both(dtype)
     )
     agree(ours, theirs, dtype)

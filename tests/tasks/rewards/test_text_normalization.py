@@ -57,3 +57,16 @@ def test_rouge_words_keep_combining_marks(text, expected):
 
 def test_a_letter_with_a_combining_mark_is_no_article():
     assert text_normalization.squad_words("a\u0331 x\u0331a a") == ["a\u0331", "x\u0331a"]
+
+
+def test_punctuation_of_other_scripts_is_dropped():
+    """Regression: only ASCII and CJK marks were."""
+    found = text_normalization.squad_words("« l’été » ¿qué? ماذا؟ क्या। so… fin")
+    assert found == ["lété", "qué", "ماذا", "क्या", "so", "fin"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("The.", ["the"]), ("+", ["+"]), ("- +", ["-", "+"]), (" ", [])]
+)
+def test_a_text_of_articles_or_punctuation_only_keeps_them(text, words):
+    assert text_normalization.squad_words(text) == words

@@ -98,10 +98,16 @@ void dequantize(const float* sums, const float* scales, const float* bias, int h
       store(to + i, has_gelu ? gelu(value) : value);
     }
     if (i == width) continue;
-    float last[LANES] = {};  // the vocabulary may be no multiple of LANES
+    float last[LANES] = {};  // the width may be no multiple of LANES
     std::copy(from + i, from + width, last);
+    Floats value = load(last) * scales[row];
+    if (bias != nullptr) {
+      float shift[LANES] = {};
+      std::copy(bias + i, bias + width, shift);
+      value += load(shift);
+    }
     T rounded[LANES];
-    store(rounded, load(last) * scales[row]);
+    store(rounded, has_gelu ? gelu(value) : value);
     std::copy(rounded, rounded + (width - i), to + i);
   }
 }

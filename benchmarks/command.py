@@ -1,0 +1,114 @@
+"""`python -m benchmarks SUBJECT`: prints a table, then one line of JSON, and stores the JSON.
+
+Owns the command line and the place of a result file. What is measured is in `benchmarks.subjects`.
+"""
+
+import json
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from agents.config.loading import UserError, reported
+from agents.runs.files import write_json
+from benchmarks.gpu import command as gpu
+from benchmarks.harness import timing
+from benchmarks.harness.results_folder import machine_folder
+from benchmarks.learning import command as learning
+from benchmarks.report import page
+from benchmarks.report.table import result_table
+from benchmarks.subjects.defaults import DTYPES
+from benchmarks.subjects.registry import SUBJECTS, measure, subjects_accepting
+from lm_envs.model.loading import INT8
+from lm_envs.validation import check_choice
+
+COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {
+    "gpu": gpu.command,
+    "learning": learning.command,
+    "report": page.command,
+}
+"""Subjects with a command line of their own."""
+
+WIDTH = 180
+"""Columns of a table that is written to a file."""
+
+
+def _help(option: str, text: str) -> str:
+    return f"{text}; for {', '.join(subjects_accepting(option))}"
+
+
+Subject = Annotated[str, typer.Argument(help=", ".join((*SUBJECTS, *COMMANDS)))]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help=_help("model", "gpt2-124m (default; calls: embedded), embedded, or a folder")
+    ),
+]
+Rows = Annotated[
+    list[int] | None,
+    typer.Option(min=1, help=_help("n", "rows; repeat for more; default 1, 8, 64 (finetune: 16)")),
+]
+Prompts = Annotated[
+    list[int] | None,
+    typer.Option(min=1, help=_help("prompt", "tokens of a prompt; repeat for more; default 32")),
+]
+Dtypes = Annotated[
+    list[str] | None,
+    typer.Option(help=_help("dtype", "float32, bfloat16 (default: both), or int8 (not finetune)")),
+]
+Ids = Annotated[
+    list[str] | None,
+    typer.Option(help=_help("env", "id; repeat for more; default: all (calls: NextWord-v0)")),
+]
+Repeats = Annotated[
+    int | None,
+    typer.Option(min=1, help=_help("repeats", "timed runs of each competitor; default 5")),
+]
+Output = Annotated[Path, typer.Option(help="folder of results")]
+
+
+def main(
+    subject: Subject,
+    model: Model = None,
+    n: Rows = None,
+    prompt: Prompts = None,
+    dtype: Dtypes = None,
+    env: Ids = None,
+    repeats: Repeats = None,
+    output: Output = Path("benchmarks/results"),
+) -> None:
+    """Measures one subject and stores the result under `<output>/<date>-<device>/`."""
+    with reported():
+        if subject not in SUBJECTS:
+            allowed = ", ".join((*SUBJECTS, *COMMANDS))
+            raise UserError(f"Got subject {subject!r}; allowed: {allowed}.")
+        for each in dtype or ():
+            check_choice("dtype", each, (*DTYPES, INT8))
+        given = {"model": model, "n": n, "prompt": prompt, "dtype": dtype, "env": env}
+        result = measure(subject, {**given, "repeats": repeats})
+        command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
+        document = {**result, "machine": timing.machine(), "command": command}
+        width = None if sys.stdout.isatty() else WIDTH
+        Console(width=width).print(result_table(document))
+        write_json(result_path(document, output), document)
+        typer.echo(json.dumps(document))
+
+
+def result_path(document: Mapping[str, Any], output: Path) -> Path:
+    """File of a result: the folder has date and device, the name has subject and model."""
+    model = Path(document.get("model", "")).name
+    name = "-".join(part for part in (document["subject"], model) if part)
+    return machine_folder(document["machine"], output) / f"{name}.json"
+
+
+def command(arguments: Sequence[str]) -> None:
+    """Runs `main`, or the command line of a subject that has its own, then exits."""
+    if arguments and arguments[0] in COMMANDS:
+        COMMANDS[arguments[0]](arguments[1:])
+    app = typer.Typer(add_completion=False)
+    app.command()(main)
+    app(list(arguments), prog_name="python -m benchmarks")

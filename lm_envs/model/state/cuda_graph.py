@@ -1,0 +1,136 @@
+"""Functions on the device recorded as CUDA graphs: one launch instead of hundreds.
+
+Owns the static input and output of each recording and the copies between host and device. Knows
+nothing of what a function computes.
+"""
+
+import gc
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from lm_envs.model.state.host_arrays import HostArrays
+
+WARM_UP_STEPS = 2
+
+DeviceFunction = Callable[[torch.Tensor, Any], torch.Tensor]
+"""A function of an int64 tensor and a constant; it returns float32. To be recorded, it must
+allocate on the device only and never wait for it."""
+
+_STREAMS: dict[torch.device, torch.cuda.Stream] = {}
+"""The stream of each device on which graphs are recorded: each further stream that multiplies
+would keep a cuBLAS workspace of 32 MiB, and PyTorch's own belongs to the first device only."""
+
+
+class HostFunction:
+    """A `DeviceFunction` from host array to host array; it is called anew each time.
+
+    Args:
+        function: Runs on `device`.
+        device: Where it runs.
+    """
+
+    def __init__(self, function: DeviceFunction, device: torch.device) -> None:
+        self._function, self._device = function, device
+
+    def __call__(self, values: np.ndarray, constant: Any) -> np.ndarray:  # noqa: ANN401
+        """The function's result, an array that may be kept."""
+        inputs = torch.as_tensor(values, device=self._device)
+        return self._function(inputs, constant).cpu().numpy()
+
+
+class CapturedFunction:
+    """A `HostFunction` on CUDA that is recorded once for each constant and shape of the input.
+
+    All recordings share one pool of memory: the result of a call is copied to the host before the
+    next call starts.
+
+    Args:
+        function: Runs on `device`.
+        device: A CUDA device; need not be the current one.
+        state: Tensors that the function updates in place; recording leaves them unchanged.
+        arrays: Pinned arrays for the results.
+    """
+
+    def __init__(
+        self,
+        function: DeviceFunction,
+        device: torch.device,
+        state: Sequence[torch.Tensor],
+        arrays: HostArrays,
+    ) -> None:
+        self._function, self._device, self._state = function, device, state
+        self._arrays = arrays
+        self._pool = torch.cuda.graph_pool_handle()
+        self._recordings: dict[Hashable, _Recording] = {}
+
+    @property
+    def num_recordings(self) -> int:
+        """How many graphs were recorded."""
+        return len(self._recordings)
+
+    def __call__(self, values: np.ndarray, constant: Any) -> np.ndarray:  # noqa: ANN401
+        """The function's result, an array that may be kept."""
+        with torch.cuda.device(self._device):
+            return self._get_recording(values, constant)(values, self._arrays)
+
+    def _get_recording(self, values: np.ndarray, constant: Hashable) -> "_Recording":
+        """The recording for inputs like `values`, made at the first call."""
+        key = (values.shape, constant)
+        if key not in self._recordings:
+            before = [tensor.clone() for tensor in self._state]
+            self._recordings[key] = _Recording(
+                lambda inputs: self._function(inputs, constant), values, self._device, self._pool
+            )
+            for tensor, saved in zip(self._state, before, strict=True):
+                tensor.copy_(saved)
+        return self._recordings[key]
+
+
+class _Recording:
+    """A graph with its static input and output, and their pinned copies on the host."""
+
+    def __init__(
+        self,
+        function: Callable[[torch.Tensor], torch.Tensor],
+        example: np.ndarray,
+        device: torch.device,
+        pool: tuple[int, int],
+    ) -> None:
+        self._host_input = torch.empty(example.shape, dtype=torch.int64, pin_memory=True)
+        self._host_input.numpy()[...] = example
+        self._input = self._host_input.to(device)
+        self._graph = torch.cuda.CUDAGraph()
+        stream = _STREAMS.setdefault(device, torch.cuda.Stream(device))
+        stream.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(stream):  # Triton compiles and cuBLAS allocates outside the graph
+            for _ in range(WARM_UP_STEPS):
+                function(self._input)
+        torch.cuda.current_stream(device).wait_stream(stream)
+        options = {"pool": pool, "stream": stream, "capture_error_mode": "thread_local"}
+        with _no_collection(), torch.cuda.graph(self._graph, **options):
+            self._output = function(self._input)
+
+    def __call__(self, values: np.ndarray, arrays: HostArrays) -> np.ndarray:
+        self._host_input.numpy()[...] = values
+        self._input.copy_(self._host_input, non_blocking=True)
+        self._graph.replay()
+        result = arrays.take(tuple(self._output.shape))
+        torch.from_numpy(result).copy_(self._output, non_blocking=True)
+        torch.cuda.current_stream().synchronize()
+        return result
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keeps Python from freeing another graph during a recording, which would spoil it."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

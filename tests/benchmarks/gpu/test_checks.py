@@ -1,0 +1,36 @@
+from benchmarks.gpu import checks
+from tests.benchmarks.gpu.sections import make_section
+
+TESTS = """
+import pytest
+
+@pytest.mark.gpu
+def test_wrong():
+    assert 1 + 1 == 3, "no luck"
+
+@pytest.mark.gpu
+def test_right():
+    pass
+"""
+
+
+def test_failures_are_rows_with_their_messages(tmp_path, monkeypatch):
+    path = tmp_path / "test_some.py"
+    path.write_text(TESTS)
+    monkeypatch.setattr(checks, "SMALL", str(path))
+    section, rows = make_section()
+    checks.run(section)
+    summary, failure = rows
+    assert summary["exit_code"] == 1
+    assert summary["last_line"].startswith("1 failed, 1 passed")
+    assert failure["what"].endswith("::test_wrong")
+    assert "no luck" in failure["message"]
+
+
+def test_tests_that_take_too_long_are_cut(tmp_path, monkeypatch):
+    path = tmp_path / "test_slow.py"
+    path.write_text("import time, pytest\n@pytest.mark.gpu\ndef test_a():\n    time.sleep(60)\n")
+    monkeypatch.setattr(checks, "SMALL", str(path))
+    section, rows = make_section(4.0)
+    checks.run(section)
+    assert rows[0]["exit_code"] is None

@@ -1,0 +1,99 @@
+import gzip
+import json
+
+import pytest
+
+from lm_envs.tasks.data.files import can_read, raw_rows
+
+
+def rows(path):
+    assert can_read(path)
+    return [row for _, row in raw_rows(path)]
+
+
+ROWS = [{"text": "a", "label": 1}, {"text": "b", "label": 2}]
+SQUAD = {
+    "version": "v2.0",
+    "data": [
+        {
+            "title": "T",
+            "paragraphs": [
+                {
+                    "context": "Rome is old.",
+                    "qas": [
+                        {"id": "1", "question": "What is old?", "answers": [{"text": "Rome"}] * 2},
+                        {"id": "2", "question": "Who?", "answers": [], "is_impossible": True},
+                    ],
+                }
+            ],
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.ndjson", "a.JSON"])
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_json_is_read_as_lines_and_as_an_array(tmp_path, name, is_packed):
+    is_array = name.lower() == "a.json"
+    text = json.dumps(ROWS) if is_array else "\n".join(map(json.dumps, ROWS))
+    content = text.encode()
+    path = tmp_path / (name + ".gz" * is_packed)
+    path.write_bytes(gzip.compress(content) if is_packed else content)
+    assert rows(path) == ROWS
+
+
+def test_json_lines_may_be_named_json(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text("\n".join(map(json.dumps, ROWS)))
+    assert rows(path) == ROWS
+
+
+def test_questions_of_squads_own_files_are_rows(tmp_path):
+    path = tmp_path / "train-v2.0.json"
+    path.write_text(json.dumps(SQUAD))
+    found = rows(path)
+    assert [row["answer"] for row in found] == [["Rome"], []]
+    assert {row["context"] for row in found} == {"Rome is old."}
+
+
+def test_files_of_a_folder_have_the_split_and_label_of_their_folders(tmp_path):
+    for name in ("train/pos/1.txt", "test/neg/2.txt", "3.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("a\nb")
+    text = {"text": "a b"}
+    assert rows(tmp_path) == [
+        text,
+        text | {"split": "test", "label": "neg"},
+        text | {"split": "train", "label": "pos"},
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_encodings_that_a_file_states_are_read(tmp_path, encoding):
+    path = tmp_path / "a.csv"
+    path.write_bytes("text;n\né;1\n".encode(encoding))
+    assert rows(path) == [{"text": "é", "n": "1"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.json", b"3", "Got int in .*; allowed: an array of objects"),
+        ("a.json", b"[3]", "Got int at .*row 1; allowed: a JSON object"),
+        ("a.json", b"[" * 100_000, "nested too deeply|recursion"),
+        ("a.jsonl", b'{"a":' * 100_000, "broken line at .*line 1"),
+        ("a.txt.gz", b"text", "Got a broken .*compress it again"),
+        ("a.csv", b"text\n\xe9\n", "not UTF-8 at .*line 2; .*iconv"),
+    ],
+)
+def test_broken_files_are_refused_in_one_line(tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        rows(path)
+
+
+def test_a_folder_without_texts_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"without a \.txt file"):
+        rows(tmp_path)
