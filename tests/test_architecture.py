@@ -55,6 +55,7 @@ PRIVATE = re.compile(r"^_[a-z]\w*$")
 FOREIGN = {
     *("_last_obs", "_last_episode_starts", "_setup_learn", "_total_timesteps"),  # SB3's algorithms
     *("_asdict", "_replace", "_fields"),  # named tuples
+    "_add_info",  # of Gymnasium's vector environments
 }
 """Names of other libraries that begin with an underscore."""
 
