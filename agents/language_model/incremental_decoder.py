@@ -3,6 +3,8 @@
 Owns the KV caches of the running texts. Knows nothing of values, rewards or gradients.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -12,6 +14,8 @@ from lm_envs.model.batching import make_cache, prefill_rows
 from lm_envs.model.kernels.torch_ops import log_sum_exp, top_tokens
 from lm_envs.model.kv_cache import round_up
 from lm_envs.model.lm_head import LMHead
+from lm_envs.model.state.cuda_graph import make_function
+from lm_envs.model.state.host_arrays import HostArrays
 
 MAX_READERS = 3
 """Batch sizes with a KV cache of their own: training, evaluation, and one more."""
@@ -105,12 +109,15 @@ class PrefixReader:
     """
 
     def __init__(self, model: LanguageModel, num_rows: int, capacity: int) -> None:
-        self._model = model
-        # One more position than texts have: rows that do not grow write past their end.
-        self._cache = make_cache(model, num_rows, capacity + 1)
+        self._texts = _RunningTexts(model, num_rows, capacity)
         self._tokens = np.zeros((num_rows, capacity), np.int64)
         self._lengths = np.zeros(num_rows, np.int64)
-        self._hidden = torch.zeros(num_rows, model.config.hidden_size, device=model.device)
+        self._append_tokens = make_function(
+            self._texts.append,
+            model.device,
+            state=[self._texts.hidden],
+            arrays=HostArrays(pinned=model.device.type == "cuda"),
+        )
         self.num_prefilled = 0
         self.num_appended = 0
 
@@ -125,12 +132,12 @@ class PrefixReader:
         if is_new.any():
             rows = np.flatnonzero(is_new)
             prompts = [tokens[row, : lengths[row]] for row in rows]
-            prefill_rows(self._model, self._cache, rows, prompts, self._hidden)
+            self._texts.prefill(rows, prompts)
             self.num_prefilled += len(rows)
         if is_next.any():
             self._append(tokens, lengths, is_next)
         self._tokens, self._lengths = tokens.copy(), lengths.copy()
-        return self._hidden.clone()
+        return self._texts.hidden.clone()
 
     def _append(self, tokens: np.ndarray, lengths: np.ndarray, is_next: np.ndarray) -> None:
         """Forwards the last token of the rows `is_next` (N,).
@@ -139,15 +146,37 @@ class PrefixReader:
         end of their text, where their next token overwrites it, and their output is dropped.
         """
         positions = np.where(is_next, lengths - 1, lengths)
-        context_len = round_up(int(positions.max()) + 1)
         last = np.maximum(lengths - 1, 0)
         inputs = np.stack([tokens[np.arange(len(tokens)), last], positions, is_next])  # (3, N)
-        new, slots, is_changed = torch.as_tensor(inputs, device=self._model.device)  # one copy
+        self._append_tokens.run(inputs, self._texts.context_len(int(positions.max()) + 1))
+        self.num_appended += int(is_next.sum())
+
+
+class _RunningTexts:
+    """What the device holds for N texts: keys, values and last hidden states (N, D) float32."""
+
+    def __init__(self, model: LanguageModel, num_rows: int, capacity: int) -> None:
+        self._model = model
+        # One more position than texts have: rows that do not grow write past their end.
+        self._cache = make_cache(model, num_rows, capacity + 1)
+        self.hidden = torch.zeros(num_rows, model.config.hidden_size, device=model.device)
+
+    def context_len(self, longest: int) -> int:
+        """Number of positions that a step reads, for texts of up to `longest` tokens."""
+        return self._cache.capacity if self._model.kernels.any_length else round_up(longest)
+
+    def prefill(self, rows: np.ndarray, prompts: Sequence[np.ndarray]) -> None:
+        """Restarts rows (R,) from R prompts."""
+        prefill_rows(self._model, self._cache, rows, prompts, self.hidden)
+
+    def append(self, inputs: torch.Tensor, context_len: int) -> torch.Tensor:
+        """Forwards a token in each row; `inputs` (3, N): tokens, positions, whether it counts."""
+        new, slots, is_changed = inputs
         clamped = slots.clamp(max=self._model.config.max_positions - 1)
         attend = self._model.kernels.decode_attention(self._cache, slots, context_len)
         hidden = self._model.forward(new, clamped, attend)
-        self._hidden = torch.where(is_changed[:, None] > 0, hidden, self._hidden)
-        self.num_appended += int(is_next.sum())
+        self.hidden.copy_(torch.where(is_changed[:, None] > 0, hidden, self.hidden))
+        return self.hidden
 
 
 def sample_tokens(logits: torch.Tensor) -> torch.Tensor:

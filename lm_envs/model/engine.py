@@ -88,15 +88,16 @@ class Engine(Scorer):
         self.cache_dtype = cache_dtype
         self.lengths = np.zeros(num_rows, np.int64)
         self._state = RowState(model, self._head, num_rows, capacity, CACHE_DTYPES[cache_dtype])
+        self._tensors = self._state.tensors
         # What a cached prompt holds depends on these.
-        self._prompt_kind = (num_candidates, end_token, self._state.cache.dtype)
+        self._prompt_kind = (num_candidates, end_token, self._tensors.cache.dtype)
         self._columns = np.cumsum([config.hidden_size, num_candidates, num_candidates])
         self._set_outputs(np.zeros((num_rows, self._columns[-1] + 2), np.float32))
 
     @property
     def num_bytes(self) -> int:
         """Memory of the KV cache, in bytes."""
-        return self._state.cache.num_bytes
+        return self._tensors.cache.num_bytes
 
     @inference
     def prefill(self, rows: np.ndarray, prompts: Sequence[np.ndarray]) -> Outputs:
@@ -194,8 +195,8 @@ class Engine(Scorer):
             packed: Result of `packed_outputs` for the same texts in any row.
         """
         slots, states = to_device(self._model.device, rows, packed)
-        self._state.hidden.index_copy_(0, slots, states[:, : self._state.hidden.shape[1]])
-        self._state.log_z.index_copy_(0, slots, states[:, -2])
+        self._tensors.hidden.index_copy_(0, slots, states[:, : self._tensors.hidden.shape[1]])
+        self._tensors.log_z.index_copy_(0, slots, states[:, -2])
         return self._merge_outputs(rows, packed)
 
     @inference
@@ -214,7 +215,7 @@ class Engine(Scorer):
         Returns:
             For each row and option (T,) float64, nats.
         """
-        cache, hidden = self._state.cache, self._state.hidden
+        cache, hidden = self._tensors.cache, self._tensors.hidden
         return self._score_options(cache, rows, self.lengths[rows], hidden, options)
 
     @inference
@@ -225,7 +226,7 @@ class Engine(Scorer):
             top_k: Keeps the k most likely; None keeps all.
             top_p: Keeps the fewest that have this probability together; None keeps all.
         """
-        keep = top_k_top_p_mask(self._head.logits(self._state.hidden), top_k, top_p)
+        keep = top_k_top_p_mask(self._head.logits(self._tensors.hidden), top_k, top_p)
         keep[:, self.end_token] = True
         return keep.cpu().numpy()
 
@@ -233,13 +234,13 @@ class Engine(Scorer):
     def logprobs_of(self, tokens: np.ndarray) -> np.ndarray:
         """Log-probabilities (N, M) float32 of tokens (N, M) int64 as each row's next, nats."""
         (ids,) = to_device(self._model.device, tokens)
-        logprobs = self._head.token_logits(self._state.hidden, ids) - self._state.log_z[:, None]
+        logprobs = self._head.token_logits(self._tensors.hidden, ids) - self._tensors.log_z[:, None]
         return logprobs.cpu().numpy()
 
     def _prefill(self, rows: np.ndarray, prompts: Sequence[np.ndarray]) -> Outputs:
         if self._model.kernels.any_length:
             return self._extend_recorded(rows, np.zeros_like(rows), prompts)
-        prefill_rows(self._model, self._state.cache, rows, prompts, self._state.hidden)
+        prefill_rows(self._model, self._tensors.cache, rows, prompts, self._tensors.hidden)
         self.lengths[rows] = [len(prompt) for prompt in prompts]
         self.num_forward_tokens += int(self.lengths[rows].sum())
         return self._compute_outputs(rows)
@@ -262,8 +263,8 @@ class Engine(Scorer):
         stops = starts + sizes
         self.num_forward_tokens += sum(sizes)
         assert (stops <= self.capacity).all(), "a full row cannot grow"
-        new = extend_rows(self._model, self._state.cache, rows, starts, tokens)
-        hidden = self._state.hidden
+        new = extend_rows(self._model, self._tensors.cache, rows, starts, tokens)
+        hidden = self._tensors.hidden
         before = new.states.roll(1, 0)
         before.index_copy_(0, new.first, hidden.index_select(0, new.rows))
         hidden.index_copy_(0, new.rows, new.states.index_select(0, new.last))
@@ -272,13 +273,13 @@ class Engine(Scorer):
 
     def _get_row(self, row: int) -> CachedText:
         """A copy of a row's keys, values and outputs."""
-        prefix = self._state.cache.get_prefix(row, int(self.lengths[row]))
+        prefix = self._tensors.cache.get_prefix(row, int(self.lengths[row]))
         return CachedText(prefix, self._packed[row]).copy()
 
     def _set_rows(self, rows: np.ndarray, texts: Sequence[CachedText]) -> None:
         """Sets the keys, values and outputs of rows to those of texts."""
         for row, text in zip(rows.tolist(), texts, strict=True):
-            self._state.cache.set_prefix(row, text.prefix)
+            self._tensors.cache.set_prefix(row, text.prefix)
             self.lengths[row] = text.num_tokens
         self.restore_outputs(rows, np.stack([text.array for text in texts]))
 
@@ -289,8 +290,8 @@ class Engine(Scorer):
 
     def _pack(self, rows: torch.Tensor) -> torch.Tensor:
         """Packed outputs (R, S) after the last hidden states of `rows`; sets their log Z."""
-        packed = self._state.pack(self._state.hidden.index_select(0, rows))
-        self._state.log_z.index_copy_(0, rows, packed[:, -2])
+        packed = self._tensors.pack(self._tensors.hidden.index_select(0, rows))
+        self._tensors.log_z.index_copy_(0, rows, packed[:, -2])
         return packed
 
     def _merge_outputs(self, rows: np.ndarray, packed: np.ndarray) -> Outputs:

@@ -7,6 +7,7 @@ nothing of what a function computes.
 import gc
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,8 @@ _STREAMS: dict[torch.device, torch.cuda.Stream] = {}
 would keep a cuBLAS workspace of 32 MiB, and PyTorch's own belongs to the first device only."""
 
 
-class HostFunction:
-    """A `DeviceFunction` from host array to host array; it is called anew each time.
+class LaunchedFunction:
+    """A `DeviceFunction` that is called anew each time.
 
     Args:
         function: Runs on `device`.
@@ -38,15 +39,17 @@ class HostFunction:
 
     def __call__(self, values: np.ndarray, constant: Any) -> np.ndarray:  # noqa: ANN401
         """The function's result, an array that may be kept."""
-        inputs = torch.as_tensor(values, device=self._device)
-        return self._function(inputs, constant).cpu().numpy()
+        return self.run(values, constant).cpu().numpy()
+
+    def run(self, values: np.ndarray, constant: Any) -> torch.Tensor:  # noqa: ANN401
+        """The function's result on the device."""
+        return self._function(torch.as_tensor(values, device=self._device), constant)
 
 
 class CapturedFunction:
-    """A `HostFunction` on CUDA that is recorded once for each constant and shape of the input.
+    """A `DeviceFunction` on CUDA that is recorded once for each constant and shape of the input.
 
-    All recordings share one pool of memory: the result of a call is copied to the host before the
-    next call starts.
+    All recordings share one pool of memory: a result is valid until the next call.
 
     Args:
         function: Runs on `device`.
@@ -63,8 +66,7 @@ class CapturedFunction:
         arrays: HostArrays,
     ) -> None:
         self._function, self._device, self._state = function, device, state
-        self._arrays = arrays
-        self._pool = torch.cuda.graph_pool_handle()
+        self._arrays, self._pool = arrays, torch.cuda.graph_pool_handle()
         self._recordings: dict[Hashable, _Recording] = {}
 
     @property
@@ -74,24 +76,54 @@ class CapturedFunction:
 
     def __call__(self, values: np.ndarray, constant: Any) -> np.ndarray:  # noqa: ANN401
         """The function's result, an array that may be kept."""
-        with torch.cuda.device(self._device):
-            return self._get_recording(values, constant)(values, self._arrays)
+        output = self.run(values, constant)
+        result = self._arrays.take(tuple(output.shape))
+        torch.from_numpy(result).copy_(output, non_blocking=True)
+        torch.cuda.current_stream(self._device).synchronize()
+        return result
 
-    def _get_recording(self, values: np.ndarray, constant: Hashable) -> "_Recording":
-        """The recording for inputs like `values`, made at the first call."""
+    def run(self, values: np.ndarray, constant: Any) -> torch.Tensor:  # noqa: ANN401
+        """The function's result on the device; overwritten by the next call."""
         key = (values.shape, constant)
-        if key not in self._recordings:
-            before = [tensor.clone() for tensor in self._state]
-            self._recordings[key] = _Recording(
-                lambda inputs: self._function(inputs, constant), values, self._device, self._pool
-            )
-            for tensor, saved in zip(self._state, before, strict=True):
-                tensor.copy_(saved)
-        return self._recordings[key]
+        with torch.cuda.device(self._device):
+            if key not in self._recordings:
+                before = [tensor.clone() for tensor in self._state]
+                self._recordings[key] = _Recording(
+                    partial(_call, self._function, constant), values, self._device, self._pool
+                )
+                for tensor, saved in zip(self._state, before, strict=True):
+                    tensor.copy_(saved)
+            return self._recordings[key].replay(values)
+
+
+def make_function(
+    function: DeviceFunction,
+    device: torch.device,
+    *,
+    state: Sequence[torch.Tensor],
+    arrays: HostArrays,
+    records: bool = True,
+) -> LaunchedFunction | CapturedFunction:
+    """The function for calls from the host: on CUDA recorded, unless `records` is False.
+
+    Args:
+        function: Runs on `device`.
+        device: Any device.
+        state: Tensors that the function updates in place.
+        arrays: For the results of a recorded function; pinned.
+        records: Whether to record on CUDA.
+    """
+    if records and device.type == "cuda":
+        return CapturedFunction(function, device, state, arrays)
+    return LaunchedFunction(function, device)
+
+
+def _call(function: DeviceFunction, constant: Any, inputs: torch.Tensor) -> torch.Tensor:  # noqa: ANN401
+    return function(inputs, constant)
 
 
 class _Recording:
-    """A graph with its static input and output, and their pinned copies on the host."""
+    """A graph with its static input and output, and the input's pinned copy on the host."""
 
     def __init__(
         self,
@@ -103,6 +135,7 @@ class _Recording:
         self._host_input = torch.empty(example.shape, dtype=torch.int64, pin_memory=True)
         self._host_input.numpy()[...] = example
         self._input = self._host_input.to(device)
+        self._is_copied = torch.cuda.Event()
         self._graph = torch.cuda.CUDAGraph()
         stream = _STREAMS.setdefault(device, torch.cuda.Stream(device))
         stream.wait_stream(torch.cuda.current_stream(device))
@@ -114,14 +147,14 @@ class _Recording:
         with _no_collection(), torch.cuda.graph(self._graph, **options):
             self._output = function(self._input)
 
-    def __call__(self, values: np.ndarray, arrays: HostArrays) -> np.ndarray:
+    def replay(self, values: np.ndarray) -> torch.Tensor:
+        """The function's result for these values."""
+        self._is_copied.synchronize()  # the values of the call before have left the host
         self._host_input.numpy()[...] = values
         self._input.copy_(self._host_input, non_blocking=True)
+        self._is_copied.record()
         self._graph.replay()
-        result = arrays.take(tuple(self._output.shape))
-        torch.from_numpy(result).copy_(self._output, non_blocking=True)
-        torch.cuda.current_stream().synchronize()
-        return result
+        return self._output
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""What the device holds for N rows of context, and the two functions that advance them.
+"""N rows of context on a device, advanced from the host by two functions.
 
-Owns the KV cache, the last hidden states and the packed outputs, and how the arguments of a call
-travel to the device: as one array of int64. Knows nothing of prompts, outputs by name or text.
+Owns how the arguments of a call travel to the device: as one array of int64, padded to one of few
+shapes where the function is recorded. Knows nothing of prompts, outputs by name or text.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from lm_envs.model.attention import Extension
 from lm_envs.model.base import LanguageModel
-from lm_envs.model.batching import TOKENS_PER_PASS, make_cache
+from lm_envs.model.batching import TOKENS_PER_PASS
 from lm_envs.model.kv_cache import round_up
 from lm_envs.model.lm_head import LMHead
-from lm_envs.model.state.cuda_graph import CapturedFunction, DeviceFunction, HostFunction
+from lm_envs.model.state.cuda_graph import make_function
 from lm_envs.model.state.host_arrays import HostArrays
 from lm_envs.model.state.memory import check_room
+from lm_envs.model.state.row_tensors import RowTensors
 
 FEWEST_TOKENS = 64
 """Tokens of the smallest recorded extension; the others have twice as many each."""
@@ -37,7 +37,7 @@ class RowState:
         records: Record the functions on CUDA, instead of launching their kernels one by one.
 
     Attributes:
-        cache: The KV cache.
+        tensors: What the device holds.
         arrays: Memory on the host for packed outputs.
     """
 
@@ -52,26 +52,15 @@ class RowState:
         records: bool = True,
     ) -> None:
         check_room(model, num_rows, capacity, cache_dtype)
-        self._model, self._head = model, head
         self._num_rows, self._capacity = num_rows, capacity
-        self._records = records and model.device.type == "cuda"
-        self.cache = make_cache(model, num_rows, capacity, cache_dtype)
-        # One row more than N: padding of a recorded extension is written to it.
-        self._hidden = torch.zeros(num_rows + 1, model.config.hidden_size, device=model.device)
-        self._log_z = torch.zeros(num_rows + 1, device=model.device)
+        self._any_length = model.kernels.any_length
+        self.tensors = RowTensors(model, head, num_rows, capacity, cache_dtype)
         self.arrays = HostArrays(pinned=model.device.type == "cuda")
-        self._decode = self._host_function(self._decode_packed)
-        self._extend = self._host_function(self._extend_packed)
-
-    @property
-    def hidden(self) -> torch.Tensor:
-        """(N, D) float32 last hidden states; writes change the state."""
-        return self._hidden[:-1]
-
-    @property
-    def log_z(self) -> torch.Tensor:
-        """(N,) float32 log of the sum of exponentiated logits; writes change the state."""
-        return self._log_z[:-1]
+        # They refer to the tensors, not to this object: a cycle of references would keep the
+        # memory of a GPU until Python looks for cycles.
+        options = {"state": self.tensors.padded, "arrays": self.arrays, "records": records}
+        self._decode = make_function(self.tensors.decode, model.device, **options)
+        self._extend = make_function(self.tensors.extend, model.device, **options)
 
     def decode(self, tokens: np.ndarray, active: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Packed outputs (N, S) after one more token in each active row.
@@ -85,8 +74,7 @@ class RowState:
         positions = np.minimum(lengths, self._capacity - 1)
         inputs = np.stack([np.where(active, tokens, 0), positions, active])  # (3, N)
         longest = int(positions.max()) + 1
-        any_length = self._model.kernels.any_length
-        return self._decode(inputs, self._capacity if any_length else round_up(longest))
+        return self._decode(inputs, self._capacity if self._any_length else round_up(longest))
 
     def extend(
         self, rows: np.ndarray, starts: np.ndarray, tokens: Sequence[np.ndarray]
@@ -105,59 +93,6 @@ class RowState:
             inputs, shape = _pad_extension(*own, tokens[part], self._num_rows)
             packed.append(self._extend(inputs, shape)[: len(own[0])])
         return np.concatenate(packed)
-
-    def pack(self, hidden: torch.Tensor, chosen: torch.Tensor | None = None) -> torch.Tensor:
-        """Hidden states and what follows from them in one tensor (N, S).
-
-        Hidden states, log-probabilities, candidates, log Z, and `chosen` (N,), by default 0.
-        """
-        top = self._head.top_k(hidden)
-        candidates = top.candidates.float()  # ids are exact in float32 up to 2**24
-        last = torch.zeros_like(top.log_z) if chosen is None else chosen
-        columns = (top.log_z[:, None], last[:, None])
-        return torch.cat([hidden, top.logprobs, candidates, *columns], -1)
-
-    def _host_function(self, function: DeviceFunction) -> HostFunction | CapturedFunction:
-        device, state = self._model.device, (self._hidden, self._log_z)
-        if not self._records:
-            return HostFunction(function, device)
-        return CapturedFunction(function, device, state, self.arrays)
-
-    def _decode_packed(self, inputs: torch.Tensor, context_len: int) -> torch.Tensor:
-        """Packed outputs (N, S) after one token a row; the state is updated in place.
-
-        Args:
-            inputs: (3, N) int64: tokens, their positions, and which rows are active.
-            context_len: Number of leading positions of the slots to read.
-        """
-        tokens, positions, active = inputs
-        state, log_z = self.hidden, self.log_z
-        chosen = self._head.token_logits(state, tokens[:, None])[:, 0] - log_z
-        attend = self._model.kernels.decode_attention(self.cache, positions, context_len)
-        hidden = self._model.forward(tokens, positions, attend)
-        state.copy_(torch.where(active[:, None] > 0, hidden, state))
-        packed = self.pack(state, chosen)
-        log_z.copy_(packed[:, -2])
-        return packed
-
-    def _extend_packed(self, inputs: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
-        """Packed outputs (R, S) after the last tokens; the state is updated in place.
-
-        Args:
-            inputs: (2 M + 4 R,) int64: tokens and positions (M,); rows, starts, sizes and the
-                index of the last token (R,).
-            shape: M and R.
-        """
-        num_tokens, num_rows = shape
-        tokens, positions = inputs[: 2 * num_tokens].view(2, num_tokens)
-        rows, starts, sizes, last = inputs[2 * num_tokens :].view(4, num_rows)
-        extension = Extension(rows, starts, sizes, num_tokens, num_tokens, self._capacity)
-        attend = self._model.kernels.extend_attention(self.cache, extension)
-        hidden = self._model.forward(tokens, positions, attend).index_select(0, last)
-        self._hidden.index_copy_(0, rows, hidden)
-        packed = self.pack(hidden)
-        self._log_z.index_copy_(0, rows, packed[:, -2])
-        return packed
 
 
 def _split(sizes: np.ndarray) -> Iterator[slice]:

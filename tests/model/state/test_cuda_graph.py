@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from lm_envs.model.state.cuda_graph import CapturedFunction, HostFunction
+from lm_envs.model.state.cuda_graph import CapturedFunction, LaunchedFunction
 from lm_envs.model.state.host_arrays import HostArrays
 from tests.model.engines import CPU, needs_cuda
 
@@ -17,9 +17,9 @@ def make_sum(state):
     return add
 
 
-def test_a_host_function_passes_arrays_and_the_constant():
+def test_a_launched_function_passes_arrays_and_the_constant():
     state = torch.zeros(3)
-    found = HostFunction(make_sum(state), CPU)(np.arange(3), 2)
+    found = LaunchedFunction(make_sum(state), CPU)(np.arange(3), 2)
     assert found.tolist() == [0.0, 4.0, 8.0]
     assert state.tolist() == [0.0, 2.0, 4.0]
 
