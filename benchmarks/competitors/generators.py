@@ -6,6 +6,7 @@ Owns how each generates a fixed number of tokens. Knows nothing of clocks.
 import logging
 import tempfile
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,9 @@ def continuous_batching(job: GenerationJob) -> GenerateFn:
     logging.getLogger("ContinuousBatchingLogger").setLevel(logging.ERROR)
     model = _load(job)
     pages = -(-(job.prompt + job.new) // PAGE_TOKENS)
+    is_older = "page_size" not in signature(ContinuousBatchingConfig).parameters
     batching = ContinuousBatchingConfig(
-        page_size=PAGE_TOKENS,
+        **{"block_size" if is_older else "page_size": PAGE_TOKENS},
         num_blocks=job.num_rows * pages + 1,
         max_batch_tokens=job.num_rows * job.prompt,
         max_requests_per_batch=job.num_rows,

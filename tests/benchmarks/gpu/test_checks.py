@@ -34,3 +34,9 @@ def test_tests_that_take_too_long_are_cut(tmp_path, monkeypatch):
     section, rows = make_section(4.0)
     checks.run(section)
     assert rows[0]["exit_code"] is None
+
+
+def test_only_files_with_the_mark_are_run(tmp_path):
+    (tmp_path / "test_a.py").write_text("@pytest.mark.gpu")
+    (tmp_path / "test_b.py").write_text("import babel")
+    assert checks.marked_files(tmp_path) == [str(tmp_path / "test_a.py")]
