@@ -7,7 +7,7 @@ tensors; importing it does not import torch.
 import codecs
 import json
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 

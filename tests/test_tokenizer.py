@@ -41,14 +41,6 @@ def test_text_of_a_token_is_none_where_its_last_character_is_incomplete():
     assert None in texts
 
 
-def test_tables_of_tokens_grow_with_the_vocabulary():
-    tokenizer = Tokenizer.from_folder(loading.locate("embedded"))
-    size = len(tokenizer.token_texts)
-    tokenizer.widen(size + 2)
-    assert len(tokenizer.token_bytes) == size + 2
-    assert tokenizer.token_texts[size:] == ["", ""]
-
-
 def test_invalid_bytes_become_replacement_characters():
     assert text_of(b"a\xffb") == "a\ufffdb"
 
