@@ -18,7 +18,7 @@ def test_a_subject_accepts_the_options_that_its_function_takes(subject, options)
 
 
 def test_subjects_accepting_an_option():
-    assert registry.subjects_accepting("env") == ["profile", "calls"]
+    assert registry.subjects_accepting("env") == ["profile", "calls", "host"]
     assert registry.subjects_accepting("prompt") == ["throughput"]
 
 
