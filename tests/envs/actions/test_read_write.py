@@ -110,7 +110,7 @@ def test_steps_after_a_restored_state_are_the_same_bit_for_bit():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"actions": "top_k"}, "actions='top_k' for 'translation'; 'read_write' and mode="),
+        ({"actions": "top_k"}, "actions='top_k' for 'translation'; 'translation' of mode="),
         ({"mode": "whole", "actions": "read_write"}, "'read_write' and mode='simultaneous'"),
         ({"mode": "late"}, "mode='late'; allowed: 'whole', 'simultaneous'"),
     ],

@@ -24,5 +24,5 @@ def test_in_simultaneous_mode_an_action_reads_or_writes():
 
 
 def test_other_actions_are_refused_in_simultaneous_mode():
-    with pytest.raises(ValueError, match="'read_write' and mode='simultaneous'"):
+    with pytest.raises(ValueError, match="mode='simultaneous' works with actions='read_write'"):
         gym.make(ID, mode="simultaneous", actions="top_k")
