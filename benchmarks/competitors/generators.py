@@ -74,8 +74,9 @@ def continuous_batching(job: GenerationJob) -> GenerateFn:
     model = _load(job)
     pages = -(-(job.prompt + job.new) // PAGE_TOKENS)
     is_older = "page_size" not in signature(ContinuousBatchingConfig).parameters
+    page: dict[str, Any] = {"block_size" if is_older else "page_size": PAGE_TOKENS}
     batching = ContinuousBatchingConfig(
-        **{"block_size" if is_older else "page_size": PAGE_TOKENS},
+        **page,
         num_blocks=job.num_rows * pages + 1,
         max_batch_tokens=job.num_rows * job.prompt,
         max_requests_per_batch=job.num_rows,
