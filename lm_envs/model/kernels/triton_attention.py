@@ -138,10 +138,10 @@ def attend(
                 old_keys = tl.load(keys + at, mask=is_number, other=0)
                 old_values = tl.load(values + at, mask=is_number, other=0)
                 if INT8:
-                    of_keys = tl.load(key_scales + slot + position, mask=is_key, other=0.0)
-                    of_values = tl.load(value_scales + slot + position, mask=is_key, other=0.0)
-                    old_keys = old_keys.to(tl.float32) * of_keys[:, None]
-                    old_values = old_values.to(tl.float32) * of_values[:, None]
+                    key_scale = tl.load(key_scales + slot + position, mask=is_key, other=0.0)
+                    value_scale = tl.load(value_scales + slot + position, mask=is_key, other=0.0)
+                    old_keys = old_keys.to(tl.float32) * key_scale[:, None]
+                    old_values = old_values.to(tl.float32) * value_scale[:, None]
                 is_seen = is_key[None, :]
                 best, total, attended = _update(
                     queries, old_keys, old_values, is_seen, best, total, attended, scale, UPCASTS
@@ -154,9 +154,9 @@ def attend(
             own_values = tl.load(v + at, mask=is_own, other=0.0)
             if INT8:  # as they are stored
                 own_keys, own_values = own_keys.to(tl.float32), own_values.to(tl.float32)
-                of_keys, of_values = _scale(own_keys), _scale(own_values)
-                own_keys = _round(own_keys, of_keys) * of_keys[:, None]
-                own_values = _round(own_values, of_values) * of_values[:, None]
+                key_scale, value_scale = _scale(own_keys), _scale(own_values)
+                own_keys = _round(own_keys, key_scale) * key_scale[:, None]
+                own_values = _round(own_values, value_scale) * value_scale[:, None]
             is_seen = (own[None, :] <= query[:, None]) & (own < size)[None, :]
             best, total, attended = _update(
                 queries, own_keys, own_values, is_seen, best, total, attended, scale, UPCASTS
@@ -173,10 +173,13 @@ def attend(
                 position = slot + past + query
                 if INT8:
                     new_keys, new_values = new_keys.to(tl.float32), new_values.to(tl.float32)
-                    of_keys, of_values = _scale(new_keys), _scale(new_values)
-                    new_keys, new_values = _round(new_keys, of_keys), _round(new_values, of_values)
-                    tl.store(key_scales + position, of_keys, mask=query < size)
-                    tl.store(value_scales + position, of_values, mask=query < size)
+                    key_scale, value_scale = _scale(new_keys), _scale(new_values)
+                    new_keys, new_values = (
+                        _round(new_keys, key_scale),
+                        _round(new_values, value_scale),
+                    )
+                    tl.store(key_scales + position, key_scale, mask=query < size)
+                    tl.store(value_scales + position, value_scale, mask=query < size)
                 at = position[:, None] * SIZE + column[None, :]
                 kind = keys.dtype.element_ty
                 tl.store(keys + at, new_keys.to(kind), mask=is_query & is_column)
