@@ -56,6 +56,7 @@ FOREIGN = {
     *("_last_obs", "_last_episode_starts", "_setup_learn", "_total_timesteps"),  # SB3's algorithms
     *("_asdict", "_replace", "_fields"),  # named tuples
     "_add_info",  # of Gymnasium's vector environments
+    "_schema",  # of PyTorch's operators
 }
 """Names of other libraries that begin with an underscore."""
 

@@ -166,18 +166,15 @@ def attend(
         tl.store(out + at, result.to(out.dtype.element_ty), mask=is_query & is_column)
         if STORES:
             if head % (HEADS // KV_HEADS) == 0:
-                new_keys = tl.load(k + place + kv_head * SIZE, mask=is_query & is_column, other=0.0)
-                new_values = tl.load(
-                    v + place + kv_head * SIZE, mask=is_query & is_column, other=0.0
-                )
+                at = place + kv_head * SIZE
+                new_keys = tl.load(k + at, mask=is_query & is_column, other=0.0)
+                new_values = tl.load(v + at, mask=is_query & is_column, other=0.0)
                 position = slot + past + query
                 if INT8:
                     new_keys, new_values = new_keys.to(tl.float32), new_values.to(tl.float32)
                     key_scale, value_scale = _scale(new_keys), _scale(new_values)
-                    new_keys, new_values = (
-                        _round(new_keys, key_scale),
-                        _round(new_values, value_scale),
-                    )
+                    new_keys = _round(new_keys, key_scale)
+                    new_values = _round(new_values, value_scale)
                     tl.store(key_scales + position, key_scale, mask=query < size)
                     tl.store(value_scales + position, value_scale, mask=query < size)
                 at = position[:, None] * SIZE + column[None, :]
