@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 
 from agents.language_model.network import TrainableGPT2, logits_per_chunk
+from lm_envs.model.state.memory import free_memory
 
 SHARE = 0.9
 """Share of the available memory that an update may take."""
@@ -153,8 +154,7 @@ def available_memory(device: torch.device | str = "cpu") -> int:
     """
     device = torch.device(device)
     if device.type == "cuda":
-        held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return torch.cuda.mem_get_info(device)[0] + held
+        return free_memory(device)
     known = Path("/proc/meminfo")
     lines = known.read_text().splitlines() if known.exists() else []
     found = (int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))

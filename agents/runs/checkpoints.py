@@ -22,6 +22,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.config.loading import UserError
 from lm_envs.storage import write_atomically
+from lm_envs.validation import first_line
 
 CHECKPOINT = "checkpoint.pt"
 """File of a run folder."""
@@ -128,8 +129,7 @@ def read_state(path: Path, keys: Iterable[str]) -> dict[str, Any]:
         reason = "it holds objects other than tensors and plain values, which are never loaded"
         raise _unreadable(path, reason) from None
     except (*_DAMAGE, ValueError, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise _unreadable(path, reason) from None
+        raise _unreadable(path, first_line(error)) from None
     if damaged is not None:
         raise _unreadable(path, f"the checksum of {damaged!r} in it is wrong")
     missing = [key for key in keys if not isinstance(state, dict) or key not in state]

@@ -17,6 +17,7 @@ import torch
 from benchmarks.gpu.registry import MINUTES, SECTIONS
 from benchmarks.gpu.section import Section, describe, release_memory
 from benchmarks.harness import timing
+from lm_envs.validation import first_line
 
 
 def work(
@@ -81,5 +82,5 @@ def _reason() -> str:
     try:
         torch.empty(0, device="cuda")
     except (RuntimeError, AssertionError) as error:
-        return str(error).splitlines()[0]
+        return first_line(error)
     return "torch.cuda.is_available() is False"

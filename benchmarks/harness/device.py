@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lm_envs.model.loading import resolve_device
+
 WARM_UP_CALLS = 3
 
 
 def default_device() -> torch.device:
-    """CUDA where available, else the CPU, as `device="auto"`."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """What `device="auto"` stands for, so that rivals run where our models do."""
+    return torch.device(resolve_device("auto"))
 
 
 def repeated(run: Callable[[], object], count: int) -> Callable[[], object]:

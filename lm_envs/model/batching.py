@@ -103,12 +103,30 @@ def extend_rows(
     """
     sizes = np.array([len(part) for part in tokens])
     ends, stops = sizes.cumsum(), starts + sizes
-    positions = np.arange(ends[-1]) + np.repeat(stops - ends, sizes)
-    arrays = (np.concatenate(tokens), positions, rows, starts, sizes, ends - sizes, ends - 1)
+    arrays = (
+        np.concatenate(tokens),
+        flat_positions(starts, sizes),
+        rows,
+        starts,
+        sizes,
+        ends - sizes,
+        ends - 1,
+    )
     ids, places, members, begins, counts, first, last = to_device(model.device, *arrays)
     numbers = (int(ends[-1]), int(sizes.max()), round_up(int(stops.max())))
     attend = model.kernels.extend_attention(cache, Extension(members, begins, counts, *numbers))
     return ExtendedRows(ids, model.forward(ids, places, attend), members, first, last)
+
+
+def flat_positions(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Positions (M,) of new tokens that come flat, row after row.
+
+    Args:
+        starts: (R,) int64 position of each row's first new token.
+        sizes: (R,) int64 number of new tokens of each row; M in all.
+    """
+    before = sizes.cumsum() - sizes
+    return np.arange(sizes.sum()) + np.repeat(starts - before, sizes)
 
 
 def forward_padded(

@@ -24,6 +24,7 @@ from lm_envs.model.lm_head import LMHead, top_k_top_p_mask
 from lm_envs.model.prompt_cache import CachedText, PromptCache
 from lm_envs.model.scoring import Scorer
 from lm_envs.model.state.row_state import RowState
+from lm_envs.model.state.row_tensors import RowTensors
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,9 @@ class Engine(Scorer):
         self.num_rows, self.capacity, self.end_token = num_rows, capacity, end_token
         self.cache_dtype = cache_dtype
         self.lengths = np.zeros(num_rows, np.int64)
-        self._state = RowState(model, self._head, num_rows, capacity, CACHE_DTYPES[cache_dtype])
-        self._tensors = self._state.tensors
+        stored = CACHE_DTYPES[cache_dtype]
+        self._tensors = RowTensors(model, self._head, num_rows, capacity, stored)
+        self._state = RowState(self._tensors)
         # What a cached prompt holds depends on these.
         self._prompt_kind = (num_candidates, end_token, self._tensors.cache.dtype)
         self._columns = np.cumsum([config.hidden_size, num_candidates, num_candidates])

@@ -12,6 +12,7 @@ from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.model.base import LanguageModel
 from lm_envs.model.embeddings import TextEmbeddings, TokenSpace
 from lm_envs.model.engine import Outputs
+from lm_envs.tasks.rewards.token_scores import rows_last
 
 LOWEST_LOGPROB = -30.0
 """Log-probabilities are clipped here; nats."""
@@ -216,8 +217,8 @@ def repeat_lengths(candidates: np.ndarray, episodes: EpisodeBuffer) -> np.ndarra
     """
     tokens, lengths = episodes.tokens, episodes.counts  # (N, T), (N,)
     is_written = np.arange(tokens.shape[1]) < lengths[:, None]
-    written = _rows_last(np.where(is_written, tokens, -1))
-    is_same = written[:, None] == _rows_last(candidates)  # (T, K, N)
+    written = rows_last(np.where(is_written, tokens, -1))
+    is_same = written[:, None] == rows_last(candidates)  # (T, K, N)
     last = np.take_along_axis(tokens, np.maximum(lengths - 1, 0)[:, None], 1)
     is_last = np.ascontiguousarray((tokens[:, :-1] == last).T)  # (T - 1, N)
     follows_last = np.logical_or.reduce(is_same[1:] & is_last[:, None], 0)
@@ -228,10 +229,5 @@ def is_in_prompt(candidates: np.ndarray, episodes: EpisodeBuffer) -> np.ndarray:
     """Returns whether each candidate (N, K) is a token of its row's prompt, (N, K) bool."""
     width = int(episodes.prompt_lengths.max())
     is_prompt = np.arange(width) < episodes.prompt_lengths[:, None]  # (N, P)
-    tokens = _rows_last(np.where(is_prompt, episodes.contexts[:, :width], -1))
-    return np.logical_or.reduce(tokens[:, None] == _rows_last(candidates), 0).T
-
-
-def _rows_last(ids: np.ndarray) -> np.ndarray:
-    """Returns ids (N, M) as (M, N) int32: comparisons then run along the whole batch."""
-    return np.ascontiguousarray(ids.T, np.int32)
+    tokens = rows_last(np.where(is_prompt, episodes.contexts[:, :width], -1))
+    return np.logical_or.reduce(tokens[:, None] == rows_last(candidates), 0).T

@@ -12,6 +12,7 @@ import torch
 from lm_envs.model.kernels import native
 from lm_envs.model.kernels.base import Kernels, LayerNorm
 from lm_envs.model.kernels.torch_ops import TorchKernels
+from lm_envs.validation import first_line
 
 
 def kernels_for(sizes: Sequence[int], dtype: torch.dtype, device: torch.device) -> Kernels:
@@ -40,10 +41,9 @@ def _triton_kernels(device: torch.device) -> Kernels | None:
         kernels.add_norm(row, None, LayerNorm(row[0], row[0], 1e-5), torch.float32)
         torch.cuda.synchronize(device)
     except Exception as error:  # a compiler's errors have no common class
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         warnings.warn(
-            f"Triton's kernels are not available on {device} ({reason}); PyTorch computes the "
-            "same more slowly. Install the version of triton that your PyTorch asks for.",
+            f"Triton's kernels are not available on {device} ({first_line(error)}); PyTorch "
+            "computes the same more slowly. Install the version of triton that your PyTorch asks for.",
             RuntimeWarning,
             stacklevel=2,
         )

@@ -17,7 +17,7 @@ from lm_envs.model.attention import Extension
 from lm_envs.model.kernels import triton_attention, triton_rows
 from lm_envs.model.kernels.base import LayerNorm, LinearLayer, TopTokens
 from lm_envs.model.kernels.torch_ops import TorchKernels
-from lm_envs.model.kernels.triton_top_k import top_k
+from lm_envs.model.kernels.triton_top_k import power_of_two, top_k
 from lm_envs.model.kv_cache import KVCache
 
 TILE = 16
@@ -38,10 +38,6 @@ IS_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 
 MOST_CANDIDATES = 128
 """More candidates than this are searched by PyTorch: a program keeps them all in registers."""
-
-
-def _power_of_two(value: int) -> int:
-    return max(16, triton.next_power_of_2(value))
 
 
 class TritonAttention:
@@ -80,7 +76,7 @@ class TritonAttention:
             HEADS=num_heads,
             KV_HEADS=keys.shape[1],
             SIZE=size,
-            COLUMNS=_power_of_two(size),
+            COLUMNS=power_of_two(size),
             TILE=TILE,
             BLOCK=DECODE_BLOCK if is_narrow else BLOCK,
             OWN_BLOCK=TILE if decodes else BLOCK,
@@ -126,7 +122,7 @@ class TritonKernels(TorchKernels):
             position_embeddings,
             x,
             SIZE=size,
-            COLUMNS=_power_of_two(size),
+            COLUMNS=power_of_two(size),
         )
         return x
 
@@ -143,7 +139,7 @@ class TritonKernels(TorchKernels):
             outputs,
             norm.epsilon,
             SIZE=x.shape[1],
-            COLUMNS=_power_of_two(x.shape[1]),
+            COLUMNS=power_of_two(x.shape[1]),
             HAS_UPDATE=update is not None,
         )
         return outputs
@@ -199,7 +195,7 @@ class TritonKernels(TorchKernels):
             logits,
             tokens.shape[1],
             SIZE=embeddings.shape[1],
-            COLUMNS=_power_of_two(embeddings.shape[1]),
+            COLUMNS=power_of_two(embeddings.shape[1]),
             HAS_CENTER=center is not None,
         )
         return logits
@@ -225,7 +221,7 @@ def _tiles(
     """The tiles (T, 5) int32 of S sequences with `num_tokens` new tokens together."""
     most = triton.cdiv(num_tokens, TILE) + len(rows)
     tiles = torch.empty(most, 5, dtype=torch.int32, device=rows.device)
-    slots = _power_of_two(len(rows))
+    slots = power_of_two(len(rows))
     triton_attention.make_tiles[(most,)](
         rows, starts, sizes, tiles, len(rows), TILE=TILE, SLOTS=slots
     )

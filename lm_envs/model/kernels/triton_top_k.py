@@ -20,6 +20,11 @@ SEARCH_WARPS = 1
 than four on an H100."""
 
 
+def power_of_two(size: int) -> int:
+    """Columns of a program that holds vectors of this size: at least as many as `dot` needs."""
+    return max(16, triton.next_power_of_2(size))
+
+
 def top_k(
     logits: torch.Tensor,
     hidden: torch.Tensor,
@@ -46,7 +51,7 @@ def top_k(
         num_blocks,
         num_logits,
         SIZE=embeddings.shape[1],
-        COLUMNS=max(16, triton.next_power_of_2(embeddings.shape[1])),
+        COLUMNS=power_of_two(embeddings.shape[1]),
         COUNT=count,
         PLACES=triton.next_power_of_2(count + 1),
         BLOCKS=triton.next_power_of_2(num_blocks),

@@ -7,7 +7,6 @@ nothing of what a function computes.
 import gc
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -89,7 +88,10 @@ class CapturedFunction:
             if key not in self._recordings:
                 before = [tensor.clone() for tensor in self._state]
                 self._recordings[key] = _Recording(
-                    partial(_call, self._function, constant), values, self._device, self._pool
+                    lambda inputs: self._function(inputs, constant),
+                    values,
+                    self._device,
+                    self._pool,
                 )
                 for tensor, saved in zip(self._state, before, strict=True):
                     tensor.copy_(saved)
@@ -116,10 +118,6 @@ def make_function(
     if records and device.type == "cuda":
         return CapturedFunction(function, device, state, arrays)
     return LaunchedFunction(function, device)
-
-
-def _call(function: DeviceFunction, constant: Any, inputs: torch.Tensor) -> torch.Tensor:  # noqa: ANN401
-    return function(inputs, constant)
 
 
 class _Recording:

@@ -7,15 +7,11 @@ shapes where the function is recorded. Knows nothing of prompts, outputs by name
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import torch
 
-from lm_envs.model.base import LanguageModel
-from lm_envs.model.batching import TOKENS_PER_PASS
+from lm_envs.model.batching import TOKENS_PER_PASS, flat_positions
 from lm_envs.model.kv_cache import round_up
-from lm_envs.model.lm_head import LMHead
 from lm_envs.model.state.cuda_graph import make_function
 from lm_envs.model.state.host_arrays import HostArrays
-from lm_envs.model.state.memory import check_room
 from lm_envs.model.state.row_tensors import RowTensors
 
 FEWEST_TOKENS = 64
@@ -26,41 +22,25 @@ FEWEST_ROWS = 8
 
 
 class RowState:
-    """Keys, values and last hidden states of N rows on the model's device.
+    """Advances N rows, whose tensors are on a device.
 
     Args:
-        model: The network.
-        head: Its output head.
-        num_rows: N.
-        capacity: Most tokens in a row.
-        cache_dtype: Type of stored keys and values; None for that of the model's linears.
+        tensors: What the device holds.
         records: Record the functions on CUDA, instead of launching their kernels one by one.
 
     Attributes:
-        tensors: What the device holds.
         arrays: Memory on the host for packed outputs.
     """
 
-    def __init__(
-        self,
-        model: LanguageModel,
-        head: LMHead,
-        num_rows: int,
-        capacity: int,
-        cache_dtype: torch.dtype | None,
-        *,
-        records: bool = True,
-    ) -> None:
-        check_room(model, num_rows, capacity, cache_dtype)
-        self._num_rows, self._capacity = num_rows, capacity
-        self._any_length = model.kernels.any_length
-        self.tensors = RowTensors(model, head, num_rows, capacity, cache_dtype)
-        self.arrays = HostArrays(pinned=model.device.type == "cuda")
+    def __init__(self, tensors: RowTensors, *, records: bool = True) -> None:
+        self._num_rows, self._capacity = tensors.num_rows, tensors.capacity
+        self._any_length, device = tensors.model.kernels.any_length, tensors.model.device
+        self.arrays = HostArrays(pinned=device.type == "cuda")
         # They refer to the tensors, not to this object: a cycle of references would keep the
         # memory of a GPU until Python looks for cycles.
-        options = {"state": self.tensors.padded, "arrays": self.arrays, "records": records}
-        self._decode = make_function(self.tensors.decode, model.device, **options)
-        self._extend = make_function(self.tensors.extend, model.device, **options)
+        options = {"state": tensors.padded, "arrays": self.arrays, "records": records}
+        self._decode = make_function(tensors.decode, device, **options)
+        self._extend = make_function(tensors.extend, device, **options)
 
     def decode(self, tokens: np.ndarray, active: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Packed outputs (N, S) after one more token in each active row.
@@ -129,7 +109,7 @@ def _pad_extension(
     ids, positions = inputs[: 2 * total].reshape(2, total)
     table = inputs[2 * total :].reshape(4, slots)
     ids[: ends[-1]] = np.concatenate(tokens)
-    positions[: ends[-1]] = np.arange(ends[-1]) + np.repeat(starts + sizes - ends, sizes)
+    positions[: ends[-1]] = flat_positions(starts, sizes)
     table[0] = num_rows
     for line, values in zip(table, (rows, starts, sizes, ends - 1), strict=True):
         line[: len(values)] = values

@@ -10,6 +10,7 @@ from lm_envs.model.attention import Extension
 from lm_envs.model.base import LanguageModel
 from lm_envs.model.batching import make_cache
 from lm_envs.model.lm_head import LMHead
+from lm_envs.model.state.memory import check_room
 
 
 class RowTensors:
@@ -23,6 +24,9 @@ class RowTensors:
         cache_dtype: Type of stored keys and values; None for that of the model's linears.
 
     Attributes:
+        model: As given.
+        num_rows: N.
+        capacity: As given.
         cache: The KV cache.
         padded: Hidden states (N + 1, D) and log Z (N + 1,), float32. Padding of a recorded
             extension is written to the last row.
@@ -36,7 +40,9 @@ class RowTensors:
         capacity: int,
         cache_dtype: torch.dtype | None,
     ) -> None:
-        self._model, self._head, self._capacity = model, head, capacity
+        check_room(model, num_rows, capacity, cache_dtype)
+        self.model, self.num_rows, self.capacity = model, num_rows, capacity
+        self._head = head
         self.cache = make_cache(model, num_rows, capacity, cache_dtype)
         hidden = torch.zeros(num_rows + 1, model.config.hidden_size, device=model.device)
         self.padded = (hidden, torch.zeros(num_rows + 1, device=model.device))
@@ -72,8 +78,8 @@ class RowTensors:
         tokens, positions, active = inputs
         state, log_z = self.hidden, self.log_z
         chosen = self._head.token_logits(state, tokens[:, None])[:, 0] - log_z
-        attend = self._model.kernels.decode_attention(self.cache, positions, context_len)
-        hidden = self._model.forward(tokens, positions, attend)
+        attend = self.model.kernels.decode_attention(self.cache, positions, context_len)
+        hidden = self.model.forward(tokens, positions, attend)
         state.copy_(torch.where(active[:, None] > 0, hidden, state))
         packed = self.pack(state, chosen)
         log_z.copy_(packed[:, -2])
@@ -90,9 +96,9 @@ class RowTensors:
         num_tokens, num_rows = shape
         tokens, positions = inputs[: 2 * num_tokens].view(2, num_tokens)
         rows, starts, sizes, last = inputs[2 * num_tokens :].view(4, num_rows)
-        extension = Extension(rows, starts, sizes, num_tokens, num_tokens, self._capacity)
-        attend = self._model.kernels.extend_attention(self.cache, extension)
-        hidden = self._model.forward(tokens, positions, attend).index_select(0, last)
+        extension = Extension(rows, starts, sizes, num_tokens, num_tokens, self.capacity)
+        attend = self.model.kernels.extend_attention(self.cache, extension)
+        hidden = self.model.forward(tokens, positions, attend).index_select(0, last)
         self.padded[0].index_copy_(0, rows, hidden)
         packed = self.pack(hidden)
         self.padded[1].index_copy_(0, rows, packed[:, -2])

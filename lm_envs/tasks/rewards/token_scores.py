@@ -47,8 +47,8 @@ def overlap(completions: Completions) -> np.ndarray:
     lengths, reference_lengths = completions.lengths, completions.reference_lengths
     size = completions.references.shape[1]
     references = np.where(np.arange(size) < reference_lengths[:, None], completions.references, -1)
-    tokens = _rows_last(completions.tokens)
-    is_same = _rows_last(references)[:, None] == tokens  # (R, T, N)
+    tokens = rows_last(completions.tokens)
+    is_same = rows_last(references)[:, None] == tokens  # (R, T, N)
     available = np.add.reduce(is_same, 0, dtype=np.int16)  # how often the reference has each token
     used = np.add.reduce(_is_earlier(len(tokens)) & (tokens[:, None] == tokens), 0, dtype=np.int16)
     hits = ((used < available).T & completions.is_written).sum(-1)
@@ -63,7 +63,7 @@ def length(completions: Completions) -> np.ndarray:
 def _is_repeated(completions: Completions, n: int) -> np.ndarray:
     """(N, T - n + 1) bool: whether the n-gram that starts here occurs earlier in the completion."""
     size = max(completions.tokens.shape[1] - (n - 1), 0)
-    tokens = _rows_last(completions.tokens)
+    tokens = rows_last(completions.tokens)
     is_same = tokens[:, None] == tokens  # (T, T, N)
     is_repeated = _is_earlier(size)
     for offset in range(n):
@@ -71,7 +71,7 @@ def _is_repeated(completions: Completions, n: int) -> np.ndarray:
     return np.logical_or.reduce(is_repeated, 0).T
 
 
-def _rows_last(tokens: np.ndarray) -> np.ndarray:
+def rows_last(tokens: np.ndarray) -> np.ndarray:
     """Returns ids (N, T) as (T, N) int32.
 
     With the rows as the last axis, comparisons and sums over tokens run along the whole batch: five

@@ -9,6 +9,7 @@ from lm_envs.model.base import ModelConfig
 from lm_envs.model.kernels.torch_ops import TorchKernels
 from lm_envs.model.lm_head import LMHead
 from lm_envs.model.state.row_state import RowState
+from lm_envs.model.state.row_tensors import RowTensors
 from tests.model.engines import draw, make_engine, needs_cuda
 from tests.model.kernels.triton_kernels import DEVICE, TRITON
 
@@ -75,7 +76,7 @@ def test_a_recorded_extension_is_split_where_a_pass_is_full(monkeypatch, num_tex
 
 def engine_state(monkeypatch, num_rows, **options):
     model = make_model(TRITON, monkeypatch)
-    return RowState(model, LMHead(model, 16, 0), num_rows, 48, None, **options)
+    return RowState(RowTensors(model, LMHead(model, 16, 0), num_rows, 48, None), **options)
 
 
 @pytest.mark.gpu

@@ -35,10 +35,10 @@ def test_packed_outputs_end_with_log_z_and_what_was_chosen(model):
 def test_memory_is_freed_without_a_search_for_cycles(model):
     gc.disable()
     try:
-        state = RowState(model, LMHead(model, 4, 0), 2, 20, None)
-        tensors = weakref.ref(state.tensors)
-        del state
-        assert tensors() is None
+        tensors = RowTensors(model, LMHead(model, 4, 0), 2, 20, None)
+        state, found = RowState(tensors), weakref.ref(tensors)
+        del state, tensors
+        assert found() is None
     finally:
         gc.enable()
 
