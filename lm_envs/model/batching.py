@@ -103,15 +103,8 @@ def extend_rows(
     """
     sizes = np.array([len(part) for part in tokens])
     ends, stops = sizes.cumsum(), starts + sizes
-    arrays = (
-        np.concatenate(tokens),
-        flat_positions(starts, sizes),
-        rows,
-        starts,
-        sizes,
-        ends - sizes,
-        ends - 1,
-    )
+    flat = (np.concatenate(tokens), flat_positions(starts, sizes))
+    arrays = (*flat, rows, starts, sizes, ends - sizes, ends - 1)
     ids, places, members, begins, counts, first, last = to_device(model.device, *arrays)
     numbers = (int(ends[-1]), int(sizes.max()), round_up(int(stops.max())))
     attend = model.kernels.extend_attention(cache, Extension(members, begins, counts, *numbers))

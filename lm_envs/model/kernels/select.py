@@ -43,7 +43,8 @@ def _triton_kernels(device: torch.device) -> Kernels | None:
     except Exception as error:  # a compiler's errors have no common class
         warnings.warn(
             f"Triton's kernels are not available on {device} ({first_line(error)}); PyTorch "
-            "computes the same more slowly. Install the version of triton that your PyTorch asks for.",
+            "computes the same more slowly. Install the version of triton that your PyTorch asks "
+            "for.",
             RuntimeWarning,
             stacklevel=2,
         )
