@@ -16,8 +16,8 @@ LOGITS_PER_BLOCK = 1024
 """Logits of a row that one program searches."""
 
 SEARCH_WARPS = 1
-"""Warps of such a program: one finds a maximum without waiting for others, and was the fastest on an
-H100."""
+"""Warps of such a program: one finds a maximum without waiting for others, which was the fastest
+on an H100."""
 
 
 def power_of_two(size: int) -> int:
