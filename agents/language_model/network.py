@@ -16,7 +16,7 @@ from transformers import GPT2LMHeadModel
 
 from agents.language_model.incremental_decoder import IncrementalDecoder
 from agents.language_model.lora import LoRA, merged_weights
-from lm_envs.model.gpt2 import GPT2, to_model_config
+from lm_envs.model.architectures.gpt2 import GPT2, to_model_config
 
 FUSED_GELU = "gelu_pytorch_tanh"
 """GPT-2's activation, "gelu_new", as one operation that saves one tensor for its gradient."""
@@ -35,7 +35,7 @@ AllowedTokens = Callable[[slice], torch.Tensor]
 """Returns for a slice of M rows the tokens allowed there, (rows, tokenizer_size) bool."""
 
 
-class TrainableGPT2(nn.Module):
+class TrainableNetwork(nn.Module):
     """The `GPT2LMHeadModel` of a checkpoint, without dropout.
 
     Dropout would make the first ratio of PPO's update differ from 1.
@@ -147,7 +147,7 @@ class TrainableGPT2(nn.Module):
         network = GPT2(config, merged_weights(self.model.transformer), dtype)
         return IncrementalDecoder(network, self.tokenizer_size, self.temperature)
 
-    def copy_weights_from(self, other: "TrainableGPT2") -> None:
+    def copy_weights_from(self, other: "TrainableNetwork") -> None:
         """Copies another network's weights, its adapters merged; this one has no adapters."""
         self.model.load_state_dict(merged_weights(other.model))
 

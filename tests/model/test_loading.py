@@ -12,7 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from lm_envs.model import gpt2, loading
+from lm_envs.model import loading
+from lm_envs.model.architectures import gpt2
 from lm_envs.model.lm_head import LMHead
 
 

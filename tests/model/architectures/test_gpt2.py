@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from lm_envs.model.architectures.gpt2 import check_config, tensor_shapes, to_model_config
 from lm_envs.model.attention import PrefillAttention
-from lm_envs.model.gpt2 import check_config, tensor_shapes, to_model_config
 from tests.model.engines import random_tokens
 
 VALUES = {"vocab_size": 700, "n_positions": 160, "n_embd": 96, "n_layer": 3, "n_head": 6}
