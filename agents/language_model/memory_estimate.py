@@ -115,7 +115,9 @@ def saved_bytes(network: TrainableNetwork, length: int) -> tuple[int, int]:
     shared, per_text = _shared_and_per_text(network, length)
     if network.is_checkpointing:
         network.checkpoint_gradients(is_on=False)
-        per_text += _shared_and_per_text(network, length)[1] // network.model.config.n_layer
+        per_text += (
+            _shared_and_per_text(network, length)[1] // network.model.config.num_hidden_layers
+        )
         network.checkpoint_gradients(is_on=True)
     return shared, per_text
 

@@ -36,6 +36,8 @@ class Architecture:
         prefix: Of the tensors other than the head in files of a model with a head.
         embeddings: Name of the token embeddings.
         layer: Prefix of a layer's tensors, with `{}` for its number.
+        attention_inputs: Linears of a layer that make queries, keys and values; those that
+            adapters are trained for where no others are named.
         buffers: Tensors that early files hold and no network needs.
     """
 
@@ -46,6 +48,7 @@ class Architecture:
     prefix: str
     embeddings: str
     layer: str
+    attention_inputs: tuple[str, ...]
     buffers: re.Pattern[str]
 
     def read(

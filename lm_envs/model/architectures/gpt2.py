@@ -243,6 +243,7 @@ ARCHITECTURE = Architecture(
     prefix="transformer.",
     embeddings="wte.weight",
     layer="h.{}.",
+    attention_inputs=("c_attn",),
     # Causal masks, which early versions of transformers stored with the weights.
     buffers=re.compile(r"h\.\d+\.attn\.(bias|masked_bias)"),
 )

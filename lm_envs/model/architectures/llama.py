@@ -175,8 +175,8 @@ def hidden_states(
         q, k = turn(q, turns).to(v.dtype), turn(k, turns).to(v.dtype)
         groups = config.num_heads // config.num_kv_heads
         k, v = (part.repeat_interleave(groups, 2) for part in (k, v))
-        parts = (part.transpose(1, 2) for part in (q, k, v))
-        heads = F.scaled_dot_product_attention(*parts, is_causal=True)
+        q, k, v = (part.transpose(1, 2) for part in (q, k, v))
+        heads = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x + linear(heads.transpose(1, 2).flatten(2), f"{attention}.o_proj")
         normed = norm(x, f"{name}.post_attention_layernorm")
         gate = ACTIVATIONS[config.activation](linear(normed, f"{name}.mlp.gate_proj"))
@@ -193,6 +193,7 @@ def _architecture(**differences: Any) -> Architecture:  # noqa: ANN401 - of `Mem
         prefix="model.",
         embeddings="embed_tokens.weight",
         layer="layers.{}.",
+        attention_inputs=_QKV,
         buffers=re.compile(r"layers\.\d+\.self_attn\.rotary_emb\.inv_freq"),
     )
 

@@ -98,16 +98,16 @@ def parse_rotary(values: Mapping[str, Any], source: str) -> Rotary:
             "checkpoint whose heads are turned whole."
         )
     theta = given.get("rope_theta", values.get("rope_theta", 10_000.0))
-    numbers = [_positive(theta, f"{source}: rope_theta")]
+    base = _positive(theta, f"{source}: rope_theta")
     if kind == "default":
-        return Rotary(*numbers)
+        return Rotary(base)
     scaling = [_positive(given.get(name), f"{source}: {key}.{name}") for name in _LLAMA3_KEYS]
     if scaling[1] >= scaling[2]:
         raise ValueError(
             f"Got {key} with low_freq_factor={scaling[1]} in {source}; allowed: less than "
             f"high_freq_factor={scaling[2]}."
         )
-    return Rotary(*numbers, LongContext(*scaling))
+    return Rotary(base, LongContext(*scaling))
 
 
 def turn(heads: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:

@@ -1,12 +1,8 @@
 """Every architecture against transformers, by tiny checkpoints with random weights."""
 
-import numpy as np
 import pytest
-import torch
 
-from lm_envs.model import loading
 from lm_envs.model.architectures import network
-from lm_envs.model.architectures.registry import ARCHITECTURES, find_architecture
 from lm_envs.model.kernels.torch_ops import TorchKernels
 from tests.model.architectures.checkpoints import (
     VARIANTS,
@@ -14,7 +10,7 @@ from tests.model.architectures.checkpoints import (
     load_reference,
     make_reference,
 )
-from tests.model.engines import make_engine, needs_compiler, random_tokens, reference_logprobs
+from tests.model.engines import needs_compiler
 
 MOST_DIFFERENCE = 2e-5
 """Of float32 logits, as a share of the largest logit."""
