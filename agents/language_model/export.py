@@ -23,8 +23,8 @@ pipeline_tag: text-generation
 ---
 # {name}
 
-A language model (`{kind}`) of {parameters:.1f} million parameters ({layers} blocks, width {width}), float32, trained
-with `lm_envs` from `{source}`.
+A language model (`{kind}`) of {parameters:.1f} million parameters ({layers} blocks, width
+{width}), float32, trained with `lm_envs` from `{source}`.
 
 ```python
 from transformers import AutoModelForCausalLM

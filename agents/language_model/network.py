@@ -1,4 +1,4 @@
-"""A trainable language model: hidden states of whole texts, and log-probabilities a few rows at a time.
+"""A trainable language model: hidden states of texts, log-probabilities a few rows at a time.
 
 Owns the parameters. Knows nothing of episodes, rewards or Stable-Baselines3.
 """

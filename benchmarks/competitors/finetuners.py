@@ -31,7 +31,8 @@ def per_episode(job: FinetuneJob) -> FinetuneResult:
 
 def per_episode_lora(job: FinetuneJob) -> FinetuneResult:
     """As `per_episode`, but trains LoRA adapters of every layer and keeps the weights fixed."""
-    return _ppo(job, EpisodeRolloutBuffer, NEW, job.num_texts * NEW, LoRA(layers=("c_attn", "c_proj", "c_fc")))
+    lora = LoRA(layers=("c_attn", "c_proj", "c_fc"))
+    return _ppo(job, EpisodeRolloutBuffer, NEW, job.num_texts * NEW, lora)
 
 
 def per_token(job: FinetuneJob) -> FinetuneResult:

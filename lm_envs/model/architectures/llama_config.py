@@ -78,27 +78,19 @@ def parse_config(values: Mapping[str, Any], source: str, member: Member) -> Llam
         ValueError: If the network cannot compute such a model; the message names the key.
     """
     check_counts(values, _SIZES, source)
-    width, heads = values["hidden_size"], values["num_attention_heads"]
-    kv_heads = heads if (given := values.get("num_key_value_heads")) is None else given
-    check_count(f"{source}: num_key_value_heads", kv_heads)
-    if heads % kv_heads:
-        raise ValueError(
-            f"Got num_attention_heads={heads} in {source}; allowed: a multiple of "
-            f"num_key_value_heads={kv_heads}."
-        )
-    head_dim = _head_dim(values, member, source)
+    check_fixed(values, {"pretraining_tp": 1}, source)
     _check_window(values, member, source)
     biases = {key: key in member.bias_keys and values.get(key, False) for key in BIASES}
     return LlamaConfig(
         vocab_size=values["vocab_size"],
-        hidden_size=width,
+        hidden_size=values["hidden_size"],
         num_layers=values["num_hidden_layers"],
-        num_heads=heads,
-        num_kv_heads=kv_heads,
+        num_heads=values["num_attention_heads"],
+        num_kv_heads=_num_kv_heads(values, source),
         max_positions=values["max_position_embeddings"],
         intermediate_size=values["intermediate_size"],
         norm_epsilon=get_epsilon(values, "rms_norm_eps", 1e-6, source),
-        head_dim=head_dim,
+        head_dim=_head_dim(values, member, source),
         mlp_matrices=3,
         activation=get_activation(values, "hidden_act", "silu", source),
         is_tied=values.get("tie_word_embeddings", False) is True,
@@ -108,6 +100,19 @@ def parse_config(values: Mapping[str, Any], source: str, member: Member) -> Llam
         mlp_bias=biases["mlp_bias"],
         has_head_norms=member.has_head_norms,
     )
+
+
+def _num_kv_heads(values: Mapping[str, Any], source: str) -> int:
+    """Heads of keys and values; as many as those of queries where the file has no number."""
+    heads, given = values["num_attention_heads"], values.get("num_key_value_heads")
+    found = heads if given is None else given
+    check_count(f"{source}: num_key_value_heads", found)
+    if heads % found:
+        raise ValueError(
+            f"Got num_attention_heads={heads} in {source}; allowed: a multiple of "
+            f"num_key_value_heads={found}."
+        )
+    return found
 
 
 def _head_dim(values: Mapping[str, Any], member: Member, source: str) -> int:
@@ -139,7 +144,6 @@ def _check_window(values: Mapping[str, Any], member: Member, source: str) -> Non
                 f"max_position_embeddings={longest}. Lower max_position_embeddings to {window}: "
                 "texts up to the window are computed exactly."
             )
-    check_fixed(values, {"pretraining_tp": 1}, source)
 
 
 def tensor_shapes(config: LlamaConfig) -> dict[str, tuple[int, ...]]:
