@@ -9,8 +9,7 @@ import copy
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -20,7 +19,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from lm_envs.model import gpt2
+from lm_envs.model.architectures.base import Architecture
+from lm_envs.model.architectures.registry import find_architecture
 from lm_envs.model.base import LanguageModel, ModelConfig, check_tensors
 from lm_envs.storage import cache_folder
 from lm_envs.validation import check_choice, first_line
@@ -41,34 +41,6 @@ _FILES = (
     *("vocab.json", "merges.txt", "added_tokens.json"),
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Architecture:
-    """How the checkpoints of one kind of network are read.
-
-    Attributes:
-        network: Called with a `ModelConfig`, tensors by name, a dtype and `int8=`; returns the
-            network.
-        check_config: Called with the content of `config.json` and the file's name; raises
-            ValueError if the network does not compute such a model.
-        to_model_config: Returns the `ModelConfig` for the content of `config.json`.
-        tensor_shapes: Returns the shapes of all tensors of a checkpoint by name.
-        named_tensors: Called with the tensors of a file and the folder's name; returns them by
-            the names of `tensor_shapes`.
-    """
-
-    network: Callable[..., LanguageModel]
-    check_config: Callable[[Mapping[str, Any], str], None]
-    to_model_config: Callable[[Mapping[str, Any]], ModelConfig]
-    tensor_shapes: Callable[[ModelConfig], Mapping[str, tuple[int, ...]]]
-    named_tensors: Callable[[Mapping[str, torch.Tensor], str], Mapping[str, torch.Tensor]] = (
-        gpt2.named_tensors
-    )
-
-
-GPT2 = Architecture(gpt2.GPT2, gpt2.check_config, gpt2.to_model_config, gpt2.tensor_shapes)
-ARCHITECTURES: dict[str, Architecture] = {"gpt2": GPT2}
-"""Every supported `model_type` of `config.json`; the only list to edit for a new one."""
 
 DEVICE_VARIABLE = "LM_ENVS_DEVICE"
 """Environment variable; the device that "auto" stands for, such as cpu or cuda:1."""
@@ -124,8 +96,8 @@ def load(
             would take part in every probability. None for all ids.
 
     Raises:
-        ValueError: If the folder holds no finite GPT-2 in safetensors, or the device or dtype is
-            not available.
+        ValueError: If the folder holds no finite model of a known architecture, or the device or
+            dtype is not available.
     """
     device_name = resolve_device(device)
     dtype_name = resolve_dtype(dtype, device_name)
@@ -203,33 +175,35 @@ def _has_bfloat16(device: str) -> bool:
 
 
 def read_checkpoint(
-    folder: Path, device: str, architecture: Architecture = GPT2
-) -> tuple[ModelConfig, dict[str, torch.Tensor]]:
-    """Shape and checked tensors of a checkpoint folder, by the names of its architecture.
+    folder: Path, device: str
+) -> tuple[Architecture, ModelConfig, dict[str, torch.Tensor]]:
+    """Architecture, shape and checked tensors of a checkpoint folder, by the architecture's names.
 
     Raises:
-        ValueError: If the folder holds no finite checkpoint of this architecture in safetensors.
+        ValueError: If the folder holds no finite checkpoint of a known architecture in safetensors.
     """
     path = folder / "config.json"
     values = _read_config(path)
-    if ARCHITECTURES[_model_type(values)] is not architecture:
-        raise ValueError(
-            f"Got model_type={_model_type(values)!r} in {path}; this command works with GPT-2 only."
-        )
-    architecture.check_config(values, str(path))
-    config = architecture.to_model_config(values)
+    architecture = find_architecture(values, str(path))
+    architecture.parse_config(values, str(path))  # before the weights are read
     try:
         tensors = load_file(folder / WEIGHTS, device=device)
     except SafetensorError as error:
         raise ValueError(f"Got an unreadable {folder / WEIGHTS}: {error}.") from None
-    if config.num_layers > len(tensors):  # before a table of all names is made
-        raise ValueError(
-            f"Got {config.num_layers} layers in {path}, but {len(tensors)} tensors in {WEIGHTS}; "
-            "allowed: the config.json that was saved with the weights."
-        )
-    named = dict(architecture.named_tensors(tensors, str(folder)))
+    config, named = architecture.read(values, tensors, str(folder))
     check_tensors(named, architecture.tensor_shapes(config), folder)
-    return config, named
+    return architecture, config, named
+
+
+def read_model_config(folder: Path) -> ModelConfig:
+    """Shape of the model of a checkpoint folder, by its `config.json` alone.
+
+    Raises:
+        ValueError: If the file is not of a known architecture.
+    """
+    path = folder / "config.json"
+    values = _read_config(path)
+    return find_architecture(values, str(path)).parse_config(values, str(path))
 
 
 def fingerprint(model: str) -> str:
@@ -277,8 +251,7 @@ def _digest(path: Path, stamp: tuple[int, int]) -> str:
 def _load(
     folder: Path, device: str, dtype: str, stamps: tuple[tuple[int, int], ...]
 ) -> LanguageModel:
-    architecture = ARCHITECTURES[_model_type(_read_config(folder / "config.json"))]
-    config, tensors = read_checkpoint(folder, device, architecture)
+    architecture, config, tensors = read_checkpoint(folder, device)
     dtype_of_linears = DTYPES.get(dtype, torch.bfloat16)
     return architecture.network(config, tensors, dtype_of_linears, int8=dtype == INT8)
 
@@ -289,30 +262,19 @@ def _with_vocabulary(network: LanguageModel, num_tokens: int) -> LanguageModel:
     view = copy.copy(network)
     view.config = replace(network.config, vocab_size=num_tokens)
     view.token_embeddings = network.token_embeddings[:num_tokens]
+    view.head_weights = network.head_weights[:num_tokens]
     return view
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    """Content of `config.json`, whose `model_type` is supported."""
+    """Content of `config.json`."""
     try:
         values: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ValueError(f"Got no readable GPT-2 configuration at {path}: {error}.") from None
+        raise ValueError(f"Got no readable model configuration at {path}: {error}.") from None
     if not isinstance(values, dict):
         raise ValueError(f"Got {type(values).__name__} in {path}; allowed: a JSON object.")
-    found = _model_type(values)
-    if found not in list(ARCHITECTURES):  # a list cannot be a key, but can be refused
-        allowed = ", ".join(map(repr, ARCHITECTURES))
-        raise ValueError(
-            f"Got model_type={found!r} in {path}; only model_type={allowed} is supported. "
-            "Use a GPT-2 checkpoint (gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2, …)."
-        )
     return values
-
-
-def _model_type(values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a value of a JSON file
-    """The architecture's name; early GPT-2 checkpoints have none."""
-    return values.get("model_type", "gpt2")
 
 
 def _download(model: str) -> Path:
