@@ -8,8 +8,7 @@ Knows nothing of what a network computes.
 import copy
 import json
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -17,7 +16,9 @@ from typing import Any
 
 import torch
 
-from lm_envs.model import gpt2, weight_files
+from lm_envs.model import weight_files
+from lm_envs.model.architectures.base import Architecture
+from lm_envs.model.architectures.registry import find_architecture
 from lm_envs.model.base import LanguageModel, ModelConfig, check_tensors
 from lm_envs.storage import cache_folder
 from lm_envs.validation import check_choice, first_line
@@ -39,34 +40,6 @@ _FILES = (
 )
 """Names of the files that are downloaded from the hub, or their patterns."""
 
-
-@dataclass(frozen=True, slots=True)
-class Architecture:
-    """How the checkpoints of one kind of network are read.
-
-    Attributes:
-        network: Called with a `ModelConfig`, tensors by name, a dtype and `int8=`; returns the
-            network.
-        check_config: Called with the content of `config.json` and the file's name; raises
-            ValueError if the network does not compute such a model.
-        to_model_config: Returns the `ModelConfig` for the content of `config.json`.
-        tensor_shapes: Returns the shapes of all tensors of a checkpoint by name.
-        named_tensors: Called with the tensors of a file and the folder's name; returns them by
-            the names of `tensor_shapes`.
-    """
-
-    network: Callable[..., LanguageModel]
-    check_config: Callable[[Mapping[str, Any], str], None]
-    to_model_config: Callable[[Mapping[str, Any]], ModelConfig]
-    tensor_shapes: Callable[[ModelConfig], Mapping[str, tuple[int, ...]]]
-    named_tensors: Callable[[Mapping[str, torch.Tensor], str], Mapping[str, torch.Tensor]] = (
-        gpt2.named_tensors
-    )
-
-
-GPT2 = Architecture(gpt2.GPT2, gpt2.check_config, gpt2.to_model_config, gpt2.tensor_shapes)
-ARCHITECTURES: dict[str, Architecture] = {"gpt2": GPT2}
-"""Every supported `model_type` of `config.json`; the only list to edit for a new one."""
 
 DEVICE_VARIABLE = "LM_ENVS_DEVICE"
 """Environment variable; the device that "auto" stands for, such as cpu or cuda:1."""
@@ -130,8 +103,8 @@ def load(
             would take part in every probability. None for all ids.
 
     Raises:
-        ValueError: If the folder holds no finite GPT-2 in safetensors, or the device or dtype is
-            not available.
+        ValueError: If the folder holds no finite model of a known architecture, or the device or
+            dtype is not available.
     """
     device_name = resolve_device(device)
     dtype_name = resolve_dtype(dtype, device_name)
@@ -209,30 +182,32 @@ def _has_bfloat16(device: str) -> bool:
 
 
 def read_checkpoint(
-    folder: Path, device: str, architecture: Architecture = GPT2
-) -> tuple[ModelConfig, dict[str, torch.Tensor]]:
-    """Shape and checked tensors of a checkpoint folder, by the names of its architecture.
+    folder: Path, device: str
+) -> tuple[Architecture, ModelConfig, dict[str, torch.Tensor]]:
+    """Architecture, shape and checked tensors of a checkpoint folder, by the architecture's names.
 
     Raises:
-        ValueError: If the folder holds no finite checkpoint of this architecture in safetensors.
+        ValueError: If the folder holds no finite checkpoint of a known architecture in safetensors.
     """
     path = folder / "config.json"
     values = _read_config(path)
-    if ARCHITECTURES[_model_type(values)] is not architecture:
-        raise ValueError(
-            f"Got model_type={_model_type(values)!r} in {path}; this command works with GPT-2 only."
-        )
-    architecture.check_config(values, str(path))
-    config = architecture.to_model_config(values)
+    architecture = find_architecture(values, str(path))
+    architecture.parse_config(values, str(path))  # before the weights are read
     tensors = weight_files.load_tensors(folder, device)
-    if config.num_layers > len(tensors):  # before a table of all names is made
-        raise ValueError(
-            f"Got {config.num_layers} layers in {path}, but {len(tensors)} tensors in its weights; "
-            "allowed: the config.json that was saved with the weights."
-        )
-    named = dict(architecture.named_tensors(tensors, str(folder)))
+    config, named = architecture.read(values, tensors, str(folder))
     check_tensors(named, architecture.tensor_shapes(config), folder)
-    return config, named
+    return architecture, config, named
+
+
+def read_model_config(folder: Path) -> ModelConfig:
+    """Shape of the model of a checkpoint folder, by its `config.json` alone.
+
+    Raises:
+        ValueError: If the file is not of a known architecture.
+    """
+    path = folder / "config.json"
+    values = _read_config(path)
+    return find_architecture(values, str(path)).parse_config(values, str(path))
 
 
 def fingerprint(model: str) -> str:
@@ -250,8 +225,7 @@ def fingerprint(model: str) -> str:
 def _load(
     folder: Path, device: str, dtype: str, config_text: str, stamps: tuple[weight_files.Stamp, ...]
 ) -> LanguageModel:
-    architecture = ARCHITECTURES[_model_type(_read_config(folder / "config.json"))]
-    config, tensors = read_checkpoint(folder, device, architecture)
+    architecture, config, tensors = read_checkpoint(folder, device)
     dtype_of_linears = DTYPES.get(dtype, torch.bfloat16)
     return architecture.network(config, tensors, dtype_of_linears, int8=dtype == INT8)
 
@@ -262,15 +236,16 @@ def _with_vocabulary(network: LanguageModel, num_tokens: int) -> LanguageModel:
     view = copy.copy(network)
     view.config = replace(network.config, vocab_size=num_tokens)
     view.token_embeddings = network.token_embeddings[:num_tokens]
+    view.head_weights = network.head_weights[:num_tokens]
     return view
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    """Content of `config.json`, whose `model_type` is supported."""
+    """Content of `config.json`."""
     try:
         values: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ValueError(f"Got no readable GPT-2 configuration at {path}: {error}.") from None
+        raise ValueError(f"Got no readable model configuration at {path}: {error}.") from None
     if not isinstance(values, dict):
         raise ValueError(f"Got {type(values).__name__} in {path}; allowed: a JSON object.")
     if quantized := values.get("quantization_config"):
@@ -279,19 +254,7 @@ def _read_config(path: Path) -> dict[str, Any]:
             "model once with `AutoModelForCausalLM.from_pretrained(FOLDER).dequantize()."
             "save_pretrained(NEW)`, or use the checkpoint that was quantized."
         )
-    found = _model_type(values)
-    if found not in list(ARCHITECTURES):  # a list cannot be a key, but can be refused
-        allowed = ", ".join(map(repr, ARCHITECTURES))
-        raise ValueError(
-            f"Got model_type={found!r} in {path}; only model_type={allowed} is supported. "
-            "Use a GPT-2 checkpoint (gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2, …)."
-        )
     return values
-
-
-def _model_type(values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a value of a JSON file
-    """The architecture's name; early GPT-2 checkpoints have none."""
-    return values.get("model_type", "gpt2")
 
 
 def _download(model: str) -> Path:
