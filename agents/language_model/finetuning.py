@@ -10,7 +10,12 @@ from typing import Any
 
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-from agents.algorithms.factory import as_language, make_evaluation_env, make_training_env
+from agents.algorithms.factory import (
+    as_language,
+    environment_seed,
+    make_evaluation_env,
+    make_training_env,
+)
 from agents.config.finetune import DistillationConfig, FinetuneConfig, WarmStartConfig
 from agents.config.train import ALGORITHMS
 from agents.evaluation.rollouts import evenly_spaced_indices
@@ -162,7 +167,7 @@ def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:
     device = resolve_device(given.get("device", "auto"))
     dtype = resolve_dtype(given.get("dtype", "auto"), device)
     settings: dict[str, Any] = {"device": device, **config.algorithm.kwargs}
-    return kind(
+    agent = kind(
         LanguageModelPolicy,
         env,
         seed=config.seed,
@@ -179,3 +184,5 @@ def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:
         },
         **settings,
     )
+    env.seed(environment_seed(config))  # the constructor has seeded it with its own seed
+    return agent
