@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from agents.algorithms.factory import (
@@ -106,11 +107,18 @@ class FinetuneRun:
         done = self.agent.num_timesteps
         budget = self.config.total_timesteps - done
         try:
-            if budget > 0 and not logs.has_reached(self.folder, self.config.stop_at_reward):
+            if budget > 0 and not self._has_reached_target():
                 self.agent.learn(budget, callback=callback, reset_num_timesteps=done == 0)
         finally:
             self.agent.logger.close()
         self.finish_stage(REINFORCED)
+
+    def _has_reached_target(self) -> bool:
+        """Returns whether the last evaluation, or before any step the last stage, is good enough."""
+        target = self.config.stop_at_reward
+        if target is None or self.agent.num_timesteps or not self.stages:
+            return logs.has_reached(self.folder, target)
+        return float(np.mean(self.stages[-1].values["reward"])) >= target
 
     def export(self) -> None:
         """Writes the model with its current weights to the run folder."""
