@@ -218,6 +218,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
             episodes.end_turn(row)
             response = self.task.respond(episodes.examples[row], episodes.turns[row])
             episodes.set_task_scores(row, response.task_scores)
+            episodes.add_reply(row, response.reply)
             is_last = len(episodes.turns[row]) >= self.task.max_turns
             is_complete[place] = response.is_over or is_last
             if not is_complete[place]:
@@ -232,9 +233,13 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         return is_complete
 
     def _step_values(self) -> dict[str, np.ndarray]:
-        """`text`, the completion so far, and `logprob`, that of what the step wrote, nats."""
+        """`text`, the completion so far, and `logprob`, that of what the step wrote, nats.
+
+        In tasks of several turns also `reply`, what answered the line that the step completed.
+        """
         texts = np.array(self.episodes.texts, object)
-        return {"text": texts, "logprob": self.episodes.step_logprobs}
+        values = {"text": texts, "logprob": self.episodes.step_logprobs}
+        return values if self.task.max_turns == 1 else values | {"reply": self.episodes.new_replies}
 
     def _final_info(self, row: int) -> dict[str, Any]:
         episodes = self.episodes
