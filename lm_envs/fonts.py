@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
-    from PIL.ImageFont import FreeTypeFont, ImageFont
+    from PIL.ImageFont import FreeTypeFont
+    from PIL.ImageFont import ImageFont as BitmapFont
+
+    Font = FreeTypeFont | BitmapFont
 
 FONT_VARIABLE = "LM_ENVS_FONT"
 
@@ -41,9 +44,9 @@ class Typeface:
     def __init__(self, size: int) -> None:
         from PIL import ImageFont
 
-        self._fonts = [ImageFont.load_default(size)]
+        self._fonts: list[Font] = [ImageFont.load_default(size)]
         self._size, self._searched = size, False
-        self._choices: dict[str, FreeTypeFont | ImageFont] = {}
+        self._choices: dict[str, Font] = {}
 
     def width(self, text: str) -> float:
         """Returns the width of a text, pixels."""
@@ -59,16 +62,16 @@ class Typeface:
             canvas.text((x, baseline), part, color, font, anchor="ls")
             x += font.getlength(part)
 
-    def _runs(self, text: str) -> Iterator[tuple["FreeTypeFont | ImageFont", str]]:
+    def _runs(self, text: str) -> Iterator[tuple["Font", str]]:
         for font, characters in groupby(text, self._font_for):
             yield font, "".join(characters)
 
-    def _font_for(self, character: str) -> "FreeTypeFont | ImageFont":
+    def _font_for(self, character: str) -> "Font":
         if character not in self._choices:
             self._choices[character] = self._first_with(character)
         return self._choices[character]
 
-    def _first_with(self, character: str) -> "FreeTypeFont | ImageFont":
+    def _first_with(self, character: str) -> "Font":
         if _has(self._fonts[0], character):
             return self._fonts[0]
         if not self._searched:  # at the first missing character only: the search reads folders
@@ -87,17 +90,23 @@ def typeface(size: int) -> Typeface:
     return Typeface(size)
 
 
-def _has(font: "FreeTypeFont | ImageFont", character: str) -> bool:
-    if character.isspace():
-        return True
-    own, missing = font.getmask(character), font.getmask(UNASSIGNED)
-    return own.size != missing.size or bytes(own) != bytes(missing)
+def _has(font: "Font", character: str) -> bool:
+    return character.isspace() or _glyph(font, character) != _glyph(font, UNASSIGNED)
 
 
-def _further_fonts(size: int) -> list["FreeTypeFont | ImageFont"]:
+def _glyph(font: "Font", character: str) -> bytes:
+    from PIL import Image, ImageDraw
+
+    left, top, right, bottom = (int(each) for each in font.getbbox(character))
+    image = Image.new("L", (max(right - left, 1), max(bottom - top, 1)))
+    ImageDraw.Draw(image).text((-left, -top), character, 255, font)
+    return str(image.size).encode() + image.tobytes()
+
+
+def _further_fonts(size: int) -> list["Font"]:
     from PIL import ImageFont
 
-    fonts: list[FreeTypeFont | ImageFont] = []
+    fonts: list[Font] = []
     if path := os.environ.get(FONT_VARIABLE):
         try:
             fonts.append(ImageFont.truetype(path, size))

@@ -23,6 +23,9 @@ from lm_envs.model.kernels import build
 
 CONFIG = "config.yaml"
 VERSIONS = "versions.json"
+RESULT = "result.json"
+"""The result of a finished run, which its command prints with `--json`."""
+
 PACKAGES = ("gymnasium", "stable-baselines3", "torch", "numpy")
 _MISSING = object()
 
