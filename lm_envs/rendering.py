@@ -252,7 +252,7 @@ def _wrap(runs: list[_Run], font: Typeface) -> list[list[_Run]]:
     lines: list[list[_Run]] = [[]]
     x = 0.0
     for run in runs:
-        for part in _split_words(run.text):
+        for part in split_words(run.text):
             size = font.width(part)
             if part == "\n" or (x + size > WIDTH - 2 * MARGIN and x > 0):
                 lines.append([])
@@ -262,7 +262,7 @@ def _wrap(runs: list[_Run], font: Typeface) -> list[list[_Run]]:
     return lines
 
 
-def _split_words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Pieces of the text that a line break may separate: words, and single wide characters."""
     parts = [""]
     for character in text:

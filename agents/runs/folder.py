@@ -3,6 +3,7 @@
 Owns config.yaml and versions.json.
 """
 
+import json
 import platform
 import re
 import tomllib
@@ -61,6 +62,15 @@ def open_run(config: TrainConfig, folder: Path, *, resume: bool) -> bool:
 def read_config(folder: Path) -> TrainConfig:
     """Reads the resolved configuration of a run."""
     return load_config(TrainConfig, folder / CONFIG)
+
+
+def read_versions(folder: Path) -> dict[str, str]:
+    """Returns the versions that a run was written with; empty where its file cannot be read."""
+    try:
+        found = json.loads((folder / VERSIONS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def versions() -> dict[str, str]:

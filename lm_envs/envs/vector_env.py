@@ -75,6 +75,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         episodes: What the rows have written.
         actions: The action kind.
         observation: The observation; `observation.columns` names the columns of a vector.
+        dense: As given.
 
     Raises:
         UnexpectedArgumentError: If the task has no such argument.
@@ -109,7 +110,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         self.tokenizer, self.task, self.engine = parts.tokenizer, parts.task, parts.engine
         self.episodes, self.actions = parts.episodes, parts.actions
         self.observation = parts.observation
-        self._dense = dense
+        self.dense = dense
         self._max_steps = np.inf if max_steps is None else max_steps
         self._example = lru_cache(CACHE_SIZE)(self.task.example)
         self._encode = lru_cache(CACHE_SIZE)(self.tokenizer.encode)
@@ -138,6 +139,11 @@ class LanguageVectorEnv(EpisodicVectorEnv):
     def steps(self) -> np.ndarray:
         """Steps taken in each row's episode, (N,) int64."""
         return self.episodes.steps.copy()
+
+    @property
+    def scores(self) -> dict[str, np.ndarray]:
+        """Components of the reward, unweighted, (N,) each, when they were last computed."""
+        return {name: values.copy() for name, values in self._tracker.scores.items()}
 
     @property
     def candidate_logprobs(self) -> np.ndarray:
@@ -203,7 +209,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
             truncated[rows[place]] = ending in TRUNCATIONS
             terminated[rows[place]] = ending not in TRUNCATIONS
         is_over = terminated | truncated
-        scored = rows if self._dense else rows[is_over[rows]]
+        scored = rows if self.dense else rows[is_over[rows]]
         potentials = self._tracker.potentials(scored, is_over)
         return episodes.shaped_rewards(scored, potentials), terminated, truncated
 

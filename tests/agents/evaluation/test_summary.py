@@ -1,4 +1,5 @@
 from dataclasses import replace
+from io import StringIO
 
 import pytest
 from rich.console import Console
@@ -21,7 +22,7 @@ def shown(width=80, **changes):
     written = {"agent": written["agent"], "greedy": written["greedy"], LONG: written["random & co"]}
     written["oracle"] = written["greedy"]
     texts = [{name: seeds[0][0] for name, seeds in written.items()}]
-    console = Console(width=width, record=True, file=open("/dev/null", "w"))
+    console = Console(width=width, record=True, file=StringIO())
     print_summary(summarize(written), texts, {"page": "a/" * 60 + "index.html"}, "Run", console)
     return console.export_text()
 
@@ -44,7 +45,7 @@ def test_the_table_holds_half_widths_and_explains_the_oracle():
 
 
 def test_texts_of_a_model_reach_the_terminal_without_escape_codes():
-    console = Console(width=80, record=True, file=open("/dev/null", "w"))
+    console = Console(width=80, record=True, file=StringIO())
     hostile = "\x1b]8;;http://x\x07[red]a[/red]\u202e\x9b2J\r"
     print_side_by_side(hostile, hostile, {hostile: hostile, "agent": hostile}, console)
     text = console.export_text(styles=False)
