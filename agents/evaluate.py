@@ -9,27 +9,28 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
-from agents.algorithms.factory import as_language, check_writes, make_evaluation_env
+from agents.algorithms.factory import check_writes
+from agents.baselines.cloning import cloned
+from agents.baselines.families import Environments
+from agents.baselines.registry import families
+from agents.baselines.searches import searches
+from agents.baselines.suite import (
+    CLONE_HELP,
+    MOST_CHOICE_PROMPTS,
+    SEARCH_HELP,
+    best_of_record,
+    run_suite,
+)
 from agents.config.imports import TRUST_HELP, import_for_run
 from agents.config.loading import reported
-from agents.config.train import TrainConfig
 from agents.evaluation import plots
-from agents.evaluation.baselines import (
-    DRAWN,
-    GREEDY,
-    RANDOM,
-    UNCHANGED,
-    baselines_of,
-    oracle,
-)
-from agents.evaluation.comparison import AGENT, ORACLE, Rollouts, summarize
+from agents.evaluation.baselines import GREEDY, RANDOM, UNCHANGED, oracle
+from agents.evaluation.comparison import AGENT, ORACLE, Rollouts, listed_scores, summarize
 from agents.evaluation.report import evaluation_page
 from agents.evaluation.rollouts import agent_policy, evenly_spaced_indices, run_episodes
 from agents.evaluation.samples import evaluation_samples
-from agents.evaluation.search import beam_search, best_of_n
 from agents.evaluation.summary import NUM_TEXTS, print_summary
 from agents.runs.files import write_json, write_text
 from agents.runs.finished import load_agent, read_configs
@@ -38,10 +39,7 @@ from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.splits import SplitSpec
 from lm_envs.transcript import Transcript
 
-SEARCH_SAMPLES, SEARCH_TEMPERATURE = 4, 0.7
-BEAMS = 4
 ROWS = 64
-BASELINE_SEEDS = 3
 
 
 def evaluate(
@@ -50,52 +48,68 @@ def evaluate(
     episodes: int,
     *,
     search: bool = False,
+    clone: bool = False,
     trust_imports: bool = False,
 ) -> Rollouts:
     """Runs every agent and every baseline on the same held-out prompts.
+
+    Args and errors are those of `evaluate_with_baselines`.
+    """
+    options = {"search": search, "clone": clone, "trust_imports": trust_imports}
+    return evaluate_with_baselines(folders, split, episodes, **options)[0]
+
+
+def evaluate_with_baselines(
+    folders: Sequence[Path],
+    split: str,
+    episodes: int,
+    *,
+    search: bool = False,
+    clone: bool = False,
+    trust_imports: bool = False,
+) -> tuple[Rollouts, dict[str, Any]]:
+    """Runs every agent and every baseline on the same held-out prompts.
+
+    Settings of baselines are chosen on another split; see `choice_split`.
 
     Args:
         folders: Run folders of one configuration, one per seed.
         split: "train", "validation", "test", or a part such as "test[:25%]".
         episodes: Maximum number of prompts; all of the split where it has fewer.
-        search: Also run best of n and beam search, which takes about a second per prompt.
+        search: Also searches that take longer; see `agents.baselines.searches.searches`.
+        clone: Also imitate the oracle with the configuration's network.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
+
+    Returns:
+        The transcripts, and `baselines`: their settings and which is the strongest; with `search`
+        also `best_of_n`.
 
     Raises:
         UserError: If the folders are not seeds of one configuration, imports are not trusted, or
-            `search` is given for an environment that writes no text.
+            `clone` is given for an environment that writes no text.
         ValueError: If there is no such split.
     """
     SplitSpec.parse(split)  # refused before any run is read
     configs = read_configs(folders)
     import_for_run(first := configs[0], trusted=trust_imports)
-    if search:
+    if clone:
         check_writes(first)
-    env = make_evaluation_env(first, split, min(ROWS, first.env.n_envs))
+    environments = Environments(first, ROWS)
+    env = environments.get(split)
     indices = evenly_spaced_indices(env.num_examples, episodes)
     # One at a time: each agent comes with a training environment and its KV cache.
     agents = (agent_policy(load_agent(*run)) for run in zip(folders, configs, strict=True))
     rollouts: Rollouts = {AGENT: [run_episodes(env, policy, indices) for policy in agents]}
-    for name, make in baselines_of(env).items():
-        seeds = range(BASELINE_SEEDS if name in DRAWN else 1)
-        rollouts[name] = [run_episodes(env, make(seed), indices) for seed in seeds]
-    if search:
-        rollouts |= _search(first, split, as_language(env), indices)
+    found = families(environments, split)
+    found += searches(environments, split) if search else []
+    found += [cloned(first)] if clone else []
+    most = min(episodes, MOST_CHOICE_PROMPTS)
+    suite = run_suite(environments, split, indices, found, most_choice_prompts=most)
+    rollouts |= suite.rollouts
     if isinstance(env, LanguageVectorEnv):
         rollouts[ORACLE] = [run_episodes(env, oracle(), indices)]
-    return rollouts
-
-
-def _search(
-    config: TrainConfig, split: str, env: LanguageVectorEnv, indices: np.ndarray
-) -> Rollouts:
-    """Returns the best of a few samples by reward, and the likeliest text found by a beam."""
-    beams = as_language(make_evaluation_env(config, split, BEAMS))
-    samples = best_of_n(env, indices, SEARCH_SAMPLES, SEARCH_TEMPERATURE)
-    return {
-        f"best of {SEARCH_SAMPLES}, T={SEARCH_TEMPERATURE}": [samples],
-        f"beam of {BEAMS}": [[beam_search(beams, index) for index in indices.tolist()]],
-    }
+    record = {"baselines": suite.record()}
+    return rollouts, record | best_of_record(environments, split, indices, suite)
 
 
 def _write_files(
@@ -147,14 +161,17 @@ def main(
     episodes: Annotated[int, typer.Option(min=2, help="maximum number of prompts")] = 200,
     samples: Annotated[int, typer.Option(min=1, help="number of completions shown")] = 10,
     output: Annotated[Path | None, typer.Option(help="folder; default RUN/evaluation")] = None,
-    search: Annotated[bool, typer.Option(help="also run best of 4 and a beam of 4")] = False,
+    search: Annotated[bool, typer.Option(help=SEARCH_HELP)] = False,
+    clone: Annotated[bool, typer.Option(help=CLONE_HELP)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, not the summary")] = False,
     trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
 ) -> None:
     """Compares trained agents with baselines such as greedy and sampling."""
     with reported():
-        rollouts = evaluate(folders, split, episodes, search=search, trust_imports=trust_imports)
+        options = {"search": search, "clone": clone, "trust_imports": trust_imports}
+        rollouts, baselines = evaluate_with_baselines(folders, split, episodes, **options)
         summary = summarize(rollouts)
+        summary |= {**baselines, "prompt_scores": listed_scores(rollouts)}
         config = read_configs(folders)[0].model_dump()
         document = {**summary, "split": split, "config": config, "versions": versions()}
         files = _write_files(output or folders[0] / "evaluation", rollouts, document, samples)

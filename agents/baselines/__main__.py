@@ -16,7 +16,13 @@ from agents.baselines.cloning import cloned
 from agents.baselines.families import Environments
 from agents.baselines.registry import families
 from agents.baselines.searches import searches
-from agents.baselines.suite import MOST_CHOICE_PROMPTS, run_suite
+from agents.baselines.suite import (
+    CLONE_HELP,
+    MOST_CHOICE_PROMPTS,
+    SEARCH_HELP,
+    best_of_record,
+    run_suite,
+)
 from agents.config.imports import TRUST_HELP, import_for_run
 from agents.config.loading import load_config, reported
 from agents.config.train import TrainConfig
@@ -45,7 +51,7 @@ def measure(
         split: The evaluated split.
         episodes: Largest number of prompts.
         clone: Also imitate the oracle with the configuration's network.
-        search: Also beam search and best of n.
+        search: Also searches that take longer; see `agents.baselines.searches.searches`.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
 
     Raises:
@@ -54,14 +60,14 @@ def measure(
     """
     SplitSpec.parse(split)
     import_for_run(config, trusted=trust_imports)
-    if clone or search:
+    if clone:
         check_writes(config)
     environments = Environments(config)
     env = environments.get(split)
     indices = evenly_spaced_indices(env.num_examples, episodes)
     found = families(environments, split)
     found += [cloned(config)] if clone else []
-    found += searches() if search else []
+    found += searches(environments, split) if search else []
     started = time.perf_counter()
     options = {"most_choice_prompts": min(episodes, MOST_CHOICE_PROMPTS), "shows_progress": True}
     suite = run_suite(environments, split, indices, found, **options)
@@ -72,6 +78,7 @@ def measure(
         "prompts": len(indices),
         "rewards": means,
         "baselines": suite.record(),
+        **best_of_record(environments, split, indices, suite),
         "prompt_scores": listed_scores(suite.rollouts),
         "seconds": round(time.perf_counter() - started, 1),
         "versions": versions(),
@@ -101,8 +108,8 @@ def main(
     config: Annotated[Path, typer.Argument(help="YAML file, such as configs/next_word_ppo.yaml")],
     split: Annotated[str, typer.Option(help="train, validation, test, or 'test[:25%]'")] = "test",
     episodes: Annotated[int, typer.Option(min=2, help="maximum number of prompts")] = 200,
-    clone: Annotated[bool, typer.Option(help="also imitate the oracle's actions")] = False,
-    search: Annotated[bool, typer.Option(help="also beam search and best of n")] = False,
+    clone: Annotated[bool, typer.Option(help=CLONE_HELP)] = False,
+    search: Annotated[bool, typer.Option(help=SEARCH_HELP)] = False,
     output: Annotated[Path | None, typer.Option(help="JSON file with each prompt's score")] = None,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="key.key=value")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, not the table")] = False,

@@ -44,7 +44,7 @@ def cloned(config: TrainConfig) -> Family:
     name = config.algorithm.name
     if name not in ("PPO", "A2C", "TRPO", "MaskablePPO", "DQN", "QRDQN"):
         raise UserError(
-            f"Got --clone for algorithm.name={name!r}; allowed: PPO, A2C, TRPO, MaskablePPO, DQN and "
+            f"Got --clone for algorithm.name={name!r}; allowed: PPO, A2C, TRPO, MaskablePPO, DQN, "
             "QRDQN. Leave it out."
         )
 

@@ -5,7 +5,6 @@ A new baseline is a `Family` and a line here. Runs nothing.
 
 import typer
 
-from agents.baselines.constant_settings import evolved
 from agents.baselines.families import Environments, Family, by_policy, grid
 from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
 from agents.baselines.line_rules import by_rule, polite_greedy, relation_lookup
@@ -30,7 +29,6 @@ from lm_envs.envs.actions.choices import ChoiceActions
 from lm_envs.envs.actions.read_write import ReadWriteActions
 from lm_envs.envs.actions.top_k import TopKActions
 from lm_envs.envs.base import EpisodicVectorEnv
-from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.classification import Classification
 from lm_envs.tasks.dialogue import Dialogue
@@ -57,8 +55,6 @@ def families(environments: Environments, split: str) -> list[Family]:
     """
     env = environments.get(split)
     found = [*_fixed(env)]
-    if isinstance(env, TuningVectorEnv):
-        found.append(evolved(env))
     if isinstance(env, LanguageVectorEnv) and env.actions.is_ranked:
         if not isinstance(env.actions, (ReadWriteActions, ChoiceActions)):
             found += [*_sampled(), *_token_rules(env)]
@@ -75,6 +71,7 @@ def _fixed(env: EpisodicVectorEnv) -> list[Family]:
             by_policy(lambda setting, seed, name=name: baselines_of(env)[name](seed)),
             is_drawn=name in DRAWN,
             uses_reward=name in ASK_REWARD,
+            is_cheap=True,
         )
         for name in baselines_of(env)
     ]
@@ -92,13 +89,18 @@ def _token_rules(env: LanguageVectorEnv) -> list[Family]:
     """Returns the rules for actions that write one token."""
     sizes = [[size, scope] for scope in (COMPLETION, WHOLE_TEXT) for size in SIZES]
     found = [
-        Family("no-repeat greedy", grid(*sizes), by_policy(lambda pair, seed: no_repeat(*pair))),
+        Family(
+            "no-repeat greedy",
+            grid(*sizes),
+            by_policy(lambda pair, seed: no_repeat(*pair)),
+            is_cheap=True,
+        ),
         Family("echo greedy", grid(*BONUSES), by_policy(lambda bonus, seed: echo_bonus(bonus))),
     ]
     if isinstance(env.actions, TopKActions) and env.actions.copied is not None:
         pairs = [[weight, bonus] for bonus in (0.0, 2.0) for weight in WEIGHTS]
         run = by_policy(lambda pair, seed: pointer_belief(*pair))
-        found.append(Family("pointer, tuned", grid(*pairs), run))
+        found.append(Family("pointer, tuned", grid(*pairs), run, is_cheap=True))
     return found
 
 
@@ -108,10 +110,10 @@ def _task_rules(env: LanguageVectorEnv) -> list[Family]:
     found: list[Family] = []
     if isinstance(task, KnowledgeGraphQA) and is_choice:
         run = by_policy(lambda setting, seed: by_rule(relation_lookup))
-        found.append(Family("relation lookup", grid(None), run))
+        found.append(Family("relation lookup", grid(None), run, is_cheap=True))
     if isinstance(task, Dialogue) and is_choice:
         run = by_policy(lambda setting, seed: polite_greedy())
-        found.append(Family("polite greedy", grid(None), run))
+        found.append(Family("polite greedy", grid(None), run, is_cheap=True))
     if is_extractive(task):
         run = by_learned_policy(_context_words, VOCABULARY)
         found.append(Family("context words", grid(*COUNTS), run))

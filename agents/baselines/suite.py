@@ -11,14 +11,19 @@ import numpy as np
 import typer
 
 from agents.baselines.families import Environments, Family, Tuned, choice_split, tuned
+from agents.baselines.searches import BEST, best_of_curve
 from agents.evaluation.comparison import Rollouts
 from agents.evaluation.rollouts import evenly_spaced_indices
 
-SEEDS = 3
+SEEDS = (0, 1, 2)
 """Seeds of baselines that draw."""
 
 MOST_CHOICE_PROMPTS = 128
 """Prompts that settings are chosen on."""
+
+
+CLONE_HELP = "also imitate the oracle's actions by the same network"
+SEARCH_HELP = "also beams and best of n; constant settings where a model is adjusted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ def run_suite(
     indices: np.ndarray,
     families: Sequence[Family],
     *,
+    seeds: Sequence[int] = SEEDS,
     most_choice_prompts: int = MOST_CHOICE_PROMPTS,
     shows_progress: bool = False,
 ) -> Suite:
@@ -71,6 +77,7 @@ def run_suite(
         split: The evaluated split.
         indices: (E,) its examples.
         families: Of `agents.baselines.registry.families`, and others.
+        seeds: Of families that draw; the others take the first.
         most_choice_prompts: Largest number of prompts to choose on.
         shows_progress: Print each family's name to stderr before it is run.
     """
@@ -84,6 +91,17 @@ def run_suite(
         found = chosen[family.name] = tuned(family, environments, other, places)
         rollouts[family.name] = [
             family.run(environments, split, indices, found.setting, seed)
-            for seed in range(SEEDS if family.is_drawn else 1)
+            for seed in (seeds if family.is_drawn else seeds[:1])
         ]
     return Suite(chosen, rollouts, other)
+
+
+def best_of_record(
+    environments: Environments, split: str, indices: np.ndarray, suite: Suite
+) -> dict[str, Any]:
+    """Returns the curve of best of n for JSON; nothing if the suite has no best of n."""
+    if BEST not in suite.chosen:
+        return {}
+    temperature = suite.chosen[BEST].setting
+    curve = best_of_curve(environments, split, indices, temperature)
+    return {"best_of_n": {"temperature": temperature, "curve": curve}}
