@@ -13,15 +13,15 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from agents.algorithms.factory import (
     as_language,
-    environment_seed,
     make_evaluation_env,
     make_training_env,
+    prepare_env,
 )
 from agents.config.finetune import DistillationConfig, FinetuneConfig, WarmStartConfig
 from agents.config.train import ALGORITHMS
 from agents.evaluation.rollouts import evenly_spaced_indices
 from agents.evaluation.stages import STAGES, Stage, read_stages, stage_table
-from agents.language_model.buffer import EpisodeRolloutBuffer
+from agents.language_model.buffer import GROUPED, EpisodeRolloutBuffer
 from agents.language_model.distillation import distill
 from agents.language_model.export import save_pretrained
 from agents.language_model.kl_penalty import KLPenalty
@@ -58,7 +58,7 @@ class FinetuneRun:
     def __init__(self, config: FinetuneConfig, folder: Path) -> None:
         self.config, self.folder = config, folder
         self._env_config = with_one_precision(config)
-        self.env = make_training_env(self._env_config)
+        self.env = make_training_env(with_groups(self._env_config))
         penalized = KLPenalty(self.env, **config.kl.model_dump())
         self.agent = make_agent(config, penalized)
         policy = self.agent.policy
@@ -114,7 +114,7 @@ class FinetuneRun:
         self.finish_stage(REINFORCED)
 
     def _has_reached_target(self) -> bool:
-        """Returns whether the last evaluation, or before any step the last stage, is good enough."""
+        """Returns whether the last evaluation, or stage before any step, is good enough."""
         target = self.config.stop_at_reward
         if target is None or self.agent.num_timesteps or not self.stages:
             return logs.has_reached(self.folder, target)
@@ -167,6 +167,14 @@ def with_one_precision(config: FinetuneConfig) -> FinetuneConfig:
     return config.model_copy(update={"env": env})
 
 
+def with_groups(config: FinetuneConfig) -> FinetuneConfig:
+    """Returns the configuration with one prompt for each group of rows, where they are compared."""
+    if config.advantage not in GROUPED:
+        return config
+    kwargs = {**config.env.kwargs, "group_size": config.group_size}
+    return config.model_copy(update={"env": config.env.model_copy(update={"kwargs": kwargs})})
+
+
 def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:
     """Makes the algorithm whose policy is the environment's language model, on its device."""
     kind = ALGORITHMS[config.algorithm.name].kind
@@ -175,6 +183,8 @@ def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:
     device = resolve_device(given.get("device", "auto"))
     dtype = resolve_dtype(given.get("dtype", "auto"), device)
     settings: dict[str, Any] = {"device": device, **config.algorithm.kwargs}
+    if config.advantage in GROUPED:
+        settings["normalize_advantage"] = False
     agent = kind(
         LanguageModelPolicy,
         env,
@@ -192,5 +202,5 @@ def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:
         },
         **settings,
     )
-    env.seed(environment_seed(config))  # the constructor has seeded it with its own seed
+    prepare_env(config, agent, env)
     return agent

@@ -66,6 +66,7 @@ def save(model: BaseAlgorithm, path: Path, notes: Mapping[str, Any] | None = Non
         **{name: getattr(model, name) for name in _COUNTERS},
         **{name: list(getattr(model, name) or ()) for name in _WINDOWS},
         "env": env.get_state(),
+        "gamma": env.get_attr("gamma")[0] if env.has_attr("gamma") else 1.0,
         "random": random.getstate(),
         "numpy": np.random.get_state(),
         "torch": torch.get_rng_state(),
@@ -101,6 +102,9 @@ def restore(model: BaseAlgorithm, path: Path) -> dict[str, Any]:
     for name in _WINDOWS:
         setattr(model, name, deque(state[name], maxlen=model._stats_window_size))
     env.set_state(state["env"])
+    if env.has_attr("gamma"):
+        # Checkpoints of version 0.1.0 have none: such a run goes on with the rewards it began with.
+        env.set_attr("gamma", state.get("gamma", 1.0))
     random.setstate(_tupled(state["random"]))
     np.random.set_state(_tupled(state["numpy"]))
     torch.set_rng_state(torch.from_numpy(state["torch"]))
