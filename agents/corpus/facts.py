@@ -104,11 +104,21 @@ def facts() -> Iterator[dict[str, str]]:
             split = split_of(f"{row['subject']} {row['relation']}", HELD_OUT)
             yield row | {"split": split}
     for code in sorted(HELD_OUT_COUNTRIES):
-        name = NAMES.get(code) or _name(entries[code])
+        name = country_name(code, entries[code])
         for row in _country_facts(name, entries[code]):
             if _is_answer(row["answer"]):
                 split = held_out_split(f"{name} {row['relation']}")
                 yield row | {"split": split, "graph": "no"}
+
+
+def country_name(code: str, entry: dict[str, Any]) -> str:
+    """Short English name of a country; "" if its entry has none."""
+    return NAMES.get(code) or _name(entry)
+
+
+def country_background(entry: dict[str, Any]) -> str:
+    """History of a country as one line; "" if its entry has none."""
+    return _at(entry, ("Introduction", "Background"))
 
 
 def _country_facts(name: str, entry: dict[str, Any]) -> Iterator[dict[str, str]]:

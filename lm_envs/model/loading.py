@@ -1,4 +1,4 @@
-"""Loads a model by name or path: `embedded`, a folder, or a hub name.
+"""Loads a model by name or path: `embedded`, a fetched one, a folder, or a hub name.
 
 Owns where checkpoints come from and what is accepted: a known architecture in safetensors with
 finite weights; and what the names of devices and types stand for. Executes no code from a file.
@@ -22,9 +22,12 @@ from safetensors.torch import load_file
 
 from lm_envs.model import gpt2
 from lm_envs.model.base import LanguageModel, ModelConfig, check_tensors
+from lm_envs.storage import cache_folder
 from lm_envs.validation import check_choice, first_line
 
 EMBEDDED = "embedded"
+FETCHED = ("smollm2",)
+"""Names of models that `python -m agents.fetch NAME` writes to the cache of this library."""
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 INT8 = "int8"
 """As bfloat16, with weights and inputs of the linears rounded to int8; CPU only."""
@@ -78,17 +81,33 @@ if hasattr(os, "register_at_fork"):
 
 
 def locate(model: str) -> Path:
-    """Folder of a checkpoint: the embedded one, a local folder, or a download from the hub.
+    """Folder of a checkpoint: the embedded one, a fetched one, a local one, or a download.
 
     Raises:
-        ValueError: If `model` is none of these, or the hub cannot be reached.
+        ValueError: If `model` is none of these, is not fetched yet, or the hub cannot be reached.
     """
     if model == EMBEDDED:
         return Path(str(resources.files("lm_envs"))) / "assets" / "gpt2-embedded"
+    if model in FETCHED:
+        return _fetched(model)
     folder = Path(model).expanduser()
     if folder.is_dir():
         return folder.resolve()
     return _download(model)
+
+
+def fetched_folder(name: str) -> Path:
+    """Folder of a model of `FETCHED` in the cache, whether it is fetched or not."""
+    return cache_folder() / "models" / name
+
+
+def _fetched(name: str) -> Path:
+    if (folder := fetched_folder(name)).is_dir():
+        return folder
+    raise ValueError(
+        f"Got model={name!r}, which is not in the cache ({folder} does not exist); run `python -m "
+        f"agents.fetch {name}` once. A local folder of this name is './{name}'."
+    )
 
 
 def load(
@@ -229,8 +248,7 @@ def _stamp(path: Path) -> tuple[int, int]:
     """Modification time, ns, and size, bytes: a changed file is loaded again."""
     if not path.is_file():
         return 0, 0
-    status = path.stat()
-    return status.st_mtime_ns, status.st_size
+    return (status := path.stat()).st_mtime_ns, status.st_size
 
 
 def _no_weights_error(folder: Path) -> ValueError:
