@@ -20,7 +20,7 @@ from agents.config.train import TrainConfig
 from agents.evaluation import plots
 from agents.evaluation.baselines import DRAWN, baselines_of, oracle
 from agents.evaluation.comparison import AGENT, ORACLE, Rollouts, summarize
-from agents.evaluation.report import evaluation_page, interval_cell
+from agents.evaluation.report import evaluation_page, interval_cell, p_cell
 from agents.evaluation.rollouts import agent_policy, evenly_spaced_indices, run_episodes
 from agents.evaluation.samples import evaluation_samples
 from agents.evaluation.search import beam_search, best_of_n
@@ -96,11 +96,13 @@ def _table(summary: Mapping[str, Any], split: str) -> Table:
     table = Table(title=f"{summary['prompts']} {split} prompts, {summary['seeds']} agent seeds")
     table.add_column("policy")
     table.add_column("agent is ahead by\n[95 % interval]", justify="right")
+    table.add_column("p,\nby Holm", justify="right")
     for score in policies[AGENT]:
         table.add_column(f"{score}\n[95 % interval]", justify="right")
     for name, scores in policies.items():
         ahead = summary["agent_ahead"].get(name)
-        cells = [interval_cell(ahead) if ahead else "", *map(interval_cell, scores.values())]
+        compared = [interval_cell(ahead), p_cell(ahead)] if ahead else ["", ""]
+        cells = [*compared, *map(interval_cell, scores.values())]
         table.add_row(name, *cells)
     return table
 
