@@ -51,14 +51,12 @@ def distill_agent(
         folder: Of the agent's run.
         config: Of that run.
         settings: How the model learns.
-        target: Folder of the results: `model`, stages.jsonl, metrics.jsonl, samples.md,
-            distill.json.
+        target: Folder of `model`, stages.jsonl, metrics.jsonl, samples.md and distill.json.
         judge: Model by which held-out texts are judged; None for the run's own.
 
     Returns:
-        `model`, its folder; `agent`, the agent's mean held-out reward; `lessons`, the mean reward
-        of the texts learned from; `stages`, measures of greedy and sampled held-out texts before
-        and after.
+        `model`, its folder; `agent`, the agent's mean held-out reward; `lessons`, that of the texts
+        learned from; `stages`, measures of held-out texts of the model before and after.
 
     Raises:
         UserError: If the agent's environment writes no text.
@@ -70,7 +68,7 @@ def distill_agent(
     agent = load_agent(folder, config)
     env = as_language(make_evaluation_env(config, split, ROWS))
     indices = evenly_spaced_indices(env.task.num_examples, episodes)
-    agent_reward = mean_scores(run_episodes(env, agent_policy(agent), indices))["reward"]
+    texts = run_episodes(env, agent_policy(agent), indices)
     lessons = _lessons(config, agent, settings)
     held_out = _judging_env(config, judge)
     policy = _policy(config, held_out)
@@ -79,10 +77,13 @@ def distill_agent(
     stages.append(measure_stage("distilled", policy, held_out, indices))
     story = stage_table(stages, split)
     save_pretrained(policy, target / MODEL, step=settings.steps, story=story)
-    _write(target, stages, losses)
-    result: dict[str, Any] = {"model": str(target / MODEL), "agent": agent_reward}
-    result |= {"lessons": mean_reward(lessons), "stages": {s.stage: s.summary for s in stages}}
-    write_json(target / "distill.json", {**result, "settings": settings.model_dump()})
+    result = {
+        "model": str(target / MODEL),
+        "agent": mean_scores(texts)["reward"],
+        "lessons": mean_reward(lessons),
+        "stages": {stage.stage: stage.summary for stage in stages},
+    }
+    _write(target, stages, losses, {**result, "settings": settings.model_dump()})
     return result
 
 
@@ -116,11 +117,14 @@ def _training(settings: ImitationConfig) -> dict[str, Any]:
     return settings.model_dump(include={"steps", "batch_size", "learning_rate", "seed"})
 
 
-def _write(target: Path, stages: list[Stage], losses: list[float]) -> None:
+def _write(
+    target: Path, stages: list[Stage], losses: list[float], document: dict[str, Any]
+) -> None:
     write_jsonl(target / STAGES, map(asdict, stages))
     rows = [{"step": step, "loss": loss} for step, loss in enumerate(losses, start=1)]
     write_jsonl(target / METRICS, rows)
     write_text(target / "samples.md", stage_samples(stages))
+    write_json(target / "distill.json", document)
 
 
 def greedy_reward(result: dict[str, Any], stage: str = "distilled") -> float:
