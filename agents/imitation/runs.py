@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.algorithms.factory import as_language, check_writes, make_evaluation_env
 from agents.config.distill import ImitationConfig
@@ -59,35 +60,34 @@ def distill_agent(
         learned from; `stages`, measures of held-out texts of the model before and after.
 
     Raises:
-        UserError: If the agent's environment writes no text.
-        ValueError: If an episode has several turns.
+        ValueError: If the environment writes no text, or an episode has several turns.
         FloatingPointError: If a loss is NaN or infinite.
     """
     check_writes(config)
-    split, episodes = config.evaluation.split, config.evaluation.episodes
     agent = load_agent(folder, config)
-    env = as_language(make_evaluation_env(config, split, ROWS))
-    indices = evenly_spaced_indices(env.task.num_examples, episodes)
-    texts = run_episodes(env, agent_policy(agent), indices)
-    lessons = _lessons(config, agent, settings)
     held_out = _judging_env(config, judge)
+    indices = evenly_spaced_indices(held_out.task.num_examples, config.evaluation.episodes)
+    lessons = _lessons(config, agent, settings)
     policy = _policy(config, held_out)
     stages = [measure_stage("base", policy, held_out, indices)]
     losses = list(imitate(policy, lessons, **_training(settings)))
     stages.append(measure_stage("distilled", policy, held_out, indices))
-    story = stage_table(stages, split)
-    save_pretrained(policy, target / MODEL, step=settings.steps, story=story)
-    result = {
-        "model": str(target / MODEL),
-        "agent": mean_scores(texts)["reward"],
-        "lessons": mean_reward(lessons),
-        "stages": {stage.stage: stage.summary for stage in stages},
-    }
+    story = stage_table(stages, config.evaluation.split)
+    save_pretrained(policy, target / MODEL, story=story)
+    result: dict[str, Any] = {"model": str(target / MODEL), "lessons": mean_reward(lessons)}
+    result["agent"] = _agent_reward(config, agent, indices)
+    result["stages"] = {stage.stage: stage.summary for stage in stages}
     _write(target, stages, losses, {**result, "settings": settings.model_dump()})
     return result
 
 
-def _lessons(config: TrainConfig, agent: Any, settings: ImitationConfig) -> list[Lesson]:  # noqa: ANN401
+def _agent_reward(config: TrainConfig, agent: BaseAlgorithm, indices: np.ndarray) -> float:
+    """Returns the agent's mean reward on held-out examples, over its own model."""
+    env = as_language(make_evaluation_env(config, config.evaluation.split, ROWS))
+    return mean_scores(run_episodes(env, agent_policy(agent), indices))["reward"]
+
+
+def _lessons(config: TrainConfig, agent: BaseAlgorithm, settings: ImitationConfig) -> list[Lesson]:
     """Returns lessons from the agent's texts on its own training split."""
     env = as_language(make_evaluation_env(config, config.env.split, ROWS))
     indices = evenly_spaced_indices(env.task.num_examples, settings.prompts)
