@@ -120,7 +120,7 @@ def compare_logits(model, reference, num_rows, num_steps, **changes):
     Returns:
         Largest difference of logits, largest logit, and the share of steps with one first choice.
     """
-    head = LMHead(model, 1, required=0)
+    head = LMHead(model, 2, required=0)  # the required token takes the second place
     differences, sizes, agreed = [], [], []
     for text, states in walk_texts(model, num_rows, num_steps, **changes):
         if not states:
