@@ -171,6 +171,8 @@ class TrainConfig(Config):
         total_timesteps: Environment steps, counted over all rows.
         checkpoint_every: Environment steps between checkpoints.
         stop_at_reward: Stop once the held-out reward reaches this.
+        seed: Of the algorithm, 0 to 2^32 - 1; the environment's is drawn from it and the name, see
+            `environment_seed`.
         imports: Modules imported before the environment is made, such as those that register an
             id; needs `--trust-imports`.
         may_change: Keys that may differ when a run goes on; the budget may only be raised.
@@ -190,7 +192,7 @@ class TrainConfig(Config):
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint_every: PositiveInt = 100_000
     stop_at_reward: float | None = None
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
     imports: Annotated[tuple[str, ...], Field(strict=False)] = ()  # YAML has lists only
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ from agents.config.loading import UserError
 from agents.config.train import TrainConfig
 from agents.runs import checkpoints
 from agents.runs.checkpoints import CHECKPOINT
-from agents.runs.folder import read_config
+from agents.runs.folder import read_config, read_versions, versions
 
 
 def read_configs(folders: Sequence[Path]) -> list[TrainConfig]:
@@ -34,10 +34,38 @@ def read_configs(folders: Sequence[Path]) -> list[TrainConfig]:
 
 
 def load_agent(folder: Path, config: TrainConfig) -> BaseAlgorithm:
-    """Builds the algorithm of a configuration and loads the checkpoint's parameters into it."""
+    """Builds the algorithm of a configuration and loads the checkpoint's parameters into it.
+
+    Raises:
+        UserError: If the checkpoint is damaged, or of another configuration, model or version.
+    """
     agent = make_algorithm(config, make_training_env(config), None)
-    checkpoints.load_parameters(agent, folder / CHECKPOINT)
+    load_fitting(agent, folder)
     return agent
+
+
+def load_fitting(agent: BaseAlgorithm, folder: Path) -> None:
+    """Loads the parameters of a run's checkpoint into its algorithm.
+
+    Raises:
+        UserError: If the file is damaged, or the parameters do not fit: they were written with
+            another configuration, another model or another version.
+    """
+    try:
+        checkpoints.load_parameters(agent, folder / CHECKPOINT)
+    except UserError:
+        raise
+    except (RuntimeError, ValueError, LookupError) as error:
+        here = versions()
+        stored = read_versions(folder)
+        names = ("lm_envs", "stable-baselines3", "torch")
+        then, now = (", ".join(f"{n} {v.get(n, '?')}" for n in names) for v in (stored, here))
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"Got {folder}, whose {CHECKPOINT} does not fit its configuration and model: {reason}. "
+            f"It was written with {then}; here are {now}. Restore its files and its model, or "
+            "train again."
+        ) from None
 
 
 def _read_config(folder: Path) -> TrainConfig:

@@ -3,6 +3,7 @@
 Owns config.yaml and versions.json.
 """
 
+import json
 import platform
 import re
 import tomllib
@@ -23,6 +24,9 @@ from lm_envs.model.kernels import build
 
 CONFIG = "config.yaml"
 VERSIONS = "versions.json"
+RESULT = "result.json"
+"""The result of a finished run, which its command prints with `--json`."""
+
 PACKAGES = ("gymnasium", "stable-baselines3", "torch", "numpy")
 _MISSING = object()
 
@@ -58,6 +62,15 @@ def open_run(config: TrainConfig, folder: Path, *, resume: bool) -> bool:
 def read_config(folder: Path) -> TrainConfig:
     """Reads the resolved configuration of a run."""
     return load_config(TrainConfig, folder / CONFIG)
+
+
+def read_versions(folder: Path) -> dict[str, str]:
+    """Returns the versions that a run was written with; empty where its file cannot be read."""
+    try:
+        found = json.loads((folder / VERSIONS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def versions() -> dict[str, str]:

@@ -20,6 +20,7 @@ from gymnasium.envs.registration import load_env_creator
 
 from lm_envs.command import probe
 from lm_envs.model import hardware
+from lm_envs.storage import cache_folder
 
 PACKAGES = ("gymnasium", "torch", "numpy", "transformers", "stable-baselines3", "sb3-contrib")
 LARGEST_DIFFERENCE = 2e-4
@@ -83,9 +84,9 @@ def _version(package: str) -> str:
 
 
 def _caches() -> list[Finding]:
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    hub = Path(os.environ.get("HF_HOME") or home / "huggingface")
-    return [Finding("lm_envs", _size(home / "lm_envs")), Finding("Hugging Face", _size(hub))]
+    own = cache_folder()
+    hub = Path(os.environ.get("HF_HOME") or own.parent / "huggingface")
+    return [Finding("lm_envs", _size(own)), Finding("Hugging Face", _size(hub))]
 
 
 def _size(folder: Path) -> str:

@@ -3,14 +3,17 @@ import dataclasses
 import hashlib
 import json
 import os
+import pickle
 import shutil
 import signal
 import subprocess
 import sys
 
+import gymnasium as gym
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
 
 from lm_envs.model import loading
 from lm_envs.model.architectures import gpt2, registry
@@ -376,15 +379,56 @@ def test_a_changed_configuration_is_read_again(folder):
     assert first.config.norm_epsilon == 1e-5
 
 
+def test_a_configuration_that_changes_within_a_tick_of_the_clock_is_read_again(folder):
+    path = folder / "config.json"
+    status = path.stat()
+    first = loading.load(folder, "cpu", "float32")
+    path.write_text(path.read_text().replace("1e-05", "1e-06"))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert path.stat().st_size == status.st_size
+    found = loading.load(folder, "cpu", "float32")
+    assert (first.config.norm_epsilon, found.config.norm_epsilon) == (1e-5, 1e-6)
+
+
+def test_shards_load_the_same_model_as_one_file(folder, model):
+    AutoModelForCausalLM.from_pretrained(folder).save_pretrained(folder, max_shard_size="200KB")
+    (folder / "model.safetensors").unlink()
+    loaded = loading.load(folder, "cpu", "float32")
+    assert torch.equal(loaded.token_embeddings, model.token_embeddings)
+    assert loading.fingerprint(str(folder)) != loading.fingerprint("embedded")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_files_load_their_values(folder, dtype):
+    change_tensors(folder, lambda ts: [ts.update({n: ts[n].to(dtype)}) for n in list(ts)])
+    expected = load_file(folder / "model.safetensors")["transformer.wte.weight"].float()
+    assert torch.equal(loading.load(folder, "cpu", "float32").token_embeddings, expected)
+
+
+def test_a_quantized_checkpoint_is_refused_with_the_line_that_converts_it(folder):
+    change_config(folder, quantization_config={"quant_method": "gptq"})
+    with pytest.raises(ValueError, match=r"'gptq'.* in .*config\.json; .*dequantize\(\)"):
+        loading.load(folder)
+
+
 @pytest.mark.parametrize(
-    ("names", "message"),
-    [
-        (["model.safetensors.index.json"], "weights in several files.*max_shard_size"),
-        ([], "the folder is empty"),
-    ],
+    ("name", "remedy"),
+    [("model.gguf", r"GgufConfig\(dequantize=True\)"), ("model.safetensors", "use its folder")],
 )
-def test_a_folder_without_weights_is_refused_with_its_own_remedy(tmp_path, names, message):
-    for name in names:
-        (tmp_path / name).write_text("{}")
-    with pytest.raises(ValueError, match=message):
-        loading.load(tmp_path)
+def test_a_file_in_place_of_its_folder_is_refused_with_the_remedy(tmp_path, name, remedy):
+    (tmp_path / name).touch()
+    with pytest.raises(ValueError, match=rf"{name}', a file; allowed: a folder .*{remedy}"):
+        loading.locate(str(tmp_path / name))
+
+
+def test_nothing_in_a_model_folder_is_executed(folder):
+    """A pickle, and code for `trust_remote_code`, write a file if they run."""
+    trace = folder / "executed"
+    code = f"open({str(trace)!r}, 'w')"
+    (folder / "modeling_evil.py").write_text(code)
+    change_config(folder, auto_map={"AutoModelForCausalLM": "modeling_evil.Evil"})
+    (folder / "pytorch_model.bin").write_bytes(b"cbuiltins\nexec\n(V" + code.encode() + b"\ntR.")
+    gym.make("lm_envs/NextWord-v0", model=str(folder), max_new_tokens=4).reset(seed=0)
+    assert not trace.exists()
+    pickle.loads((folder / "pytorch_model.bin").read_bytes())
+    assert trace.exists()  # the pickle would have done it
