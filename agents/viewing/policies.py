@@ -148,7 +148,7 @@ class _Recurrent:
         if before is None:
             before = tuple(np.zeros_like(part) for part in self._state or ())
         with torch.no_grad():
-            tensors = policy.obs_to_tensor(observations)[0]
+            tensors: Any = policy.obs_to_tensor(observations)[0]
             state: Any = tuple(torch.as_tensor(part) for part in before)
             begins = torch.as_tensor(starts, dtype=torch.float32)
             distribution = policy.get_distribution(tensors, state, begins)[0].distribution
