@@ -82,8 +82,10 @@ def preferences_of(
     if isinstance(agent, TabularQ):
         return lambda seen, masks: _table(agent.values[np.asarray(seen)])
     policy: Any = agent.policy
-    if isinstance(policy, (ActorCriticPolicy, MaskableActorCriticPolicy)):
+    if isinstance(policy, MaskableActorCriticPolicy):
         return lambda seen, masks: _actor_critic(policy, seen, masks)
+    if isinstance(policy, ActorCriticPolicy):
+        return lambda seen, masks: _actor_critic(policy, seen, None)
     if isinstance(agent, QRDQN):
         return lambda seen, masks: _table(_run(policy, policy.quantile_net, seen).mean(1))
     if isinstance(agent, DQN):
