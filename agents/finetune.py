@@ -18,7 +18,8 @@ from agents.evaluation.samples import stage_samples
 from agents.language_model.finetuning import MODEL, FinetuneRun
 from agents.language_model.memory_estimate import keep_freed_memory
 from agents.runs.files import write_text
-from agents.runs.folder import open_run, versions
+from agents.runs.folder import check_exists, open_run, versions
+from agents.runs.session import RunSession
 
 
 def finetune(
@@ -37,16 +38,25 @@ def finetune(
 
     Raises:
         UserError: If the configuration imports modules without `trust_imports`, the environment
-            writes no text, or the run folder exists already, cannot be resumed, or has another
-            configuration.
+            writes no text, or the run folder exists already, is in use, cannot be resumed,
+            disappears, or has another configuration.
+        Interrupted: If SIGINT or SIGTERM arrived; the checkpoint is written first, if there is an
+            agent to save.
         FloatingPointError: If a loss, a gradient or a reward is NaN or infinite; the weights were
             not updated with it, and the last export is complete.
     """
     import_for_run(config, trusted=trust_imports)
     check_writes(config)
     folder = runs / f"{config.name}-s{config.seed}"
-    is_continued = open_run(config, folder, resume=resume)
-    run = FinetuneRun(config, folder)
+    if resume:
+        check_exists(folder)
+    with RunSession(folder) as session:
+        is_continued = open_run(config, folder, resume=resume)
+        return _run(FinetuneRun(config, folder, session), folder, is_continued=is_continued)
+
+
+def _run(run: FinetuneRun, folder: Path, *, is_continued: bool) -> dict[str, Any]:
+    """Runs all stages in an open run folder; returns the result of `finetune`."""
     if is_continued:
         run.resume()
     else:

@@ -35,7 +35,8 @@ from agents.runs import checkpoints, logs
 from agents.runs.callbacks import TrainingCallback
 from agents.runs.checkpoints import CHECKPOINT
 from agents.runs.files import write_text
-from agents.runs.folder import open_run, versions
+from agents.runs.folder import check_exists, open_run, versions
+from agents.runs.session import RunSession
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.sb3 import LanguageVecEnv
@@ -63,20 +64,30 @@ def train(
 
     Raises:
         UserError: If imports are not trusted, the algorithm does not fit the actions, the run
-            folder cannot be used, or there are too few training examples.
+            folder cannot be used, is in use or disappears, or there are too few training examples.
+        Interrupted: If SIGINT or SIGTERM arrived; the checkpoint is written first.
         FloatingPointError: If a reward, a loss or a weight is NaN or infinite.
     """
     import_for_run(config, trusted=trust_imports)
     check_actions(config)
     folder = runs / f"{config.name}-s{config.seed}"
-    is_continued = open_run(config, folder, resume=resume)
+    if resume:
+        check_exists(folder)
+    with RunSession(folder) as session:
+        return _run(config, folder, session, is_continued=open_run(config, folder, resume=resume))
+
+
+def _run(
+    config: TrainConfig, folder: Path, session: RunSession, *, is_continued: bool
+) -> dict[str, Any]:
+    """Trains in an open run folder and writes its figures; returns the result of `train`."""
     env, held_out = _make_environments(config)
     for split, rows in ((config.env.split, env.vector_env), (config.evaluation.split, held_out)):
         typer.echo(f"{split}: {_description(rows)}", err=True)
     model = make_algorithm(config, env, None)
     baselines = _baseline_rewards(held_out, config)
     before = _sample(held_out, agent_policy(model))  # untrained, also when resumed
-    _learn(config, folder, model, held_out, is_continued=is_continued)
+    _learn(config, folder, model, held_out, session, is_continued=is_continued)
     after = _sample(held_out, agent_policy(model))
     name, policy = untrained(held_out)
     samples = {"before": before, name: _sample(held_out, policy), "after": after}
@@ -118,6 +129,7 @@ def _learn(
     folder: Path,
     model: BaseAlgorithm,
     held_out: EpisodicVectorEnv,
+    session: RunSession,
     *,
     is_continued: bool,
 ) -> None:
@@ -130,7 +142,8 @@ def _learn(
     else:
         logs.delete_logs(folder)
     model.set_logger(logs.make_logger(folder, notes.get("pending")))
-    callback = TrainingCallback(config, folder, held_out, seconds=notes.get("seconds", 0.0))
+    seconds = notes.get("seconds", 0.0)
+    callback = TrainingCallback(config, folder, held_out, seconds=seconds, session=session)
     remaining = config.total_timesteps - model.num_timesteps
     try:
         if remaining > 0 and not logs.has_reached(folder, config.stop_at_reward):
@@ -138,6 +151,7 @@ def _learn(
     finally:
         callback.close()
         model.logger.close()
+    session.stop_if_asked(model.num_timesteps)
 
 
 def _warn_about_replay_buffer(model: BaseAlgorithm) -> None:

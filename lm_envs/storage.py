@@ -7,6 +7,7 @@ file, the rename and both fsyncs. Loading executes no code. Knows nothing of wha
 import glob
 import json
 import os
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -20,6 +21,8 @@ from safetensors.numpy import save_file
 from lm_envs.validation import check_choice
 
 _HEADER = "header"
+_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
+"""Names of temporary files: those of `write_atomically`."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -85,6 +88,16 @@ def _remove_abandoned(path: Path) -> None:
         writer = found.name.removeprefix(prefix).removesuffix(suffix)
         if writer.isascii() and writer.isdigit() and not _is_running(int(writer)):
             found.unlink(missing_ok=True)
+
+
+def remove_temporary_files(folder: Path) -> None:
+    """Deletes the temporary files that killed calls of `write_atomically` left in a folder.
+
+    Files in its subfolders are deleted too. Call it only while no other process writes there.
+    """
+    for path in folder.rglob(".*.tmp"):
+        if path.is_file() and _TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def _is_running(process: int) -> bool:

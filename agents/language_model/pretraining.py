@@ -20,6 +20,7 @@ from agents.corpus.streams import Streams, train_tokenizer
 from agents.runs.checkpoints import CHECKPOINT, read_state
 from agents.runs.files import append_jsonl
 from agents.runs.logs import METRICS, rewind
+from agents.runs.session import RunSession
 from lm_envs.storage import write_atomically
 from lm_envs.tokenizer import Tokenizer
 
@@ -151,28 +152,38 @@ def pretrain(config: PretrainConfig, *, resume: bool = False) -> PretrainRun:
 
     Raises:
         UserError: If there is a checkpoint without `resume`, or none with it, or it was written
-            with another configuration.
+            with another configuration, or another process uses the folder, or it disappears.
         FloatingPointError: If a loss is not finite.
+        Interrupted: If SIGINT or SIGTERM arrived; the checkpoint is written first.
     """
-    folder = Path(config.run)
-    folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = folder / CHECKPOINT
-    if checkpoint.exists() != resume:
-        state, remedy = ("a", "use --resume or another `run`") if not resume else ("no", "drop it")
-        raise UserError(f"Got {state} checkpoint at {checkpoint}; {remedy}.")
-    tokenizer = train_tokenizer(folder / "tokenizer.json", config.vocab_size)
-    run = PretrainRun(config, tokenizer, Streams(tokenizer, folder, config.seed))
-    if resume:
-        run.restore(checkpoint)
-        rewind(folder, run.step)
+    with RunSession(folder := Path(config.run)) as session:
+        checkpoint = folder / CHECKPOINT
+        if checkpoint.exists() != resume:
+            remedy = "drop it" if resume else "use --resume or another `run`"
+            state = "no" if resume else "a"
+            raise UserError(f"Got {state} checkpoint at {checkpoint}; {remedy}.")
+        tokenizer = train_tokenizer(folder / "tokenizer.json", config.vocab_size)
+        run = PretrainRun(config, tokenizer, Streams(tokenizer, folder, config.seed))
+        if resume:
+            run.restore(checkpoint)
+            rewind(folder, run.step)
+        _train(run, folder, session)
+    return run
+
+
+def _train(run: PretrainRun, folder: Path, session: RunSession) -> None:
+    """Takes the remaining steps; a signal ends them after a checkpoint."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn()) as progress:
-        bar = progress.add_task("pretraining", total=config.num_steps, completed=run.step)
+        bar = progress.add_task("pretraining", total=run.config.num_steps, completed=run.step)
         while not run.is_finished:
             loss = run.advance()
             progress.update(bar, advance=1, description=f"loss {loss:.3f}")
+            session.check_folder()
             _report(run, loss, folder)
-    return run
+            if session.is_stopping and not run.is_finished:
+                run.save(folder / CHECKPOINT)
+                session.stop_if_asked(run.step)
 
 
 def _report(run: PretrainRun, loss: float, folder: Path) -> None:

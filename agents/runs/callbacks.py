@@ -23,6 +23,7 @@ from agents.runs import checkpoints, logs, nan_guard
 from agents.runs.checkpoints import CHECKPOINT
 from agents.runs.files import append_jsonl
 from agents.runs.logs import METRICS
+from agents.runs.session import RunSession
 from lm_envs.envs.base import EpisodicVectorEnv
 
 
@@ -36,6 +37,7 @@ class RunCallback(BaseCallback):
         folder: Of the run.
         env: Held-out rows, in autoreset mode DISABLED.
         seconds: Training time before the run was interrupted; 0 in a new run.
+        session: Of the run; None if no signal can stop it and its folder is not locked.
     """
 
     evaluates_at_start = True
@@ -45,9 +47,16 @@ class RunCallback(BaseCallback):
     """Submodules of the policy whose outputs are not checked; see `nan_guard.guard`."""
 
     def __init__(
-        self, config: TrainConfig, folder: Path, env: EpisodicVectorEnv, *, seconds: float = 0.0
+        self,
+        config: TrainConfig,
+        folder: Path,
+        env: EpisodicVectorEnv,
+        *,
+        seconds: float = 0.0,
+        session: RunSession | None = None,
     ) -> None:
         super().__init__()
+        self._session = session
         self._config = config
         self._folder = folder
         self._env = env
@@ -84,18 +93,24 @@ class RunCallback(BaseCallback):
         self._start = time.monotonic()
         done, every = self.num_timesteps, self._config.evaluation.every
         self._next_save = multiple_after(done, self._config.checkpoint_every)
-        is_due = self.evaluates_at_start and not done
+        # A run that was stopped at step 0 has logged that evaluation already.
+        is_due = self.evaluates_at_start and not done and not logs.read_metrics(self._folder)
         self._next_evaluation = 0 if is_due else multiple_after(done, every)
         nan_guard.guard(self.model.policy, lambda: self.num_timesteps, unchecked=self.unchecked)
 
     def _on_rollout_start(self) -> None:
-        done = self.num_timesteps
+        done, session = self.num_timesteps, self._session
+        if session is not None:
+            session.check_folder()
         if done >= self._next_evaluation:
             self._evaluate_and_log()
             self._next_evaluation = multiple_after(done, self._config.evaluation.every)
-        if done >= self._next_save or self._should_stop:
+        is_stopping = self._should_stop or (session is not None and session.is_stopping)
+        if done >= self._next_save or is_stopping:
             self.save()
             self._next_save = multiple_after(done, self._config.checkpoint_every)
+        if session is not None:
+            session.stop_if_asked(done)
 
     def _on_step(self) -> bool:
         nan_guard.check_rewards(self.locals["rewards"], self.locals["infos"], self.num_timesteps)
@@ -113,9 +128,15 @@ class TrainingCallback(RunCallback):
     """Also checks the weights, logs scores to TensorBoard and shows progress; see `RunCallback`."""
 
     def __init__(
-        self, config: TrainConfig, folder: Path, env: EpisodicVectorEnv, *, seconds: float = 0.0
+        self,
+        config: TrainConfig,
+        folder: Path,
+        env: EpisodicVectorEnv,
+        *,
+        seconds: float = 0.0,
+        session: RunSession | None = None,
     ) -> None:
-        super().__init__(config, folder, env, seconds=seconds)
+        super().__init__(config, folder, env, seconds=seconds, session=session)
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),

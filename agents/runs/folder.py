@@ -19,6 +19,7 @@ from agents.config.train import TrainConfig
 from agents.runs import logs
 from agents.runs.checkpoints import CHECKPOINT
 from agents.runs.files import write_json, write_text
+from agents.runs.session import LOCK
 from lm_envs.model.kernels import build
 
 CONFIG = "config.yaml"
@@ -37,8 +38,8 @@ def open_run(config: TrainConfig, folder: Path, *, resume: bool) -> bool:
         UserError: If the run exists already, or cannot be resumed because there is none or it has
             another configuration.
     """
-    if resume and not folder.is_dir():
-        raise UserError(f"Got --resume, but there is no run at {folder}; drop it.")
+    if resume:
+        check_exists(folder)
     if not resume and _is_used(folder):
         raise UserError(
             f"Got a run at {folder} already; use --seed or --set name=… for another one, or "
@@ -53,6 +54,16 @@ def open_run(config: TrainConfig, folder: Path, *, resume: bool) -> bool:
     write_text(folder / CONFIG, resolved)
     write_json(folder / VERSIONS, versions())
     return resume and is_stored and (folder / CHECKPOINT).is_file()
+
+
+def check_exists(folder: Path) -> None:
+    """Checks that there is a folder to resume from.
+
+    Raises:
+        UserError: If there is none.
+    """
+    if not folder.is_dir():
+        raise UserError(f"Got --resume, but there is no run at {folder}; drop it.")
 
 
 def read_config(folder: Path) -> TrainConfig:
@@ -94,8 +105,9 @@ def _driver_version() -> str:
 
 
 def _is_used(folder: Path) -> bool:
-    """Returns whether a folder holds more than the two files written before training starts."""
-    return folder.exists() and any(path.name not in (CONFIG, VERSIONS) for path in folder.iterdir())
+    """Returns whether a folder holds more than the files written before training starts."""
+    unused = (CONFIG, VERSIONS, LOCK)
+    return folder.exists() and any(path.name not in unused for path in folder.iterdir())
 
 
 def _check_whole(config: TrainConfig, folder: Path) -> None:
