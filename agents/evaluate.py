@@ -28,8 +28,10 @@ from agents.evaluation.terminal import print_table
 from agents.runs.files import write_json, write_text
 from agents.runs.finished import load_agent, read_configs
 from agents.runs.folder import versions
+from agents.runs.manifest import CHECKPOINTS
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.splits import SplitSpec
+from lm_envs.validation import check_choice
 
 SEARCH_SAMPLES, SEARCH_TEMPERATURE = 4, 0.7
 BEAMS = 4
@@ -44,6 +46,7 @@ def evaluate(
     *,
     search: bool = False,
     trust_imports: bool = False,
+    checkpoint: str = "last",
 ) -> Rollouts:
     """Runs every agent and every baseline on the same held-out prompts.
 
@@ -53,12 +56,14 @@ def evaluate(
         episodes: Maximum number of prompts; all of the split where it has fewer.
         search: Also run best of n and beam search, which takes about a second per prompt.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
+        checkpoint: Of each run: "last", or "best" by held-out reward.
 
     Raises:
         UserError: If the folders are not seeds of one configuration, imports are not trusted, or
             `search` is given for an environment that writes no text.
         ValueError: If there is no such split.
     """
+    check_choice("checkpoint", checkpoint, CHECKPOINTS)
     SplitSpec.parse(split)  # refused before any run is read
     configs = read_configs(folders)
     import_for_run(first := configs[0], trusted=trust_imports)
@@ -67,7 +72,9 @@ def evaluate(
     env = make_evaluation_env(first, split, min(ROWS, first.env.n_envs))
     indices = evenly_spaced_indices(env.num_examples, episodes)
     # One at a time: each agent comes with a training environment and its KV cache.
-    agents = (agent_policy(load_agent(*run)) for run in zip(folders, configs, strict=True))
+    agents = (
+        agent_policy(load_agent(*run, checkpoint)) for run in zip(folders, configs, strict=True)
+    )
     rollouts: Rollouts = {AGENT: [run_episodes(env, policy, indices) for policy in agents]}
     for name, make in baselines_of(env).items():
         seeds = range(BASELINE_SEEDS if name in DRAWN else 1)
@@ -133,13 +140,27 @@ def main(
     output: Annotated[Path | None, typer.Option(help="folder; default RUN/evaluation")] = None,
     search: Annotated[bool, typer.Option(help="also run best of 4 and a beam of 4")] = False,
     trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
+    checkpoint: Annotated[str, typer.Option(help="last, or best by held-out reward")] = "last",
 ) -> None:
     """Compares trained agents with baselines such as greedy and sampling."""
     with reported():
-        rollouts = evaluate(folders, split, episodes, search=search, trust_imports=trust_imports)
+        rollouts = evaluate(
+            folders,
+            split,
+            episodes,
+            search=search,
+            trust_imports=trust_imports,
+            checkpoint=checkpoint,
+        )
         summary = summarize(rollouts)
         config = read_configs(folders)[0].model_dump()
-        document = {**summary, "split": split, "config": config, "versions": versions()}
+        document = {
+            **summary,
+            "split": split,
+            "config": config,
+            "checkpoint": checkpoint,
+            "versions": versions(),
+        }
         _write_files(output or folders[0] / "evaluation", rollouts, document, samples)
         print_table(_table(summary, split))
         typer.echo(json.dumps(document))

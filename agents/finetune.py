@@ -23,7 +23,12 @@ from agents.runs.session import RunSession
 
 
 def finetune(
-    config: FinetuneConfig, runs: Path, *, resume: bool = False, trust_imports: bool = False
+    config: FinetuneConfig,
+    runs: Path,
+    *,
+    resume: bool = False,
+    trust_imports: bool = False,
+    checkpoint: str = "last",
 ) -> dict[str, Any]:
     """Trains a language model.
 
@@ -32,6 +37,7 @@ def finetune(
         runs: Folder in which the run folder `<name>-s<seed>` is made.
         resume: Whether to continue from the run's checkpoint.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
+        checkpoint: From which to resume: "last", or "best" by held-out reward.
 
     Returns:
         `run` and `model`, their folders; `steps`; and `stages`, the measures of each stage.
@@ -51,7 +57,7 @@ def finetune(
     if resume:
         check_exists(folder)
     with RunSession(folder) as session:
-        is_continued = open_run(config, folder, resume=resume)
+        is_continued = open_run(config, folder, resume=resume, checkpoint=checkpoint)
         return _run(FinetuneRun(config, folder, session), folder, is_continued=is_continued)
 
 
@@ -75,6 +81,7 @@ def _run(run: FinetuneRun, folder: Path, *, is_continued: bool) -> dict[str, Any
 def main(
     config: Annotated[Path, typer.Argument(help="YAML file such as configs/next_word_lm_ppo.yaml")],
     resume: Annotated[bool, typer.Option(help="continue from the run's checkpoint")] = False,
+    checkpoint: Annotated[str, typer.Option(help="last or best, with --resume")] = "last",
     seed: Annotated[int | None, typer.Option(help="replaces the seed of the file")] = None,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="key.key=value")] = None,
     runs: Annotated[Path, typer.Option(help="folder of the run folders")] = Path("runs"),
@@ -85,7 +92,9 @@ def main(
     with reported():
         extra = [] if seed is None else [f"seed={seed}"]
         settings = load_config(FinetuneConfig, config, [*(assignments or []), *extra])
-        result = finetune(settings, runs, resume=resume, trust_imports=trust_imports)
+        result = finetune(
+            settings, runs, resume=resume, trust_imports=trust_imports, checkpoint=checkpoint
+        )
         typer.echo(json.dumps({**result, "versions": versions()}))
 
 

@@ -49,7 +49,12 @@ LARGEST_CHECK = 10_000
 
 
 def train(
-    config: TrainConfig, runs: Path, *, resume: bool = False, trust_imports: bool = False
+    config: TrainConfig,
+    runs: Path,
+    *,
+    resume: bool = False,
+    trust_imports: bool = False,
+    checkpoint: str = "last",
 ) -> dict[str, Any]:
     """Trains until the step budget is used or the target reward is reached.
 
@@ -58,6 +63,7 @@ def train(
         runs: Parent of the run folder `<name>-s<seed>`.
         resume: Whether to continue from the run's checkpoint.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
+        checkpoint: From which to resume: "last", or "best" by held-out reward.
 
     Returns:
         `run`, `steps`, `seconds`, number of `examples`, last `held_out_reward`, `baselines`.
@@ -74,7 +80,12 @@ def train(
     if resume:
         check_exists(folder)
     with RunSession(folder) as session:
-        return _run(config, folder, session, is_continued=open_run(config, folder, resume=resume))
+        return _run(
+            config,
+            folder,
+            session,
+            is_continued=open_run(config, folder, resume=resume, checkpoint=checkpoint),
+        )
 
 
 def _run(
@@ -171,6 +182,7 @@ def _baseline_rewards(env: EpisodicVectorEnv, config: TrainConfig) -> dict[str, 
 def main(
     config: Annotated[Path, typer.Argument(help="YAML file, such as configs/next_word_ppo.yaml")],
     resume: Annotated[bool, typer.Option(help="continue from the run's checkpoint")] = False,
+    checkpoint: Annotated[str, typer.Option(help="last or best, with --resume")] = "last",
     seed: Annotated[int | None, typer.Option(help="replaces the seed of the file")] = None,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="key.key=value")] = None,
     runs: Annotated[Path, typer.Option(help="folder of the run folders")] = Path("runs"),
@@ -180,7 +192,9 @@ def main(
     with reported():
         extra = [] if seed is None else [f"seed={seed}"]
         settings = load_config(TrainConfig, config, [*(assignments or []), *extra])
-        result = train(settings, runs, resume=resume, trust_imports=trust_imports)
+        result = train(
+            settings, runs, resume=resume, trust_imports=trust_imports, checkpoint=checkpoint
+        )
         typer.echo(json.dumps({**result, "versions": versions()}))
 
 

@@ -112,6 +112,7 @@ class FinetuneConfig(TrainConfig):
     may_change: ClassVar[tuple[str, ...]] = (
         "stop_at_reward",
         "checkpoint_every",
+        "keep_best",
         "total_timesteps",
     )
 

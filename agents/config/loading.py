@@ -85,7 +85,7 @@ def load_config(kind: type[C], path: Path, assignments: Sequence[str] = ()) -> C
         UserError: If the file or a value is invalid; the message names file, key, value, allowed
             values and remedy.
     """
-    values = _read(path)
+    values = read_values(path)
     for assignment in assignments:
         _assign(values, assignment)
     try:
@@ -133,7 +133,12 @@ def _out_of_memory(message: str) -> str:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_values(path: Path) -> dict[str, Any]:
+    """Reads a YAML file as plain values, which are not validated.
+
+    Raises:
+        UserError: If there is no such file, or it is no plain YAML with keys.
+    """
     if not path.is_file():
         raise UserError(f"Got no file {path}; allowed: a YAML file such as those in configs/.")
     if path.stat().st_size > MAX_BYTES:

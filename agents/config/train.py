@@ -170,6 +170,7 @@ class TrainConfig(Config):
         name: Of the run folder, `runs/<name>-s<seed>`.
         total_timesteps: Environment steps, counted over all rows.
         checkpoint_every: Environment steps between checkpoints.
+        keep_best: Whether to keep the checkpoint of the highest held-out reward too.
         stop_at_reward: Stop once the held-out reward reaches this.
         imports: Modules imported before the environment is made, such as those that register an
             id; needs `--trust-imports`.
@@ -180,6 +181,7 @@ class TrainConfig(Config):
         "evaluation",
         "stop_at_reward",
         "checkpoint_every",
+        "keep_best",
         "total_timesteps",
     )
 
@@ -189,6 +191,7 @@ class TrainConfig(Config):
     total_timesteps: PositiveInt
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint_every: PositiveInt = 100_000
+    keep_best: bool = True
     stop_at_reward: float | None = None
     seed: int = 0
     imports: Annotated[tuple[str, ...], Field(strict=False)] = ()  # YAML has lists only

@@ -19,8 +19,8 @@ from agents.evaluation.rollouts import (
     mean_scores,
     run_episodes,
 )
-from agents.runs import checkpoints, logs, nan_guard
-from agents.runs.checkpoints import CHECKPOINT
+from agents.runs import checkpoints, logs, manifest, nan_guard
+from agents.runs.checkpoints import BEST, CHECKPOINT
 from agents.runs.files import append_jsonl
 from agents.runs.logs import METRICS
 from agents.runs.session import RunSession
@@ -76,8 +76,11 @@ class RunCallback(BaseCallback):
 
     def save(self) -> None:
         """Writes the checkpoint."""
+        self._write(CHECKPOINT)
+
+    def _write(self, name: str, **facts: float) -> None:
         notes = {"seconds": self.seconds, "pending": logs.pending(self.logger)}
-        checkpoints.save(self.model, self._folder / CHECKPOINT, notes)
+        checkpoints.save(self.model, self._folder / name, notes, facts)
 
     def metrics_row(self, scores: dict[str, float]) -> dict[str, Any]:
         """Returns the row of metrics.jsonl for an evaluation with these held-out scores."""
@@ -103,7 +106,7 @@ class RunCallback(BaseCallback):
         if session is not None:
             session.check_folder()
         if done >= self._next_evaluation:
-            self._evaluate_and_log()
+            self._keep_best(self._evaluate_and_log())
             self._next_evaluation = multiple_after(done, self._config.evaluation.every)
         is_stopping = self._should_stop or (session is not None and session.is_stopping)
         if done >= self._next_save or is_stopping:
@@ -115,6 +118,12 @@ class RunCallback(BaseCallback):
     def _on_step(self) -> bool:
         nan_guard.check_rewards(self.locals["rewards"], self.locals["infos"], self.num_timesteps)
         return not self._should_stop
+
+    def _keep_best(self, scores: dict[str, float]) -> None:
+        """Writes the best checkpoint if the held-out reward is the highest so far."""
+        path, reward = self._folder / BEST, scores["reward"]
+        if self._config.keep_best and reward > manifest.facts(path).get("reward", -np.inf):
+            self._write(BEST, reward=reward)
 
     def _evaluate_and_log(self) -> dict[str, float]:
         scores = self.evaluate()
@@ -171,7 +180,7 @@ class TrainingCallback(RunCallback):
     def _on_training_end(self) -> None:
         # A run that stops at its reward was evaluated and saved before its last, unused step.
         if not self._should_stop:
-            self._evaluate_and_log()
+            self._keep_best(self._evaluate_and_log())
             self.save()
         self._progress.stop()
 

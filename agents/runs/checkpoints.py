@@ -7,6 +7,7 @@ rebuilt from the run's configuration. A checkpoint of one device loads on anothe
 
 import pickle
 import random
+import shutil
 import struct
 import warnings
 import zipfile
@@ -21,11 +22,12 @@ import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.config.loading import UserError
-from lm_envs.storage import write_atomically
+from agents.runs import manifest
+from agents.runs.manifest import CHECKPOINTS
 from lm_envs.validation import first_line
 
-CHECKPOINT = "checkpoint.pt"
-"""File of a run folder."""
+CHECKPOINT, BEST = CHECKPOINTS["last"], CHECKPOINTS["best"]
+"""Files of a run folder: the last checkpoint, and that of the highest held-out reward."""
 
 _COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_last_obs", "_last_episode_starts")
 _WINDOWS = ("ep_info_buffer", "ep_success_buffer")
@@ -51,13 +53,19 @@ class HasState(Protocol):
         ...
 
 
-def save(model: BaseAlgorithm, path: Path, notes: Mapping[str, Any] | None = None) -> None:
+def save(
+    model: BaseAlgorithm,
+    path: Path,
+    notes: Mapping[str, Any] | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> None:
     """Writes parameters, counters, random states and the environment's state.
 
     Args:
         model: Between an update and the next rollout, where it holds no unfinished rollout.
         path: Of the checkpoint.
         notes: Plain values that `restore` returns.
+        facts: JSON values for the manifest, beside the step.
     """
     env = model.get_env()
     assert isinstance(env, HasState)
@@ -74,7 +82,24 @@ def save(model: BaseAlgorithm, path: Path, notes: Mapping[str, Any] | None = Non
         "notes": dict(notes or {}),
     }
     plain = _to_plain(state)
-    write_atomically(path, lambda temporary: torch.save(plain, temporary))
+    listed = {"step": model.num_timesteps, **(facts or {})}
+    manifest.write_listed(path, lambda temporary: torch.save(plain, temporary), listed)
+
+
+def promote_best(folder: Path) -> None:
+    """Copies the best checkpoint of a run over its last one, from which the run continues.
+
+    Raises:
+        UserError: If there is no best one, or it is damaged.
+    """
+    best = folder / BEST
+    if not best.is_file():
+        raise UserError(
+            f"Got no {best}; allowed: --checkpoint last. Runs of version 0.1 have no best one."
+        )
+    _check_content(best)
+    step = {"step": manifest.facts(best).get("step", 0)}
+    manifest.write_listed(folder / CHECKPOINT, lambda target: shutil.copy(best, target), step)
 
 
 def load_parameters(model: BaseAlgorithm, path: Path) -> None:
@@ -118,6 +143,7 @@ def read_state(path: Path, keys: Iterable[str]) -> dict[str, Any]:
     Raises:
         UserError: If the file is damaged, or holds something else; the message names the file.
     """
+    _check_content(path)
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()  # PyTorch itself does not compare the checksums
@@ -169,10 +195,16 @@ def _read(path: Path) -> dict[str, Any]:
     return _from_plain(read_state(path, _KEYS), inside="")
 
 
+def _check_content(path: Path) -> None:
+    """Compares a file with the manifest, which names damage that an archive does not show."""
+    try:
+        manifest.check(path)
+    except (manifest.DamagedError, OSError) as error:
+        raise _unreadable(path, first_line(error)) from None
+
+
 def _unreadable(path: Path, reason: str) -> UserError:
-    return UserError(
-        f"Got an unreadable {path} ({reason}); restore it from a copy, or begin another run."
-    )
+    return UserError(f"Got an unreadable {path} ({reason}); {manifest.remedy(path)}.")
 
 
 def _to_plain(value: Any) -> Any:  # noqa: ANN401 - a tree of values

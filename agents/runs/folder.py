@@ -14,13 +14,16 @@ import torch
 import yaml
 
 import lm_envs
-from agents.config.loading import UserError, load_config
+from agents.config.finetune import FinetuneConfig
+from agents.config.loading import UserError, load_config, read_values
 from agents.config.train import TrainConfig
-from agents.runs import logs
+from agents.runs import checkpoints, logs
 from agents.runs.checkpoints import CHECKPOINT
 from agents.runs.files import write_json, write_text
+from agents.runs.manifest import CHECKPOINTS, remedy
 from agents.runs.session import LOCK
 from lm_envs.model.kernels import build
+from lm_envs.validation import check_choice
 
 CONFIG = "config.yaml"
 VERSIONS = "versions.json"
@@ -28,16 +31,25 @@ PACKAGES = ("gymnasium", "stable-baselines3", "torch", "numpy")
 _MISSING = object()
 
 
-def open_run(config: TrainConfig, folder: Path, *, resume: bool) -> bool:
+def open_run(config: TrainConfig, folder: Path, *, resume: bool, checkpoint: str = "last") -> bool:
     """Makes or checks a run folder; returns whether it holds a checkpoint to resume from.
 
     A run that was killed before its first checkpoint is restarted. A folder without logs counts
-    as unused, so that a run refused at its start does not block its name.
+    as unused, so that a run refused at its start does not block its name. With "best" the best
+    checkpoint replaces the last one.
+
+    Args:
+        config: Of the run.
+        folder: Of the run.
+        resume: Whether the run continues.
+        checkpoint: One of `CHECKPOINTS`; anything but "last" needs `resume`.
 
     Raises:
         UserError: If the run exists already, or cannot be resumed because there is none or it has
             another configuration.
     """
+    check_choice("checkpoint", checkpoint, CHECKPOINTS if resume else ["last"])
+    is_best = checkpoint == "best"
     if resume:
         check_exists(folder)
     if not resume and _is_used(folder):
@@ -47,9 +59,11 @@ def open_run(config: TrainConfig, folder: Path, *, resume: bool) -> bool:
         )
     is_stored = (folder / CONFIG).is_file()
     if resume:
-        _check_whole(config, folder)
+        _check_whole(config, folder, is_best=is_best)
     if is_stored and resume:
         _check_same(config, load_config(type(config), folder / CONFIG), folder)
+    if is_best:
+        checkpoints.promote_best(folder)
     resolved = yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
     write_text(folder / CONFIG, resolved)
     write_json(folder / VERSIONS, versions())
@@ -67,8 +81,10 @@ def check_exists(folder: Path) -> None:
 
 
 def read_config(folder: Path) -> TrainConfig:
-    """Reads the resolved configuration of a run."""
-    return load_config(TrainConfig, folder / CONFIG)
+    """Reads the resolved configuration of a run, of `agents.finetune` if it has its keys."""
+    path = folder / CONFIG
+    is_finetuning = "kl" in read_values(path)
+    return load_config(FinetuneConfig if is_finetuning else TrainConfig, path)
 
 
 def versions() -> dict[str, str]:
@@ -110,7 +126,7 @@ def _is_used(folder: Path) -> bool:
     return folder.exists() and any(path.name not in unused for path in folder.iterdir())
 
 
-def _check_whole(config: TrainConfig, folder: Path) -> None:
+def _check_whole(config: TrainConfig, folder: Path, *, is_best: bool) -> None:
     """Checks that no file of a run is missing, before anything in its folder is changed.
 
     Raises:
@@ -119,7 +135,7 @@ def _check_whole(config: TrainConfig, folder: Path) -> None:
     missing = None
     if not (folder / CONFIG).is_file():
         missing = CONFIG if _is_used(folder) else None
-    elif not (folder / CHECKPOINT).is_file():
+    elif not is_best and not (folder / CHECKPOINT).is_file():
         # Without one a run that was killed early is restarted: its log ends before the first.
         first = load_config(type(config), folder / CONFIG).checkpoint_every
         steps = [row.get("step", 0) for row in logs.read_metrics(folder)]
@@ -127,7 +143,7 @@ def _check_whole(config: TrainConfig, folder: Path) -> None:
     if missing:
         raise UserError(
             f"Got --resume, but {folder} has no {missing}, which its other files were written "
-            "with; restore it, or begin another run with --set name=…."
+            f"with; {remedy(folder / missing)}."
         )
 
 
