@@ -29,6 +29,7 @@ from agents.runs.files import write_json, write_text
 from agents.runs.finished import load_agent, read_configs
 from agents.runs.folder import versions
 from agents.runs.manifest import CHECKPOINTS
+from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.splits import SplitSpec
 from lm_envs.validation import check_choice
@@ -72,18 +73,27 @@ def evaluate(
     env = make_evaluation_env(first, split, min(ROWS, first.env.n_envs))
     indices = evenly_spaced_indices(env.num_examples, episodes)
     # One at a time: each agent comes with a training environment and its KV cache.
-    agents = (
-        agent_policy(load_agent(*run, checkpoint)) for run in zip(folders, configs, strict=True)
-    )
-    rollouts: Rollouts = {AGENT: [run_episodes(env, policy, indices) for policy in agents]}
-    for name, make in baselines_of(env).items():
-        seeds = range(BASELINE_SEEDS if name in DRAWN else 1)
-        rollouts[name] = [run_episodes(env, make(seed), indices) for seed in seeds]
+    agents = (load_agent(*run, checkpoint) for run in zip(folders, configs, strict=True))
+    rollouts: Rollouts = {
+        AGENT: [run_episodes(env, agent_policy(agent), indices) for agent in agents],
+        **_baselines(env, indices),
+    }
     if search:
         rollouts |= _search(first, split, as_language(env), indices)
     if isinstance(env, LanguageVectorEnv):
         rollouts[ORACLE] = [run_episodes(env, oracle(), indices)]
     return rollouts
+
+
+def _baselines(env: EpisodicVectorEnv, indices: np.ndarray) -> Rollouts:
+    """Returns the episodes of each baseline, of several seeds if it draws."""
+    return {
+        name: [
+            run_episodes(env, make(seed), indices)
+            for seed in range(BASELINE_SEEDS if name in DRAWN else 1)
+        ]
+        for name, make in baselines_of(env).items()
+    }
 
 
 def _search(

@@ -167,7 +167,9 @@ def _learn(
 
 def _warn_about_replay_buffer(model: BaseAlgorithm) -> None:
     if isinstance(model, OffPolicyAlgorithm):
-        typer.echo("The replay buffer is not part of a checkpoint: it restarts empty.", err=True)
+        assert model.replay_buffer is not None
+        if model.num_timesteps and not model.replay_buffer.size():
+            typer.echo("The checkpoint has no replay buffer: it restarts empty.", err=True)
 
 
 def _baseline_rewards(env: EpisodicVectorEnv, config: TrainConfig) -> dict[str, float]:

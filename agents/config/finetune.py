@@ -113,6 +113,7 @@ class FinetuneConfig(TrainConfig):
         "stop_at_reward",
         "checkpoint_every",
         "keep_best",
+        "max_replay_mb",
         "total_timesteps",
     )
 

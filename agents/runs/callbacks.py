@@ -75,12 +75,12 @@ class RunCallback(BaseCallback):
         return mean_scores(run_episodes(self._env, agent_policy(self.model), self._indices))
 
     def save(self) -> None:
-        """Writes the checkpoint."""
-        self._write(CHECKPOINT)
+        """Writes the checkpoint, with the replay buffer of an off-policy algorithm."""
+        self._write(CHECKPOINT, {}, self._config.max_replay_mb * 2**20)
 
-    def _write(self, name: str, **facts: float) -> None:
+    def _write(self, name: str, facts: dict[str, float], max_replay_bytes: int = 0) -> None:
         notes = {"seconds": self.seconds, "pending": logs.pending(self.logger)}
-        checkpoints.save(self.model, self._folder / name, notes, facts)
+        checkpoints.save(self.model, self._folder / name, notes, facts, max_replay_bytes)
 
     def metrics_row(self, scores: dict[str, float]) -> dict[str, Any]:
         """Returns the row of metrics.jsonl for an evaluation with these held-out scores."""
@@ -123,7 +123,7 @@ class RunCallback(BaseCallback):
         """Writes the best checkpoint if the held-out reward is the highest so far."""
         path, reward = self._folder / BEST, scores["reward"]
         if self._config.keep_best and reward > manifest.facts(path).get("reward", -np.inf):
-            self._write(BEST, reward=reward)
+            self._write(BEST, {"reward": reward})
 
     def _evaluate_and_log(self) -> dict[str, float]:
         scores = self.evaluate()

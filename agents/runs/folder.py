@@ -3,9 +3,11 @@
 Owns config.yaml and versions.json.
 """
 
+import json
 import platform
 import re
 import tomllib
+import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from agents.config.train import TrainConfig
 from agents.runs import checkpoints, logs
 from agents.runs.checkpoints import CHECKPOINT
 from agents.runs.files import write_json, write_text
+from agents.runs.fingerprints import check_unchanged, fingerprints
 from agents.runs.manifest import CHECKPOINTS, remedy
 from agents.runs.session import LOCK
 from lm_envs.model.kernels import build
@@ -62,11 +65,12 @@ def open_run(config: TrainConfig, folder: Path, *, resume: bool, checkpoint: str
         _check_whole(config, folder, is_best=is_best)
     if is_stored and resume:
         _check_same(config, load_config(type(config), folder / CONFIG), folder)
+    document = _versions_document(config, folder, resume=resume)
     if is_best:
         checkpoints.promote_best(folder)
     resolved = yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
     write_text(folder / CONFIG, resolved)
-    write_json(folder / VERSIONS, versions())
+    write_json(folder / VERSIONS, document)
     return resume and is_stored and (folder / CHECKPOINT).is_file()
 
 
@@ -99,6 +103,40 @@ def versions() -> dict[str, str]:
         gpu = {"gpu": torch.cuda.get_device_name(), "cuda": str(torch.version.cuda)}
         found |= {"device": "cuda", **gpu, "driver": _driver_version()}
     return found
+
+
+def _versions_document(config: TrainConfig, folder: Path, *, resume: bool) -> dict[str, Any]:
+    """Returns the content of versions.json: of the first start, with one entry for each resume.
+
+    Raises:
+        UserError: If a file changed since the first start, or versions.json is damaged.
+    """
+    now, files = versions(), fingerprints(config)
+    if not (resume and (folder / VERSIONS).is_file()):
+        return {**now, "files": files}
+    try:
+        first = json.loads((folder / VERSIONS).read_text(encoding="utf-8"))
+        stored, resumes = first.get("files"), list(first.get("resumes", []))
+        last = {**first, **(resumes[-1] if resumes else {})}
+        if stored is not None:  # runs of version 0.1 have none
+            check_unchanged(stored, files, folder)
+    except (AttributeError, TypeError, RecursionError, json.JSONDecodeError):
+        raise UserError(
+            f"Got a damaged {folder / VERSIONS}; delete it: the run goes on, without a check of "
+            "the files that it began with."
+        ) from None
+    changed = [
+        f"{name} {last[name]} -> {now[name]}"
+        for name in now
+        if last.get(name, now[name]) != now[name]
+    ]
+    if changed:
+        warnings.warn(
+            f"{folder} goes on with {', '.join(changed)}: its numbers may differ from those of a "
+            "run that was not interrupted.",
+            stacklevel=3,
+        )
+    return {**first, "resumes": [*resumes, now]}
 
 
 def _own_version() -> str:

@@ -7,12 +7,16 @@ between the two leaves a file that the manifest lists. Knows nothing of what a c
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError
 
 from agents.config.loading import UserError
 from agents.runs.files import write_json
 from lm_envs.storage import write_atomically
+from lm_envs.validation import first_line
 
 MANIFEST = "checkpoints.json"
 CHECKPOINTS = {"last": "checkpoint.pt", "best": "best.pt"}
@@ -34,7 +38,10 @@ def write_listed(path: Path, write: Callable[[Path], object], facts: Mapping[str
     entry: dict[str, Any] = {}
 
     def write_and_list(temporary: Path) -> None:
-        write(temporary)
+        try:
+            write(temporary)
+        except (RuntimeError, SafetensorError) as error:  # torch's and safetensors' of a full disk
+            raise OSError(f"Got an error while writing {path}: {first_line(error)}") from None
         entry.update({"bytes": temporary.stat().st_size, "sha256": file_hash(temporary)}, **facts)
         listed = _read(path.parent)
         _write(path.parent, {**listed, path.name: [entry, *listed.get(path.name, [])]})
@@ -77,6 +84,16 @@ def remedy(path: Path) -> str:
             continue
         return f"{name} of step {facts(other)['step']} is intact, take it by --checkpoint {choice}"
     return "restore it from a copy, or begin another run"
+
+
+def remove(folder: Path, pattern: str, keep: str | None) -> None:
+    """Deletes the listed files that match a pattern, except `keep`, and their entries."""
+    listed = _read(folder)
+    unused = [name for name in listed if fnmatch(name, pattern) and name != keep]
+    for name in unused:
+        (folder / name).unlink(missing_ok=True)
+    if unused:
+        _write(folder, {name: each for name, each in listed.items() if name not in unused})
 
 
 def file_hash(path: Path) -> str:
