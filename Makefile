@@ -11,7 +11,8 @@ test: .venv/ready  ## lint, types and fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/python -m pytest
+# One thread a process: two processes with two threads each would wait for each other's threads.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 slow: .venv/ready  ## long proofs: full view agreement, kill test
 	$(BIN)/python -m pytest -m slow --timeout 3600

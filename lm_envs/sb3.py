@@ -1,6 +1,6 @@
 """Translates `EpisodicVectorEnv` to Stable-Baselines3. Contains no rules of its own.
 
-The only module of the library that imports Stable-Baselines3.
+The only module of the environments that imports Stable-Baselines3.
 """
 
 import time

@@ -1,13 +1,15 @@
-"""Atomic writes of files, and safetensors files of named arrays with a JSON header.
+"""Atomic writes of files and folders, and safetensors files of named arrays with a JSON header.
 
 After a crash at any moment a file is the old one or the new one, never a part. Owns the temporary
-file, the rename and both fsyncs. Loading executes no code. Knows nothing of what the contents mean.
+file, the rename, both fsyncs, and the place of this library's cache. Loading executes no code.
+Knows nothing of what the contents mean.
 """
 
 import glob
 import json
 import os
 import re
+import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -23,6 +25,11 @@ from lm_envs.validation import check_choice
 _HEADER = "header"
 _TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
 """Names of temporary files: those of `write_atomically`."""
+
+
+def cache_folder() -> Path:
+    """Folder of files that can be made again: lm_envs in $XDG_CACHE_HOME or ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lm_envs"
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -43,6 +50,30 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_folder_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Calls `write` with a new temporary folder next to `path`, then renames it to `path`.
+
+    Args:
+        path: Final path; missing parents are created. A folder that another process writes there
+            meanwhile is kept, and this one is dropped.
+        write: Writes all files into the folder that it receives.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _remove_abandoned(path)
+    temporary.mkdir()
+    try:
+        write(temporary)
+        for file in temporary.iterdir():
+            with file.open("rb") as content:
+                os.fsync(content.fileno())
+        if not path.exists():
+            temporary.rename(path)
+        _sync_folder(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> None:
@@ -82,12 +113,15 @@ def read_arrays(path: Path, kinds: Sequence[str]) -> tuple[dict[str, np.ndarray]
 
 
 def _remove_abandoned(path: Path) -> None:
-    """Deletes temporary files of this path whose process was killed while it wrote."""
+    """Deletes temporary files and folders of this path whose process was killed while it wrote."""
     prefix, suffix = f".{path.name}.", ".tmp"
     for found in path.parent.glob(f"{glob.escape(prefix)}*{suffix}"):
         writer = found.name.removeprefix(prefix).removesuffix(suffix)
         if writer.isascii() and writer.isdigit() and not _is_running(int(writer)):
-            found.unlink(missing_ok=True)
+            if found.is_dir():
+                shutil.rmtree(found, ignore_errors=True)
+            else:
+                found.unlink(missing_ok=True)
 
 
 def remove_temporary_files(folder: Path) -> None:

@@ -19,6 +19,7 @@ RANK = {
     "lm_envs.plugins": 1,
     "lm_envs.storage": 1,
     "lm_envs.transcript": 1,
+    "lm_envs.fonts": 1,
     "lm_envs.tokenizer": 1,
     "lm_envs.model": 2,
     "lm_envs.tasks": 2,
@@ -27,6 +28,8 @@ RANK = {
     "lm_envs.sb3": 4,
     "lm_envs.testing": 4,
     "lm_envs": 4,
+    "lm_envs.command": 5,
+    "lm_envs.__main__": 6,
     "agents": 5,
     "benchmarks": 6,
 }
@@ -114,14 +117,14 @@ def test_tasks_know_no_model_and_models_no_text():
     assert not wrong
 
 
-def test_only_two_modules_of_the_library_use_stable_baselines3():
+def test_three_modules_of_the_library_use_stable_baselines3():
     users = [
         name
         for path, name in sources()
         if name.startswith("lm_envs")
         if any(module.startswith("stable_baselines3") for module in imported(path))
     ]
-    assert users == ["lm_envs.sb3", "lm_envs.testing"]
+    assert users == ["lm_envs.command.demo", "lm_envs.sb3", "lm_envs.testing"]
 
 
 def test_one_module_imports_code_by_a_callers_name():

@@ -9,7 +9,13 @@ import warnings
 import numpy as np
 import pytest
 
-from lm_envs.storage import read_arrays, write_arrays, write_atomically
+from lm_envs.storage import (
+    cache_folder,
+    read_arrays,
+    write_arrays,
+    write_atomically,
+    write_folder_atomically,
+)
 
 ARRAYS = {"a": np.arange(6.0).reshape(2, 3).T, "b": np.array([True, False])}
 
@@ -26,6 +32,42 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(tmp_path):
         write_atomically(path, fail)
     assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
     assert path.read_text() == "old"
+
+
+def test_a_failed_write_of_a_folder_leaves_none(tmp_path):
+    def fail(temporary):
+        (temporary / "a.txt").write_text("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_folder_atomically(tmp_path / "model", fail)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_appears_with_all_files_and_an_existing_one_is_kept(tmp_path):
+    path = tmp_path / "models" / "model"
+    for text in ("first", "second"):
+        write_folder_atomically(path, lambda new, text=text: (new / "a.txt").write_text(text))
+    assert (path / "a.txt").read_text() == "first"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_folder_of_a_process_that_was_killed_is_deleted(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    abandoned = tmp_path / f".model.{process.pid}.tmp"
+    abandoned.mkdir()
+    (abandoned / "a.txt").touch()
+    write_folder_atomically(tmp_path / "model", lambda new: (new / "a.txt").touch())
+    assert [each.name for each in tmp_path.iterdir()] == ["model"]
+
+
+def test_the_cache_is_in_the_users_cache_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "lm_envs"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/home/me")
+    assert str(cache_folder()) == "/home/me/.cache/lm_envs"
 
 
 def test_missing_folders_are_created(tmp_path):

@@ -181,6 +181,8 @@ class TrainConfig(Config):
             empty when the run is resumed. 0 stores none.
         keep_best: Whether to keep the checkpoint of the highest held-out reward too.
         stop_at_reward: Stop once the held-out reward reaches this.
+        seed: Of the algorithm, 0 to 2^32 - 1; the environment's is drawn from it and the name, see
+            `environment_seed`.
         imports: Modules imported before the environment is made, such as those that register an
             id; needs `--trust-imports`.
         may_change: Keys that may differ when a run goes on; the budget may only be raised.
@@ -204,7 +206,7 @@ class TrainConfig(Config):
     keep_best: bool = True
     max_replay_mb: NonNegativeInt = 1024
     stop_at_reward: float | None = None
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
     imports: Annotated[tuple[str, ...], Field(strict=False)] = ()  # YAML has lists only
 
     @model_validator(mode="after")

@@ -8,9 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-from agents.algorithms.factory import as_language, make_evaluation_env, make_training_env
+from agents.algorithms.factory import (
+    as_language,
+    environment_seed,
+    make_evaluation_env,
+    make_training_env,
+)
 from agents.config.finetune import DistillationConfig, FinetuneConfig, WarmStartConfig
 from agents.config.train import ALGORITHMS
 from agents.evaluation.rollouts import evenly_spaced_indices
@@ -110,13 +116,20 @@ class FinetuneRun:
         done = self.agent.num_timesteps
         budget = self.config.total_timesteps - done
         try:
-            if budget > 0 and not logs.has_reached(self.folder, self.config.stop_at_reward):
+            if budget > 0 and not self._has_reached_target():
                 is_new = not self._notes  # a run stopped at step 0 must not reset its rows again
                 self.agent.learn(budget, callback=callback, reset_num_timesteps=is_new)
         finally:
             self.agent.logger.close()
         self._stop_if_asked(self.agent.num_timesteps)
         self.finish_stage(REINFORCED)
+
+    def _has_reached_target(self) -> bool:
+        """Returns whether the last evaluation, or before any step the last stage, reached it."""
+        target = self.config.stop_at_reward
+        if target is None or self.agent.num_timesteps or not self.stages:
+            return logs.has_reached(self.folder, target)
+        return float(np.mean(self.stages[-1].values["reward"])) >= target
 
     def export(self) -> None:
         """Writes the model with its current weights to the run folder."""
@@ -181,7 +194,7 @@ def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:
     device = resolve_device(given.get("device", "auto"))
     dtype = resolve_dtype(given.get("dtype", "auto"), device)
     settings: dict[str, Any] = {"device": device, **config.algorithm.kwargs}
-    return kind(
+    agent = kind(
         LanguageModelPolicy,
         env,
         seed=config.seed,
@@ -198,3 +211,5 @@ def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:
         },
         **settings,
     )
+    env.seed(environment_seed(config))  # the constructor has seeded it with its own seed
+    return agent

@@ -16,10 +16,10 @@ from agents.config.imports import import_for_run
 from agents.config.loading import UserError
 from agents.config.train import TrainConfig
 from agents.evaluation.rollouts import agent_policy
-from agents.language_model.finetuning import make_agent
+from agents.language_model.finetuning import make_agent, with_one_precision
 from agents.language_model.kl_penalty import KLPenalty
 from agents.runs import checkpoints
-from agents.runs.folder import read_config
+from agents.runs.folder import read_config, read_versions, versions
 from agents.runs.manifest import CHECKPOINTS
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.validation import check_choice
@@ -32,7 +32,7 @@ def read_configs(folders: Sequence[Path]) -> list[TrainConfig]:
         UserError: If a folder holds no finished run, the configurations differ in more than the
             seed, or a seed occurs twice.
     """
-    configs = [_read_config(folder) for folder in folders]
+    configs = [read_finished(folder) for folder in folders]
     first = configs[0]
     for folder, config in zip(folders, configs, strict=True):
         if config.model_copy(update={"seed": first.seed}) != first:
@@ -43,13 +43,18 @@ def read_configs(folders: Sequence[Path]) -> list[TrainConfig]:
 
 
 def load_agent(folder: Path, config: TrainConfig, checkpoint: str = "last") -> BaseAlgorithm:
-    """Builds the algorithm of a configuration and loads a checkpoint's parameters into it."""
-    env = make_training_env(config)
+    """Builds the algorithm of a configuration and loads a checkpoint's parameters into it.
+
+    Raises:
+        UserError: If the checkpoint is damaged, or of another configuration, model or version.
+    """
+    check_choice("checkpoint", checkpoint, CHECKPOINTS)
     if isinstance(config, FinetuneConfig):
+        env = make_training_env(with_one_precision(config))
         agent: BaseAlgorithm = make_agent(config, KLPenalty(env, **config.kl.model_dump()))
     else:
-        agent = make_algorithm(config, env, None)
-    checkpoints.load_parameters(agent, folder / CHECKPOINTS[checkpoint])
+        agent = make_algorithm(config, make_training_env(config), None)
+    _load_fitting(agent, folder / CHECKPOINTS[checkpoint])
     return agent
 
 
@@ -108,17 +113,49 @@ def load(
     """
     check_choice("checkpoint", checkpoint, CHECKPOINTS)
     folder = Path(folder)
-    config = _read_config(folder, checkpoint)
+    config = read_finished(folder, checkpoint)
     import_for_run(config, trusted=trust_imports)
     agent = load_agent(folder, config, checkpoint)
+    if isinstance(config, FinetuneConfig):
+        config = with_one_precision(config)
     env = make_evaluation_env(config, split or config.evaluation.split, num_envs)
     return LoadedRun(LoadedPolicy(agent, env), env)
 
 
-def _read_config(folder: Path, checkpoint: str = "last") -> TrainConfig:
-    if not (folder / CHECKPOINTS[checkpoint]).is_file():
+def read_finished(folder: Path, checkpoint: str = "last") -> TrainConfig:
+    """Reads the configuration of a run that has a checkpoint.
+
+    Raises:
+        UserError: If the folder has none, or no readable configuration.
+    """
+    name = CHECKPOINTS[checkpoint]
+    if not (folder / name).is_file():
         raise UserError(
-            f"Got {folder}, which holds no {CHECKPOINTS[checkpoint]} of a run; allowed: folders "
-            "such as runs/…."
+            f"Got {folder}, which has no {name}; allowed: a run of agents.train or "
+            "agents.finetune, such as runs/next_word_ppo-s0."
         )
     return read_config(folder)
+
+
+def _load_fitting(agent: BaseAlgorithm, path: Path) -> None:
+    """Loads the parameters of a checkpoint into an algorithm.
+
+    Raises:
+        UserError: If the file is damaged, or the parameters do not fit: they were written with
+            another configuration, another model or another version.
+    """
+    try:
+        checkpoints.load_parameters(agent, path)
+    except UserError:
+        raise
+    except (RuntimeError, ValueError, LookupError) as error:
+        here = versions()
+        stored = read_versions(path.parent)
+        names = ("lm_envs", "stable-baselines3", "torch")
+        then, now = (", ".join(f"{n} {v.get(n, '?')}" for n in names) for v in (stored, here))
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"Got {path.parent}, whose {path.name} does not fit its configuration and model: "
+            f"{reason}. It was written with {then}; here are {now}. Restore its files and its model, or "
+            "train again."
+        ) from None

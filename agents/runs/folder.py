@@ -30,6 +30,9 @@ from lm_envs.validation import check_choice
 
 CONFIG = "config.yaml"
 VERSIONS = "versions.json"
+RESULT = "result.json"
+"""The result of a finished run, which its command prints with `--json`."""
+
 PACKAGES = ("gymnasium", "stable-baselines3", "torch", "numpy")
 _MISSING = object()
 
@@ -89,6 +92,15 @@ def read_config(folder: Path) -> TrainConfig:
     path = folder / CONFIG
     is_finetuning = "kl" in read_values(path)
     return load_config(FinetuneConfig if is_finetuning else TrainConfig, path)
+
+
+def read_versions(folder: Path) -> dict[str, str]:
+    """Returns the versions that a run was written with; empty where its file cannot be read."""
+    try:
+        found = json.loads((folder / VERSIONS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def versions() -> dict[str, str]:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import torch
 
-from lm_envs.storage import write_atomically
+from lm_envs.storage import cache_folder, write_atomically
 
 SWITCH = "LM_ENVS_NATIVE"
 """Environment variable; 0 selects PyTorch's operations."""
@@ -78,8 +78,7 @@ def library() -> ctypes.CDLL | str:
 
 def _cache_folder() -> Path:
     """Folder of compiled libraries; it must belong to the user, because its files are executed."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "lm_envs"
+    folder = cache_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode):  # a link may lead to a folder of another user

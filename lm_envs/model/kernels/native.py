@@ -27,8 +27,8 @@ _PARAMETERS = {
     "embed": "pppppnnnni",
     "add_norm": "ppppfpnni",
     "add_norm_to_float": "ppppfpnni",
-    "attend": "pppnpppppnnnnni",
-    "attend_int8": "pppnpppppppnnnnni",
+    "attend": "pppnpppppnnnnnni",
+    "attend_int8": "pppnpppppppnnnnnni",
     "token_logits": "pppppnnnni",
     "quantize": "pppnni",
     "dequantize": "pppipnni",
@@ -239,7 +239,7 @@ class NativeAttention:
     def __call__(
         self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
-        """(M, H, d) queries, keys and values, of one stride, -> (M, D)."""
+        """(M, H, d) queries and (M, H_kv, d) keys and values, of one stride, -> (M, H d)."""
         num_tokens, num_heads, size = queries.shape
         out = queries.new_empty(num_tokens, num_heads * size)
         num_invalid = self.function(
@@ -251,7 +251,8 @@ class NativeAttention:
             None if self.rows is None else self.rows.data_ptr(),
             self.positions.data_ptr(),
             out.data_ptr(),
-            *(num_tokens, self.cache.num_rows, num_heads, size, self.cache.capacity),
+            *(num_tokens, self.cache.num_rows, num_heads, keys.shape[1], size),
+            self.cache.capacity,
             torch.get_num_threads(),
         )
         if num_invalid:

