@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from agents.imitation.lessons import Lesson
-from agents.language_model.network import TrainableGPT2
+from agents.language_model.network import TrainableNetwork
 from agents.language_model.policy import LanguageModelPolicy
 from agents.language_model.warm_start import SupervisedTrainer
 
@@ -42,7 +42,7 @@ def imitate(
     trainer.finish()
 
 
-def lesson_loss(network: TrainableGPT2, lessons: Sequence[Lesson]) -> torch.Tensor:
+def lesson_loss(network: TrainableNetwork, lessons: Sequence[Lesson]) -> torch.Tensor:
     """Computes the mean cross-entropy () of the network against the lessons' shares, nats a token.
 
     The network's probabilities are over its whole vocabulary, so that tokens that the agent was not

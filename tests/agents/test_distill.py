@@ -18,5 +18,5 @@ def test_an_agent_without_a_distribution_teaches_the_model(checkpoint, tmp_path)
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
-    with pytest.raises(UserError, match="which is no finished run"):
+    with pytest.raises(UserError, match=r"which has no checkpoint\.pt"):
         distill(tmp_path, FEW)

@@ -37,14 +37,15 @@ class StructureTuner(ScaledTuner):
         layers, per_layer = self._losses.shape
         own = [*(f"head {head}" for head in range(per_layer - 1)), "perceptron"]
         self._names = [f"{name} of layer {layer}" for layer in range(layers) for name in own]
-        head_cost = 4 * config.hidden_size * config.head_size
-        mlp_cost = 2 * config.hidden_size * config.intermediate_size
+        head_cost = config.attention_weights // config.num_heads
+        mlp_cost = config.mlp_weights
         self._costs = np.tile(
             [head_cost] * config.num_heads + [mlp_cost], layers
         )  # (P,) multiplications
         self._price, self._ruin = price, ruin
         num_parts = len(self._names)
         self.space: gym.Space[Any] = gym.spaces.Discrete(1 + num_parts)
+        self.action_names = ["stop", *(f"remove {name}" for name in self._names)]
         self.bounds = (
             np.array([*np.zeros(num_parts), -LARGEST_FALL, 0.0], np.float32),
             np.array([*np.ones(num_parts), LARGEST_FALL, 1.0], np.float32),
