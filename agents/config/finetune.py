@@ -3,6 +3,7 @@
 from typing import ClassVar, Self
 
 from pydantic import (
+    Field,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
