@@ -3,6 +3,7 @@
 Owns how names become Stable-Baselines3 objects. Nothing here trains.
 """
 
+import copy
 from typing import Any
 
 import gymnasium as gym
@@ -115,7 +116,7 @@ def as_language(env: EpisodicVectorEnv) -> LanguageVectorEnv:
 
 def make_algorithm(config: TrainConfig, env: LanguageVecEnv, log: str | None) -> BaseAlgorithm:
     """Returns the untrained algorithm, on the CPU: its networks are small."""
-    kwargs = dict(config.algorithm.kwargs)
+    kwargs = copy.deepcopy(config.algorithm.kwargs)  # QRDQN adds entries to its policy_kwargs
     if "learning_rate" in kwargs:
         kwargs["learning_rate"] = _learning_rate(kwargs["learning_rate"])
     if "policy_kwargs" in kwargs:

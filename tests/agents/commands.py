@@ -55,7 +55,7 @@ def _main(command, log, args, options):
     main(*args, **options)
 
 
-def pretrain(config):
+def pretrain(config, **options):
     """`agents.pretrain` on a corpus of one sentence, which is read within milliseconds."""
     streams.documents = lambda part, split: ["the cat sat on a mat"] * 90
-    importlib.import_module("agents.pretrain").main(config)
+    importlib.import_module("agents.pretrain").main(config, **options)
