@@ -18,6 +18,7 @@ import torch
 import yaml
 
 from agents.config.plain_yaml import load_plain
+from lm_envs.rendering import printable
 from lm_envs.validation import did_you_mean
 
 MAX_BYTES = 100_000
@@ -135,7 +136,8 @@ def reported() -> Iterator[None]:
         print(f"error: {_out_of_memory(str(error))}", file=sys.stderr)
         raise SystemExit(2) from None
     except _USER_ERRORS as error:
-        print(f"error: {error}", file=sys.stderr)
+        # A name or a text of a file may hold escape codes, which a terminal would obey.
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         raise SystemExit(2) from None
 
 

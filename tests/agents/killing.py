@@ -43,6 +43,7 @@ class Victim:
         self.main, self.config, self.folder = main, config, folder
         self.interval, self.options = interval, options
         self.log = config.with_suffix(".log")
+        commands.warm_up()
         start = time.monotonic()
         process = self._start(resume=False)
         process.join(LONGEST_RUN)
@@ -104,7 +105,7 @@ class Victim:
     def _dies_or_finishes(self, tally, rng):
         """Starts or resumes the run, which is killed or finishes; returns whether it finished."""
         process = self._start(resume=self._can_resume())
-        process.join(self.seconds * rng.uniform(0.1, 1.2))
+        process.join(self.seconds * rng.uniform(0.1, 0.9))
         if process.exitcode is None:
             process.kill()
             process.join()
