@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from agents.algorithms.factory import check_writes
@@ -18,7 +19,6 @@ from agents.baselines.registry import families
 from agents.baselines.searches import searches
 from agents.baselines.suite import (
     CLONE_HELP,
-    MOST_CHOICE_PROMPTS,
     SEARCH_HELP,
     best_of_record,
     run_suite,
@@ -35,6 +35,7 @@ from agents.evaluation.summary import NUM_TEXTS, print_summary
 from agents.runs.files import write_json, write_text
 from agents.runs.finished import load_agent, read_configs
 from agents.runs.folder import versions
+from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.splits import SplitSpec
 from lm_envs.transcript import Transcript
@@ -46,16 +47,9 @@ def evaluate(
     folders: Sequence[Path],
     split: str,
     episodes: int,
-    *,
-    search: bool = False,
-    clone: bool = False,
-    trust_imports: bool = False,
+    **options: Any,  # noqa: ANN401 - of `evaluate_with_baselines`
 ) -> Rollouts:
-    """Runs every agent and every baseline on the same held-out prompts.
-
-    Args and errors are those of `evaluate_with_baselines`.
-    """
-    options = {"search": search, "clone": clone, "trust_imports": trust_imports}
+    """Runs every agent and every baseline; see `evaluate_with_baselines`, whose options it has."""
     return evaluate_with_baselines(folders, split, episodes, **options)[0]
 
 
@@ -67,6 +61,7 @@ def evaluate_with_baselines(
     search: bool = False,
     clone: bool = False,
     trust_imports: bool = False,
+    checkpoint: str = "last",
 ) -> tuple[Rollouts, dict[str, Any]]:
     """Runs every agent and every baseline on the same held-out prompts.
 
@@ -79,10 +74,11 @@ def evaluate_with_baselines(
         search: Also searches that take longer; see `agents.baselines.searches.searches`.
         clone: Also imitate the oracle with the configuration's network.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
+        checkpoint: Of each run: "last", or "best" by held-out reward.
 
     Returns:
-        The transcripts, and `baselines`: their settings and which is the strongest; with `search`
-        also `best_of_n`.
+        The transcripts, and `baselines`, their settings and which is the strongest, if there are
+        enough prompts to choose; with `search` also `best_of_n`.
 
     Raises:
         UserError: If the folders are not seeds of one configuration, imports are not trusted, or
@@ -98,18 +94,22 @@ def evaluate_with_baselines(
     env = environments.get(split)
     indices = evenly_spaced_indices(env.num_examples, episodes)
     # One at a time: each agent comes with a training environment and its KV cache.
-    agents = (agent_policy(load_agent(*run)) for run in zip(folders, configs, strict=True))
-    rollouts: Rollouts = {AGENT: [run_episodes(env, policy, indices) for policy in agents]}
+    agents = (load_agent(*run, checkpoint) for run in zip(folders, configs, strict=True))
+    rollouts: Rollouts = {
+        AGENT: [run_episodes(env, agent_policy(agent), indices) for agent in agents]
+    }
     found = families(environments, split)
     found += searches(environments, split) if search else []
     found += [cloned(first)] if clone else []
-    most = min(episodes, MOST_CHOICE_PROMPTS)
-    suite = run_suite(environments, split, indices, found, most_choice_prompts=most)
-    rollouts |= suite.rollouts
-    if isinstance(env, LanguageVectorEnv):
-        rollouts[ORACLE] = [run_episodes(env, oracle(), indices)]
-    record = {"baselines": suite.record()}
-    return rollouts, record | best_of_record(environments, split, indices, suite)
+    suite = run_suite(environments, split, indices, found)
+    record = suite.record() | best_of_record(environments, split, indices, suite)
+    return rollouts | suite.rollouts | _oracle(env, indices), record
+
+
+def _oracle(env: EpisodicVectorEnv, indices: np.ndarray) -> Rollouts:
+    """Returns the episodes of the references, where the environment writes text."""
+    is_text = isinstance(env, LanguageVectorEnv)
+    return {ORACLE: [run_episodes(env, oracle(), indices)]} if is_text else {}
 
 
 def _write_files(
@@ -165,15 +165,23 @@ def main(
     clone: Annotated[bool, typer.Option(help=CLONE_HELP)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, not the summary")] = False,
     trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
+    checkpoint: Annotated[str, typer.Option(help="last, or best by held-out reward")] = "last",
 ) -> None:
     """Compares trained agents with baselines such as greedy and sampling."""
     with reported():
-        options = {"search": search, "clone": clone, "trust_imports": trust_imports}
+        options: dict[str, Any] = {"search": search, "clone": clone, "checkpoint": checkpoint}
+        options["trust_imports"] = trust_imports
         rollouts, baselines = evaluate_with_baselines(folders, split, episodes, **options)
         summary = summarize(rollouts)
         summary |= {**baselines, "prompt_scores": listed_scores(rollouts)}
         config = read_configs(folders)[0].model_dump()
-        document = {**summary, "split": split, "config": config, "versions": versions()}
+        document = {
+            **summary,
+            "split": split,
+            "checkpoint": checkpoint,
+            "config": config,
+            "versions": versions(),
+        }
         files = _write_files(output or folders[0] / "evaluation", rollouts, document, samples)
         if as_json:
             typer.echo(json.dumps(document))

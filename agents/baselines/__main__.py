@@ -18,7 +18,7 @@ from agents.baselines.registry import families
 from agents.baselines.searches import searches
 from agents.baselines.suite import (
     CLONE_HELP,
-    MOST_CHOICE_PROMPTS,
+    LEAST_CHOICE_PROMPTS,
     SEARCH_HELP,
     best_of_record,
     run_suite,
@@ -69,15 +69,14 @@ def measure(
     found += [cloned(config)] if clone else []
     found += searches(environments, split) if search else []
     started = time.perf_counter()
-    options = {"most_choice_prompts": min(episodes, MOST_CHOICE_PROMPTS), "shows_progress": True}
-    suite = run_suite(environments, split, indices, found, **options)
+    suite = run_suite(environments, split, indices, found, shows_progress=True)
     means = {name: each["reward"] for name, each in score_intervals(suite.rollouts).items()}
     return {
         "config": config.model_dump(),
         "split": split,
         "prompts": len(indices),
         "rewards": means,
-        "baselines": suite.record(),
+        **suite.record(),
         **best_of_record(environments, split, indices, suite),
         "prompt_scores": listed_scores(suite.rollouts),
         "seconds": round(time.perf_counter() - started, 1),
@@ -107,7 +106,7 @@ def _print(result: dict[str, Any]) -> None:
 def main(
     config: Annotated[Path, typer.Argument(help="YAML file, such as configs/next_word_ppo.yaml")],
     split: Annotated[str, typer.Option(help="train, validation, test, or 'test[:25%]'")] = "test",
-    episodes: Annotated[int, typer.Option(min=2, help="maximum number of prompts")] = 200,
+    episodes: Annotated[int, typer.Option(min=LEAST_CHOICE_PROMPTS, help="most prompts")] = 200,
     clone: Annotated[bool, typer.Option(help=CLONE_HELP)] = False,
     search: Annotated[bool, typer.Option(help=SEARCH_HELP)] = False,
     output: Annotated[Path | None, typer.Option(help="JSON file with each prompt's score")] = None,

@@ -129,6 +129,11 @@ class Tuned:
         }
 
 
+def fixed(mean_reward: Callable[[Setting], float]) -> list[Trial]:
+    """Returns the one trial of a baseline without a setting; it is a `Search`."""
+    return [(None, mean_reward(None))]
+
+
 def grid(*settings: Setting) -> Search:
     """Returns the search that tries each of the settings."""
     return lambda mean_reward: [(setting, mean_reward(setting)) for setting in settings]

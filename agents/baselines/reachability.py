@@ -16,7 +16,7 @@ MOST_EXAMPLES = 64
 LEAST_SHARE = 0.2
 """Below this share a run warns: it could learn from few of its examples."""
 
-NEED_TARGET = {*TEXT_SCORES, "overlap", "cross_entropy", "cost"} - {"sentiment"}
+NEED_TARGET = {*TEXT_SCORES, "cross_entropy", "cost"} - {"sentiment"}
 """Scores that compare a text with its targets."""
 
 

@@ -5,7 +5,7 @@ A new baseline is a `Family` and a line here. Runs nothing.
 
 import typer
 
-from agents.baselines.families import Environments, Family, by_policy, grid
+from agents.baselines.families import Environments, Family, by_policy, fixed, grid
 from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
 from agents.baselines.line_rules import by_rule, polite_greedy, relation_lookup
 from agents.baselines.text_rules import (
@@ -67,7 +67,7 @@ def _fixed(env: EpisodicVectorEnv) -> list[Family]:
     return [
         Family(
             name,
-            grid(None),
+            fixed,
             by_policy(lambda setting, seed, name=name: baselines_of(env)[name](seed)),
             is_drawn=name in DRAWN,
             uses_reward=name in ASK_REWARD,
@@ -110,10 +110,10 @@ def _task_rules(env: LanguageVectorEnv) -> list[Family]:
     found: list[Family] = []
     if isinstance(task, KnowledgeGraphQA) and is_choice:
         run = by_policy(lambda setting, seed: by_rule(relation_lookup))
-        found.append(Family("relation lookup", grid(None), run, is_cheap=True))
+        found.append(Family("relation lookup", fixed, run, is_cheap=True))
     if isinstance(task, Dialogue) and is_choice:
         run = by_policy(lambda setting, seed: polite_greedy())
-        found.append(Family("polite greedy", grid(None), run, is_cheap=True))
+        found.append(Family("polite greedy", fixed, run, is_cheap=True))
     if is_extractive(task):
         run = by_learned_policy(_context_words, VOCABULARY)
         found.append(Family("context words", grid(*COUNTS), run))

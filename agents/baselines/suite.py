@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import typer
 
-from agents.baselines.families import Environments, Family, Tuned, choice_split, tuned
+from agents.baselines.families import Environments, Family, Tuned, choice_split, fixed, tuned
 from agents.baselines.searches import BEST, best_of_curve
 from agents.evaluation.comparison import Rollouts
 from agents.evaluation.rollouts import evenly_spaced_indices
@@ -18,8 +18,9 @@ from agents.evaluation.rollouts import evenly_spaced_indices
 SEEDS = (0, 1, 2)
 """Seeds of baselines that draw."""
 
-MOST_CHOICE_PROMPTS = 128
-"""Prompts that settings are chosen on."""
+LEAST_CHOICE_PROMPTS, MOST_CHOICE_PROMPTS = 8, 128
+"""Prompts that settings are chosen on. With fewer evaluated prompts than the least, which would
+choose by chance, only baselines without a setting are run and none is the strongest."""
 
 
 CLONE_HELP = "also imitate the oracle's actions by the same network"
@@ -33,7 +34,7 @@ class Suite:
     Attributes:
         chosen: Families by name.
         rollouts: Transcripts by name, seed and prompt.
-        chosen_on: The split of the choice.
+        chosen_on: The split of the choice; empty if there was none.
     """
 
     chosen: dict[str, Tuned]
@@ -52,12 +53,12 @@ class Suite:
         return max(policies, key=lambda name: policies[name])
 
     def record(self) -> dict[str, Any]:
-        """Returns the choices for JSON."""
-        return {
-            "strongest": self.strongest,
-            "chosen_on": self.chosen_on,
-            "settings": {name: each.record() for name, each in self.chosen.items()},
-        }
+        """Returns the choices for JSON by the key `baselines`; nothing if there were none."""
+        if not self.chosen:
+            return {}
+        settings = {name: each.record() for name, each in self.chosen.items()}
+        found = {"strongest": self.strongest, "chosen_on": self.chosen_on, "settings": settings}
+        return {"baselines": found}
 
 
 def run_suite(
@@ -67,7 +68,6 @@ def run_suite(
     families: Sequence[Family],
     *,
     seeds: Sequence[int] = SEEDS,
-    most_choice_prompts: int = MOST_CHOICE_PROMPTS,
     shows_progress: bool = False,
 ) -> Suite:
     """Chooses the setting of each family on another split, then runs it on the evaluated one.
@@ -78,19 +78,25 @@ def run_suite(
         indices: (E,) its examples.
         families: Of `agents.baselines.registry.families`, and others.
         seeds: Of families that draw; the others take the first.
-        most_choice_prompts: Largest number of prompts to choose on.
         shows_progress: Print each family's name to stderr before it is run.
     """
-    other = choice_split(environments, split)
-    places = evenly_spaced_indices(environments.get(other).num_examples, most_choice_prompts)
+    can_choose = len(indices) >= LEAST_CHOICE_PROMPTS
+    other = choice_split(environments, split) if can_choose else ""
     chosen: dict[str, Tuned] = {}
     rollouts: Rollouts = {}
     for family in families:
+        if not can_choose and family.search is not fixed:
+            continue
         if shows_progress:
             typer.echo(f"{family.name} …", err=True)
-        found = chosen[family.name] = tuned(family, environments, other, places)
+        setting = None
+        if can_choose:
+            count = environments.get(other).num_examples
+            places = evenly_spaced_indices(count, min(len(indices), MOST_CHOICE_PROMPTS))
+            chosen[family.name] = found = tuned(family, environments, other, places)
+            setting = found.setting
         rollouts[family.name] = [
-            family.run(environments, split, indices, found.setting, seed)
+            family.run(environments, split, indices, setting, seed)
             for seed in (seeds if family.is_drawn else seeds[:1])
         ]
     return Suite(chosen, rollouts, other)

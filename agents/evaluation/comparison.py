@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.evaluation.bootstrap import mean_and_interval
+from agents.evaluation.intervals import holm, mean_and_interval, p_value
 from agents.evaluation.metrics import corpus_measures, text_measures, zero_variance_share
 from lm_envs.transcript import Transcript
 
@@ -33,8 +33,9 @@ def summarize(rollouts: Rollouts) -> dict[str, Any]:
         `seeds` and `prompts`, their numbers for the agent; `policies`, mean and interval of every
         score; `agent_interval_above`, whether the agent's interval lies above the policy's;
         `agent_ahead`, the difference of reward on the same prompts, whose interval is narrower
-        because hard prompts are hard for both policies; `corpus`, measures of all texts together;
-        and, with the sampling baseline, `prompts_without_variance`.
+        because hard prompts are hard for both policies, and its `p_holm`, the p of no difference
+        adjusted by Holm's method for the family of all policies but the oracle; `corpus`,
+        measures of all texts together; and, with the sampling baseline, `prompts_without_variance`.
     """
     scores = prompt_scores(rollouts)
     policies = score_intervals(rollouts)
@@ -80,10 +81,12 @@ def score_intervals(rollouts: Rollouts) -> dict[str, dict[str, dict[str, Any]]]:
 
 def _differences(rewards: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:
     """Computes how far the agent's rewards (S, P) lie above each policy's, prompt by prompt."""
+    others = {name: values for name, values in rewards.items() if name != AGENT}
+    ahead = {name: rewards[AGENT] - values.mean(0) for name, values in others.items()}
+    adjusted = holm({name: p_value(values) for name, values in ahead.items() if name != ORACLE})
     return {
-        name: mean_and_interval(rewards[AGENT] - values.mean(0))
-        for name, values in rewards.items()
-        if name != AGENT
+        name: mean_and_interval(values) | ({"p_holm": adjusted[name]} if name in adjusted else {})
+        for name, values in ahead.items()
     }
 
 
