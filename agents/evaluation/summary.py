@@ -89,6 +89,25 @@ def strongest_sentence(document: Mapping[str, Any]) -> str:
     )
 
 
+def best_of_sentence(document: Mapping[str, Any]) -> str:
+    """Returns a sentence about how many samples reach the agent's reward, and their cost.
+
+    Args:
+        document: Result of `summarize` with the key `best_of_n`, a curve over n.
+    """
+    agent = document["policies"][AGENT]["reward"]["mean"]
+    curve = document["best_of_n"]["curve"]
+    reached = [point for point in curve if point["reward"] >= agent]
+    last = curve[-1]
+    if not reached:
+        return f"The best of {last['n']} samples has {last['reward']:.3f}, less than the agent."
+    first = reached[0]
+    return (
+        f"The best of {first['n']} samples reaches the agent's reward with {first['reward']:.3f}, "
+        f"for {first['tokens']:.0f} tokens a prompt."
+    )
+
+
 def print_summary(
     summary: Mapping[str, Any],
     texts: Sequence[Mapping[str, Transcript]],
@@ -110,6 +129,8 @@ def print_summary(
     console.print(Text(f"{verdict(summary['agent_ahead'])}\n"))
     if "baselines" in summary:
         console.print(Text(f"{strongest_sentence(summary)}\n"))
+    if "best_of_n" in summary:
+        console.print(Text(f"{best_of_sentence(summary)}\n"))
     if len(summary["policies"][AGENT]) > 1:
         console.print(_score_table(summary["policies"]))
     for sample in texts[:NUM_TEXTS]:
