@@ -23,6 +23,7 @@ from lm_envs.model.prompt_cache import shared as shared_prompts
 from lm_envs.tasks import TaskSpec, resolve
 from lm_envs.tasks.base import Task
 from lm_envs.tokenizer import Tokenizer
+from lm_envs.tokenizer.chat import ChatTemplate
 from lm_envs.validation import (
     UnexpectedArgumentError,
     check_choice,
@@ -56,6 +57,8 @@ def build(
     observation: Any,  # noqa: ANN401 - see make_observation
     prompt_cache: int,
     cache_dtype: str,
+    chat_template: bool,
+    system_prompt: str | None,
 ) -> Components:
     """Returns the components of an environment with one row for each generator.
 
@@ -63,13 +66,22 @@ def build(
         UnexpectedArgumentError: If the task has no such argument.
         ValueError: If an argument is not allowed; the message names the allowed values.
     """
-    check_types(build, {"model": model, "device": device, "dtype": dtype})
+    texts = {"model": model, "device": device, "dtype": dtype, "system_prompt": system_prompt}
+    check_types(build, texts)
     check_count("prompt_cache", prompt_cache, least=0)
     check_choice("cache_dtype", cache_dtype, CACHE_DTYPES)
+    check_choice("chat_template", chat_template, (True, False))
+    if system_prompt is not None and not chat_template:
+        raise ValueError(
+            f"Got system_prompt={system_prompt!r} without chat_template=True, which renders it."
+        )
     folder = loading.locate(model)
     tokenizer = Tokenizer.from_folder(folder)
+    if chat_template:
+        template = ChatTemplate.from_folder(folder, system_prompt)
+        tokenizer = tokenizer.with_chat_template(template)
     made, name = make_task(task, tokenizer, task_options)
-    network = loading.load(folder, device, dtype, len(tokenizer))
+    network = loading.load(folder, device, dtype, len(tokenizer), tokenizer.special_tokens.tolist())
     check_fit(network, tokenizer, made.context_tokens, model)
     setup = Setup(network, tokenizer, made, name)
     chosen = make_actions(actions, setup)

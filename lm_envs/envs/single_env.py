@@ -117,8 +117,8 @@ class LanguageEnv(RowEnv):
 
     ## Arguments
     All ids take `model`, `device`, `dtype`, `cache_dtype`, `actions`, `observation`, `dense`,
-    `max_steps`, `prompt_cache`, `render_mode` (see `LanguageVectorEnv`) and the arguments of their
-    task.
+    `max_steps`, `prompt_cache`, `chat_template`, `system_prompt`, `render_mode` (see
+    `LanguageVectorEnv`) and the arguments of their task.
 
     ## Vectorized environment
     `gymnasium.make_vec(id, num_envs=64)` advances all rows in one batch; `autoreset_mode` is
