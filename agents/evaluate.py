@@ -11,25 +11,33 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.table import Table
 
 from agents.algorithms.factory import as_language, check_writes, make_evaluation_env
 from agents.config.imports import TRUST_HELP, import_for_run
 from agents.config.loading import reported
 from agents.config.train import TrainConfig
 from agents.evaluation import plots
-from agents.evaluation.baselines import DRAWN, baselines_of, oracle
+from agents.evaluation.baselines import (
+    DRAWN,
+    GREEDY,
+    RANDOM,
+    UNCHANGED,
+    baselines_of,
+    oracle,
+)
 from agents.evaluation.comparison import AGENT, ORACLE, Rollouts, summarize
-from agents.evaluation.report import evaluation_page, interval_cell
+from agents.evaluation.report import evaluation_page
 from agents.evaluation.rollouts import agent_policy, evenly_spaced_indices, run_episodes
 from agents.evaluation.samples import evaluation_samples
 from agents.evaluation.search import beam_search, best_of_n
-from agents.evaluation.terminal import print_table
+from agents.evaluation.summary import NUM_TEXTS, print_summary
 from agents.runs.files import write_json, write_text
 from agents.runs.finished import load_agent, read_configs
 from agents.runs.folder import versions
+from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.splits import SplitSpec
+from lm_envs.transcript import Transcript
 
 SEARCH_SAMPLES, SEARCH_TEMPERATURE = 4, 0.7
 BEAMS = 4
@@ -44,6 +52,7 @@ def evaluate(
     *,
     search: bool = False,
     trust_imports: bool = False,
+    checkpoint: str = "last",
 ) -> Rollouts:
     """Runs every agent and every baseline on the same held-out prompts.
 
@@ -53,6 +62,7 @@ def evaluate(
         episodes: Maximum number of prompts; all of the split where it has fewer.
         search: Also run best of n and beam search, which takes about a second per prompt.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
+        checkpoint: Of each run: "last", or "best" by held-out reward.
 
     Raises:
         UserError: If the folders are not seeds of one configuration, imports are not trusted, or
@@ -67,16 +77,31 @@ def evaluate(
     env = make_evaluation_env(first, split, min(ROWS, first.env.n_envs))
     indices = evenly_spaced_indices(env.num_examples, episodes)
     # One at a time: each agent comes with a training environment and its KV cache.
-    agents = (agent_policy(load_agent(*run)) for run in zip(folders, configs, strict=True))
-    rollouts: Rollouts = {AGENT: [run_episodes(env, policy, indices) for policy in agents]}
-    for name, make in baselines_of(env).items():
-        seeds = range(BASELINE_SEEDS if name in DRAWN else 1)
-        rollouts[name] = [run_episodes(env, make(seed), indices) for seed in seeds]
+    agents = (load_agent(*run, checkpoint) for run in zip(folders, configs, strict=True))
+    rollouts: Rollouts = {
+        AGENT: [run_episodes(env, agent_policy(agent), indices) for agent in agents],
+        **_baselines(env, indices),
+    }
     if search:
         rollouts |= _search(first, split, as_language(env), indices)
-    if isinstance(env, LanguageVectorEnv):
-        rollouts[ORACLE] = [run_episodes(env, oracle(), indices)]
-    return rollouts
+    return rollouts | _oracle(env, indices)
+
+
+def _baselines(env: EpisodicVectorEnv, indices: np.ndarray) -> Rollouts:
+    """Returns the episodes of each baseline, of several seeds if it draws."""
+    return {
+        name: [
+            run_episodes(env, make(seed), indices)
+            for seed in range(BASELINE_SEEDS if name in DRAWN else 1)
+        ]
+        for name, make in baselines_of(env).items()
+    }
+
+
+def _oracle(env: EpisodicVectorEnv, indices: np.ndarray) -> Rollouts:
+    """Returns the episodes of the references, where the environment writes text."""
+    is_text = isinstance(env, LanguageVectorEnv)
+    return {ORACLE: [run_episodes(env, oracle(), indices)]} if is_text else {}
 
 
 def _search(
@@ -91,24 +116,10 @@ def _search(
     }
 
 
-def _table(summary: Mapping[str, Any], split: str) -> Table:
-    policies = summary["policies"]
-    table = Table(title=f"{summary['prompts']} {split} prompts, {summary['seeds']} agent seeds")
-    table.add_column("policy")
-    table.add_column("agent is ahead by\n[95 % interval]", justify="right")
-    for score in policies[AGENT]:
-        table.add_column(f"{score}\n[95 % interval]", justify="right")
-    for name, scores in policies.items():
-        ahead = summary["agent_ahead"].get(name)
-        cells = [interval_cell(ahead) if ahead else "", *map(interval_cell, scores.values())]
-        table.add_row(name, *cells)
-    return table
-
-
 def _write_files(
     target: Path, rollouts: Rollouts, document: Mapping[str, Any], num_samples: int
-) -> None:
-    """Writes evaluation.json, samples.md, rewards.png and index.html."""
+) -> dict[str, Path]:
+    """Writes evaluation.json, samples.md, rewards.png and index.html; returns their paths."""
     rewards = {name: scores["reward"] for name, scores in document["policies"].items()}
     means = {name: score["mean"] for name, score in rewards.items()}
     intervals = {name: score["interval"] for name, score in rewards.items()}
@@ -116,13 +127,36 @@ def _write_files(
     write_text(target / "samples.md", evaluation_samples(rollouts, num_samples))
     figure = target / "rewards.png"
     plots.score_bars(means, intervals, figure)
-    samples = [
-        {name: seeds[0][number] for name, seeds in rollouts.items()}
-        for number in evenly_spaced_indices(len(rollouts[AGENT][0]), num_samples)
-    ]
+    samples = _samples(rollouts, num_samples)
     figures = {"Mean held-out reward with its 95 % interval": figure}
-    title = f"{document['config']['name']} on {document['config']['env']['id']}"
-    write_text(target / "index.html", evaluation_page(document, samples, figures, title))
+    write_text(target / "index.html", evaluation_page(document, samples, figures, _title(document)))
+    names = {"page": "index.html", "picture": "rewards.png", "texts": "samples.md"}
+    return {name: target / file for name, file in {**names, "JSON": "evaluation.json"}.items()}
+
+
+def _samples(rollouts: Rollouts, count: int) -> list[dict[str, Transcript]]:
+    """Returns the transcripts of each policy's first seed on a few prompts."""
+    return [
+        {name: seeds[0][number] for name, seeds in rollouts.items()}
+        for number in evenly_spaced_indices(len(rollouts[AGENT][0]), count)
+    ]
+
+
+def _title(document: Mapping[str, Any]) -> str:
+    return f"{document['config']['name']} on {document['config']['env']['id']}"
+
+
+def _print(rollouts: Rollouts, document: Mapping[str, Any], files: Mapping[str, Path]) -> None:
+    """Prints the summary; the texts are those of the untrained model and of the agent."""
+    policies = list(document["policies"])
+    before = next(name for name in (GREEDY, UNCHANGED, RANDOM) if name in policies)
+    texts = [
+        {f"before ({before})": sample[before], "agent": sample[AGENT]}
+        for sample in _samples(rollouts, NUM_TEXTS)
+    ]
+    seeds = "1 seed" if document["seeds"] == 1 else f"{document['seeds']} seeds"
+    title = f"{_title(document)}: {document['prompts']} {document['split']} prompts, {seeds}"
+    print_summary(document, texts, files, title)
 
 
 def main(
@@ -132,17 +166,34 @@ def main(
     samples: Annotated[int, typer.Option(min=1, help="number of completions shown")] = 10,
     output: Annotated[Path | None, typer.Option(help="folder; default RUN/evaluation")] = None,
     search: Annotated[bool, typer.Option(help="also run best of 4 and a beam of 4")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, not the summary")] = False,
     trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
+    checkpoint: Annotated[str, typer.Option(help="last, or best by held-out reward")] = "last",
 ) -> None:
     """Compares trained agents with baselines such as greedy and sampling."""
     with reported():
-        rollouts = evaluate(folders, split, episodes, search=search, trust_imports=trust_imports)
+        rollouts = evaluate(
+            folders,
+            split,
+            episodes,
+            search=search,
+            trust_imports=trust_imports,
+            checkpoint=checkpoint,
+        )
         summary = summarize(rollouts)
         config = read_configs(folders)[0].model_dump()
-        document = {**summary, "split": split, "config": config, "versions": versions()}
-        _write_files(output or folders[0] / "evaluation", rollouts, document, samples)
-        print_table(_table(summary, split))
-        typer.echo(json.dumps(document))
+        document = {
+            **summary,
+            "split": split,
+            "checkpoint": checkpoint,
+            "config": config,
+            "versions": versions(),
+        }
+        files = _write_files(output or folders[0] / "evaluation", rollouts, document, samples)
+        if as_json:
+            typer.echo(json.dumps(document))
+        else:
+            _print(rollouts, document, files)
 
 
 if __name__ == "__main__":

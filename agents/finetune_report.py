@@ -9,33 +9,42 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from agents.config.loading import reported
-from agents.evaluation.stages import compare_seeds, format_interval
-from agents.evaluation.terminal import print_table
+from agents.evaluation.stages import compare_seeds
+from agents.evaluation.summary import mean_and_half_width
 
 
-def _cell(value: Mapping[str, Any]) -> str:
-    gain = f"\n  {format_interval(value['gain'], '+')}" if "gain" in value else ""
-    return format_interval(value) + gain
+def _table(stages: Mapping[str, Mapping[str, Mapping[str, Any]]], count: int) -> Table:
+    """Returns a row for each measure and stage, which fits 80 columns."""
+    table = Table(title=f"{count} runs", title_justify="left")
+    for name in ("measure", "stage"):
+        table.add_column(name, overflow="fold")
+    for name in ("mean ± 95 %", "gain over the stage before"):
+        table.add_column(name, justify="right")
+    for measure in next(iter(stages.values())):
+        for number, (stage, values) in enumerate(stages.items()):
+            value = values[measure]
+            gain = mean_and_half_width(value["gain"], "+") if "gain" in value else ""
+            name = "" if number else measure
+            table.add_row(name, stage, mean_and_half_width(value), gain)
+        table.add_section()
+    return table
 
 
 def main(
     runs: Annotated[list[Path], typer.Argument(help="folders of agents.finetune, one per seed")],
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, not the table")] = False,
 ) -> None:
-    """Prints the stages of a configuration over its seeds as a table, then as a line of JSON."""
+    """Prints the stages of a configuration over its seeds as a table, or as a line of JSON."""
     with reported():
         stages = compare_seeds(runs)
-        table = Table(
-            title=f"{len(runs)} runs: mean and 95 % interval; gain over the previous stage"
-        )
-        for name in ("measure", *stages):
-            table.add_column(name)
-        for measure in next(iter(stages.values())):
-            table.add_row(measure, *(_cell(values[measure]) for values in stages.values()))
-        print_table(table)
-        typer.echo(json.dumps({"runs": [str(run) for run in runs], "stages": stages}))
+        if as_json:
+            typer.echo(json.dumps({"runs": [str(run) for run in runs], "stages": stages}))
+        else:
+            Console(highlight=False).print(_table(stages, len(runs)))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
@@ -23,7 +24,15 @@ from agents.config.imports import TRUST_HELP, import_for_run
 from agents.config.loading import load_config, reported
 from agents.config.train import TrainConfig
 from agents.evaluation import plots
-from agents.evaluation.baselines import Policy, baselines_of, untrained
+from agents.evaluation.baselines import (
+    GREEDY,
+    RANDOM,
+    UNCHANGED,
+    Policy,
+    baselines_of,
+    untrained,
+)
+from agents.evaluation.comparison import AGENT, Rollouts, summarize
 from agents.evaluation.rollouts import (
     agent_policy,
     evenly_spaced_indices,
@@ -31,11 +40,13 @@ from agents.evaluation.rollouts import (
     run_episodes,
 )
 from agents.evaluation.samples import training_samples
+from agents.evaluation.summary import NUM_TEXTS, print_summary
 from agents.runs import checkpoints, logs
 from agents.runs.callbacks import TrainingCallback
 from agents.runs.checkpoints import CHECKPOINT
-from agents.runs.files import write_text
-from agents.runs.folder import open_run, versions
+from agents.runs.files import write_json, write_text
+from agents.runs.folder import RESULT, check_exists, open_run, versions
+from agents.runs.session import RunSession
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.sb3 import LanguageVecEnv
@@ -48,7 +59,12 @@ LARGEST_CHECK = 10_000
 
 
 def train(
-    config: TrainConfig, runs: Path, *, resume: bool = False, trust_imports: bool = False
+    config: TrainConfig,
+    runs: Path,
+    *,
+    resume: bool = False,
+    trust_imports: bool = False,
+    checkpoint: str = "last",
 ) -> dict[str, Any]:
     """Trains until the step budget is used or the target reward is reached.
 
@@ -57,36 +73,73 @@ def train(
         runs: Parent of the run folder `<name>-s<seed>`.
         resume: Whether to continue from the run's checkpoint.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
+        checkpoint: From which to resume: "last", or "best" by held-out reward.
 
     Returns:
         `run`, `steps`, `seconds`, number of `examples`, last `held_out_reward`, `baselines`.
 
     Raises:
         UserError: If imports are not trusted, the algorithm does not fit the actions, the run
-            folder cannot be used, or there are too few training examples.
+            folder cannot be used, is in use or disappears, or there are too few training examples.
+        Interrupted: If SIGINT or SIGTERM arrived; the checkpoint is written first.
         FloatingPointError: If a reward, a loss or a weight is NaN or infinite.
+    """
+    options = {"resume": resume, "trust_imports": trust_imports, "checkpoint": checkpoint}
+    return train_and_compare(config, runs, **options)[0]
+
+
+def train_and_compare(
+    config: TrainConfig,
+    runs: Path,
+    *,
+    resume: bool = False,
+    trust_imports: bool = False,
+    checkpoint: str = "last",
+) -> tuple[dict[str, Any], Rollouts]:
+    """Trains as `train` does; returns its result, and the held-out rollouts of agent and baselines.
+
+    Args:
+        config: As in `train`.
+        runs: As in `train`.
+        resume: As in `train`.
+        trust_imports: As in `train`.
+        checkpoint: As in `train`.
     """
     import_for_run(config, trusted=trust_imports)
     check_actions(config)
     folder = runs / f"{config.name}-s{config.seed}"
-    is_continued = open_run(config, folder, resume=resume)
+    if resume:
+        check_exists(folder)
+    with RunSession(folder) as session:
+        is_continued = open_run(config, folder, resume=resume, checkpoint=checkpoint)
+        return _run(config, folder, session, is_continued=is_continued)
+
+
+def _run(
+    config: TrainConfig, folder: Path, session: RunSession, *, is_continued: bool
+) -> tuple[dict[str, Any], Rollouts]:
+    """Trains in an open run folder and writes its files; returns as `train_and_compare` does."""
     env, held_out = _make_environments(config)
     for split, rows in ((config.env.split, env.vector_env), (config.evaluation.split, held_out)):
         typer.echo(f"{split}: {_description(rows)}", err=True)
     model = make_algorithm(config, env, None)
-    baselines = _baseline_rewards(held_out, config)
+    rollouts = _baseline_rollouts(held_out, config)
     before = _sample(held_out, agent_policy(model))  # untrained, also when resumed
-    _learn(config, folder, model, held_out, is_continued=is_continued)
+    _learn(config, folder, model, held_out, session, is_continued=is_continued)
     after = _sample(held_out, agent_policy(model))
     name, policy = untrained(held_out)
     samples = {"before": before, name: _sample(held_out, policy), "after": after}
     write_text(folder / "samples.md", training_samples(samples))
     log = logs.read_metrics(folder)
+    baselines = {name: mean_scores(seeds[0])["reward"] for name, seeds in rollouts.items()}
     plots.reward_curve(log, baselines, folder / "reward.png")
     last, examples = log[-1], env.vector_env.num_examples
     result = {"run": str(folder), "steps": last["step"], "seconds": last["seconds"]}
-    reward = last["held_out"]["reward"]
-    return {**result, "examples": examples, "held_out_reward": reward, "baselines": baselines}
+    result |= {"examples": examples, "held_out_reward": last["held_out"]["reward"]}
+    result["baselines"] = baselines
+    write_json(folder / RESULT, {**result, "versions": versions()})
+    agent = run_episodes(held_out, agent_policy(model), _evaluated_indices(held_out, config))
+    return result, {AGENT: [agent], **rollouts}
 
 
 def _sample(env: EpisodicVectorEnv, policy: Policy) -> list[Transcript]:
@@ -118,6 +171,7 @@ def _learn(
     folder: Path,
     model: BaseAlgorithm,
     held_out: EpisodicVectorEnv,
+    session: RunSession,
     *,
     is_continued: bool,
 ) -> None:
@@ -130,7 +184,8 @@ def _learn(
     else:
         logs.delete_logs(folder)
     model.set_logger(logs.make_logger(folder, notes.get("pending")))
-    callback = TrainingCallback(config, folder, held_out, seconds=notes.get("seconds", 0.0))
+    seconds = notes.get("seconds", 0.0)
+    callback = TrainingCallback(config, folder, held_out, seconds=seconds, session=session)
     remaining = config.total_timesteps - model.num_timesteps
     try:
         if remaining > 0 and not logs.has_reached(folder, config.stop_at_reward):
@@ -138,36 +193,65 @@ def _learn(
     finally:
         callback.close()
         model.logger.close()
+    session.stop_if_asked(model.num_timesteps)
 
 
 def _warn_about_replay_buffer(model: BaseAlgorithm) -> None:
     if isinstance(model, OffPolicyAlgorithm):
-        typer.echo("The replay buffer is not part of a checkpoint: it restarts empty.", err=True)
+        assert model.replay_buffer is not None
+        if model.num_timesteps and not model.replay_buffer.size():
+            typer.echo("The checkpoint has no replay buffer: it restarts empty.", err=True)
 
 
-def _baseline_rewards(env: EpisodicVectorEnv, config: TrainConfig) -> dict[str, float]:
-    """Computes the mean held-out reward of each baseline."""
-    indices = evenly_spaced_indices(env.num_examples, config.evaluation.episodes)
+def _evaluated_indices(env: EpisodicVectorEnv, config: TrainConfig) -> np.ndarray:
+    return evenly_spaced_indices(env.num_examples, config.evaluation.episodes)
+
+
+def _baseline_rollouts(env: EpisodicVectorEnv, config: TrainConfig) -> Rollouts:
+    """Runs each baseline on the held-out examples."""
+    indices = _evaluated_indices(env, config)
     return {
-        name: mean_scores(run_episodes(env, make(config.seed), indices))["reward"]
+        name: [run_episodes(env, make(config.seed), indices)]
         for name, make in baselines_of(env).items()
     }
+
+
+def _print(config: TrainConfig, result: dict[str, Any], rollouts: Rollouts) -> None:
+    folder, summary = Path(result["run"]), summarize(rollouts)
+    before = next(name for name in (GREEDY, UNCHANGED, RANDOM) if name in rollouts)
+    texts = [
+        {f"before ({before})": rollouts[before][0][number], "agent": rollouts[AGENT][0][number]}
+        for number in evenly_spaced_indices(summary["prompts"], NUM_TEXTS)
+    ]
+    files = {"picture": folder / "reward.png", "texts": folder / "samples.md"}
+    commands = {
+        name: f"python -m agents.{name} {folder}" for name in ("evaluate", "enjoy", "explain")
+    }
+    title = f"{config.name}: {summary['prompts']} {config.evaluation.split} prompts"
+    steps = f"{title}, after {result['steps']:,} steps"
+    print_summary(summary, texts, {**files, "JSON": folder / RESULT, **commands}, steps)
 
 
 def main(
     config: Annotated[Path, typer.Argument(help="YAML file, such as configs/next_word_ppo.yaml")],
     resume: Annotated[bool, typer.Option(help="continue from the run's checkpoint")] = False,
+    checkpoint: Annotated[str, typer.Option(help="last or best, with --resume")] = "last",
     seed: Annotated[int | None, typer.Option(help="replaces the seed of the file")] = None,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="key.key=value")] = None,
     runs: Annotated[Path, typer.Option(help="folder of the run folders")] = Path("runs"),
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, not the summary")] = False,
     trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
 ) -> None:
     """Trains an agent and writes checkpoint, logs, curve and samples to one folder."""
     with reported():
         extra = [] if seed is None else [f"seed={seed}"]
         settings = load_config(TrainConfig, config, [*(assignments or []), *extra])
-        result = train(settings, runs, resume=resume, trust_imports=trust_imports)
-        typer.echo(json.dumps({**result, "versions": versions()}))
+        options = {"resume": resume, "trust_imports": trust_imports, "checkpoint": checkpoint}
+        result, rollouts = train_and_compare(settings, runs, **options)
+        if as_json:
+            typer.echo(json.dumps({**result, "versions": versions()}))
+        else:
+            _print(settings, result, rollouts)
 
 
 if __name__ == "__main__":

@@ -4,23 +4,35 @@ Owns colors and layout. Text of the model is untrusted: it is escaped, and contr
 replaced. Knows nothing of models, tasks or environments.
 """
 
+import sys
 import unicodedata
+from collections.abc import Iterator
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Literal, NamedTuple
 
 import numpy as np
 
+from lm_envs.fonts import Typeface, typeface
 from lm_envs.transcript import Transcript
-
-if TYPE_CHECKING:
-    from PIL.ImageFont import FreeTypeFont, ImageFont
 
 WIDTH, HEIGHT = 640, 360
 MARGIN, FONT_SIZE, LINE_HEIGHT = 16, 17, 25
-BACKGROUND, GRAY, WHITE = (24, 26, 32), (130, 135, 148), (235, 235, 240)
+COLUMNS = 80
+"""Width of ANSI text, characters."""
+
+BACKGROUND, GRAY, WHITE = (24, 26, 32), (150, 155, 168), (235, 235, 240)
 LOSS, NEUTRAL, GAIN = (240, 96, 96), (215, 215, 220), (90, 210, 130)
+ANSI_LOSS, ANSI_GAIN = (216, 56, 56), (0, 135, 62)
+"""Colors of terminal text: contrast of 4.5 : 1 or more on white and on black alike."""
+
 TINT = 0.45
 """Largest opacity of a token's background in HTML; text stays readable on light and dark pages."""
+
+WEAKEST = 0.1
+"""Shares of the largest reward below this have no color in a terminal."""
+
+LONGEST_CAPTION = 4
+"""Lines of a frame that the caption may take."""
 
 JOINERS = "\u200c\u200d"
 """Zero-width non-joiner and joiner, which have no effect outside the word that holds them."""
@@ -28,19 +40,108 @@ JOINERS = "\u200c\u200d"
 Color = tuple[int, int, int]
 
 
-def ansi(transcript: Transcript) -> str:
-    """Returns colored terminal text: the prompt dim, each token from red (cost) to green (gain)."""
+class Piece(NamedTuple):
+    """A part of a shown episode.
+
+    Attributes:
+        kind: The prompt, a token of the agent, or a line that answers a turn.
+        text: Sanitized by `printable`.
+        reward: Of the token; 0 for other kinds.
+        share: Sign of the reward times the root of its share of the largest, in [-1, 1].
+    """
+
+    kind: Literal["prompt", "token", "reply"]
+    text: str
+    reward: float = 0.0
+    share: float = 0.0
+
+
+def pieces(transcript: Transcript) -> Iterator[Piece]:
+    """Yields the prompt, and the written tokens with the replies between them."""
+    yield Piece("prompt", printable(transcript.prompt))
+    replies = list(transcript.replies)
+    tokens = zip(transcript.token_texts, transcript.rewards, shares(transcript), strict=True)
+    for position, (text, reward, share) in enumerate(tokens):
+        while replies and replies[0].position <= position:
+            yield Piece("reply", printable(replies.pop(0).text))
+        yield Piece("token", printable(text), float(reward), share)
+    for reply in replies:
+        yield Piece("reply", printable(reply.text))
+
+
+def shares(transcript: Transcript) -> list[float]:
+    """Returns each token's reward as a share of the largest absolute one, in [-1, 1].
+
+    Its root is taken, sign kept: where the first token earns most of the reward, the smaller
+    rewards of the others can still be seen.
+    """
+    largest = max(np.abs(transcript.rewards).max(initial=0.0), 1e-9)
+    return [float(np.sign(r) * (abs(r) / largest) ** 0.5) for r in transcript.rewards]
+
+
+def printable(text: str, *, keep_lines: bool = False) -> str:
+    """Returns text without control and format characters, such as escape codes or bidi marks.
+
+    Each is replaced by U+FFFD, a line end by a blank. The two joiners are kept: emoji, Persian and
+    Hindi need them.
+
+    Args:
+        text: Untrusted.
+        keep_lines: Whether line ends stay.
+    """
+    kept = JOINERS + ("\n" if keep_lines else "")
+    text = text if keep_lines else text.replace("\n", " ")
+    return "".join("\ufffd" if _is_control(c) and c not in kept else c for c in text)
+
+
+def text_with_replies(transcript: Transcript) -> str:
+    """Returns the written text; what answered its turns stands between them in brackets."""
+    if not transcript.replies:
+        return transcript.text
+    shown = [piece for piece in pieces(transcript) if piece.kind != "prompt"]
+    return "".join(f" [{p.text}]" if p.kind == "reply" else p.text for p in shown)
+
+
+def ansi(transcript: Transcript, *, color: bool = True, width: int = COLUMNS) -> str:
+    """Returns terminal text: the prompt in italics, tokens in red (cost, underlined) or green.
+
+    Args:
+        transcript: The episode.
+        color: Whether to write escape codes; `has_color` tells whether a stream shows them.
+        width: Characters of a line.
+    """
     from rich.console import Console
     from rich.text import Text
 
-    text = Text(_printable(transcript.prompt), style="dim")
-    for token_text, color in zip(transcript.token_texts, _colors(transcript), strict=True):
-        text.append(_printable(token_text), style="rgb({},{},{})".format(*color))
-    text.append(f"\n{_caption(transcript)}", style="bold")
-    console = Console(force_terminal=True, color_system="truecolor", width=100)
+    text = Text()
+    for piece in pieces(transcript):
+        if piece.kind == "token":
+            text.append(piece.text, style=token_style(piece.share))
+        else:
+            line_end = "\n" if piece.kind == "reply" else ""
+            text.append(f"{line_end}{piece.text}{line_end}", style="italic")
+    text.append(f"\n{printable(caption(transcript))}", style="bold")
+    system = "truecolor" if color else None
+    console = Console(force_terminal=color, color_system=system, width=width, no_color=not color)
     with console.capture() as capture:
         console.print(text)
     return capture.get()
+
+
+def token_style(share: float) -> str:
+    """Returns the style of `rich` for a token by its share of the largest reward, in [-1, 1]."""
+    if abs(share) < WEAKEST:
+        return ""
+    style = "rgb({},{},{})".format(*(ANSI_GAIN if share > 0 else ANSI_LOSS))
+    return f"{style}{' underline' if share < 0 else ''}{' bold' if abs(share) > 0.5 else ''}"
+
+
+def has_color() -> bool:
+    """Returns whether standard output shows colors: a terminal, and no NO_COLOR or TERM=dumb."""
+    from rich.console import Console
+
+    console = Console(file=sys.stdout)
+    return console.is_terminal and console.color_system is not None and not console.no_color
 
 
 def html(transcript: Transcript) -> str:
@@ -50,66 +151,87 @@ def html(transcript: Transcript) -> str:
     distinguish the colors. All text is escaped; there are no scripts and no links. The text has the
     color of the page, so that it can be read on light and dark pages.
     """
-    prompt = f'<span style="opacity:.65">{escape(_printable(transcript.prompt))}</span>'
-    caption = escape(_printable(_caption(transcript)))
+    prompt = f'<span style="opacity:.65">{escape(printable(transcript.prompt))}</span>'
+    note = escape(printable(caption(transcript)))
     style = "white-space:pre-wrap;overflow-wrap:anywhere"
     text = f'<p dir="auto" style="{style}">{prompt}{html_tokens(transcript)}</p>'
-    return f'<figure class="transcript">{text}<figcaption>{caption}</figcaption></figure>'
+    return f'<figure class="transcript">{text}<figcaption>{note}</figcaption></figure>'
 
 
 def html_tokens(transcript: Transcript) -> str:
-    """Returns only the written tokens as `<span>`s, colored as by `html`."""
-    largest = _largest_reward(transcript)
-    tokens = zip(transcript.token_texts, transcript.rewards, strict=True)
-    return "".join(_span(text, reward, reward / largest) for text, reward in tokens)
+    """Returns the written tokens as `<span>`s, colored as by `html`, and the replies to them."""
+    shown = [piece for piece in pieces(transcript) if piece.kind != "prompt"]
+    return "".join(map(_span, shown))
 
 
 def rgb(transcript: Transcript) -> np.ndarray:
-    """Returns a frame (360, 640, 3) uint8; of a long text it shows the last lines."""
-    from PIL import Image, ImageDraw, ImageFont
+    """Returns a frame (360, 640, 3) uint8; of a long text it shows the last lines.
 
-    image = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND)
-    canvas, font = ImageDraw.Draw(image), ImageFont.load_default(FONT_SIZE)
-    pieces = [(_printable(transcript.prompt), GRAY)]
-    token_texts = map(_printable, transcript.token_texts)
-    pieces += zip(token_texts, _colors(transcript), strict=True)
-    num_visible = (HEIGHT - 3 * MARGIN - LINE_HEIGHT) // LINE_HEIGHT
-    for number, line in enumerate(_wrap(pieces, font)[-num_visible:]):
-        x = float(MARGIN)
-        for text, color in line:
-            canvas.text((x, MARGIN + number * LINE_HEIGHT), text, color, font)
-            x += font.getlength(text)
-    caption = _fit(_caption(transcript), font)
-    canvas.text((MARGIN, HEIGHT - MARGIN - LINE_HEIGHT), caption, WHITE, font)
+    Costs are underlined. Characters that no font has are boxes; see `lm_envs.fonts`.
+    """
+    from PIL import Image, ImageDraw
+
+    image, font = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND), typeface(FONT_SIZE)
+    canvas = ImageDraw.Draw(image)
+    note = _wrap([_Run(printable(caption(transcript)), WHITE)], font)[:LONGEST_CAPTION]
+    text = _wrap(list(_runs(transcript)), font)
+    num_visible = (HEIGHT - 3 * MARGIN - len(note) * LINE_HEIGHT) // LINE_HEIGHT
+    _draw(canvas, text[-num_visible:], MARGIN, font)
+    _draw(canvas, note, HEIGHT - MARGIN - len(note) * LINE_HEIGHT, font)
     return np.asarray(image, np.uint8).copy()
 
 
-def _caption(transcript: Transcript) -> str:
+def caption(transcript: Transcript) -> str:
+    """Returns the total reward, the ending or the number of steps so far, and the other scores."""
     total = f"reward {transcript.rewards.sum():+.3f}"
     # Where an agent adjusts the model, there are no token ids, and each text describes one step.
     unit = "tokens" if len(transcript.prompt_tokens) else "steps"
     count = f"{len(transcript.token_texts)} {unit}"
     state = count if transcript.ending is None else transcript.ending
-    scores = [f"{name} {value:.2f}" for name, value in transcript.scores.items()]
+    scores = [f"{n} {value:.2f}" for n, value in transcript.scores.items() if n != "reward"]
     return "  ".join([total, state, *scores])
 
 
-def _colors(transcript: Transcript) -> list[Color]:
-    """One color for each token: neutral at 0, full at the largest absolute reward."""
-    largest = _largest_reward(transcript)
-    return [_blend(reward / largest) for reward in transcript.rewards]
+class _Run(NamedTuple):
+    """Text of one color in a frame; a line end breaks the line."""
+
+    text: str
+    color: Color
+    is_underlined: bool = False
 
 
-def _largest_reward(transcript: Transcript) -> float:
-    """Largest absolute reward; positive even if all rewards are 0, because it is a divisor."""
-    return float(max(np.abs(transcript.rewards).max(initial=0.0), 1e-9))
+def _runs(transcript: Transcript) -> Iterator[_Run]:
+    for piece in pieces(transcript):
+        if piece.kind == "token":
+            yield _Run(piece.text, _blend(piece.share), piece.share < -WEAKEST)
+        elif piece.kind == "prompt":
+            yield _Run(piece.text, GRAY)
+        else:
+            yield from (_Run("\n", GRAY), _Run(piece.text, GRAY), _Run("\n", GRAY))
 
 
-def _span(text: str, reward: float, share: float) -> str:
-    color = "rgba({},{},{},{:.2f})".format(*(GAIN if share > 0 else LOSS), TINT * abs(share))
-    cost = ";text-decoration:underline dotted" if share < 0 else ""
+def _draw(canvas: object, lines: list[list[_Run]], top: float, font: Typeface) -> None:
+    from PIL.ImageDraw import ImageDraw
+
+    assert isinstance(canvas, ImageDraw)
+    for number, line in enumerate(lines):
+        x, y = float(MARGIN), top + number * LINE_HEIGHT
+        for run in line:
+            font.draw(canvas, (x, y), run.text, run.color)
+            end = x + font.width(run.text)
+            if run.is_underlined:
+                canvas.line([(x, y + FONT_SIZE + 2), (end, y + FONT_SIZE + 2)], run.color)
+            x = end
+
+
+def _span(piece: Piece) -> str:
+    if piece.kind == "reply":
+        return f'\n<span style="opacity:.65">{escape(piece.text)}</span>\n'
+    side = GAIN if piece.share > 0 else LOSS
+    color = "rgba({},{},{},{:.2f})".format(*side, TINT * abs(piece.share))
+    cost = ";text-decoration:underline dotted" if piece.share < 0 else ""
     style = f"background:{color}{cost}"
-    return f'<span style="{style}" title="{reward:+.3f}">{escape(_printable(text))}</span>'
+    return f'<span style="{style}" title="{piece.reward:+.3f}">{escape(piece.text)}</span>'
 
 
 def _blend(share: float) -> Color:
@@ -119,42 +241,33 @@ def _blend(share: float) -> Color:
     return red, green, blue
 
 
-def _printable(text: str) -> str:
-    """Text without control and format characters, such as escape codes or bidirectional marks.
-
-    The two joiners are kept: emoji, Persian and Hindi need them.
-    """
-    text = text.replace("\n", " ")
-    return "".join(
-        "\ufffd" if unicodedata.category(c)[0] == "C" and c not in JOINERS else c for c in text
-    )
+def _is_control(character: str) -> bool:
+    # Zl and Zp are the line and paragraph separators, which end lines in some programs.
+    category = unicodedata.category(character)
+    return category[0] == "C" or category in ("Zl", "Zp")
 
 
-def _wrap(
-    pieces: list[tuple[str, Color]], font: "FreeTypeFont | ImageFont"
-) -> list[list[tuple[str, Color]]]:
-    """Lines of colored pieces, broken before a word that would cross the right margin."""
-    lines: list[list[tuple[str, Color]]] = [[]]
+def _wrap(runs: list[_Run], font: Typeface) -> list[list[_Run]]:
+    """Lines of runs, broken before a word that would cross the right margin, and at line ends."""
+    lines: list[list[_Run]] = [[]]
     x = 0.0
-    for text, color in pieces:
-        for part in _split_words(text):
-            size = font.getlength(part)
-            if x + size > WIDTH - 2 * MARGIN and x > 0:
+    for run in runs:
+        for part in split_words(run.text):
+            size = font.width(part)
+            if part == "\n" or (x + size > WIDTH - 2 * MARGIN and x > 0):
                 lines.append([])
                 x, part = 0.0, part.lstrip()
-            lines[-1].append((part, color))
-            x += font.getlength(part)
+            lines[-1].append(run._replace(text=part))
+            x += font.width(part)
     return lines
 
 
-def _split_words(text: str) -> list[str]:
-    """Pieces of the text, each starting at a space and at most 40 characters long."""
-    parts = text.replace(" ", "\n ").split("\n")
-    return [part[start : start + 40] for part in parts for start in range(0, len(part), 40)]
-
-
-def _fit(text: str, font: "FreeTypeFont | ImageFont") -> str:
-    """The longest beginning of a text that fits between the margins, up to two characters."""
-    while font.getlength(text) > WIDTH - 2 * MARGIN:
-        text = text[:-2]
-    return text
+def split_words(text: str) -> list[str]:
+    """Pieces of the text that a line break may separate: words, and single wide characters."""
+    parts = [""]
+    for character in text:
+        is_wide = unicodedata.east_asian_width(character) in "WF"
+        if character in " \n" or is_wide or len(parts[-1]) >= 40:
+            parts.append("")
+        parts[-1] += character
+    return [part for part in parts if part]

@@ -5,7 +5,7 @@ knows nothing of models or tasks.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,18 @@ context window and a step limit from outside the task truncate it.
 
 TRUNCATIONS: frozenset[str] = frozenset({"context", "time_limit"})
 """Endings that truncate an episode; the others terminate it."""
+
+
+class Reply(NamedTuple):
+    """A line of the other speaker, which answers a turn of the agent.
+
+    Attributes:
+        position: Number of tokens that the agent had written before it.
+        text: The line, with the name of the speaker if there is one.
+    """
+
+    position: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,7 @@ class Transcript:
         token_texts: Text that each token added; joined, they are `text`.
         ending: Reason for the end; None while the episode runs.
         scores: Named scores of the finished text; empty while it runs.
+        replies: Lines of the other speaker between the turns; they are no part of `text`.
     """
 
     prompt: str
@@ -50,3 +63,4 @@ class Transcript:
     token_texts: tuple[str, ...]
     ending: Ending | None
     scores: dict[str, float]
+    replies: tuple[Reply, ...] = ()

@@ -19,6 +19,7 @@ RANK = {
     "lm_envs.plugins": 1,
     "lm_envs.storage": 1,
     "lm_envs.transcript": 1,
+    "lm_envs.fonts": 1,
     "lm_envs.tokenizer": 1,
     "lm_envs.model": 2,
     "lm_envs.tasks": 2,

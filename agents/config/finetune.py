@@ -112,6 +112,8 @@ class FinetuneConfig(TrainConfig):
     may_change: ClassVar[tuple[str, ...]] = (
         "stop_at_reward",
         "checkpoint_every",
+        "keep_best",
+        "max_replay_mb",
         "total_timesteps",
     )
 

@@ -18,6 +18,7 @@ from agents.evaluation.html import (
     plain,
     table,
 )
+from agents.evaluation.summary import label, verdict
 from lm_envs.rendering import html_tokens
 from lm_envs.transcript import Transcript
 
@@ -28,7 +29,8 @@ FORMER_NAMES = {"words": "tokens"}
 
 _LEGEND = (
     "A token on green raised the reward, one on red and underlined lowered it; hovering over a "
-    "token shows the number. Colors are scaled within each text."
+    "token shows the number. The color grows with the root of the reward's share of the largest in "
+    "the text."
 )
 
 
@@ -50,7 +52,7 @@ def evaluation_page(
     parts = [paragraph(_counts(summary)), paragraph(_verdict(summary)), heading("Scores")]
     parts.append(table(*policy_cells(summary["policies"]), INTERVALS))
     if ahead := summary.get("agent_ahead"):
-        rows = [[name, interval_cell(score)] for name, score in ahead.items()]
+        rows = [[label(name), interval_cell(score)] for name, score in ahead.items()]
         parts.append(table(["policy", "the agent is ahead by"], rows, SAME_PROMPTS))
     parts += [picture(path.read_bytes(), caption) for caption, path in figures.items()]
     if samples:
@@ -69,7 +71,10 @@ def policy_cells(
     """
     scores = list(dict.fromkeys(score for values in policies.values() for score in values))
     rows = [
-        [name, *(interval_cell(values[score]) if score in values else "" for score in scores)]
+        [
+            label(name),
+            *(interval_cell(values[score]) if score in values else "" for score in scores),
+        ]
         for name, values in policies.items()
     ]
     return ["policy", *(FORMER_NAMES.get(score, score) for score in scores)], rows
@@ -87,7 +92,9 @@ def _counts(summary: Mapping[str, Any]) -> str:
 
 
 def _verdict(summary: Mapping[str, Any]) -> str:
-    """Returns a sentence that lists the policies below the agent's interval, and the others."""
+    """Returns the verdict on the same prompts; on the intervals alone for results without it."""
+    if "agent_ahead" in summary:
+        return verdict(summary["agent_ahead"])
     is_above = summary["agent_interval_above"]
     groups = [[name for name in is_above if is_above[name] is flag] for flag in (True, False)]
     above, rest = ("; ".join(names) or "none" for names in groups)
@@ -97,7 +104,7 @@ def _verdict(summary: Mapping[str, Any]) -> str:
 def _sample(sample: Mapping[str, Transcript]) -> list[Html]:
     first = next(iter(sample.values()))
     written = [
-        (f"{name}  {transcript.rewards.sum():+.3f}", Html(html_tokens(transcript)))
+        (f"{label(name)}  {transcript.rewards.sum():+.3f}", Html(html_tokens(transcript)))
         for name, transcript in sample.items()
     ]
     reference = [("reference", plain(first.reference))] if first.reference else []

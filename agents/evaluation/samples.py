@@ -8,16 +8,19 @@ from collections.abc import Mapping, Sequence
 from agents.evaluation.comparison import AGENT, Rollouts
 from agents.evaluation.rollouts import evenly_spaced_indices
 from agents.evaluation.stages import Stage
+from lm_envs.rendering import printable, text_with_replies
 from lm_envs.transcript import Transcript
 
-MARKUP = "\\`*_<>[]|"
+MARKUP = "\\`*_<>[]|&~@"
 """Characters that Markdown would take for markup; each is escaped by a backslash."""
 
 
 def escape_markdown(text: str) -> str:
     """Returns a text on one line, escaped so that Markdown shows its characters unchanged."""
-    text = " ".join(text.split())
-    return "".join(f"\\{character}" if character in MARKUP else character for character in text)
+    text = printable(" ".join(text.split()))
+    text = "".join(f"\\{character}" if character in MARKUP else character for character in text)
+    # Bare addresses become links otherwise.
+    return text.replace("://", ":\\/\\/").replace("www.", "www\\.")
 
 
 def training_samples(policies: Mapping[str, Sequence[Transcript]]) -> str:
@@ -50,7 +53,8 @@ def evaluation_samples(rollouts: Rollouts, num_samples: int) -> str:
     best = sorted(agent, key=lambda t: -t.scores["reward"])[:num_samples]
     lines += ["", "## The agent's completions of highest reward", ""]
     lines += [
-        f"- ({t.scores['reward']:+.3f}) **{escape_markdown(t.prompt)}** {escape_markdown(t.text)}"
+        f"- ({t.scores['reward']:+.3f}) **{escape_markdown(t.prompt)}** "
+        f"{escape_markdown(text_with_replies(t))}"
         for t in best
     ]
     return "\n".join(lines) + "\n"
@@ -73,4 +77,5 @@ def _prompt(prompt: str) -> list[str]:
 
 
 def _completion(name: str, transcript: Transcript) -> str:
-    return f"- {name} ({transcript.scores['reward']:+.3f}): {escape_markdown(transcript.text)}"
+    text = escape_markdown(text_with_replies(transcript))
+    return f"- {name} ({transcript.scores['reward']:+.3f}): {text}"

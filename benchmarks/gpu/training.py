@@ -53,7 +53,7 @@ def run_module(
         the last row of its metrics if the time ended first.
     """
     runs = tempfile.mkdtemp(prefix="runs-")
-    command = [sys.executable, "-m", module, config, "--runs", runs]
+    command = [sys.executable, "-m", module, config, "--json", "--runs", runs]
     for key, value in assignments.items():
         command += ["--set", f"{key}={value}"]
     start = time.perf_counter()

@@ -171,7 +171,7 @@ def _train(config: TrainConfig, runs: Path, threads: int) -> str | None:
         return None
     name = f"{config.name}-s{config.seed}"
     write_text(folder / "config.yaml", yaml.safe_dump(config.model_dump(), sort_keys=False))
-    command = [sys.executable, "-m", "agents.train", str(folder / "config.yaml")]
+    command = [sys.executable, "-m", "agents.train", str(folder / "config.yaml"), "--json"]
     command += ["--runs", str(folder), *(["--resume"] if (folder / name).is_dir() else [])]
     environment = {
         "OMP_NUM_THREADS": str(threads)

@@ -15,7 +15,7 @@ import numpy as np
 from lm_envs.tasks.base import Example, Task
 from lm_envs.tasks.rewards.completions import Completions, NextTokenScorer
 from lm_envs.tokenizer import Tokenizer, decode_prefix, text_of
-from lm_envs.transcript import Ending, Transcript
+from lm_envs.transcript import Ending, Reply, Transcript
 
 TEXT_CACHE_SIZE = 2**14
 """Prompts and references whose text is cached: each example is started many times."""
@@ -49,6 +49,7 @@ class EpisodeBuffer:
         task_scores: The task's own scores, (N,) float64 each.
         texts: N strings, the completions.
         turns: N lists of the lines completed so far.
+        replies: N lists of what answered them.
         examples: N examples.
         prompts: N strings, the texts the episodes started from.
         prompt_tokens: Their ids, (P,) int64 each.
@@ -83,6 +84,7 @@ class EpisodeBuffer:
         self.targets: list[tuple[str, ...]] = [()] * num_rows
         self.columns: list[Mapping[str, Any]] = [{}] * num_rows
         self.turns: list[list[str]] = [[] for _ in range(num_rows)]
+        self.replies: list[list[Reply]] = [[] for _ in range(num_rows)]
         self.endings: list[Ending | None] = [None] * num_rows
         self._incomplete = [b""] * num_rows  # bytes of the last character, where more must follow
         self._decode = lru_cache(TEXT_CACHE_SIZE)(_of_bytes(tokenizer.decode))
@@ -121,7 +123,7 @@ class EpisodeBuffer:
             counter[row] = 0
         self.set_example(row, example)
         self.endings[row] = None
-        self.turns[row] = []
+        self.turns[row], self.replies[row] = [], []
         self._incomplete[row], self.texts[row] = b"", ""
         self.set_context(row, example.prompt)
 
@@ -182,6 +184,7 @@ class EpisodeBuffer:
         for row, count in enumerate(self.counts):
             written = self._join(self.tokens[row, :count])
             self.texts[row], self._incomplete[row] = decode_prefix(written)
+            self.replies[row] = self._rebuilt_replies(row)
 
     def contexts_of(self, rows: np.ndarray) -> list[np.ndarray]:
         """Returns the ids (P,) of the contexts of `rows` (R,), as views."""
@@ -202,6 +205,19 @@ class EpisodeBuffer:
         """Adds the line that a row is writing to its completed lines."""
         self.turns[row].append(self.texts[row][self.line_starts[row] :].strip())
         self.line_starts[row] = len(self.texts[row])
+
+    def add_reply(self, row: int, reply: str) -> None:
+        """Stores what answers the turn that a row has ended; nothing if it is empty."""
+        if reply:
+            self.replies[row].append(Reply(int(self.counts[row]), reply))
+
+    @property
+    def new_replies(self) -> np.ndarray:
+        """Replies to the lines that the rows have just completed, (N,) of strings; "" for none."""
+        last = [replies[-1] if replies else Reply(-1, "") for replies in self.replies]
+        is_new = [each.position == count for each, count in zip(last, self.counts, strict=True)]
+        texts = [each.text if new else "" for each, new in zip(last, is_new, strict=True)]
+        return np.array(texts, object)
 
     def set_task_scores(self, row: int, task_scores: dict[str, float]) -> None:
         """Stores the task's own scores of a row."""
@@ -234,6 +250,7 @@ class EpisodeBuffer:
             token_texts=self._token_texts(row),
             ending=self.endings[row],
             scores=scores,
+            replies=tuple(self.replies[row]),
         )
 
     def reference(self, row: int) -> str:
@@ -247,6 +264,22 @@ class EpisodeBuffer:
     def _join(self, tokens: Sequence[int] | np.ndarray) -> bytes:
         token_bytes = self.tokenizer.token_bytes
         return b"".join([token_bytes[token] for token in tokens])
+
+    def _rebuilt_replies(self, row: int) -> list[Reply]:
+        """Returns the replies to a row's turns: a function of the turns, so no state holds them."""
+        task, turns, token_texts = self.task, self.turns[row], self._token_texts(row)
+        replies, position = [], 0
+        for number, turn in enumerate(turns):
+            line = ""
+            # A turn ends with the last token after which its line, without blanks, is the turn.
+            while position < len(token_texts) and turn.startswith(
+                (line + token_texts[position]).strip()
+            ):
+                line += token_texts[position]
+                position += 1
+            text = task.respond(self.examples[row], turns[: number + 1]).reply
+            replies += [Reply(position, text)] if text else []
+        return replies
 
     def _token_texts(self, row: int) -> tuple[str, ...]:
         """Returns what each token added to the text."""

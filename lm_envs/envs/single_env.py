@@ -1,5 +1,6 @@
 """One episode: row 0 of a one-row batch, so there is one set of dynamics to trust."""
 
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
+from lm_envs import rendering
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.modes import RENDER_MODES
 from lm_envs.envs.reset_options import seeds_for_rows
@@ -19,7 +21,8 @@ from lm_envs.transcript import Transcript
 class RowEnv(gym.Env[Any, Any]):
     """A `gymnasium.Env` view of a one-row `EpisodicVectorEnv`.
 
-    The render mode "human" prints the text to the terminal, each token colored by its reward.
+    The render mode "human" prints the text to the terminal, each token colored by its reward; into
+    a pipe or a file it prints no escape codes.
     Copies and pickles are refused: `gymnasium.make(env.spec)` makes another environment, and
     `set_state` restores the episode there.
 
@@ -85,13 +88,12 @@ class RowEnv(gym.Env[Any, Any]):
 
     def render(self) -> Any:  # noqa: ANN401 - by render mode
         """Returns ANSI text or a frame (H, W, 3) uint8; the mode "human" prints the text."""
-        frames = self.batch.render()
-        if frames is None:
-            return None
         if self.render_mode == "human":
-            print(frames[0])
+            width = shutil.get_terminal_size((rendering.COLUMNS, 24)).columns
+            print(rendering.ansi(self.transcript, color=rendering.has_color(), width=width))
             return None
-        return frames[0]
+        frames = self.batch.render()
+        return None if frames is None else frames[0]
 
     def action_masks(self) -> np.ndarray:
         """Returns which discrete actions are valid now, (actions,) bool."""
@@ -111,7 +113,8 @@ class LanguageEnv(RowEnv):
 
     ## Information
     `reset`: `prompt`. Every step: `text`, the completion so far, and `logprob`, the log-probability
-    of what the step wrote under the frozen model, nats. At the end of an episode also `prompt`,
+    of what the step wrote under the frozen model, nats; in tasks of several turns also `reply`,
+    what answered the line that the step completed. At the end of an episode also `prompt`,
     `reference`, `ending` ("end_token", "budget", "complete", "context" or "time_limit"), and
     `scores`: every component of the reward and their weighted sum `reward`.
 

@@ -79,6 +79,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         episodes: What the rows have written.
         actions: The action kind.
         observation: The observation; `observation.columns` names the columns of a vector.
+        dense: As given.
 
     Raises:
         UnexpectedArgumentError: If the task has no such argument.
@@ -116,7 +117,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         self.tokenizer, self.task, self.engine = parts.tokenizer, parts.task, parts.engine
         self.episodes, self.actions = parts.episodes, parts.actions
         self.observation = parts.observation
-        self._dense = dense
+        self.dense = dense
         self._max_steps = np.inf if max_steps is None else max_steps
         self._example = lru_cache(CACHE_SIZE)(self.task.example)
         self._encode = lru_cache(CACHE_SIZE)(self.tokenizer.encode_prompt)
@@ -145,6 +146,11 @@ class LanguageVectorEnv(EpisodicVectorEnv):
     def steps(self) -> np.ndarray:
         """Steps taken in each row's episode, (N,) int64."""
         return self.episodes.steps.copy()
+
+    @property
+    def scores(self) -> dict[str, np.ndarray]:
+        """Components of the reward, unweighted, (N,) each, when they were last computed."""
+        return {name: values.copy() for name, values in self._tracker.scores.items()}
 
     @property
     def candidate_logprobs(self) -> np.ndarray:
@@ -210,7 +216,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
             truncated[rows[place]] = ending in TRUNCATIONS
             terminated[rows[place]] = ending not in TRUNCATIONS
         is_over = terminated | truncated
-        scored = rows if self._dense else rows[is_over[rows]]
+        scored = rows if self.dense else rows[is_over[rows]]
         potentials = self._tracker.potentials(scored, is_over)
         return episodes.shaped_rewards(scored, potentials), terminated, truncated
 
@@ -225,6 +231,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
             episodes.end_turn(row)
             response = self.task.respond(episodes.examples[row], episodes.turns[row])
             episodes.set_task_scores(row, response.task_scores)
+            episodes.add_reply(row, response.reply)
             is_last = len(episodes.turns[row]) >= self.task.max_turns
             is_complete[place] = response.is_over or is_last
             if not is_complete[place]:
@@ -239,9 +246,13 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         return is_complete
 
     def _step_values(self) -> dict[str, np.ndarray]:
-        """`text`, the completion so far, and `logprob`, that of what the step wrote, nats."""
+        """`text`, the completion so far, and `logprob`, that of what the step wrote, nats.
+
+        In tasks of several turns also `reply`, what answered the line that the step completed.
+        """
         texts = np.array(self.episodes.texts, object)
-        return {"text": texts, "logprob": self.episodes.step_logprobs}
+        values = {"text": texts, "logprob": self.episodes.step_logprobs}
+        return values if self.task.max_turns == 1 else values | {"reply": self.episodes.new_replies}
 
     def _final_info(self, row: int) -> dict[str, Any]:
         episodes = self.episodes

@@ -48,11 +48,14 @@ class Response:
         is_over: Whether the episode is complete.
         context: The whole text that the model reads before the next turn, if there is one.
         task_scores: The task's own scores so far, by the names of `Task.task_scores`.
+        reply: What answers the last turn, such as the other speaker's line; it is shown, and not
+            scored.
     """
 
     is_over: bool = True
     context: str = ""
     task_scores: dict[str, float] = field(default_factory=dict)
+    reply: str = ""
 
 
 class Task(Protocol):

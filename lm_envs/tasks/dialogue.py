@@ -106,13 +106,16 @@ class Dialogue:
     def respond(self, example: Example, turns: Sequence[str]) -> Response:
         """Returns the conversation so far; it is over if the customer is satisfied."""
         customer = self.customers[example.index]
-        is_satisfied = customer.is_satisfied(turns[-1], _revealed_slots(customer, turns[:-1]))
+        revealed = _revealed_slots(customer, turns[:-1])
+        is_satisfied = customer.is_satisfied(turns[-1], revealed)
+        answer, _ = customer.answer(turns[-1], revealed)
         task_scores = {
             "completed": float(is_satisfied),
             "turns": len(turns) / self.max_turns,
             "politeness": sum(map(is_polite, turns)) / len(turns),
         }
-        return Response(is_satisfied, _context(customer, turns), task_scores)
+        reply = f"Customer: {answer}"
+        return Response(is_satisfied, _context(customer, turns), task_scores, reply)
 
     def oracle_completion(self, example: Example, turns: Sequence[str]) -> str:
         """Returns the polite question for the first missing slot, or the polite grant."""

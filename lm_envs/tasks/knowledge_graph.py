@@ -121,7 +121,8 @@ class KnowledgeGraphQA:
         }
         # A turn that leads nowhere repeats the entity; the path shows it once.
         path = [a for a, b in zip(entities, [*entities[1:], None], strict=True) if a != b]
-        return Response(has_stopped, _context(chosen.question, path), task_scores)
+        reply = f"-> {entities[-1]}"
+        return Response(has_stopped, _context(chosen.question, path), task_scores, reply)
 
     def oracle_completion(self, example: Example, turns: Sequence[str]) -> str:
         """Returns the next relation of the path, then "stop"; empty after a detour."""

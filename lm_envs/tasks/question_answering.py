@@ -29,7 +29,8 @@ class QuestionAnswering(CompletionTask):
     Args:
         tokenizer: Encodes and decodes texts.
         dataset: "embedded" (facts about countries), a .jsonl, .csv or .tsv file, or a hub dataset
-            such as "squad"; or "reasoning_gym:" and the name of one of its tasks.
+            such as "squad"; or "reasoning_gym:" and the name of one of its tasks, perhaps
+            with arguments: "reasoning_gym:chain_sum?max_terms=2&max_digits=2".
         split: "train", "validation" or "test", or a part of one, such as "train[:25%]"; facts are
             held out, not rows.
         mode: "closed_book", or "extractive", where a context contains the answer.

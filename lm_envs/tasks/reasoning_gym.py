@@ -5,16 +5,19 @@ Owns the number of questions and their splits. Knows nothing of prompts or token
 Source: https://github.com/open-thought/reasoning-gym
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qsl
 
 from lm_envs.tasks.splits import SPLITS, SplitSpec
-from lm_envs.validation import did_you_mean
+from lm_envs.validation import did_you_mean, first_line
 
 PREFIX = "reasoning_gym:"
-"""Prefix of dataset names: a task of reasoning_gym follows, such as "basic_arithmetic"."""
+"""Prefix of dataset names: a task of reasoning_gym follows, such as "basic_arithmetic", and perhaps
+its arguments as in the query of a URL: "chain_sum?max_terms=2&max_digits=2"."""
 
 NUM_QUESTIONS: dict[str, int] = dict(zip(SPLITS, (2000, 200, 200), strict=True))
 _REQUIRE_ARGUMENTS = {"composite"}
@@ -43,11 +46,12 @@ def questions(dataset: str, split: str) -> list[GeneratedQuestion]:
     """Returns the questions of a split; held-out questions do not appear in the training split.
 
     Args:
-        dataset: `PREFIX` and the name of a task.
+        dataset: `PREFIX` and the name of a task, with or without arguments.
         split: "train", "validation" or "test", or a part of one; see `SplitSpec`.
 
     Raises:
-        ValueError: If reasoning_gym is not installed, has no such task, or gives no answers for it.
+        ValueError: If reasoning_gym is not installed, has no such task, does not accept the
+            arguments, or gives no answers.
     """
     spec = SplitSpec.parse(split)
     found = _generate(dataset, spec.name)
@@ -79,7 +83,7 @@ def _generate(dataset: str, split: str) -> list[GeneratedQuestion]:
         raise ValueError(
             f"Got dataset={dataset!r}, which needs `pip install lm_envs[reasoning]`."
         ) from None
-    name = dataset.removeprefix(PREFIX)
+    name, _, query = dataset.removeprefix(PREFIX).partition("?")
     allowed = sorted(DATASETS.keys() - _REQUIRE_ARGUMENTS)
     if name not in allowed:
         hint = did_you_mean(name, allowed)
@@ -87,7 +91,8 @@ def _generate(dataset: str, split: str) -> list[GeneratedQuestion]:
             f"Got dataset={dataset!r}; allowed after {PREFIX!r}: {', '.join(allowed)}.{hint}"
         )
     seed = _SEED_STRIDE * SPLITS.index(split)
-    generated = create_dataset(name, seed=seed, size=NUM_QUESTIONS[split])
+    create = partial(create_dataset, name, seed=seed, size=NUM_QUESTIONS[split])
+    generated = _create(create, dataset, query)
     found = {  # by text, because some tasks repeat questions
         entry["question"]: GeneratedQuestion(
             entry["question"], entry["answer"], partial(_verify, generated, entry)
@@ -100,6 +105,27 @@ def _generate(dataset: str, split: str) -> list[GeneratedQuestion]:
             f"Got dataset={dataset!r}, whose questions come without answers; use another task."
         )
     return list(found.values())
+
+
+def _create(create: Callable[..., Any], dataset: str, query: str) -> Any:  # noqa: ANN401
+    """The dataset with the arguments of a query; numbers, true and false are read as JSON."""
+    arguments = {}
+    for name, text in parse_qsl(query, keep_blank_values=True):
+        try:
+            arguments[name] = json.loads(text)
+        except ValueError:
+            arguments[name] = text
+    try:
+        for reserved in arguments.keys() & {"seed", "size"}:
+            raise TypeError(f"{reserved} is chosen by the split")
+        return create(**arguments)
+    except (TypeError, ValueError, AssertionError) as error:  # of the task's own checks
+        if not arguments:
+            raise
+        raise ValueError(
+            f"Got dataset={dataset!r}, whose arguments the task does not accept: "
+            f"{first_line(error)}. Allowed: the fields of its config class in reasoning_gym."
+        ) from None
 
 
 def _verify(generated: Any, entry: dict[str, Any], answer: str) -> float:  # noqa: ANN401

@@ -77,3 +77,13 @@ def test_options_that_are_no_known_dict_are_a_value_error(options):
     env = gym.make("lm_envs/NextWord-v0").unwrapped
     with pytest.raises(ValueError, match=r"Got reset options .*allowed: .*reset_mask, index"):
         env.reset(options=options)
+
+
+def test_the_human_mode_prints_no_escape_codes_into_a_pipe(capsys):
+    """Regression: a log of a run held escape codes."""
+    env = gym.make("lm_envs/NextWord-v0", render_mode="human")
+    env.reset(seed=0)
+    env.step(0)
+    shown = capsys.readouterr().out
+    assert "reward" in shown
+    assert "\x1b" not in shown

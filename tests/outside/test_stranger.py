@@ -86,12 +86,12 @@ def test_the_action_kind_draws_from_the_generator_of_its_row(registered):
 def test_it_is_trained_and_evaluated_by_our_commands(tmp_path):
     config = tmp_path / "stranger.yaml"
     config.write_text(CONFIG)
-    trained = run("-m", "agents.train", config, "--trust-imports", "--runs", tmp_path)
+    trained = run("-m", "agents.train", config, "--json", "--trust-imports", "--runs", tmp_path)
     assert trained.returncode == 0, trained.stderr
     result = json.loads(trained.stdout.splitlines()[-1])
     assert result["steps"] == 256
     assert result["examples"] == 6
-    command = ("-m", "agents.evaluate", tmp_path / "stranger-s0", "--split", "test")
+    command = ("-m", "agents.evaluate", tmp_path / "stranger-s0", "--split", "test", "--json")
     evaluated = run(*command, "--episodes", 3, "--trust-imports")
     assert evaluated.returncode == 0, evaluated.stderr
     policies = json.loads(evaluated.stdout.splitlines()[-1])["policies"]

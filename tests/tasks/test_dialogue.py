@@ -1,5 +1,7 @@
 """Serving scripted customers."""
 
+import gymnasium as gym
+import numpy as np
 import pytest
 
 from lm_envs.tasks.dialogue import Dialogue
@@ -70,3 +72,22 @@ def test_an_empty_list_of_wishes_is_refused():
 def test_a_callers_own_prompt_is_refused(task):
     with pytest.raises(ValueError, match="for a dialogue; pin a customer by 'index'"):
         task.example_of("Customer: Hello.")
+
+
+@pytest.mark.parametrize("actions", ["choices", "top_k"])
+def test_the_customers_lines_are_in_infos_and_transcripts_and_survive_a_restore(actions):
+    """Regression: only the agent's side of a conversation was shown."""
+    arguments = {"num_envs": 2, "autoreset_mode": "disabled", "actions": actions}
+    env, other = (gym.make_vec("lm_envs/Dialogue-v0", **arguments).unwrapped for _ in range(2))
+    env.reset(seed=3)
+    said, over = [], np.zeros(2, bool)
+    while len(said) < 2 and not over.any():
+        _, _, terminated, truncated, infos = env.step(env.oracle_actions())
+        over = terminated | truncated
+        said += [infos["reply"][0]] if infos["reply"][0] else []
+    assert said[0].startswith("Customer: ")
+    replies = env.transcripts[0].replies
+    assert [reply.text for reply in replies] == said
+    other.reset(seed=0)
+    other.set_state(env.get_state())
+    assert other.transcripts[0].replies == replies

@@ -115,3 +115,18 @@ def test_an_unknown_task_is_refused_with_a_close_match(monkeypatch):
         reasoning_gym.questions("reasoning_gym:composite", "train")
     with pytest.raises(ValueError, match="Did you mean 'sums'"):
         reasoning_gym.questions("reasoning_gym:sum", "train")
+
+
+def test_arguments_of_a_task_follow_its_name():
+    pytest.importorskip("reasoning_gym")
+    easy = reasoning_gym.questions("reasoning_gym:chain_sum?max_terms=2&max_digits=2", "test")
+    assert all(len(question.answer) <= 3 for question in easy)
+    hard = reasoning_gym.questions("reasoning_gym:chain_sum", "test")
+    assert any(len(question.answer) > 3 for question in hard)
+
+
+@pytest.mark.parametrize("query", ["max_words=2", "min_terms=4&max_terms=2", "seed=3"])
+def test_arguments_that_a_task_does_not_accept_are_one_line(query):
+    pytest.importorskip("reasoning_gym")
+    with pytest.raises(ValueError, match=r"does not accept: .*Allowed: the fields"):
+        reasoning_gym.questions(f"reasoning_gym:chain_sum?{query}", "train")

@@ -45,6 +45,7 @@ class StructureTuner(ScaledTuner):
         self._price, self._ruin = price, ruin
         num_parts = len(self._names)
         self.space: gym.Space[Any] = gym.spaces.Discrete(1 + num_parts)
+        self.action_names = ["stop", *(f"remove {name}" for name in self._names)]
         self.bounds = (
             np.array([*np.zeros(num_parts), -LARGEST_FALL, 0.0], np.float32),
             np.array([*np.ones(num_parts), LARGEST_FALL, 1.0], np.float32),

@@ -60,6 +60,8 @@ class TrainingTuner(Tuner):
         layer_size = config.attention_weights + config.mlp_weights
         self._layer_share = layer_size / (layers * layer_size + config.vocab_size * width)
         self._size = DECAY + 1 + layers
+        frozen = [f"freeze layer {layer}" for layer in range(layers)]
+        self.action_names = ["stop", "learning rate", "weight decay", *frozen]
         self.space: gym.Space[Any] = gym.spaces.Box(-1.0, 1.0, (self._size,), np.float32)
         most = [LARGEST_FALL, LARGEST_FALL, LARGEST_NORM, *np.ones(self._size)]
         least = [-LARGEST_FALL, -LARGEST_FALL, 0.0, *-np.ones(self._size)]

@@ -28,12 +28,14 @@ class Tuner(ABC):
     Attributes:
         space: Action space of one row.
         bounds: Lowest and highest value of a row's observation, (S,) each.
+        action_names: Names of the discrete actions, or of the components of a continuous one.
         plans: Open-loop action sequences by name, as baselines; the last action repeats.
         stopped: (N,) bool, whether a row's last action ended its episode.
     """
 
     space: gym.Space[Any]
     bounds: tuple[np.ndarray, np.ndarray]
+    action_names: Sequence[str]
     plans: Mapping[str, Sequence[np.ndarray]]
 
     def __init__(self, num_rows: int) -> None:

@@ -41,6 +41,7 @@ class WeightTuner(ScaledTuner):
         own = ["heads"] if self._is_shared else [f"head {head}" for head in range(per_layer - 1)]
         self._names = [f"{layer}.{name}" for layer in range(layers) for name in (*own, "mlp")]
         self._num_settings = 1 + len(self._names)
+        self.action_names = ["temperature", *self._names]
         self.space: gym.Space[Any] = gym.spaces.Box(-1.0, 1.0, (self._num_settings,), np.float32)
         bound = np.append(np.ones(self._num_settings), LARGEST_FALL).astype(np.float32)
         self.bounds = (-bound, bound)

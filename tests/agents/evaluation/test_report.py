@@ -88,8 +88,9 @@ def test_the_table_holds_means_and_intervals(shown):
     assert "<td>0.500<small>0.500 … 0.500</small></td>" in shown
 
 
-def test_the_verdict_lists_the_policies_below_and_above(shown):
-    assert "lies above that of: greedy. Not above: random &amp; co." in shown
+def test_the_verdict_is_that_of_the_paired_differences(shown):
+    assert "the agent is ahead of: greedy (+0.3" in shown
+    assert "It is behind: random &amp; co (-0." in shown
     assert "20 test prompts; 2 seeds of the agent." in shown
 
 

@@ -1,0 +1,161 @@
+"""The end of a command for people: a table of 80 columns, a verdict, texts, and where files are.
+
+Owns what is printed and its wording. Computes no statistics; `agents.evaluation.comparison` does.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from agents.evaluation.baselines import GREEDY, RANDOM, UNCHANGED
+from agents.evaluation.comparison import AGENT, ORACLE
+from lm_envs.rendering import printable, text_with_replies
+from lm_envs.transcript import Transcript
+
+LABELS = {ORACLE: "oracle (knows the reference)"}
+"""Names of policies as they are shown, where the name alone does not explain them."""
+
+NUM_TEXTS = 3
+LONGEST_TEXT = 240
+"""Characters of a prompt or a completion that are shown; the files have all of it."""
+
+MOST_COMPARED = 3
+"""Policies in the table of scores: more columns would not fit 80 characters."""
+
+
+def label(name: str) -> str:
+    """Returns the name of a policy as it is shown."""
+    return LABELS.get(name, name)
+
+
+def mean_and_half_width(score: Mapping[str, Any], sign: str = "") -> str:
+    """Returns "mean ± half of the 95 % interval's width"; `sign` is a format flag such as "+"."""
+    low, high = score["interval"]
+    return f"{rounded(score['mean']):{sign}.3f} ± {(high - low) / 2:.3f}"
+
+
+def rounded(value: float) -> float:
+    """Returns a value of three decimals, without the sign of a negative zero."""
+    return round(value, 3) + 0.0
+
+
+def verdict(ahead: Mapping[str, Mapping[str, Any]]) -> str:
+    """Returns a sentence that lists the policies behind the agent, level with it, and before it.
+
+    Args:
+        ahead: `agent_ahead` of `summarize`: mean difference of reward on the same prompts, and its
+            95 % interval. It is clear if the interval does not contain 0. The oracle, which knows
+            the reference, is a bound and not judged.
+    """
+    groups: dict[str, list[str]] = {"ahead": [], "level": [], "behind": []}
+    for name, difference in ahead.items():
+        if name == ORACLE:
+            continue
+        low, high = difference["interval"]
+        group = "ahead" if low > 0 else "behind" if high < 0 else "level"
+        groups[group].append(f"{name} ({rounded(difference['mean']):+.3f})")
+    phrases = {"ahead": "ahead of", "behind": "behind", "level": "not clearly different from"}
+    sentences = [
+        f"{phrase}: {'; '.join(groups[group])}"
+        for group, phrase in phrases.items()
+        if groups[group]
+    ]
+    start = "On the same prompts, by 95 % intervals of the difference, the agent is"
+    return f"{start} {'. It is '.join(sentences) or 'compared with nothing'}."
+
+
+def print_summary(
+    summary: Mapping[str, Any],
+    texts: Sequence[Mapping[str, Transcript]],
+    files: Mapping[str, Path | str],
+    title: str,
+    console: Console | None = None,
+) -> None:
+    """Prints the rewards, the verdict, the other scores, a few texts, and the files.
+
+    Args:
+        summary: Result of `agents.evaluation.comparison.summarize`.
+        texts: For each prompt shown, the transcripts by policy.
+        files: Paths, or commands, by what they are.
+        title: Of the table of rewards.
+        console: Of `rich`; default standard output.
+    """
+    console = console or Console(highlight=False)
+    console.print(_reward_table(summary, title))
+    console.print(Text(f"{verdict(summary['agent_ahead'])}\n"))
+    if len(summary["policies"][AGENT]) > 1:
+        console.print(_score_table(summary["policies"]))
+    for sample in texts[:NUM_TEXTS]:
+        print_texts(sample, console)
+    print_files(files, console)
+
+
+def print_texts(sample: Mapping[str, Transcript], console: Console) -> None:
+    """Prints one prompt, its reference, and what each policy wrote, with its reward."""
+    first = next(iter(sample.values()))
+    written = {
+        f"{name} {transcript.scores['reward']:+.3f}": text_with_replies(transcript)
+        for name, transcript in sample.items()
+    }
+    print_side_by_side(first.prompt, first.reference, written, console)
+
+
+def print_side_by_side(
+    prompt: str, reference: str, written: Mapping[str, str], console: Console
+) -> None:
+    """Prints a prompt, and below it texts with their names at the left."""
+    console.print(Text(f"\n{_shortened(prompt)} …", style="bold"))
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    if reference:
+        grid.add_row("  reference", Text(_shortened(reference), style="italic"))
+    for name, text in written.items():
+        grid.add_row(Text(f"  {printable(name)}"), Text(_shortened(text)))
+    console.print(grid)
+
+
+def print_files(files: Mapping[str, Path | str], console: Console) -> None:
+    """Prints paths, or commands, each on one line: a broken path cannot be copied."""
+    console.print()
+    for name, path in files.items():
+        console.print(Text(f"{name}: {path}"), soft_wrap=True)
+
+
+def _reward_table(summary: Mapping[str, Any], title: str) -> Table:
+    table = Table(title=Text(title), title_justify="left")
+    table.add_column("policy", overflow="fold")
+    table.add_column("reward ± 95 %", justify="right", no_wrap=True)
+    table.add_column("agent ahead by ± 95 %", justify="right", no_wrap=True)
+    for name, scores in summary["policies"].items():
+        ahead = summary["agent_ahead"].get(name)
+        gain = mean_and_half_width(ahead, "+") if ahead else ""
+        style = "bold" if name == AGENT else ""
+        table.add_row(Text(label(name)), mean_and_half_width(scores["reward"]), gain, style=style)
+    return table
+
+
+def _score_table(policies: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Table:
+    """Returns the other scores of the agent, the untrained model and the best baseline."""
+    untrained = [name for name in (GREEDY, UNCHANGED, RANDOM) if name in policies][:1]
+    others = [name for name in policies if name not in (AGENT, ORACLE, *untrained)]
+    best = sorted(others, key=lambda name: -policies[name]["reward"]["mean"])
+    shown = [AGENT, *untrained, *best][:MOST_COMPARED]
+    table = Table(title="scores ± 95 %", title_justify="left")
+    table.add_column("score", overflow="fold")
+    for name in shown:
+        table.add_column(Text(name), justify="right", overflow="fold")
+    for score in policies[AGENT]:
+        if score != "reward":
+            cells = [mean_and_half_width(policies[name][score]) for name in shown]
+            table.add_row(Text(score), *cells)
+    return table
+
+
+def _shortened(text: str) -> str:
+    text = printable(" ".join(text.split()))
+    return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"

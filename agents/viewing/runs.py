@@ -1,0 +1,62 @@
+"""The agent of a run folder, of `agents.train` and `agents.finetune` alike, with an environment.
+
+Owns the environments in which a run is shown; its files are read by `agents.runs.finished`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from agents.algorithms.factory import make_evaluation_env
+from agents.config.finetune import FinetuneConfig
+from agents.config.imports import import_for_run
+from agents.config.train import TrainConfig
+from agents.language_model.finetuning import with_one_precision
+from agents.runs.finished import load_agent, read_finished
+from agents.viewing.policies import ViewedPolicy, viewed_agent
+from lm_envs.envs.base import EpisodicVectorEnv
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRun:
+    """A finished run.
+
+    Attributes:
+        config: Its configuration.
+        agent: Its algorithm, with the weights of the checkpoint.
+        policy: The agent, named after the run.
+    """
+
+    config: TrainConfig
+    agent: BaseAlgorithm
+    policy: ViewedPolicy
+
+    def environment(self, split: str, num_rows: int) -> EpisodicVectorEnv:
+        """Returns rows on a split, in the autoreset mode DISABLED."""
+        config = self.config
+        if isinstance(config, FinetuneConfig):
+            config = with_one_precision(config)
+        return make_evaluation_env(config, split, num_rows)
+
+    @property
+    def title(self) -> str:
+        """Name of the run and its environment."""
+        return f"{self.config.name} on {self.config.env.id}"
+
+
+def load_run(folder: Path, *, trust_imports: bool = False) -> LoadedRun:
+    """Loads a run.
+
+    Args:
+        folder: Of `agents.train` or `agents.finetune`.
+        trust_imports: Whether the configuration may import modules; see `check_trusted`.
+
+    Raises:
+        UserError: If the folder has no checkpoint or no configuration, imports are not trusted, or
+            the checkpoint does not fit the configuration.
+    """
+    config = read_finished(folder)
+    import_for_run(config, trusted=trust_imports)
+    agent = load_agent(folder, config)
+    return LoadedRun(config, agent, viewed_agent("agent", agent))

@@ -1,0 +1,157 @@
+"""Traces at the terminal: one step after the other in place, or as plain lines in a pipe.
+
+Owns the layout; all of it fits 80 columns. Untrusted text comes sanitized from `wording`.
+"""
+
+import time
+from collections.abc import Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from agents.viewing import wording
+from agents.viewing.trace import EpisodeTrace, Step
+from lm_envs.rendering import printable, token_style
+
+BAR = 10
+"""Characters of a full bar."""
+
+BLOCKS = " ▏▎▍▌▋▊▉█"
+
+
+def play_back(
+    traces: Sequence[EpisodeTrace], console: Console, title: str, speed: float = 2.0
+) -> None:
+    """Shows episodes; in a terminal each step takes the place of the one before.
+
+    Args:
+        traces: The episodes.
+        console: Of `rich`. If it is no terminal, every step is printed once, without a pause.
+        title: Above each episode.
+        speed: Steps a second; 0 shows the end of each episode at once.
+    """
+    for number, trace in enumerate(traces, start=1):
+        name = f"{title}: {wording.heading(trace, number, len(traces))}"
+        console.print(Text(printable(name), style="bold"))
+        if console.is_terminal and speed > 0:
+            with Live(console=console, auto_refresh=False) as live:
+                for place in range(len(trace.steps)):
+                    live.update(step_view(trace, place), refresh=True)
+                    time.sleep(1.0 / speed)
+                live.update(Text(""), refresh=True)  # the whole episode follows
+        console.print(episode_view(trace))
+        console.print()
+
+
+def step_view(trace: EpisodeTrace, place: int) -> RenderableType:
+    """Returns the text so far, the candidates of a step, and its reward."""
+    step = trace.steps[place]
+    parts: list[RenderableType] = [text_view(trace, place), Text()]
+    parts.append(Text(f"step {place + 1} of {len(trace.steps)}", style="bold"))
+    if step.candidates:
+        parts.append(candidate_table(trace, step))
+    if step.settings:
+        parts.append(Text(f"settings: {wording.settings_text(step.settings)}"))
+    parts.append(Text(printable(wording.numbers_text(step))))
+    if step.scores:
+        parts.append(Text(printable(f"so far: {wording.scores_text(step.scores)}")))
+    return Group(*parts)
+
+
+def episode_view(trace: EpisodeTrace) -> RenderableType:
+    """Returns the whole text of an episode, a line for each step, and the scores."""
+    own = trace.transcript
+    parts: list[RenderableType] = [text_view(trace, len(trace.steps) - 1)]
+    if own.reference:
+        reference = printable(" ".join(own.reference.split()))
+        parts.append(Text(f"reference: {reference}", style="italic"))
+    parts.append(_step_table(trace))
+    scores = wording.scores_text({n: v for n, v in own.scores.items() if n != "reward"})
+    parts.append(Text(printable(f"reward {trace.reward:+.3f} ({own.ending})   {scores}")))
+    return Group(*parts)
+
+
+def text_view(trace: EpisodeTrace, last: int) -> Text:
+    """Returns the prompt in italics and the text of the steps up to `last`, by their reward."""
+    text = Text(wording.prompt_text(trace))
+    text.stylize("italic")
+    for step, share in zip(trace.steps[: last + 1], step_shares(trace), strict=False):
+        text.append(wording.written_text(trace, step), style=token_style(share))
+        if step.reply:
+            text.append(f"\n{printable(step.reply)}\n", style="italic")
+    return text
+
+
+def step_shares(trace: EpisodeTrace) -> list[float]:
+    """Returns each step's reward as a share of the largest, as `lm_envs.rendering.shares`."""
+    largest = max([abs(step.reward) for step in trace.steps] + [1e-9])
+    return [
+        (1 if step.reward > 0 else -1) * (abs(step.reward) / largest) ** 0.5 for step in trace.steps
+    ]
+
+
+def candidate_table(trace: EpisodeTrace, step: Step, keys: Sequence[str] = ()) -> Table:
+    """Returns the candidates with the model's and the agent's preferences.
+
+    Args:
+        trace: Of the episode.
+        step: Of it.
+        keys: Shown before each candidate; for a person, who presses one of them.
+    """
+    lines = wording.is_line(trace)
+    table = Table(box=None, padding=(0, 1), show_edge=False)
+    table.add_column("", no_wrap=True)
+    table.add_column("candidate", overflow="fold")
+    table.add_column("model" if not lines else "model, nats", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    if trace.kind is not None:
+        table.add_column(wording.PREFERENCES[trace.kind], justify="right", no_wrap=True)
+        table.add_column("", no_wrap=True)
+    for place, candidate in wording.shown_candidates(step):
+        cells: list[RenderableType] = [Text(keys[place] if keys else wording.mark(step, place))]
+        cells.append(Text(wording.candidate_text(candidate, 30)))
+        cells.append(wording.model_text(candidate, is_line=lines))
+        cells.append(bar(wording.model_share(candidate)))
+        if trace.kind is not None:
+            cells.append(wording.preference_text(candidate, trace.kind))
+            cells.append(bar(wording.preference_share(step, candidate, trace.kind)))
+        table.add_row(*cells, style="bold" if place == step.chosen else "")
+    return table
+
+
+def bar(share: float) -> Text:
+    """Returns a bar of `BAR` characters for a share in [0, 1]."""
+    eighths = round(min(max(share, 0.0), 1.0) * BAR * 8)
+    full, rest = divmod(eighths, 8)
+    return Text(("█" * full + (BLOCKS[rest] if rest else "")).ljust(BAR), style="blue")
+
+
+def _step_table(trace: EpisodeTrace) -> Table:
+    lines = wording.is_line(trace)
+    table = Table(box=None, padding=(0, 1), show_edge=False)
+    table.add_column("step", justify="right")
+    table.add_column("chosen", overflow="fold")
+    has_model = any(step.first >= 0 for step in trace.steps)
+    if has_model:
+        table.add_column("model", justify="right", no_wrap=True)
+    if trace.kind is not None:
+        table.add_column(wording.PREFERENCES[trace.kind], justify="right", no_wrap=True)
+    table.add_column("reward", justify="right", no_wrap=True)
+    if has_model:
+        table.add_column("the model's first choice", overflow="fold")
+    for number, step in enumerate(trace.steps, start=1):
+        chosen = step.candidates[step.chosen] if step.chosen >= 0 else None
+        name = wording.candidate_text(chosen, 44) if chosen else printable(step.action)
+        cells = [str(number), Text(name)]
+        if has_model:
+            cells.append(wording.model_text(chosen, is_line=lines) if chosen else "")
+        if trace.kind is not None:
+            cells.append(wording.preference_text(chosen, trace.kind) if chosen else "")
+        cells.append(f"{step.reward:+.3f}")
+        if has_model:
+            first = step.candidates[step.first] if step.departs else None
+            cells.append(Text(wording.candidate_text(first, 30) if first else ""))
+        table.add_row(*cells)
+    return table

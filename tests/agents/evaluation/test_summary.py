@@ -1,0 +1,76 @@
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from agents.evaluation.comparison import summarize
+from agents.evaluation.summary import (
+    label,
+    mean_and_half_width,
+    print_side_by_side,
+    print_summary,
+    verdict,
+)
+from tests.agents.evaluation.test_report import make_written
+
+LONG = "a policy of a very long name"
+
+
+def shown(width=80, **changes):
+    written = make_written(**changes)
+    written = {"agent": written["agent"], "greedy": written["greedy"], LONG: written["random & co"]}
+    written["oracle"] = written["greedy"]
+    texts = [{name: seeds[0][0] for name, seeds in written.items()}]
+    console = Console(width=width, record=True, file=StringIO())
+    print_summary(summarize(written), texts, {"page": "a/" * 60 + "index.html"}, "Run", console)
+    return console.export_text()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_tables_fit_the_terminal_and_no_number_is_cut(width):
+    """Regression: at 80 columns values ended in "…", and 10 kB of JSON hid the table."""
+    lines = shown(width).splitlines()
+    assert max(map(len, [line for line in lines if not line.startswith("page:")])) <= width
+    assert not [line for line in lines if "│" in line and "…" in line]
+    assert "page: " + "a/" * 60 + "index.html" in lines
+    assert "{" not in "".join(lines)
+
+
+def test_the_table_holds_half_widths_and_explains_the_oracle():
+    text = shown()
+    assert "0.500 ± 0.00" in text
+    assert "oracle (knows the reference)" in text
+    assert label("greedy") == "greedy"
+
+
+def test_texts_of_a_model_reach_the_terminal_without_escape_codes():
+    console = Console(width=80, record=True, file=StringIO())
+    hostile = "\x1b]8;;http://x\x07[red]a[/red]\u202e\x9b2J\r"
+    print_side_by_side(hostile, hostile, {hostile: hostile, "agent": hostile}, console)
+    text = console.export_text(styles=False)
+    assert not set("\x1b\x07\u202e\x9b\r") & set(text)
+    assert "[red]a[/red]" in text
+
+
+def test_the_verdict_follows_the_intervals_of_the_differences():
+    """Regression: a page listed "Not above: greedy" above a table that had +0.039 (0.013 …)."""
+    ahead = {
+        "greedy": {"mean": 0.039, "interval": (0.013, 0.065)},
+        "sampling": {"mean": -0.0001, "interval": (-0.02, 0.02)},
+        "top-p": {"mean": -0.1, "interval": (-0.2, -0.01)},
+        "oracle": {"mean": -0.5, "interval": (-0.6, -0.4)},
+    }
+    assert verdict(ahead).endswith(
+        "the agent is ahead of: greedy (+0.039). It is behind: top-p (-0.100). It is not clearly "
+        "different from: sampling (+0.000)."
+    )
+    assert mean_and_half_width({"mean": -0.0001, "interval": (-0.1, 0.3)}, "+") == "+0.000 ± 0.200"
+
+
+def test_a_summary_in_a_file_has_no_escape_codes(tmp_path):
+    written = make_written()
+    sample = {"agent": replace(written["agent"][0][0], prompt="\x1b[31mred")}
+    with (tmp_path / "log").open("w") as file:
+        print_summary(summarize(written), [sample], {}, "Run", Console(file=file, width=80))
+    assert "\x1b" not in (tmp_path / "log").read_text()

@@ -1,0 +1,22 @@
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
+from agents.viewing.pictures import WIDTH, animation, picture
+from tests.agents.viewing.traces import make_hostile, make_traces
+
+
+@pytest.mark.filterwarnings("ignore:No font has")
+def test_a_picture_is_a_png_and_an_animation_has_a_frame_a_step():
+    traces = make_traces(2)
+    image = Image.open(BytesIO(picture(traces[0])))
+    assert (image.format, image.width) == ("PNG", WIDTH)
+    moving = Image.open(BytesIO(animation(traces, speed=4.0)))
+    assert moving.format == "GIF"
+    assert moving.n_frames == sum(len(trace.steps) for trace in traces)
+
+
+@pytest.mark.filterwarnings("ignore:No font has")
+def test_text_of_any_kind_can_be_drawn():
+    assert picture(make_hostile(make_traces(1)[0]))
