@@ -37,6 +37,7 @@ SHARED_MODELS = 4
 _FILES = (
     *("config.json", "generation_config.json", *weight_files.PATTERNS),
     *("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"),
+    "special_tokens_map.json",
     *("vocab.json", "merges.txt", "added_tokens.json", "vocab.txt"),
 )
 """Names of the files that are downloaded from the hub, or their patterns."""

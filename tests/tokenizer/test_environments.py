@@ -34,7 +34,8 @@ def test_an_episode_writes_what_the_tokenizer_decodes_and_no_special_token(folde
         assert special.isdisjoint(offered.tolist())
         assert offered.max() < len(theirs)
         # Bytes that are no character are shown in several ways, so they are not written.
-        whole = [rank for rank, token in enumerate(offered) if "\ufffd" not in (texts[token] or "\ufffd")]
+        shown = [texts[token] or "\ufffd" for token in offered]
+        whole = [rank for rank, text in enumerate(shown) if "\ufffd" not in text]
         *_, terminated, truncated, info = env.step(int(rng.choice(whole)))
         is_over = terminated or truncated
     transcript = env.transcript
