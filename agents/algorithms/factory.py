@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.utils import LinearSchedule
+from stable_baselines3.common.vec_env import VecEnv
 
 from agents.algorithms.candidate_policy import CandidatePolicy, CandidateQPolicy
 from agents.config.loading import UserError
@@ -26,6 +27,9 @@ POLICIES = {
     "CandidateQPolicy": (CandidateQPolicy, ("DQN",)),
 }
 """Policies of this library by name, and the algorithms that can use them."""
+
+_TRAINING_ONLY = ("gamma", "group_size")
+"""Arguments that change what is learned from, but not how a text is judged."""
 
 ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "gelu": torch.nn.GELU}
 
@@ -69,7 +73,9 @@ def make_training_env(config: TrainConfig) -> LanguageVecEnv:
 
 def make_evaluation_env(config: TrainConfig, split: str, num_rows: int) -> EpisodicVectorEnv:
     """Returns rows on a held-out split, in the autoreset mode DISABLED."""
-    kwargs = {**_checked(config.env.kwargs), "split": split}
+    given = _checked(config.env.kwargs)
+    kwargs = {name: value for name, value in given.items() if name not in _TRAINING_ONLY}
+    kwargs["split"] = split
     env = gym.make_vec(
         config.env.id, num_envs=num_rows, autoreset_mode=gym.vector.AutoresetMode.DISABLED, **kwargs
     )
@@ -136,8 +142,19 @@ def make_algorithm(config: TrainConfig, env: LanguageVecEnv, log: str | None) ->
             f"Got algorithm.kwargs that {config.algorithm.name} does not take: {reason}. See its "
             "page in Stable-Baselines3."
         ) from None
-    env.seed(environment_seed(config))  # the constructor has seeded it with its own seed
+    prepare_env(config, made, env)
     return made
+
+
+def prepare_env(config: TrainConfig, model: BaseAlgorithm, env: VecEnv) -> None:
+    """Seeds a new algorithm's environment, and gives it the discount of the algorithm.
+
+    The algorithm's constructor has seeded the environment with its own seed. `env.kwargs.gamma`
+    goes before the discount of the algorithm; without a discount, as in ARS, it is 1.
+    """
+    env.seed(environment_seed(config))
+    if "gamma" not in config.env.kwargs:
+        env.set_attr("gamma", getattr(model, "gamma", 1.0))
 
 
 def _policy(config: TrainConfig) -> Any:  # noqa: ANN401 - a class, or the name of one

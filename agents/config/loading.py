@@ -105,13 +105,25 @@ def load_config(kind: type[C], path: Path, assignments: Sequence[str] = ()) -> C
         UserError: If the file or a value is invalid; the message names file, key, value, allowed
             values and remedy.
     """
-    values = read_values(path)
+    return _validated(kind, read_values(path), assignments, str(path))
+
+
+def read_assignments(kind: type[C], assignments: Sequence[str]) -> C:
+    """Returns the defaults of a configuration, changed by `key.key=value` assignments.
+
+    Raises:
+        UserError: If a value is invalid; the message names key, value, allowed values and remedy.
+    """
+    return _validated(kind, {}, assignments, "--set")
+
+
+def _validated(kind: type[C], values: dict[str, Any], assignments: Sequence[str], source: str) -> C:
     for assignment in assignments:
         _assign(values, assignment)
     try:
         return kind.model_validate(values)
     except pydantic.ValidationError as error:
-        raise UserError(_describe(error, kind, path)) from None
+        raise UserError(_describe(error, kind, source)) from None
 
 
 _USER_ERRORS = (ValueError, FloatingPointError, MemoryError, ImportError, OSError, gym.error.Error)
@@ -188,7 +200,7 @@ def _assign(values: dict[str, Any], assignment: str) -> None:
         raise UserError(f"Got --set {assignment!r}: {_one_line(error)}.") from None
 
 
-def _describe(error: pydantic.ValidationError, kind: type[Config], path: Path) -> str:
+def _describe(error: pydantic.ValidationError, kind: type[Config], source: str) -> str:
     first = error.errors()[0]
     key, got = ".".join(str(part) for part in first["loc"]), first.get("input")
     cause = first.get("ctx", {}).get("error")
@@ -200,13 +212,13 @@ def _describe(error: pydantic.ValidationError, kind: type[Config], path: Path) -
         ]  # without indices of lists
         allowed = _keys_beside(kind, names)
         hint = did_you_mean(first["loc"][-1], allowed)
-        return f"Got unknown key {key!r} in {path}; allowed: {', '.join(allowed)}.{hint}"
+        return f"Got unknown key {key!r} in {source}; allowed: {', '.join(allowed)}.{hint}"
     hint = ""
     if isinstance(got, str) and is_number(got):
         hint = f" YAML reads it as text: {_as_number(got)}."
     message = first["msg"].removeprefix("Value error, ")
     stop = "" if message.endswith(("?", ".")) else "."
-    start = f"Got {key}={got!r} in {path};" if key else f"Got {path}, where"
+    start = f"Got {key}={got!r} in {source};" if key else f"Got {source}, where"
     return f"{start} {message}{stop}{hint}"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.evaluation.bootstrap import mean_and_interval
+from agents.evaluation.intervals import mean_and_interval
 from agents.explaining.steps import Recorded
 from agents.viewing import wording
 from agents.viewing.candidates import END
