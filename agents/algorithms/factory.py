@@ -3,6 +3,7 @@
 Owns how names become Stable-Baselines3 objects. Nothing here trains.
 """
 
+import copy
 from typing import Any
 
 import gymnasium as gym
@@ -14,13 +15,13 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from agents.algorithms.candidate_policy import CandidatePolicy, CandidateQPolicy
 from agents.config.loading import UserError
+from agents.config.parameters import LINEAR
 from agents.config.train import ALGORITHMS, TUNING, TrainConfig
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.sb3 import LanguageVecEnv, make_language_vec_env
 from lm_envs.validation import first_line
 
-LINEAR = "lin_"
 POLICIES = {
     "CandidatePolicy": (CandidatePolicy, ("PPO", "A2C", "TRPO")),
     "CandidateQPolicy": (CandidateQPolicy, ("DQN",)),
@@ -121,17 +122,21 @@ def as_language(env: EpisodicVectorEnv) -> LanguageVectorEnv:
 
 def make_algorithm(config: TrainConfig, env: LanguageVecEnv, log: str | None) -> BaseAlgorithm:
     """Returns the untrained algorithm, on the CPU: its networks are small."""
-    kwargs = dict(config.algorithm.kwargs)
+    kwargs = copy.deepcopy(config.algorithm.kwargs)  # QRDQN adds entries to its policy_kwargs
     if "learning_rate" in kwargs:
         kwargs["learning_rate"] = _learning_rate(kwargs["learning_rate"])
     if "policy_kwargs" in kwargs:
         kwargs["policy_kwargs"] = _policy_kwargs(kwargs["policy_kwargs"])
+    if isinstance(kwargs.get("train_freq"), list):
+        kwargs["train_freq"] = tuple(kwargs["train_freq"])  # YAML has lists only
     algorithm = ALGORITHMS[config.algorithm.name]
     policy = _policy(config)
     settings: dict[str, Any] = {"seed": config.seed, "tensorboard_log": log, "device": "cpu"}
     try:
         made = algorithm.kind(policy, env, **(settings | kwargs))
-    except (TypeError, AttributeError, AssertionError) as error:
+    except torch.OutOfMemoryError:
+        raise
+    except (TypeError, AttributeError, AssertionError, LookupError, RuntimeError) as error:
         reason = first_line(error)
         raise UserError(
             f"Got algorithm.kwargs that {config.algorithm.name} does not take: {reason}. See its "
@@ -190,6 +195,6 @@ def _policy_kwargs(kwargs: dict[str, Any]) -> dict[str, Any]:
     name = kwargs.get("activation_fn")
     if name is None:
         return kwargs
-    if name not in ACTIVATIONS:
+    if not (isinstance(name, str) and name in ACTIVATIONS):
         raise UserError(f"Got activation_fn={name!r}; allowed: {', '.join(ACTIVATIONS)}.")
     return {**kwargs, "activation_fn": ACTIVATIONS[name]}

@@ -16,6 +16,9 @@ AGENT, ORACLE = "agent", "oracle"
 SAMPLED = "sampling"
 """Names of policies in `Rollouts`; `SAMPLED` is the baseline that samples at temperature 1."""
 
+DECIMALS = 6
+"""Decimals of each prompt's scores in a result."""
+
 Rollouts = dict[str, list[list[Transcript]]]
 """Transcripts by policy, seed and prompt."""
 
@@ -34,11 +37,8 @@ def summarize(rollouts: Rollouts) -> dict[str, Any]:
         adjusted by Holm's method for the family of all policies but the oracle; `corpus`,
         measures of all texts together; and, with the sampling baseline, `prompts_without_variance`.
     """
-    scores = {name: _score_arrays(seeds) for name, seeds in rollouts.items()}
-    policies = {
-        name: {score: mean_and_interval(values) for score, values in arrays.items()}
-        for name, arrays in scores.items()
-    }
+    scores = prompt_scores(rollouts)
+    policies = score_intervals(rollouts)
     low = policies[AGENT]["reward"]["interval"][0]
     is_above = {
         name: bool(low > policy["reward"]["interval"][1])
@@ -56,6 +56,27 @@ def summarize(rollouts: Rollouts) -> dict[str, Any]:
     if SAMPLED in rollouts:
         summary["prompts_without_variance"] = zero_variance_share(rollouts[SAMPLED])
     return summary
+
+
+def prompt_scores(rollouts: Rollouts) -> dict[str, dict[str, np.ndarray]]:
+    """Returns (S, P) values of each policy's scores, the reward first, by prompt."""
+    return {name: _score_arrays(seeds) for name, seeds in rollouts.items()}
+
+
+def listed_scores(rollouts: Rollouts) -> dict[str, dict[str, list[list[float]]]]:
+    """Returns the values of `prompt_scores` as lists of six decimals, for JSON."""
+    return {
+        name: {score: values.round(DECIMALS).tolist() for score, values in arrays.items()}
+        for name, arrays in prompt_scores(rollouts).items()
+    }
+
+
+def score_intervals(rollouts: Rollouts) -> dict[str, dict[str, dict[str, Any]]]:
+    """Computes the mean and the 95 % interval of each policy's scores."""
+    return {
+        name: {score: mean_and_interval(values) for score, values in arrays.items()}
+        for name, arrays in prompt_scores(rollouts).items()
+    }
 
 
 def _differences(rewards: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:

@@ -145,8 +145,10 @@ def restore(model: BaseAlgorithm, path: Path) -> dict[str, Any]:
     if "action_space" in state:  # checkpoints of version 0.1 have none
         model.action_space.np_random.bit_generator.state = json.loads(state["action_space"])
     _restore_memory(model, state.get("memory"))
-    if state.get("replay"):
-        _restore_replay(model, path.with_name(state["replay"]))
+    if name := state.get("replay"):
+        if Path(name).name != name:
+            raise _unreadable(path, f"its replay buffer {name!r} lies in another folder")
+        _restore_replay(model, path.with_name(name))
     env.set_state(state["env"])
     if env.has_attr("gamma"):
         # Checkpoints of version 0.1.0 have none: such a run goes on with the rewards it began with.

@@ -12,7 +12,7 @@ class NextWordEnv(LanguageEnv):
     Information, shared arguments and the vectorized environment: see `LanguageEnv`.
 
     ## Description
-    A frozen GPT-2 reads the beginning of a passage and proposes tokens that could come next; the
+    A frozen model reads the beginning of a passage and proposes tokens that could come next; the
     agent chooses one of them, the model reads it and proposes again. Always choosing the most
     likely token leads to loops, and sampling leads away from the subject: a good policy lies
     between.
