@@ -41,3 +41,20 @@ def mean_interval(values: np.ndarray) -> tuple[float, float]:
     means /= num_seeds * num_prompts
     low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
+
+
+def clustered_mean_and_interval(values: np.ndarray, clusters: np.ndarray) -> dict[str, Any]:
+    """Computes `mean` and 95 % `interval` of values (V,) that belong to clusters (V,).
+
+    Each resample draws whole clusters, because values of one cluster, such as the steps of one
+    episode, resemble each other.
+
+    Source: Cameron, Gelbach and Miller 2008, https://doi.org/10.1162/rest.90.3.414.
+    """
+    rng = np.random.default_rng(SEED)
+    _, numbers = np.unique(clusters, return_inverse=True)
+    sums, counts = np.bincount(numbers, values), np.bincount(numbers)
+    drawn = rng.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), RESAMPLES)
+    means = (drawn @ sums) / (drawn @ counts)
+    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return {"mean": float(values.mean()), "interval": (float(low), float(high))}

@@ -110,7 +110,7 @@ def _departures(departures: Mapping[str, Any] | None) -> list[Html]:
                 printable(row["name"]),
                 str(row["steps"]),
                 f"{row['share']:.1%}\n{row['departures']}",
-                f"{interval(row['gain'], '+')}, {row['measured']} measured" if row["gain"] else "",
+                f"{interval(row['gain'], '+')}; {row['measured']} measured" if row["gain"] else "",
             ]
             for row in departures[key]
         ]
@@ -172,12 +172,12 @@ def _colored_words(words: Sequence[Mapping[str, Any]]) -> Html:
 
 
 def interval(score: Mapping[str, Any], sign: str = "") -> str:
-    """Returns "mean (low … high)"."""
+    """Returns the mean, a line end, and "low … high"."""
     low, high = score["interval"]
-    return f"{score['mean']:{sign}.3f} ({low:{sign}.3f} … {high:{sign}.3f})"
+    return f"{score['mean']:{sign}.3f}\n{low:{sign}.3f} … {high:{sign}.3f}"
 
 
 def percent_interval(score: Mapping[str, Any]) -> str:
-    """Returns "mean (low … high)" in percent."""
+    """Returns the mean, a line end, and "low … high", in percent."""
     low, high = score["interval"]
-    return f"{score['mean']:.1%} ({low:.1%} … {high:.1%})"
+    return f"{score['mean']:.1%}\n{low:.1%} … {high:.1%}"

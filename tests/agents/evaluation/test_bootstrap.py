@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from agents.evaluation.bootstrap import mean_interval
+from agents.evaluation.bootstrap import clustered_mean_and_interval, mean_interval
 
 
 def test_the_interval_covers_the_mean_as_often_as_it_says():
@@ -23,3 +24,11 @@ def test_more_seeds_on_the_same_prompts_do_not_hide_the_luck_of_the_prompts():
     prompts = np.random.default_rng(0).normal(0, 1, (1, 200))
     widths = [high - low for low, high in map(mean_interval, (prompts, np.repeat(prompts, 9, 0)))]
     assert widths[1] > 0.9 * widths[0]
+
+
+def test_repeating_the_values_of_each_cluster_does_not_narrow_the_interval():
+    values = np.random.default_rng(0).normal(size=30)
+    once = clustered_mean_and_interval(values, np.arange(30))
+    often = clustered_mean_and_interval(np.repeat(values, 20), np.repeat(np.arange(30), 20))
+    assert often["interval"] == pytest.approx(once["interval"], abs=1e-9)
+    assert once["interval"][0] < values.mean() < once["interval"][1]
