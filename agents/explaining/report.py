@@ -100,27 +100,28 @@ def check_sentence(check: dict[str, Any]) -> str:
     """Returns whether removing the important groups changes the action more often, and how much."""
     if not check["others"]:
         return "There is one group only, so that nothing can be compared."
-    verdict = "is confirmed" if check["is_true"] else "is NOT confirmed"
-    own, other = check["important_changes"]["mean"], check["others_changes"]["mean"]
-    low, high = check["difference"]["interval"]
     return (
-        f"This {verdict} on held-out prompts: without {', '.join(check['important'])} the action "
-        f"changes in {own:.0%} of steps, without all others in {other:.0%} (difference {low:+.0%} "
-        f"to {high:+.0%})."
+        f"This {'is' if check['is_true'] else 'is NOT'} confirmed on held-out prompts: without "
+        f"{', '.join(check['important'])} the action changes in {_percentages(check)[0]} of steps, "
+        f"without all others in {_percentages(check)[1]}."
     )
 
 
 def word_sentence(words: dict[str, Any]) -> str:
     """Returns the same for the words of prompts."""
-    verdict = "confirmed" if words["is_true"] else "NOT confirmed"
-    own, other = words["important_changes"]["mean"], words["others_changes"]["mean"]
-    low, high = words["difference"]["interval"]
+    own, other = _percentages(words)
     return (
-        f"The words called important are {verdict}: without the {words['removed']} most important "
-        f"words of the prompt the preferred token changes in {own:.0%} of held-out steps, without "
-        f"the {words['removed']} least important ones in {other:.0%} (difference {low:+.0%} to "
-        f"{high:+.0%})."
+        f"The words called important are {'' if words['is_true'] else 'NOT '}confirmed: without "
+        f"the {words['removed']} most important words of the prompt the preferred token changes in "
+        f"{own} of held-out steps, without the {words['removed']} least important ones in {other}."
     )
+
+
+def _percentages(check: dict[str, Any]) -> tuple[str, str]:
+    """Returns the shares of steps that change, the second one with the interval of the gap."""
+    low, high = check["difference"]["interval"]
+    own, other = check["important_changes"]["mean"], check["others_changes"]["mean"]
+    return f"{own:.0%}", f"{other:.0%} (difference {low:+.0%} to {high:+.0%})"
 
 
 def _departures(
