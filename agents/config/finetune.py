@@ -3,7 +3,6 @@
 from typing import ClassVar, Self
 
 from pydantic import (
-    Field,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
@@ -80,7 +79,7 @@ class LoRAConfig(Config):
 
     rank: int = 8
     alpha: float = 16.0
-    layers: list[str] = Field(default=["c_attn"])
+    layers: list[str] | None = None
 
     @model_validator(mode="after")
     def _adapts(self) -> Self:
@@ -89,7 +88,8 @@ class LoRAConfig(Config):
 
     def make(self) -> LoRA:
         """Returns the policy's argument."""
-        return LoRA(self.rank, self.alpha, tuple(self.layers))
+        layers = None if self.layers is None else tuple(self.layers)
+        return LoRA(self.rank, self.alpha, layers)
 
 
 class FinetuneConfig(TrainConfig):
@@ -112,6 +112,8 @@ class FinetuneConfig(TrainConfig):
     may_change: ClassVar[tuple[str, ...]] = (
         "stop_at_reward",
         "checkpoint_every",
+        "keep_best",
+        "max_replay_mb",
         "total_timesteps",
     )
 

@@ -4,6 +4,7 @@ Owns the loading of configuration files and the wording of their errors. Execute
 """
 
 import re
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,19 @@ MAX_BYTES = 100_000
 
 class UserError(ValueError):
     """A mistake of the user; commands print it as one line, without a traceback."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run that a signal stopped; commands print it as one line and exit with 128 + its number.
+
+    Args:
+        message: What was saved, and how to continue.
+        number: Of the signal.
+    """
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
 
 
 class KeyedValueError(ValueError):
@@ -72,7 +86,7 @@ def load_config(kind: type[C], path: Path, assignments: Sequence[str] = ()) -> C
         UserError: If the file or a value is invalid; the message names file, key, value, allowed
             values and remedy.
     """
-    values = _read(path)
+    values = read_values(path)
     for assignment in assignments:
         _assign(values, assignment)
     try:
@@ -88,10 +102,17 @@ _USER_ERRORS = (ValueError, FloatingPointError, MemoryError, ImportError, OSErro
 def reported() -> Iterator[None]:
     """Prints a mistake of the user as one line on standard error and exits with code 2.
 
-    So it does for a GPU without enough memory, which PyTorch reports in many sentences.
+    So it does for a GPU without enough memory, which PyTorch reports in many sentences. After a
+    signal the code is 128 and its number, as in a shell: 130 for Ctrl-C, 143 for SIGTERM.
     """
     try:
         yield
+    except Interrupted as stopped:
+        print(stopped, file=sys.stderr)
+        raise SystemExit(128 + stopped.number) from None
+    except KeyboardInterrupt:
+        print("Stopped by Ctrl-C.", file=sys.stderr)
+        raise SystemExit(128 + signal.SIGINT) from None
     except torch.OutOfMemoryError as error:
         print(f"error: {_out_of_memory(str(error))}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -114,7 +135,12 @@ def _out_of_memory(message: str) -> str:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_values(path: Path) -> dict[str, Any]:
+    """Reads a YAML file as plain values, which are not validated.
+
+    Raises:
+        UserError: If there is no such file, or it is no plain YAML with keys.
+    """
     if not path.is_file():
         raise UserError(f"Got no file {path}; allowed: a YAML file such as those in configs/.")
     if path.stat().st_size > MAX_BYTES:

@@ -6,7 +6,14 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import gymnasium as gym
 import sb3_contrib
 import stable_baselines3
-from pydantic import AfterValidator, Field, PositiveInt, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 import lm_envs
@@ -63,9 +70,9 @@ ALGORITHMS: dict[str, Algorithm] = {
 """Algorithms by name.
 
 DQN to CrossQ keep a replay buffer of `buffer_size` transitions, a million by default: set it in
-`algorithm.kwargs`. RecurrentPPO's hidden state is reset when a run is resumed. ARS divides the rows
-among its 2 `n_delta` candidates, each of which plays `n_eval_episodes` episodes an update: their
-product should be a multiple of `n_envs`. TabularQ needs discrete observations: use a reducer.
+`algorithm.kwargs`. ARS divides the rows among its 2 `n_delta` candidates, each of which plays
+`n_eval_episodes` episodes an update: their product should be a multiple of `n_envs`. TabularQ needs
+discrete observations: use a reducer.
 """
 
 CONTINUOUS_KINDS = ("embedding",)
@@ -170,7 +177,12 @@ class TrainConfig(Config):
         name: Of the run folder, `runs/<name>-s<seed>`.
         total_timesteps: Environment steps, counted over all rows.
         checkpoint_every: Environment steps between checkpoints.
+        max_replay_mb: Largest replay buffer that a checkpoint stores, MiB; a larger one restarts
+            empty when the run is resumed. 0 stores none.
+        keep_best: Whether to keep the checkpoint of the highest held-out reward too.
         stop_at_reward: Stop once the held-out reward reaches this.
+        seed: Of the algorithm, 0 to 2^32 - 1; the environment's is drawn from it and the name, see
+            `environment_seed`.
         imports: Modules imported before the environment is made, such as those that register an
             id; needs `--trust-imports`.
         may_change: Keys that may differ when a run goes on; the budget may only be raised.
@@ -180,6 +192,8 @@ class TrainConfig(Config):
         "evaluation",
         "stop_at_reward",
         "checkpoint_every",
+        "keep_best",
+        "max_replay_mb",
         "total_timesteps",
     )
 
@@ -189,8 +203,10 @@ class TrainConfig(Config):
     total_timesteps: PositiveInt
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint_every: PositiveInt = 100_000
+    keep_best: bool = True
+    max_replay_mb: NonNegativeInt = 1024
     stop_at_reward: float | None = None
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
     imports: Annotated[tuple[str, ...], Field(strict=False)] = ()  # YAML has lists only
 
     @model_validator(mode="after")

@@ -100,6 +100,7 @@ def facts() -> Iterator[dict[str, str]]:
     entries = dict(countries())
     for code in sorted(set(entries).intersection(COUNTRIES)):
         for row in _country_facts(_name(entries[code]), entries[code]):
+            row = {name: _tidied(text) for name, text in row.items()}
             split = split_of(f"{row['subject']} {row['relation']}", HELD_OUT)
             yield row | {"split": split}
     for code in sorted(HELD_OUT_COUNTRIES):
@@ -151,11 +152,21 @@ def _at(entry: dict[str, Any], path: tuple[str, ...]) -> str:
 
 def _short(text: str) -> str:
     """Returns the first item of a list without figures or remarks; empty if it is too long."""
-    text = re.sub(r"\([^)]*\)| per US dollar|^metropolitan France: ", "", text)
+    text = re.sub(r"\([^)]*\)| per US dollar|^metropolitan France: |^previous: ", "", text)
     text = re.split(r"[;,]| note| - |: ", text)[0]
     text = re.sub(r"\s+[\d.,]+%?( m)?$|<.*", "", text).strip(" .-")
+    text = re.sub(r" in$", "", text)  # its year was removed: "… Swiss Confederation in 1291"
     is_odd = re.search(r"\d{3}|%|[a-z][A-Z]", text)
     return text if 2 < len(text) <= 40 and not is_odd else ""
+
+
+def _tidied(text: str) -> str:
+    """Returns a text without the gaps of removed remarks, and with family names in small letters.
+
+    Only for countries whose facts are not filtered by `_is_answer`, which leaves such texts out.
+    """
+    text = re.sub(r"  +", " ", text)
+    return re.sub(r"\b[A-Z]{4,}\b", lambda name: name[0].capitalize(), text)
 
 
 def _is_answer(answer: str) -> bool:

@@ -13,7 +13,7 @@ from agents.runs import nan_guard
 from agents.runs.files import copy_file, write_bytes, write_json, write_text
 
 TIED = "lm_head.weight"
-"""Tensor of the output head, which shares its memory with the token embeddings; not written."""
+"""Tensor of the output head; not written where it shares its memory with the token embeddings."""
 
 VOCABULARY_FILES = ("tokenizer.json", "vocab.json", "merges.txt")
 
@@ -23,8 +23,8 @@ pipeline_tag: text-generation
 ---
 # {name}
 
-A GPT-2 of {parameters:.1f} million parameters ({layers} blocks, width {width}), float32, trained
-with `lm_envs` from `{source}`.
+A language model (`{kind}`) of {parameters:.1f} million parameters ({layers} blocks, width
+{width}), float32, trained with `lm_envs` from `{source}`.
 
 ```python
 from transformers import AutoModelForCausalLM
@@ -61,14 +61,12 @@ def save_pretrained(
         source = policy.folder / name
         if source.is_file() and source != folder.resolve() / name:
             copy_file(source, folder / name)
-    given = model.config.to_dict()
-    settings = {k: v for k, v in given.items() if v is not None and k != "_name_or_path"}
-    plain = {"dtype": "float32", "activation_function": "gelu_new"}  # as GPT-2's own checkpoints
-    write_json(folder / "config.json", settings | plain)
+    write_json(folder / "config.json", policy.network.exported_config())
+    shared = {TIED} if model.config.tie_word_embeddings else set()
     tensors = {
         name: tensor.cpu().float().contiguous()
         for name, tensor in merged_weights(model).items()
-        if name != TIED
+        if name not in shared
     }
     write_bytes(folder / "model.safetensors", save(tensors, {"format": "pt"}))
     num_parameters = sum(tensor.numel() for tensor in tensors.values())
@@ -80,8 +78,9 @@ def _card(policy: LanguageModelPolicy, folder: Path, story: str, num_parameters:
     return CARD.format(
         name=folder.name,
         parameters=num_parameters / 1e6,
-        layers=config.n_layer,
-        width=config.n_embd,
+        kind=config.model_type,
+        layers=config.num_hidden_layers,
+        width=config.hidden_size,
         source=policy.model_name,
         story=story,
     )

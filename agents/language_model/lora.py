@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from lm_envs.validation import check_choice, check_count, check_number
-
-LAYERS = ("c_attn", "c_proj", "c_fc")
-"""GPT-2's linear layers; the last layers of attention and of the perceptron are both c_proj."""
 
 _BASE, _ADAPTER = ".base_layer", ".lora_"
 """Parts that peft inserts into names of parameters."""
@@ -26,32 +25,44 @@ class LoRA:
     Attributes:
         rank: Rank of the matrix added to a layer's weights.
         alpha: The matrix is scaled by `alpha / rank`.
-        layers: Adapted layers, some of `LAYERS`, in every block.
+        layers: Adapted linear layers by name, in every block, such as c_attn of GPT-2 or q_proj of
+            Llama; None for those that make queries, keys and values.
 
     Raises:
-        ValueError: If a number is not over 0, or `layers` is empty or names an unknown layer.
+        ValueError: If a number is not over 0, or `layers` is empty.
     """
 
     rank: int = 8
     alpha: float = 16.0
-    layers: tuple[str, ...] = ("c_attn",)
+    layers: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         check_count("rank", self.rank)
         check_number("alpha", self.alpha)
         if not self.alpha > 0.0:
             raise ValueError(f"Got alpha={self.alpha!r}; allowed: over 0.")
-        if not self.layers:
-            raise ValueError(f"Got no layers to adapt; allowed: {', '.join(LAYERS)}.")
-        for layer in self.layers:
-            check_choice("layers", layer, LAYERS)
+        if self.layers is not None and not self.layers:
+            raise ValueError("Got no layers to adapt; name some, or leave layers out.")
 
-    def adapt(self, model: nn.Module) -> None:
-        """Inserts adapters into a GPT-2; its outputs stay the same, and only they need gradients.
+    def adapt(self, model: PreTrainedModel, default: tuple[str, ...]) -> None:
+        """Inserts adapters into a model; its outputs stay the same, and only they need gradients.
+
+        Args:
+            model: The model.
+            default: Layers to adapt where none are named.
 
         Raises:
             ImportError: If peft is not installed.
+            ValueError: If the model has no linear layer of a name in `layers`.
         """
+        layers = default if self.layers is None else self.layers
+        linears = {
+            name.rpartition(".")[2]: isinstance(module, Conv1D)
+            for name, module in model.base_model.named_modules()
+            if isinstance(module, nn.Linear | Conv1D)
+        }
+        for layer in layers:
+            check_choice("layers", layer, linears)
         try:
             from peft import LoraConfig, inject_adapter_in_model
         except ImportError:
@@ -62,8 +73,8 @@ class LoRA:
         settings = LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,  # type: ignore[arg-type]  # declared as int, used as a float
-            target_modules=list(self.layers),
-            fan_in_fan_out=True,
+            target_modules=list(layers),
+            fan_in_fan_out=linears[layers[0]],  # GPT-2 stores weights (inputs, outputs)
         )
         inject_adapter_in_model(settings, model)
 

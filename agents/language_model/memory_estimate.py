@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import torch
 
-from agents.language_model.network import TrainableGPT2, logits_per_chunk
+from agents.language_model.network import TrainableNetwork, logits_per_chunk
 from lm_envs.model.state.memory import free_memory
 
 SHARE = 0.9
@@ -37,7 +37,7 @@ def keep_freed_memory() -> bool:
 
 
 def check_batch(
-    network: TrainableGPT2,
+    network: TrainableNetwork,
     *,
     batch_size: int,
     steps_per_text: float,
@@ -85,7 +85,7 @@ class MemoryBudget(NamedTuple):
 
     @classmethod
     def for_network(
-        cls, network: TrainableGPT2, length: int, available: int | None = None
+        cls, network: TrainableNetwork, length: int, available: int | None = None
     ) -> "MemoryBudget":
         """Returns the budget for texts of `length` tokens; `available` as in `check_batch`."""
         device = next(network.parameters()).device
@@ -101,7 +101,7 @@ class MemoryBudget(NamedTuple):
         return max(0, int((self.allowed - self.fixed) // self.per_text))
 
 
-def saved_bytes(network: TrainableGPT2, length: int) -> tuple[int, int]:
+def saved_bytes(network: TrainableNetwork, length: int) -> tuple[int, int]:
     """Measures the bytes that autograd saves for the backward pass: shared, and per text.
 
     Args:
@@ -115,17 +115,19 @@ def saved_bytes(network: TrainableGPT2, length: int) -> tuple[int, int]:
     shared, per_text = _shared_and_per_text(network, length)
     if network.is_checkpointing:
         network.checkpoint_gradients(is_on=False)
-        per_text += _shared_and_per_text(network, length)[1] // network.model.config.n_layer
+        per_text += (
+            _shared_and_per_text(network, length)[1] // network.model.config.num_hidden_layers
+        )
         network.checkpoint_gradients(is_on=True)
     return shared, per_text
 
 
-def _shared_and_per_text(network: TrainableGPT2, length: int) -> tuple[int, int]:
+def _shared_and_per_text(network: TrainableNetwork, length: int) -> tuple[int, int]:
     one, two = (_total_saved(network, num_texts, length) for num_texts in (1, 2))
     return 2 * one - two, two - one
 
 
-def _total_saved(network: TrainableGPT2, num_texts: int, length: int) -> int:
+def _total_saved(network: TrainableNetwork, num_texts: int, length: int) -> int:
     parameters = {each.untyped_storage().data_ptr() for each in network.parameters()}
     saved: dict[int, torch.UntypedStorage] = {}  # references, so that no address is reused
 

@@ -1,4 +1,4 @@
-"""A trainable GPT-2: hidden states of whole texts, and log-probabilities a few rows at a time.
+"""A trainable language model: hidden states of texts, log-probabilities a few rows at a time.
 
 Owns the parameters. Knows nothing of episodes, rewards or Stable-Baselines3.
 """
@@ -12,14 +12,17 @@ from typing import Any
 import torch
 from torch import nn
 from torch.autograd.function import FunctionCtx
-from transformers import GPT2LMHeadModel
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
 
 from agents.language_model.incremental_decoder import IncrementalDecoder
 from agents.language_model.lora import LoRA, merged_weights
-from lm_envs.model.gpt2 import GPT2, to_model_config
+from lm_envs.model import loading
 
-FUSED_GELU = "gelu_pytorch_tanh"
-"""GPT-2's activation, "gelu_new", as one operation that saves one tensor for its gradient."""
+SLOW_GELU, FUSED_GELU = "gelu_new", "gelu_pytorch_tanh"
+"""GPT-2's activation, and the same as one operation that saves one tensor for its gradient."""
+
+_ACTIVATIONS = ("activation_function", "hidden_act")
+"""Keys of configurations that name the activation of the perceptrons."""
 
 LOGITS_PER_CHUNK = 2**23
 """Maximum number of logits in memory: 32 MiB in float32, for any batch and vocabulary."""
@@ -35,13 +38,13 @@ AllowedTokens = Callable[[slice], torch.Tensor]
 """Returns for a slice of M rows the tokens allowed there, (rows, tokenizer_size) bool."""
 
 
-class TrainableGPT2(nn.Module):
-    """The `GPT2LMHeadModel` of a checkpoint, without dropout.
+class TrainableNetwork(nn.Module):
+    """The causal language model of transformers for a checkpoint, without dropout.
 
     Dropout would make the first ratio of PPO's update differ from 1.
 
     Args:
-        folder: Holds config.json and model.safetensors.
+        folder: Holds a checkpoint, as for `lm_envs.model.loading.load`.
         tokenizer_size: Tokens with ids below this can be chosen; the embedding matrix may be
             padded beyond it.
         temperature: Divides logits.
@@ -72,19 +75,19 @@ class TrainableGPT2(nn.Module):
         # other kernels need no plan. The setting is one for the process; no other attention of
         # this package depends on it.
         torch.backends.cuda.enable_cudnn_sdp(False)
-        model = GPT2LMHeadModel.from_pretrained(
+        self._architecture, shape, _ = loading.read_checkpoint(folder, "cpu")
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        self._activation = _prepare(config)
+        config.tie_word_embeddings = shape.is_tied
+        model = AutoModelForCausalLM.from_pretrained(
             folder,
+            config=config,
             trust_remote_code=False,
             use_safetensors=True,
             dtype=torch.float32,
-            resid_pdrop=0.0,
-            embd_pdrop=0.0,
-            attn_pdrop=0.0,
-            activation_function=FUSED_GELU,
         )
-        assert isinstance(model, GPT2LMHeadModel)
         if lora is not None:
-            lora.adapt(model)
+            lora.adapt(model, self._architecture.attention_inputs)
         self.model = model
         self.trainable_parameters = [each for each in model.parameters() if each.requires_grad]
         self.checkpoint_gradients(is_on=gradient_checkpointing)
@@ -95,7 +98,14 @@ class TrainableGPT2(nn.Module):
     @property
     def hidden_size(self) -> int:
         """Size D of a hidden state."""
-        return self.model.config.n_embd
+        return self.model.config.hidden_size
+
+    @property
+    def head_weights(self) -> torch.Tensor:
+        """(V, D) weights of the output layer; the token embeddings where the two are tied."""
+        head = self.model.get_output_embeddings()
+        assert isinstance(head, nn.Linear)
+        return head.weight
 
     def set_trainable(self, *, is_on: bool) -> None:
         """Enables or disables gradients of the trainable parameters; enabled at first."""
@@ -116,13 +126,12 @@ class TrainableGPT2(nn.Module):
             tokens: (E, T) int64; padding follows a text, where causal attention hides it.
         """
         with torch.autocast(tokens.device.type, torch.bfloat16, enabled=self._bfloat16):
-            hidden = self.model.transformer(input_ids=tokens, use_cache=False).last_hidden_state
+            hidden = self.model.base_model(input_ids=tokens, use_cache=False).last_hidden_state
         return hidden.to(torch.promote_types(hidden.dtype, torch.float32))
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Computes logits (M, V) of states (M, D) at the temperature; -inf beyond the tokenizer."""
-        embeddings = self.model.transformer.wte.weight
-        logits = hidden @ embeddings.T / self.temperature
+        logits = hidden @ self.head_weights.T / self.temperature
         logits[:, self.tokenizer_size :] = -torch.inf
         return logits
 
@@ -139,17 +148,39 @@ class TrainableGPT2(nn.Module):
             allowed: Restriction of the distribution; None for all tokens.
         """
         head = _Head(self.temperature, self.tokenizer_size, allowed, self._bfloat16)
-        return _LogprobsAndEntropy.apply(hidden, self.model.transformer.wte.weight, tokens, head)
+        return _LogprobsAndEntropy.apply(hidden, self.head_weights, tokens, head)
 
     def decoder(self, dtype: torch.dtype) -> IncrementalDecoder:
         """Returns a decoder with the current weights in the form of the inference engine."""
-        config = to_model_config(self.model.config.to_dict())
-        network = GPT2(config, merged_weights(self.model.transformer), dtype)
+        values, weights = self.exported_config(), merged_weights(self.model)
+        config, tensors = self._architecture.read(values, weights, "the network in training")
+        network = self._architecture.network(config, tensors, dtype)
         return IncrementalDecoder(network, self.tokenizer_size, self.temperature)
 
-    def copy_weights_from(self, other: "TrainableGPT2") -> None:
+    def exported_config(self) -> dict[str, Any]:
+        """Returns the content of `config.json` for the current weights, as transformers reads it.
+
+        The activation has the checkpoint's own name again.
+        """
+        given = self.model.config.to_dict()
+        values = {k: v for k, v in given.items() if v is not None and k != "_name_or_path"}
+        return values | {"dtype": "float32"} | self._activation
+
+    def copy_weights_from(self, other: "TrainableNetwork") -> None:
         """Copies another network's weights, its adapters merged; this one has no adapters."""
         self.model.load_state_dict(merged_weights(other.model))
+
+
+def _prepare(config: PreTrainedConfig) -> dict[str, str]:
+    """Sets dropout to 0 and the activation to its fused form; returns the former activation."""
+    for key in config.to_dict():
+        if key.endswith(("pdrop", "dropout")):
+            setattr(config, key, 0.0)
+    former = {key: getattr(config, key) for key in _ACTIVATIONS if hasattr(config, key)}
+    for key, activation in former.items():
+        if activation == SLOW_GELU:
+            setattr(config, key, FUSED_GELU)
+    return former
 
 
 @dataclass(frozen=True, slots=True)

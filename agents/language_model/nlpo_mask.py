@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from agents.language_model.incremental_decoder import IncrementalDecoder
-from agents.language_model.network import AllowedTokens, TrainableGPT2
+from agents.language_model.network import AllowedTokens, TrainableNetwork
 from lm_envs.model.lm_head import top_k_top_p_mask
 from lm_envs.validation import check_count, check_number
 
@@ -65,7 +65,7 @@ class NLPOMask(nn.Module):
     # `copy` and `age` are keys of saved checkpoints ("masker.copy.…", "masker.age").
     age: torch.Tensor
 
-    def __init__(self, spec: NLPOMaskSpec, copy: TrainableGPT2, dtype: torch.dtype) -> None:
+    def __init__(self, spec: NLPOMaskSpec, copy: TrainableNetwork, dtype: torch.dtype) -> None:
         super().__init__()
         self._spec, self._dtype = spec, dtype
         self.copy = copy.requires_grad_(requires_grad=False)
@@ -80,7 +80,7 @@ class NLPOMask(nn.Module):
         """Makes the next `update_copy` copy the weights, whatever the age."""
         self.age.fill_(self._spec.every)
 
-    def update_copy(self, network: TrainableGPT2) -> None:
+    def update_copy(self, network: TrainableNetwork) -> None:
         """Copies the policy's weights if the copy is old enough.
 
         Must not be called between the minibatches of an update: all of them need the mask under

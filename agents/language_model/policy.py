@@ -16,7 +16,7 @@ from torch import nn
 from agents.language_model.buffer import check_spaces
 from agents.language_model.incremental_decoder import IncrementalDecoder
 from agents.language_model.lora import LoRA
-from agents.language_model.network import TrainableGPT2
+from agents.language_model.network import TrainableNetwork
 from agents.language_model.nlpo_mask import NLPOMask, NLPOMaskSpec
 from lm_envs.model import loading
 from lm_envs.tokenizer import Tokenizer
@@ -91,7 +91,7 @@ class LanguageModelPolicy(ActorCriticPolicy):
         self.folder = folder = loading.locate(self.model_name)
         self.tokenizer = Tokenizer.from_folder(folder)
         size = len(self.tokenizer)
-        self.network = TrainableGPT2(folder, size, **self._options)
+        self.network = TrainableNetwork(folder, size, **self._options)
         _check_vocabulary(self.action_space, self.network, self.model_name)
         self.value_net = nn.Linear(self.network.hidden_size, 1)
         nn.init.zeros_(self.value_net.weight)
@@ -99,7 +99,7 @@ class LanguageModelPolicy(ActorCriticPolicy):
         self.masker: NLPOMask | None = None
         if self._mask is not None:
             plain = {"gradient_checkpointing": False, "lora": None}
-            copy = TrainableGPT2(folder, size, **self._options | plain)
+            copy = TrainableNetwork(folder, size, **self._options | plain)
             self.masker = NLPOMask(self._mask, copy, self._dtype)
         kwargs: dict[str, Any] = {"lr": lr_schedule(1)} | self.optimizer_kwargs
         if issubclass(self.optimizer_class, torch.optim.Adam):
@@ -204,7 +204,7 @@ def _running(obs: PyTorchObs) -> tuple[np.ndarray, np.ndarray]:
     return np.ascontiguousarray(both[:, :-1]), both[:, -1].copy()
 
 
-def _check_vocabulary(actions: gym.Space[Any], network: TrainableGPT2, model: str) -> None:
+def _check_vocabulary(actions: gym.Space[Any], network: TrainableNetwork, model: str) -> None:
     size = network.tokenizer_size
     if actions != gym.spaces.Discrete(size):
         raise ValueError(

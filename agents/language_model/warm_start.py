@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from agents.language_model.network import TrainableGPT2
+from agents.language_model.network import TrainableNetwork
 from agents.language_model.policy import LanguageModelPolicy
 from lm_envs.tasks.base import Example, Task
 from lm_envs.tokenizer import Tokenizer
@@ -94,7 +94,7 @@ class SupervisedTrainer:
 
 
 def next_token_loss(
-    network: TrainableGPT2, texts: Sequence[np.ndarray], starts: Sequence[int]
+    network: TrainableNetwork, texts: Sequence[np.ndarray], starts: Sequence[int]
 ) -> torch.Tensor:
     """Computes the mean negative log-probability () of the tokens after each prompt, nats.
 

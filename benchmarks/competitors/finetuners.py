@@ -10,7 +10,7 @@ from stable_baselines3.common.buffers import DictRolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 
 from agents.language_model.buffer import EpisodeRolloutBuffer
-from agents.language_model.lora import LAYERS, LoRA
+from agents.language_model.lora import LoRA
 from agents.language_model.memory_estimate import keep_freed_memory
 from agents.language_model.policy import LanguageModelPolicy
 from benchmarks.competitors.finetune_job import (
@@ -31,7 +31,8 @@ def per_episode(job: FinetuneJob) -> FinetuneResult:
 
 def per_episode_lora(job: FinetuneJob) -> FinetuneResult:
     """As `per_episode`, but trains LoRA adapters of every layer and keeps the weights fixed."""
-    return _ppo(job, EpisodeRolloutBuffer, NEW, job.num_texts * NEW, LoRA(layers=LAYERS))
+    lora = LoRA(layers=("c_attn", "c_proj", "c_fc"))
+    return _ppo(job, EpisodeRolloutBuffer, NEW, job.num_texts * NEW, lora)
 
 
 def per_token(job: FinetuneJob) -> FinetuneResult:

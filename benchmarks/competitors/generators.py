@@ -21,7 +21,7 @@ PAGE_TOKENS = 128
 
 
 def transformers_generate(job: GenerationJob) -> GenerateFn:
-    """`GPT2LMHeadModel.generate`: greedy, with its dynamic KV cache."""
+    """`generate` of the causal model: greedy, with its dynamic KV cache."""
     return _generate(job)
 
 
@@ -67,7 +67,7 @@ def _generate(job: GenerationJob, **options: Any) -> GenerateFn:  # noqa: ANN401
 
 
 def continuous_batching(job: GenerationJob) -> GenerateFn:
-    """`GPT2LMHeadModel.generate_batch`: a paged KV cache, all rows in each forward pass."""
+    """`generate_batch` of the causal model: a paged KV cache, all rows in each forward pass."""
     from transformers import ContinuousBatchingConfig, GenerationConfig
 
     logging.getLogger("ContinuousBatchingLogger").setLevel(logging.ERROR)
@@ -118,12 +118,12 @@ def ctranslate2_int8(job: GenerationJob) -> GenerateFn:
 
 
 def _load(job: GenerationJob) -> Any:  # noqa: ANN401 - transformers' type stubs are too strict
-    from transformers import GPT2LMHeadModel
+    from transformers import AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
     dtype = loading.DTYPES.get(job.dtype, torch.bfloat16)
-    model = GPT2LMHeadModel.from_pretrained(job.folder, dtype=dtype).eval()
+    model = AutoModelForCausalLM.from_pretrained(job.folder, dtype=dtype).eval()
     return model.to(default_device())  # type: ignore[arg-type]  # as above
 
 

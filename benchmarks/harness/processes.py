@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness.device import peak_bytes, synchronize
-from benchmarks.harness.models import load_gpt2_config
+from lm_envs.model import loading
 
 GenerateFn = Callable[[int], object]
 """Processes the prompts of all rows and generates the given number of tokens after each."""
@@ -41,7 +41,7 @@ class GenerationJob:
 
     def random_prompts(self) -> np.ndarray:
         """Prompts (N, P) int64 of random tokens; every token costs the same."""
-        end_token = load_gpt2_config(self.folder).vocab_size - 1
+        end_token = loading.read_model_config(self.folder).vocab_size - 1
         return np.random.default_rng(0).integers(1, end_token, (self.num_rows, self.prompt))
 
 

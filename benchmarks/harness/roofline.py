@@ -10,13 +10,12 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from transformers import GPT2Config
 
 from benchmarks.harness import timing
 from benchmarks.harness.device import default_device, median_seconds, repeated
-from benchmarks.harness.models import load_gpt2_config
 from benchmarks.harness.processes import GenerationJob
 from lm_envs.model import loading
+from lm_envs.model.base import ModelConfig
 from lm_envs.model.kernels.linear import Int8Linear, Linear
 from lm_envs.model.kernels.select import kernels_for
 
@@ -78,32 +77,38 @@ def decoding_limit(job: GenerationJob) -> Limit:
 
 def step_cost(folder: Path, num_rows: int, context: float, dtype: str) -> Cost:
     """Cost of one decoding step with `context` tokens in each row, from the model's shape."""
-    config = load_gpt2_config(folder)
+    config = loading.read_model_config(folder)
     num_weights = num_matrix_weights(config)
-    cached = 2 * config.n_layer * config.n_embd * context * num_rows
+    cached = _cached_values(config) * context * num_rows
+    products = 2 * config.num_layers * config.num_heads * config.head_size * context * num_rows
     weight = 1 if dtype == loading.INT8 else _value_bytes(dtype)
     return Cost(
-        num_weights * weight + cached * _value_bytes(dtype), 2 * (num_weights * num_rows + cached)
+        num_weights * weight + cached * _value_bytes(dtype), 2 * (num_weights * num_rows + products)
     )
 
 
 def row_bytes(folder: Path, capacity: int, dtype: str) -> int:
     """Bytes of one row of `capacity` tokens: keys, values and a few copies of its logits."""
-    config = load_gpt2_config(folder)
-    cache = 2 * config.n_layer * config.n_embd * capacity * _value_bytes(dtype)
+    config = loading.read_model_config(folder)
+    cache = _cached_values(config) * capacity * _value_bytes(dtype)
     return cache + LOGIT_COPIES * config.vocab_size * 4
 
 
 def model_bytes(folder: Path, dtype: str) -> int:
     """Bytes that a process takes with no rows: weights in `dtype` and as loaded, and Python."""
-    return PYTHON_BYTES + num_matrix_weights(load_gpt2_config(folder)) * (4 + _value_bytes(dtype))
+    num_weights = num_matrix_weights(loading.read_model_config(folder))
+    return PYTHON_BYTES + num_weights * (4 + _value_bytes(dtype))
 
 
-def num_matrix_weights(config: GPT2Config) -> int:
-    """Number of weights that a decoding step reads; the output matrix is the token embedding."""
-    inner = config.n_inner or 4 * config.n_embd
-    block = config.n_embd * (4 * config.n_embd + 2 * inner)
-    return config.n_layer * block + config.vocab_size * config.n_embd
+def num_matrix_weights(config: ModelConfig) -> int:
+    """Number of weights that a decoding step multiplies; the output matrix counts once."""
+    block = config.attention_weights + config.mlp_weights
+    return config.num_layers * block + config.vocab_size * config.hidden_size
+
+
+def _cached_values(config: ModelConfig) -> int:
+    """Numbers that a token adds to the KV cache."""
+    return 2 * config.num_layers * config.num_kv_heads * config.head_size
 
 
 def measure_rates(dtype: str, num_rows: int) -> tuple[float, float]:

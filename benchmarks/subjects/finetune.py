@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.language_model.memory_estimate import MemoryBudget
-from agents.language_model.network import TrainableGPT2
+from agents.language_model.network import TrainableNetwork
 from benchmarks.competitors import finetuners
 from benchmarks.competitors.finetune_job import (
     NEW,
@@ -90,7 +90,7 @@ def check_memory(folder: Path, num_texts: int) -> None:
     Raises:
         ValueError: If not; the message has the largest number that fits.
     """
-    network = TrainableGPT2(folder, len(Tokenizer.from_folder(folder)))
+    network = TrainableNetwork(folder, len(Tokenizer.from_folder(folder)))
     network.to(default_device())  # where the update runs: its free memory counts
     largest = MemoryBudget.for_network(network, PROMPT + NEW).max_texts
     if num_texts > largest:

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.harness import roofline, timing
 from benchmarks.harness.episodes import RandomSteps
-from benchmarks.harness.models import SHAPES, load_gpt2_config, model_folder
+from benchmarks.harness.models import GPT2_SHAPES, model_folder
 from benchmarks.subjects.defaults import DTYPES, MODEL, REPEATS, ROWS
 from lm_envs.model import loading
 from lm_envs.model.base import LanguageModel
@@ -27,7 +27,7 @@ CONTEXT_STEPS = 8
 CACHES = {"auto": "", "int8": ", 8-bit keys and values"}
 """Suffix of a row's name by the dtype of its KV cache."""
 
-SIZES = ("embedded", *SHAPES)
+SIZES = ("embedded", *GPT2_SHAPES)
 """Models from small to large; those up to the measured one are compared."""
 
 Row = dict[str, Any]
@@ -107,7 +107,7 @@ def _by_size(model: str, dtype: str, repeats: int) -> list[Row]:
         for name, folder in folders.items()
     }
     timings = timing.time_in_turns(runs, repeats)
-    sizes = [roofline.num_matrix_weights(load_gpt2_config(f)) for f in folders.values()]
+    sizes = [roofline.num_matrix_weights(loading.read_model_config(f)) for f in folders.values()]
     measured = [
         {
             "what": f"engine of {name}, {size / 1e6:.0f} M weights in products",

@@ -15,9 +15,10 @@ from agents.language_model.memory_estimate import available_memory
 from benchmarks.competitors import generators, ours
 from benchmarks.harness import roofline, timing
 from benchmarks.harness.device import default_device
-from benchmarks.harness.models import SHAPES, load_gpt2_config, model_folder
+from benchmarks.harness.models import GPT2_SHAPES, model_folder
 from benchmarks.harness.processes import CompetitorProcess, GenerateFn, GenerationJob
 from benchmarks.subjects.defaults import DTYPES, MODEL, REPEATS, ROWS
+from lm_envs.model import loading
 
 PROMPT, NEW = 32, 64
 SLOW_ROWS = 8
@@ -56,7 +57,7 @@ class Competitor:
         return can_load and job.num_rows <= self.max_rows and job.dtype in self.dtypes
 
 
-_CTRANSLATE2: Mapping[str, Any] = {"package": "ctranslate2", "models": tuple(SHAPES)}
+_CTRANSLATE2: Mapping[str, Any] = {"package": "ctranslate2", "models": GPT2_SHAPES}
 COMPETITORS = {
     "environment": Competitor(ours.environment, min_tokens=0, has_limit=True),
     "environment, 8-bit keys and values": Competitor(ours.environment_int8_cache, min_tokens=0),
@@ -107,7 +108,7 @@ def check_fits(model: str, job: GenerationJob) -> None:
     Raises:
         ValueError: If not; the message has the longest prompt, or the most rows that fit.
     """
-    longest = load_gpt2_config(job.folder).n_positions - job.new
+    longest = loading.read_model_config(job.folder).max_positions - job.new
     if job.prompt > longest:
         raise ValueError(f"Got prompts of {job.prompt} tokens; {model} has room for {longest}.")
     per_row = roofline.row_bytes(job.folder, job.prompt + job.new, job.dtype)

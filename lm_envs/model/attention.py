@@ -22,7 +22,14 @@ class Attend(Protocol):
     def __call__(
         self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
-        """Attention output (M, D) of one layer from (M, H, D / H) queries, keys and values."""
+        """Attention output (M, H d) of one layer.
+
+        Args:
+            layer: Number of the layer.
+            queries: (M, H, d).
+            keys: (M, H_kv, d); each is seen by H / H_kv heads of queries that stand side by side.
+            values: (M, H_kv, d).
+        """
         ...
 
 
@@ -63,33 +70,32 @@ class DecodeAttention:
     def __call__(
         self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
-        """Writes (N, H, d) keys and values and returns (N, D)."""
+        """Writes (N, H_kv, d) keys and values and returns (N, H d)."""
         self._cache.write(layer, self._slot_mapping, keys, values)
-        keys, values = self._cache.read(layer, self._context_len)  # (N, H, context, d)
+        keys, values = self._cache.read(layer, self._context_len)  # (N, H_kv, context, d)
         attend = _attend_by_bmm if keys.dtype == torch.float32 else _attend_fused
-        queries = queries[:, :, None].to(keys.dtype)
+        queries = queries.unflatten(1, (keys.shape[1], -1)).to(keys.dtype)  # (N, H_kv, G, d)
         return attend(queries, keys, values, self._bias).flatten(1)
 
 
 def _attend_by_bmm(
     queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, bias: torch.Tensor
 ) -> torch.Tensor:
-    """Attention (N, H, 1, d) as two batched vector-matrix products.
+    """Attention (N, H_kv, G, d) of G queries to each head's keys, as two batched products.
 
     In float32 on CPU as fast as `scaled_dot_product_attention`, whose kernel is made for many
     queries, or up to 3 times faster; in bfloat16 slower than that.
     """
-    num_rows, num_heads, context_len, head_size = keys.shape
-    scaled = (queries * head_size**-0.5).reshape(num_rows * num_heads, 1, head_size)
-    scores = torch.bmm(scaled, keys.flatten(0, 1).mT).view(num_rows, num_heads, 1, context_len)
-    weights = (scores + bias).softmax(-1).view(num_rows * num_heads, 1, context_len)
+    scaled = (queries * queries.shape[-1] ** -0.5).flatten(0, 1)  # (N H_kv, G, d)
+    scores = torch.bmm(scaled, keys.flatten(0, 1).mT).unflatten(0, keys.shape[:2])
+    weights = (scores + bias).softmax(-1).flatten(0, 1)  # (N H_kv, G, context)
     return torch.bmm(weights, values.flatten(0, 1)).view(queries.shape)
 
 
 def _attend_fused(
     queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, bias: torch.Tensor
 ) -> torch.Tensor:
-    """Attention (N, H, 1, d) by PyTorch's kernel for the device, which sums in float32."""
+    """Attention (N, H_kv, G, d) by PyTorch's kernel for the device, which sums in float32."""
     return F.scaled_dot_product_attention(queries, keys, values, attn_mask=bias)
 
 
@@ -114,13 +120,14 @@ class PrefillAttention:
     def __call__(
         self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
-        """(R T, H, d) queries, keys and values -> (R T, D)."""
+        """(R T, H, d) queries and (R T, H_kv, d) keys and values -> (R T, H d)."""
         if self._cache is not None:
             keys, values = self._cache.write(layer, self._slot_mapping, keys, values)
         q, k, v = (
             x.to(queries.dtype).unflatten(0, self._shape).transpose(1, 2)
             for x in (queries, keys, values)
-        )  # (R, H, T, d)
+        )  # (R, H or H_kv, T, d)
+        k, v = _for_each_query(k, v, queries.shape[1])
         attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # (R, H, T, d)
         return attended.transpose(1, 2).reshape(len(queries), -1)
 
@@ -154,12 +161,13 @@ class ExtendAttention:
     def __call__(
         self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
-        """(M, H, d) queries, keys and values -> (M, D) float32."""
+        """(M, H, d) queries and (M, H_kv, d) keys and values -> (M, H d) float32."""
         self._cache.write(layer, self._slot_mapping, keys, values)
         scaled = queries.float() * queries.shape[-1] ** -0.5
         num_places, heads = self._shape[0] * self._shape[1], scaled.shape[1:]
         padded = scaled.new_zeros(num_places, *heads).index_copy_(0, self._place, scaled)
         keys, values = self._cache.read(layer, self._context_len, self._rows)
+        keys, values = _for_each_query(keys, values, queries.shape[1])
         padded = padded.view(*self._shape, *heads).transpose(1, 2)  # (R, H, T, d)
         scores = padded @ keys.float().mT  # (R, H, T, context)
         weights = (scores + self._bias[:, None]).softmax(-1)  # (R, H, T, context)
@@ -202,15 +210,17 @@ class OptionAttention:
     def __call__(
         self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
-        """(R O T, H, d) queries, keys and values -> (R O T, D) float32."""
+        """(R O T, H, d) queries and (R O T, H_kv, d) keys, values -> (R O T, H d) float32."""
         shape = (len(self._rows), *self._shape)
         q, k, v = (
             x.float().view(*shape, *x.shape[1:]).permute(0, 3, 1, 2, 4)
             for x in (queries, self._cache.as_stored(keys), self._cache.as_stored(values))
-        )  # (R, H, O, T, d)
+        )  # (R, H or H_kv, O, T, d)
         past_keys, past_values = (
             past.float() for past in self._cache.read(layer, self._context_len, self._rows)
-        )  # (R, H, context, d)
+        )  # (R, H_kv, context, d)
+        k, v = _for_each_query(k, v, q.shape[1])
+        past_keys, past_values = _for_each_query(past_keys, past_values, q.shape[1])
         q = q * q.shape[-1] ** -0.5
         past = q.flatten(2, 3) @ past_keys.mT + self._past_bias[:, None, None]
         own = q @ k.mT + self._own_bias  # (R, H, O, T, T)
@@ -218,3 +228,13 @@ class OptionAttention:
         past, own = scores.softmax(-1).split([self._context_len, self._shape[1]], -1)
         attended = (past.flatten(2, 3) @ past_values).unflatten(2, self._shape) + own @ v
         return attended.permute(0, 2, 3, 1, 4).reshape(len(queries), -1)
+
+
+def _for_each_query(
+    keys: torch.Tensor, values: torch.Tensor, num_heads: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Keys and values (R, H_kv, …) repeated for each of H heads of queries: (R, H, …)."""
+    groups = num_heads // keys.shape[1]
+    if groups == 1:
+        return keys, values
+    return keys.repeat_interleave(groups, 1), values.repeat_interleave(groups, 1)

@@ -1,8 +1,8 @@
 """What engines, tuning and observations need of a language model: a protocol and its shape.
 
 Owns the neutral names, the check of a checkpoint's tensors, and the mode in which models compute.
-Knows nothing of architectures: a network such as `lm_envs.model.gpt2.GPT2` translates its own
-configuration and tensor names.
+Knows nothing of architectures: those of `lm_envs.model.architectures` translate their own
+configurations and tensor names.
 """
 
 from collections.abc import Callable, Mapping
@@ -54,6 +54,12 @@ class ModelConfig:
         max_positions: Most tokens that the model reads at once.
         intermediate_size: Hidden units of a layer's perceptron.
         norm_epsilon: Added to the variance in every norm.
+        head_dim: Size of a query, key or value where it is not D / H.
+        mlp_matrices: Weight matrices of a layer's perceptron: 2, or 3 with a gate.
+        activation: Of the perceptron, by its name in transformers.
+        is_tied: Whether the token embeddings are the weights of the output layer.
+        attention_scales: (L,) factors of the attention scores beside 1 / sqrt(head size); None
+            for 1.
     """
 
     vocab_size: int
@@ -64,11 +70,27 @@ class ModelConfig:
     max_positions: int
     intermediate_size: int
     norm_epsilon: float
+    head_dim: int | None = None
+    mlp_matrices: int = 2
+    activation: str = "gelu_new"
+    is_tied: bool = True
+    attention_scales: tuple[float, ...] | None = None
 
     @property
     def head_size(self) -> int:
-        """D / H, size of a query, key or value."""
-        return self.hidden_size // self.num_heads
+        """Size of a query, key or value: D / H, unless the checkpoint has its own."""
+        return self.head_dim or self.hidden_size // self.num_heads
+
+    @property
+    def attention_weights(self) -> int:
+        """Number of matrix weights of a layer's attention; biases do not count."""
+        heads = self.num_heads + self.num_kv_heads  # queries and outputs; keys and values
+        return 2 * self.hidden_size * self.head_size * heads
+
+    @property
+    def mlp_weights(self) -> int:
+        """Number of matrix weights of a layer's perceptron."""
+        return self.mlp_matrices * self.hidden_size * self.intermediate_size
 
 
 class LanguageModel(Protocol):
@@ -81,7 +103,9 @@ class LanguageModel(Protocol):
         config: Shape of the network.
         dtype: Type of the linears and the token embeddings.
         device: Device of the weights.
-        token_embeddings: (V, D) in `dtype`; the weights of the output layer.
+        token_embeddings: (V, D) in `dtype`.
+        head_weights: (V, D) in `dtype`, weights of the output layer; the token embeddings where
+            the two are tied.
         kernels: Operations other than linear layers.
     """
 
@@ -89,6 +113,7 @@ class LanguageModel(Protocol):
     dtype: torch.dtype
     device: torch.device
     token_embeddings: torch.Tensor
+    head_weights: torch.Tensor
     kernels: Kernels
 
     @property
@@ -137,7 +162,7 @@ def check_tensors(
     for name, shape in shapes.items():
         if name not in tensors:
             raise ValueError(
-                f"Got {folder} without tensor {name!r}; allowed: a complete GPT-2 checkpoint."
+                f"Got {folder} without tensor {name!r}; allowed: a complete checkpoint."
             )
         if tuple(tensors[name].shape) != shape:
             got = tuple(tensors[name].shape)

@@ -38,13 +38,13 @@ class LMHead:
     float32.
 
     Args:
-        model: Its token embeddings are the output weights.
+        model: Has the weights of the output layer, which its token embeddings may share.
         num_candidates: K.
         required: Token that takes the last place where it is not among the most likely.
     """
 
     def __init__(self, model: LanguageModel, num_candidates: int, required: int) -> None:
-        self._embeddings, self._kernels = model.token_embeddings, model.kernels
+        self._embeddings, self._kernels = model.head_weights, model.kernels
         self._num_candidates, self._required = num_candidates, required
         centered, self._center = self._embeddings, None
         if model.dtype != torch.float32:

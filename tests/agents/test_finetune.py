@@ -74,13 +74,21 @@ def test_a_finished_run_goes_on_with_a_larger_budget_only(config, tmp_path):
         finetune(larger.model_copy(update={"evaluation": judged}), tmp_path, resume=True)
 
 
+def test_a_start_that_reaches_the_reward_is_not_trained_on(config, tmp_path):
+    """Regression: the target was first looked at after an update."""
+    result = finetune(config.model_copy(update={"stop_at_reward": -10.0}), tmp_path)
+    assert result["steps"] == 0
+    assert not [row for row in metrics(tmp_path / "test-s0") if "kl_per_word" in row]
+    assert result["stages"]["reinforced"]["reward"] == result["stages"]["warm start"]["reward"]
+
+
 def test_a_run_that_reached_its_reward_does_not_go_on(config, tmp_path):
     """It is judged again, and that is all."""
-    config = config.model_copy(update={"stop_at_reward": -10.0})
     folder = tmp_path / "test-s0"
-    finetune(config, tmp_path)
+    finetune(config.model_copy(update={"total_timesteps": 64}), tmp_path)
     before, learned = weights(folder), [row for row in metrics(folder) if "kl_per_word" in row]
-    assert [row["step"] for row in learned] == [32]
+    assert [row["step"] for row in learned] == [32, 64]
+    config = config.model_copy(update={"stop_at_reward": -10.0})
     finetune(config, tmp_path, resume=True)
     after = weights(folder)
     assert all(torch.equal(after[name], values) for name, values in before.items())

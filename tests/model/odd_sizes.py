@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import torch
 
-from lm_envs.model import gpt2
+from lm_envs.model.architectures import gpt2
 from lm_envs.model.base import ModelConfig
 from tests.model.engines import draw, make_engine, random_tokens
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from lm_envs.model import gpt2, loading
+from lm_envs.model import loading
+from lm_envs.model.architectures import gpt2, network
 from lm_envs.model.base import ModelConfig
 from lm_envs.model.kernels.torch_ops import TorchKernels
 from lm_envs.model.prompt_cache import PromptCache, shared
@@ -451,7 +452,7 @@ SHAPE = ModelConfig(
 
 def make_torch_engine(monkeypatch, device, **changes):
     """An engine of 8 rows whose kernels are PyTorch's operations, with random weights."""
-    monkeypatch.setattr(gpt2, "kernels_for", lambda *_: TorchKernels())
+    monkeypatch.setattr(network, "kernels_for", lambda *_: TorchKernels())
     shapes = gpt2.tensor_shapes(SHAPE).items()
     weights = {name: draw(*shape, seed=i).to(device) for i, (name, shape) in enumerate(shapes)}
     return make_engine(gpt2.GPT2(SHAPE, weights, torch.float32), 8, **changes)

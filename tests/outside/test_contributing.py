@@ -139,7 +139,7 @@ def test_add_a_model_architecture(add_lines, tmp_path):
     (folder / "config.json").write_text(json.dumps(config | {"model_type": "nope"}))
     with pytest.raises(ValueError, match="Got model_type='nope'"):
         gym.make(NEXT_WORD, model=str(folder))
-    add_lines("lm_envs/model/loading.py")
+    add_lines("lm_envs/model/architectures/registry.py")
     check_environment(NEXT_WORD, steps=6, max_new_tokens=4, model=str(folder))
     texts = []
     for model in ("embedded", str(folder)):

@@ -25,9 +25,9 @@ def fingerprint(task):
 
 EXPECTED = {
     (Paraphrase, ()): ["e9bfecc9b40ebad0", "957c7e13015ad1ac", "7f42466b7c616f5c"],
-    (QuestionAnswering, ()): ["938188298a535a2c", "619bc8d1779b9e49", "eee2b27751dcabe8"],
+    (QuestionAnswering, ()): ["250e36850074a0d3", "619bc8d1779b9e49", "eee2b27751dcabe8"],
     (QuestionAnswering, (("mode", "extractive"),)): [
-        "7958ce1a7b8cc311",
+        "63e6f6e232183d95",
         "201a42c7dd2c5a6f",
         "be48b9cca175b593",
     ],
@@ -48,7 +48,7 @@ EXPECTED = {
         "24b7013e7badff37",
         "f8fd0ea3ef24299b",
     ],
-    (KnowledgeGraphQA, ()): ["ec55d8c8c10a43fe", "fe0768fc72986803", "3462e92068312261"],
+    (KnowledgeGraphQA, ()): ["44e1a33074f08456", "d2886a555ed0dea8", "0cf826b7adbc0898"],
     (NextWord, ()): ["1134691611db6897", "3ddbf0242eb5b831", "2228e3ab1f5f4b57"],
 }
 """By task, and the options that differ from its defaults: hashes of the three splits."""

@@ -13,7 +13,7 @@ from lm_envs.envs.tuning.passages import Passages
 from lm_envs.envs.tuning.tuner import LOSS_DECIMALS, Tuner
 from lm_envs.lru import LRUCache
 from lm_envs.model.base import LanguageModel
-from lm_envs.model.scaled_gpt2 import ScaledGPT2
+from lm_envs.model.scaled_model import ScaledModel
 
 
 class ScaledModelSpec(NamedTuple):
@@ -21,7 +21,7 @@ class ScaledModelSpec(NamedTuple):
 
     Attributes:
         passages: The passages.
-        scales: (L, H + 1) float32 factors of its heads and MLPs; see `ScaledGPT2`.
+        scales: (L, H + 1) float32 factors of its heads and MLPs; see `ScaledModel`.
         temperature: Divisor of the logits.
     """
 
@@ -42,7 +42,7 @@ class LossCache:
     """
 
     def __init__(self, model: LanguageModel, size: int) -> None:
-        self._scaled = ScaledGPT2(model)
+        self._scaled = ScaledModel(model)
         self.shape = self._scaled.shape
         self._cache: LRUCache[tuple[int, bytes, float], float] = LRUCache(size)
 

@@ -37,8 +37,8 @@ class StructureTuner(ScaledTuner):
         layers, per_layer = self._losses.shape
         own = [*(f"head {head}" for head in range(per_layer - 1)), "perceptron"]
         self._names = [f"{name} of layer {layer}" for layer in range(layers) for name in own]
-        head_cost = 4 * config.hidden_size * config.head_size
-        mlp_cost = 2 * config.hidden_size * config.intermediate_size
+        head_cost = config.attention_weights // config.num_heads
+        mlp_cost = config.mlp_weights
         self._costs = np.tile(
             [head_cost] * config.num_heads + [mlp_cost], layers
         )  # (P,) multiplications

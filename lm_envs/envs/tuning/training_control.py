@@ -13,7 +13,7 @@ from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.tuning.tuner import LARGEST_FALL, LOSS_DECIMALS, Tuner
 from lm_envs.model.base import LanguageModel
 from lm_envs.model.loading import DTYPES, INT8
-from lm_envs.model.trainable_gpt2 import FinetunedGPT2, OptimizerStep
+from lm_envs.model.trainable_model import FinetunedModel, OptimizerStep
 from lm_envs.validation import check_count, check_number
 
 STOP, RATE, DECAY = range(3)
@@ -52,12 +52,12 @@ class TrainingTuner(Tuner):
         config = model.config
         is_bfloat16 = model.dtype == DTYPES["bfloat16"]
         self._models = [
-            FinetunedGPT2(folder, model.device, bfloat16=is_bfloat16, num_tokens=config.vocab_size)
+            FinetunedModel(folder, model.device, bfloat16=is_bfloat16, num_tokens=config.vocab_size)
             for _ in range(num_rows)
         ]
         self._optimiser_steps, self._price = optimiser_steps, price
-        inner, width, layers = config.intermediate_size, config.hidden_size, config.num_layers
-        layer_size = 4 * width**2 + 2 * width * inner
+        width, layers = config.hidden_size, config.num_layers
+        layer_size = config.attention_weights + config.mlp_weights
         self._layer_share = layer_size / (layers * layer_size + config.vocab_size * width)
         self._size = DECAY + 1 + layers
         frozen = [f"freeze layer {layer}" for layer in range(layers)]

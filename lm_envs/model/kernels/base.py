@@ -24,6 +24,21 @@ class LayerNorm(NamedTuple):
     epsilon: float  # added to the variance
 
 
+class RMSNorm(NamedTuple):
+    """Parameters of a root-mean-square norm, float32 whatever the type of the linears."""
+
+    gain: torch.Tensor  # (D,)
+    epsilon: float  # added to the mean square
+
+
+class HeadNorms(NamedTuple):
+    """Parameters of RMS norms of single queries and keys, float32."""
+
+    query_gain: torch.Tensor  # (d,)
+    key_gain: torch.Tensor  # (d,)
+    epsilon: float  # added to the mean square
+
+
 class TopTokens(NamedTuple):
     """The most likely next tokens after N hidden states."""
 
@@ -81,6 +96,34 @@ class Kernels(Protocol):
         Returns:
             The norm (M, D) of the sum, in `dtype`.
         """
+        ...
+
+    def add_rms_norm(
+        self, x: torch.Tensor, update: torch.Tensor | None, norm: RMSNorm, dtype: torch.dtype
+    ) -> torch.Tensor:
+        """As `add_norm`, with a norm that neither subtracts the mean nor adds a bias."""
+        ...
+
+    def rotate(
+        self,
+        qkv: torch.Tensor,
+        turns: torch.Tensor,
+        heads: tuple[int, int],
+        norms: HeadNorms | None,
+    ) -> None:
+        """Norms queries and keys, if at all, and turns them to their positions, in place.
+
+        Args:
+            qkv: (M, (H + 2 H_kv) d) in T, contiguous: queries, keys and values of M tokens.
+            turns: (M, d) float32, cosines and then sines of each token's angles. Number i of a
+                head is paired with number i + d / 2.
+            heads: H and H_kv.
+            norms: Of the queries and keys, before they are turned; None for none.
+        """
+        ...
+
+    def silu_product(self, x: torch.Tensor) -> torch.Tensor:
+        """SiLU of the first half of each row of (M, 2 I) in T, times the second half: (M, I)."""
         ...
 
     def decode_attention(self, cache: KVCache, positions: torch.Tensor, context_len: int) -> Attend:

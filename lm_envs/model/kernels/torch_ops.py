@@ -11,7 +11,7 @@ from lm_envs.model.attention import (
     OptionAttention,
     PrefillAttention,
 )
-from lm_envs.model.kernels.base import LayerNorm, LinearLayer, TopTokens
+from lm_envs.model.kernels.base import HeadNorms, LayerNorm, LinearLayer, RMSNorm, TopTokens
 from lm_envs.model.kernels.quantization import ZERO_POINT
 from lm_envs.model.kv_cache import KVCache
 
@@ -72,6 +72,40 @@ class TorchKernels:
             x += update
         gain, bias, epsilon = norm
         return F.layer_norm(x, gain.shape, gain, bias, epsilon).to(dtype)
+
+    def add_rms_norm(
+        self, x: torch.Tensor, update: torch.Tensor | None, norm: RMSNorm, dtype: torch.dtype
+    ) -> torch.Tensor:
+        """See `Kernels`."""
+        if update is not None:
+            x += update
+        return F.rms_norm(x, norm.gain.shape, norm.gain, norm.epsilon).to(dtype)
+
+    def rotate(
+        self,
+        qkv: torch.Tensor,
+        turns: torch.Tensor,
+        heads: tuple[int, int],
+        norms: HeadNorms | None,
+    ) -> None:
+        """See `Kernels`."""
+        size = turns.shape[1]
+        turned = qkv.view(len(qkv), -1, size)[:, : sum(heads)]  # (M, H + H_kv, d)
+        values = turned.float()
+        if norms is not None:
+            gains = (norms.query_gain, norms.key_gain)
+            parts = zip(values.split(heads, 1), gains, strict=True)
+            values = torch.cat([F.rms_norm(x, (size,), g, norms.epsilon) for x, g in parts], 1)
+        cosines, sines = turns[:, None].chunk(2, -1)
+        first, second = values.chunk(2, -1)
+        turned.copy_(
+            torch.cat([first * cosines - second * sines, second * cosines + first * sines], -1)
+        )
+
+    def silu_product(self, x: torch.Tensor) -> torch.Tensor:
+        """See `Kernels`."""
+        gate, up = x.float().chunk(2, -1)
+        return (F.silu(gate) * up).to(x.dtype)
 
     def decode_attention(self, cache: KVCache, positions: torch.Tensor, context_len: int) -> Attend:
         """See `Kernels`."""

@@ -1,7 +1,7 @@
 import gymnasium as gym
 import pytest
 
-from agents.algorithms.factory import check_actions, make_training_env
+from agents.algorithms.factory import check_actions, make_algorithm, make_training_env
 from agents.config.loading import UserError
 from agents.config.train import ALGORITHMS, CONTINUOUS_KINDS
 from lm_envs.envs.actions.factory import KINDS
@@ -33,3 +33,23 @@ def test_continuous_kinds_are_those_with_a_box():
         if isinstance(make_training_env(config_of("PPO", kind)).action_space, gym.spaces.Box)
     ]
     assert tuple(boxes) == CONTINUOUS_KINDS
+
+
+def rows_seeds(config):
+    """Seeds of a run's rows when its algorithm begins to learn."""
+    env = make_training_env(config)
+    make_algorithm(config, env, None)
+    env.reset()
+    return env.vector_env.np_random_seed
+
+
+def test_no_row_of_a_run_repeats_a_row_of_another_seed_or_name():
+    runs = [changed(seed=seed, name=name) for name in ("one", "two") for seed in (0, 1, 2)]
+    seeds = [seed for run in runs for seed in rows_seeds(run)]
+    assert len(set(seeds)) == len(seeds) == 6 * CONFIG.env.n_envs
+
+
+def test_the_seed_of_a_run_and_its_name_give_the_same_rows_again():
+    assert rows_seeds(CONFIG) == rows_seeds(CONFIG)
+    first, second = rows_seeds(CONFIG)[:2]
+    assert second == first + 1  # Gymnasium's rule within the environment

@@ -1,3 +1,5 @@
+import re
+
 from agents.corpus.facts import COUNTRIES, FIELDS, HELD_OUT_COUNTRIES, facts
 
 
@@ -11,3 +13,10 @@ def test_every_context_contains_its_answer_and_every_question_its_subject():
     assert all(row["answer"] in row["context"] for row in found)
     assert all(row["subject"] in row["question"] for row in found)
     assert all(2 < len(row["answer"]) <= 40 for row in found)
+
+
+def test_answers_hold_no_remains_of_removed_remarks():
+    """Regression: the national holiday of Afghanistan was "previous"."""
+    answers = {(row["subject"], row["relation"]): row["answer"] for row in facts()}
+    assert answers["Afghanistan", "national holiday"] == "Independence Day"
+    assert not [a for a in answers.values() if re.search(r"  |\b[A-Z]{4,}|^previous| in$", a)]

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from agents.language_model.memory_estimate import available_memory, check_batch, saved_bytes
-from agents.language_model.network import TrainableGPT2
+from agents.language_model.network import TrainableNetwork
 
 LENGTH = 12
 GIB = 2**30
 
 
 def network_of(checkpoint, **options):
-    return TrainableGPT2(checkpoint, 100, **options).eval()
+    return TrainableNetwork(checkpoint, 100, **options).eval()
 
 
 def test_bytes_per_text_grow_with_its_length_and_shrink_by_checkpointing(checkpoint):

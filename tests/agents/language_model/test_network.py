@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from agents.language_model.network import TrainableGPT2, logits_per_chunk
+from agents.language_model.network import TrainableNetwork, logits_per_chunk
 from tests.agents.language_model.language_agents import ROWS, STEPS, collect, make_agent
 
 
@@ -97,7 +97,7 @@ def test_bfloat16_moves_the_first_ratio_a_little(checkpoint):
 
 
 def test_bfloat16_keeps_the_direction_of_the_gradient(checkpoint):
-    exact, rounded = (TrainableGPT2(checkpoint, 300, bfloat16=is_on) for is_on in (False, True))
+    exact, rounded = (TrainableNetwork(checkpoint, 300, bfloat16=is_on) for is_on in (False, True))
     tokens = torch.randint(1, 300, (4, 12), generator=torch.Generator().manual_seed(0))
     gradients = []
     for network in (exact, rounded):
@@ -119,7 +119,7 @@ def test_bfloat16_multiplies_logits_in_tf32_on_cuda(checkpoint):
         return torch.ones(rows.stop - rows.start, 300, dtype=torch.bool)[:5]
 
     for is_on in (False, True):
-        network = TrainableGPT2(checkpoint, 300, bfloat16=is_on)
+        network = TrainableNetwork(checkpoint, 300, bfloat16=is_on)
         hidden = torch.zeros(5, network.hidden_size)
         network.logprobs_and_entropy(hidden, torch.zeros(5).long(), allowed)
     assert found[0] != "tf32"

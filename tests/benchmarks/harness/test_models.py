@@ -26,9 +26,9 @@ def test_generated_model_has_the_vocabulary_of_gpt2(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(models.SHAPES, "tiny", {"n_embd": 32, "n_layer": 1, "n_head": 2})
     folder = models.model_folder("tiny")
-    config, tokenizer = models.load_gpt2_config(folder), Tokenizer.from_folder(folder)
+    config, tokenizer = loading.read_model_config(folder), Tokenizer.from_folder(folder)
     assert config.vocab_size == len(tokenizer) == 50257
-    assert tokenizer.end_token == models.END_TOKEN
+    assert tokenizer.end_token == 50256
     assert loading.load(folder, "cpu", "float32").config.vocab_size == 50257
 
 

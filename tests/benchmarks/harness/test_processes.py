@@ -1,8 +1,8 @@
 import pytest
 
 from benchmarks.competitors import ours
-from benchmarks.harness.models import load_gpt2_config
 from benchmarks.harness.processes import CompetitorProcess
+from lm_envs.model import loading
 from tests.benchmarks.generation_jobs import make_job
 
 
@@ -33,4 +33,4 @@ def test_random_prompts_are_equal_for_all_and_without_the_end_of_text():
     prompts = job.random_prompts()
     assert prompts.shape == (64, 32)
     assert (prompts == job.random_prompts()).all()
-    assert prompts.max() < load_gpt2_config(job.folder).vocab_size - 1
+    assert prompts.max() < loading.read_model_config(job.folder).vocab_size - 1

@@ -5,7 +5,6 @@ from safetensors import safe_open
 
 from benchmarks.competitors import ours
 from benchmarks.harness import roofline
-from benchmarks.harness.models import load_gpt2_config
 from lm_envs.model import loading
 from tests.benchmarks.generation_jobs import DTYPES, make_job
 
@@ -29,7 +28,7 @@ def test_matrix_weights_are_those_of_the_checkpoint():
         for name, shape in shapes.items()
         if len(shape) == 2 and "wpe" not in name  # positions are looked up, not multiplied
     )
-    assert roofline.num_matrix_weights(load_gpt2_config(folder)) == expected
+    assert roofline.num_matrix_weights(loading.read_model_config(folder)) == expected
 
 
 def test_a_row_takes_its_keys_values_and_logits():

@@ -4,7 +4,8 @@ import torch
 
 pytest.importorskip("triton")
 
-import lm_envs.model.gpt2 as architecture
+import lm_envs.model.architectures.gpt2 as architecture
+from lm_envs.model.architectures import network
 from lm_envs.model.base import ModelConfig
 from lm_envs.model.kernels.torch_ops import TorchKernels
 from lm_envs.model.lm_head import LMHead
@@ -18,7 +19,7 @@ CONFIG = ModelConfig(700, 64, 2, 4, 4, 128, 256, 1e-5)
 
 def make_model(kernels, monkeypatch):
     """A GPT-2 with random weights that computes with the given kernels."""
-    monkeypatch.setattr(architecture, "kernels_for", lambda *arguments: kernels)
+    monkeypatch.setattr(network, "kernels_for", lambda *arguments: kernels)
     shapes = architecture.tensor_shapes(CONFIG).items()
     weights = {
         name: torch.ones(shape, device=DEVICE)

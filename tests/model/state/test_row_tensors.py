@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-import lm_envs.model.gpt2 as architecture
+import lm_envs.model.architectures.gpt2 as architecture
 from lm_envs.model import loading
+from lm_envs.model.architectures import network
 from lm_envs.model.kernels.torch_ops import TorchKernels
 from lm_envs.model.lm_head import LMHead
 from lm_envs.model.state.row_state import RowState
@@ -89,8 +90,8 @@ def random_call(rng, lengths):
 def test_replayed_operations_equal_new_ones_bit_for_bit(
     checkpoint, monkeypatch, dtype, cache_dtype
 ):
-    monkeypatch.setattr(architecture, "kernels_for", lambda *arguments: Unlimited())
-    config, weights = loading.read_checkpoint(checkpoint, "cpu")
+    monkeypatch.setattr(network, "kernels_for", lambda *arguments: Unlimited())
+    _, config, weights = loading.read_checkpoint(checkpoint, "cpu")
     model = architecture.GPT2(config, weights, dtype)
     replayed, plain = (RowTensors(model, LMHead(model, 8, 0), 4, 48, cache_dtype) for _ in range(2))
     functions = {

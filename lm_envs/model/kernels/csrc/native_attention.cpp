@@ -117,14 +117,16 @@ void attend_one(const T* query, Stored<S> keys, Stored<S> values, Stored<S> next
 
 // Writes the keys and values of new tokens to their slots and computes the attention of each token's
 // query to its slot, up to and including itself. Token i belongs to row `rows[i]`, or to row i where
-// `rows` is null; `stride` is that of queries, keys and values from token to token.
+// `rows` is null; `stride` is that of queries, keys and values from token to token. Keys and values
+// have `kv_heads` heads, each of which is seen by an equal number of the `heads` of queries.
 template <typename T, typename S>
 int attend(const T* queries, const T* keys, const T* values, int64_t stride, Stored<S> slot_keys,
            Stored<S> slot_values, const int64_t* rows, const int64_t* positions, T* out,
-           int64_t tokens, int64_t num_rows, int64_t heads, int64_t size, int64_t capacity,
-           int threads) {
-  const auto slot_of = [=](int64_t token, int64_t head) {  // its first position
-    return ((rows == nullptr ? token : rows[token]) * heads + head) * capacity;
+           int64_t tokens, int64_t num_rows, int64_t heads, int64_t kv_heads, int64_t size,
+           int64_t capacity, int threads) {
+  const int64_t group = heads / kv_heads;
+  const auto slot_of = [=](int64_t token, int64_t kv_head) {  // its first position
+    return ((rows == nullptr ? token : rows[token]) * kv_heads + kv_head) * capacity;
   };
   int num_invalid = 0;
 #pragma omp parallel for num_threads(threads) if (tokens > 1) schedule(static) reduction(+ : num_invalid)
@@ -134,7 +136,7 @@ int attend(const T* queries, const T* keys, const T* values, int64_t stride, Sto
       ++num_invalid;
       continue;
     }
-    for (int64_t head = 0; head < heads; ++head) {
+    for (int64_t head = 0; head < kv_heads; ++head) {
       const int64_t from = token * stride + head * size;
       const int64_t to = slot_of(token, head) + positions[token];
       store_vector(keys + from, slot_keys.from(to, size), size);
@@ -150,8 +152,8 @@ int attend(const T* queries, const T* keys, const T* values, int64_t stride, Sto
 #pragma omp parallel for num_threads(threads) if (is_worth_it) schedule(static, share)
   for (int64_t place = 0; place < places; ++place) {
     const int64_t token = place / heads, head = place % heads, after = (place + 1) % places;
-    const int64_t slot = slot_of(token, head);
-    const int64_t next = slot_of(after / heads, after % heads);
+    const int64_t slot = slot_of(token, head / group);
+    const int64_t next = slot_of(after / heads, after % heads / group);
     one(queries + token * stride + head * size, slot_keys.from(slot, size),
         slot_values.from(slot, size), slot_keys.from(next, size), slot_values.from(next, size),
         positions[token], out + place * size, size);
@@ -164,20 +166,20 @@ int attend(const T* queries, const T* keys, const T* values, int64_t stride, Sto
 #define FOR_TYPE(NAME, T)                                                                          \
   int attend_##NAME(const T* queries, const T* keys, const T* values, int64_t stride,              \
                     T* slot_keys, T* slot_values, const int64_t* rows, const int64_t* positions,   \
-                    T* out, int64_t tokens, int64_t num_rows, int64_t heads, int64_t size,         \
-                    int64_t capacity, int threads) {                                               \
+                    T* out, int64_t tokens, int64_t num_rows, int64_t heads, int64_t kv_heads,     \
+                    int64_t size, int64_t capacity, int threads) {                                 \
     return attend(queries, keys, values, stride, Stored<T>{slot_keys, nullptr},                    \
                   Stored<T>{slot_values, nullptr}, rows, positions, out, tokens, num_rows, heads,  \
-                  size, capacity, threads);                                                        \
+                  kv_heads, size, capacity, threads);                                              \
   }                                                                                                \
   int attend_int8_##NAME(const T* queries, const T* keys, const T* values, int64_t stride,         \
                              int8_t* slot_keys, float* key_scales, int8_t* slot_values,            \
                              float* value_scales, const int64_t* rows, const int64_t* positions,   \
                              T* out, int64_t tokens, int64_t num_rows, int64_t heads,              \
-                             int64_t size, int64_t capacity, int threads) {                        \
+                             int64_t kv_heads, int64_t size, int64_t capacity, int threads) {      \
     return attend(queries, keys, values, stride, Stored<int8_t>{slot_keys, key_scales},            \
                   Stored<int8_t>{slot_values, value_scales}, rows, positions, out, tokens, num_rows,\
-                  heads, size, capacity, threads);                                                 \
+                  heads, kv_heads, size, capacity, threads);                                       \
   }
 
 extern "C" {

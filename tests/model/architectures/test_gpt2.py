@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from lm_envs.model.architectures.gpt2 import parse_config, tensor_shapes
 from lm_envs.model.attention import PrefillAttention
-from lm_envs.model.gpt2 import check_config, tensor_shapes, to_model_config
 from tests.model.engines import random_tokens
 
 VALUES = {"vocab_size": 700, "n_positions": 160, "n_embd": 96, "n_layer": 3, "n_head": 6}
@@ -20,8 +20,8 @@ def test_hidden_states_equal_transformers(reference_model, model):
 
 
 def test_the_config_of_a_checkpoint_is_translated(reference_model, model):
-    config = to_model_config(reference_model.config.to_dict())
-    assert config == model.config == to_model_config(VALUES)
+    config = parse_config(reference_model.config.to_dict(), "config.json")
+    assert config == model.config == parse_config(VALUES, "config.json")
     assert config.intermediate_size == 4 * 96
     assert config.num_kv_heads == config.num_heads == 6
 
@@ -38,10 +38,14 @@ def test_tensor_shapes_are_those_of_transformers(reference_model, model):
     [
         ({"n_head": 5}, r"n_embd=96 in config\.json; allowed: a multiple of n_head=5"),
         ({"n_layer": 0}, r"config\.json: n_layer=0; allowed: a whole number"),
-        ({"activation_function": "relu"}, "only activation_function='gelu_new' is supported"),
+        ({"activation_function": "mish"}, "activation_function='mish' in config.json; allowed: "),
+        (
+            {"scale_attn_weights": 1.5},
+            "scale_attn_weights=1.5 in config.json; allowed: true, false",
+        ),
+        ({"add_cross_attention": True}, "only add_cross_attention=False is supported"),
     ],
 )
 def test_a_config_of_another_network_is_refused(changes, message):
-    check_config(VALUES, "config.json")
     with pytest.raises(ValueError, match=message):
-        check_config(VALUES | changes, "config.json")
+        parse_config(VALUES | changes, "config.json")

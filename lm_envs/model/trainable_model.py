@@ -1,6 +1,6 @@
-"""A GPT-2 that takes steps of its optimizer and can be restored to its checkpoint.
+"""A model that takes steps of its optimizer and can be restored to its checkpoint.
 
-Owns a copy of the weights and their moments, and the differentiable forward pass in plain PyTorch.
+Owns a copy of the weights and their moments; the architecture has the differentiable forward pass.
 Knows nothing of how the steps are decided.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lm_envs.model.gpt2 import EMBEDDINGS, tensor_shapes
+from lm_envs.model.architectures.base import HEAD
 from lm_envs.model.loading import read_checkpoint
 
 MAX_GRADIENT_NORM = 1.0
@@ -40,8 +40,8 @@ class OptimizerStep(NamedTuple):
     frozen: np.ndarray
 
 
-class FinetunedGPT2:
-    """The GPT-2 of a checkpoint with AdamW, without dropout.
+class FinetunedModel:
+    """The model of a checkpoint with AdamW, without dropout.
 
     Args:
         folder: Holds config.json and model.safetensors, as for `lm_envs.model.loading.load`.
@@ -53,7 +53,7 @@ class FinetunedGPT2:
         weights: Parameters by their names in the checkpoint, float32.
 
     Raises:
-        ValueError: If the folder holds no finite GPT-2 in safetensors.
+        ValueError: If the folder holds no finite model of a known architecture.
     """
 
     def __init__(
@@ -64,11 +64,14 @@ class FinetunedGPT2:
         bfloat16: bool = False,
         num_tokens: int | None = None,
     ) -> None:
-        self._config, tensors = read_checkpoint(folder, str(device))
-        tensors[EMBEDDINGS] = tensors[EMBEDDINGS][:num_tokens]
+        self._architecture, self._config, tensors = read_checkpoint(folder, str(device))
+        embeddings = self._architecture.embeddings
+        self._head = HEAD if HEAD in tensors else embeddings
+        for name in {embeddings, self._head}:
+            tensors[name] = tensors[name][:num_tokens]
         self.weights = {
             name: tensors[name].to(torch.float32, copy=True).requires_grad_()
-            for name in tensor_shapes(self._config)
+            for name in self._architecture.tensor_shapes(self._config)
         }
         self._device, self._bfloat16 = device, bfloat16
         self._initial = {name: weight.detach().clone() for name, weight in self.weights.items()}
@@ -102,7 +105,7 @@ class FinetunedGPT2:
         """
         for layer, is_frozen in enumerate(rule.frozen):
             for name, weight in self.weights.items():
-                if name.startswith(f"h.{layer}."):
+                if name.startswith(self._architecture.layer.format(layer)):
                     weight.requires_grad_(not is_frozen)
         for group in self._optimizer.param_groups:
             group["lr"], group["weight_decay"] = rule.learning_rate, rule.weight_decay
@@ -121,30 +124,7 @@ class FinetunedGPT2:
 
         Padding stands after a text, where causal attention keeps it from every real token.
         """
-        x = F.embedding(tokens, self.weights["wte.weight"])
-        x = x + self.weights["wpe.weight"][: tokens.shape[1]]
-        for layer in range(self._config.num_layers):
-            name = f"h.{layer}"
-            qkv = self._linear(self._norm(x, f"{name}.ln_1"), f"{name}.attn.c_attn")
-            q, k, v = (
-                part.unflatten(-1, (self._config.num_heads, -1)).transpose(1, 2)
-                for part in qkv.chunk(3, -1)
-            )  # (E, H, T, d)
-            heads = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-            x = x + self._linear(heads.transpose(1, 2).flatten(2), f"{name}.attn.c_proj")
-            inner = self._linear(self._norm(x, f"{name}.ln_2"), f"{name}.mlp.c_fc")
-            # One operation, which keeps one tensor for its gradient.
-            inner = F.gelu(inner, approximate="tanh")
-            x = x + self._linear(inner, f"{name}.mlp.c_proj")
-        return self._norm(x, "ln_f")
-
-    def _norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
-        gain, bias = self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
-        return F.layer_norm(x, gain.shape, gain, bias, self._config.norm_epsilon)
-
-    def _linear(self, x: torch.Tensor, name: str) -> torch.Tensor:
-        weight, bias = self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
-        return torch.addmm(bias, x.flatten(0, 1), weight).unflatten(0, x.shape[:2])
+        return self._architecture.hidden_states(self._config, self.weights, tokens)
 
     def _losses(self, texts: Sequence[np.ndarray], starts: Sequence[int]) -> torch.Tensor:
         """Cross-entropy (M,) of the texts' tokens from `starts` on."""
@@ -161,5 +141,5 @@ class FinetunedGPT2:
         indices, targets = torch.as_tensor(flat, device=ids.device)
         with torch.autocast(ids.device.type, torch.bfloat16, enabled=self._bfloat16):
             hidden = self.hidden_states(ids[:, :-1]).flatten(0, 1).index_select(0, indices)
-            logits = F.linear(hidden, self.weights["wte.weight"])
+            logits = F.linear(hidden, self.weights[self._head])
         return F.cross_entropy(logits.float(), targets, reduction="none")

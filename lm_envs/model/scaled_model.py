@@ -13,7 +13,7 @@ from lm_envs.model.batching import forward_padded, padded_batches, to_device
 from lm_envs.model.lm_head import LMHead
 
 
-class ScaledGPT2:
+class ScaledModel:
     """Computes losses of texts under a model and scales of its parts.
 
     The parts of a layer are its H attention heads and its perceptron, in this order; a part's scale

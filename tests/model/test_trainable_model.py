@@ -9,10 +9,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lm_envs.model.trainable_gpt2 import (
+from lm_envs.model.trainable_model import (
     MAX_GRADIENT_NORM,
     TEXTS_PER_PASS,
-    FinetunedGPT2,
+    FinetunedModel,
     OptimizerStep,
 )
 from tests.model.engines import CPU, draw
@@ -30,7 +30,7 @@ def texts():
 
 @pytest.fixture
 def trainable(checkpoint):
-    return FinetunedGPT2(checkpoint, CPU)
+    return FinetunedModel(checkpoint, CPU)
 
 
 def rule(rate=1e-3, decay=0.0, frozen=(False,) * LAYERS):
@@ -80,7 +80,7 @@ def test_a_step_is_adamw_on_the_loss_of_transformers(trainable, reference_model,
 
 
 def test_bfloat16_autocast_changes_the_loss_little(checkpoint, trainable, texts):
-    rounded = FinetunedGPT2(checkpoint, CPU, bfloat16=True)
+    rounded = FinetunedModel(checkpoint, CPU, bfloat16=True)
     exact = trainable.loss(texts, STARTS)
     assert rounded.loss(texts, STARTS) == pytest.approx(exact, rel=3e-2)
     assert rounded.loss(texts, STARTS) != exact
@@ -114,7 +114,7 @@ def test_loading_draws_nothing_from_the_global_generator(checkpoint):
     torch.manual_seed(0)
     expected = torch.rand(1)
     torch.manual_seed(0)
-    FinetunedGPT2(checkpoint, CPU)
+    FinetunedModel(checkpoint, CPU)
     assert torch.rand(1) == expected
 
 
@@ -136,6 +136,6 @@ def test_a_loss_that_is_not_finite_changes_no_weight(trainable, texts):
 
 
 def test_training_needs_no_transformers():
-    code = "import sys, lm_envs.model.trainable_gpt2; print('transformers' in sys.modules)"
+    code = "import sys, lm_envs.model.trainable_model; print('transformers' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

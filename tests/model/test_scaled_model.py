@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from lm_envs.model import loading
-from lm_envs.model.scaled_gpt2 import ScaledGPT2
+from lm_envs.model.scaled_model import ScaledModel
 from tests.operations import Operations
 
 SIZES, STARTS = (9, 30, 17, 40), (1, 12, 5, 39)
@@ -23,7 +23,7 @@ def texts():
 
 @pytest.fixture(scope="module")
 def scaled(checkpoint):
-    return ScaledGPT2(loading.load(checkpoint, "cpu", "float32"))
+    return ScaledModel(loading.load(checkpoint, "cpu", "float32"))
 
 
 def ones(scaled):

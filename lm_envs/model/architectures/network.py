@@ -1,0 +1,71 @@
+"""What the networks share: copies of the weights, linear layers, and scales of their parts.
+
+Owns the token embeddings, the weights of the output layer and the choice of kernels. Knows nothing
+of layers or tensor names.
+"""
+
+import torch
+
+from lm_envs.model.architectures.activations import ACTIVATIONS, is_gelu_tanh
+from lm_envs.model.base import ModelConfig
+from lm_envs.model.kernels.base import LinearLayer
+from lm_envs.model.kernels.linear import Int8Linear, Linear
+from lm_envs.model.kernels.select import kernels_for
+
+
+class Network:
+    """Base of networks; `lm_envs.model.base.LanguageModel` describes the attributes.
+
+    Args:
+        config: Shape of the network.
+        embeddings: (V, D) token embeddings; they are copied.
+        head: (V, D) weights of the output layer; None for the token embeddings.
+        dtype: Type of the linears and the token embeddings.
+        int8: Round the weights and inputs of the linears to int8 before they are multiplied.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        embeddings: torch.Tensor,
+        head: torch.Tensor | None,
+        dtype: torch.dtype,
+        *,
+        int8: bool,
+    ) -> None:
+        self.config, self.dtype, self._int8 = config, dtype, int8
+        self.token_embeddings = own_copy(embeddings, dtype)
+        self.head_weights = self.token_embeddings if head is None else own_copy(head, dtype)
+        self.device = self.token_embeddings.device
+        sizes = (config.hidden_size, config.head_size, config.intermediate_size)
+        self.kernels = kernels_for(sizes, dtype, self.device)
+
+    def linear(
+        self, weight: torch.Tensor, bias: torch.Tensor | None, *, gelu: bool = False
+    ) -> LinearLayer:
+        """A layer of weights (outputs, inputs) in this network's type; see `LanguageModel`."""
+        weight = weight.to(self.dtype)
+        own = self.kernels.linear(weight, bias, gelu=gelu, int8=self._int8)
+        if own is not None:
+            return own
+        if self._int8:
+            return Int8Linear(weight, bias, self.kernels, gelu=gelu)
+        return Linear(weight, None if bias is None else own_copy(bias, self.dtype), gelu=gelu)
+
+    def activated_linear(self, weight: torch.Tensor, bias: torch.Tensor | None) -> LinearLayer:
+        """A layer as `linear`, followed by the activation of the config."""
+        if is_gelu_tanh(self.config.activation):
+            return self.linear(weight, bias, gelu=True)
+        layer, activation = self.linear(weight, bias), ACTIVATIONS[self.config.activation]
+        return lambda x: activation(layer(x))
+
+
+def scale_parts(outputs: torch.Tensor, scales: torch.Tensor) -> torch.Tensor:
+    """Outputs (M, D) in P equal parts, each part times its scale of (M, P)."""
+    parts = outputs.unflatten(-1, (scales.shape[1], -1))
+    return (parts * scales[..., None]).flatten(1).to(outputs.dtype)
+
+
+def own_copy(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """A contiguous copy, so that the memory-mapped file may be closed, replaced or truncated."""
+    return values.to(dtype, copy=True, memory_format=torch.contiguous_format)
