@@ -156,6 +156,6 @@ def _load_fitting(agent: BaseAlgorithm, path: Path) -> None:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"Got {path.parent}, whose {path.name} does not fit its configuration and model: "
-            f"{reason}. It was written with {then}; here are {now}. Restore its files and its model, or "
-            "train again."
+            f"{reason}. It was written with {then}; here are {now}. Restore its files and its "
+            "model, or train again."
         ) from None
