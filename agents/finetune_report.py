@@ -11,10 +11,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from agents.config.loading import reported
 from agents.evaluation.stages import compare_seeds
 from agents.evaluation.summary import mean_and_half_width
+from lm_envs.rendering import printable
 
 
 def _table(stages: Mapping[str, Mapping[str, Mapping[str, Any]]], count: int) -> Table:
@@ -29,7 +31,8 @@ def _table(stages: Mapping[str, Mapping[str, Mapping[str, Any]]], count: int) ->
             value = values[measure]
             gain = mean_and_half_width(value["gain"], "+") if "gain" in value else ""
             name = "" if number else measure
-            table.add_row(name, stage, mean_and_half_width(value), gain)
+            names = (Text(printable(name)), Text(printable(stage)))
+            table.add_row(*names, mean_and_half_width(value), gain)
         table.add_section()
     return table
 
