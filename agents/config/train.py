@@ -21,7 +21,7 @@ from agents.algorithms.ars import RandomSearch
 from agents.algorithms.tabular_q import TabularQ
 from agents.config.env_ids import check_env_id, check_form
 from agents.config.loading import Config, KeyedValueError, refuse_quoted_numbers
-from agents.config.parameters import init_parameters
+from agents.config.parameters import check_arguments, init_parameters
 from lm_envs.tasks.splits import ALLOWED, SplitSpec
 from lm_envs.validation import did_you_mean
 
@@ -159,6 +159,8 @@ class AlgorithmConfig(Config):
                 f"{did_you_mean(unknown[0], allowed)}"
             )
         refuse_quoted_numbers(kwargs)
+        if algorithm:
+            check_arguments(algorithm.kind, kwargs)
         return kwargs
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from agents.evaluation.bootstrap import mean_and_interval
+from agents.evaluation.intervals import mean_and_interval
 from agents.explaining.groups import replaced
 from agents.explaining.shapley import coalition_values, shapley_values
 from agents.explaining.steps import StepArrays, preference_for_taken, preferences_for

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.evaluation.bootstrap import clustered_mean_and_interval
+from agents.evaluation.intervals import clustered_mean_and_interval
 from agents.explaining.steps import Recorded
 from agents.viewing import wording
 from agents.viewing.candidates import END
@@ -55,7 +55,7 @@ def departure_report(
 
     Returns:
         `steps`, `departures`, `share`; `measured`, their number; `gain`, mean and 95 % interval,
-        of which whole episodes are resampled;
+        for episodes as clusters;
         `by_kind` and `by_step`, rows of the same by kind of the chosen word and by step.
     """
     traces = [trace for trace, _ in records]

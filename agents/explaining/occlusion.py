@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from agents.evaluation.bootstrap import mean_and_interval
+from agents.evaluation.intervals import mean_and_interval
 from agents.language_model.policy import LanguageModelPolicy
 from agents.viewing.trace import EpisodeTrace
 from lm_envs.transcript import Transcript

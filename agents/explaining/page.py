@@ -47,7 +47,7 @@ def explanation_page(report: Mapping[str, Any], traces: Sequence[EpisodeTrace]) 
     counts = f"{report['num_episodes']} held-out episodes, {report['num_steps']} steps"
     mean = f"mean reward {report['reward']['mean']:.3f} ({low:.3f} … {high:.3f})"
     lead = f'<p class="lead"><strong>{escape(printable(report["sentence"]))}</strong></p>'
-    parts = [Html(lead), paragraph(f"{counts}; {mean}. Intervals are 95 % bootstrap intervals.")]
+    parts = [Html(lead), paragraph(f"{counts}; {mean}. Intervals are 95 % intervals.")]
     parts += _groups(report.get("groups"))
     parts += _words(report.get("words"))
     parts += _departures(report.get("departures"))

@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 from sb3_contrib import RecurrentPPO
 
-from agents.evaluation.bootstrap import mean_and_interval
+from agents.evaluation.intervals import mean_and_interval
 from agents.explaining.attribution import Attribution, attribute, drawn, values_of_steps
 from agents.explaining.departures import departure_report
 from agents.explaining.groups import observation_groups

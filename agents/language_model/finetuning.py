@@ -13,15 +13,15 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from agents.algorithms.factory import (
     as_language,
-    environment_seed,
     make_evaluation_env,
     make_training_env,
+    prepare_env,
 )
 from agents.config.finetune import DistillationConfig, FinetuneConfig, WarmStartConfig
 from agents.config.train import ALGORITHMS
 from agents.evaluation.rollouts import evenly_spaced_indices
 from agents.evaluation.stages import STAGES, Stage, read_stages, stage_table
-from agents.language_model.buffer import EpisodeRolloutBuffer
+from agents.language_model.buffer import GROUPED, EpisodeRolloutBuffer
 from agents.language_model.distillation import distill
 from agents.language_model.export import save_pretrained
 from agents.language_model.kl_penalty import KLPenalty
@@ -62,7 +62,7 @@ class FinetuneRun:
     ) -> None:
         self.config, self.folder, self._session = config, folder, session
         self._env_config = with_one_precision(config)
-        self.env = make_training_env(self._env_config)
+        self.env = make_training_env(with_groups(self._env_config))
         penalized = KLPenalty(self.env, **config.kl.model_dump())
         self.agent = make_agent(config, penalized)
         policy = self.agent.policy
@@ -186,6 +186,14 @@ def with_one_precision(config: FinetuneConfig) -> FinetuneConfig:
     return config.model_copy(update={"env": env})
 
 
+def with_groups(config: FinetuneConfig) -> FinetuneConfig:
+    """Returns the configuration with one prompt for each group of rows, where they are compared."""
+    if config.advantage not in GROUPED:
+        return config
+    kwargs = {**config.env.kwargs, "group_size": config.group_size}
+    return config.model_copy(update={"env": config.env.model_copy(update={"kwargs": kwargs})})
+
+
 def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:
     """Makes the algorithm whose policy is the environment's language model, on its device."""
     kind = ALGORITHMS[config.algorithm.name].kind
@@ -194,6 +202,8 @@ def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:
     device = resolve_device(given.get("device", "auto"))
     dtype = resolve_dtype(given.get("dtype", "auto"), device)
     settings: dict[str, Any] = {"device": device, **config.algorithm.kwargs}
+    if config.advantage in GROUPED:
+        settings["normalize_advantage"] = False
     agent = kind(
         LanguageModelPolicy,
         env,
@@ -211,5 +221,5 @@ def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:
         },
         **settings,
     )
-    env.seed(environment_seed(config))  # the constructor has seeded it with its own seed
+    prepare_env(config, agent, env)
     return agent

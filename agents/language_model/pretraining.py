@@ -19,7 +19,7 @@ from agents.config.pretrain import PretrainConfig
 from agents.corpus.streams import Streams, train_tokenizer
 from agents.runs.checkpoints import BEST, CHECKPOINT, read_state
 from agents.runs.files import append_jsonl
-from agents.runs.logs import METRICS, rewind
+from agents.runs.logs import METRICS, delete_logs, rewind
 from agents.runs.manifest import CHECKPOINTS, facts, write_listed
 from agents.runs.session import RunSession
 from lm_envs.tokenizer import Tokenizer
@@ -178,6 +178,8 @@ def pretrain(
             run.restore(path)
             rewind(folder, run.step)
             run.save(folder / CHECKPOINT)  # of the step where the log now ends
+        else:
+            delete_logs(folder)  # of a run that was killed before its first checkpoint
         _train(run, folder, session)
     return run
 

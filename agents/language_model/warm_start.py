@@ -68,7 +68,14 @@ class SupervisedTrainer:
             FloatingPointError: If the loss or its gradient is NaN or infinite; the weights are
                 those before the step.
         """
-        loss = next_token_loss(self._network, texts, starts)
+        return self.minimize(next_token_loss(self._network, texts, starts))
+
+    def minimize(self, loss: torch.Tensor) -> float:
+        """Takes one optimizer step on a loss () of the network; returns its value.
+
+        Raises:
+            FloatingPointError: As `step`.
+        """
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         parameters = self._network.trainable_parameters

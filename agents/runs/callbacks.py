@@ -79,6 +79,8 @@ class RunCallback(BaseCallback):
         self._write(CHECKPOINT, {}, self._config.max_replay_mb * 2**20)
 
     def _write(self, name: str, facts: dict[str, float], max_replay_bytes: int = 0) -> None:
+        if self._session is not None:
+            self._session.check_folder()  # a write would make a deleted folder again
         notes = {"seconds": self.seconds, "pending": logs.pending(self.logger)}
         checkpoints.save(self.model, self._folder / name, notes, facts, max_replay_bytes)
 

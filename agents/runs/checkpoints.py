@@ -88,6 +88,7 @@ def save(
         "action_space": json.dumps(model.action_space.np_random.bit_generator.state),
         "replay": _store_replay(model, path, max_replay_bytes),
         "env": env.get_state(),
+        "gamma": env.get_attr("gamma")[0] if env.has_attr("gamma") else 1.0,
         "random": random.getstate(),
         "numpy": np.random.get_state(),
         "torch": torch.get_rng_state(),
@@ -145,9 +146,14 @@ def restore(model: BaseAlgorithm, path: Path) -> dict[str, Any]:
     if "action_space" in state:  # checkpoints of version 0.1 have none
         model.action_space.np_random.bit_generator.state = json.loads(state["action_space"])
     _restore_memory(model, state.get("memory"))
-    if state.get("replay"):
-        _restore_replay(model, path.with_name(state["replay"]))
+    if name := state.get("replay"):
+        if Path(name).name != name:
+            raise _unreadable(path, f"its replay buffer {name!r} lies in another folder")
+        _restore_replay(model, path.with_name(name))
     env.set_state(state["env"])
+    if env.has_attr("gamma"):
+        # Checkpoints of version 0.1.0 have none: such a run goes on with the rewards it began with.
+        env.set_attr("gamma", state.get("gamma", 1.0))
     random.setstate(_tupled(state["random"]))
     np.random.set_state(_tupled(state["numpy"]))
     torch.set_rng_state(torch.from_numpy(state["torch"]))

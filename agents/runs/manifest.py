@@ -108,6 +108,8 @@ def _read(folder: Path) -> dict[str, list[dict[str, Any]]]:
         return {}
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))
+        if any(Path(name).name != name for name in listed):
+            raise ValueError("a path that leads out of the folder")
         for entry in (entry for entries in listed.values() for entry in entries):
             _ = entry["sha256"], entry["bytes"], entry["step"]  # what the functions above read
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError):

@@ -46,6 +46,8 @@ class RunSession:
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
+        if (self._folder / LOCK).is_symlink():
+            raise UserError(f"Got a link in a run folder, {self._folder / LOCK}; remove it.")
         try:
             self._lock.acquire()
         except Timeout:
@@ -54,6 +56,7 @@ class RunSession:
                 "begin another run under another name."
             ) from None
         self._lock_inode = (self._folder / LOCK).stat().st_ino
+        self._refuse_links()
         # Only killed processes can have left them, since this one holds the lock.
         remove_temporary_files(self._folder)
         if threading.current_thread() is threading.main_thread():
@@ -104,6 +107,13 @@ class RunSession:
         if step is not None:
             saved = f"with a checkpoint of step {step}; repeat the command with --resume to go on"
         raise Interrupted(f"Stopped {self._folder} {saved}.", self._signal)
+
+    def _refuse_links(self) -> None:
+        """Checks that no file of the folder is a link, by which a run would write elsewhere."""
+        for path in self._folder.rglob("*"):
+            if path.is_symlink():
+                self._lock.release()
+                raise UserError(f"Got a link in a run folder, {path}; remove it, or copy its file.")
 
     def _request(self, number: int, frame: FrameType | None) -> None:
         name = signal.Signals(number).name

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from lm_envs.envs.shaping import shaped_rewards
 from lm_envs.tasks.base import Example, Task
 from lm_envs.tasks.rewards.completions import Completions, NextTokenScorer
 from lm_envs.tokenizer import Tokenizer, decode_prefix, text_of
@@ -223,14 +224,24 @@ class EpisodeBuffer:
         for name, value in task_scores.items():
             self.task_scores[name][row] = value
 
-    def shaped_rewards(self, rows: np.ndarray, potentials: np.ndarray) -> np.ndarray:
+    def shaped_rewards(
+        self, rows: np.ndarray, potentials: np.ndarray, terminated: np.ndarray, gamma: float
+    ) -> np.ndarray:
         """Stores new potentials (N,) of `rows` (R,) and returns their rewards.
 
+        Args:
+            rows: (R,) int64.
+            potentials: (N,).
+            terminated: (N,) bool, rows whose episode the step ended.
+            gamma: Discount of the agent.
+
         Returns:
-            (N,) float64: by how much the potential of each of `rows` rose; 0 elsewhere.
+            (N,) float64: see `lm_envs.envs.shaping`; 0 elsewhere.
         """
         rewards = np.zeros(len(potentials))
-        rewards[rows] = potentials[rows] - self.potentials[rows]
+        rewards[rows] = shaped_rewards(
+            self.potentials[rows], potentials[rows], terminated[rows], gamma
+        )
         self.rewards[rows, np.maximum(self.counts[rows] - 1, 0)] += rewards[rows]
         self.potentials[rows] = potentials[rows]
         return rewards

@@ -17,6 +17,13 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["agents.train", "agents.finetune", "agents.pretrain"])
 
 
+def warm_up():
+    """Starts the server from which processes are forked; its imports take seconds."""
+    process = CONTEXT.Process(target=int)
+    process.start()
+    process.join()
+
+
 def start(command, log, *args, **options):
     """Starts the `main` of `agents.<command>`, or a function; its output is appended to `log`."""
     process = CONTEXT.Process(target=_main, args=(command, log, args, options))
@@ -55,7 +62,7 @@ def _main(command, log, args, options):
     main(*args, **options)
 
 
-def pretrain(config):
+def pretrain(config, **options):
     """`agents.pretrain` on a corpus of one sentence, which is read within milliseconds."""
     streams.documents = lambda part, split: ["the cat sat on a mat"] * 90
-    importlib.import_module("agents.pretrain").main(config)
+    importlib.import_module("agents.pretrain").main(config, **options)

@@ -127,3 +127,21 @@ def test_a_language_model_is_the_policy_of_a2c_too(config, tmp_path):
     run.reinforce()
     assert isinstance(run.policy, LanguageModelPolicy)
     assert run.agent.num_timesteps == 96
+
+
+@pytest.mark.parametrize("advantage", ["group", "rloo"])
+def test_rows_of_a_group_write_one_prompt_and_advantages_are_not_normalized(
+    config, tmp_path, advantage
+):
+    config = FinetuneConfig.model_validate(
+        {**config.model_dump(), "advantage": advantage, "group_size": 2, "value_warm_up": 0}
+    )
+    open_run(config, tmp_path / "run", resume=False)
+    run = FinetuneRun(config, tmp_path / "run")
+    run.env.reset()
+    prompts = [info["prompt"] for info in run.env.reset_infos]
+    assert prompts[0] == prompts[1] != prompts[2] == prompts[3]
+    assert run.agent.normalize_advantage is False
+    before = run.policy.network.model.transformer.wpe.weight.detach().clone()
+    run.reinforce()
+    assert not torch.equal(run.policy.network.model.transformer.wpe.weight, before)

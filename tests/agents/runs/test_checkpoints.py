@@ -34,6 +34,20 @@ def test_notes_come_back_as_plain_values(model, path):
     assert checkpoints.restore(model, path) == {"seconds": 12.5, "loss": 0.5}
 
 
+def test_a_run_of_a_version_without_discounts_goes_on_without_one(path):
+    """The discount of a newer checkpoint comes back; an older one has none."""
+    model = make_algorithm(CONFIG, make_training_env(CONFIG), None)
+    env = model.get_env().vector_env
+    env.gamma = 0.5
+    checkpoints.restore(model, path)
+    assert env.gamma == 0.99  # PPO's, when the checkpoint was written
+    state = torch.load(path, weights_only=True)
+    del state["gamma"]
+    torch.save(state, path)
+    checkpoints.restore(model, path)
+    assert env.gamma == 1.0
+
+
 def test_an_entropy_coefficient_comes_back(tmp_path):
     """Regression: it lies outside every network, and was left out of checkpoints."""
     algorithm = CONFIG.algorithm.model_copy(update={"name": "SAC", "kwargs": {"buffer_size": 9}})

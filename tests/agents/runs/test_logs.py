@@ -47,7 +47,7 @@ def test_unicode_line_ends_inside_a_text_end_no_line(tmp_path):
     assert logs.read_metrics(tmp_path) == rows
 
 
-@pytest.mark.parametrize("line", ["{", "[1]"])
+@pytest.mark.parametrize("line", ["{", "[1]", "{}", '{"step": "x"}', "[" * 100_000])
 def test_a_broken_line_of_the_log_is_named(tmp_path, line):
     (tmp_path / logs.METRICS).write_text('{"step": 0}\n' + line + "\n")
     with pytest.raises(UserError, match=r"metrics\.jsonl line 2"):
@@ -56,5 +56,5 @@ def test_a_broken_line_of_the_log_is_named(tmp_path, line):
 
 def test_a_broken_row_of_the_progress_is_named(tmp_path):
     (tmp_path / logs.PROGRESS).write_text(f"{logs.STEP},loss\nx,1\n")
-    with pytest.raises(UserError, match=r"a row of .*progress\.csv without a whole number"):
+    with pytest.raises(UserError, match=r"a row at .*progress\.csv line 2 without a whole num"):
         logs.rewind(tmp_path, 5)

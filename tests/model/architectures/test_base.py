@@ -35,6 +35,12 @@ def test_prefixes_are_dropped(prefix):
     assert named.keys() == TENSORS.keys()
 
 
+def test_names_of_transformers_have_the_prefix_again():
+    reference = make_reference("llama")
+    _, named = LLAMA.read(reference.config.to_dict(), reference.state_dict(), "folder")
+    assert LLAMA.with_prefix(named).keys() == reference.state_dict().keys()
+
+
 def test_a_tied_head_is_dropped_or_stands_for_missing_embeddings():
     embeddings = TENSORS["embed_tokens.weight"]
     for own in (embeddings, None):
