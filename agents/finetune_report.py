@@ -21,7 +21,8 @@ from lm_envs.rendering import printable
 
 def _table(stages: Mapping[str, Mapping[str, Mapping[str, Any]]], count: int) -> Table:
     """Returns a row for each measure and stage, which fits 80 columns."""
-    table = Table(title=f"{count} runs", title_justify="left")
+    title = "1 run" if count == 1 else f"{count} runs"
+    table = Table(title=title, title_justify="left")
     for name in ("measure", "stage"):
         table.add_column(name, overflow="fold")
     for name in ("mean ± 95 %", "gain over the stage before"):
