@@ -31,7 +31,7 @@ from agents.evaluation.rollouts import agent_policy, evenly_spaced_indices, run_
 from agents.evaluation.samples import evaluation_samples
 from agents.evaluation.search import beam_search, best_of_n
 from agents.evaluation.summary import NUM_TEXTS, print_summary
-from agents.runs.files import write_json, write_text
+from agents.runs.files import check_writable, write_json, write_text
 from agents.runs.finished import load_agent, read_configs
 from agents.runs.folder import versions
 from lm_envs.envs.base import EpisodicVectorEnv
@@ -172,6 +172,9 @@ def main(
 ) -> None:
     """Compares trained agents with baselines such as greedy and sampling."""
     with reported():
+        config = read_configs(folders)[0].model_dump()
+        target = output or folders[0] / "evaluation"
+        check_writable(target)
         rollouts = evaluate(
             folders,
             split,
@@ -181,7 +184,6 @@ def main(
             checkpoint=checkpoint,
         )
         summary = summarize(rollouts)
-        config = read_configs(folders)[0].model_dump()
         document = {
             **summary,
             "split": split,
@@ -189,7 +191,7 @@ def main(
             "config": config,
             "versions": versions(),
         }
-        files = _write_files(output or folders[0] / "evaluation", rollouts, document, samples)
+        files = _write_files(target, rollouts, document, samples)
         if as_json:
             typer.echo(json.dumps(document))
         else:

@@ -200,9 +200,9 @@ class TrainingControlEnv(RowEnv):
     Passages, information, shared arguments and the vectorized environment: see `TuningVectorEnv`.
 
     ## Description
-    An episode trains the model from its checkpoint on half of the episode's passages; the loss of
-    the other half, which is held out, is the measure. Each step sets the next `optimiser_steps`
-    steps of AdamW, on batches of eight passages, and performs them.
+    An episode trains a model from its checkpoint on half of the episode's passages; the loss of the
+    other half, which is held out, is the measure. Each step sets the next `optimiser_steps` steps
+    of AdamW, on batches of eight passages, and performs them.
 
     ## Action Space
     `Box(-1, 1, (3 + L,))`: training ends if the first number is over 0.5; the learning rate is
