@@ -12,11 +12,8 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from agents.algorithms.factory import check_writes
-from agents.baselines.cloning import cloned
 from agents.baselines.families import Environments
-from agents.baselines.registry import families
-from agents.baselines.searches import searches
+from agents.baselines.registry import requested_families
 from agents.baselines.suite import (
     CLONE_HELP,
     SEARCH_HELP,
@@ -32,7 +29,7 @@ from agents.evaluation.report import evaluation_page
 from agents.evaluation.rollouts import agent_policy, evenly_spaced_indices, run_episodes
 from agents.evaluation.samples import evaluation_samples
 from agents.evaluation.summary import NUM_TEXTS, print_summary
-from agents.runs.files import write_json, write_text
+from agents.runs.files import check_writable, write_json, write_text
 from agents.runs.finished import load_agent, read_configs
 from agents.runs.folder import versions
 from lm_envs.envs.base import EpisodicVectorEnv
@@ -69,10 +66,10 @@ def evaluate_with_baselines(
 
     Args:
         folders: Run folders of one configuration, one per seed.
-        split: "train", "validation", "test", or a part such as "test[:25%]".
+        split: A split, or a part such as "test[:25%]".
         episodes: Maximum number of prompts; all of the split where it has fewer.
-        search: Also searches that take longer; see `agents.baselines.searches.searches`.
-        clone: Also imitate the oracle with the configuration's network.
+        search: As in `requested_families`.
+        clone: As in `requested_families`.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
         checkpoint: Of each run: "last", or "best" by held-out reward.
 
@@ -82,28 +79,22 @@ def evaluate_with_baselines(
 
     Raises:
         UserError: If the folders are not seeds of one configuration, imports are not trusted, or
-            `clone` is given for an environment that writes no text.
+            nothing can be cloned.
         ValueError: If there is no such split.
     """
     SplitSpec.parse(split)  # refused before any run is read
     configs = read_configs(folders)
     import_for_run(first := configs[0], trusted=trust_imports)
-    if clone:
-        check_writes(first)
     environments = Environments(first, ROWS)
+    found = requested_families(environments, split, search=search, clone=clone)
     env = environments.get(split)
     indices = evenly_spaced_indices(env.num_examples, episodes)
     # One at a time: each agent comes with a training environment and its KV cache.
     agents = (load_agent(*run, checkpoint) for run in zip(folders, configs, strict=True))
-    rollouts: Rollouts = {
-        AGENT: [run_episodes(env, agent_policy(agent), indices) for agent in agents]
-    }
-    found = families(environments, split)
-    found += searches(environments, split) if search else []
-    found += [cloned(first)] if clone else []
+    written = [run_episodes(env, agent_policy(agent), indices) for agent in agents]
     suite = run_suite(environments, split, indices, found)
     record = suite.record() | best_of_record(environments, split, indices, suite)
-    return rollouts | suite.rollouts | _oracle(env, indices), record
+    return {AGENT: written} | suite.rollouts | _oracle(env, indices), record
 
 
 def _oracle(env: EpisodicVectorEnv, indices: np.ndarray) -> Rollouts:
@@ -169,12 +160,14 @@ def main(
 ) -> None:
     """Compares trained agents with baselines such as greedy and sampling."""
     with reported():
+        config = read_configs(folders)[0].model_dump()
+        target = output or folders[0] / "evaluation"
+        check_writable(target)
         options: dict[str, Any] = {"search": search, "clone": clone, "checkpoint": checkpoint}
         options["trust_imports"] = trust_imports
         rollouts, baselines = evaluate_with_baselines(folders, split, episodes, **options)
         summary = summarize(rollouts)
         summary |= {**baselines, "prompt_scores": listed_scores(rollouts)}
-        config = read_configs(folders)[0].model_dump()
         document = {
             **summary,
             "split": split,
@@ -182,7 +175,7 @@ def main(
             "config": config,
             "versions": versions(),
         }
-        files = _write_files(output or folders[0] / "evaluation", rollouts, document, samples)
+        files = _write_files(target, rollouts, document, samples)
         if as_json:
             typer.echo(json.dumps(document))
         else:

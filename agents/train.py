@@ -192,7 +192,7 @@ def _learn(
         _warn_about_replay_buffer(model)
     else:
         logs.delete_logs(folder)
-    model.set_logger(logs.make_logger(folder, notes.get("pending")))
+    model.set_logger(logs.make_logger(folder, notes.get("pending"), step=model.num_timesteps))
     seconds = notes.get("seconds", 0.0)
     callback = TrainingCallback(config, folder, held_out, seconds=seconds, session=session)
     remaining = config.total_timesteps - model.num_timesteps

@@ -4,18 +4,14 @@ Owns the table and the file. Settings are chosen on one split and shown on anoth
 """
 
 import json
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from agents.algorithms.factory import check_writes
-from agents.baselines.cloning import cloned
 from agents.baselines.families import Environments
-from agents.baselines.registry import families
-from agents.baselines.searches import searches
+from agents.baselines.registry import requested_families
 from agents.baselines.suite import (
     CLONE_HELP,
     LEAST_CHOICE_PROMPTS,
@@ -24,7 +20,7 @@ from agents.baselines.suite import (
     run_suite,
 )
 from agents.config.imports import TRUST_HELP, import_for_run
-from agents.config.loading import load_config, reported
+from agents.config.loading import UserError, load_config, reported
 from agents.config.train import TrainConfig
 from agents.evaluation.comparison import listed_scores, score_intervals
 from agents.evaluation.rollouts import evenly_spaced_indices
@@ -32,7 +28,6 @@ from agents.evaluation.summary import mean_and_half_width
 from agents.evaluation.terminal import print_table
 from agents.runs.files import write_json
 from agents.runs.folder import versions
-from lm_envs.tasks.splits import SplitSpec
 
 
 def measure(
@@ -58,17 +53,11 @@ def measure(
         UserError: If imports are not trusted, or an option does not fit the configuration.
         ValueError: If there is no such split.
     """
-    SplitSpec.parse(split)
     import_for_run(config, trusted=trust_imports)
-    if clone:
-        check_writes(config)
     environments = Environments(config)
     env = environments.get(split)
     indices = evenly_spaced_indices(env.num_examples, episodes)
-    found = families(environments, split)
-    found += [cloned(config)] if clone else []
-    found += searches(environments, split) if search else []
-    started = time.perf_counter()
+    found = requested_families(environments, split, search=search, clone=clone)
     suite = run_suite(environments, split, indices, found, shows_progress=True)
     means = {name: each["reward"] for name, each in score_intervals(suite.rollouts).items()}
     return {
@@ -79,7 +68,6 @@ def measure(
         **suite.record(),
         **best_of_record(environments, split, indices, suite),
         "prompt_scores": listed_scores(suite.rollouts),
-        "seconds": round(time.perf_counter() - started, 1),
         "versions": versions(),
     }
 
@@ -119,6 +107,11 @@ def main(
         settings = load_config(TrainConfig, config, assignments or [])
         options = {"clone": clone, "search": search, "trust_imports": trust_imports}
         result = measure(settings, split, episodes, **options)
+        if "baselines" not in result:
+            raise UserError(
+                f"Got {result['prompts']} prompts of split={split!r}; allowed: at least "
+                f"{LEAST_CHOICE_PROMPTS}, to choose settings by. Take another split."
+            )
         if output is not None:
             write_json(output, result)
         if as_json:

@@ -14,7 +14,7 @@ from sb3_contrib import QRDQN, TRPO, MaskablePPO
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from agents.algorithms.factory import make_algorithm, make_training_env
+from agents.algorithms.factory import check_writes, make_algorithm, make_training_env
 from agents.baselines.families import Family, grid
 from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
 from agents.config.loading import UserError
@@ -39,13 +39,15 @@ def cloned(config: TrainConfig) -> Family:
     """Returns the family of clones, whose setting is the number of epochs.
 
     Raises:
-        UserError: If the algorithm has no policy that can learn actions by supervised learning.
+        UserError: If the environment writes no text, or the algorithm has no policy that can learn
+            actions by supervised learning.
     """
+    check_writes(config)
     name = config.algorithm.name
     if name not in ("PPO", "A2C", "TRPO", "MaskablePPO", "DQN", "QRDQN"):
         raise UserError(
-            f"Got --clone for algorithm.name={name!r}; allowed: PPO, A2C, TRPO, MaskablePPO, DQN, "
-            "QRDQN. Leave it out."
+            f"Got --clone for algorithm.name={name!r}; allowed: PPO, A2C, TRPO, MaskablePPO, DQN "
+            "and QRDQN. Leave it out."
         )
 
     def learn(examples: LearnedExamples, epochs: float) -> Policy:

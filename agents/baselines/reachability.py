@@ -27,8 +27,8 @@ def reachable_share(env: EpisodicVectorEnv) -> float | None:
         env: In autoreset mode DISABLED.
 
     Returns:
-        The share, in [0, 1]; None where it says nothing: the reward uses no target, the actions do
-        not write one token a step, or the target is not the text of one turn.
+        The share, in [0, 1]; None where it has no meaning: the reward uses no target, the actions
+        do not write one token a step, or the target is not the text of one turn.
     """
     if not (isinstance(env, LanguageVectorEnv) and isinstance(env.actions, TokenActions)):
         return None

@@ -5,9 +5,11 @@ A new baseline is a `Family` and a line here. Runs nothing.
 
 import typer
 
+from agents.baselines.cloning import cloned
 from agents.baselines.families import Environments, Family, by_policy, fixed, grid
 from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
 from agents.baselines.line_rules import by_rule, polite_greedy, relation_lookup
+from agents.baselines.searches import searches
 from agents.baselines.text_rules import (
     FIRST_EXAMPLES,
     VOCABULARY,
@@ -44,6 +46,26 @@ COUNTS = (0, 1, 2, 3)
 
 ASK_REWARD = {"each part tried"}
 """Rules of environments that compute the losses of the evaluated passages before they act."""
+
+
+def requested_families(
+    environments: Environments, split: str, *, search: bool, clone: bool
+) -> list[Family]:
+    """Returns the baselines that apply, with those that take longer if they are requested.
+
+    Args:
+        environments: Makes rows.
+        split: The evaluated split.
+        search: With beams and best of n, or constant settings by evolution.
+        clone: With the imitation of the oracle by the configuration's network.
+
+    Raises:
+        UserError: If nothing can be cloned.
+    """
+    clones = [cloned(environments.config)] if clone else []  # first, because it may be refused
+    found = families(environments, split)
+    found += searches(environments, split) if search else []
+    return found + clones
 
 
 def families(environments: Environments, split: str) -> list[Family]:

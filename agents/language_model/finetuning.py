@@ -103,7 +103,9 @@ class FinetuneRun:
 
     def reinforce(self) -> None:
         """Runs reinforcement learning until the budget is used or the target reward reached."""
-        self.agent.set_logger(logs.make_logger(self.folder, self._notes.get("pending")))
+        done = self.agent.num_timesteps
+        pending = self._notes.get("pending")
+        self.agent.set_logger(logs.make_logger(self.folder, pending, step=done))
         seconds = self._notes.get("seconds", 0.0)
         callback = FinetuneCallback(
             self.config,
@@ -113,7 +115,6 @@ class FinetuneRun:
             seconds=seconds,
             session=self._session,
         )
-        done = self.agent.num_timesteps
         budget = self.config.total_timesteps - done
         try:
             if budget > 0 and not self._has_reached_target():

@@ -143,9 +143,9 @@ def supervised_pairs(
     context, is_over = example.prompt, False
     while not is_over:
         turns.append(task.oracle_completion(example, turns))
-        yield context, tokenizer.encode(f" {turns[-1]}\n")
+        yield context, tokenizer.encode_completion(f"{turns[-1]}\n")
         response = task.respond(example, turns)
-        context, is_over = tokenizer.encode(response.context), response.is_over
+        context, is_over = tokenizer.encode_prompt(response.context), response.is_over
 
 
 def _with_reference(task: Task) -> list[int]:

@@ -89,8 +89,7 @@ def save(
         "replay": _store_replay(model, path, max_replay_bytes),
         "env": env.get_state(),
         "gamma": env.get_attr("gamma")[0] if env.has_attr("gamma") else 1.0,
-        "random": random.getstate(),
-        "numpy": np.random.get_state(),
+        **{"random": random.getstate(), "numpy": np.random.get_state()},
         "torch": torch.get_rng_state(),
         # On a GPU tokens are sampled by its own generator; one state for each device.
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stable_baselines3.common.logger import CSVOutputFormat, Logger, TensorBoardOutputFormat
+from torch.utils.tensorboard.writer import SummaryWriter
 
 from agents.config.loading import UserError
 from agents.runs.files import write_jsonl
@@ -33,14 +34,30 @@ class ContinuedCSV(CSVOutputFormat):
         self.file.seek(0, 2)
 
 
-def make_logger(folder: Path, recorded: Mapping[str, Any] | None = None) -> Logger:
+class ContinuedTensorBoard(TensorBoardOutputFormat):
+    """TensorBoard events; those of a former start after `step` are not shown twice.
+
+    Args:
+        folder: Of the event files.
+        step: From which the run continues.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        self.writer = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
+        self._is_closed = False
+
+
+def make_logger(
+    folder: Path, recorded: Mapping[str, Any] | None = None, *, step: int = 0
+) -> Logger:
     """Returns a logger that appends to progress.csv and writes TensorBoard events.
 
     Args:
         folder: Of the run.
         recorded: Result of `pending` at the checkpoint.
+        step: Of the checkpoint; 0 in a new run.
     """
-    outputs = [ContinuedCSV(folder / PROGRESS), TensorBoardOutputFormat(str(folder))]
+    outputs = [ContinuedCSV(folder / PROGRESS), ContinuedTensorBoard(folder, step)]
     logger = Logger(str(folder), outputs)
     if recorded is not None:
         logger.name_to_value.update(recorded["values"])

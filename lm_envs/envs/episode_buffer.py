@@ -4,7 +4,7 @@ Owns prompts, contexts, tokens, log-probabilities, rewards, texts and turns of t
 Knows nothing of models, spaces, or when an episode is over.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
@@ -88,7 +88,8 @@ class EpisodeBuffer:
         self.replies: list[list[Reply]] = [[] for _ in range(num_rows)]
         self.endings: list[Ending | None] = [None] * num_rows
         self._incomplete = [b""] * num_rows  # bytes of the last character, where more must follow
-        self._decode = lru_cache(TEXT_CACHE_SIZE)(self._decode_bytes)
+        self._decode = lru_cache(TEXT_CACHE_SIZE)(_of_bytes(tokenizer.decode))
+        self._decode_prompt = lru_cache(TEXT_CACHE_SIZE)(_of_bytes(tokenizer.decode_prompt))
         self.completions = self._make_completions()
 
     def _make_completions(self) -> Completions:
@@ -130,7 +131,7 @@ class EpisodeBuffer:
     def set_example(self, row: int, example: Example) -> None:
         """Sets the example of a row, and what scores use of it."""
         self.examples[row] = example
-        self.prompts[row] = self._decode(example.prompt.tobytes())
+        self.prompts[row] = self._decode_prompt(example.prompt.tobytes())
         self.prompt_tokens[row], self.targets[row] = example.prompt, example.targets
         self.columns[row] = example.columns
 
@@ -271,10 +272,6 @@ class EpisodeBuffer:
         text, self._incomplete[row] = decode_prefix(self._incomplete[row] + written)
         self.texts[row] += text
 
-    def _decode_bytes(self, ids: bytes) -> str:
-        """Returns the text of ids int64, given as bytes, which can be the key of a cache."""
-        return self.tokenizer.decode(np.frombuffer(ids, np.int64))
-
     def _join(self, tokens: Sequence[int] | np.ndarray) -> bytes:
         token_bytes = self.tokenizer.token_bytes
         return b"".join([token_bytes[token] for token in tokens])
@@ -302,3 +299,8 @@ class EpisodeBuffer:
             written += self.tokenizer.token_bytes[token]
             texts.append(text_of(written))
         return tuple(new[len(old) :] for old, new in pairwise(texts))
+
+
+def _of_bytes(decode: Callable[[np.ndarray], str]) -> Callable[[bytes], str]:
+    """A function of ids int64 given as bytes, which can be the key of a cache."""
+    return lambda ids: decode(np.frombuffer(ids, np.int64))

@@ -73,6 +73,10 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         prompt_cache: MiB for the keys and values (and, with copied tokens, hidden states) of
             prompts, shared by all environments of one model. Memory is used as prompts come. 0
             turns it off.
+        chat_template: Put each prompt as a user's message into the chat template of the model's
+            tokenizer; what the agent writes is then the assistant's message. Rewards and infos
+            see the prompt without the template; `prompt_tokens` counts it with the template.
+        system_prompt: Text of the system's message before it; None for none.
         autoreset_mode: "next_step", "same_step" or "disabled", or Gymnasium's enum.
         render_mode: None, "ansi" or "rgb_array".
         task_options: Arguments of the task, such as `dataset`, `split` and `rewards`.
@@ -108,6 +112,8 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         max_steps: int | None = None,
         group_size: int = 1,
         prompt_cache: int = 1024,
+        chat_template: bool = False,
+        system_prompt: str | None = None,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
         **task_options: Any,  # noqa: ANN401 - the task's own arguments
@@ -116,22 +122,20 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         _check_limits(num_envs, dense, max_steps)
         rngs, seeds = new_generators(num_envs)
         self._groups = PromptGroups(rngs, seeds, group_size)
-        network: dict[str, Any] = {"model": model, "device": device, "dtype": dtype}
-        network |= {"cache_dtype": cache_dtype, "prompt_cache": prompt_cache}
-        faces = {"actions": actions, "observation": observation}
-        parts = build(rngs, task, task_options, **faces, **network)
+        named: dict[str, Any] = {"model": model, "device": device, "dtype": dtype}
+        named |= {"cache_dtype": cache_dtype, "prompt_cache": prompt_cache}
+        named |= {"chat_template": chat_template, "system_prompt": system_prompt}
+        named |= {"actions": actions, "observation": observation}
+        parts = build(rngs, task, task_options, **named)
         self.tokenizer, self.task, self.engine = parts.tokenizer, parts.task, parts.engine
-        self.episodes, self.actions = parts.episodes, parts.actions
-        self.observation = parts.observation
-        self.dense, self.gamma = dense, check_discount(gamma)
+        self.episodes, self.observation = parts.episodes, parts.observation
+        self.actions, self.dense, self.gamma = parts.actions, dense, check_discount(gamma)
         self._max_steps = np.inf if max_steps is None else max_steps
         self._example = lru_cache(CACHE_SIZE)(self.task.example)
-        self._encode = lru_cache(CACHE_SIZE)(self.tokenizer.encode)
+        self._encode = lru_cache(CACHE_SIZE)(self.tokenizer.encode_prompt)
         self._tracker = RewardTracker(self.task.reward, self.episodes)
-        spaces = (self.observation.space, self.actions.space)
-        super().__init__(
-            rngs, seeds, *spaces, autoreset_mode=autoreset_mode, render_mode=render_mode
-        )
+        modes: dict[str, Any] = {"autoreset_mode": autoreset_mode, "render_mode": render_mode}
+        super().__init__(rngs, seeds, self.observation.space, self.actions.space, **modes)
 
     @property
     def outputs(self) -> Outputs:

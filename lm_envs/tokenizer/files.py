@@ -24,7 +24,7 @@ _BERT_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _LARGE = ("tokenizer.json", "vocab.json", "merges.txt", "vocab.txt")
 _SMALL = (
     *("added_tokens.json", "special_tokens_map.json", "tokenizer_config.json"),
-    *("generation_config.json", "config.json", "chat_template.jinja"),
+    *("generation_config.json", "config.json"),
 )
 
 
@@ -37,16 +37,12 @@ class TokenizerFiles:
         ends: Ids of the tokens that end a text; empty if no file names one.
         pad: Id of the padding token; None if there is none.
         adds_first_tokens: Whether a text begins with the tokens that `backend` puts before it.
-        names: Content of `special_tokens_map.json` and `tokenizer_config.json`.
-        chat_template: Jinja source; None if there is none.
     """
 
     backend: tokenizers.Tokenizer
     ends: tuple[int, ...]
     pad: int | None
     adds_first_tokens: bool
-    names: Mapping[str, Any]
-    chat_template: str | None
 
 
 def state(folder: Path) -> tuple[object, ...]:
@@ -71,8 +67,7 @@ def load(folder: Path) -> TokenizerFiles:
         FileNotFoundError: If the folder holds none.
         ValueError: If a file is malformed.
     """
-    names = _read_json(folder / "special_tokens_map.json")
-    names |= _read_json(folder / "tokenizer_config.json")
+    names = _token_names(folder)
     model = _read_json(folder / "config.json")
     generation = _read_json(folder / "generation_config.json")
     backend = _backend(folder, names)
@@ -89,21 +84,33 @@ def load(folder: Path) -> TokenizerFiles:
         tuple(dict.fromkeys(known)),
         next((each for each in pads if each is not None), None),
         names.get("add_bos_token") is not False,
-        names,
-        _chat_template(folder, names),
     )
 
 
-def _chat_template(folder: Path, names: Mapping[str, Any]) -> str | None:
-    """The template of its own file, or of `tokenizer_config.json`: the only or the default one."""
+def load_chat_template(folder: Path) -> tuple[str | None, dict[str, str]]:
+    """Jinja source of a chat template, and the texts of special tokens by name.
+
+    The source is `chat_template.jinja`, or `chat_template` of `tokenizer_config.json`: the only
+    one, or the one that is named default; None if there is none.
+
+    Raises:
+        ValueError: If a file is malformed.
+    """
+    values = _token_names(folder)
+    texts = {key: text for key in _NAMES if (text := name_of(values.get(key))) is not None}
     path = folder / "chat_template.jinja"
     if path.is_file():
-        return path.read_text(encoding="utf-8")
-    found = names.get("chat_template")
+        return path.read_text(encoding="utf-8"), texts
+    found = values.get("chat_template")
     if isinstance(found, list):
         named = {each.get("name"): each.get("template") for each in found if isinstance(each, dict)}
         found = named.get("default")
-    return found if isinstance(found, str) else None
+    return found if isinstance(found, str) else None, texts
+
+
+def _token_names(folder: Path) -> dict[str, Any]:
+    names = _read_json(folder / "special_tokens_map.json")
+    return names | _read_json(folder / "tokenizer_config.json")
 
 
 def _read_json(path: Path) -> dict[str, Any]:

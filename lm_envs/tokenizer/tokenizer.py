@@ -5,6 +5,7 @@ models or tensors.
 """
 
 import codecs
+import copy
 import json
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
@@ -14,6 +15,7 @@ import numpy as np
 import tokenizers
 
 from lm_envs.tokenizer import files, pieces
+from lm_envs.tokenizer.chat import ChatTemplate
 from lm_envs.tokenizer.files import END_OF_TEXT
 
 SHARED_TOKENIZERS = 8
@@ -73,7 +75,9 @@ class Tokenizer:
         first = _first_tokens(backend) if adds_first_tokens else []
         special = _special_tokens(backend, pad_token)
         plain = [*ends, pad_token]
-        self._full = backend
+        self._given = self._full = backend
+        self._chat: ChatTemplate | None = None
+        self._around, self._ends_in_space = ("", ""), False
         backend = _with_plain_text(backend, plain)
         backend.no_padding()
         backend.no_truncation()
@@ -120,19 +124,38 @@ class Tokenizer:
         """
         return _encode(self._continuing, text)
 
+    def encode_completion(self, text: str) -> np.ndarray:
+        """Returns the ids of a text that is written after a prompt, (T,) int64.
+
+        A space separates the two, but for a chat template that ends in space or a line end.
+        """
+        return self.encode(text if self._ends_in_space else f" {text}")
+
+    def encode_prompt(self, text: str) -> np.ndarray:
+        """Returns the ids that a model reads for the text of a prompt, (P,) int64.
+
+        They begin with `first_tokens`, or are those of the rendered chat template.
+        """
+        if self._chat is None:
+            return self.prompt_from(self.encode_start(text))
+        return _encode(self._full, self._chat.render(text))
+
+    @property
+    def prompt_overhead(self) -> int:
+        """Number of ids in a prompt that are not of its text: first tokens or chat template."""
+        return len(self.encode_prompt("a")) - len(self.encode_start("a"))
+
     def encode_start(self, text: str) -> np.ndarray:
-        """Returns the ids of the text of a prompt, (T,) int64, without what surrounds it.
+        """Returns the ids of a text that may be cut and passed to `prompt_from`, (T,) int64.
 
         They differ from those of `encode` where the tokenizer puts a space before a text.
         """
         return _encode(self._starting, text)
 
-    def encode_prompt(self, text: str) -> np.ndarray:
-        """Returns the ids that a model reads as its prompt, (P,) int64."""
-        return self.prompt_from(self.encode_start(text))
-
     def prompt_from(self, tokens: np.ndarray) -> np.ndarray:
-        """Returns the ids of the prompt whose text has these ids (T,), with the first tokens."""
+        """Returns the ids that a model reads for a prompt whose text has these ids (T,)."""
+        if self._chat is not None:
+            return self.encode_prompt(self._decode_start(tokens))
         return np.concatenate([self.first_tokens, tokens]) if len(self.first_tokens) else tokens
 
     def decode(self, tokens: np.ndarray) -> str:
@@ -140,7 +163,29 @@ class Tokenizer:
         return text_of(b"".join([self.token_bytes[token] for token in tokens]))
 
     def decode_prompt(self, tokens: np.ndarray) -> str:
-        """Returns the text of a prompt's ids (P,), without what surrounds it."""
+        """Returns the text of a prompt's ids (P,), without first tokens and chat template."""
+        text = self._decode_start(tokens)
+        before, after = self._around
+        return text.removeprefix(before).removesuffix(after)
+
+    def with_chat_template(self, template: ChatTemplate) -> "Tokenizer":
+        """Returns this tokenizer with prompts that are a user's message in a chat.
+
+        The ids are those of `apply_chat_template` in transformers: names of special tokens in the
+        rendered text are encoded as one id, end tokens too.
+        """
+        view = copy.copy(self)
+        view._chat = template
+        view._full = tokenizers.Tokenizer.from_str(self._given.to_str())
+        view._full.no_padding()
+        view._full.no_truncation()
+        view._ends_in_space = template.after[-1:].isspace()
+        sides = (_encode(view._full, side) for side in (template.before, template.after))
+        before, after = map(self.decode, sides)
+        view._around = before.removeprefix(" ") if self._drops_first_space else before, after
+        return view
+
+    def _decode_start(self, tokens: np.ndarray) -> str:
         text = self.decode(tokens)
         return text.removeprefix(" ") if self._drops_first_space else text
 

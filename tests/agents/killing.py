@@ -15,7 +15,7 @@ from agents.runs import manifest
 from tests.agents import commands
 from tests.agents.exact_state import state
 
-LONGEST_RUN = 120.0
+LONGEST_RUN = 600.0
 
 
 @dataclass

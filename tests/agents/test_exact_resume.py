@@ -21,7 +21,7 @@ def interrupted(runs, step, config):
     torch.manual_seed(99)
 
 
-FAST = ("DQN", "SAC", "RecurrentPPO")
+FAST = ("DQN", "RecurrentPPO")
 SLOW = sorted(set(ALGORITHMS) - {*FAST, "ARS", "TabularQ"})
 
 

@@ -1,9 +1,11 @@
 """Runs survive SIGKILL: nothing is torn or lost, and they end as runs that were not killed.
 
-`pytest tests/agents/test_killed_runs.py -m slow -s` prints one line of counts a family.
+`pytest tests/agents/test_killed_runs.py -m slow -s` prints one line of counts a family; the
+environment variable LM_ENVS_KILLS replaces the number of kills of each.
 """
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -23,7 +25,7 @@ FAMILIES = {
     **{"finetune": 24, "pretrain": 24},
 }
 """Kills of each family in the long proof."""
-FEW = {"PPO": 4, "DQN": 3, "pretrain": 3}
+FEW = {"PPO": 4, "DQN": 4, "pretrain": 2}
 """Kills of three families in each run of the suite."""
 
 
@@ -59,4 +61,5 @@ def test_a_few_kills_tear_and_lose_nothing(family, tmp_path, checkpoint):
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("family", list(FAMILIES))
 def test_two_hundred_kills_tear_and_lose_nothing(family, tmp_path, checkpoint):
-    check(family, FAMILIES[family], tmp_path, checkpoint)
+    count = int(os.environ.get("LM_ENVS_KILLS", FAMILIES[family]))
+    check(family, count, tmp_path, checkpoint)

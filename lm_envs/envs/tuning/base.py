@@ -309,7 +309,7 @@ def _build(
         )
     if required_actions(made):
         raise ValueError("Got mode='simultaneous'; passages are read whole: leave it out.")
-    network = loading.load(folder, device, dtype, len(tokenizer))
+    network = loading.load(folder, device, dtype, len(tokenizer), tokenizer.special_tokens.tolist())
     check_fit(network, tokenizer, made.context_tokens, model)
     title = f"{name.replace('_', ' ')}, {options.get('split', 'train')}"
     return network, PassageGroups(tokenizer, made, passages, title)

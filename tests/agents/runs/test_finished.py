@@ -67,7 +67,13 @@ def configured(name):
     return changed(algorithm=algorithm, env=env, total_timesteps=32)
 
 
-@pytest.mark.parametrize("name", ["MaskablePPO", "RecurrentPPO", "ARS", "TD3"])
+OTHERS = sorted(set(ALGORITHMS) - {"MaskablePPO", "RecurrentPPO", "TabularQ"})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["MaskablePPO", "RecurrentPPO", *(pytest.param(n, marks=pytest.mark.slow) for n in OTHERS)],
+)
 def test_a_run_of_any_algorithm_is_loaded(tmp_path, name):
     train(configured(name), tmp_path)
     policy, env = agents.load(tmp_path / "test-s0", num_envs=3)

@@ -1,6 +1,7 @@
 import csv
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from agents.config.loading import UserError
 from agents.runs import logs
@@ -38,6 +39,20 @@ def test_what_was_recorded_but_not_written_goes_on(tmp_path):
     resumed = logs.make_logger(tmp_path, logs.pending(logger))
     resumed.dump(step=0)
     assert (tmp_path / logs.PROGRESS).read_text() == "loss\n1.5\n"
+
+
+def test_events_after_the_checkpoint_are_not_shown_twice(tmp_path):
+    """Regression: TensorBoard showed repeated steps twice after a resume."""
+    for start, steps in ((0, (32, 64, 96)), (64, (96, 128))):
+        logger = logs.make_logger(tmp_path, step=start)
+        for step in steps:
+            logger.record("loss", float(step + start))
+            logger.dump(step=step)
+        logger.close()
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    shown = [(event.step, event.value) for event in events.Scalars("loss")]
+    assert shown == [(32, 32.0), (64, 64.0), (96, 160.0), (128, 192.0)]
 
 
 def test_unicode_line_ends_inside_a_text_end_no_line(tmp_path):

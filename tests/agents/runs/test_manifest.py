@@ -70,3 +70,28 @@ def test_a_damaged_manifest_is_named(path, content):
     (path.parent / manifest.MANIFEST).write_text(content)
     with pytest.raises(UserError, match=r"Got a damaged .*checkpoints\.json; delete it"):
         manifest.check(path)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("PytorchStreamWriter failed"), OSError(28, "full")])
+def test_a_full_disk_is_one_kind_of_error_and_keeps_the_file(path, error):
+    """Regression: torch and safetensors raise errors of their own, which were tracebacks."""
+
+    def fail(temporary):
+        temporary.write_bytes(b"par")
+        raise error
+
+    with pytest.raises(OSError, match=r"failed|full"):
+        manifest.write_listed(path, fail, {"step": 6})
+    assert path.read_bytes() == b"new"
+    manifest.check(path)
+    assert sorted(each.name for each in path.parent.iterdir()) == [path.name, manifest.MANIFEST]
+
+
+def test_only_listed_files_of_the_pattern_are_removed(path):
+    names = ("replay-1.safetensors", "replay-2.safetensors")
+    for name in names:
+        manifest.write_listed(path.with_name(name), lambda p: p.write_bytes(b"x"), {"step": 1})
+    path.with_name("replay-mine.safetensors").touch()
+    manifest.remove(path.parent, "replay-*.safetensors", keep=names[1])
+    left = {each.name for each in path.parent.iterdir()}
+    assert left == {path.name, names[1], "replay-mine.safetensors", manifest.MANIFEST}

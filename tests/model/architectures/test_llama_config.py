@@ -54,6 +54,9 @@ def test_a_window_shorter_than_the_longest_text_is_refused(model_type):
         parse(model_type, sliding_window=window, **switch)
     with pytest.raises(ValueError, match=r"sliding_window=64 in config\.json; .*embeddings to 64"):
         parse(model_type, sliding_window=64, **switch)
+    if model_type == "mistral":  # the default of transformers
+        with pytest.raises(ValueError, match=r"sliding_window=4096 in config\.json"):
+            parse(model_type, max_position_embeddings=8192)
     if switch:  # these members name a window that is switched off
         parse(model_type, sliding_window=64)
 

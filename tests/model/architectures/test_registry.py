@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
+from lm_envs.model import loading
 from lm_envs.model.architectures import network
 from lm_envs.model.architectures.registry import ARCHITECTURES, find_architecture
 from lm_envs.model.kernels.torch_ops import TorchKernels
+from lm_envs.model.loading import fetched_folder
 from tests.model.architectures.checkpoints import (
     LLAMA_VARIANTS,
     VARIANTS,
@@ -58,6 +61,17 @@ def test_logits_equal_transformers(variant, kernels, load):
 def test_logits_equal_transformers_for_a_thousand_steps(variant, kernels, load):
     found = compare_logits(load(variant, kernels), make_reference(variant), 8, 1000)
     assert found.difference <= MOST_DIFFERENCE * found.largest
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not fetched_folder("smollm2").is_dir(), reason="needs the fetched smollm2")
+def test_smollm2_computes_as_in_transformers():
+    folder = fetched_folder("smollm2")
+    reference = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    found = compare_logits(loading.load(folder, "cpu", "float32"), reference, 8, 1000)
+    assert found.difference <= MOST_DIFFERENCE * found.largest
+    rounded = compare_logits(loading.load(folder, "cpu", "bfloat16"), reference, 8, 1000)
+    check_rounded(rounded)
 
 
 def check_rounded(found):
