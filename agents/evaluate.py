@@ -60,9 +60,7 @@ def evaluate_with_baselines(
     trust_imports: bool = False,
     checkpoint: str = "last",
 ) -> tuple[Rollouts, dict[str, Any]]:
-    """Runs every agent and every baseline on the same held-out prompts.
-
-    Settings of baselines are chosen on another split; see `choice_split`.
+    """Runs every agent and every baseline, with settings chosen on another split.
 
     Args:
         folders: Run folders of one configuration, one per seed.
@@ -74,20 +72,17 @@ def evaluate_with_baselines(
         checkpoint: Of each run: "last", or "best" by held-out reward.
 
     Returns:
-        The transcripts, and `baselines`, their settings and which is the strongest, if there are
-        enough prompts to choose; with `search` also `best_of_n`.
+        The transcripts, and the settings and the strongest of the baselines, for JSON.
 
     Raises:
-        UserError: If the folders are not seeds of one configuration, imports are not trusted, or
-            nothing can be cloned.
+        UserError: If the folders are not seeds of one configuration, or an option does not fit.
         ValueError: If there is no such split.
     """
     SplitSpec.parse(split)  # refused before any run is read
     configs = read_configs(folders)
     import_for_run(first := configs[0], trusted=trust_imports)
-    environments = Environments(first, ROWS)
+    env = (environments := Environments(first, ROWS)).get(split)
     found = requested_families(environments, split, search=search, clone=clone)
-    env = environments.get(split)
     indices = evenly_spaced_indices(env.num_examples, episodes)
     # One at a time: each agent comes with a training environment and its KV cache.
     agents = (load_agent(*run, checkpoint) for run in zip(folders, configs, strict=True))
