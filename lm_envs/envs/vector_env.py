@@ -119,19 +119,16 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         **task_options: Any,  # noqa: ANN401 - the task's own arguments
     ) -> None:
         check_modes(autoreset_mode, render_mode)
-        _check_limits(num_envs, dense, max_steps)
+        self._max_steps = _checked_limit(num_envs, dense, max_steps)
         rngs, seeds = new_generators(num_envs)
         self._groups = PromptGroups(rngs, seeds, group_size)
         network: dict[str, Any] = {"model": model, "device": device, "dtype": dtype}
         network |= {"cache_dtype": cache_dtype, "prompt_cache": prompt_cache}
         network |= {"chat_template": chat_template, "system_prompt": system_prompt}
-        faces = {"actions": actions, "observation": observation}
-        parts = build(rngs, task, task_options, **faces, **network)
+        parts = build(rngs, task, task_options, actions=actions, observation=observation, **network)
         self.tokenizer, self.task, self.engine = parts.tokenizer, parts.task, parts.engine
         self.episodes, self.actions = parts.episodes, parts.actions
-        self.observation = parts.observation
-        self.dense, self.gamma = dense, check_discount(gamma)
-        self._max_steps = np.inf if max_steps is None else max_steps
+        self.observation, self.dense, self.gamma = parts.observation, dense, check_discount(gamma)
         self._example = lru_cache(CACHE_SIZE)(self.task.example)
         self._encode = lru_cache(CACHE_SIZE)(self.tokenizer.encode_prompt)
         self._tracker = RewardTracker(self.task.reward, self.episodes)
@@ -314,9 +311,15 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         self._tracker.potentials(np.arange(self.num_envs), self._over)
 
 
-def _check_limits(num_envs: int, dense: bool, max_steps: int | None) -> None:
-    """Raises ValueError for a number out of range, before anything is built."""
+def _checked_limit(num_envs: int, dense: bool, max_steps: int | None) -> float:
+    """Returns the largest number of steps, infinite for None.
+
+    Raises:
+        ValueError: If a number is out of range, before anything is built.
+    """
     check_count("num_envs", num_envs)
     check_choice("dense", dense, (True, False))
-    if max_steps is not None:
-        check_count("max_steps", max_steps)
+    if max_steps is None:
+        return np.inf
+    check_count("max_steps", max_steps)
+    return max_steps
