@@ -98,7 +98,7 @@ def _round_config(config: LoopConfig, number: int, model: str) -> TrainConfig:
 
 def main(
     config: Annotated[
-        Path, typer.Argument(help="file such as configs/question_answering_loop.yaml")
+        Path, typer.Argument(help="YAML file such as configs/question_answering_loop.yaml")
     ],
     resume: Annotated[bool, typer.Option(help="go on after the last finished round")] = False,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="key.key=value")] = None,

@@ -119,23 +119,23 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         **task_options: Any,  # noqa: ANN401 - the task's own arguments
     ) -> None:
         check_modes(autoreset_mode, render_mode)
-        self._max_steps = _checked_limit(num_envs, dense, max_steps)
+        _check_limits(num_envs, dense, max_steps)
         rngs, seeds = new_generators(num_envs)
         self._groups = PromptGroups(rngs, seeds, group_size)
-        network: dict[str, Any] = {"model": model, "device": device, "dtype": dtype}
-        network |= {"cache_dtype": cache_dtype, "prompt_cache": prompt_cache}
-        network |= {"chat_template": chat_template, "system_prompt": system_prompt}
-        parts = build(rngs, task, task_options, actions=actions, observation=observation, **network)
+        named: dict[str, Any] = {"model": model, "device": device, "dtype": dtype}
+        named |= {"cache_dtype": cache_dtype, "prompt_cache": prompt_cache}
+        named |= {"chat_template": chat_template, "system_prompt": system_prompt}
+        named |= {"actions": actions, "observation": observation}
+        parts = build(rngs, task, task_options, **named)
         self.tokenizer, self.task, self.engine = parts.tokenizer, parts.task, parts.engine
-        self.episodes, self.actions = parts.episodes, parts.actions
-        self.observation, self.dense, self.gamma = parts.observation, dense, check_discount(gamma)
+        self.episodes, self.observation = parts.episodes, parts.observation
+        self.actions, self.dense, self.gamma = parts.actions, dense, check_discount(gamma)
+        self._max_steps = np.inf if max_steps is None else max_steps
         self._example = lru_cache(CACHE_SIZE)(self.task.example)
         self._encode = lru_cache(CACHE_SIZE)(self.tokenizer.encode_prompt)
         self._tracker = RewardTracker(self.task.reward, self.episodes)
-        spaces = (self.observation.space, self.actions.space)
-        super().__init__(
-            rngs, seeds, *spaces, autoreset_mode=autoreset_mode, render_mode=render_mode
-        )
+        modes: dict[str, Any] = {"autoreset_mode": autoreset_mode, "render_mode": render_mode}
+        super().__init__(rngs, seeds, self.observation.space, self.actions.space, **modes)
 
     @property
     def outputs(self) -> Outputs:
@@ -311,15 +311,9 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         self._tracker.potentials(np.arange(self.num_envs), self._over)
 
 
-def _checked_limit(num_envs: int, dense: bool, max_steps: int | None) -> float:
-    """Returns the largest number of steps, infinite for None.
-
-    Raises:
-        ValueError: If a number is out of range, before anything is built.
-    """
+def _check_limits(num_envs: int, dense: bool, max_steps: int | None) -> None:
+    """Raises ValueError for a number out of range, before anything is built."""
     check_count("num_envs", num_envs)
     check_choice("dense", dense, (True, False))
-    if max_steps is None:
-        return np.inf
-    check_count("max_steps", max_steps)
-    return max_steps
+    if max_steps is not None:
+        check_count("max_steps", max_steps)
