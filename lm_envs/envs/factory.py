@@ -69,6 +69,8 @@ def build(
     folder = loading.locate(model)
     tokenizer = Tokenizer.from_folder(folder)
     made, name = make_task(task, tokenizer, task_options)
+    if made.reward.models:  # the digest of a large model takes seconds
+        made.reward.check_model(loading.fingerprint(model))
     network = loading.load(folder, device, dtype, len(tokenizer))
     check_fit(network, tokenizer, made.context_tokens, model)
     setup = Setup(network, tokenizer, made, name)

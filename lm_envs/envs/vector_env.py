@@ -111,6 +111,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         self.episodes, self.actions = parts.episodes, parts.actions
         self.observation = parts.observation
         self.dense = dense
+        self.task.reward.check_dense(dense=dense)
         self._max_steps = np.inf if max_steps is None else max_steps
         self._example = lru_cache(CACHE_SIZE)(self.task.example)
         self._encode = lru_cache(CACHE_SIZE)(self.tokenizer.encode)
