@@ -23,7 +23,6 @@ RATER = "terminal"
 
 
 @finished_texts_only
-
 def rating(
     prompts: Sequence[str], completions: Sequence[str], references: Sequence[Sequence[str]]
 ) -> list[float]:
