@@ -15,13 +15,15 @@ from agents.config.loading import UserError, reported
 from agents.rating import report
 from agents.rating.comparisons import comparisons
 from agents.rating.exchange import MODEL
-from agents.rating.features import text_features
+from agents.rating.features import cached_features
 from agents.rating.fitting import Fit, fit_preference
 from lm_envs.model.loading import fingerprint
 from lm_envs.rendering import printable
 from lm_envs.tasks.ratings import RatingStore
 
 SUFFIX = ".preference.safetensors"
+FEATURES_SUFFIX = ".features.safetensors"
+"""Of the file with features of texts; it can be deleted."""
 
 
 def fit_store(path: Path, model: str | None = None) -> tuple[Fit, dict[str, Any]]:
@@ -51,7 +53,8 @@ def fit_store(path: Path, model: str | None = None) -> tuple[Fit, dict[str, Any]
     if not len(compared.outcomes):
         raise UserError(f"Got {path} without comparisons; rate pairs by `python -m agents.rate`.")
     header = {"model_name": name, **facts}
-    return fit_preference(compared, *text_features(compared.texts, name), found, header), facts
+    features = cached_features(compared.texts, name, path.with_suffix(FEATURES_SUFFIX))
+    return fit_preference(compared, *features, found, header), facts
 
 
 def _print(fit: Fit, facts: dict[str, Any], output: Path) -> None:

@@ -5,6 +5,7 @@ Pure functions of arrays. Knows nothing of models or stores.
 
 from dataclasses import dataclass
 from math import ceil, sqrt
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ class Share:
         spread = QUANTILE * CHANCE + POWER_QUANTILE * sqrt(self.mean * (1.0 - self.mean))
         return ceil(self.design_effect * (spread / (self.mean - CHANCE)) ** 2)
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, Any]:
         """Returns JSON values."""
         return {"mean": self.mean, "interval": list(self.interval), "count": self.count}
 

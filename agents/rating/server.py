@@ -87,21 +87,25 @@ class RatingServer(ThreadingHTTPServer):
 class RatingHandler(BaseHTTPRequestHandler):
     """Answers one request."""
 
-    server: RatingServer
     server_version, sys_version = "lm_envs", ""
     protocol_version = "HTTP/1.1"
     timeout = TIMEOUT
 
-    def do_GET(self) -> None:  # noqa: N802 - a name of http.server
+    def do_GET(self) -> None:
         """Sends the page, its files, or what a rater sees next."""
         self._answer(self._get)
 
-    def do_POST(self) -> None:  # noqa: N802 - a name of http.server
+    def do_POST(self) -> None:
         """Stores a rating or undoes one, then sends what the rater sees next."""
         self._answer(self._post)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: ANN401
         """Prints nothing: addresses hold the token, and requests are untrusted text."""
+
+    @property
+    def _owner(self) -> RatingServer:
+        assert isinstance(self.server, RatingServer)
+        return self.server
 
     def _answer(self, respond: Any) -> None:  # noqa: ANN401 - a method of this class
         try:
@@ -134,7 +138,7 @@ class RatingHandler(BaseHTTPRequestHandler):
         origin = self.headers.get("Origin")
         if origin is not None and urlsplit(origin).netloc not in self._own_hosts():
             raise RefusedError(403, f"Got a request from the site {origin!r}; allowed: this page.")
-        rater, queue = body.get("rater"), self.server.queue
+        rater, queue = body.get("rater"), self._owner.queue
         if not isinstance(rater, str):
             raise RefusedError(400, f"Got rater={rater!r}; allowed: a name.")
         if self.path == "/rate":
@@ -146,10 +150,10 @@ class RatingHandler(BaseHTTPRequestHandler):
         return self._state(rater)
 
     def _state(self, rater: str) -> tuple[bytes, str]:
-        return _to_json(self.server.queue.state(rater))
+        return _to_json(self._owner.queue.state(rater))
 
     def _own_hosts(self) -> tuple[str, ...]:
-        return tuple(f"{name}:{self.server.server_port}" for name in (HOST, "localhost"))
+        return tuple(f"{name}:{self._owner.server_port}" for name in (HOST, "localhost"))
 
     def _check_host(self) -> None:
         """Refuses requests to another name: it can be one that another site lets point here."""
@@ -158,7 +162,7 @@ class RatingHandler(BaseHTTPRequestHandler):
             raise RefusedError(403, f"Got Host {host!r}; allowed: {', '.join(self._own_hosts())}.")
 
     def _check_token(self, token: str) -> None:
-        if not hmac.compare_digest(token.encode(), self.server.token.encode()):
+        if not hmac.compare_digest(token.encode(), self._owner.token.encode()):
             raise RefusedError(
                 403, "Got no token, or an old one; open the address that the server has printed."
             )

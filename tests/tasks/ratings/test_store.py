@@ -69,7 +69,7 @@ def test_ratings_survive_a_killed_process(tmp_path):
 
 
 def test_a_folder_in_place_of_a_store_is_reported(tmp_path):
-    with pytest.raises(StoreWriteError, match="unable to open .* Free space"):
+    with pytest.raises(StoreWriteError, match=r"unable to open .* Free space"):
         RatingStore(tmp_path)
 
 
