@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from lm_envs.model import loading
-from lm_envs.model.batching import TOKENS_PER_PASS
 from lm_envs.model.lm_head import LMHead
 from lm_envs.model.scoring import Scorer
 from lm_envs.storage import read_arrays, write_arrays
@@ -113,13 +112,9 @@ def _read_texts(
     means = np.stack([states[-size:].mean(0) for states, size in pairs])
     before = np.concatenate([states[-size - 1 : -1] for states, size in pairs])
     tokens = np.concatenate([own for _, own in ids])
-    flat = np.zeros(len(tokens))
     with torch.inference_mode():
-        for start in range(0, len(tokens), TOKENS_PER_PASS):
-            part = slice(start, start + TOKENS_PER_PASS)
-            read = torch.from_numpy(before[part]).to(device)
-            found = head.token_logprobs(read, torch.from_numpy(tokens[part]).to(device))
-            flat[part] = found.cpu().numpy()
+        arrays = (torch.from_numpy(array).to(device) for array in (before, tokens))
+        flat = head.token_logprobs(*arrays).cpu().numpy()
     logprobs = np.zeros((len(ids), max(sizes)))
     logprobs[np.arange(max(sizes)) < np.array(sizes)[:, None]] = flat
     return means, logprobs
@@ -136,7 +131,7 @@ def _completions(ids: Sequence[Ids], logprobs: np.ndarray) -> Completions:
         logprobs=logprobs,
         references=np.zeros((len(ids), 0), np.int64),
         reference_lengths=np.zeros(len(ids), np.int64),
-        budget=tokens.shape[1],
+        budget=logprobs.shape[1],
         prompt_tokens=[prompt for prompt, _ in ids],
     )
 

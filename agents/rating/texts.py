@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
@@ -18,12 +18,14 @@ from agents.config.loading import UserError
 from agents.evaluation.baselines import Policy, random_actions, sampling
 from agents.evaluation.rollouts import agent_policy, evenly_spaced_indices
 from agents.runs.folder import CONFIG
-from agents.viewing.runs import load_run
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.rendering import text_with_replies
 from lm_envs.tasks.ratings import RatedText
 from lm_envs.tasks.ratings.rating import normalized
 from lm_envs.transcript import Transcript
+
+if TYPE_CHECKING:
+    from agents.viewing.runs import LoadedRun
 
 gym.register_envs(lm_envs)
 
@@ -62,7 +64,7 @@ def model_of(source: str, *, trust_imports: bool = False) -> str:
     """Returns the name of the model that a run uses, or the name itself."""
     if not is_run(source):
         return source
-    run = load_run(Path(source), trust_imports=trust_imports)
+    run = _load_run(source, trust_imports=trust_imports)
     return str(run.config.env.kwargs.get("model", "embedded"))
 
 
@@ -86,7 +88,7 @@ def make_writers(
     own = read_prompts(Path(str(prompts))) if is_file else None
     rows, name = min(MOST_ROWS, count), None if is_file else prompts
     if is_run(source):
-        run = load_run(Path(source), trust_imports=trust_imports)
+        run = _load_run(source, trust_imports=trust_imports)
         if name is not None:
             raise UserError(
                 f"Got --prompts {name!r} for a run; allowed: a file that exists, or none for the "
@@ -171,6 +173,14 @@ def read_prompts(path: Path) -> tuple[str, ...]:
     if not found:
         raise UserError(f"Got {path} without prompts; allowed: one or more.")
     return found
+
+
+def _load_run(source: str, *, trust_imports: bool) -> "LoadedRun":
+    # Imported here: fine-tuning needs transformers, whose import takes seconds, and texts of a
+    # model do not.
+    from agents.viewing.runs import load_run
+
+    return load_run(Path(source), trust_imports=trust_imports)
 
 
 def _model_env(model: str, env_id: str, rows: int) -> object:
