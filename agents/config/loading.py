@@ -16,6 +16,7 @@ import pydantic
 import torch
 import yaml
 
+from lm_envs.rendering import printable
 from lm_envs.validation import did_you_mean
 
 MAX_BYTES = 100_000
@@ -95,7 +96,8 @@ def reported() -> Iterator[None]:
         print(f"error: {_out_of_memory(str(error))}", file=sys.stderr)
         raise SystemExit(2) from None
     except _USER_ERRORS as error:
-        print(f"error: {error}", file=sys.stderr)
+        # Messages can quote files and texts, whose escape codes a terminal would obey.
+        print(f"error: {printable(str(error), keep_lines=True)}", file=sys.stderr)
         raise SystemExit(2) from None
 
 

@@ -7,6 +7,7 @@ import pytest
 from agents.config.loading import UserError
 from agents.preferences import fit_store
 from agents.rate import bind_model, fill_store
+from agents.rating.texts import make_writers, pairs
 from agents.train import train
 from lm_envs.tasks.ratings import RatedText, RatingStore
 from tests.agents.finished_run import changed
@@ -137,14 +138,20 @@ def test_rate_undo_kill_go_on_fit_train_and_the_preference_rises(tmp_path, rater
     assert fit.agreement.mean > 0.5
     file = tmp_path / "ratings.preference.safetensors"
     fit.preference.save(file)
-    assert rises(tmp_path, file)
+    result = train_for(tmp_path, file)
+    assert result["held_out_reward"] > result["baselines"]["random"]
+
+    ((first, second), *_) = pairs(make_writers(result["run"], None, 3), 3)
+    assert (first.source, second.source) == ("liked", "model")
+    with pytest.raises(UserError, match=r"for a run; allowed: a file that exists"):
+        make_writers(result["run"], "lm_envs/Dialogue-v0", 3)
 
 
-def rises(folder, file):
-    """Whether a small agent that is paid the preference beats random choices on held-out texts."""
+def train_for(folder, file):
+    """Trains a small agent that is paid the preference."""
     kwargs = {"max_new_tokens": 12, "rewards": {f"preference:{file}": 1.0}, "dense": False}
     env = {"id": "lm_envs/NextWord-v0", "n_envs": 32, "kwargs": kwargs}
-    algorithm = {"n_steps": 24, "batch_size": 128, "learning_rate": 1e-3, "gamma": 1.0}
+    algorithm = {"n_steps": 24, "batch_size": 128, "learning_rate": 3e-3, "gamma": 1.0}
     config = type(changed()).model_validate(
         {
             "name": "liked",
@@ -154,9 +161,7 @@ def rises(folder, file):
             "evaluation": {"episodes": 64, "every": 4608},
         }
     )
-    result = train(config, folder)
-    print(result["held_out_reward"], result["baselines"])
-    return result["held_out_reward"] > result["baselines"]["random"]
+    return train(config, folder)
 
 
 def test_a_store_of_another_model_is_refused(tmp_path):
