@@ -215,6 +215,16 @@ def _chunks(writers: Writers, count: int, seed: int) -> Iterator[dict[str, list[
 
 
 def _rated(transcript: Transcript, source: str) -> RatedText:
-    shown = text_with_replies(transcript) if transcript.replies else ""
+    shown = text_with_replies(transcript) if transcript.replies else _joined(transcript)
     ids = (tuple(transcript.prompt_tokens.tolist()), tuple(transcript.tokens.tolist()))
     return RatedText(transcript.prompt, normalized(transcript.text), *ids, source, shown)
+
+
+def _joined(transcript: Transcript) -> str:
+    """Returns a text that completes the prompt's last word, with that word; else an empty text.
+
+    A rater could not see otherwise that "ing to the people" follows "belong" without a space.
+    """
+    if transcript.text[:1].isalnum() and transcript.prompt[-1:].isalnum():
+        return f"…{transcript.prompt.split()[-1]}{transcript.text.rstrip()}"
+    return ""

@@ -57,16 +57,17 @@ class Browser:
 
     def open(self, address):
         self.call("Page.navigate", url=address)
+        self.wait(f"location.href === {json.dumps(address)}")  # no longer the page before
 
-    def value(self, expression):
+    def value(self, expression, *, may_fail=False):
         found = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
-        assert "exceptionDetails" not in found, found
-        return found["result"].get("value")
+        assert may_fail or "exceptionDetails" not in found, found
+        return None if "exceptionDetails" in found else found["result"].get("value")
 
     def wait(self, expression, seconds=20.0):
-        """Returns the value of an expression once it is true."""
+        """Returns the value of an expression once it is true; it fails while a page loads."""
         end = time.monotonic() + seconds
-        while not (found := self.value(expression)):
+        while not (found := self.value(expression, may_fail=True)):
             assert time.monotonic() < end, f"never true: {expression}"
             time.sleep(0.02)
         return found

@@ -6,6 +6,7 @@ from agents.config.loading import UserError
 from agents.rating.queue import RatingQueue
 from agents.rating.server import RatingServer
 from lm_envs.tasks.ratings import RatedText, RatingStore
+from tests.agents.rating import browser
 from tests.agents.rating.rating_server import HttpRater
 
 EVIL = "<script>window.hit=1</script>\x1b[31m\u202e"
@@ -123,3 +124,21 @@ def test_the_page_runs_its_own_script_only(rater):
 def test_a_port_in_use_is_refused(server, store):
     with pytest.raises(UserError, match=r"allowed: a free port, or 0"):
         RatingServer(RatingQueue(store), "secret", server.server_port)
+
+
+@pytest.mark.skipif(browser.PATH is None, reason="needs Chromium")
+def test_in_a_browser_texts_are_text_and_the_page_asks_for_a_name(server, tmp_path):
+    chromium = browser.Browser(tmp_path / "chromium")
+    try:
+        chromium.open(server.address())
+        chromium.wait("!document.getElementById('name-form').hidden")
+        for key in ("B", "o", "Enter"):
+            chromium.press(key)
+        chromium.wait("document.querySelectorAll('#texts .text').length === 2")
+        shown = chromium.value("document.getElementById('prompt').textContent")
+        assert shown.startswith("<script>window.hit=1</script>\ufffd[31m\ufffd")
+        assert chromium.value("String(window.hit)") == "undefined"
+        assert chromium.value("document.querySelectorAll('script').length") == 1
+        assert chromium.value("document.getElementById('progress').textContent").startswith("Bo: 0")
+    finally:
+        chromium.close()

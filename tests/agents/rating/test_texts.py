@@ -23,6 +23,15 @@ def test_lines_to_choose_from_can_be_rated_with_the_replies_to_them():
     assert "[" in first.shown
 
 
+def test_a_text_that_completes_a_word_is_shown_with_it():
+    found = [text for pair in pairs(make_writers("embedded", None, 24), 24) for text in pair]
+    joined = [text for text in found if text.shown]
+    assert 0 < len(joined) < len(found)
+    for text in joined:
+        assert text.shown.startswith("…" + text.prompt.split()[-1])
+        assert text.shown.endswith(text.text)
+
+
 def test_prompts_are_lines_or_fields(tmp_path):
     lines, fields = tmp_path / "p.txt", tmp_path / "p.jsonl"
     lines.write_text("a \n\na \nb")
