@@ -1,15 +1,20 @@
 """From texts to a reward, with a simulated rater: a program, not a person."""
 
+import re
 import resource
+import sys
+from pathlib import Path
 
 import pytest
+import typer
 
+from agents import preferences, rate
 from agents.config.loading import UserError
 from agents.preferences import fit_store
 from agents.rate import bind_model, fill_store
 from agents.rating.texts import make_writers, pairs
 from agents.train import train
-from lm_envs.tasks.ratings import RatedText, RatingStore
+from lm_envs.tasks.ratings import RatedText, Rating, RatingStore
 from tests.agents.finished_run import changed
 from tests.agents.rating import browser
 from tests.agents.rating.rating_server import HttpRater, ServerProcess
@@ -177,3 +182,30 @@ def test_a_store_that_has_its_pairs_is_left_as_it_is(tmp_path):
     store.add_pairs([(RatedText("p", "a"), RatedText("p", "b"))])
     fill_store(store, "embedded", None, 1)
     assert len(store.pairs) == 1
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "rating.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^python -m agents\.(\w+) (.*)$", PAGE, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("name", "arguments"), COMMANDS)
+def test_the_manuals_commands_are_accepted(name, arguments):
+    app = typer.Typer()
+    app.command()({"rate": rate, "preferences": preferences}[name].main)
+    context = typer.main.get_command(app).make_context(name, arguments.split())
+    assert str(context.params["store"]).endswith(".sqlite")
+
+
+def test_ratings_travel_by_the_commands(tmp_path, monkeypatch, capsys):
+    store = RatingStore(tmp_path / "a.sqlite")
+    bind_model(store, "embedded")
+    store.add_pairs([(RatedText("p", "a"), RatedText("p", "b"))])
+    store.add_ratings([Rating("Anna", 1, 2, 1.0)])
+    file = str(tmp_path / "r.jsonl")
+    for name, option in (("a.sqlite", "--export-to"), ("b.sqlite", "--import-from")):
+        monkeypatch.setattr(sys, "argv", ["rate", "--store", str(tmp_path / name), option, file])
+        with pytest.raises(SystemExit) as end:
+            typer.run(rate.main)
+        assert end.value.code == 0
+    assert "1 new ratings in" in capsys.readouterr().out
+    assert [r.rater for r in RatingStore(tmp_path / "b.sqlite").ratings] == ["Anna"]
