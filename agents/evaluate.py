@@ -31,9 +31,10 @@ from agents.evaluation.rollouts import agent_policy, evenly_spaced_indices, run_
 from agents.evaluation.samples import evaluation_samples
 from agents.evaluation.search import beam_search, best_of_n
 from agents.evaluation.summary import NUM_TEXTS, print_summary
-from agents.runs.files import write_json, write_text
+from agents.runs.files import check_writable, write_json, write_text
 from agents.runs.finished import load_agent, read_configs
 from agents.runs.folder import versions
+from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.splits import SplitSpec
 from lm_envs.transcript import Transcript
@@ -51,6 +52,7 @@ def evaluate(
     *,
     search: bool = False,
     trust_imports: bool = False,
+    checkpoint: str = "last",
 ) -> Rollouts:
     """Runs every agent and every baseline on the same held-out prompts.
 
@@ -60,6 +62,7 @@ def evaluate(
         episodes: Maximum number of prompts; all of the split where it has fewer.
         search: Also run best of n and beam search, which takes about a second per prompt.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
+        checkpoint: Of each run: "last", or "best" by held-out reward.
 
     Raises:
         UserError: If the folders are not seeds of one configuration, imports are not trusted, or
@@ -74,16 +77,31 @@ def evaluate(
     env = make_evaluation_env(first, split, min(ROWS, first.env.n_envs))
     indices = evenly_spaced_indices(env.num_examples, episodes)
     # One at a time: each agent comes with a training environment and its KV cache.
-    agents = (agent_policy(load_agent(*run)) for run in zip(folders, configs, strict=True))
-    rollouts: Rollouts = {AGENT: [run_episodes(env, policy, indices) for policy in agents]}
-    for name, make in baselines_of(env).items():
-        seeds = range(BASELINE_SEEDS if name in DRAWN else 1)
-        rollouts[name] = [run_episodes(env, make(seed), indices) for seed in seeds]
+    agents = (load_agent(*run, checkpoint) for run in zip(folders, configs, strict=True))
+    rollouts: Rollouts = {
+        AGENT: [run_episodes(env, agent_policy(agent), indices) for agent in agents],
+        **_baselines(env, indices),
+    }
     if search:
         rollouts |= _search(first, split, as_language(env), indices)
-    if isinstance(env, LanguageVectorEnv):
-        rollouts[ORACLE] = [run_episodes(env, oracle(), indices)]
-    return rollouts
+    return rollouts | _oracle(env, indices)
+
+
+def _baselines(env: EpisodicVectorEnv, indices: np.ndarray) -> Rollouts:
+    """Returns the episodes of each baseline, of several seeds if it draws."""
+    return {
+        name: [
+            run_episodes(env, make(seed), indices)
+            for seed in range(BASELINE_SEEDS if name in DRAWN else 1)
+        ]
+        for name, make in baselines_of(env).items()
+    }
+
+
+def _oracle(env: EpisodicVectorEnv, indices: np.ndarray) -> Rollouts:
+    """Returns the episodes of the references, where the environment writes text."""
+    is_text = isinstance(env, LanguageVectorEnv)
+    return {ORACLE: [run_episodes(env, oracle(), indices)]} if is_text else {}
 
 
 def _search(
@@ -150,14 +168,30 @@ def main(
     search: Annotated[bool, typer.Option(help="also run best of 4 and a beam of 4")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, not the summary")] = False,
     trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
+    checkpoint: Annotated[str, typer.Option(help="last, or best by held-out reward")] = "last",
 ) -> None:
     """Compares trained agents with baselines such as greedy and sampling."""
     with reported():
-        rollouts = evaluate(folders, split, episodes, search=search, trust_imports=trust_imports)
-        summary = summarize(rollouts)
         config = read_configs(folders)[0].model_dump()
-        document = {**summary, "split": split, "config": config, "versions": versions()}
-        files = _write_files(output or folders[0] / "evaluation", rollouts, document, samples)
+        target = output or folders[0] / "evaluation"
+        check_writable(target)
+        rollouts = evaluate(
+            folders,
+            split,
+            episodes,
+            search=search,
+            trust_imports=trust_imports,
+            checkpoint=checkpoint,
+        )
+        summary = summarize(rollouts)
+        document = {
+            **summary,
+            "split": split,
+            "checkpoint": checkpoint,
+            "config": config,
+            "versions": versions(),
+        }
+        files = _write_files(target, rollouts, document, samples)
         if as_json:
             typer.echo(json.dumps(document))
         else:

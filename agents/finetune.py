@@ -27,11 +27,17 @@ from agents.evaluation.summary import (
 from agents.language_model.finetuning import MODEL, FinetuneRun
 from agents.language_model.memory_estimate import keep_freed_memory
 from agents.runs.files import write_json, write_text
-from agents.runs.folder import RESULT, open_run, versions
+from agents.runs.folder import RESULT, check_exists, open_run, versions
+from agents.runs.session import RunSession
 
 
 def finetune(
-    config: FinetuneConfig, runs: Path, *, resume: bool = False, trust_imports: bool = False
+    config: FinetuneConfig,
+    runs: Path,
+    *,
+    resume: bool = False,
+    trust_imports: bool = False,
+    checkpoint: str = "last",
 ) -> dict[str, Any]:
     """Trains a language model.
 
@@ -40,22 +46,32 @@ def finetune(
         runs: Folder in which the run folder `<name>-s<seed>` is made.
         resume: Whether to continue from the run's checkpoint.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
+        checkpoint: From which to resume: "last", or "best" by held-out reward.
 
     Returns:
         `run` and `model`, their folders; `steps`; and `stages`, the measures of each stage.
 
     Raises:
         UserError: If the configuration imports modules without `trust_imports`, the environment
-            writes no text, or the run folder exists already, cannot be resumed, or has another
-            configuration.
+            writes no text, or the run folder exists already, is in use, cannot be resumed,
+            disappears, or has another configuration.
+        Interrupted: If SIGINT or SIGTERM arrived; the checkpoint is written first, if there is an
+            agent to save.
         FloatingPointError: If a loss, a gradient or a reward is NaN or infinite; the weights were
             not updated with it, and the last export is complete.
     """
     import_for_run(config, trusted=trust_imports)
     check_writes(config)
     folder = runs / f"{config.name}-s{config.seed}"
-    is_continued = open_run(config, folder, resume=resume)
-    run = FinetuneRun(config, folder)
+    if resume:
+        check_exists(folder)
+    with RunSession(folder) as session:
+        is_continued = open_run(config, folder, resume=resume, checkpoint=checkpoint)
+        return _run(FinetuneRun(config, folder, session), folder, is_continued=is_continued)
+
+
+def _run(run: FinetuneRun, folder: Path, *, is_continued: bool) -> dict[str, Any]:
+    """Runs all stages in an open run folder; returns the result of `finetune`."""
     if is_continued:
         run.resume()
     else:
@@ -95,6 +111,7 @@ def _print(folder: Path, split: str) -> None:
 def main(
     config: Annotated[Path, typer.Argument(help="YAML file such as configs/next_word_lm_ppo.yaml")],
     resume: Annotated[bool, typer.Option(help="continue from the run's checkpoint")] = False,
+    checkpoint: Annotated[str, typer.Option(help="last or best, with --resume")] = "last",
     seed: Annotated[int | None, typer.Option(help="replaces the seed of the file")] = None,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="key.key=value")] = None,
     runs: Annotated[Path, typer.Option(help="folder of the run folders")] = Path("runs"),
@@ -106,7 +123,8 @@ def main(
     with reported():
         extra = [] if seed is None else [f"seed={seed}"]
         settings = load_config(FinetuneConfig, config, [*(assignments or []), *extra])
-        result = finetune(settings, runs, resume=resume, trust_imports=trust_imports)
+        options = {"resume": resume, "trust_imports": trust_imports, "checkpoint": checkpoint}
+        result = finetune(settings, runs, **options)
         document = {**result, "versions": versions()}
         write_json(Path(result["run"]) / RESULT, document)
         if as_json:

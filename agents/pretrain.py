@@ -23,13 +23,14 @@ from agents.runs.logs import read_metrics
 def main(
     config: Annotated[Path, typer.Argument(help="YAML file")],
     resume: Annotated[bool, typer.Option(help="continue from the last checkpoint")] = False,
+    checkpoint: Annotated[str, typer.Option(help="last or best, with --resume")] = "last",
     assignments: Annotated[list[str] | None, typer.Option("--set", help="key=value")] = None,
     export: Annotated[Path | None, typer.Option(help="folder for the finished model")] = None,
 ) -> None:
     """Pretrains a GPT-2 on the offline corpus, on the CPU, and exports it."""
     with reported():
         settings = load_config(PretrainConfig, config, assignments or [])
-        run = pretrain(settings, resume=resume)
+        run = pretrain(settings, resume=resume, checkpoint=checkpoint)
         folder = Path(settings.run)
         log = read_metrics(folder)
         loss_curve(log, folder / "loss.png")

@@ -45,7 +45,8 @@ from agents.runs import checkpoints, logs
 from agents.runs.callbacks import TrainingCallback
 from agents.runs.checkpoints import CHECKPOINT
 from agents.runs.files import write_json, write_text
-from agents.runs.folder import RESULT, open_run, versions
+from agents.runs.folder import RESULT, check_exists, open_run, versions
+from agents.runs.session import RunSession
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.sb3 import LanguageVecEnv
@@ -58,7 +59,12 @@ LARGEST_CHECK = 10_000
 
 
 def train(
-    config: TrainConfig, runs: Path, *, resume: bool = False, trust_imports: bool = False
+    config: TrainConfig,
+    runs: Path,
+    *,
+    resume: bool = False,
+    trust_imports: bool = False,
+    checkpoint: str = "last",
 ) -> dict[str, Any]:
     """Trains until the step budget is used or the target reward is reached.
 
@@ -67,20 +73,28 @@ def train(
         runs: Parent of the run folder `<name>-s<seed>`.
         resume: Whether to continue from the run's checkpoint.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
+        checkpoint: From which to resume: "last", or "best" by held-out reward.
 
     Returns:
         `run`, `steps`, `seconds`, number of `examples`, last `held_out_reward`, `baselines`.
 
     Raises:
         UserError: If imports are not trusted, the algorithm does not fit the actions, the run
-            folder cannot be used, or there are too few training examples.
+            folder cannot be used, is in use or disappears, or there are too few training examples.
+        Interrupted: If SIGINT or SIGTERM arrived; the checkpoint is written first.
         FloatingPointError: If a reward, a loss or a weight is NaN or infinite.
     """
-    return train_and_compare(config, runs, resume=resume, trust_imports=trust_imports)[0]
+    options = {"resume": resume, "trust_imports": trust_imports, "checkpoint": checkpoint}
+    return train_and_compare(config, runs, **options)[0]
 
 
 def train_and_compare(
-    config: TrainConfig, runs: Path, *, resume: bool = False, trust_imports: bool = False
+    config: TrainConfig,
+    runs: Path,
+    *,
+    resume: bool = False,
+    trust_imports: bool = False,
+    checkpoint: str = "last",
 ) -> tuple[dict[str, Any], Rollouts]:
     """Trains as `train` does; returns its result, and the held-out rollouts of agent and baselines.
 
@@ -89,18 +103,29 @@ def train_and_compare(
         runs: As in `train`.
         resume: As in `train`.
         trust_imports: As in `train`.
+        checkpoint: As in `train`.
     """
     import_for_run(config, trusted=trust_imports)
     check_actions(config)
     folder = runs / f"{config.name}-s{config.seed}"
-    is_continued = open_run(config, folder, resume=resume)
+    if resume:
+        check_exists(folder)
+    with RunSession(folder) as session:
+        is_continued = open_run(config, folder, resume=resume, checkpoint=checkpoint)
+        return _run(config, folder, session, is_continued=is_continued)
+
+
+def _run(
+    config: TrainConfig, folder: Path, session: RunSession, *, is_continued: bool
+) -> tuple[dict[str, Any], Rollouts]:
+    """Trains in an open run folder and writes its files; returns as `train_and_compare` does."""
     env, held_out = _make_environments(config)
     for split, rows in ((config.env.split, env.vector_env), (config.evaluation.split, held_out)):
         typer.echo(f"{split}: {_description(rows)}", err=True)
     model = make_algorithm(config, env, None)
     rollouts = _baseline_rollouts(held_out, config)
     before = _sample(held_out, agent_policy(model))  # untrained, also when resumed
-    _learn(config, folder, model, held_out, is_continued=is_continued)
+    _learn(config, folder, model, held_out, session, is_continued=is_continued)
     after = _sample(held_out, agent_policy(model))
     name, policy = untrained(held_out)
     samples = {"before": before, name: _sample(held_out, policy), "after": after}
@@ -146,6 +171,7 @@ def _learn(
     folder: Path,
     model: BaseAlgorithm,
     held_out: EpisodicVectorEnv,
+    session: RunSession,
     *,
     is_continued: bool,
 ) -> None:
@@ -157,8 +183,9 @@ def _learn(
         _warn_about_replay_buffer(model)
     else:
         logs.delete_logs(folder)
-    model.set_logger(logs.make_logger(folder, notes.get("pending")))
-    callback = TrainingCallback(config, folder, held_out, seconds=notes.get("seconds", 0.0))
+    model.set_logger(logs.make_logger(folder, notes.get("pending"), step=model.num_timesteps))
+    seconds = notes.get("seconds", 0.0)
+    callback = TrainingCallback(config, folder, held_out, seconds=seconds, session=session)
     remaining = config.total_timesteps - model.num_timesteps
     try:
         if remaining > 0 and not logs.has_reached(folder, config.stop_at_reward):
@@ -166,11 +193,14 @@ def _learn(
     finally:
         callback.close()
         model.logger.close()
+    session.stop_if_asked(model.num_timesteps)
 
 
 def _warn_about_replay_buffer(model: BaseAlgorithm) -> None:
     if isinstance(model, OffPolicyAlgorithm):
-        typer.echo("The replay buffer is not part of a checkpoint: it restarts empty.", err=True)
+        assert model.replay_buffer is not None
+        if model.num_timesteps and not model.replay_buffer.size():
+            typer.echo("The checkpoint has no replay buffer: it restarts empty.", err=True)
 
 
 def _evaluated_indices(env: EpisodicVectorEnv, config: TrainConfig) -> np.ndarray:
@@ -205,6 +235,7 @@ def _print(config: TrainConfig, result: dict[str, Any], rollouts: Rollouts) -> N
 def main(
     config: Annotated[Path, typer.Argument(help="YAML file, such as configs/next_word_ppo.yaml")],
     resume: Annotated[bool, typer.Option(help="continue from the run's checkpoint")] = False,
+    checkpoint: Annotated[str, typer.Option(help="last or best, with --resume")] = "last",
     seed: Annotated[int | None, typer.Option(help="replaces the seed of the file")] = None,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="key.key=value")] = None,
     runs: Annotated[Path, typer.Option(help="folder of the run folders")] = Path("runs"),
@@ -215,7 +246,7 @@ def main(
     with reported():
         extra = [] if seed is None else [f"seed={seed}"]
         settings = load_config(TrainConfig, config, [*(assignments or []), *extra])
-        options = {"resume": resume, "trust_imports": trust_imports}
+        options = {"resume": resume, "trust_imports": trust_imports, "checkpoint": checkpoint}
         result, rollouts = train_and_compare(settings, runs, **options)
         if as_json:
             typer.echo(json.dumps({**result, "versions": versions()}))

@@ -8,6 +8,7 @@ Knows nothing of what the contents mean.
 import glob
 import json
 import os
+import re
 import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,8 @@ from safetensors.numpy import save_file
 from lm_envs.validation import check_choice
 
 _HEADER = "header"
+_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
+"""Names of temporary files: those of `write_atomically`."""
 
 
 def cache_folder() -> Path:
@@ -119,6 +122,16 @@ def _remove_abandoned(path: Path) -> None:
                 shutil.rmtree(found, ignore_errors=True)
             else:
                 found.unlink(missing_ok=True)
+
+
+def remove_temporary_files(folder: Path) -> None:
+    """Deletes the temporary files that killed calls of `write_atomically` left in a folder.
+
+    Files in its subfolders are deleted too. Call it only while no other process writes there.
+    """
+    for path in folder.rglob(".*.tmp"):
+        if path.is_file() and _TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def _is_running(process: int) -> bool:

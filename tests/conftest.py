@@ -62,3 +62,28 @@ def checkpoint(reference_model, tmp_path_factory) -> Path:
 def model(checkpoint):
     """The same model in our engine's form, float32."""
     return loading.load(checkpoint, "cpu", "float32")
+
+
+@pytest.fixture(scope="session")
+def llama_checkpoint(checkpoint, tmp_path_factory) -> Path:
+    """A tiny Llama with a head of its own and two heads of queries to each of keys."""
+    return _save_variant("llama", checkpoint, tmp_path_factory.mktemp("llama"))
+
+
+@pytest.fixture(scope="session", params=["gpt2", "llama", "qwen3"])
+def any_checkpoint(request, checkpoint, llama_checkpoint, tmp_path_factory) -> Path:
+    """A checkpoint of each family, with tied embeddings and without."""
+    if request.param == "qwen3":
+        return _save_variant("qwen3", checkpoint, tmp_path_factory.mktemp("qwen3"))
+    return {"gpt2": checkpoint, "llama": llama_checkpoint}[request.param]
+
+
+def _save_variant(variant, checkpoint, folder):
+    """Writes a variant with the tokenizer of `checkpoint`."""
+    import shutil
+
+    from tests.model.architectures.checkpoints import make_reference
+
+    make_reference(variant).save_pretrained(folder)
+    shutil.copy(checkpoint / "tokenizer.json", folder)
+    return folder

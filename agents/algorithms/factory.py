@@ -3,6 +3,7 @@
 Owns how names become Stable-Baselines3 objects. Nothing here trains.
 """
 
+import copy
 from typing import Any
 
 import gymnasium as gym
@@ -10,21 +11,25 @@ import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.utils import LinearSchedule
+from stable_baselines3.common.vec_env import VecEnv
 
 from agents.algorithms.candidate_policy import CandidatePolicy, CandidateQPolicy
 from agents.config.loading import UserError
+from agents.config.parameters import LINEAR
 from agents.config.train import ALGORITHMS, TUNING, TrainConfig
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.sb3 import LanguageVecEnv, make_language_vec_env
 from lm_envs.validation import first_line
 
-LINEAR = "lin_"
 POLICIES = {
     "CandidatePolicy": (CandidatePolicy, ("PPO", "A2C", "TRPO")),
     "CandidateQPolicy": (CandidateQPolicy, ("DQN",)),
 }
 """Policies of this library by name, and the algorithms that can use them."""
+
+_TRAINING_ONLY = ("gamma", "group_size")
+"""Arguments that change what is learned from, but not how a text is judged."""
 
 ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "gelu": torch.nn.GELU}
 
@@ -68,7 +73,9 @@ def make_training_env(config: TrainConfig) -> LanguageVecEnv:
 
 def make_evaluation_env(config: TrainConfig, split: str, num_rows: int) -> EpisodicVectorEnv:
     """Returns rows on a held-out split, in the autoreset mode DISABLED."""
-    kwargs = {**_checked(config.env.kwargs), "split": split}
+    given = _checked(config.env.kwargs)
+    kwargs = {name: value for name, value in given.items() if name not in _TRAINING_ONLY}
+    kwargs["split"] = split
     env = gym.make_vec(
         config.env.id, num_envs=num_rows, autoreset_mode=gym.vector.AutoresetMode.DISABLED, **kwargs
     )
@@ -115,24 +122,39 @@ def as_language(env: EpisodicVectorEnv) -> LanguageVectorEnv:
 
 def make_algorithm(config: TrainConfig, env: LanguageVecEnv, log: str | None) -> BaseAlgorithm:
     """Returns the untrained algorithm, on the CPU: its networks are small."""
-    kwargs = dict(config.algorithm.kwargs)
+    kwargs = copy.deepcopy(config.algorithm.kwargs)  # QRDQN adds entries to its policy_kwargs
     if "learning_rate" in kwargs:
         kwargs["learning_rate"] = _learning_rate(kwargs["learning_rate"])
     if "policy_kwargs" in kwargs:
         kwargs["policy_kwargs"] = _policy_kwargs(kwargs["policy_kwargs"])
+    if isinstance(kwargs.get("train_freq"), list):
+        kwargs["train_freq"] = tuple(kwargs["train_freq"])  # YAML has lists only
     algorithm = ALGORITHMS[config.algorithm.name]
     policy = _policy(config)
     settings: dict[str, Any] = {"seed": config.seed, "tensorboard_log": log, "device": "cpu"}
     try:
         made = algorithm.kind(policy, env, **(settings | kwargs))
-    except (TypeError, AttributeError, AssertionError) as error:
+    except torch.OutOfMemoryError:
+        raise
+    except (TypeError, AttributeError, AssertionError, LookupError, RuntimeError) as error:
         reason = first_line(error)
         raise UserError(
             f"Got algorithm.kwargs that {config.algorithm.name} does not take: {reason}. See its "
             "page in Stable-Baselines3."
         ) from None
-    env.seed(environment_seed(config))  # the constructor has seeded it with its own seed
+    prepare_env(config, made, env)
     return made
+
+
+def prepare_env(config: TrainConfig, model: BaseAlgorithm, env: VecEnv) -> None:
+    """Seeds a new algorithm's environment, and gives it the discount of the algorithm.
+
+    The algorithm's constructor has seeded the environment with its own seed. `env.kwargs.gamma`
+    goes before the discount of the algorithm; without a discount, as in ARS, it is 1.
+    """
+    env.seed(environment_seed(config))
+    if "gamma" not in config.env.kwargs:
+        env.set_attr("gamma", getattr(model, "gamma", 1.0))
 
 
 def _policy(config: TrainConfig) -> Any:  # noqa: ANN401 - a class, or the name of one
@@ -173,6 +195,6 @@ def _policy_kwargs(kwargs: dict[str, Any]) -> dict[str, Any]:
     name = kwargs.get("activation_fn")
     if name is None:
         return kwargs
-    if name not in ACTIVATIONS:
+    if not (isinstance(name, str) and name in ACTIVATIONS):
         raise UserError(f"Got activation_fn={name!r}; allowed: {', '.join(ACTIVATIONS)}.")
     return {**kwargs, "activation_fn": ACTIVATIONS[name]}

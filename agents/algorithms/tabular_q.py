@@ -93,6 +93,11 @@ class TabularQ(BaseAlgorithm):
         self._setup_model()
 
     @property
+    def gamma(self) -> float:
+        """Discount."""
+        return self.settings["gamma"]
+
+    @property
     def values(self) -> np.ndarray:
         """(S, A) action values; the mean of both tables with double Q-learning."""
         return self.table.tables.numpy().mean(0)

@@ -3,6 +3,7 @@
 from typing import ClassVar, Self
 
 from pydantic import (
+    Field,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
@@ -11,9 +12,9 @@ from pydantic import (
 )
 from pydantic import field_validator as validates
 
-from agents.config.loading import Config
+from agents.config.loading import Config, KeyedValueError
 from agents.config.train import AlgorithmConfig, EnvConfig, TrainConfig
-from agents.language_model.buffer import Advantage
+from agents.language_model.buffer import GROUPED, Advantage
 from agents.language_model.kl_penalty import NO_K3, Estimator
 from agents.language_model.lora import LoRA
 from agents.language_model.nlpo_mask import NLPOMaskSpec
@@ -96,7 +97,8 @@ class FinetuneConfig(TrainConfig):
     """A run that trains the language model itself.
 
     Attributes:
-        advantage: Of `EpisodeRolloutBuffer`.
+        advantage: Of `EpisodeRolloutBuffer`. With "group" and "rloo" `normalize_advantage` is off.
+        group_size: Rows that write one prompt with "group" and "rloo", a divisor of `env.n_envs`.
         temperature: Divides logits, in rollouts and in updates.
         bfloat16: Of `LanguageModelPolicy`. On a GPU it also selects the dtype of the environment
             and of rollouts, unless `env.kwargs.dtype` does: bfloat16 if set, else float32.
@@ -112,10 +114,13 @@ class FinetuneConfig(TrainConfig):
     may_change: ClassVar[tuple[str, ...]] = (
         "stop_at_reward",
         "checkpoint_every",
+        "keep_best",
+        "max_replay_mb",
         "total_timesteps",
     )
 
     advantage: Advantage = "gae"
+    group_size: int = Field(default=8, ge=2)
     temperature: PositiveFloat = 1.0
     bfloat16: bool = False
     gradient_checkpointing: bool = False
@@ -136,6 +141,26 @@ class FinetuneConfig(TrainConfig):
             )
         return self
 
+    @model_validator(mode="after")
+    def _grouped(self) -> Self:
+        if self.advantage not in GROUPED:
+            return self
+        if self.env.n_envs % self.group_size:
+            raise KeyedValueError(
+                "group_size",
+                self.group_size,
+                f"allowed with advantage: {self.advantage}: a divisor of env.n_envs="
+                f"{self.env.n_envs}, 2 or more",
+            )
+        if self.algorithm.kwargs.get("normalize_advantage"):
+            raise KeyedValueError(
+                "algorithm.kwargs.normalize_advantage",
+                True,
+                f"advantage: {self.advantage} is relative to its group already, and the mean of a "
+                "minibatch would move it; leave it out",
+            )
+        return self
+
     @validates("env")
     @classmethod
     def _language_spaces(cls, env: EnvConfig) -> EnvConfig:
@@ -144,6 +169,8 @@ class FinetuneConfig(TrainConfig):
                 raise ValueError(
                     f"kwargs.{name}={env.kwargs[name]!r}; allowed: {needed!r}, or leave it out"
                 )
+        if "group_size" in env.kwargs:
+            raise ValueError("kwargs.group_size is set by the run; use the key group_size")
         return env.model_copy(update={"kwargs": {**env.kwargs, **SPACES}})
 
     @validates("algorithm")

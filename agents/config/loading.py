@@ -4,6 +4,7 @@ Owns the loading of configuration files and the wording of their errors. Execute
 """
 
 import re
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import pydantic
 import torch
 import yaml
 
+from agents.config.plain_yaml import load_plain
 from lm_envs.rendering import printable
 from lm_envs.validation import did_you_mean
 
@@ -24,6 +26,19 @@ MAX_BYTES = 100_000
 
 class UserError(ValueError):
     """A mistake of the user; commands print it as one line, without a traceback."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run that a signal stopped; commands print it as one line and exit with 128 + its number.
+
+    Args:
+        message: What was saved, and how to continue.
+        number: Of the signal.
+    """
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
 
 
 class KeyedValueError(ValueError):
@@ -46,12 +61,30 @@ class Config(pydantic.BaseModel):
     NumPy scalars are converted to Python numbers, since configurations are written to files.
     """
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = pydantic.ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False
+    )
 
     @pydantic.model_validator(mode="before")
     @classmethod
     def _plain_numbers(cls, values: Any) -> Any:  # noqa: ANN401 - not validated yet
-        return _to_plain(values)
+        plain = _to_plain(values)
+        if isinstance(plain, dict):
+            for name, field in cls.model_fields.items():
+                if name in plain and int in (field.annotation, *get_args(field.annotation)):
+                    plain[name] = _to_whole(plain[name])
+        return plain
+
+
+_EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d{1,2}")
+"""A number such as 1e5, which PyYAML reads as a text."""
+
+
+def _to_whole(value: object) -> object:
+    """Returns 100000 for 100000.0 and "1e5"; any other value as it is."""
+    number = float(value) if isinstance(value, str) and _EXPONENT.fullmatch(value) else value
+    is_exact = isinstance(number, float) and number.is_integer() and abs(number) < 2**53
+    return int(number) if isinstance(number, float) and is_exact else value
 
 
 def _to_plain(values: Any) -> Any:  # noqa: ANN401 - a tree of values
@@ -72,13 +105,25 @@ def load_config(kind: type[C], path: Path, assignments: Sequence[str] = ()) -> C
         UserError: If the file or a value is invalid; the message names file, key, value, allowed
             values and remedy.
     """
-    values = _read(path)
+    return _validated(kind, read_values(path), assignments, str(path))
+
+
+def read_assignments(kind: type[C], assignments: Sequence[str]) -> C:
+    """Returns the defaults of a configuration, changed by `key.key=value` assignments.
+
+    Raises:
+        UserError: If a value is invalid; the message names key, value, allowed values and remedy.
+    """
+    return _validated(kind, {}, assignments, "--set")
+
+
+def _validated(kind: type[C], values: dict[str, Any], assignments: Sequence[str], source: str) -> C:
     for assignment in assignments:
         _assign(values, assignment)
     try:
         return kind.model_validate(values)
     except pydantic.ValidationError as error:
-        raise UserError(_describe(error, kind, path)) from None
+        raise UserError(_describe(error, kind, source)) from None
 
 
 _USER_ERRORS = (ValueError, FloatingPointError, MemoryError, ImportError, OSError, gym.error.Error)
@@ -88,16 +133,23 @@ _USER_ERRORS = (ValueError, FloatingPointError, MemoryError, ImportError, OSErro
 def reported() -> Iterator[None]:
     """Prints a mistake of the user as one line on standard error and exits with code 2.
 
-    So it does for a GPU without enough memory, which PyTorch reports in many sentences.
+    So it does for a GPU without enough memory, which PyTorch reports in many sentences. After a
+    signal the code is 128 and its number, as in a shell: 130 for Ctrl-C, 143 for SIGTERM.
     """
     try:
         yield
+    except Interrupted as stopped:
+        print(stopped, file=sys.stderr)
+        raise SystemExit(128 + stopped.number) from None
+    except KeyboardInterrupt:
+        print("Stopped by Ctrl-C.", file=sys.stderr)
+        raise SystemExit(128 + signal.SIGINT) from None
     except torch.OutOfMemoryError as error:
         print(f"error: {_out_of_memory(str(error))}", file=sys.stderr)
         raise SystemExit(2) from None
     except _USER_ERRORS as error:
-        # Messages can quote files and texts, whose escape codes a terminal would obey.
-        print(f"error: {printable(str(error), keep_lines=True)}", file=sys.stderr)
+        # A name or a text of a file may hold escape codes, which a terminal would obey.
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         raise SystemExit(2) from None
 
 
@@ -114,13 +166,18 @@ def _out_of_memory(message: str) -> str:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_values(path: Path) -> dict[str, Any]:
+    """Reads a YAML file as plain values, which are not validated.
+
+    Raises:
+        UserError: If there is no such file, or it is no plain YAML with keys.
+    """
     if not path.is_file():
         raise UserError(f"Got no file {path}; allowed: a YAML file such as those in configs/.")
     if path.stat().st_size > MAX_BYTES:
         raise UserError(f"Got {path} of {path.stat().st_size} bytes; allowed: {MAX_BYTES}.")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = load_plain(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"Got {path}, which is no plain YAML: {_one_line(error)}.") from None
     if not isinstance(values, dict):
@@ -138,12 +195,12 @@ def _assign(values: dict[str, Any], assignment: str) -> None:
         if not isinstance(values, dict):
             raise UserError(f"Got --set {assignment!r}, but {parent!r} holds no keys.")
     try:
-        values[last] = yaml.safe_load(text)
+        values[last] = load_plain(text)
     except yaml.YAMLError as error:
         raise UserError(f"Got --set {assignment!r}: {_one_line(error)}.") from None
 
 
-def _describe(error: pydantic.ValidationError, kind: type[Config], path: Path) -> str:
+def _describe(error: pydantic.ValidationError, kind: type[Config], source: str) -> str:
     first = error.errors()[0]
     key, got = ".".join(str(part) for part in first["loc"]), first.get("input")
     cause = first.get("ctx", {}).get("error")
@@ -155,13 +212,13 @@ def _describe(error: pydantic.ValidationError, kind: type[Config], path: Path) -
         ]  # without indices of lists
         allowed = _keys_beside(kind, names)
         hint = did_you_mean(first["loc"][-1], allowed)
-        return f"Got unknown key {key!r} in {path}; allowed: {', '.join(allowed)}.{hint}"
+        return f"Got unknown key {key!r} in {source}; allowed: {', '.join(allowed)}.{hint}"
     hint = ""
     if isinstance(got, str) and is_number(got):
         hint = f" YAML reads it as text: {_as_number(got)}."
     message = first["msg"].removeprefix("Value error, ")
     stop = "" if message.endswith(("?", ".")) else "."
-    start = f"Got {key}={got!r} in {path};" if key else f"Got {path}, where"
+    start = f"Got {key}={got!r} in {source};" if key else f"Got {source}, where"
     return f"{start} {message}{stop}{hint}"
 
 

@@ -6,7 +6,14 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import gymnasium as gym
 import sb3_contrib
 import stable_baselines3
-from pydantic import AfterValidator, Field, PositiveInt, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 import lm_envs
@@ -14,7 +21,7 @@ from agents.algorithms.ars import RandomSearch
 from agents.algorithms.tabular_q import TabularQ
 from agents.config.env_ids import check_env_id, check_form
 from agents.config.loading import Config, KeyedValueError, refuse_quoted_numbers
-from agents.config.parameters import init_parameters
+from agents.config.parameters import check_arguments, init_parameters
 from lm_envs.tasks.splits import ALLOWED, SplitSpec
 from lm_envs.validation import did_you_mean
 
@@ -63,9 +70,9 @@ ALGORITHMS: dict[str, Algorithm] = {
 """Algorithms by name.
 
 DQN to CrossQ keep a replay buffer of `buffer_size` transitions, a million by default: set it in
-`algorithm.kwargs`. RecurrentPPO's hidden state is reset when a run is resumed. ARS divides the rows
-among its 2 `n_delta` candidates, each of which plays `n_eval_episodes` episodes an update: their
-product should be a multiple of `n_envs`. TabularQ needs discrete observations: use a reducer.
+`algorithm.kwargs`. ARS divides the rows among its 2 `n_delta` candidates, each of which plays
+`n_eval_episodes` episodes an update: their product should be a multiple of `n_envs`. TabularQ needs
+discrete observations: use a reducer.
 """
 
 CONTINUOUS_KINDS = ("embedding",)
@@ -152,6 +159,8 @@ class AlgorithmConfig(Config):
                 f"{did_you_mean(unknown[0], allowed)}"
             )
         refuse_quoted_numbers(kwargs)
+        if algorithm:
+            check_arguments(algorithm.kind, kwargs)
         return kwargs
 
 
@@ -170,6 +179,9 @@ class TrainConfig(Config):
         name: Of the run folder, `runs/<name>-s<seed>`.
         total_timesteps: Environment steps, counted over all rows.
         checkpoint_every: Environment steps between checkpoints.
+        max_replay_mb: Largest replay buffer that a checkpoint stores, MiB; a larger one restarts
+            empty when the run is resumed. 0 stores none.
+        keep_best: Whether to keep the checkpoint of the highest held-out reward too.
         stop_at_reward: Stop once the held-out reward reaches this.
         seed: Of the algorithm, 0 to 2^32 - 1; the environment's is drawn from it and the name, see
             `environment_seed`.
@@ -182,6 +194,8 @@ class TrainConfig(Config):
         "evaluation",
         "stop_at_reward",
         "checkpoint_every",
+        "keep_best",
+        "max_replay_mb",
         "total_timesteps",
     )
 
@@ -191,6 +205,8 @@ class TrainConfig(Config):
     total_timesteps: PositiveInt
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint_every: PositiveInt = 100_000
+    keep_best: bool = True
+    max_replay_mb: NonNegativeInt = 1024
     stop_at_reward: float | None = None
     seed: int = Field(default=0, ge=0, lt=2**32)
     imports: Annotated[tuple[str, ...], Field(strict=False)] = ()  # YAML has lists only

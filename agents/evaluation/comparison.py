@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from agents.evaluation.bootstrap import mean_and_interval
+from agents.evaluation.intervals import holm, mean_and_interval, p_value
 from agents.evaluation.metrics import corpus_measures, text_measures, zero_variance_share
 from lm_envs.transcript import Transcript
 
 AGENT, ORACLE = "agent", "oracle"
 SAMPLED = "sampling"
 """Names of policies in `Rollouts`; `SAMPLED` is the baseline that samples at temperature 1."""
+
+DECIMALS = 6
+"""Decimals of each prompt's scores in a result."""
 
 Rollouts = dict[str, list[list[Transcript]]]
 """Transcripts by policy, seed and prompt."""
@@ -30,14 +33,12 @@ def summarize(rollouts: Rollouts) -> dict[str, Any]:
         `seeds` and `prompts`, their numbers for the agent; `policies`, mean and interval of every
         score; `agent_interval_above`, whether the agent's interval lies above the policy's;
         `agent_ahead`, the difference of reward on the same prompts, whose interval is narrower
-        because hard prompts are hard for both policies; `corpus`, measures of all texts together;
-        and, with the sampling baseline, `prompts_without_variance`.
+        because hard prompts are hard for both policies, and its `p_holm`, the p of no difference
+        adjusted by Holm's method for the family of all policies but the oracle; `corpus`,
+        measures of all texts together; and, with the sampling baseline, `prompts_without_variance`.
     """
-    scores = {name: _score_arrays(seeds) for name, seeds in rollouts.items()}
-    policies = {
-        name: {score: mean_and_interval(values) for score, values in arrays.items()}
-        for name, arrays in scores.items()
-    }
+    scores = prompt_scores(rollouts)
+    policies = score_intervals(rollouts)
     low = policies[AGENT]["reward"]["interval"][0]
     is_above = {
         name: bool(low > policy["reward"]["interval"][1])
@@ -57,12 +58,35 @@ def summarize(rollouts: Rollouts) -> dict[str, Any]:
     return summary
 
 
+def prompt_scores(rollouts: Rollouts) -> dict[str, dict[str, np.ndarray]]:
+    """Returns (S, P) values of each policy's scores, the reward first, by prompt."""
+    return {name: _score_arrays(seeds) for name, seeds in rollouts.items()}
+
+
+def listed_scores(rollouts: Rollouts) -> dict[str, dict[str, list[list[float]]]]:
+    """Returns the values of `prompt_scores` as lists of six decimals, for JSON."""
+    return {
+        name: {score: values.round(DECIMALS).tolist() for score, values in arrays.items()}
+        for name, arrays in prompt_scores(rollouts).items()
+    }
+
+
+def score_intervals(rollouts: Rollouts) -> dict[str, dict[str, dict[str, Any]]]:
+    """Computes the mean and the 95 % interval of each policy's scores."""
+    return {
+        name: {score: mean_and_interval(values) for score, values in arrays.items()}
+        for name, arrays in prompt_scores(rollouts).items()
+    }
+
+
 def _differences(rewards: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:
     """Computes how far the agent's rewards (S, P) lie above each policy's, prompt by prompt."""
+    others = {name: values for name, values in rewards.items() if name != AGENT}
+    ahead = {name: rewards[AGENT] - values.mean(0) for name, values in others.items()}
+    adjusted = holm({name: p_value(values) for name, values in ahead.items() if name != ORACLE})
     return {
-        name: mean_and_interval(rewards[AGENT] - values.mean(0))
-        for name, values in rewards.items()
-        if name != AGENT
+        name: mean_and_interval(values) | ({"p_holm": adjusted[name]} if name in adjusted else {})
+        for name, values in ahead.items()
     }
 
 

@@ -41,7 +41,8 @@ def corpus_measures(seeds: Seeds) -> dict[str, float]:
     """Computes measures over all completions of a policy, each in [0, 1] except the perplexity.
 
     Returns:
-        `distinct_2`, the share of distinct token pairs; the model's `perplexity`; against labels
+        `distinct_2`, the share of distinct token pairs within each seed's texts, mean over seeds,
+        since the share falls with the number of texts; the model's `perplexity`; against labels
         accuracy and macro precision, recall and F1; against other references BLEU and chrF. Empty
         in tuning environments, which write no text.
     """
@@ -50,7 +51,7 @@ def corpus_measures(seeds: Seeds) -> dict[str, float]:
     texts = [t for each in seeds for t in each]
     written, references = [t.text.strip() for t in texts], [t.reference.strip() for t in texts]
     logprobs = np.concatenate([t.logprobs for t in texts])
-    found = {"distinct_2": _distinct_pairs(texts)}
+    found = {"distinct_2": float(np.mean([_distinct_pairs(each) for each in seeds]))}
     if len(logprobs):
         found["perplexity"] = corpus_metrics.perplexity(logprobs)
     if not all(references):

@@ -22,7 +22,7 @@ from agents.evaluation.summary import label, verdict
 from lm_envs.rendering import html_tokens
 from lm_envs.transcript import Transcript
 
-INTERVALS = "Means, and below them 95 % bootstrap intervals over prompts and seeds."
+INTERVALS = "Means, and below them 95 % intervals over prompts and seeds."
 SAME_PROMPTS = "Differences of reward on the same prompts, and below them 95 % intervals."
 FORMER_NAMES = {"words": "tokens"}
 """Former names of measures in files of earlier versions; the counted units were always tokens."""
@@ -52,8 +52,9 @@ def evaluation_page(
     parts = [paragraph(_counts(summary)), paragraph(_verdict(summary)), heading("Scores")]
     parts.append(table(*policy_cells(summary["policies"]), INTERVALS))
     if ahead := summary.get("agent_ahead"):
-        rows = [[label(name), interval_cell(score)] for name, score in ahead.items()]
-        parts.append(table(["policy", "the agent is ahead by"], rows, SAME_PROMPTS))
+        rows = [[label(name), interval_cell(score), p_cell(score)] for name, score in ahead.items()]
+        header = ["policy", "the agent is ahead by", "p, by Holm"]
+        parts.append(table(header, rows, SAME_PROMPTS))
     parts += [picture(path.read_bytes(), caption) for caption, path in figures.items()]
     if samples:
         parts += [heading("The same prompts, side by side"), paragraph(_LEGEND)]
@@ -83,6 +84,13 @@ def policy_cells(
 def interval_cell(score: Mapping[str, Any]) -> str:
     """Returns a mean, a line break, and its interval."""
     return "{:.3f}\n{:.3f} … {:.3f}".format(score["mean"], *score["interval"])
+
+
+def p_cell(score: Mapping[str, Any]) -> str:
+    """Returns the p of no difference, adjusted for the family; empty in files of 0.1.0."""
+    if "p_holm" not in score:
+        return ""
+    return "< 0.001" if score["p_holm"] < 0.001 else f"{score['p_holm']:.3f}"
 
 
 def _counts(summary: Mapping[str, Any]) -> str:

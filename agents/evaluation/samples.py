@@ -5,6 +5,8 @@ Owns the layout and the escaping. Computes no score.
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from agents.evaluation.comparison import AGENT, Rollouts
 from agents.evaluation.rollouts import evenly_spaced_indices
 from agents.evaluation.stages import Stage
@@ -50,7 +52,8 @@ def evaluation_samples(rollouts: Rollouts, num_samples: int) -> str:
         if agent[number].reference:
             lines.append(f"- *reference*: {escape_markdown(agent[number].reference)}")
         lines += [_completion(name, seeds[0][number]) for name, seeds in rollouts.items()]
-    best = sorted(agent, key=lambda t: -t.scores["reward"])[:num_samples]
+    order = np.random.default_rng(0).permutation(len(agent))  # among equal rewards
+    best = sorted((agent[n] for n in order), key=lambda t: -t.scores["reward"])[:num_samples]
     lines += ["", "## The agent's completions of highest reward", ""]
     lines += [
         f"- ({t.scores['reward']:+.3f}) **{escape_markdown(t.prompt)}** "

@@ -4,12 +4,14 @@ Both choose among the candidates that the agent sees, as the baselines do. The r
 hold samples or beams of one example. Knows nothing of training.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from agents.evaluation.baselines import sampling
+from agents.evaluation.metrics import TIE
 from agents.evaluation.rollouts import run_episodes
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.transcript import Transcript
@@ -25,17 +27,26 @@ def best_of_n(
 ) -> list[Transcript]:
     """Returns the sample of highest reward for each example, in the order of `indices`.
 
+    Among equal rewards one is drawn at random: the first would be the one of the first rows.
+
     Args:
         env: In autoreset mode DISABLED, of any number of rows.
         indices: (E,) example indices.
         n: Number of samples per example.
         temperature: Divides the candidates' log-probabilities.
-        seed: Seed of the sampling.
+        seed: Of the sampling, and of the choice among equal rewards.
     """
     check_count("n", n)
     sampled = run_episodes(env, sampling(temperature, seed), np.repeat(indices, n))
+    rng = np.random.default_rng([seed, 1])  # the sampling has the first one
     groups = [sampled[start : start + n] for start in range(0, len(sampled), n)]
-    return [max(group, key=lambda transcript: transcript.scores["reward"]) for group in groups]
+    return [best_of(group, rng) for group in groups]
+
+
+def best_of(group: Sequence[Transcript], rng: np.random.Generator) -> Transcript:
+    """Returns a transcript of the highest reward, drawn among those within `TIE` of it."""
+    rewards = np.array([transcript.scores["reward"] for transcript in group])
+    return group[int(rng.choice(np.flatnonzero(rewards >= rewards.max() - TIE)))]
 
 
 def beam_search(env: LanguageVectorEnv, index: int, width: int | None = None) -> Transcript:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from agents.config.loading import UserError
-from agents.evaluation.bootstrap import mean_and_interval
+from agents.evaluation.intervals import mean_and_interval
 
 STAGES = "stages.jsonl"
 """File in a run folder: one line per finished stage."""

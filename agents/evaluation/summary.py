@@ -47,16 +47,18 @@ def verdict(ahead: Mapping[str, Mapping[str, Any]]) -> str:
     """Returns a sentence that lists the policies behind the agent, level with it, and before it.
 
     Args:
-        ahead: `agent_ahead` of `summarize`: mean difference of reward on the same prompts, and its
-            95 % interval. It is clear if the interval does not contain 0. The oracle, which knows
-            the reference, is a bound and not judged.
+        ahead: `agent_ahead` of `summarize`: mean difference of reward on the same prompts, its 95 %
+            interval and `p_holm`. It is clear if `p_holm` is below 0.05, or in results of version
+            0.1.0, which have none, if the interval does not contain 0. The oracle, which knows the
+            reference, is a bound and not judged.
     """
     groups: dict[str, list[str]] = {"ahead": [], "level": [], "behind": []}
     for name, difference in ahead.items():
         if name == ORACLE:
             continue
         low, high = difference["interval"]
-        group = "ahead" if low > 0 else "behind" if high < 0 else "level"
+        is_clear = difference["p_holm"] < 0.05 if "p_holm" in difference else not low <= 0 <= high
+        group = "level" if not is_clear else "ahead" if difference["mean"] > 0 else "behind"
         groups[group].append(f"{name} ({rounded(difference['mean']):+.3f})")
     phrases = {"ahead": "ahead of", "behind": "behind", "level": "not clearly different from"}
     sentences = [
@@ -64,7 +66,9 @@ def verdict(ahead: Mapping[str, Mapping[str, Any]]) -> str:
         for group, phrase in phrases.items()
         if groups[group]
     ]
-    start = "On the same prompts, by 95 % intervals of the difference, the agent is"
+    is_adjusted = any("p_holm" in difference for difference in ahead.values())
+    test = "95 % intervals of the difference" + is_adjusted * ", adjusted for their number (Holm)"
+    start = f"On the same prompts, by {test}, the agent is"
     return f"{start} {'. It is '.join(sentences) or 'compared with nothing'}."
 
 

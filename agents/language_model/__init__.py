@@ -1,1 +1,1 @@
-"""GPT-2 as the agent: a Stable-Baselines3 policy whose network is the language model."""
+"""A language model as the agent: a Stable-Baselines3 policy whose network is the language model."""

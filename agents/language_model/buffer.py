@@ -3,8 +3,9 @@
 Owns the grouping of steps by text. Advantages are Stable-Baselines3's own, or relative to a group.
 """
 
+import warnings
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import gymnasium as gym
 import numpy as np
@@ -14,7 +15,9 @@ from stable_baselines3.common.type_aliases import DictRolloutBufferSamples
 
 from lm_envs.validation import check_choice
 
-Advantage = Literal["gae", "group"]
+Advantage = Literal["gae", "group", "rloo"]
+GROUPED: tuple[Advantage, ...] = ("group", "rloo")
+"""Advantages that compare the texts of one prompt."""
 
 
 class EpisodeRolloutBuffer(DictRolloutBuffer):
@@ -28,10 +31,15 @@ class EpisodeRolloutBuffer(DictRolloutBuffer):
         observation_space: `Dict(tokens, length)`.
         action_space: `Discrete(V)`.
         arguments: Of `DictRolloutBuffer`.
-        advantage: "gae", or "group": the advantage of each token is the episode's return minus the
-            mean return of all episodes with the same prompt, divided by their standard deviation;
-            no critic is needed (`vf_coef=0`). Source of "group": Shao et al. 2024,
-            https://arxiv.org/abs/2402.03300 (GRPO).
+        advantage: "gae"; or one that compares the finished texts of one prompt, written by the rows
+            of a group (`group_size` of the environment), and needs no critic (`vf_coef=0`):
+            "group", the episode's return minus the mean of its group, divided by their standard
+            deviation (Shao et al. 2024, https://arxiv.org/abs/2402.03300, GRPO), or "rloo", the
+            return minus the mean of the others, whose expected gradient is that of the return
+            (Ahmadian et al. 2024, https://arxiv.org/abs/2402.14740). Each token has the advantage
+            of its text. Texts that the rollout cuts off, and those without another one to compare
+            with, are in no minibatch. Use `normalize_advantage=False`: the mean of a minibatch
+            would move advantages that are already relative.
         options: Of `DictRolloutBuffer`.
 
     Raises:
@@ -48,20 +56,24 @@ class EpisodeRolloutBuffer(DictRolloutBuffer):
         **options: Any,  # noqa: ANN401 - of DictRolloutBuffer
     ) -> None:
         check_spaces(observation_space, action_space)
-        check_choice("advantage", advantage, ("gae", "group"))
-        self._advantage = advantage
+        check_choice("advantage", advantage, get_args(Advantage))
+        self._advantage: Advantage = advantage
+        self._is_compared = np.ones((buffer_size, 1), bool)  # (T, N) steps that have an advantage
         super().__init__(buffer_size, observation_space, action_space, *arguments, **options)
 
     def compute_returns_and_advantage(self, last_values: torch.Tensor, dones: np.ndarray) -> None:
         """Computes returns and advantages (T, N) of a full buffer."""
         super().compute_returns_and_advantage(last_values, dones)
-        if self._advantage == "group":
-            self.advantages[...] = self._group_advantages(dones)
+        if self._advantage in GROUPED:
+            self._compare_groups(dones)
 
     def get(self, batch_size: int | None = None) -> Iterator[DictRolloutBufferSamples]:  # type: ignore[override]  # a generator there
         """Yields minibatches of whole fragments, of `batch_size` steps or a few more, shuffled."""
         assert self.full, "the buffer has to be full"
         fragments = self._fragments()
+        if self._advantage in GROUPED:
+            compared = [each for each in fragments if self._is_compared[each[1], each[0]]]
+            fragments = compared or fragments  # SB3's algorithms need a minibatch: advantages are 0
         wanted = batch_size or self.buffer_size * self.n_envs
         chosen: list[tuple[int, int, int]] = []
         for number in np.random.permutation(len(fragments)):
@@ -116,25 +128,48 @@ class EpisodeRolloutBuffer(DictRolloutBuffer):
             returns=self.to_torch(self.returns[steps, rows]),
         )
 
-    def _group_advantages(self, dones: np.ndarray) -> np.ndarray:
-        """Computes advantages (T, N) relative to episodes of the same prompt; 0 if cut off."""
-        advantages = np.zeros_like(self.advantages)
-        groups: dict[bytes, list[tuple[int, int, int, float]]] = {}
+    def _compare_groups(self, dones: np.ndarray) -> None:
+        """Sets advantages (T, N) relative to the finished episodes of the same prompt.
+
+        They are 0 for other steps, which `get` leaves out.
+        """
+        self.advantages[...] = 0.0
+        self._is_compared = np.zeros(self.advantages.shape, bool)
+        for episodes in self._finished_episodes(dones):
+            if len(episodes) < 2:
+                continue
+            values = np.array([self.rewards[start:end, row].sum() for row, start, end in episodes])
+            relative = relative_to_group(values.astype(np.float64), self._advantage)
+            for (row, start, end), advantage in zip(episodes, relative, strict=True):
+                self.advantages[start:end, row] = advantage
+                self._is_compared[start:end, row] = True
+        if not self._is_compared.any():
+            warnings.warn(
+                "No prompt of this rollout has two finished texts, so nothing is learned from it; "
+                "raise n_steps, best to several times the tokens of a text.",
+                UserWarning,
+                stacklevel=2,
+            )
+
+    def _finished_episodes(self, dones: np.ndarray) -> list[list[tuple[int, int, int]]]:
+        """Returns row, first step and end of the whole episodes of each prompt."""
+        groups: dict[bytes, list[tuple[int, int, int]]] = {}
         for row in range(self.n_envs):
             firsts = np.flatnonzero(self.episode_starts[:, row])
             ends = [*firsts[1:].tolist(), self.buffer_size if dones[row] else -1]
             for first, end in zip(firsts.tolist(), ends, strict=True):
                 if end > 0:
                     key = self.observations["tokens"][first, row].tobytes()
-                    value = float(self.rewards[first:end, row].sum())
-                    groups.setdefault(key, []).append((row, first, end, value))
-        for episodes in groups.values():
-            values = np.array([value for *_, value in episodes])
-            # 1e-6: a group without variance gives 0, not NaN.
-            scaled = (values - values.mean()) / (values.std() + 1e-6)
-            for (row, first, end, _), advantage in zip(episodes, scaled, strict=True):
-                advantages[first:end, row] = advantage
-        return advantages
+                    groups.setdefault(key, []).append((row, first, end))
+        return list(groups.values())
+
+
+def relative_to_group(values: np.ndarray, advantage: Advantage) -> np.ndarray:
+    """Computes the advantages (G,) of the returns (G,) of one prompt's texts, G >= 2."""
+    centered = values - values.mean()
+    if advantage == "rloo":
+        return centered * len(values) / (len(values) - 1)
+    return centered / (values.std() + 1e-6)  # 1e-6: a group without variance gives 0, not NaN
 
 
 def check_spaces(observations: gym.Space[Any], actions: gym.Space[Any]) -> None:

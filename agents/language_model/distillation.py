@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from agents.evaluation.rollouts import run_episodes
+from agents.evaluation.search import best_of
 from agents.language_model.policy import LanguageModelPolicy
 from agents.language_model.warm_start import SupervisedTrainer
 from lm_envs.envs.vector_env import LanguageVectorEnv
@@ -36,7 +37,7 @@ def distill(
         prompts: Number of prompts per round, drawn without repetition by `seed`.
         n: Number of completions per prompt.
         learning_rate: Of Adam.
-        seed: Of the choice of prompts.
+        seed: Of the choice of prompts, and among completions of equal reward.
 
     Yields:
         Mean reward of a round's completions, and of the best ones of each prompt.
@@ -52,7 +53,7 @@ def distill(
         total = env.task.num_examples
         indices = rng.choice(total, min(prompts, total), replace=False).repeat(n)
         texts = run_episodes(env, lambda _, seen: policy.predict(seen)[0], indices)
-        best = [max(texts[i : i + n], key=_reward) for i in range(0, len(texts), n)]
+        best = [best_of(texts[i : i + n], rng) for i in range(0, len(texts), n)]
         sequences = [np.concatenate([text.prompt_tokens, text.tokens]) for text in best]
         trainer.step(sequences, [len(text.prompt_tokens) for text in best])
         yield float(np.mean([*map(_reward, texts)])), float(np.mean([*map(_reward, best)]))

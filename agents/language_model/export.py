@@ -15,7 +15,12 @@ from agents.runs.files import copy_file, write_bytes, write_json, write_text
 TIED = "lm_head.weight"
 """Tensor of the output head; not written where it shares its memory with the token embeddings."""
 
-VOCABULARY_FILES = ("tokenizer.json", "vocab.json", "merges.txt")
+VOCABULARY_FILES = (
+    *("tokenizer.json", "vocab.json", "merges.txt", "vocab.txt", "added_tokens.json"),
+    *("tokenizer_config.json", "special_tokens_map.json", "generation_config.json"),
+    "chat_template.jinja",
+)
+"""Files of the tokenizer, the tokens that end a text and the chat template."""
 
 CARD = """---
 library_name: transformers

@@ -13,15 +13,15 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from agents.algorithms.factory import (
     as_language,
-    environment_seed,
     make_evaluation_env,
     make_training_env,
+    prepare_env,
 )
 from agents.config.finetune import DistillationConfig, FinetuneConfig, WarmStartConfig
 from agents.config.train import ALGORITHMS
 from agents.evaluation.rollouts import evenly_spaced_indices
 from agents.evaluation.stages import STAGES, Stage, read_stages, stage_table
-from agents.language_model.buffer import EpisodeRolloutBuffer
+from agents.language_model.buffer import GROUPED, EpisodeRolloutBuffer
 from agents.language_model.distillation import distill
 from agents.language_model.export import save_pretrained
 from agents.language_model.kl_penalty import KLPenalty
@@ -33,6 +33,7 @@ from agents.runs.checkpoints import CHECKPOINT
 from agents.runs.files import append_jsonl, write_jsonl
 from agents.runs.finetune_callback import FinetuneCallback
 from agents.runs.logs import METRICS
+from agents.runs.session import RunSession
 from lm_envs.model.loading import EMBEDDED, INT8, resolve_device, resolve_dtype
 
 EVALUATION_ROWS = 32
@@ -50,15 +51,18 @@ class FinetuneRun:
     Args:
         config: Of the run.
         folder: Of the run.
+        session: Of the run; None if no signal can stop it and its folder is not locked.
 
     Attributes:
         stages: Results of the finished stages, in their order.
     """
 
-    def __init__(self, config: FinetuneConfig, folder: Path) -> None:
-        self.config, self.folder = config, folder
+    def __init__(
+        self, config: FinetuneConfig, folder: Path, session: RunSession | None = None
+    ) -> None:
+        self.config, self.folder, self._session = config, folder, session
         self._env_config = with_one_precision(config)
-        self.env = make_training_env(self._env_config)
+        self.env = make_training_env(with_groups(self._env_config))
         penalized = KLPenalty(self.env, **config.kl.model_dump())
         self.agent = make_agent(config, penalized)
         policy = self.agent.policy
@@ -99,22 +103,30 @@ class FinetuneRun:
 
     def reinforce(self) -> None:
         """Runs reinforcement learning until the budget is used or the target reward reached."""
-        self.agent.set_logger(logs.make_logger(self.folder, self._notes.get("pending")))
+        done = self.agent.num_timesteps
+        pending = self._notes.get("pending")
+        self.agent.set_logger(logs.make_logger(self.folder, pending, step=done))
         seconds = self._notes.get("seconds", 0.0)
         callback = FinetuneCallback(
-            self.config, self.folder, self.held_out, self.export, seconds=seconds
+            self.config,
+            self.folder,
+            self.held_out,
+            self.export,
+            seconds=seconds,
+            session=self._session,
         )
-        done = self.agent.num_timesteps
         budget = self.config.total_timesteps - done
         try:
             if budget > 0 and not self._has_reached_target():
-                self.agent.learn(budget, callback=callback, reset_num_timesteps=done == 0)
+                is_new = not self._notes  # a run stopped at step 0 must not reset its rows again
+                self.agent.learn(budget, callback=callback, reset_num_timesteps=is_new)
         finally:
             self.agent.logger.close()
+        self._stop_if_asked(self.agent.num_timesteps)
         self.finish_stage(REINFORCED)
 
     def _has_reached_target(self) -> bool:
-        """Returns whether the last evaluation, or before any step the last stage, is good enough."""
+        """Returns whether the last evaluation, or before any step the last stage, reached it."""
         target = self.config.stop_at_reward
         if target is None or self.agent.num_timesteps or not self.stages:
             return logs.has_reached(self.folder, target)
@@ -126,6 +138,12 @@ class FinetuneRun:
         step = self.agent.num_timesteps
         save_pretrained(self.policy, self.folder / MODEL, step=step, story=story)
 
+    def _stop_if_asked(self, step: int | None = None) -> None:
+        """Ends the run if a signal asked for it; `step` is that of the checkpoint, if any."""
+        if self._session is not None:
+            self._session.check_folder()
+            self._session.stop_if_asked(step)
+
     def _warm_start(self, settings: WarmStartConfig) -> None:
         losses = warm_start(
             self.policy,
@@ -134,6 +152,7 @@ class FinetuneRun:
             **settings.model_dump(),
         )
         for step, loss in enumerate(losses, start=1):
+            self._stop_if_asked()
             if step % WARM_START_LOG == 0 or step == settings.steps:
                 row = {"step": 0, "warm_start": step, "loss": loss}
                 append_jsonl(self.folder / METRICS, row)
@@ -145,6 +164,7 @@ class FinetuneRun:
         env = as_language(make_evaluation_env(self._env_config, rows.split, rows.n_envs))
         rounds = distill(self.policy, env, seed=self.config.seed, **settings.model_dump())
         for number, (mean, best) in enumerate(rounds, start=1):
+            self._stop_if_asked()
             row = {"step": 0, "distillation": number, "training_reward": mean, "best_of_n": best}
             append_jsonl(self.folder / METRICS, row)
         env.close()
@@ -167,6 +187,14 @@ def with_one_precision(config: FinetuneConfig) -> FinetuneConfig:
     return config.model_copy(update={"env": env})
 
 
+def with_groups(config: FinetuneConfig) -> FinetuneConfig:
+    """Returns the configuration with one prompt for each group of rows, where they are compared."""
+    if config.advantage not in GROUPED:
+        return config
+    kwargs = {**config.env.kwargs, "group_size": config.group_size}
+    return config.model_copy(update={"env": config.env.model_copy(update={"kwargs": kwargs})})
+
+
 def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:
     """Makes the algorithm whose policy is the environment's language model, on its device."""
     kind = ALGORITHMS[config.algorithm.name].kind
@@ -175,6 +203,8 @@ def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:
     device = resolve_device(given.get("device", "auto"))
     dtype = resolve_dtype(given.get("dtype", "auto"), device)
     settings: dict[str, Any] = {"device": device, **config.algorithm.kwargs}
+    if config.advantage in GROUPED:
+        settings["normalize_advantage"] = False
     agent = kind(
         LanguageModelPolicy,
         env,
@@ -192,5 +222,5 @@ def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:
         },
         **settings,
     )
-    env.seed(environment_seed(config))  # the constructor has seeded it with its own seed
+    prepare_env(config, agent, env)
     return agent

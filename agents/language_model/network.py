@@ -7,12 +7,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
 from torch.autograd.function import FunctionCtx
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    AutoConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 
 from agents.language_model.incremental_decoder import IncrementalDecoder
 from agents.language_model.lora import LoRA, merged_weights
@@ -75,15 +80,17 @@ class TrainableNetwork(nn.Module):
         # other kernels need no plan. The setting is one for the process; no other attention of
         # this package depends on it.
         torch.backends.cuda.enable_cudnn_sdp(False)
-        self._architecture, shape, _ = loading.read_checkpoint(folder, "cpu")
+        # The tensors are those of the environment's model, whatever the names in the files:
+        # transformers would replace weights that it does not find by random ones.
+        self._architecture, shape, tensors = loading.read_checkpoint(folder, "cpu")
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         self._activation = _prepare(config)
         config.tie_word_embeddings = shape.is_tied
-        model = AutoModelForCausalLM.from_pretrained(
-            folder,
+        kind = cast(type[PreTrainedModel], MODEL_FOR_CAUSAL_LM_MAPPING[type(config)])
+        model = kind.from_pretrained(
+            None,
             config=config,
-            trust_remote_code=False,
-            use_safetensors=True,
+            state_dict=self._architecture.with_prefix(tensors),
             dtype=torch.float32,
         )
         if lora is not None:

@@ -24,7 +24,7 @@ from lm_envs.validation import check_choice
 
 
 class LanguageModelPolicy(ActorCriticPolicy):
-    """GPT-2 as actor, and a linear function of its hidden state as critic.
+    """A language model as actor, and a linear function of its hidden state as critic.
 
     For environments made with `actions="vocabulary", observation="tokens"`. Rollouts forward each
     new token once, through KV caches that are rebuilt after every update. `evaluate_actions`

@@ -17,11 +17,13 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from agents.config.loading import UserError
 from agents.config.pretrain import PretrainConfig
 from agents.corpus.streams import Streams, train_tokenizer
-from agents.runs.checkpoints import CHECKPOINT, read_state
+from agents.runs.checkpoints import BEST, CHECKPOINT, read_state
 from agents.runs.files import append_jsonl
-from agents.runs.logs import METRICS, rewind
-from lm_envs.storage import write_atomically
+from agents.runs.logs import METRICS, delete_logs, rewind
+from agents.runs.manifest import CHECKPOINTS, facts, write_listed
+from agents.runs.session import RunSession
 from lm_envs.tokenizer import Tokenizer
+from lm_envs.validation import check_choice
 
 
 class PretrainRun:
@@ -104,8 +106,8 @@ class PretrainRun:
             for part, windows in self._streams.validation(self.config.context).items()
         }
 
-    def save(self, path: Path) -> None:
-        """Writes a checkpoint for `restore`."""
+    def save(self, path: Path, **facts: float) -> None:
+        """Writes a checkpoint for `restore`; `facts` are listed in the manifest."""
         state = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -113,7 +115,9 @@ class PretrainRun:
             "seconds": self.seconds,
             "config": self.config.model_dump(),
         }
-        write_atomically(path, lambda temporary: torch.save(state, temporary))
+        write_listed(
+            path, lambda temporary: torch.save(state, temporary), {"step": self.step, **facts}
+        )
 
     def restore(self, path: Path) -> None:
         """Restores a checkpoint.
@@ -146,33 +150,53 @@ class PretrainRun:
         return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * share))
 
 
-def pretrain(config: PretrainConfig, *, resume: bool = False) -> PretrainRun:
+def pretrain(
+    config: PretrainConfig, *, resume: bool = False, checkpoint: str = "last"
+) -> PretrainRun:
     """Trains to the end of the schedule, with logs and checkpoints in the run folder.
+
+    Args:
+        config: Of the run.
+        resume: Whether to continue from a checkpoint.
+        checkpoint: From which to resume: "last", or "best" by the mean held-out loss.
 
     Raises:
         UserError: If there is a checkpoint without `resume`, or none with it, or it was written
-            with another configuration.
+            with another configuration, or another process uses the folder, or it disappears.
         FloatingPointError: If a loss is not finite.
+        Interrupted: If SIGINT or SIGTERM arrived; the checkpoint is written first.
     """
-    folder = Path(config.run)
-    folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = folder / CHECKPOINT
-    if checkpoint.exists() != resume:
-        state, remedy = ("a", "use --resume or another `run`") if not resume else ("no", "drop it")
-        raise UserError(f"Got {state} checkpoint at {checkpoint}; {remedy}.")
-    tokenizer = train_tokenizer(folder / "tokenizer.json", config.vocab_size)
-    run = PretrainRun(config, tokenizer, Streams(tokenizer, folder, config.seed))
-    if resume:
-        run.restore(checkpoint)
-        rewind(folder, run.step)
+    with RunSession(folder := Path(config.run)) as session:
+        check_choice("checkpoint", checkpoint, CHECKPOINTS if resume else ["last"])
+        path = folder / CHECKPOINTS[checkpoint]
+        if path.exists() != resume:
+            remedy = "drop it" if resume else "use --resume or another `run`"
+            raise UserError(f"Got {'no' if resume else 'a'} checkpoint at {path}; {remedy}.")
+        tokenizer = train_tokenizer(folder / "tokenizer.json", config.vocab_size)
+        run = PretrainRun(config, tokenizer, Streams(tokenizer, folder, config.seed))
+        if resume:
+            run.restore(path)
+            rewind(folder, run.step)
+            run.save(folder / CHECKPOINT)  # of the step where the log now ends
+        else:
+            delete_logs(folder)  # of a run that was killed before its first checkpoint
+        _train(run, folder, session)
+    return run
+
+
+def _train(run: PretrainRun, folder: Path, session: RunSession) -> None:
+    """Takes the remaining steps; a signal ends them after a checkpoint."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn()) as progress:
-        bar = progress.add_task("pretraining", total=config.num_steps, completed=run.step)
+        bar = progress.add_task("pretraining", total=run.config.num_steps, completed=run.step)
         while not run.is_finished:
             loss = run.advance()
             progress.update(bar, advance=1, description=f"loss {loss:.3f}")
+            session.check_folder()
             _report(run, loss, folder)
-    return run
+            if session.is_stopping and not run.is_finished:
+                run.save(folder / CHECKPOINT)
+                session.stop_if_asked(run.step)
 
 
 def _report(run: PretrainRun, loss: float, folder: Path) -> None:
@@ -180,6 +204,9 @@ def _report(run: PretrainRun, loss: float, folder: Path) -> None:
     row: dict[str, Any] = {"step": run.step, "loss": loss, "seconds": round(run.seconds, 1)}
     if run.step % config.evaluate_every == 0 or run.is_finished:
         row["held_out"] = run.held_out_losses()
+        loss = float(np.mean(list(row["held_out"].values())))
+        if loss < facts(folder / BEST).get("loss", math.inf):
+            run.save(folder / BEST, loss=loss)
     if run.step % config.log_every == 0 or "held_out" in row:
         append_jsonl(folder / METRICS, row)
     if run.step % config.checkpoint_every == 0 or run.is_finished:

@@ -68,7 +68,14 @@ class SupervisedTrainer:
             FloatingPointError: If the loss or its gradient is NaN or infinite; the weights are
                 those before the step.
         """
-        loss = next_token_loss(self._network, texts, starts)
+        return self.minimize(next_token_loss(self._network, texts, starts))
+
+    def minimize(self, loss: torch.Tensor) -> float:
+        """Takes one optimizer step on a loss () of the network; returns its value.
+
+        Raises:
+            FloatingPointError: As `step`.
+        """
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         parameters = self._network.trainable_parameters
@@ -136,9 +143,9 @@ def supervised_pairs(
     context, is_over = example.prompt, False
     while not is_over:
         turns.append(task.oracle_completion(example, turns))
-        yield context, tokenizer.encode(f" {turns[-1]}\n")
+        yield context, tokenizer.encode_completion(f"{turns[-1]}\n")
         response = task.respond(example, turns)
-        context, is_over = tokenizer.encode(response.context), response.is_over
+        context, is_over = tokenizer.encode_prompt(response.context), response.is_over
 
 
 def _with_reference(task: Task) -> list[int]:

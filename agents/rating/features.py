@@ -64,7 +64,8 @@ def text_features(texts: Sequence[RatedText], model: str, device: str = "auto") 
     """
     folder = loading.locate(model)
     tokenizer = Tokenizer.from_folder(folder)
-    network = loading.load(folder, device, "auto", len(tokenizer))
+    unwritten = tokenizer.special_tokens.tolist()
+    network = loading.load(folder, device, "auto", len(tokenizer), unwritten)
     head = LMHead(network, 1, tokenizer.end_token)
     scorer = Scorer(network, head, None)
     ids = [_token_ids(text, tokenizer, scorer.longest) for text in texts]

@@ -19,10 +19,11 @@ from agents.evaluation.rollouts import (
     mean_scores,
     run_episodes,
 )
-from agents.runs import checkpoints, logs, nan_guard
-from agents.runs.checkpoints import CHECKPOINT
+from agents.runs import checkpoints, logs, manifest, nan_guard
+from agents.runs.checkpoints import BEST, CHECKPOINT
 from agents.runs.files import append_jsonl
 from agents.runs.logs import METRICS
+from agents.runs.session import RunSession
 from lm_envs.envs.base import EpisodicVectorEnv
 
 
@@ -36,6 +37,7 @@ class RunCallback(BaseCallback):
         folder: Of the run.
         env: Held-out rows, in autoreset mode DISABLED.
         seconds: Training time before the run was interrupted; 0 in a new run.
+        session: Of the run; None if no signal can stop it and its folder is not locked.
     """
 
     evaluates_at_start = True
@@ -45,9 +47,16 @@ class RunCallback(BaseCallback):
     """Submodules of the policy whose outputs are not checked; see `nan_guard.guard`."""
 
     def __init__(
-        self, config: TrainConfig, folder: Path, env: EpisodicVectorEnv, *, seconds: float = 0.0
+        self,
+        config: TrainConfig,
+        folder: Path,
+        env: EpisodicVectorEnv,
+        *,
+        seconds: float = 0.0,
+        session: RunSession | None = None,
     ) -> None:
         super().__init__()
+        self._session = session
         self._config = config
         self._folder = folder
         self._env = env
@@ -66,9 +75,14 @@ class RunCallback(BaseCallback):
         return mean_scores(run_episodes(self._env, agent_policy(self.model), self._indices))
 
     def save(self) -> None:
-        """Writes the checkpoint."""
+        """Writes the checkpoint, with the replay buffer of an off-policy algorithm."""
+        self._write(CHECKPOINT, {}, self._config.max_replay_mb * 2**20)
+
+    def _write(self, name: str, facts: dict[str, float], max_replay_bytes: int = 0) -> None:
+        if self._session is not None:
+            self._session.check_folder()  # a write would make a deleted folder again
         notes = {"seconds": self.seconds, "pending": logs.pending(self.logger)}
-        checkpoints.save(self.model, self._folder / CHECKPOINT, notes)
+        checkpoints.save(self.model, self._folder / name, notes, facts, max_replay_bytes)
 
     def metrics_row(self, scores: dict[str, float]) -> dict[str, Any]:
         """Returns the row of metrics.jsonl for an evaluation with these held-out scores."""
@@ -84,22 +98,34 @@ class RunCallback(BaseCallback):
         self._start = time.monotonic()
         done, every = self.num_timesteps, self._config.evaluation.every
         self._next_save = multiple_after(done, self._config.checkpoint_every)
-        is_due = self.evaluates_at_start and not done
+        # A run that was stopped at step 0 has logged that evaluation already.
+        is_due = self.evaluates_at_start and not done and not logs.read_metrics(self._folder)
         self._next_evaluation = 0 if is_due else multiple_after(done, every)
         nan_guard.guard(self.model.policy, lambda: self.num_timesteps, unchecked=self.unchecked)
 
     def _on_rollout_start(self) -> None:
-        done = self.num_timesteps
+        done, session = self.num_timesteps, self._session
+        if session is not None:
+            session.check_folder()
         if done >= self._next_evaluation:
-            self._evaluate_and_log()
+            self._keep_best(self._evaluate_and_log())
             self._next_evaluation = multiple_after(done, self._config.evaluation.every)
-        if done >= self._next_save or self._should_stop:
+        is_stopping = self._should_stop or (session is not None and session.is_stopping)
+        if done >= self._next_save or is_stopping:
             self.save()
             self._next_save = multiple_after(done, self._config.checkpoint_every)
+        if session is not None:
+            session.stop_if_asked(done)
 
     def _on_step(self) -> bool:
         nan_guard.check_rewards(self.locals["rewards"], self.locals["infos"], self.num_timesteps)
         return not self._should_stop
+
+    def _keep_best(self, scores: dict[str, float]) -> None:
+        """Writes the best checkpoint if the held-out reward is the highest so far."""
+        path, reward = self._folder / BEST, scores["reward"]
+        if self._config.keep_best and reward > manifest.facts(path).get("reward", -np.inf):
+            self._write(BEST, {"reward": reward})
 
     def _evaluate_and_log(self) -> dict[str, float]:
         scores = self.evaluate()
@@ -113,9 +139,15 @@ class TrainingCallback(RunCallback):
     """Also checks the weights, logs scores to TensorBoard and shows progress; see `RunCallback`."""
 
     def __init__(
-        self, config: TrainConfig, folder: Path, env: EpisodicVectorEnv, *, seconds: float = 0.0
+        self,
+        config: TrainConfig,
+        folder: Path,
+        env: EpisodicVectorEnv,
+        *,
+        seconds: float = 0.0,
+        session: RunSession | None = None,
     ) -> None:
-        super().__init__(config, folder, env, seconds=seconds)
+        super().__init__(config, folder, env, seconds=seconds, session=session)
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -150,7 +182,7 @@ class TrainingCallback(RunCallback):
     def _on_training_end(self) -> None:
         # A run that stops at its reward was evaluated and saved before its last, unused step.
         if not self._should_stop:
-            self._evaluate_and_log()
+            self._keep_best(self._evaluate_and_log())
             self.save()
         self._progress.stop()
 

@@ -5,8 +5,10 @@ here holds tensors and plain values only and is loaded with `weights_only=True`,
 rebuilt from the run's configuration. A checkpoint of one device loads on another.
 """
 
+import json
 import pickle
 import random
+import shutil
 import struct
 import warnings
 import zipfile
@@ -19,15 +21,22 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from agents.config.loading import UserError
-from lm_envs.storage import write_atomically
+from agents.runs import manifest, replay
+from agents.runs.manifest import CHECKPOINTS
 from lm_envs.validation import first_line
 
-CHECKPOINT = "checkpoint.pt"
-"""File of a run folder."""
+CHECKPOINT, BEST = CHECKPOINTS["last"], CHECKPOINTS["best"]
+"""Files of a run folder: the last checkpoint, and that of the highest held-out reward."""
+
+REPLAY = "replay-{}.safetensors"
+"""File of a run folder: the replay buffer at a step."""
 
 _COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_last_obs", "_last_episode_starts")
+_OPTIONAL = ("_n_calls", "exploration_rate")
+"""Counters that some algorithms have: DQN updates its target network every few calls."""
 _WINDOWS = ("ep_info_buffer", "ep_success_buffer")
 """Attributes of an algorithm: counters, and the deques of its last episodes for mean rewards."""
 
@@ -51,30 +60,62 @@ class HasState(Protocol):
         ...
 
 
-def save(model: BaseAlgorithm, path: Path, notes: Mapping[str, Any] | None = None) -> None:
+def save(
+    model: BaseAlgorithm,
+    path: Path,
+    notes: Mapping[str, Any] | None = None,
+    facts: Mapping[str, Any] | None = None,
+    max_replay_bytes: int = 0,
+) -> None:
     """Writes parameters, counters, random states and the environment's state.
 
     Args:
         model: Between an update and the next rollout, where it holds no unfinished rollout.
         path: Of the checkpoint.
         notes: Plain values that `restore` returns.
+        facts: JSON values for the manifest, beside the step.
+        max_replay_bytes: Largest replay buffer that is stored, in a file of its own.
     """
     env = model.get_env()
     assert isinstance(env, HasState)
     state = {
         "parameters": {**model.get_parameters(), **_loose_tensors(model)},
         **{name: getattr(model, name) for name in _COUNTERS},
+        **{name: getattr(model, name) for name in _OPTIONAL if hasattr(model, name)},
         **{name: list(getattr(model, name) or ()) for name in _WINDOWS},
+        "memory": list(getattr(model, "_last_lstm_states", None) or ()),  # of RecurrentPPO
+        # Off-policy algorithms draw their first actions from it; as text, for its large numbers.
+        "action_space": json.dumps(model.action_space.np_random.bit_generator.state),
+        "replay": _store_replay(model, path, max_replay_bytes),
         "env": env.get_state(),
-        "random": random.getstate(),
-        "numpy": np.random.get_state(),
+        "gamma": env.get_attr("gamma")[0] if env.has_attr("gamma") else 1.0,
+        **{"random": random.getstate(), "numpy": np.random.get_state()},
         "torch": torch.get_rng_state(),
         # On a GPU tokens are sampled by its own generator; one state for each device.
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
         "notes": dict(notes or {}),
     }
     plain = _to_plain(state)
-    write_atomically(path, lambda temporary: torch.save(plain, temporary))
+    listed = {"step": model.num_timesteps, **(facts or {})}
+    manifest.write_listed(path, lambda temporary: torch.save(plain, temporary), listed)
+    if path.name == CHECKPOINT:  # only now the former buffer is no longer needed
+        manifest.remove(path.parent, REPLAY.format("*"), keep=state["replay"])
+
+
+def promote_best(folder: Path) -> None:
+    """Copies the best checkpoint of a run over its last one, from which the run continues.
+
+    Raises:
+        UserError: If there is no best one, or it is damaged.
+    """
+    best = folder / BEST
+    if not best.is_file():
+        raise UserError(
+            f"Got no {best}; allowed: --checkpoint last. Runs of version 0.1 have no best one."
+        )
+    _check_content(best)
+    step = {"step": manifest.facts(best).get("step", 0)}  # a best one has no replay buffer
+    manifest.write_listed(folder / CHECKPOINT, lambda target: shutil.copy(best, target), step)
 
 
 def load_parameters(model: BaseAlgorithm, path: Path) -> None:
@@ -83,11 +124,10 @@ def load_parameters(model: BaseAlgorithm, path: Path) -> None:
 
 
 def restore(model: BaseAlgorithm, path: Path) -> dict[str, Any]:
-    """Restores the state at `save`, bit for bit for on-policy algorithms; returns its notes.
+    """Restores the state at `save`, bit for bit; returns its notes.
 
-    The replay buffer of an off-policy algorithm is not part of a checkpoint, since it is far larger
-    than the rest: it restarts empty and fills with new transitions. A checkpoint written on a GPU
-    continues without one, with a warning: other random numbers are drawn there.
+    A replay buffer that was not stored restarts empty. A checkpoint written on a GPU continues
+    without one, with a warning: other random numbers are drawn there.
 
     Raises:
         UserError: If the file is damaged or holds something else.
@@ -98,9 +138,21 @@ def restore(model: BaseAlgorithm, path: Path) -> dict[str, Any]:
     _set_parameters(model, state["parameters"])
     for name in _COUNTERS:
         setattr(model, name, state[name])
+    for name in set(_OPTIONAL) & set(state):
+        setattr(model, name, state[name])
     for name in _WINDOWS:
         setattr(model, name, deque(state[name], maxlen=model._stats_window_size))
+    if "action_space" in state:  # checkpoints of version 0.1 have none
+        model.action_space.np_random.bit_generator.state = json.loads(state["action_space"])
+    _restore_memory(model, state.get("memory"))
+    if name := state.get("replay"):
+        if Path(name).name != name:
+            raise _unreadable(path, f"its replay buffer {name!r} lies in another folder")
+        _restore_replay(model, path.with_name(name))
     env.set_state(state["env"])
+    if env.has_attr("gamma"):
+        # Checkpoints of version 0.1.0 have none: such a run goes on with the rewards it began with.
+        env.set_attr("gamma", state.get("gamma", 1.0))
     random.setstate(_tupled(state["random"]))
     np.random.set_state(_tupled(state["numpy"]))
     torch.set_rng_state(torch.from_numpy(state["torch"]))
@@ -118,6 +170,7 @@ def read_state(path: Path, keys: Iterable[str]) -> dict[str, Any]:
     Raises:
         UserError: If the file is damaged, or holds something else; the message names the file.
     """
+    _check_content(path)
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()  # PyTorch itself does not compare the checksums
@@ -136,6 +189,42 @@ def read_state(path: Path, keys: Iterable[str]) -> dict[str, Any]:
     if missing:
         raise _unreadable(path, f"it has no {missing[0]!r}, so it is no checkpoint of such a run")
     return state
+
+
+def _store_replay(model: BaseAlgorithm, path: Path, max_bytes: int) -> str | None:
+    """Writes the replay buffer beside a checkpoint; returns the file's name, None without one.
+
+    The name has the step: until the checkpoint is replaced, the former file stays.
+    """
+    buffer = getattr(model, "replay_buffer", None)
+    if buffer is None or not max_bytes:
+        return None
+    if (size := replay.num_bytes(buffer)) > max_bytes:
+        warnings.warn(
+            f"Got a replay buffer of {size / 2**20:.0f} MiB, more than max_replay_mb="
+            f"{max_bytes // 2**20}: it is not stored, and a resumed run begins with an empty one.",
+            stacklevel=3,
+        )
+        return None
+    name = REPLAY.format(model.num_timesteps)
+    step = {"step": model.num_timesteps}
+    manifest.write_listed(path.with_name(name), lambda target: replay.write(buffer, target), step)
+    return name
+
+
+def _restore_replay(model: BaseAlgorithm, path: Path) -> None:
+    _check_content(path)
+    assert isinstance(model, OffPolicyAlgorithm)
+    assert model.replay_buffer is not None
+    replay.restore(model.replay_buffer, path)
+
+
+def _restore_memory(model: BaseAlgorithm, memory: list[list[np.ndarray]] | None) -> None:
+    """Sets the recurrent states of RecurrentPPO."""
+    if memory:
+        former = model._last_lstm_states  # type: ignore[attr-defined]  # RecurrentPPO has it
+        tensors = [tuple(map(torch.from_numpy, each)) for each in memory]
+        model._last_lstm_states = type(former)(*tensors)  # type: ignore[attr-defined]
 
 
 def _loose_tensors(model: BaseAlgorithm) -> dict[str, torch.Tensor]:
@@ -169,10 +258,16 @@ def _read(path: Path) -> dict[str, Any]:
     return _from_plain(read_state(path, _KEYS), inside="")
 
 
+def _check_content(path: Path) -> None:
+    """Compares a file with the manifest, which names damage that an archive does not show."""
+    try:
+        manifest.check(path)
+    except (manifest.DamagedError, OSError) as error:
+        raise _unreadable(path, first_line(error)) from None
+
+
 def _unreadable(path: Path, reason: str) -> UserError:
-    return UserError(
-        f"Got an unreadable {path} ({reason}); restore it from a copy, or begin another run."
-    )
+    return UserError(f"Got an unreadable {path} ({reason}); {manifest.remedy(path)}.")
 
 
 def _to_plain(value: Any) -> Any:  # noqa: ANN401 - a tree of values

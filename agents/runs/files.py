@@ -37,6 +37,21 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
+def check_writable(folder: Path) -> None:
+    """Checks that files can be written to a folder, before the work whose result they will hold.
+
+    Raises:
+        OSError: If not; the message names the folder.
+    """
+    try:
+        write_text(folder / "writable", "")
+        (folder / "writable").unlink()
+    except OSError as error:
+        raise OSError(
+            f"Got {folder}, where nothing can be written ({error.strerror}); choose another folder."
+        ) from None
+
+
 def append_jsonl(path: Path, row: Mapping[str, Any]) -> None:
     """Appends one line to a log; not atomic, so readers skip an incomplete last line."""
     with path.open("a", encoding="utf-8") as file:

@@ -16,6 +16,7 @@ from agents.language_model.policy import LanguageModelPolicy
 from agents.runs.callbacks import RunCallback
 from agents.runs.files import append_jsonl
 from agents.runs.logs import METRICS
+from agents.runs.session import RunSession
 from lm_envs.envs.vector_env import LanguageVectorEnv
 
 
@@ -28,6 +29,7 @@ class FinetuneCallback(RunCallback):
         env: Held-out rows, in autoreset mode DISABLED.
         export: Writes the model; raises FloatingPointError if a weight is not finite.
         seconds: Training time before the run was interrupted; 0 in a new run.
+        session: Of the run; None if no signal can stop it and its folder is not locked.
     """
 
     evaluates_at_start = False  # the stage before has just been measured on the same prompts
@@ -41,8 +43,10 @@ class FinetuneCallback(RunCallback):
         export: Callable[[], None],
         *,
         seconds: float = 0.0,
+        session: RunSession | None = None,
     ) -> None:
-        super().__init__(config, folder, env, seconds=seconds)
+        super().__init__(config, folder, env, seconds=seconds, session=session)
+        self._config: FinetuneConfig = config
         self._value_warm_up = config.value_warm_up
         self._export = export
         self._is_first_rollout = True
@@ -51,6 +55,12 @@ class FinetuneCallback(RunCallback):
         """Writes the model, then the checkpoint."""
         self._export()
         super().save()
+
+    def _on_training_start(self) -> None:
+        super()._on_training_start()
+        stages = (self._config.warm_start, self._config.distillation)
+        if not self.num_timesteps and any(stages):
+            self._next_save = 0  # a kill in the first interval must not lose the supervised stages
 
     def _on_rollout_start(self) -> None:
         policy = self.model.policy

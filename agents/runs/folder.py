@@ -7,6 +7,7 @@ import json
 import platform
 import re
 import tomllib
+import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,17 @@ import torch
 import yaml
 
 import lm_envs
-from agents.config.loading import UserError, load_config
+from agents.config.finetune import FinetuneConfig
+from agents.config.loading import UserError, load_config, read_values
 from agents.config.train import TrainConfig
-from agents.runs import logs
+from agents.runs import checkpoints, logs
 from agents.runs.checkpoints import CHECKPOINT
 from agents.runs.files import write_json, write_text
+from agents.runs.fingerprints import check_unchanged, fingerprints
+from agents.runs.manifest import CHECKPOINTS, remedy
+from agents.runs.session import LOCK
 from lm_envs.model.kernels import build
+from lm_envs.validation import check_choice
 
 CONFIG = "config.yaml"
 VERSIONS = "versions.json"
@@ -31,18 +37,27 @@ PACKAGES = ("gymnasium", "stable-baselines3", "torch", "numpy")
 _MISSING = object()
 
 
-def open_run(config: TrainConfig, folder: Path, *, resume: bool) -> bool:
+def open_run(config: TrainConfig, folder: Path, *, resume: bool, checkpoint: str = "last") -> bool:
     """Makes or checks a run folder; returns whether it holds a checkpoint to resume from.
 
     A run that was killed before its first checkpoint is restarted. A folder without logs counts
-    as unused, so that a run refused at its start does not block its name.
+    as unused, so that a run refused at its start does not block its name. With "best" the best
+    checkpoint replaces the last one.
+
+    Args:
+        config: Of the run.
+        folder: Of the run.
+        resume: Whether the run continues.
+        checkpoint: One of `CHECKPOINTS`; anything but "last" needs `resume`.
 
     Raises:
         UserError: If the run exists already, or cannot be resumed because there is none or it has
             another configuration.
     """
-    if resume and not folder.is_dir():
-        raise UserError(f"Got --resume, but there is no run at {folder}; drop it.")
+    check_choice("checkpoint", checkpoint, CHECKPOINTS if resume else ["last"])
+    is_best = checkpoint == "best"
+    if resume:
+        check_exists(folder)
     if not resume and _is_used(folder):
         raise UserError(
             f"Got a run at {folder} already; use --seed or --set name=… for another one, or "
@@ -50,18 +65,33 @@ def open_run(config: TrainConfig, folder: Path, *, resume: bool) -> bool:
         )
     is_stored = (folder / CONFIG).is_file()
     if resume:
-        _check_whole(config, folder)
+        _check_whole(config, folder, is_best=is_best)
     if is_stored and resume:
         _check_same(config, load_config(type(config), folder / CONFIG), folder)
+    document = _versions_document(config, folder, resume=resume)
+    if is_best:
+        checkpoints.promote_best(folder)
     resolved = yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
     write_text(folder / CONFIG, resolved)
-    write_json(folder / VERSIONS, versions())
+    write_json(folder / VERSIONS, document)
     return resume and is_stored and (folder / CHECKPOINT).is_file()
 
 
+def check_exists(folder: Path) -> None:
+    """Checks that there is a folder to resume from.
+
+    Raises:
+        UserError: If there is none.
+    """
+    if not folder.is_dir():
+        raise UserError(f"Got --resume, but there is no run at {folder}; drop it.")
+
+
 def read_config(folder: Path) -> TrainConfig:
-    """Reads the resolved configuration of a run."""
-    return load_config(TrainConfig, folder / CONFIG)
+    """Reads the resolved configuration of a run, of `agents.finetune` if it has its keys."""
+    path = folder / CONFIG
+    is_finetuning = "kl" in read_values(path)
+    return load_config(FinetuneConfig if is_finetuning else TrainConfig, path)
 
 
 def read_versions(folder: Path) -> dict[str, str]:
@@ -87,6 +117,40 @@ def versions() -> dict[str, str]:
     return found
 
 
+def _versions_document(config: TrainConfig, folder: Path, *, resume: bool) -> dict[str, Any]:
+    """Returns the content of versions.json: of the first start, with one entry for each resume.
+
+    Raises:
+        UserError: If a file changed since the first start, or versions.json is damaged.
+    """
+    now, files = versions(), fingerprints(config)
+    if not (resume and (folder / VERSIONS).is_file()):
+        return {**now, "files": files}
+    try:
+        first = json.loads((folder / VERSIONS).read_text(encoding="utf-8"))
+        stored, resumes = first.get("files"), list(first.get("resumes", []))
+        last = {**first, **(resumes[-1] if resumes else {})}
+        if stored is not None:  # runs of version 0.1 have none
+            check_unchanged(stored, files, folder)
+    except (AttributeError, TypeError, RecursionError, json.JSONDecodeError):
+        raise UserError(
+            f"Got a damaged {folder / VERSIONS}; delete it: the run goes on, without a check of "
+            "the files that it began with."
+        ) from None
+    changed = [
+        f"{name} {last[name]} -> {now[name]}"
+        for name in now
+        if last.get(name, now[name]) != now[name]
+    ]
+    if changed:
+        warnings.warn(
+            f"{folder} goes on with {', '.join(changed)}: its numbers may differ from those of a "
+            "run that was not interrupted.",
+            stacklevel=3,
+        )
+    return {**first, "resumes": [*resumes, now]}
+
+
 def _own_version() -> str:
     """Returns the version of lm_envs; "+checkout" marks a source tree that is not installed."""
     try:
@@ -107,11 +171,12 @@ def _driver_version() -> str:
 
 
 def _is_used(folder: Path) -> bool:
-    """Returns whether a folder holds more than the two files written before training starts."""
-    return folder.exists() and any(path.name not in (CONFIG, VERSIONS) for path in folder.iterdir())
+    """Returns whether a folder holds more than the files written before training starts."""
+    unused = (CONFIG, VERSIONS, LOCK)
+    return folder.exists() and any(path.name not in unused for path in folder.iterdir())
 
 
-def _check_whole(config: TrainConfig, folder: Path) -> None:
+def _check_whole(config: TrainConfig, folder: Path, *, is_best: bool) -> None:
     """Checks that no file of a run is missing, before anything in its folder is changed.
 
     Raises:
@@ -120,7 +185,7 @@ def _check_whole(config: TrainConfig, folder: Path) -> None:
     missing = None
     if not (folder / CONFIG).is_file():
         missing = CONFIG if _is_used(folder) else None
-    elif not (folder / CHECKPOINT).is_file():
+    elif not is_best and not (folder / CHECKPOINT).is_file():
         # Without one a run that was killed early is restarted: its log ends before the first.
         first = load_config(type(config), folder / CONFIG).checkpoint_every
         steps = [row.get("step", 0) for row in logs.read_metrics(folder)]
@@ -128,7 +193,7 @@ def _check_whole(config: TrainConfig, folder: Path) -> None:
     if missing:
         raise UserError(
             f"Got --resume, but {folder} has no {missing}, which its other files were written "
-            "with; restore it, or begin another run with --set name=…."
+            f"with; {remedy(folder / missing)}."
         )
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from stable_baselines3.common.logger import CSVOutputFormat, Logger, TensorBoardOutputFormat
+from torch.utils.tensorboard.writer import SummaryWriter
 
 from agents.config.loading import UserError
 from agents.runs.files import write_jsonl
 from lm_envs.storage import write_atomically
+from lm_envs.validation import first_line, is_whole
 
 METRICS = "metrics.jsonl"
 PROGRESS = "progress.csv"
@@ -32,14 +34,30 @@ class ContinuedCSV(CSVOutputFormat):
         self.file.seek(0, 2)
 
 
-def make_logger(folder: Path, recorded: Mapping[str, Any] | None = None) -> Logger:
+class ContinuedTensorBoard(TensorBoardOutputFormat):
+    """TensorBoard events; those of a former start after `step` are not shown twice.
+
+    Args:
+        folder: Of the event files.
+        step: From which the run continues.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        self.writer = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
+        self._is_closed = False
+
+
+def make_logger(
+    folder: Path, recorded: Mapping[str, Any] | None = None, *, step: int = 0
+) -> Logger:
     """Returns a logger that appends to progress.csv and writes TensorBoard events.
 
     Args:
         folder: Of the run.
         recorded: Result of `pending` at the checkpoint.
+        step: Of the checkpoint; 0 in a new run.
     """
-    outputs = [ContinuedCSV(folder / PROGRESS), TensorBoardOutputFormat(str(folder))]
+    outputs = [ContinuedCSV(folder / PROGRESS), ContinuedTensorBoard(folder, step)]
     logger = Logger(str(folder), outputs)
     if recorded is not None:
         logger.name_to_value.update(recorded["values"])
@@ -69,12 +87,16 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 def _parsed(line: str, location: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(
-            f"Got a broken line at {location} ({error}); remove it, or begin another run."
+            f"Got a broken line at {location} ({first_line(error)}); remove it, or begin another "
+            "run."
         ) from None
-    if not isinstance(row, dict):
-        raise UserError(f"Got {type(row).__name__} at {location}; allowed: a JSON object.")
+    if not (isinstance(row, dict) and is_whole(row.get("step"))):
+        raise UserError(
+            f"Got a line without a step at {location}; allowed: a JSON object with a whole number "
+            "`step`. Remove it, or begin another run."
+        )
     return row
 
 
@@ -91,9 +113,12 @@ def rewind(folder: Path, step: int) -> None:
     write_jsonl(folder / METRICS, [row for row in read_metrics(folder) if row["step"] <= step])
     path = folder / PROGRESS
     if path.is_file():
-        with path.open(encoding="utf-8", newline="") as file:
-            header, *rows = list(csv.reader(file)) or [[]]
-        kept = [row for row in rows if len(row) == len(header) and _step(path, header, row) <= step]
+        (_, header), *rows = _progress_rows(path) or [(1, [])]
+        kept = [
+            row
+            for line, row in rows
+            if len(row) == len(header) and _step(f"{path} line {line}", header, row) <= step
+        ]
         write_atomically(path, lambda temporary: _write_csv(temporary, [header, *kept]))
 
 
@@ -103,13 +128,26 @@ def delete_logs(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _step(path: Path, header: list[str], row: list[str]) -> int:
+def _progress_rows(path: Path) -> list[tuple[int, list[str]]]:
+    """Returns the rows of progress.csv with their line numbers."""
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file)
+        try:
+            return [(reader.line_num, row) for row in reader]
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise UserError(
+                f"Got a broken row at {path} line {reader.line_num} ({first_line(error)}); remove "
+                "the file, which only repeats the log."
+            ) from None
+
+
+def _step(location: str, header: list[str], row: list[str]) -> int:
     try:
         return int(row[header.index(STEP)])
     except ValueError:
         raise UserError(
-            f"Got a row of {path} without a whole number in the column {STEP}; remove the row, or "
-            "the file, which only repeats the log."
+            f"Got a row at {location} without a whole number in the column {STEP}; remove the row, "
+            "or the file, which only repeats the log."
         ) from None
 
 

@@ -82,8 +82,10 @@ def preferences_of(
     if isinstance(agent, TabularQ):
         return lambda seen, masks: _table(agent.values[np.asarray(seen)])
     policy: Any = agent.policy
-    if isinstance(policy, (ActorCriticPolicy, MaskableActorCriticPolicy)):
+    if isinstance(policy, MaskableActorCriticPolicy):
         return lambda seen, masks: _actor_critic(policy, seen, masks)
+    if isinstance(policy, ActorCriticPolicy):
+        return lambda seen, masks: _actor_critic(policy, seen, None)
     if isinstance(agent, QRDQN):
         return lambda seen, masks: _table(_run(policy, policy.quantile_net, seen).mean(1))
     if isinstance(agent, DQN):
@@ -148,7 +150,7 @@ class _Recurrent:
         if before is None:
             before = tuple(np.zeros_like(part) for part in self._state or ())
         with torch.no_grad():
-            tensors = policy.obs_to_tensor(observations)[0]
+            tensors: Any = policy.obs_to_tensor(observations)[0]
             state: Any = tuple(torch.as_tensor(part) for part in before)
             begins = torch.as_tensor(starts, dtype=torch.float32)
             distribution = policy.get_distribution(tensors, state, begins)[0].distribution

@@ -1,28 +1,21 @@
 """The agent of a run folder, of `agents.train` and `agents.finetune` alike, with an environment.
 
-Owns which files tell the kind of a run, and the errors of runs that cannot be shown.
+Owns the environments in which a run is shown; its files are read by `agents.runs.finished`.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import yaml
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.algorithms.factory import make_evaluation_env
 from agents.config.finetune import FinetuneConfig
 from agents.config.imports import import_for_run
-from agents.config.loading import UserError, load_config
 from agents.config.train import TrainConfig
-from agents.language_model.finetuning import FinetuneRun, with_one_precision
-from agents.runs.checkpoints import CHECKPOINT
-from agents.runs.finished import load_agent, load_fitting
-from agents.runs.folder import CONFIG
+from agents.language_model.finetuning import with_one_precision
+from agents.runs.finished import load_agent, read_finished
 from agents.viewing.policies import ViewedPolicy, viewed_agent
 from lm_envs.envs.base import EpisodicVectorEnv
-
-ONLY_FINETUNING = frozenset(FinetuneConfig.model_fields) - frozenset(TrainConfig.model_fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +56,7 @@ def load_run(folder: Path, *, trust_imports: bool = False) -> LoadedRun:
         UserError: If the folder has no checkpoint or no configuration, imports are not trusted, or
             the checkpoint does not fit the configuration.
     """
-    if not (folder / CHECKPOINT).is_file():
-        raise UserError(
-            f"Got {folder}, which has no {CHECKPOINT}; allowed: a run of agents.train or "
-            "agents.finetune, such as runs/next_word_ppo-s0."
-        )
-    kind = FinetuneConfig if _keys(folder / CONFIG) & ONLY_FINETUNING else TrainConfig
-    config: Any = load_config(kind, folder / CONFIG)
+    config = read_finished(folder)
     import_for_run(config, trusted=trust_imports)
-    if isinstance(config, FinetuneConfig):
-        agent: BaseAlgorithm = FinetuneRun(config, folder).agent
-        load_fitting(agent, folder)
-    else:
-        agent = load_agent(folder, config)
+    agent = load_agent(folder, config)
     return LoadedRun(config, agent, viewed_agent("agent", agent))
-
-
-def _keys(path: Path) -> set[str]:
-    """Returns the keys of a YAML file; none if it cannot be read, which `load_config` reports."""
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError):
-        return set()
-    return set(values) if isinstance(values, dict) else set()

@@ -6,6 +6,7 @@ Owns pure functions of arrays. Knows nothing of files, runs or pictures.
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.stats import t as student
 from scipy.stats import trim_mean
 
 RESAMPLES = 2_000
@@ -25,20 +26,29 @@ def iqm(values: np.ndarray) -> np.ndarray:
 def stratified_interval(
     strata: Sequence[np.ndarray], *, confidence: float = 0.95, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile bootstrap interval of the IQM over all seeds of all strata.
+    """Interval of the IQM over all seeds of all strata: t times a bootstrap standard error.
 
-    With two or three seeds it spans no more than the distance between them: do not test with it.
+    A percentile bootstrap of three seeds would end at the lowest and the highest and hold the mean
+    in 75 %; this one does in 90 % and more with 3, 5 and 10 seeds (tested by simulation). With one
+    seed in each stratum it has no width.
 
     Args:
         strata: One array (S, ...) for each task; seeds are drawn with replacement within each.
-        confidence: Share of the resamples inside the interval, in (0, 1).
+        confidence: Share of the intervals that hold the IQM, in (0, 1).
         seed: Seed of the draws.
 
     Returns:
         Low and high ends, each of the shape `...`.
     """
     drawn = np.concatenate(_resampled(strata, seed), axis=1)  # (R, S, ...)
-    return _percentiles(trim_mean(drawn, 0.25, axis=1), confidence)
+    center = iqm(np.concatenate(strata))
+    num_seeds, freedom = drawn.shape[1], drawn.shape[1] - len(strata)
+    if freedom < 1:
+        return center, center
+    # A bootstrap of S seeds has (S - 1) / S of the variance.
+    error = trim_mean(drawn, 0.25, axis=1).std(0) * np.sqrt(num_seeds / freedom)
+    reach = student.ppf((1 + confidence) / 2, freedom) * error
+    return center - reach, center + reach
 
 
 def profile(strata: Sequence[np.ndarray], taus: np.ndarray) -> np.ndarray:

@@ -49,7 +49,7 @@ INNER = {
     "rest_of_model": ("lm_envs.model.",),
     "reward": ("lm_envs.tasks.", "lm_envs.envs.reward_tracker:"),
     "observation": ("lm_envs.envs.observations.base:", "lm_envs.envs.observations.features:"),
-    "text": ("lm_envs.tokenizer:",),
+    "text": ("lm_envs.tokenizer.",),
 }
 """Prefixes of functions whose own time is their part's, as is that of callees without a part.
 

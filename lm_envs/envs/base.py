@@ -1,7 +1,4 @@
-"""N episodes side by side: seeds, autoreset, infos, states. The only dynamics of the library.
-
-Subclasses implement actions, rewards and observations.
-"""
+"""N episodes side by side: seeds, autoreset, infos, states. The only dynamics of the library."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -188,11 +185,9 @@ class EpisodicVectorEnv(VectorEnv, ABC):
             raise gym.error.ResetNeeded(
                 f"Got a reset_mask of rows {rows} {self._unready}; call reset() without one first."
             )
-        seeds = seeds_for_rows(seed, self.num_envs)[rows]
+        seeds = seeds_for_rows(seed, self.num_envs)
         self._unready = "after a reset() that failed"
-        for row, own in zip(rows, seeds, strict=True):
-            if own is not None:
-                self._rngs[row], self._seeds[row] = seeding.np_random(int(own))
+        self._seed_rows(rows, seeds)
         self._begin(rows, examples)
         observations, self._unready = self.observe(), None
         return observations, self._add_prompts({}, rows)
@@ -241,12 +236,8 @@ class EpisodicVectorEnv(VectorEnv, ABC):
             gymnasium.error.ResetNeeded: If no episode has begun, or a step failed.
         """
         self._require_ready("get_state()")
-        generators = [rng.bit_generator.state for rng in self._rngs]
-        return {
-            "episodes": self._get_episodes(),
-            "over": self._over.copy(),
-            "generators": generators,
-        }
+        states = [rng.bit_generator.state for rng in self._rngs]
+        return {"episodes": self._get_episodes(), "over": self._over.copy(), "generators": states}
 
     def set_state(self, state: dict[str, Any]) -> Observations:
         """Restores a state of `get_state` and returns its observations (N, ...).
@@ -314,6 +305,12 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         for name in reported:
             infos[f"_{name}"][rows] = False
         self._begin_drawn(rows, infos)
+
+    def _seed_rows(self, rows: Sequence[int], seeds: np.ndarray) -> None:
+        """Seeds the generators of `rows` by `seeds` (N,), where it is not None."""
+        for row in rows:
+            if seeds[row] is not None:
+                self._rngs[row], self._seeds[row] = seeding.np_random(int(seeds[row]))
 
     def _begin_drawn(self, rows: list[int], infos: dict[str, Any]) -> None:
         self._begin(rows, [None] * len(rows))

@@ -4,7 +4,7 @@ Owns prompts, contexts, tokens, log-probabilities, rewards, texts and turns of t
 Knows nothing of models, spaces, or when an episode is over.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from lm_envs.envs.shaping import shaped_rewards
 from lm_envs.tasks.base import Example, Task
 from lm_envs.tasks.rewards.completions import Completions, NextTokenScorer
 from lm_envs.tokenizer import Tokenizer, decode_prefix, text_of
@@ -87,7 +88,8 @@ class EpisodeBuffer:
         self.replies: list[list[Reply]] = [[] for _ in range(num_rows)]
         self.endings: list[Ending | None] = [None] * num_rows
         self._incomplete = [b""] * num_rows  # bytes of the last character, where more must follow
-        self._decode = lru_cache(TEXT_CACHE_SIZE)(self._decode_bytes)
+        self._decode = lru_cache(TEXT_CACHE_SIZE)(_of_bytes(tokenizer.decode))
+        self._decode_prompt = lru_cache(TEXT_CACHE_SIZE)(_of_bytes(tokenizer.decode_prompt))
         self.completions = self._make_completions()
 
     def _make_completions(self) -> Completions:
@@ -129,7 +131,7 @@ class EpisodeBuffer:
     def set_example(self, row: int, example: Example) -> None:
         """Sets the example of a row, and what scores use of it."""
         self.examples[row] = example
-        self.prompts[row] = self._decode(example.prompt.tobytes())
+        self.prompts[row] = self._decode_prompt(example.prompt.tobytes())
         self.prompt_tokens[row], self.targets[row] = example.prompt, example.targets
         self.columns[row] = example.columns
 
@@ -223,14 +225,24 @@ class EpisodeBuffer:
         for name, value in task_scores.items():
             self.task_scores[name][row] = value
 
-    def shaped_rewards(self, rows: np.ndarray, potentials: np.ndarray) -> np.ndarray:
+    def shaped_rewards(
+        self, rows: np.ndarray, potentials: np.ndarray, terminated: np.ndarray, gamma: float
+    ) -> np.ndarray:
         """Stores new potentials (N,) of `rows` (R,) and returns their rewards.
 
+        Args:
+            rows: (R,) int64.
+            potentials: (N,).
+            terminated: (N,) bool, rows whose episode the step ended.
+            gamma: Discount of the agent.
+
         Returns:
-            (N,) float64: by how much the potential of each of `rows` rose; 0 elsewhere.
+            (N,) float64: see `lm_envs.envs.shaping`; 0 elsewhere.
         """
         rewards = np.zeros(len(potentials))
-        rewards[rows] = potentials[rows] - self.potentials[rows]
+        rewards[rows] = shaped_rewards(
+            self.potentials[rows], potentials[rows], terminated[rows], gamma
+        )
         self.rewards[rows, np.maximum(self.counts[rows] - 1, 0)] += rewards[rows]
         self.potentials[rows] = potentials[rows]
         return rewards
@@ -260,10 +272,6 @@ class EpisodeBuffer:
         text, self._incomplete[row] = decode_prefix(self._incomplete[row] + written)
         self.texts[row] += text
 
-    def _decode_bytes(self, ids: bytes) -> str:
-        """Returns the text of ids int64, given as bytes, which can be the key of a cache."""
-        return self.tokenizer.decode(np.frombuffer(ids, np.int64))
-
     def _join(self, tokens: Sequence[int] | np.ndarray) -> bytes:
         token_bytes = self.tokenizer.token_bytes
         return b"".join([token_bytes[token] for token in tokens])
@@ -291,3 +299,8 @@ class EpisodeBuffer:
             written += self.tokenizer.token_bytes[token]
             texts.append(text_of(written))
         return tuple(new[len(old) :] for old, new in pairwise(texts))
+
+
+def _of_bytes(decode: Callable[[np.ndarray], str]) -> Callable[[bytes], str]:
+    """A function of ids int64 given as bytes, which can be the key of a cache."""
+    return lambda ids: decode(np.frombuffer(ids, np.int64))

@@ -122,7 +122,7 @@ def _is_known(episodes: EpisodeBuffer, index: Any, prompt: Any, reference: np.nd
     if not in_range or not isinstance(prompt, str):
         return False
     example = _example(episodes, index, prompt)
-    is_same = index < 0 or episodes.tokenizer.decode(example.prompt) == prompt
+    is_same = index < 0 or episodes.tokenizer.decode_prompt(example.prompt) == prompt
     own = example.reference[: episodes.tokens.shape[1]]
     return is_same and bool(np.array_equal(own, reference))
 

@@ -6,6 +6,7 @@ Owns the meaning of these arguments; each is checked here, before anything is al
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from lm_envs.model.prompt_cache import shared as shared_prompts
 from lm_envs.tasks import TaskSpec, resolve
 from lm_envs.tasks.base import Task
 from lm_envs.tokenizer import Tokenizer
+from lm_envs.tokenizer.chat import ChatTemplate
 from lm_envs.validation import (
     UnexpectedArgumentError,
     check_choice,
@@ -56,6 +58,8 @@ def build(
     observation: Any,  # noqa: ANN401 - see make_observation
     prompt_cache: int,
     cache_dtype: str,
+    chat_template: bool,
+    system_prompt: str | None,
 ) -> Components:
     """Returns the components of an environment with one row for each generator.
 
@@ -63,15 +67,16 @@ def build(
         UnexpectedArgumentError: If the task has no such argument.
         ValueError: If an argument is not allowed; the message names the allowed values.
     """
-    check_types(build, {"model": model, "device": device, "dtype": dtype})
+    texts = {"model": model, "device": device, "dtype": dtype, "system_prompt": system_prompt}
+    check_types(build, texts)
     check_count("prompt_cache", prompt_cache, least=0)
     check_choice("cache_dtype", cache_dtype, CACHE_DTYPES)
     folder = loading.locate(model)
-    tokenizer = Tokenizer.from_folder(folder)
+    tokenizer = load_tokenizer(folder, chat_template, system_prompt)
     made, name = make_task(task, tokenizer, task_options)
     if made.reward.models:  # the digest of a large model takes seconds
         made.reward.check_model(loading.fingerprint(model))
-    network = loading.load(folder, device, dtype, len(tokenizer))
+    network = loading.load(folder, device, dtype, len(tokenizer), tokenizer.special_tokens.tolist())
     check_fit(network, tokenizer, made.context_tokens, model)
     setup = Setup(network, tokenizer, made, name)
     chosen = make_actions(actions, setup)
@@ -81,6 +86,28 @@ def build(
     chosen.attach(setup, engine, episodes, rngs)
     seen = make_observation(observation, View(setup, chosen, model))
     return Components(tokenizer, made, engine, episodes, chosen, seen)
+
+
+def load_tokenizer(folder: Path, chat_template: bool, system_prompt: str | None) -> Tokenizer:
+    """Returns the tokenizer of a checkpoint's folder.
+
+    Args:
+        folder: Of the checkpoint.
+        chat_template: Whether prompts are put into the tokenizer's chat template.
+        system_prompt: Text of the system's message in it; None for none.
+
+    Raises:
+        ValueError: If the tokenizer has no such template, or it is malformed.
+    """
+    check_choice("chat_template", chat_template, (True, False))
+    if system_prompt is not None and not chat_template:
+        raise ValueError(
+            f"Got system_prompt={system_prompt!r} without chat_template=True, which renders it."
+        )
+    tokenizer = Tokenizer.from_folder(folder)
+    if not chat_template:
+        return tokenizer
+    return tokenizer.with_chat_template(ChatTemplate.from_folder(folder, system_prompt))
 
 
 def _make_engine(

@@ -120,12 +120,15 @@ class LanguageEnv(RowEnv):
 
     ## Arguments
     All ids take `model`, `device`, `dtype`, `cache_dtype`, `actions`, `observation`, `dense`,
-    `max_steps`, `prompt_cache`, `render_mode` (see `LanguageVectorEnv`) and the arguments of their
-    task.
+    `gamma`, `max_steps`, `prompt_cache`, `chat_template`, `system_prompt`, `render_mode` (see
+    `LanguageVectorEnv`) and the arguments of their task. With `gamma=1`, the default, the rewards
+    of an episode add up to its score, and the best policy is that of the score for an agent with
+    gamma = 1 only; give the discount of any other agent (0.99 is the default of Stable-Baselines3)
+    as `gamma`.
 
     ## Vectorized environment
     `gymnasium.make_vec(id, num_envs=64)` advances all rows in one batch; `autoreset_mode` is
-    "next_step", "same_step" or "disabled".
+    "next_step", "same_step" or "disabled", and `group_size=8` lets 8 rows have one prompt.
     """
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - of the batch

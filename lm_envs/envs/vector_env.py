@@ -16,9 +16,11 @@ from lm_envs.envs.actions.factory import ActionSpec
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.factory import build
 from lm_envs.envs.modes import check_modes
+from lm_envs.envs.prompt_groups import PromptGroups
 from lm_envs.envs.reset_options import selected_examples
 from lm_envs.envs.reward_tracker import RewardTracker
 from lm_envs.envs.rows import Observations, new_generators
+from lm_envs.envs.shaping import check_discount
 from lm_envs.model.engine import Outputs
 from lm_envs.model.loading import EMBEDDED
 from lm_envs.tasks import TaskSpec
@@ -59,11 +61,22 @@ class LanguageVectorEnv(EpisodicVectorEnv):
             or {"kind": "hidden", "reducer": "states.safetensors"}; "module:Class", or an object.
         dense: Reward each step by how much it raised the potential of the text; otherwise the last
             step is rewarded with the whole potential. The sum over an episode is the same.
+        gamma: Discount of the agent that learns. With `dense`, a step before the end pays gamma
+            times the new potential less the old one, so that the best policy at this discount is
+            that of `dense=False`; with 1 the rewards of an episode add up to its score. Give an
+            agent's discount here: Stable-Baselines3's is 0.99 by default.
         max_steps: Truncate after this many steps; None for no limit. Gymnasium's own
             `max_episode_steps` truncates from outside: then nothing is scored or reported.
+        group_size: G, a divisor of N: the n-th episodes of rows 0 to G - 1 have one prompt, those
+            of the next G rows another, and so on, as group-relative advantages need it. Row i then
+            does not replay the single environment, but seeds give the same prompts again.
         prompt_cache: MiB for the keys and values (and, with copied tokens, hidden states) of
             prompts, shared by all environments of one model. Memory is used as prompts come. 0
             turns it off.
+        chat_template: Put each prompt as a user's message into the chat template of the model's
+            tokenizer; what the agent writes is then the assistant's message. Rewards and infos
+            see the prompt without the template; `prompt_tokens` counts it with the template.
+        system_prompt: Text of the system's message before it; None for none.
         autoreset_mode: "next_step", "same_step" or "disabled", or Gymnasium's enum.
         render_mode: None, "ansi" or "rgb_array".
         task_options: Arguments of the task, such as `dataset`, `split` and `rewards`.
@@ -76,6 +89,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         actions: The action kind.
         observation: The observation; `observation.columns` names the columns of a vector.
         dense: As given.
+        gamma: The discount; may be set between steps.
 
     Raises:
         UnexpectedArgumentError: If the task has no such argument.
@@ -94,8 +108,12 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         actions: ActionSpec = "top_k",
         observation: Any = "hidden",  # noqa: ANN401 - see make_observation
         dense: bool = True,
+        gamma: float = 1.0,
         max_steps: int | None = None,
+        group_size: int = 1,
         prompt_cache: int = 1024,
+        chat_template: bool = False,
+        system_prompt: str | None = None,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
         **task_options: Any,  # noqa: ANN401 - the task's own arguments
@@ -103,18 +121,20 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         check_modes(autoreset_mode, render_mode)
         _check_limits(num_envs, dense, max_steps)
         rngs, seeds = new_generators(num_envs)
+        self._groups = PromptGroups(rngs, seeds, group_size)
         network: dict[str, Any] = {"model": model, "device": device, "dtype": dtype}
         network |= {"cache_dtype": cache_dtype, "prompt_cache": prompt_cache}
+        network |= {"chat_template": chat_template, "system_prompt": system_prompt}
         faces = {"actions": actions, "observation": observation}
         parts = build(rngs, task, task_options, **faces, **network)
         self.tokenizer, self.task, self.engine = parts.tokenizer, parts.task, parts.engine
         self.episodes, self.actions = parts.episodes, parts.actions
         self.observation = parts.observation
-        self.dense = dense
+        self.dense, self.gamma = dense, check_discount(gamma)
         self.task.reward.check_dense(dense=dense)
         self._max_steps = np.inf if max_steps is None else max_steps
         self._example = lru_cache(CACHE_SIZE)(self.task.example)
-        self._encode = lru_cache(CACHE_SIZE)(self.tokenizer.encode)
+        self._encode = lru_cache(CACHE_SIZE)(self.tokenizer.encode_prompt)
         self._tracker = RewardTracker(self.task.reward, self.episodes)
         spaces = (self.observation.space, self.actions.space)
         super().__init__(
@@ -180,9 +200,13 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         longest = self.engine.capacity - self.actions.reserved_tokens
         return selected_examples(options, self.num_envs, self.task, longest)
 
+    def _seed_rows(self, rows: Sequence[int], seeds: np.ndarray) -> None:
+        super()._seed_rows(rows, seeds)
+        self._groups.seed(rows, seeds)
+
     def _begin_rows(self, rows: list[int], examples: Sequence[Example | None]) -> None:
         for row, example in zip(rows, examples, strict=True):
-            drawn = example or self._example(int(self._rngs[row].integers(self.num_examples)))
+            drawn = example or self._example(self._groups.draw(row, self.num_examples))
             self.episodes.begin(row, drawn)
         self.actions.read_contexts(np.array(rows))
         self.actions.update_choices(np.array(rows))
@@ -212,7 +236,9 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         is_over = terminated | truncated
         scored = rows if self.dense else rows[is_over[rows]]
         potentials = self._tracker.potentials(scored, is_over)
-        return episodes.shaped_rewards(scored, potentials), terminated, truncated
+        gamma = self.gamma if self.dense else 1.0
+        rewards = episodes.shaped_rewards(scored, potentials, terminated, gamma)
+        return rewards, terminated, truncated
 
     def _respond(self, rows: np.ndarray, has_line: np.ndarray) -> np.ndarray:
         """Ends the turns of those of `rows` (R,) that have a line; which are complete, (R,)."""
@@ -271,16 +297,19 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         return self.observation.encode(self.actions.outputs, self.episodes)
 
     def _get_episodes(self) -> dict[str, Any]:
-        return episode_state.get_state(self.episodes)
+        return episode_state.get_state(self.episodes) | self._groups.get_state()
 
     def _checked_episodes(self, episodes: Any) -> Any:  # noqa: ANN401 - a caller's value
-        state = episode_state.upgraded(episodes, self.episodes)
+        rest, generators = self._groups.split_state(episodes)
+        state = episode_state.upgraded(rest, self.episodes)
         episode_state.check_state(self.episodes, state)
-        return state
+        return state, generators
 
-    def _set_episodes(self, episodes: dict[str, Any]) -> None:
+    def _set_episodes(self, episodes: tuple[dict[str, Any], list[np.random.Generator]]) -> None:
         """Restores the episodes, and rebuilds the KV cache as it was built."""
-        episode_state.set_state(self.episodes, episodes)
+        state, generators = episodes
+        self._groups.set_state(generators)
+        episode_state.set_state(self.episodes, state)
         self.actions.restore()
         self.actions.update_choices(np.arange(self.num_envs))
         self._tracker.potentials(np.arange(self.num_envs), self._over)

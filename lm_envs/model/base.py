@@ -106,6 +106,7 @@ class LanguageModel(Protocol):
         token_embeddings: (V, D) in `dtype`.
         head_weights: (V, D) in `dtype`, weights of the output layer; the token embeddings where
             the two are tied.
+        unwritten_tokens: (S,) int64 ids whose probability is 0, such as padding; None for none.
         kernels: Operations other than linear layers.
     """
 
@@ -114,6 +115,7 @@ class LanguageModel(Protocol):
     device: torch.device
     token_embeddings: torch.Tensor
     head_weights: torch.Tensor
+    unwritten_tokens: torch.Tensor | None
     kernels: Kernels
 
     @property

@@ -51,6 +51,7 @@ class LMHead:
             self._center = self._embeddings.mean(0, dtype=torch.float32)  # (D,)
             centered = _subtract_center(self._embeddings, self._center)
         self._linear = model.linear(_pad_rows(centered), None)
+        self._unwritten = model.unwritten_tokens
 
     def top_k(self, hidden: torch.Tensor) -> TopTokens:
         """The K most likely next tokens after (N, D) float32 hidden states, ties by id."""
@@ -101,7 +102,10 @@ class LMHead:
     def _rounded_logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """(N, V) in the type of the embeddings; a view where the weights are padded."""
         logits = self._linear(hidden.to(self._embeddings.dtype))
-        return logits[:, : len(self._embeddings)]
+        logits = logits[:, : len(self._embeddings)]
+        if self._unwritten is not None:
+            logits.index_fill_(1, self._unwritten, -torch.inf)
+        return logits
 
 
 def top_k_top_p_mask(logits: torch.Tensor, top_k: int | None, top_p: float | None) -> torch.Tensor:
@@ -110,7 +114,7 @@ def top_k_top_p_mask(logits: torch.Tensor, top_k: int | None, top_p: float | Non
     `top_k` keeps or drops equally likely tokens together. Source of `top_p`: Holtzman et al. 2020,
     https://arxiv.org/abs/1904.09751 (nucleus sampling).
     """
-    keep = torch.ones_like(logits, dtype=torch.bool)
+    keep = logits > -torch.inf  # but for tokens that are never written
     if top_k is not None and top_k < logits.shape[1]:
         keep &= logits >= logits.topk(top_k).values[:, -1:]
     if top_p is not None:

@@ -8,6 +8,7 @@ Knows nothing of what a network computes.
 import copy
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from importlib import resources
@@ -36,6 +37,7 @@ SHARED_MODELS = 4
 _FILES = (
     *("config.json", "generation_config.json", *weight_files.PATTERNS),
     *("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"),
+    "special_tokens_map.json",
     *("vocab.json", "merges.txt", "added_tokens.json", "vocab.txt"),
 )
 """Names of the files that are downloaded from the hub, or their patterns."""
@@ -89,7 +91,11 @@ def _fetched(name: str) -> Path:
 
 
 def load(
-    folder: Path, device: str = "auto", dtype: str = "auto", num_tokens: int | None = None
+    folder: Path,
+    device: str = "auto",
+    dtype: str = "auto",
+    num_tokens: int | None = None,
+    unwritten: Sequence[int] = (),
 ) -> LanguageModel:
     """The model of a checkpoint folder; calls for the same file return the same object.
 
@@ -101,6 +107,7 @@ def load(
         num_tokens: Number of the tokenizer's ids. Embeddings beyond it, which pad the matrix to a
             size that is fast to multiply, are left out: such ids have no text, and their logits
             would take part in every probability. None for all ids.
+        unwritten: Ids below it that get the probability 0, such as special tokens.
 
     Raises:
         ValueError: If the folder holds no finite model of a known architecture, or the device or
@@ -113,9 +120,11 @@ def load(
     # the file system's clock can keep its time and its size.
     config = _read_config(folder / "config.json")
     network = _load(folder, device_name, dtype_name, json.dumps(config), stamps)
-    if num_tokens is None or num_tokens >= network.config.vocab_size:
+    size = network.config.vocab_size
+    num_tokens = size if num_tokens is None else min(num_tokens, size)
+    if num_tokens == size and not len(unwritten):
         return network
-    return _with_vocabulary(network, num_tokens)
+    return _with_vocabulary(network, num_tokens, tuple(map(int, unwritten)))
 
 
 def resolve_device(device: str) -> str:
@@ -231,12 +240,16 @@ def _load(
 
 
 @lru_cache(maxsize=SHARED_MODELS)
-def _with_vocabulary(network: LanguageModel, num_tokens: int) -> LanguageModel:
+def _with_vocabulary(
+    network: LanguageModel, num_tokens: int, unwritten: tuple[int, ...]
+) -> LanguageModel:
     """A view of a model with its first `num_tokens` tokens only; it shares the weights."""
     view = copy.copy(network)
     view.config = replace(network.config, vocab_size=num_tokens)
     view.token_embeddings = network.token_embeddings[:num_tokens]
     view.head_weights = network.head_weights[:num_tokens]
+    known = [token for token in unwritten if token < num_tokens]
+    view.unwritten_tokens = torch.tensor(known, device=network.device) if known else None
     return view
 
 

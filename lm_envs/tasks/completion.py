@@ -179,13 +179,13 @@ class CompletionTask:
     def example(self, index: int) -> Example:
         """Returns the example with this index, 0 <= index < num_examples."""
         item = self._items[index]
-        reference = self._tokenizer.encode(f" {item.targets[0]}")[: self.max_new_tokens]
-        prompt = self._tokenizer.encode(item.prompt)
+        reference = self._tokenizer.encode_completion(item.targets[0])[: self.max_new_tokens]
+        prompt = self._tokenizer.encode_prompt(item.prompt)
         return Example(prompt, reference, item.targets, index, item.columns)
 
     def example_of(self, prompt: str) -> Example:
         """Returns an example without targets for a caller's own prompt, which is not shortened."""
-        return Example(self._tokenizer.encode(prompt), np.zeros(0, np.int64))
+        return Example(self._tokenizer.encode_prompt(prompt), np.zeros(0, np.int64))
 
     def is_turn_over(self, text: str) -> bool:
         """Returns whether the text contains a line end."""
@@ -204,10 +204,10 @@ class CompletionTask:
         return example.targets[0] if example.targets else ""
 
     def _short_items(self, items: Sequence[CompletionItem], dataset: str) -> list[CompletionItem]:
-        encode = self._tokenizer.encode
+        encode_prompt, encode = self._tokenizer.encode_prompt, self._tokenizer.encode_completion
         lengths = {
-            "prompt_tokens": [len(encode(item.prompt)) for item in items],
-            "max_new_tokens": [len(encode(f" {item.targets[0]}")) for item in items],
+            "prompt_tokens": [len(encode_prompt(item.prompt)) for item in items],
+            "max_new_tokens": [len(encode(item.targets[0])) for item in items],
         }
         limits = {"prompt_tokens": self.prompt_tokens, "max_new_tokens": self.max_new_tokens}
         return drop_too_long(items, lengths, limits, dataset)

@@ -64,6 +64,7 @@ class Dialogue:
         for name in wishes or ():
             check_choice("wish", name, REQUESTS)
         self.max_turns, self.max_new_tokens = max_turns, max_new_tokens
+        self.prompt_tokens += tokenizer.prompt_overhead
         self.context_tokens = self.prompt_tokens + max_new_tokens + max_turns * MAX_ANSWER_TOKENS
         self.reward = Reward(DEFAULT_REWARDS if rewards is None else rewards, self.task_scores)
         self._tokenizer = tokenizer
@@ -79,8 +80,8 @@ class Dialogue:
     def example(self, index: int) -> Example:
         """Returns a customer's first line; the target is the line that grants the request."""
         customer = self.customers[index]
-        reference = self._tokenizer.encode(f" {customer.grant}")[: self.max_new_tokens]
-        prompt = self._tokenizer.encode(_context(customer, []))
+        reference = self._tokenizer.encode_completion(customer.grant)[: self.max_new_tokens]
+        prompt = self._tokenizer.encode_prompt(_context(customer, []))
         return Example(prompt, reference, (customer.grant,), index)
 
     def example_of(self, prompt: str) -> Example:

@@ -71,7 +71,7 @@ class KnowledgeGraphQA:
                 f"Got no question of hops={hops} in split {split!r} of {dataset} with at most "
                 f"prompt_tokens={prompt_tokens} tokens; raise it, or use another split."
             )
-        line = max(len(tokenizer.encode(f" {text}\n")) for text in self._lines)
+        line = max(len(tokenizer.encode_completion(f"{text}\n")) for text in self._lines)
         entity = max(len(tokenizer.encode(f" -> {name}")) for name in self._graph.entities)
         self.max_new_tokens = max_turns * line
         # The path shows three entities; the prompt already contains the first.
@@ -80,8 +80,8 @@ class KnowledgeGraphQA:
     def example(self, index: int) -> Example:
         """Returns the question with this index, at the start of the walk."""
         chosen = self._questions[index]
-        prompt = self._tokenizer.encode(_context(chosen.question, [chosen.start]))
-        reference = self._tokenizer.encode(f" {chosen.answer}")[: self.max_new_tokens]
+        prompt = self._tokenizer.encode_prompt(_context(chosen.question, [chosen.start]))
+        reference = self._tokenizer.encode_completion(chosen.answer)[: self.max_new_tokens]
         return Example(prompt, reference, (chosen.answer,), index)
 
     def example_of(self, prompt: str) -> Example:
@@ -139,7 +139,8 @@ class KnowledgeGraphQA:
         ]
         found = [each for each in found if split_of(each.question, HELD_OUT) == spec.name]
         lengths = [
-            len(self._tokenizer.encode(_context(each.question, [each.start]))) for each in found
+            len(self._tokenizer.encode_prompt(_context(each.question, [each.start])))
+            for each in found
         ]
         limits = {"prompt_tokens": self.prompt_tokens}
         found = drop_too_long(found, {"prompt_tokens": lengths}, limits, dataset)

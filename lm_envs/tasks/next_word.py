@@ -63,16 +63,35 @@ class NextWord:
     def example(self, index: int) -> Example:
         """Returns beginning and continuation of the passage with this index."""
         text, columns = self._passages[index]
-        tokens = self._tokenizer.encode(text)
-        cut = min(self.prompt_tokens, max(1, len(tokens) // 2))
-        # A copy, so that the example does not keep the whole passage alive.
+        tokens = self._tokenizer.encode_start(text)
+        prompt, cut = self._cut_prompt(tokens, max(1, len(tokens) // 2))
         continuation = tokens[cut : cut + self.max_new_tokens].copy()
         target = self._tokenizer.decode(continuation).strip()
-        return Example(tokens[:cut], continuation, (target,), index, columns)
+        return Example(prompt, continuation, (target,), index, columns)
 
     def example_of(self, prompt: str) -> Example:
         """Returns an example without targets for a caller's own prompt, which is not shortened."""
-        return Example(self._tokenizer.encode(prompt), np.zeros(0, np.int64))
+        return Example(self._tokenizer.encode_prompt(prompt), np.zeros(0, np.int64))
+
+    def _cut_prompt(self, tokens: np.ndarray, most: int) -> tuple[np.ndarray, int]:
+        """Returns the ids of a prompt and how many of a passage's `tokens` its text has.
+
+        Raises:
+            ValueError: If a chat template leaves no place for the text.
+        """
+        cut = min(self.prompt_tokens, most)
+        # A copy, so that the example does not keep the whole passage alive.
+        prompt = self._tokenizer.prompt_from(tokens[:cut].copy())
+        while len(prompt) > self.prompt_tokens:  # what surrounds the text takes tokens too
+            excess = len(prompt) - self.prompt_tokens
+            if excess >= cut:
+                raise ValueError(
+                    f"Got prompt_tokens={self.prompt_tokens}; allowed: more than the "
+                    f"{len(prompt) - cut} tokens that surround a prompt's text. Raise it."
+                )
+            cut -= excess
+            prompt = self._tokenizer.prompt_from(tokens[:cut].copy())
+        return prompt, cut
 
     def is_turn_over(self, text: str) -> bool:
         """Returns False: prose ends at the end-of-text token or the budget."""

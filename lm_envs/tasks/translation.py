@@ -121,7 +121,7 @@ class Translation(CompletionTask):
 
     def source_prefix(self, example: Example, count: int) -> np.ndarray:
         """Returns the prompt (P,) int64 with the first `count` words of the source only."""
-        return self._tokenizer.encode(self._prompt(" ".join(self._words(example)[:count])))
+        return self._tokenizer.encode_prompt(self._prompt(" ".join(self._words(example)[:count])))
 
     def _words(self, example: Example) -> list[str]:
         return self._source_words[self.item(example).prompt]

@@ -45,7 +45,7 @@ def test_runs_of_different_configurations_are_refused(tmp_path):
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
-    with pytest.raises(UserError, match="which is no finished run"):
+    with pytest.raises(UserError, match=r"allowed: a run of agents\.train or"):
         evaluate([tmp_path], "test", 5)
 
 

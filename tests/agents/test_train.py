@@ -16,6 +16,7 @@ from agents.config.loading import UserError, load_config
 from agents.config.train import ALGORITHMS, TrainConfig
 from agents.evaluation.reducer_fitting import fit, sample_states
 from agents.runs.checkpoints import CHECKPOINT
+from agents.runs.manifest import MANIFEST
 from agents.train import train
 from lm_envs.envs.observations.wrappers import model_of
 from tests.agents.finished_run import CONFIG, changed, failing_at, metrics, power_cut
@@ -177,6 +178,7 @@ def test_the_clock_of_a_resumed_run_goes_on(finished):
     state = torch.load(path, weights_only=True)
     state["notes"]["seconds"] = 1000.0
     torch.save(state, path)
+    (finished / MANIFEST).unlink()
     train(changed(total_timesteps=320), finished.parent, resume=True)
     assert 1000.0 < seconds(finished)[-1] < 1100.0
 
@@ -223,6 +225,7 @@ def test_exploding_weights_stop_the_run_and_leave_the_checkpoint(finished):
     state = torch.load(path, weights_only=True)
     state["parameters"]["policy"]["value_net.weight"][0, 0] = 1.0e38
     torch.save(state, path)
+    (finished / MANIFEST).unlink()
     before = path.read_bytes()
     with pytest.raises(FloatingPointError, match=r"in the gradient of \w+_net.* at step 320"):
         train(changed(total_timesteps=512), finished.parent, resume=True)

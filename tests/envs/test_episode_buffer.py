@@ -54,8 +54,9 @@ def test_a_skipped_step_writes_nothing(buffer):
 
 def test_rewards_are_differences_of_potentials(buffer):
     write(buffer, 0, " and")
-    first = buffer.shaped_rewards(np.array([0]), np.array([0.25, 0.75]))
-    second = buffer.shaped_rewards(np.array([0, 1]), np.array([1.0, 0.5]))
+    running = np.zeros(2, bool)
+    first = buffer.shaped_rewards(np.array([0]), np.array([0.25, 0.75]), running, 1.0)
+    second = buffer.shaped_rewards(np.array([0, 1]), np.array([1.0, 0.5]), running, 1.0)
     assert (first.tolist(), second.tolist()) == ([0.25, 0.0], [0.75, 0.5])
     assert buffer.transcript(0, {}).rewards.sum() == 1.0
 
@@ -70,7 +71,7 @@ def test_lines_are_kept_as_turns(buffer):
 
 def test_a_new_episode_forgets_the_one_before(buffer):
     write(buffer, 0, " and so")
-    buffer.shaped_rewards(np.array([0]), np.array([1.0, 0.0]))
+    buffer.shaped_rewards(np.array([0]), np.array([1.0, 0.0]), np.zeros(2, bool), 1.0)
     buffer.end_turn(0)
     buffer.begin(0, buffer.examples[0])
     assert (buffer.texts[0], buffer.turns[0], buffer.counts[0]) == ("", [], 0)

@@ -2,12 +2,14 @@
 
 import shutil
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
 from lm_envs.envs import LanguageVectorEnv
 from lm_envs.model import loading
 from lm_envs.tasks.paraphrase import Paraphrase
+from lm_envs.testing import check_environment
 from lm_envs.tokenizer import Tokenizer
 from tests.envs.helpers import make, make_small
 
@@ -107,3 +109,21 @@ def test_every_end_token_of_the_model_ends_the_episode(checkpoint, tmp_path):
     assert terminated.tolist() == [True, True, False]
     assert [t.ending for t in env.transcripts] == ["end_token", "end_token", None]
     assert [t.text for t in env.transcripts][:2] == ["", ""]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("task", ["NextWord", "QuestionAnswering"])
+def test_environments_of_a_llama_keep_the_contract(llama_checkpoint, task, dtype):
+    options = {"dtype": dtype, "prompt_tokens": 100, "max_new_tokens": 40}
+    check_environment(f"lm_envs/{task}-v0", steps=4, model=str(llama_checkpoint), **options)
+
+
+@pytest.mark.parametrize("task", ["WeightTuning", "TrainingControl", "StructureSearch"])
+def test_a_llama_is_adjusted_as_gpt2_is(llama_checkpoint, task):
+    env = gym.make(f"lm_envs/{task}-v0", model=str(llama_checkpoint), passages=2)
+    env.action_space.seed(0)
+    before, _ = env.reset(seed=0)
+    for _ in range(3):
+        after, *_ = env.step(env.action_space.sample())
+        assert env.observation_space.contains(after)
+    assert not np.array_equal(before, after)

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM
 
 from lm_envs.model import loading
 from lm_envs.model.architectures import gpt2, registry
-from lm_envs.model.lm_head import LMHead
+from lm_envs.model.lm_head import LMHead, top_k_top_p_mask
 
 
 @pytest.fixture
@@ -318,6 +318,23 @@ def test_a_tied_head_alone_stands_for_the_embeddings(folder, model):
     )
     loaded = loading.load(folder, "cpu", "float32")
     assert torch.equal(loaded.token_embeddings, model.token_embeddings)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_unwritten_ids_are_no_candidates_and_count_in_no_probability(folder, dtype):
+    whole = loading.load(folder, "cpu", dtype)
+    cut = loading.load(folder, "cpu", dtype, 300, [3, 7, 299, 500])
+    assert cut is loading.load(folder, "cpu", dtype, 300, [3, 7, 299, 500])
+    hidden = torch.randn(9, 96, generator=torch.manual_seed(0))
+    found = LMHead(cut, 297, required=0).top_k(hidden)
+    assert not torch.isin(found.candidates, torch.tensor([3, 7, 299])).any()
+    torch.testing.assert_close(found.logprobs.exp().sum(1), torch.ones(9), atol=2e-3, rtol=0)
+    logits = hidden @ whole.head_weights[:300].float().T
+    logits[:, [3, 7, 299]] = -torch.inf
+    expected = logits.log_softmax(1).gather(1, found.candidates)
+    torch.testing.assert_close(found.logprobs, expected, atol=2e-2, rtol=0)
+    allowed = top_k_top_p_mask(LMHead(cut, 5, required=0).logits(hidden), None, None)
+    assert allowed.sum(1).eq(297).all()
 
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])

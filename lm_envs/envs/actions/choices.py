@@ -64,7 +64,7 @@ class ChoiceActions(Actions):
         self.is_enabled = np.ones((self.engine.num_rows, self.num_choices), bool)
         self._lines: list[list[np.ndarray]] = [[] for _ in range(self.engine.num_rows)]
         self._reader = CachedReader(self.engine, shared_cache(setup.model, self.engine.cache_dtype))
-        self._encode = lru_cache(CACHE_SIZE)(lambda text: setup.tokenizer.encode(f" {text}"))
+        self._encode = lru_cache(CACHE_SIZE)(setup.tokenizer.encode_completion)
 
     @property
     def scores(self) -> np.ndarray:

@@ -36,7 +36,7 @@ class TokenActions(Actions):
 
     def prepare(self, setup: Setup) -> None:
         """Raises ValueError if there are more candidates than tokens in the vocabulary."""
-        size = setup.model.config.vocab_size
+        size = setup.model.config.vocab_size - len(setup.tokenizer.special_tokens)
         if self.num_candidates > size:
             raise ValueError(
                 f"Got {type(self).__name__} with {self.num_candidates} candidates; allowed: up to "

@@ -33,7 +33,7 @@ class VocabularyActions(TokenActions):
     def prepare(self, setup: Setup) -> None:
         """Sets the space to the size of the model's vocabulary."""
         size = setup.model.config.vocab_size
-        self.num_candidates = min(DEFAULT_K, size)
+        self.num_candidates = min(DEFAULT_K, size - len(setup.tokenizer.special_tokens))
         self.space = gym.spaces.Discrete(size)
         super().prepare(setup)
 

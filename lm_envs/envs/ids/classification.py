@@ -12,7 +12,7 @@ class ClassificationEnv(LanguageEnv):
     Information, shared arguments and the vectorized environment: see `LanguageEnv`.
 
     ## Description
-    A frozen GPT-2 reads a text and the name of the label ("Topic:", "Language:", "Sentiment:"); the
+    A frozen model reads a text and the name of the label ("Topic:", "Language:", "Sentiment:"); the
     agent writes the label token by token, or chooses one of the labels.
 
     ## Action Space

@@ -12,7 +12,7 @@ class NextWordEnv(LanguageEnv):
     Information, shared arguments and the vectorized environment: see `LanguageEnv`.
 
     ## Description
-    A frozen GPT-2 reads the beginning of a passage and proposes tokens that could come next; the
+    A frozen model reads the beginning of a passage and proposes tokens that could come next; the
     agent chooses one of them, the model reads it and proposes again. Always choosing the most
     likely token leads to loops, and sampling leads away from the subject: a good policy lies
     between.
@@ -51,7 +51,8 @@ class NextWordEnv(LanguageEnv):
     A weighted sum of scores of the completion, `rewards={"fluency": 1.0, "repetition": -1.0,
     "overlap": 0.5}` by default (`lm_envs.tasks.rewards.token_scores`). The reward of a step is by
     how much it raised the sum, so the rewards of an episode add up to the score of its completion;
-    with `dense=False` the last step earns the whole sum.
+    with `dense=False` the last step earns the whole sum. `gamma` takes the discount of an agent
+    that has another one than 1 (see `LanguageEnv`).
 
     ## Starting State
     The first `prompt_tokens` tokens of a passage drawn from the dataset's split.

@@ -12,7 +12,7 @@ class ParaphraseEnv(LanguageEnv):
     Information, shared arguments and the vectorized environment: see `LanguageEnv`.
 
     ## Description
-    A frozen GPT-2 reads a sentence; the agent writes a paraphrase token by token, or chooses one of
+    A frozen model reads a sentence; the agent writes a paraphrase token by token, or chooses one of
     four sentences. The embedded pairs, English and Chinese, were made for this library.
 
     ## Action Space

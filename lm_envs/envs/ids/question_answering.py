@@ -12,7 +12,7 @@ class QuestionAnsweringEnv(LanguageEnv):
     Information, shared arguments and the vectorized environment: see `LanguageEnv`.
 
     ## Description
-    A frozen GPT-2 reads a question, and with `mode="extractive"` a context that contains the
+    A frozen model reads a question, and with `mode="extractive"` a context that contains the
     answer; the agent writes the answer token by token, or chooses one of four answers. The embedded
     questions ask for facts about countries. Questions such as those of
     `dataset="reasoning_gym:basic_arithmetic"` are generated, and a program verifies the answers.

@@ -12,7 +12,7 @@ class TranslationEnv(LanguageEnv):
     Information, shared arguments and the vectorized environment: see `LanguageEnv`.
 
     ## Description
-    A frozen GPT-2 reads an English text; the agent writes it in French or Chinese token by token,
+    A frozen model reads an English text; the agent writes it in French or Chinese token by token,
     or chooses one of four translations. The embedded pairs range from single terms to sentences.
 
     With `mode="simultaneous"` the source is revealed word by word, as to an interpreter. The first

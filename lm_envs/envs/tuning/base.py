@@ -17,6 +17,7 @@ from lm_envs.envs.factory import check_fit, make_task
 from lm_envs.envs.modes import check_modes
 from lm_envs.envs.reset_options import selected_indices
 from lm_envs.envs.rows import new_generators
+from lm_envs.envs.shaping import check_discount, shaped_rewards
 from lm_envs.envs.snapshots import check_parts
 from lm_envs.envs.tuning.passages import PassageGroups
 from lm_envs.envs.tuning.tuner import Tuner
@@ -61,6 +62,8 @@ class TuningVectorEnv(EpisodicVectorEnv):
         device: "auto" (the environment variable LM_ENVS_DEVICE if set, else CUDA where available),
             "cpu", "cuda", "cuda:1", …
         dtype: "auto", "float32", "bfloat16" or "int8".
+        gamma: Discount of the agent; a step before the end pays gamma times the new potential less
+            the old one (see `LanguageVectorEnv`).
         max_steps: Truncate after this many steps; None for no limit.
         autoreset_mode: "next_step", "same_step" or "disabled", or Gymnasium's enum.
         render_mode: None, "ansi" or "rgb_array".
@@ -82,6 +85,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
         model: str = loading.EMBEDDED,
         device: str = "auto",
         dtype: str = "auto",
+        gamma: float = 1.0,
         max_steps: int | None = None,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
@@ -89,13 +93,13 @@ class TuningVectorEnv(EpisodicVectorEnv):
     ) -> None:
         check_modes(autoreset_mode, render_mode)
         check_count("adjustments", adjustments)
+        self.gamma = check_discount(gamma)
         if max_steps is not None:
             check_count("max_steps", max_steps)
         check_count("num_envs", num_envs)
         network, self._groups = _build(task, passages, task_options, model, device, dtype)
         self.tuner = make_tuner(network, loading.locate(model))
-        self._rows = range(num_envs)
-        self._budget = adjustments
+        self._rows, self._budget = range(num_envs), adjustments
         self._max_steps = np.inf if max_steps is None else max_steps
         self._actions: list[list[np.ndarray]] = [[] for _ in range(num_envs)]
         self._descriptions: list[list[str]] = [[] for _ in range(num_envs)]
@@ -166,17 +170,18 @@ class TuningVectorEnv(EpisodicVectorEnv):
         descriptions = self.tuner.adjust(rows, actions[rows])
         potentials = self.tuner.scores()["reward"][rows]
         rewards = np.zeros(self.num_envs)
-        rewards[rows] = potentials - self._potentials[rows]
-        self._potentials[rows] = potentials
+        terminated, truncated = np.zeros((2, self.num_envs), bool)
         for row, description in zip(rows.tolist(), descriptions, strict=True):
             self._actions[row].append(actions[row].copy())
             self._descriptions[row].append(description)
-            self._rewards[row].append(float(rewards[row]))
-        terminated, truncated = np.zeros((2, self.num_envs), bool)
-        for row in rows.tolist():
             ending = self._endings[row] = self._ending(row)
             truncated[row] = ending in TRUNCATIONS
             terminated[row] = ending is not None and not truncated[row]
+        before = self._potentials[rows]
+        rewards[rows] = shaped_rewards(before, potentials, terminated[rows], self.gamma)
+        self._potentials[rows] = potentials
+        for row in rows.tolist():
+            self._rewards[row].append(float(rewards[row]))
         return rewards, terminated, truncated
 
     def _ending(self, row: int) -> Ending | None:
@@ -304,7 +309,7 @@ def _build(
         )
     if required_actions(made):
         raise ValueError("Got mode='simultaneous'; passages are read whole: leave it out.")
-    network = loading.load(folder, device, dtype, len(tokenizer))
+    network = loading.load(folder, device, dtype, len(tokenizer), tokenizer.special_tokens.tolist())
     check_fit(network, tokenizer, made.context_tokens, model)
     title = f"{name.replace('_', ' ')}, {options.get('split', 'train')}"
     return network, PassageGroups(tokenizer, made, passages, title)

@@ -161,7 +161,7 @@ class StructureSearchEnv(RowEnv):
     Passages, information, shared arguments and the vectorized environment: see `TuningVectorEnv`.
 
     ## Description
-    Each layer of GPT-2 adds the outputs of its attention heads and of its perceptron to the hidden
+    Each layer adds the outputs of its attention heads and of its perceptron to the hidden
     state. Each step removes one of these parts, and the loss of the episode's passages is computed
     without it. A removed part saves multiplications and may raise the loss.
 

@@ -200,7 +200,7 @@ class TrainingControlEnv(RowEnv):
     Passages, information, shared arguments and the vectorized environment: see `TuningVectorEnv`.
 
     ## Description
-    Each episode trains GPT-2 from its checkpoint on half of the episode's passages; the loss of the
+    An episode trains a model from its checkpoint on half of the episode's passages; the loss of the
     other half, which is held out, is the measure. Each step sets the next `optimiser_steps` steps
     of AdamW, on batches of eight passages, and performs them.
 

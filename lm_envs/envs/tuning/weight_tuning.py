@@ -125,7 +125,7 @@ class WeightTuningEnv(RowEnv):
     Passages, information, shared arguments and the vectorized environment: see `TuningVectorEnv`.
 
     ## Description
-    Each layer of GPT-2 adds the outputs of its attention heads and of its MLP to the hidden state.
+    Each layer adds the outputs of its attention heads and of its MLP to the hidden state.
     The agent scales these outputs and the temperature of the next-token distribution; after each
     step the loss of the episode's passages is computed again.
 

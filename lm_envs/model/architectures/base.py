@@ -89,6 +89,10 @@ class Architecture:
             "tie_word_embeddings=false in config.json, by which the head is used."
         )
 
+    def with_prefix(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Returns tensors by their names in transformers, for the names of `tensor_shapes`."""
+        return {name if name == HEAD else self.prefix + name: t for name, t in tensors.items()}
+
     def _without_prefixes(
         self, tensors: Mapping[str, torch.Tensor], source: str
     ) -> dict[str, torch.Tensor]:

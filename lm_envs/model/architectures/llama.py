@@ -199,7 +199,7 @@ def _architecture(**differences: Any) -> Architecture:  # noqa: ANN401 - of `Mem
 
 
 LLAMA = _architecture(bias_keys=BIASES)
-MISTRAL = _architecture()
+MISTRAL = _architecture(window=4096)
 QWEN2 = _architecture(qkv_bias=True, window_switch="use_sliding_window")
 QWEN3 = _architecture(
     bias_keys=("attention_bias",),

@@ -56,6 +56,7 @@ class Member:
         qkv_bias: Whether queries, keys and values always have biases.
         has_head_norms: Whether queries and keys are normed.
         head_dim: Size of a head where `config.json` has none; None for D / H.
+        window: Of attention, in tokens, where `config.json` has no `sliding_window`; None for none.
         window_switch: Key that switches `sliding_window` on; None where it is always on.
     """
 
@@ -63,6 +64,7 @@ class Member:
     qkv_bias: bool = False
     has_head_norms: bool = False
     head_dim: int | None = None
+    window: int | None = None
     window_switch: str | None = None
 
 
@@ -133,7 +135,8 @@ def _head_dim(values: Mapping[str, Any], member: Member, source: str) -> int:
 
 def _check_window(values: Mapping[str, Any], member: Member, source: str) -> None:
     """Refuses a window of attention that is shorter than the longest text."""
-    window, longest = values.get("sliding_window"), values["max_position_embeddings"]
+    longest = values["max_position_embeddings"]
+    window = values.get("sliding_window", member.window)
     if member.window_switch is not None and not values.get(member.window_switch, False):
         window = None
     if window is not None:

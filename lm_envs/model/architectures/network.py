@@ -36,6 +36,7 @@ class Network:
         self.config, self.dtype, self._int8 = config, dtype, int8
         self.token_embeddings = own_copy(embeddings, dtype)
         self.head_weights = self.token_embeddings if head is None else own_copy(head, dtype)
+        self.unwritten_tokens: torch.Tensor | None = None
         self.device = self.token_embeddings.device
         sizes = (config.hidden_size, config.head_size, config.intermediate_size)
         self.kernels = kernels_for(sizes, dtype, self.device)

@@ -32,12 +32,13 @@ FLAGS = ("-O3", "-march=native", "-std=c++17", "-fopenmp", "-fPIC")
 REQUIRED = (
     *("embed", "add_norm", "add_norm_to_float", "attend", "attend_int8", "token_logits"),
     *("quantize", "dequantize", "top_k"),
+    *("add_rms_norm", "add_rms_norm_to_float", "rotate", "silu_product"),
 )
 """Functions that every library has, for each number type; linear layers depend on the processor."""
 NUMBER_TYPES = ("float32", "bfloat16")
 
 _CSRC = Path(__file__).with_name("csrc")
-_SOURCES = tuple(_CSRC / f"{name}.cpp" for name in ("native", "native_attention", "native_linear"))
+_SOURCES = tuple(_CSRC / f"native{part}.cpp" for part in ("", "_attention", "_gated", "_linear"))
 _HEADER = _CSRC / "native_vectors.h"
 
 

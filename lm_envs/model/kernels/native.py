@@ -5,16 +5,15 @@ addresses are passed are held by local names or attributes until the function re
 """
 
 import ctypes
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from lm_envs.model.attention import Extension
 from lm_envs.model.kernels import build
-from lm_envs.model.kernels.base import LayerNorm, TopTokens
+from lm_envs.model.kernels.base import HeadNorms, LayerNorm, RMSNorm, TopTokens
 from lm_envs.model.kernels.linear import PackedInt8Linear, PackedLinear
+from lm_envs.model.kernels.native_attention import NativeAttention, index_error
 from lm_envs.model.kernels.torch_ops import TorchKernels
 from lm_envs.model.kv_cache import KVCache
 
@@ -27,6 +26,10 @@ _PARAMETERS = {
     "embed": "pppppnnnni",
     "add_norm": "ppppfpnni",
     "add_norm_to_float": "ppppfpnni",
+    "add_rms_norm": "pppfpnni",
+    "add_rms_norm_to_float": "pppfpnni",
+    "rotate": "ppppfnnnnni",
+    "silu_product": "ppnni",
     "attend": "pppnpppppnnnnnni",
     "attend_int8": "pppnpppppppnnnnnni",
     "token_logits": "pppppnnnni",
@@ -66,6 +69,9 @@ class NativeKernels(TorchKernels):
         self._attend = {dtype: functions["attend"], torch.int8: functions["attend_int8"]}
         self._add_norm = {dtype: functions["add_norm"]}
         self._add_norm.setdefault(torch.float32, functions["add_norm_to_float"])
+        self._add_rms_norm = {dtype: functions["add_rms_norm"]}
+        self._add_rms_norm.setdefault(torch.float32, functions["add_rms_norm_to_float"])
+        self._rotate, self._silu_product = functions["rotate"], functions["silu_product"]
         self._token_logits, self._top_k = functions["token_logits"], functions["top_k"]
         self._quantize, self._dequantize = functions["quantize"], functions["dequantize"]
 
@@ -99,7 +105,7 @@ class NativeKernels(TorchKernels):
             torch.get_num_threads(),
         )
         if num_invalid:
-            raise _index_error(num_invalid)
+            raise index_error(num_invalid)
         return x
 
     def add_norm(
@@ -121,13 +127,55 @@ class NativeKernels(TorchKernels):
         )
         return out
 
+    def add_rms_norm(
+        self, x: torch.Tensor, update: torch.Tensor | None, norm: RMSNorm, dtype: torch.dtype
+    ) -> torch.Tensor:
+        """See `Kernels`."""
+        out = torch.empty_like(x, dtype=dtype)
+        update = None if update is None else update.contiguous()
+        self._add_rms_norm[dtype](
+            x.data_ptr(),
+            None if update is None else update.data_ptr(),
+            norm.gain.data_ptr(),
+            norm.epsilon,
+            out.data_ptr(),
+            *x.shape,
+            torch.get_num_threads(),
+        )
+        return out
+
+    def rotate(
+        self,
+        qkv: torch.Tensor,
+        turns: torch.Tensor,
+        heads: tuple[int, int],
+        norms: HeadNorms | None,
+    ) -> None:
+        """See `Kernels`."""
+        self._rotate(
+            qkv.data_ptr(),
+            turns.data_ptr(),
+            None if norms is None else norms.query_gain.data_ptr(),
+            None if norms is None else norms.key_gain.data_ptr(),
+            0.0 if norms is None else norms.epsilon,
+            *(*qkv.shape, *heads, turns.shape[1]),
+            torch.get_num_threads(),
+        )
+
+    def silu_product(self, x: torch.Tensor) -> torch.Tensor:
+        """See `Kernels`."""
+        x = x.contiguous()
+        out = x.new_empty(len(x), x.shape[1] // 2)
+        self._silu_product(x.data_ptr(), out.data_ptr(), *out.shape, torch.get_num_threads())
+        return out
+
     def decode_attention(
         self, cache: KVCache, positions: torch.Tensor, context_len: int
-    ) -> "NativeAttention":
+    ) -> NativeAttention:
         """See `Kernels`."""
         return NativeAttention(self._attend[cache.dtype], cache, None, positions.contiguous())
 
-    def extend_attention(self, cache: KVCache, extension: Extension) -> "NativeAttention":
+    def extend_attention(self, cache: KVCache, extension: Extension) -> NativeAttention:
         """See `Kernels`."""
         rows, starts, sizes = extension.rows, extension.starts, extension.sizes
         before = sizes.cumsum(0) - sizes
@@ -156,7 +204,7 @@ class NativeKernels(TorchKernels):
             torch.get_num_threads(),
         )
         if num_invalid:
-            raise _index_error(num_invalid)
+            raise index_error(num_invalid)
         return logits
 
     def quantize(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -220,46 +268,6 @@ class NativeKernels(TorchKernels):
         return TopTokens(candidates, logprobs, log_z)
 
 
-@dataclass(slots=True)
-class NativeAttention:
-    """Attention of new tokens to their rows' slots, each up to and including itself.
-
-    Attributes:
-        function: The kernel; returns how many rows or positions are out of range.
-        cache: Stores keys and values; those of the new tokens are written first.
-        rows: (M,) int64 row of each token, contiguous; None where token i belongs to row i.
-        positions: (M,) int64, contiguous.
-    """
-
-    function: Callable[..., int]
-    cache: KVCache
-    rows: torch.Tensor | None
-    positions: torch.Tensor
-
-    def __call__(
-        self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
-    ) -> torch.Tensor:
-        """(M, H, d) queries and (M, H_kv, d) keys and values, of one stride, -> (M, H d)."""
-        num_tokens, num_heads, size = queries.shape
-        out = queries.new_empty(num_tokens, num_heads * size)
-        num_invalid = self.function(
-            queries.data_ptr(),
-            keys.data_ptr(),
-            values.data_ptr(),
-            queries.stride(0),
-            *map(torch.Tensor.data_ptr, self.cache.layers[layer]),
-            None if self.rows is None else self.rows.data_ptr(),
-            self.positions.data_ptr(),
-            out.data_ptr(),
-            *(num_tokens, self.cache.num_rows, num_heads, keys.shape[1], size),
-            self.cache.capacity,
-            torch.get_num_threads(),
-        )
-        if num_invalid:
-            raise _index_error(num_invalid)
-        return out
-
-
 def _function(library: ctypes.CDLL, name: str, dtype: torch.dtype) -> Any:  # noqa: ANN401 - ctypes
     """A function of the library for this type; None where the library has none."""
     symbol = f"{name}_{_DTYPE_NAMES[dtype]}"
@@ -269,10 +277,3 @@ def _function(library: ctypes.CDLL, name: str, dtype: torch.dtype) -> Any:  # no
     function.argtypes = [_TYPES[letter] for letter in _PARAMETERS[name]]
     function.restype = ctypes.c_int if name in _COUNTS_INVALID else None
     return function
-
-
-def _index_error(num_invalid: int) -> IndexError:
-    return IndexError(
-        f"Got {num_invalid} tokens, rows or positions out of range; allowed: tokens of the "
-        "vocabulary, and rows and positions of the cache."
-    )

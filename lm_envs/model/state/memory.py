@@ -65,5 +65,5 @@ def row_bytes(model: LanguageModel, capacity: int, cache_dtype: torch.dtype | No
 def pass_bytes(model: LanguageModel) -> int:
     """Bytes of the activations of one pass over TOKENS_PER_PASS tokens."""
     config = model.config
-    widths = 6 * config.hidden_size + 2 * config.intermediate_size
+    widths = 6 * config.hidden_size + config.mlp_matrices * config.intermediate_size
     return TOKENS_PER_PASS * 4 * widths

@@ -1,7 +1,12 @@
 import gymnasium as gym
 import pytest
 
-from agents.algorithms.factory import check_actions, make_algorithm, make_training_env
+from agents.algorithms.factory import (
+    check_actions,
+    make_algorithm,
+    make_evaluation_env,
+    make_training_env,
+)
 from agents.config.loading import UserError
 from agents.config.train import ALGORITHMS, CONTINUOUS_KINDS
 from lm_envs.envs.actions.factory import KINDS
@@ -53,3 +58,24 @@ def test_the_seed_of_a_run_and_its_name_give_the_same_rows_again():
     assert rows_seeds(CONFIG) == rows_seeds(CONFIG)
     first, second = rows_seeds(CONFIG)[:2]
     assert second == first + 1  # Gymnasium's rule within the environment
+
+
+@pytest.mark.parametrize(
+    ("name", "kwargs", "env_kwargs", "expected"),
+    [
+        ("PPO", {}, {}, 0.99),
+        ("DQN", {"gamma": 0.9, "buffer_size": 100}, {}, 0.9),
+        ("PPO", {"gamma": 0.9}, {"gamma": 1.0}, 1.0),
+        ("ARS", {}, {}, 1.0),
+    ],
+)
+def test_the_environment_pays_differences_with_the_discount_of_the_agent(
+    name, kwargs, env_kwargs, expected
+):
+    algorithm = CONFIG.algorithm.model_copy(update={"name": name, "kwargs": kwargs})
+    env = CONFIG.env.model_copy(update={"kwargs": {**CONFIG.env.kwargs, **env_kwargs}})
+    config = changed(algorithm=algorithm, env=env)
+    rows = make_training_env(config)
+    make_algorithm(config, rows, None)
+    assert rows.vector_env.gamma == expected
+    assert make_evaluation_env(config, "validation", 2).gamma == 1.0

@@ -23,3 +23,17 @@ def test_invalid_values_are_refused_by_key(assignment, message):
     path = Path(__file__).parents[3] / "configs" / "next_word_lm_ppo.yaml"
     with pytest.raises(UserError, match=message):
         load_config(FinetuneConfig, path, [assignment])
+
+
+@pytest.mark.parametrize(
+    ("assignments", "message"),
+    [
+        (["group_size=5"], "group_size=5 .*a divisor of env.n_envs=32"),
+        (["algorithm.kwargs.normalize_advantage=true"], "normalize_advantage=True .*leave it out"),
+        (["env.kwargs.group_size=4"], "kwargs.group_size is set by the run"),
+    ],
+)
+def test_settings_that_break_groups_are_refused(assignments, message):
+    path = Path(__file__).parents[3] / "configs" / "next_word_lm_ppo.yaml"
+    with pytest.raises(UserError, match=message):
+        load_config(FinetuneConfig, path, ["advantage=rloo", *assignments])

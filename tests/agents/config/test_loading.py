@@ -31,7 +31,12 @@ def test_assignments_change_nested_keys(tmp_path):
     [
         (GOOD + "sed: 1\n", r"unknown key 'sed' in .*Did you mean 'seed'"),
         (GOOD + "evaluation: {evry: 5}\n", r"'evaluation\.evry'.*Did you mean 'every'"),
-        (GOOD.replace("100", "1e2"), r"total_timesteps='1e2'.*write it as 3\.0e-4"),
+        (GOOD.replace("100", "1e-2"), r"total_timesteps='1e-2'.*write it as 3\.0e-4"),
+        (GOOD.replace("100", "1.5"), r"total_timesteps=1\.5"),
+        (GOOD + "stop_at_reward: .nan\n", r"stop_at_reward=nan in .*finite"),
+        (GOOD + "seed: 1\nseed: 2\n", r"no plain YAML: the key 'seed' stands twice"),
+        (GOOD + "env: " + "[" * 9000, r"no plain YAML: it is nested more than 20 levels deep"),
+        (GOOD.replace("3.0e-4", "-1.0"), r"algorithm\.kwargs\.learning_rate=-1\.0 in .*above 0"),
         (GOOD.replace("100", "-1"), "total_timesteps=-1"),
         (GOOD.replace("PPO", "PPQ"), r"algorithm\.name='PPQ'.*'PPO', 'A2C'"),
         (GOOD.replace("3.0e-4", "3e-4"), r"learning_rate='3e-4' is text in YAML"),
@@ -87,6 +92,13 @@ def test_training_and_evaluation_may_use_parts_of_two_splits(tmp_path):
     assert (config.env.split, config.evaluation.split) == ("validation[:5%]", "test[:50%]")
 
 
+@pytest.mark.parametrize("number", ["1e5", "1.0e+5", "100000.0", "1E5"])
+def test_whole_numbers_may_be_written_with_an_exponent(tmp_path, number):
+    """Regression: the advice for 1e5 was then refused."""
+    config = load(tmp_path, GOOD, [f"total_timesteps={number}"])
+    assert repr(config.total_timesteps) == "100000"
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"Got no file .*absent\.yaml"):
         load_config(TrainConfig, tmp_path / "absent.yaml")
@@ -130,5 +142,5 @@ def test_out_of_memory_on_a_gpu_is_one_line_with_the_remedy(capsys):
 
 def test_an_error_line_holds_no_escape_codes(capsys):
     with pytest.raises(SystemExit), reported():
-        raise UserError("Got \x1b[2Jtext\u202e; allowed: a\nb.")
-    assert capsys.readouterr().err == "error: Got \ufffd[2Jtext\ufffd; allowed: a\nb.\n"
+        raise UserError("Got \x1b[2Jtext\u202e; allowed: a.")
+    assert capsys.readouterr().err == "error: Got \ufffd[2Jtext\ufffd; allowed: a.\n"

@@ -36,6 +36,7 @@ def test_differences_are_taken_on_the_same_prompts():
     }
     summary = summarize(written)
     low, high = summary["agent_ahead"]["greedy"]["interval"]
+    assert summary["agent_ahead"]["greedy"]["p_holm"] < 0.001
     assert 0.08 < low < summary["agent_ahead"]["greedy"]["mean"] < high < 0.12
     assert summary["agent_interval_above"] == {"greedy": False}
 
@@ -52,3 +53,14 @@ def test_means_lie_in_their_intervals_and_more_seeds_narrow_them():
         assert low <= score["mean"] <= high
         widths.append(high - low)
     assert widths[1] < widths[0] / 2
+
+
+def test_claims_against_more_baselines_need_more_evidence():
+    rng = np.random.default_rng(3)
+    values = 0.06 + rng.normal(0.0, 0.2, (1, 40))
+    few = {"agent": seeds_of(values), "greedy": seeds_of(np.zeros((1, 40)))}
+    noise = {f"policy {n}": seeds_of(values + rng.normal(0, 0.01, (1, 40))) for n in range(4)}
+    alone, beside = (
+        summarize(each)["agent_ahead"]["greedy"]["p_holm"] for each in (few, few | noise)
+    )
+    assert alone < beside

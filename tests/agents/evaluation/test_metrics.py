@@ -63,3 +63,10 @@ def test_texts_are_measured_together():
 def test_prompts_of_equal_rewards_are_counted():
     seeds = [[transcript(reward=1.0), transcript(reward=0.0)], [transcript(), transcript()]]
     assert zero_variance_share(seeds) == 0.5
+
+
+def test_distinct_pairs_are_counted_over_equal_numbers_of_texts():
+    """Regression: three seeds of an agent were three times as many texts as greedy decoding."""
+    texts = [transcript(tokens=(n, n + 1)) for n in range(9)]
+    one, three = (corpus_measures([texts] * count)["distinct_2"] for count in (1, 3))
+    assert one == three == 1.0

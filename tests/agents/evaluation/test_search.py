@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import gymnasium as gym
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import lm_envs
 from agents.evaluation.baselines import greedy
 from agents.evaluation.rollouts import run_episodes
-from agents.evaluation.search import beam_search, best_of_n
+from agents.evaluation.search import beam_search, best_of, best_of_n
 
 gym.register_envs(lm_envs)
 
@@ -114,3 +115,12 @@ def test_sizes_that_do_not_fit_are_refused(make):
         beam_search(make(4), 0, 9)
     with pytest.raises(ValueError, match="Got n=0; allowed"):
         best_of_n(make(4), np.array([0]), 0)
+
+
+def test_the_best_among_equal_rewards_is_drawn_at_random(texts):
+    text = next(iter(texts.values()))
+    equal = [replace(text, scores={"reward": 0.3 + n * 1e-12}) for n in range(4)]
+    worse = replace(text, scores={"reward": 0.2})
+    rng = np.random.default_rng(0)
+    chosen = {id(best_of([worse, *equal], rng)) for _ in range(60)}
+    assert chosen == set(map(id, equal))

@@ -18,9 +18,12 @@ def test_seeds_are_compared_by_stage_on_the_same_prompts(tmp_path):
     reinforced = found["reinforced"]["reward"]
     assert reinforced["mean"] == pytest.approx(0.7)
     assert (reinforced["lowest"], reinforced["highest"]) == pytest.approx((0.6, 0.8))
-    assert reinforced["interval"] == pytest.approx((0.5, 0.9))
+    # Seeds and prompts vary alike: t of 2 degrees of freedom times the root of 0.02.
+    reach = 4.302653 * 0.02**0.5
+    assert reinforced["interval"] == pytest.approx((0.7 - reach, 0.7 + reach))
     assert reinforced["gain"]["mean"] == pytest.approx(0.6)
-    assert reinforced["gain"]["interval"] == pytest.approx((0.5, 0.7))  # the prompts cancel out
+    reach = 12.706205 * 0.1  # the prompts cancel out: t of 1 degree of freedom
+    assert reinforced["gain"]["interval"] == pytest.approx((0.6 - reach, 0.6 + reach))
     with pytest.raises(UserError, match=r"test-s2, which holds no stages.jsonl"):
         compare_seeds([tmp_path / "test-s2"])
     write_stages(folders[1], {"base": [0.0]})
@@ -36,7 +39,7 @@ def write_stages(folder, rewards):
 def test_the_table_has_a_row_for_each_stage():
     values = {name: [1.0, 2.0] for name in ("reward", "kl", "base_logprob")}
     table = stage_table([Stage("base", values, []), Stage("reinforced", values, [])], "validation")
-    assert "| base | 1.500 (1.000 … 2.000) |" in table
+    assert "| base | 1.500 (-4.853 … 7.853) |" in table
     assert "prompts of the validation split" in table
     assert table.count("| reinforced |") == 1
 

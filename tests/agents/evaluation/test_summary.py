@@ -68,6 +68,16 @@ def test_the_verdict_follows_the_intervals_of_the_differences():
     assert mean_and_half_width({"mean": -0.0001, "interval": (-0.1, 0.3)}, "+") == "+0.000 ± 0.200"
 
 
+def test_the_verdict_counts_the_number_of_comparisons():
+    """An interval of 95 % leaves out 0 by chance in one of twenty comparisons."""
+    gain = {"mean": 0.039, "interval": (0.001, 0.077)}
+    ahead = {"greedy": {**gain, "p_holm": 0.2}, "top-p": {**gain, "p_holm": 0.01}}
+    assert verdict(ahead).endswith(
+        "adjusted for their number (Holm), the agent is ahead of: top-p (+0.039). It is not "
+        "clearly different from: greedy (+0.039)."
+    )
+
+
 def test_a_summary_in_a_file_has_no_escape_codes(tmp_path):
     written = make_written()
     sample = {"agent": replace(written["agent"][0][0], prompt="\x1b[31mred")}

@@ -1,12 +1,21 @@
 """Minibatches of whole texts, and advantages."""
 
+from itertools import pairwise, product
+
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 from stable_baselines3.common.buffers import DictRolloutBuffer
 from stable_baselines3.common.utils import obs_as_tensor
 
+from agents.language_model.buffer import GROUPED, EpisodeRolloutBuffer
+from lm_envs.model.loading import EMBEDDED
+from lm_envs.sb3 import make_language_vec_env
 from tests.agents.language_model.language_agents import ROWS, STEPS, collect, make_agent, make_env
+
+GROUP = 3
+STEPS_OF_GROUPS = 40
 
 
 def test_every_step_is_in_one_minibatch(checkpoint):
@@ -54,19 +63,117 @@ def test_advantages_are_those_of_stable_baselines3(checkpoint):
     np.testing.assert_array_equal(ours.advantages, theirs.advantages)
 
 
-def test_groups_compare_episodes_of_one_prompt(checkpoint):
-    agent = make_agent(checkpoint, rollout_buffer_kwargs={"advantage": "group"})
-    agent.env.set_options([{"index": 3}] * ROWS)
-    buffer = collect(agent)
-    first = {}
+def grouped_rollout(advantage):
+    """A rollout of two groups of three rows, and which rows end with it."""
+    spaces = {"actions": "vocabulary", "observation": "tokens", "rewards": {"fluency": 1.0}}
+    env = make_language_vec_env(
+        "lm_envs/QuestionAnswering-v0", n_envs=ROWS, seed=0, group_size=GROUP, **spaces
+    )
+    compared = {"advantage": advantage}
+    agent = make_agent(EMBEDDED, env, rollout_buffer_kwargs=compared, n_steps=STEPS_OF_GROUPS)
+    return collect(agent), agent._last_episode_starts
+
+
+def episodes_by_group(buffer):
+    """First step and end of each row's episodes, finished within the rollout, by group and number.
+
+    The last one of a row counts as cut off: whether it ended with the rollout isn't in the buffer.
+    """
+    found = {}
     for row in range(ROWS):
-        end = int(np.flatnonzero([*buffer.episode_starts[1:, row], 1])[0]) + 1
-        first[row] = (buffer.rewards[:end, row].sum(), buffer.advantages[0, row])
-        assert np.ptp(buffer.advantages[:end, row]) == 0
-    order = [row for row, _ in sorted(first.items(), key=lambda item: item[1][0])]
-    advantages = [first[row][1] for row in order]
-    assert advantages == sorted(advantages)
-    assert advantages[0] < 0 < advantages[-1]
+        starts = np.flatnonzero(buffer.episode_starts[:, row])
+        for number, (start, end) in enumerate(pairwise(starts.tolist())):
+            found.setdefault((row // GROUP, number), []).append((row, start, end))
+    return found
+
+
+@pytest.mark.parametrize("advantage", GROUPED)
+def test_every_step_of_a_complete_group_has_an_advantage(advantage):
+    """Regression: rows drew their own prompts, and 91 to 100 % of the steps had advantage 0."""
+    buffer, _ = grouped_rollout(advantage)
+    groups = [each for each in episodes_by_group(buffer).values() if len(each) == GROUP]
+    assert len(groups) >= 4
+    sizes = {end - start for group in groups for _, start, end in group}
+    assert len(sizes) > 1  # rows of one group end at different times
+    num_compared = 0
+    for group in groups:
+        prompts = {buffer.observations["tokens"][start, row].tobytes() for row, start, _ in group}
+        assert len(prompts) == 1
+        values = [buffer.rewards[start:end, row].sum() for row, start, end in group]
+        advantages = [buffer.advantages[start:end, row] for row, start, end in group]
+        assert all(np.ptp(each) == 0 for each in advantages)
+        if np.ptp(values) > 0:
+            num_compared += 1
+            assert all(each.all() for each in advantages)
+            assert advantages[np.argmax(values)][0] > 0 > advantages[np.argmin(values)][0]
+    assert num_compared >= 4
+
+
+@pytest.mark.parametrize("advantage", GROUPED)
+def test_texts_cut_off_by_the_end_of_a_rollout_are_in_no_minibatch(advantage):
+    """Regression: the normalization of advantages gave their zeros a value."""
+    buffer, is_finished = grouped_rollout(advantage)
+    num_cut = 0
+    for row in np.flatnonzero(~is_finished.astype(bool)):
+        start = np.flatnonzero(buffer.episode_starts[:, row])[-1]
+        assert not buffer.advantages[start:, row].any()
+        num_cut += STEPS_OF_GROUPS - start
+    assert num_cut > 0
+    num_sampled = sum(len(batch.advantages) for batch in buffer.get(20))
+    assert (buffer.advantages != 0).sum() <= num_sampled <= buffer.advantages.size - num_cut
+
+
+def test_a_rollout_without_a_finished_pair_teaches_nothing(checkpoint):
+    env = make_env(checkpoint, group_size=GROUP)
+    agent = make_agent(checkpoint, env, rollout_buffer_kwargs={"advantage": "rloo"}, n_steps=2)
+    with pytest.warns(UserWarning, match=r"No prompt of this rollout has two .* raise n_steps"):
+        buffer = collect(agent)
+    batches = list(buffer.get(4))
+    assert batches
+    assert not any(batch.advantages.any() for batch in batches)
+
+
+REWARDS = np.array([0.0, 0.3, 1.0])
+"""Of the three actions of a bandit."""
+
+
+def expected_gradient(advantage, logits, group):
+    """Gradient (3,) of a policy's logits, in expectation over all groups of actions: exact."""
+    policy = np.exp(logits) / np.exp(logits).sum()
+    total = np.zeros(3)
+    for actions in product(range(3), repeat=group):
+        buffer = bandit_rollout(advantage, actions)
+        share = policy[list(actions)].prod() / group
+        for row, action in enumerate(actions):
+            total += share * buffer.advantages[0, row] * (np.eye(3)[action] - policy)
+    return total
+
+
+def bandit_rollout(advantage, actions):
+    """One step of a row for each action, all of one prompt; each ends its episode."""
+    spaces = gym.spaces
+    shown = spaces.Dict(tokens=spaces.Box(0, 9, (2,), np.int64), length=spaces.Box(1, 2, (1,)))
+    size = len(actions)
+    buffer = EpisodeRolloutBuffer(
+        1, shown, spaces.Discrete(3), "cpu", n_envs=size, advantage=advantage
+    )
+    observation = {"tokens": np.ones((size, 2), np.int64), "length": np.ones((size, 1))}
+    zeros, chosen = torch.zeros(size), np.array(actions)
+    buffer.add(observation, chosen, REWARDS[chosen], np.ones(size), zeros, zeros)
+    buffer.compute_returns_and_advantage(zeros, np.ones(size, bool))
+    return buffer
+
+
+@pytest.mark.parametrize("group", [2, 3])
+@pytest.mark.parametrize("logits", [(0.0, 0.0, 0.0), (2.0, 0.0, -1.0)])
+def test_the_expected_gradient_of_groups_is_exact_on_a_bandit(group, logits):
+    """Leave one out: that of the expected reward. Divided by the deviation: it raises it too."""
+    logits = np.array(logits)
+    policy = np.exp(logits) / np.exp(logits).sum()
+    exact = policy * (REWARDS - policy @ REWARDS)
+    found = expected_gradient("rloo", logits, group)
+    np.testing.assert_allclose(found, exact, atol=1e-6)
+    assert expected_gradient("group", logits, group) @ exact > 0.1 * exact @ exact
 
 
 @pytest.mark.parametrize(

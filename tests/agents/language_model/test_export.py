@@ -12,8 +12,8 @@ from tests.agents.language_model.language_agents import make_agent, make_env
 
 
 @pytest.fixture(scope="module")
-def agent(checkpoint):
-    agent = make_agent(checkpoint)
+def agent(any_checkpoint):
+    agent = make_agent(any_checkpoint)
     agent.learn(60)
     return agent
 

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from agents.config.finetune import FinetuneConfig
 from agents.finetune import finetune
@@ -7,6 +8,7 @@ from agents.language_model import finetuning
 from agents.language_model.finetuning import FinetuneRun, with_one_precision
 from agents.language_model.policy import LanguageModelPolicy
 from agents.runs.folder import open_run
+from lm_envs.model import loading
 from tests.agents.finetune_run import small_config
 
 
@@ -25,6 +27,37 @@ def test_gradient_checkpointing_changes_no_number(config, tmp_path):
         run.reinforce()
         learned.append(run.policy.network.model.transformer.wpe.weight.detach().clone())
     torch.testing.assert_close(*learned)
+
+
+STAGES = {
+    "warm_start": {"steps": 2, "learning_rate": 1e-3, "batch_size": 4},
+    "mask": {"top_k": 50, "every": 1},
+    "kl": {"coefficient": 0.1},
+}
+
+
+@pytest.mark.parametrize("lora", [None, {"rank": 2}])
+def test_a_llama_is_trained_by_all_stages_and_exported(llama_checkpoint, tmp_path, lora):
+    config = small_config(llama_checkpoint, **STAGES, lora=lora)
+    open_run(config, tmp_path / "run", resume=False)
+    run = FinetuneRun(config, tmp_path / "run")
+    before = run.policy.network(torch.arange(1, 9)[None]).detach()
+    run.start()
+    run.reinforce()
+    run.export()
+    assert [stage.stage for stage in run.stages] == ["base", "warm start", "reinforced"]
+    observations = run.agent.env.reset()
+    for _ in range(6):
+        observations = run.agent.env.step(run.policy.predict(observations)[0])[0]
+    assert abs(run.agent.env.divergence) > 1e-4
+    exported = AutoModelForCausalLM.from_pretrained(tmp_path / "run" / "model")
+    with torch.no_grad():
+        hidden = exported.model(torch.arange(1, 9)[None]).last_hidden_state
+        trained = run.policy.network(torch.arange(1, 9)[None])
+    torch.testing.assert_close(hidden, trained, rtol=0, atol=2e-5)
+    assert not torch.allclose(trained, before, atol=1e-4)
+    again = loading.load(tmp_path / "run" / "model", "cpu", "float32")
+    assert torch.equal(again.head_weights, exported.lm_head.weight)
 
 
 def test_a_broken_loss_stops_before_the_weights_and_leaves_the_last_export(
@@ -94,3 +127,21 @@ def test_a_language_model_is_the_policy_of_a2c_too(config, tmp_path):
     run.reinforce()
     assert isinstance(run.policy, LanguageModelPolicy)
     assert run.agent.num_timesteps == 96
+
+
+@pytest.mark.parametrize("advantage", ["group", "rloo"])
+def test_rows_of_a_group_write_one_prompt_and_advantages_are_not_normalized(
+    config, tmp_path, advantage
+):
+    config = FinetuneConfig.model_validate(
+        {**config.model_dump(), "advantage": advantage, "group_size": 2, "value_warm_up": 0}
+    )
+    open_run(config, tmp_path / "run", resume=False)
+    run = FinetuneRun(config, tmp_path / "run")
+    run.env.reset()
+    prompts = [info["prompt"] for info in run.env.reset_infos]
+    assert prompts[0] == prompts[1] != prompts[2] == prompts[3]
+    assert run.agent.normalize_advantage is False
+    before = run.policy.network.model.transformer.wpe.weight.detach().clone()
+    run.reinforce()
+    assert not torch.equal(run.policy.network.model.transformer.wpe.weight, before)

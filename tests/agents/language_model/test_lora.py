@@ -121,6 +121,28 @@ def test_adapters_that_adapt_nothing_are_refused(options, message):
         LoRA(**options)
 
 
+def test_adapters_of_llama_are_merged_into_rollouts_and_exports(llama_checkpoint, tmp_path):
+    """By default those of queries, keys and values, whose weights are stored (outputs, inputs)."""
+    adapters = LoRA(rank=2, alpha=4.0)
+    agent = trained_agent(llama_checkpoint, lora=adapters)
+    network = agent.policy.network
+    before = TrainableNetwork(llama_checkpoint, 300).model.state_dict()
+    merged = merged_weights(network.model)
+    changed = {name for name in before if not torch.equal(merged[name], before[name])}
+    parts = ("q_proj", "k_proj", "v_proj")
+    assert changed == {
+        f"model.layers.{layer}.self_attn.{part}.weight" for layer in range(3) for part in parts
+    }
+    save_pretrained(agent.policy, tmp_path / "model")
+    exported = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
+    with torch.no_grad():
+        trained, read = network(TOKENS), exported.model(TOKENS).last_hidden_state
+    torch.testing.assert_close(read, trained, rtol=0, atol=1e-5)
+    tokens = TOKENS.numpy()
+    decoded = network.decoder(torch.float32).read(tokens, np.full(2, 5))
+    torch.testing.assert_close(decoded, trained[:, -1], rtol=0, atol=2e-5)
+
+
 def test_a_layer_that_the_model_does_not_have_is_refused(checkpoint):
     with pytest.raises(ValueError, match="layers='c_atn'; allowed: 'c_attn', 'c_proj', 'c_fc'"):
         TrainableNetwork(checkpoint, 300, lora=LoRA(layers=("c_atn",)))

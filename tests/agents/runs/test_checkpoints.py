@@ -12,6 +12,7 @@ from agents.algorithms.factory import make_algorithm, make_training_env
 from agents.config.loading import UserError
 from agents.runs import checkpoints
 from agents.runs.files import write_text
+from agents.runs.manifest import MANIFEST
 from lm_envs import storage
 from tests.agents.finished_run import CONFIG, changed
 
@@ -31,6 +32,21 @@ def path(tmp_path, model):
 
 def test_notes_come_back_as_plain_values(model, path):
     assert checkpoints.restore(model, path) == {"seconds": 12.5, "loss": 0.5}
+
+
+def test_a_run_of_a_version_without_discounts_goes_on_without_one(path):
+    """The discount of a newer checkpoint comes back; an older one has none."""
+    model = make_algorithm(CONFIG, make_training_env(CONFIG), None)
+    env = model.get_env().vector_env
+    env.gamma = 0.5
+    checkpoints.restore(model, path)
+    assert env.gamma == 0.99  # PPO's, when the checkpoint was written
+    state = torch.load(path, weights_only=True)
+    del state["gamma"]
+    torch.save(state, path)
+    (path.parent / "checkpoints.json").unlink()  # that version had no list of its checkpoints
+    checkpoints.restore(model, path)
+    assert env.gamma == 1.0
 
 
 def test_an_entropy_coefficient_comes_back(tmp_path):
@@ -79,10 +95,15 @@ def damage(path, kind):
     path.write_bytes(changed[kind])
 
 
+@pytest.mark.parametrize("is_listed", [True, False])
 @pytest.mark.parametrize("kind", ["zero", "empty", "cut", "flipped"])
-def test_damage_of_any_kind_is_refused_without_advice_to_execute_the_file(model, path, kind):
+def test_damage_of_any_kind_is_refused_without_advice_to_execute_the_file(
+    model, path, kind, is_listed
+):
     """Regression: a flipped bit was loaded as a weight."""
     damage(path, kind)
+    if not is_listed:
+        (path.parent / MANIFEST).unlink()
     with pytest.raises(UserError, match=r"Got an unreadable .*c\.pt .*restore it from") as refusal:
         checkpoints.restore(model, path)
     assert "weights_only" not in str(refusal.value)
@@ -105,6 +126,7 @@ def tag_as_cuda(path):
                 assert b"X\x03\x00\x00\x00cpu" in part
                 part = part.replace(b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:0")
             archive.writestr(name, part)
+    (path.parent / MANIFEST).unlink()
 
 
 def test_a_checkpoint_written_on_a_gpu_loads_without_one(model, path):

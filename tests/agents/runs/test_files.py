@@ -2,7 +2,14 @@ import json
 
 import pytest
 
-from agents.runs.files import append_jsonl, copy_file, write_bytes, write_json, write_jsonl
+from agents.runs.files import (
+    append_jsonl,
+    check_writable,
+    copy_file,
+    write_bytes,
+    write_json,
+    write_jsonl,
+)
 
 
 def test_rows_are_appended_after_those_written(tmp_path):
@@ -25,3 +32,12 @@ def test_bytes_are_written_and_copied_whole(tmp_path):
     copy_file(tmp_path / "a" / "weights", tmp_path / "b" / "weights")
     assert (tmp_path / "b" / "weights").read_bytes() == b"\x00\xff"
     assert [path.name for path in (tmp_path / "b").iterdir()] == ["weights"]
+
+
+def test_a_folder_in_which_nothing_can_be_written_is_named_before_the_work(tmp_path):
+    """Regression: `agents.evaluate` failed there after all its episodes."""
+    check_writable(tmp_path / "new" / "folder")
+    assert list((tmp_path / "new" / "folder").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="where nothing can be written"):
+        check_writable(tmp_path / "file" / "folder")

@@ -1,5 +1,6 @@
 import importlib.metadata
 import json
+import shutil
 
 import pytest
 import torch
@@ -8,6 +9,8 @@ import yaml
 from agents.config.loading import UserError
 from agents.runs.files import write_text
 from agents.runs.folder import open_run, read_config, versions
+from agents.runs.manifest import facts, write_listed
+from lm_envs.model.kernels import build
 from tests.agents.finished_run import CONFIG, changed
 
 
@@ -73,3 +76,50 @@ def test_resuming_without_a_file_of_the_run_changes_nothing(tmp_path, missing):
     with pytest.raises(UserError, match=f"Got --resume, but .* has no {missing}, which its other"):
         open_run(CONFIG, folder, resume=True)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_resume_appends_to_the_versions_and_warns_of_other_kernels(tmp_path, monkeypatch):
+    """Regression: a resume overwrote them."""
+    folder = tmp_path / "run"
+    open_run(CONFIG, folder, resume=False)
+    first = json.loads((folder / "versions.json").read_text())
+    monkeypatch.setattr(build, "status", lambda: "PyTorch's: changed")
+    with pytest.warns(UserWarning, match=r"goes on with kernels .* -> PyTorch's: changed: its"):
+        open_run(CONFIG, folder, resume=True)
+    document = json.loads((folder / "versions.json").read_text())
+    assert document["resumes"][0].pop("kernels") == "PyTorch's: changed"
+    assert {name: document[name] for name in first} == first
+    open_run(CONFIG, folder, resume=True)
+    assert len(json.loads((folder / "versions.json").read_text())["resumes"]) == 2
+
+
+def test_a_resume_with_other_weights_changes_nothing(tmp_path, checkpoint):
+    model = shutil.copytree(checkpoint, tmp_path / "model")
+    env = CONFIG.env.model_copy(update={"kwargs": {"model": str(model)}})
+    open_run(changed(env=env), tmp_path / "run", resume=False)
+    before = (tmp_path / "run" / "versions.json").read_bytes()
+    weights = (model / "model.safetensors").read_bytes()
+    (model / "model.safetensors").write_bytes(weights[:-1] + b"x")
+    with pytest.raises(UserError, match=r"model\.safetensors has changed"):
+        open_run(changed(env=env), tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "versions.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("content", ["[", "[]", '{"resumes": 3}'])
+def test_damaged_versions_are_named(tmp_path, content):
+    open_run(CONFIG, tmp_path / "run", resume=False)
+    (tmp_path / "run" / "versions.json").write_text(content)
+    with pytest.raises(UserError, match=r"Got a damaged .*versions\.json; delete it"):
+        open_run(CONFIG, tmp_path / "run", resume=True)
+
+
+def test_the_best_checkpoint_replaces_the_last(tmp_path):
+    folder = tmp_path / "run"
+    open_run(CONFIG, folder, resume=False)
+    write_listed(folder / "best.pt", lambda path: path.write_bytes(b"best"), {"step": 64})
+    write_listed(folder / "checkpoint.pt", lambda path: path.write_bytes(b"last"), {"step": 128})
+    assert open_run(CONFIG, folder, resume=True, checkpoint="best")
+    assert (folder / "checkpoint.pt").read_bytes() == b"best"
+    assert facts(folder / "checkpoint.pt")["step"] == 64
+    with pytest.raises(ValueError, match="Got checkpoint='best'; allowed: 'last'"):
+        open_run(CONFIG, tmp_path / "new", resume=False, checkpoint="best")

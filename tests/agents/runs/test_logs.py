@@ -1,6 +1,7 @@
 import csv
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from agents.config.loading import UserError
 from agents.runs import logs
@@ -40,6 +41,20 @@ def test_what_was_recorded_but_not_written_goes_on(tmp_path):
     assert (tmp_path / logs.PROGRESS).read_text() == "loss\n1.5\n"
 
 
+def test_events_after_the_checkpoint_are_not_shown_twice(tmp_path):
+    """Regression: TensorBoard showed repeated steps twice after a resume."""
+    for start, steps in ((0, (32, 64, 96)), (64, (96, 128))):
+        logger = logs.make_logger(tmp_path, step=start)
+        for step in steps:
+            logger.record("loss", float(step + start))
+            logger.dump(step=step)
+        logger.close()
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    shown = [(event.step, event.value) for event in events.Scalars("loss")]
+    assert shown == [(32, 32.0), (64, 64.0), (96, 160.0), (128, 192.0)]
+
+
 def test_unicode_line_ends_inside_a_text_end_no_line(tmp_path):
     """Regression: rows were cut at U+2028, U+2029 and U+0085."""
     rows = [{"step": 0, "text": "a\u2028b\u2029c\x85d"}]
@@ -47,7 +62,7 @@ def test_unicode_line_ends_inside_a_text_end_no_line(tmp_path):
     assert logs.read_metrics(tmp_path) == rows
 
 
-@pytest.mark.parametrize("line", ["{", "[1]"])
+@pytest.mark.parametrize("line", ["{", "[1]", "{}", '{"step": "x"}', "[" * 100_000])
 def test_a_broken_line_of_the_log_is_named(tmp_path, line):
     (tmp_path / logs.METRICS).write_text('{"step": 0}\n' + line + "\n")
     with pytest.raises(UserError, match=r"metrics\.jsonl line 2"):
@@ -56,5 +71,5 @@ def test_a_broken_line_of_the_log_is_named(tmp_path, line):
 
 def test_a_broken_row_of_the_progress_is_named(tmp_path):
     (tmp_path / logs.PROGRESS).write_text(f"{logs.STEP},loss\nx,1\n")
-    with pytest.raises(UserError, match=r"a row of .*progress\.csv without a whole number"):
+    with pytest.raises(UserError, match=r"a row at .*progress\.csv line 2 without a whole num"):
         logs.rewind(tmp_path, 5)

@@ -1,6 +1,7 @@
 """Tiny checkpoints of transformers with random weights, one of each variant, and their oracle."""
 
-import shutil
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -66,7 +67,8 @@ GPT2_VARIANTS = {
 VARIANTS = (*GPT2_VARIANTS, *LLAMA_VARIANTS)
 
 
-def make_reference(variant, **changes):
+@cache
+def make_reference(variant):
     """An untrained model of transformers with weights large enough to disagree about."""
     if variant in GPT2_VARIANTS:
         name, options = "GPT2", GPT2 | GPT2_VARIANTS[variant]
@@ -74,7 +76,7 @@ def make_reference(variant, **changes):
     else:
         name, options = LLAMA_VARIANTS[variant]
         options, head = LLAMA | options, f"{name}ForCausalLM"
-    config = getattr(transformers, f"{name}Config")(**options | changes)
+    config = getattr(transformers, f"{name}Config")(**options)
     torch.manual_seed(0)
     model = getattr(transformers, head)(config).eval()
     with torch.no_grad():
@@ -84,13 +86,6 @@ def make_reference(variant, **changes):
             else:  # gains and biases, which are 1 and 0
                 parameter.add_(0.2 * torch.randn_like(parameter))
     return model
-
-
-def save_with_tokenizer(reference, checkpoint, folder):
-    """Writes a model to a folder, with the tokenizer of another one."""
-    reference.save_pretrained(folder)
-    shutil.copy(checkpoint / "tokenizer.json", folder)
-    return folder
 
 
 def load_reference(reference, folder, dtype="float32"):
@@ -113,22 +108,28 @@ def walk_texts(model, num_rows, num_steps, **changes):
     yield from running
 
 
+class Comparison(NamedTuple):
+    """A walk of our engine beside transformers, which reads each whole text once, in float32."""
+
+    difference: float  # largest of logits, which are those of transformers up to a constant
+    largest: float  # logit
+    agrees: torch.Tensor  # (S,) whether the first choice is the same, at each step
+    margins: torch.Tensor  # (S,) logit of transformers' first choice less that of its second
+
+
 @torch.no_grad()
 def compare_logits(model, reference, num_rows, num_steps, **changes):
-    """Compares a walk with transformers, which reads each whole text once.
-
-    Returns:
-        Largest difference of logits, largest logit, and the share of steps with one first choice.
-    """
-    head = LMHead(model, 1, required=0)
-    differences, sizes, agreed = [], [], []
+    """Compares the logits after each step of a walk with ragged prompts and random resets."""
+    head = LMHead(model, 2, required=0)  # the required token takes the second place
+    differences, sizes, agreed, margins = [], [], [], []
     for text, states in walk_texts(model, num_rows, num_steps, **changes):
         if not states:
             continue
         expected = reference(torch.as_tensor(text)[None]).logits[0, -len(states) :]
-        found = head.logits(torch.as_tensor(np.stack(states)))
-        first = head.top_k(torch.as_tensor(np.stack(states))).candidates[:, 0]
-        differences.append((found - expected).abs().max().item())
+        hidden = torch.as_tensor(np.stack(states))
+        best = expected.topk(2)
+        differences.append((head.logits(hidden) - expected).abs().max().item())
         sizes.append(expected.abs().max().item())
-        agreed.append(first == expected.argmax(-1))
-    return max(differences), max(sizes), torch.cat(agreed).float().mean().item()
+        agreed.append(head.top_k(hidden).candidates[:, 0] == best.indices[:, 0])
+        margins.append(best.values[:, 0] - best.values[:, 1])
+    return Comparison(max(differences), max(sizes), torch.cat(agreed), torch.cat(margins))

@@ -5,34 +5,21 @@ import numpy as np
 import pytest
 import torch
 
-from lm_envs.model.attention import Extension
 from lm_envs.model.kernels import build, native
+from lm_envs.model.kernels.base import HeadNorms, RMSNorm
 from lm_envs.model.kernels.torch_ops import TorchKernels
-from lm_envs.model.kv_cache import KVCache, get_format
+from lm_envs.model.kv_cache import KVCache
 from tests.model.engines import CPU, VOCABULARY, draw, float_dtypes, needs_compiler, walk
+from tests.model.kernels.native_kernels import (
+    agree,
+    both_cache_dtypes,
+    check_decode_attention,
+    make_both,
+)
 
-ROWS, HEADS, WIDTH = 5, 3, 96
+ROWS, WIDTH = 5, 96
 ONE_STEP = 1e-3
 """What changes at most where a number between two int8 values is rounded to either."""
-
-TOLERANCE = {torch.float32: 3e-6, torch.bfloat16: 2e-2}
-both_cache_dtypes = pytest.mark.parametrize("is_int8", [False, True])
-
-
-def make_both(dtype):
-    return native.kernels(dtype), TorchKernels()
-
-
-def agree(ours, theirs, dtype):
-    torch.testing.assert_close(ours, theirs, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
-
-
-def fill(cache, layer):
-    """Writes random keys and values to every position of a layer."""
-    parts = cache.layers[layer]
-    keys, values = (get_format(cache.dtype).encode(draw(*parts[0].shape, seed=i)) for i in (1, 2))
-    for part, kept in zip(parts, (*keys, *values), strict=True):
-        part.copy_(kept)
 
 
 @needs_compiler
@@ -65,58 +52,44 @@ def test_add_norm_equals_pytorch(dtype, is_last):
 
 @needs_compiler
 @float_dtypes
-@both_cache_dtypes
-@pytest.mark.parametrize("size", [16, 64, 80, 128])
-def test_decode_attention_equals_pytorch_and_writes_the_same_cache(dtype, is_int8, size):
-    positions = torch.tensor([0, 1, 15, 16, 99])
-    results = []
+@pytest.mark.parametrize("is_last", [False, True])
+@pytest.mark.parametrize("is_first", [False, True])
+def test_add_rms_norm_equals_pytorch(dtype, is_first, is_last):
+    norm = RMSNorm(draw(WIDTH, seed=1), 1e-5)
+    streams = []
     for kernels in make_both(dtype):
-        cache = KVCache(
-            num_layers=2,
-            num_rows=ROWS,
-            num_heads=HEADS,
-            head_size=size,
-            capacity=100,
-            dtype=torch.int8 if is_int8 else dtype,
-            device=CPU,
-        )
-        fill(cache, 1)
-        q, k, v = draw(ROWS, 3, HEADS, size, dtype=dtype).unbind(1)
-        attended = kernels.decode_attention(cache, positions, 100)(1, q, k, v)
-        results.append((attended, *cache.layers[1]))
-    ours, theirs = results
-    agree(ours[0].float(), theirs[0].float(), dtype)
-    assert all(map(torch.equal, ours[1:], theirs[1:]))
+        x, y = 3.0 + draw(ROWS, WIDTH), draw(ROWS, WIDTH, dtype=dtype, seed=3)
+        added = None if is_first else y
+        normed = kernels.add_rms_norm(x, added, norm, torch.float32 if is_last else dtype)
+        streams.append((x, normed))
+    (ours, our_norm), (theirs, their_norm) = streams
+    assert torch.equal(ours, theirs)
+    assert our_norm.dtype == their_norm.dtype
+    agree(our_norm, their_norm, dtype)
 
 
 @needs_compiler
 @float_dtypes
-@both_cache_dtypes
-@pytest.mark.parametrize("size", [16, 64])
-def test_extend_attention_equals_pytorch_and_one_token_at_a_time(dtype, is_int8, size):
-    rows, starts, sizes = torch.tensor([3, 0]), torch.tensor([7, 0]), torch.tensor([2, 20])
-    q, k, v = draw(22, 3, HEADS, size, dtype=dtype).unbind(1)
+@pytest.mark.parametrize("has_norms", [False, True])
+@pytest.mark.parametrize("size", [16, 48, 64])
+def test_rotate_equals_pytorch_and_leaves_values_alone(dtype, size, has_norms):
+    norms = HeadNorms(draw(size, seed=1), draw(size, seed=2), 1e-5) if has_norms else None
+    turns, before = draw(ROWS, size, seed=3), draw(ROWS, (4 + 2 * 2) * size, dtype=dtype)
+    ours, theirs = before.clone(), before.clone()
+    for kernels, qkv in zip(make_both(dtype), (ours, theirs), strict=True):
+        kernels.rotate(qkv, turns, (4, 2), norms)
+    agree(ours, theirs, dtype)
+    assert torch.equal(ours[:, 6 * size :], before[:, 6 * size :])
+    assert not torch.equal(ours[:, : 6 * size], before[:, : 6 * size])
 
-    def make_cache():
-        shape = {"num_layers": 1, "num_rows": 4, "num_heads": HEADS, "head_size": size}
-        cache = KVCache(**shape, capacity=64, dtype=torch.int8 if is_int8 else dtype, device=CPU)
-        fill(cache, 0)
-        return cache
 
-    ours, theirs, one_by_one = make_cache(), make_cache(), make_cache()
-    extension = Extension(rows, starts, sizes, 22, 20, 64)
-    native_kernels, torch_kernels = make_both(dtype)
-    together = native_kernels.extend_attention(ours, extension)(0, q, k, v)
-    expected = torch_kernels.extend_attention(theirs, extension)(0, q, k, v)
-    agree(together.float(), expected.float(), dtype)
-    assert all(map(torch.equal, ours.layers[0], theirs.layers[0]))
-    places = [(3, 7), (3, 8), *((0, position) for position in range(20))]
-    for token, place in enumerate(places):
-        row, start = (torch.tensor([index]) for index in place)
-        single = Extension(row, start, torch.ones_like(row), 1, 1, 64)
-        alone = native_kernels.extend_attention(one_by_one, single)
-        part = slice(token, token + 1)
-        assert torch.equal(alone(0, q[part], k[part], v[part]), together[part])
+@needs_compiler
+@float_dtypes
+def test_silu_product_equals_pytorch(dtype):
+    x = 6 * draw(ROWS, 2 * WIDTH, dtype=dtype)
+    x[0, :2] = torch.tensor([-200.0, 200.0])
+    ours, theirs = (kernels.silu_product(x) for kernels in make_both(dtype))
+    agree(ours, theirs, dtype)
 
 
 @needs_compiler
@@ -263,8 +236,11 @@ def test_narrower_vectors_agree_too(dtype, narrow_library, monkeypatch):
     monkeypatch.setattr(build, "library", lambda: narrow_library)
     assert native.kernels(dtype).linear(draw(32, 16), None, gelu=False, int8=False) is None
     test_add_norm_equals_pytorch(dtype, is_last=False)
+    test_add_rms_norm_equals_pytorch(dtype, is_first=False, is_last=False)
+    test_rotate_equals_pytorch_and_leaves_values_alone(dtype, 48, has_norms=True)
+    test_silu_product_equals_pytorch(dtype)
     for is_int8 in (False, True):
-        test_decode_attention_equals_pytorch_and_writes_the_same_cache(dtype, is_int8, 64)
+        check_decode_attention(dtype, is_int8, 64, (4, 2))
     test_top_k_are_found_by_rounded_logits_and_ordered_by_exact_ones(dtype, 700)
     test_dequantize_equals_pytorch(dtype, gelu=True, width=96)
     for value in (torch.nan, torch.inf):
@@ -289,16 +265,3 @@ def test_the_engine_computes_the_same_from_an_int8_cache_with_either_kernels(mod
     for (ours, _), (theirs, _) in zip(*walks, strict=True):
         np.testing.assert_allclose(ours.hidden, theirs.hidden, rtol=0, atol=ONE_STEP)
         np.testing.assert_allclose(ours.chosen, theirs.chosen, rtol=0, atol=ONE_STEP)
-
-
-@needs_compiler
-@pytest.mark.parametrize("value", [torch.nan, torch.inf])
-@pytest.mark.parametrize("kernels", make_both(torch.float32))
-def test_a_value_that_is_not_finite_is_not_hidden_by_an_int8_cache(kernels, value):
-    shape = {"num_layers": 1, "num_rows": 2, "num_heads": 1, "head_size": 16, "capacity": 16}
-    cache = KVCache(**shape, dtype=torch.int8, device=CPU)
-    q, k, v = draw(2, 3, 1, 16).unbind(1)
-    v[1, 0, 3] = value
-    attended = kernels.decode_attention(cache, torch.tensor([0, 0]), 16)(0, q, k, v)
-    assert torch.isfinite(attended[0]).all()
-    assert not torch.isfinite(attended[1]).all()

@@ -7,21 +7,24 @@ from tests.model.kernels.triton_kernels import TORCH, TRITON, agree, draw_there,
 
 pytestmark = pytest.mark.gpu
 
-HEADS = 3
+HEADS = (6, 2)
+"""Heads of queries, and of keys and values."""
+
 both_cache_dtypes = pytest.mark.parametrize("is_int8", [False, True])
 sizes = pytest.mark.parametrize("size", [16, 24, 64])
 
 
 def draw_tokens(num_tokens, size, dtype):
-    """Queries, keys and values (M, H, d), as parts of one tensor."""
-    return draw_there(num_tokens, 3, HEADS, size, dtype=dtype).unbind(1)
+    """Queries (M, H, d), keys and values (M, H_kv, d), as parts of one tensor."""
+    parts = (HEADS[0], HEADS[1], HEADS[1])
+    return draw_there(num_tokens, sum(parts), size, dtype=dtype).split(parts, 1)
 
 
 def compare(method, arguments, num_tokens, size, dtype, is_int8):
     """Attention by both backends, and what they leave in the cache."""
     tokens = draw_tokens(num_tokens, size, dtype)
     stored = torch.int8 if is_int8 else dtype
-    caches = [make_cache(dtype, stored, HEADS, size) for _ in range(2)]
+    caches = [make_cache(dtype, stored, HEADS[1], size) for _ in range(2)]
     found, expected = (
         getattr(kernels, method)(cache, *arguments)(0, *tokens)
         for kernels, cache in zip((TRITON, TORCH), caches, strict=True)
@@ -54,7 +57,7 @@ def test_rows_without_tokens_and_unused_tokens_change_nothing(is_int8):
     padded = Extension(put(3, 0, 6, 6), put(70, 0, 0, 0), put(3, 20, 0, 0), 40, 40, 96)
     tokens = draw_tokens(40, 16, torch.float32)
     stored = torch.int8 if is_int8 else torch.float32
-    caches = [make_cache(torch.float32, stored, HEADS, 16) for _ in range(2)]
+    caches = [make_cache(torch.float32, stored, HEADS[1], 16) for _ in range(2)]
     expected = TRITON.extend_attention(caches[0], plain)(0, *(part[:23] for part in tokens))
     found = TRITON.extend_attention(caches[1], padded)(0, *tokens)
     assert torch.equal(found[:23], expected)

@@ -173,12 +173,6 @@ def test_added_tokens_of_vocabulary_and_merges_are_read(tmp_path):
         Tokenizer.from_folder(tmp_path)
 
 
-def test_a_wordpiece_vocabulary_is_refused_without_a_remedy_that_fails(tmp_path):
-    (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n")
-    with pytest.raises(ValueError, match=r"WordPiece vocabulary, vocab\.txt.*Use another model"):
-        Tokenizer.from_folder(tmp_path)
-
-
 def test_the_same_files_are_loaded_once(tmp_path):
     """Regression: every environment kept a backend of its own, with a cache that stays."""
     folder = folder_with(tmp_path)

@@ -1,0 +1,125 @@
+"""`python -m agents.baselines CONFIG …`: baselines of a configuration, without an agent.
+
+Owns the table and the file. Settings are chosen on one split and shown on another.
+"""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from agents.algorithms.factory import check_writes
+from agents.baselines.cloning import cloned
+from agents.baselines.families import Environments
+from agents.baselines.registry import families
+from agents.baselines.searches import searches
+from agents.baselines.suite import MOST_CHOICE_PROMPTS, run_suite
+from agents.config.imports import TRUST_HELP, import_for_run
+from agents.config.loading import load_config, reported
+from agents.config.train import TrainConfig
+from agents.evaluation.comparison import listed_scores, score_intervals
+from agents.evaluation.rollouts import evenly_spaced_indices
+from agents.evaluation.summary import mean_and_half_width
+from agents.evaluation.terminal import print_table
+from agents.runs.files import write_json
+from agents.runs.folder import versions
+from lm_envs.tasks.splits import SplitSpec
+
+
+def measure(
+    config: TrainConfig,
+    split: str,
+    episodes: int,
+    *,
+    clone: bool = False,
+    search: bool = False,
+    trust_imports: bool = False,
+) -> dict[str, Any]:
+    """Returns every baseline's rewards on a split, and which is the strongest.
+
+    Args:
+        config: Of the run that the baselines stand beside.
+        split: The evaluated split.
+        episodes: Largest number of prompts.
+        clone: Also imitate the oracle with the configuration's network.
+        search: Also beam search and best of n.
+        trust_imports: Whether the configuration may import modules; see `check_trusted`.
+
+    Raises:
+        UserError: If imports are not trusted, or an option does not fit the configuration.
+        ValueError: If there is no such split.
+    """
+    SplitSpec.parse(split)
+    import_for_run(config, trusted=trust_imports)
+    if clone or search:
+        check_writes(config)
+    environments = Environments(config)
+    env = environments.get(split)
+    indices = evenly_spaced_indices(env.num_examples, episodes)
+    found = families(environments, split)
+    found += [cloned(config)] if clone else []
+    found += searches() if search else []
+    started = time.perf_counter()
+    options = {"most_choice_prompts": min(episodes, MOST_CHOICE_PROMPTS), "shows_progress": True}
+    suite = run_suite(environments, split, indices, found, **options)
+    means = {name: each["reward"] for name, each in score_intervals(suite.rollouts).items()}
+    return {
+        "config": config.model_dump(),
+        "split": split,
+        "prompts": len(indices),
+        "rewards": means,
+        "baselines": suite.record(),
+        "prompt_scores": listed_scores(suite.rollouts),
+        "seconds": round(time.perf_counter() - started, 1),
+        "versions": versions(),
+    }
+
+
+def _print(result: dict[str, Any]) -> None:
+    baselines = result["baselines"]
+    table = Table(
+        title=f"{result['config']['name']}: {result['prompts']} {result['split']} prompts"
+    )
+    table.add_column("baseline")
+    table.add_column("reward ± 95 %", justify="right")
+    table.add_column(f"on {baselines['chosen_on']}", justify="right")
+    table.add_column("setting")
+    for name, reward in sorted(result["rewards"].items(), key=lambda each: -each[1]["mean"]):
+        chosen = baselines["settings"][name]
+        setting = "" if chosen["setting"] is None else json.dumps(chosen["setting"])
+        is_first = name == baselines["strongest"]
+        cells = [name, mean_and_half_width(reward), f"{chosen['reward']:.3f}", setting[:40]]
+        table.add_row(*cells, style="bold" if is_first else "")
+    print_table(table)
+    typer.echo(f"strongest, as chosen on {baselines['chosen_on']}: {baselines['strongest']}")
+
+
+def main(
+    config: Annotated[Path, typer.Argument(help="YAML file, such as configs/next_word_ppo.yaml")],
+    split: Annotated[str, typer.Option(help="train, validation, test, or 'test[:25%]'")] = "test",
+    episodes: Annotated[int, typer.Option(min=2, help="maximum number of prompts")] = 200,
+    clone: Annotated[bool, typer.Option(help="also imitate the oracle's actions")] = False,
+    search: Annotated[bool, typer.Option(help="also beam search and best of n")] = False,
+    output: Annotated[Path | None, typer.Option(help="JSON file with each prompt's score")] = None,
+    assignments: Annotated[list[str] | None, typer.Option("--set", help="key.key=value")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, not the table")] = False,
+    trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
+) -> None:
+    """Measures the baselines that an agent of this configuration has to exceed."""
+    with reported():
+        settings = load_config(TrainConfig, config, assignments or [])
+        options = {"clone": clone, "search": search, "trust_imports": trust_imports}
+        result = measure(settings, split, episodes, **options)
+        if output is not None:
+            write_json(output, result)
+        if as_json:
+            typer.echo(json.dumps(result))
+        else:
+            _print(result)
+
+
+if __name__ == "__main__":
+    typer.run(main)

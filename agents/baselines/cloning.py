@@ -1,0 +1,161 @@
+"""Behavior cloning: the agent's own network learns the oracle's actions by supervised learning.
+
+The observations, candidates and examples are those of reinforcement learning, so that the two can
+be compared. Owns the loss of each algorithm's policy. Chooses no number of epochs.
+
+Source: Pomerleau 1988, "ALVINN: an autonomous land vehicle in a neural network".
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from sb3_contrib import QRDQN, TRPO, MaskablePPO
+from stable_baselines3 import A2C, DQN, PPO
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from agents.algorithms.factory import make_algorithm, make_training_env
+from agents.baselines.families import Family, grid
+from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
+from agents.config.loading import UserError
+from agents.config.train import TrainConfig
+from agents.evaluation.baselines import Policy
+from agents.evaluation.rollouts import agent_policy, run_episodes
+from lm_envs.envs.rows import Observations
+from lm_envs.envs.vector_env import LanguageVectorEnv
+
+NAME = "cloning"
+EPOCHS = (1, 2, 4, 8, 16, 32)
+BATCH = 256
+LEARNING_RATE = 1.0e-3
+LARGEST_NORM = 1.0
+
+VALUE_SCALE = 10.0
+"""Action values times this are the logits: rewards differ by less than 1, too little for a softmax
+to be sure of an action."""
+
+
+def cloned(config: TrainConfig) -> Family:
+    """Returns the family of clones, whose setting is the number of epochs.
+
+    Raises:
+        UserError: If the algorithm has no policy that can learn actions by supervised learning.
+    """
+    name = config.algorithm.name
+    if name not in ("PPO", "A2C", "TRPO", "MaskablePPO", "DQN", "QRDQN"):
+        raise UserError(
+            f"Got --clone for algorithm.name={name!r}; allowed: PPO, A2C, TRPO, MaskablePPO, DQN and "
+            "QRDQN. Leave it out."
+        )
+
+    def learn(examples: LearnedExamples, epochs: float) -> Policy:
+        model = make_algorithm(config, make_training_env(config), None)
+        fit(model, *oracle_steps(examples), int(epochs))
+        return agent_policy(model)
+
+    return Family(NAME, grid(*EPOCHS), by_learned_policy(learn))
+
+
+Steps = tuple[Observations, np.ndarray, np.ndarray | None]
+"""Observations (T, ...), actions (T, ...), and action masks (T, A) of discrete actions."""
+
+
+def oracle_steps(examples: LearnedExamples) -> Steps:
+    """Runs the oracle on the examples; returns what it saw and did in all T steps."""
+    seen: list[Observations] = []
+    done: list[np.ndarray] = []
+    masks: list[np.ndarray] = []
+
+    def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
+        actions = env.oracle_actions()
+        seen.append(observations)
+        done.append(np.array(actions))
+        if hasattr(env.single_action_space, "n"):
+            masks.append(env.action_masks())
+        return actions
+
+    run_episodes(examples.env, act, examples.indices)
+    return _joined(seen), np.concatenate(done), np.concatenate(masks) if masks else None
+
+
+def fit(
+    model: BaseAlgorithm,
+    observations: Observations,
+    actions: np.ndarray,
+    masks: np.ndarray | None,
+    epochs: int,
+    seed: int = 0,
+) -> list[float]:
+    """Trains the policy to take the actions; returns the mean loss of each epoch, nats.
+
+    Args:
+        model: Its policy is changed.
+        observations: (T, ...).
+        actions: (T, ...).
+        masks: (T, A), which actions are valid; None for continuous ones.
+        epochs: Passes over the T steps.
+        seed: Of their order.
+    """
+    loss = _loss(model)
+    parameters = [p for p in model.policy.parameters() if p.requires_grad]
+    optimizer = torch.optim.Adam(parameters, LEARNING_RATE)
+    rng, means = np.random.default_rng(seed), []
+    model.policy.set_training_mode(True)
+    for _ in range(epochs):
+        order, total = rng.permutation(len(actions)), 0.0
+        for start in range(0, len(order), BATCH):
+            places = order[start : start + BATCH]
+            allowed = None if masks is None else masks[places]
+            value = loss(_taken(observations, places), actions[places], allowed)
+            optimizer.zero_grad()
+            value.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, LARGEST_NORM)
+            optimizer.step()
+            total += float(value.detach()) * len(places)
+        means.append(total / len(order))
+    model.policy.set_training_mode(False)
+    return means
+
+
+Loss = Callable[[Observations, np.ndarray, np.ndarray | None], torch.Tensor]
+
+
+def _loss(model: BaseAlgorithm) -> Loss:
+    """Returns the mean negative log-probability of actions under the algorithm's policy, nats."""
+    policy = model.policy
+    if isinstance(model, (DQN, QRDQN)):
+        return lambda seen, actions, masks: torch.nn.functional.cross_entropy(
+            _values(model, seen) * VALUE_SCALE, torch.as_tensor(actions, dtype=torch.int64)
+        )
+    assert isinstance(model, (PPO, A2C, TRPO, MaskablePPO))
+
+    def loss(seen: Observations, actions: np.ndarray, masks: np.ndarray | None) -> torch.Tensor:
+        tensors = policy.obs_to_tensor(seen)[0]
+        options = {"action_masks": masks} if isinstance(model, MaskablePPO) else {}
+        _, logprobs, _ = policy.evaluate_actions(tensors, torch.as_tensor(actions), **options)  # type: ignore[operator]  # of actor-critic policies
+        return -logprobs.mean()
+
+    return loss
+
+
+def _values(model: DQN | QRDQN, seen: Observations) -> torch.Tensor:
+    """Returns action values (N, A)."""
+    tensors = model.policy.obs_to_tensor(seen)[0]
+    if isinstance(model, QRDQN):
+        return model.policy.quantile_net(tensors).mean(1)
+    return model.policy.q_net(tensors)
+
+
+def _joined(parts: list[Observations]) -> Observations:
+    """Returns the observations of several steps, one after the other."""
+    named = [part for part in parts if isinstance(part, dict)]
+    if named:
+        return {name: np.concatenate([part[name] for part in named]) for name in named[0]}
+    return np.concatenate([part for part in parts if isinstance(part, np.ndarray)])
+
+
+def _taken(observations: Observations, places: np.ndarray) -> Observations:
+    """Returns the observations at some places (B,)."""
+    if isinstance(observations, dict):
+        return {name: values[places] for name, values in observations.items()}
+    return observations[places]

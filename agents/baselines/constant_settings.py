@@ -1,0 +1,61 @@
+"""The same adjustments in every episode, for environments that adjust the model.
+
+Owns what a point of an evolution strategy means as a plan. Knows no reward.
+"""
+
+import gymnasium as gym
+import numpy as np
+
+from agents.baselines.evolution import maximize
+from agents.baselines.families import Family, by_policy
+from agents.evaluation.baselines import Policy
+from lm_envs.envs.rows import Observations
+from lm_envs.envs.tuning.base import TuningVectorEnv
+
+NAME = "constant settings, by evolution"
+
+STOP_NAME = "stop"
+"""Name of the action, or of the first component of an action, that ends an episode."""
+
+STOP_PREFERENCE = 0.5
+"""Parts that are preferred to this are removed: a tenth of them in the first generation, because
+most models without half of their parts are ruined."""
+
+
+def constant_settings(point: list[float]) -> Policy:
+    """Returns the policy that takes the actions of a point whatever it observes.
+
+    For continuous actions the point is the action; if the first component ends the episode, it is
+    instead the share of the budget, from -1 for none to 1 for all, after which it ends. For
+    discrete actions the point has a preference for every action but the first, which ends the
+    episode: the most preferred valid action is taken while its preference is over
+    `STOP_PREFERENCE`.
+    """
+
+    def act(env: TuningVectorEnv, observations: Observations) -> np.ndarray:
+        if isinstance(env.single_action_space, gym.spaces.Discrete):
+            preferences = np.array([STOP_PREFERENCE, *point])
+            return np.where(env.action_masks(), preferences, -np.inf).argmax(1)
+        actions = np.tile(np.array(point, np.float32), (env.num_envs, 1))
+        if env.tuner.action_names[0] == STOP_NAME:
+            share_used = 1.0 - np.asarray(observations)[:, -1]
+            actions[:, 0] = np.where(share_used >= (point[0] + 1.0) / 2.0, 1.0, -1.0)
+        return actions
+
+    return act
+
+
+def evolved(env: TuningVectorEnv) -> Family:
+    """Returns the family whose settings an evolution strategy finds with 40 evaluations.
+
+    Args:
+        env: Any rows of the environment, for the size of an action.
+    """
+    space = env.single_action_space
+    is_discrete = isinstance(space, gym.spaces.Discrete)
+    size = int(space.n) - 1 if is_discrete else int(np.prod(space.shape or ()))
+    return Family(
+        NAME,
+        lambda mean_reward: maximize(mean_reward, size),
+        by_policy(lambda point, seed: constant_settings(point)),
+    )

@@ -1,0 +1,74 @@
+"""Examples that a learned baseline may learn from: the agent's own, but not those it is judged by.
+
+Owns which examples are left out. Knows no baseline.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from agents.baselines.families import Environments, Run
+from agents.evaluation.baselines import Policy
+from agents.evaluation.rollouts import evenly_spaced_indices, run_episodes
+from lm_envs.envs.vector_env import LanguageVectorEnv
+
+MOST_EXAMPLES = 2_000
+"""Examples that are learned from, so that large data sets do not take longer than the agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedExamples:
+    """Examples of the split that the agent learns from.
+
+    Attributes:
+        env: Rows of this split.
+        indices: (E,) examples.
+    """
+
+    env: LanguageVectorEnv
+    indices: np.ndarray
+
+    def pairs(self, count: int | None = None) -> list[tuple[str, tuple[str, ...]]]:
+        """Returns prompts and their targets; `count` evenly spaced ones, or all."""
+        places = evenly_spaced_indices(len(self.indices), count or len(self.indices))
+        chosen = [self.env.task.example(int(self.indices[place])) for place in places]
+        return [(self.env.tokenizer.decode(each.prompt), each.targets) for each in chosen]
+
+
+def learned_examples(
+    environments: Environments, split: str, judged: np.ndarray, actions: str | None = None
+) -> LearnedExamples:
+    """Returns what the agent learns from, less the prompts of the examples that are judged.
+
+    Args:
+        environments: Makes the rows.
+        split: Split of the judged examples.
+        judged: (E,) indices of the judged examples.
+        actions: Of the rows; see `Environments.get`.
+    """
+    env, other = (
+        environments.get(name, actions) for name in (environments.config.env.split, split)
+    )
+    assert isinstance(env, LanguageVectorEnv)
+    assert isinstance(other, LanguageVectorEnv)
+    left_out = {other.task.example(int(index)).prompt.tobytes() for index in judged}
+    indices = evenly_spaced_indices(env.num_examples, MOST_EXAMPLES).tolist()
+    kept = [i for i in indices if env.task.example(i).prompt.tobytes() not in left_out]
+    return LearnedExamples(env, np.array(kept, np.int64))
+
+
+def by_learned_policy(
+    learn: Callable[[LearnedExamples, float], Policy], actions: str | None = None
+) -> Run:
+    """Returns a run of the policy that `learn` returns for examples and a setting.
+
+    Args:
+        learn: Returns a policy for the examples and the setting.
+        actions: The action kind that the policy acts by; None for the configuration's own.
+    """
+    return lambda environments, split, indices, setting, seed: run_episodes(
+        environments.get(split, actions),
+        learn(learned_examples(environments, split, indices, actions), setting),
+        indices,
+    )

@@ -1,0 +1,112 @@
+"""Searches as baselines: beams of several widths, and the best of n samples over its cost.
+
+Owns which sizes are tried. The algorithms live in `agents.evaluation.search`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import gammaln
+
+from agents.baselines.families import Environments, Family, Setting, grid
+from agents.evaluation.baselines import sampling
+from agents.evaluation.rollouts import run_episodes
+from agents.evaluation.search import beam_search, best_of_n
+from lm_envs.envs.vector_env import LanguageVectorEnv
+from lm_envs.transcript import Transcript
+
+BEAM, BEST = "beam search", "best of 16"
+WIDTHS = (2, 4, 8)
+TEMPERATURES = (0.5, 0.7, 1.0)
+NUM_SAMPLES = 16
+SIZES = (1, 2, 4, 8, 16, 32, 64)
+"""Values of n on the curve."""
+
+
+def searches() -> list[Family]:
+    """Returns beam search, whose width is chosen, and best of 16, whose temperature is chosen."""
+    return [
+        Family(BEAM, grid(*WIDTHS), _run_beams),
+        Family(BEST, grid(*TEMPERATURES), _run_best, is_drawn=True, uses_reward=True),
+    ]
+
+
+def best_of_curve(
+    environments: Environments, split: str, indices: np.ndarray, temperature: float
+) -> list[dict[str, Any]]:
+    """Returns the mean reward of the best of n samples for each n of `SIZES`, and its cost.
+
+    64 samples are drawn for each prompt; the reward of the best of n is its expectation over all
+    choices of n of them, which varies less than that of n samples would.
+
+    Args:
+        environments: Makes the rows.
+        split: The evaluated split.
+        indices: (E,) its examples.
+        temperature: Of the samples.
+
+    Returns:
+        For each n: `n`, `reward`, and `tokens`, the mean number written for a prompt.
+    """
+    env = _language(environments, split)
+    most = SIZES[-1]
+    drawn = run_episodes(env, sampling(temperature, 0), np.repeat(indices, most))
+    rewards = np.array([t.scores["reward"] for t in drawn]).reshape(-1, most)
+    tokens = float(np.mean([len(t.tokens) for t in drawn]))
+    means = expected_best(rewards, SIZES).mean(0)
+    return [
+        {"n": n, "reward": float(mean), "tokens": n * tokens}
+        for n, mean in zip(SIZES, means, strict=True)
+    ]
+
+
+def expected_best(rewards: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+    """Computes the expected highest of n rewards drawn without replacement from N.
+
+    The i-th smallest of N rewards is the highest in C(i - 1, n - 1) of the C(N, n) choices.
+
+    Args:
+        rewards: (P, N) of N samples for each prompt.
+        sizes: Values of n, from 1 to N.
+
+    Returns:
+        (P, len(sizes)) float64.
+
+    Source: Chen et al. 2021, https://arxiv.org/abs/2107.03374, whose pass@k is the same estimate
+    for rewards of 0 and 1.
+    """
+    ordered, total = np.sort(rewards, axis=1), rewards.shape[1]
+    below = np.arange(total)  # rewards that are lower, or come before in the order
+    columns = []
+    for size in sizes:
+        is_possible = below >= size - 1
+        logs = _log_choose(np.maximum(below, size - 1), size - 1) - _log_choose(total, size)
+        columns.append(ordered @ np.where(is_possible, np.exp(logs), 0.0))
+    return np.stack(columns, axis=1)
+
+
+def _log_choose(total: np.ndarray | int, size: int) -> np.ndarray:
+    return gammaln(total + 1.0) - gammaln(size + 1.0) - gammaln(total - size + 1.0)
+
+
+def _language(
+    environments: Environments, split: str, num_rows: int | None = None
+) -> LanguageVectorEnv:
+    env = environments.get(split, num_rows=num_rows)
+    assert isinstance(env, LanguageVectorEnv)
+    return env
+
+
+def _run_beams(
+    environments: Environments, split: str, indices: np.ndarray, width: Setting, seed: int
+) -> list[Transcript]:
+    env = _language(environments, split, width)
+    return [beam_search(env, int(index), width) for index in indices]
+
+
+def _run_best(
+    environments: Environments, split: str, indices: np.ndarray, temperature: Setting, seed: int
+) -> list[Transcript]:
+    env = _language(environments, split)
+    return best_of_n(env, indices, NUM_SAMPLES, temperature, seed)

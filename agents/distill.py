@@ -1,0 +1,64 @@
+"""`python -m agents.distill RUN`: teaches the language model what a trained agent chooses.
+
+Owns the command line; the stages live in `agents.imitation`.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from agents.config.distill import ImitationConfig
+from agents.config.imports import TRUST_HELP, import_for_run
+from agents.config.loading import read_assignments, reported
+from agents.imitation.runs import distill_agent
+from agents.runs.finished import read_configs
+from agents.runs.folder import versions
+
+RESULTS = "distilled"
+"""Folder of the results, in the run folder."""
+
+
+def distill(
+    folder: Path,
+    settings: ImitationConfig,
+    output: Path | None = None,
+    *,
+    trust_imports: bool = False,
+) -> dict[str, Any]:
+    """Teaches the language model of a finished run what its agent chooses.
+
+    Args:
+        folder: Of a run of `agents.train`, with any algorithm.
+        settings: How the model learns.
+        output: Folder of the results; None for `distilled` in the run folder.
+        trust_imports: Whether the run's configuration may import modules; see `check_trusted`.
+
+    Returns:
+        The result of `distill_agent`.
+
+    Raises:
+        UserError: If the folder holds no finished run, or its environment writes no text.
+        ValueError: If an episode of the environment has several turns.
+    """
+    (config,) = read_configs([folder])
+    import_for_run(config, trusted=trust_imports)
+    return distill_agent(folder, config, settings, output or folder / RESULTS)
+
+
+def main(
+    run: Annotated[Path, typer.Argument(help="run folder of agents.train")],
+    assignments: Annotated[list[str] | None, typer.Option("--set", help="key=value")] = None,
+    output: Annotated[Path | None, typer.Option(help="folder; default RUN/distilled")] = None,
+    trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
+) -> None:
+    """Trains the language model on an agent's choices and exports it as a model folder."""
+    with reported():
+        settings = read_assignments(ImitationConfig, assignments or [])
+        result = distill(run, settings, output, trust_imports=trust_imports)
+        typer.echo(json.dumps({**result, "versions": versions()}))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,53 @@
+"""Named groups of an observation's columns, and observations whose groups are replaced.
+
+Owns the names. Knows nothing of policies.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from lm_envs.envs.base import EpisodicVectorEnv
+from lm_envs.envs.tuning.base import TuningVectorEnv
+
+NAMES: Mapping[str, str] = {
+    "hidden": "hidden state",
+    "text_mean": "mean embedding of the text",
+    "last_tokens": "last tokens",
+    "candidate_logprobs": "candidates' log-probabilities",
+    "candidate_repeats": "repeats",
+    "candidate_echoes": "echoes of the prompt",
+    "candidate_points": "candidates' places",
+    "pointer_shares": "pointer",
+    "choice_logprobs": "lines' log-probabilities",
+    "choice_enabled": "lines that have an effect",
+    "budget_left": "budget left",
+    "turns_left": "turns left",
+    "source_left": "source left",
+}
+"""Names of groups by the name of their columns; others are named as their columns."""
+
+MOST_GROUPS = 10
+"""Exact Shapley values evaluate the policy on 2**groups combinations."""
+
+
+def observation_groups(env: EpisodicVectorEnv) -> dict[str, slice]:
+    """Returns the columns of each named group; empty if the observation is no named vector."""
+    space = env.single_observation_space
+    columns = getattr(space, "columns", None)
+    if columns is None and isinstance(env, TuningVectorEnv) and space.shape:
+        size = space.shape[0]
+        return {"state of the model": slice(0, size - 1), "steps left": slice(size - 1, size)}
+    if columns is None or len(columns) > MOST_GROUPS:
+        return {}
+    return {NAMES.get(name, name): part for name, part in columns.items()}
+
+
+def replaced(
+    observations: np.ndarray, others: np.ndarray, groups: Mapping[str, slice], names: set[str]
+) -> np.ndarray:
+    """Returns observations (S, D) whose groups `names` are those of `others` (S, D)."""
+    result = observations.copy()
+    for name in names:
+        result[:, groups[name]] = others[:, groups[name]]
+    return result

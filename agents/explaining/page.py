@@ -1,0 +1,183 @@
+"""The page of an explanation, in the markup of `agents.evaluation.html`.
+
+Owns layout and headings; numbers and sentences come from `report`. Untrusted text is sanitized here
+or by `wording`, and escaped by `html`.
+"""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from agents.evaluation.html import Html, heading, page, paragraph, table
+from agents.explaining.report import check_sentence, word_sentence
+from agents.viewing import wording
+from agents.viewing.page import candidates_table, colored_text
+from agents.viewing.trace import EpisodeTrace, Step
+from lm_envs.rendering import GAIN, LOSS, TINT, printable
+
+HOW_SHAPLEY = (
+    "Exact Shapley values: how much each group of the observation added to the preference for the "
+    "action that was taken. The value of a set of groups is the mean preference where the other "
+    "groups are those of {background} other held-out steps. The ranking uses one half of the "
+    "episodes, the check the other half."
+)
+HOW_GAIN = (
+    "A gain is measured: the episode is played again up to the step, the model's first choice is "
+    "taken there, and the agent goes on. {measured} of {departures} departures were measured."
+)
+HOW_TREE = (
+    "A decision tree of depth 3 that imitates when the agent departs, fitted on one half of the "
+    "episodes. On the other half it is right at {fidelity:.1%} of {steps} steps; always giving the "
+    "more frequent answer is right at {baseline:.1%}."
+)
+HOW_WORDS = (
+    "A word's value is by how much it raised the mean log-probability of the written tokens: they "
+    "are scored once more without the word. {sentence}"
+)
+
+
+def explanation_page(report: Mapping[str, Any], traces: Sequence[EpisodeTrace]) -> str:
+    """Returns one self-contained page.
+
+    Args:
+        report: Of `agents.explaining.report.explain`.
+        traces: The recorded episodes; the first ones are shown.
+    """
+    low, high = report["reward"]["interval"]
+    counts = f"{report['num_episodes']} held-out episodes, {report['num_steps']} steps"
+    mean = f"mean reward {report['reward']['mean']:.3f} ({low:.3f} … {high:.3f})"
+    lead = f'<p class="lead"><strong>{escape(printable(report["sentence"]))}</strong></p>'
+    parts = [Html(lead), paragraph(f"{counts}; {mean}. Intervals are 95 % intervals.")]
+    parts += _groups(report.get("groups"))
+    parts += _words(report.get("words"))
+    parts += _departures(report.get("departures"))
+    parts += _tree(report.get("tree"))
+    parts += [paragraph(note) for note in report["notes"]]
+    for number, (document, trace) in enumerate(zip(report["episodes"], traces, strict=False), 1):
+        parts.append(heading(wording.heading(trace, number, len(report["episodes"]))))
+        parts += _episode(document, trace)
+    return page(printable(f"Explanation of {report['run']}"), parts)
+
+
+def bars(rows: Sequence[tuple[str, float, str]]) -> Html:
+    """Returns labeled bars; each row has a name, a length in [0, 1], and a text."""
+    body = "".join(
+        f'<tr><th scope="row">{escape(printable(name))}</th>'
+        '<td style="min-width:8rem;text-align:left">'
+        f'<div style="background:#4a76c0;height:1rem;width:{100 * min(max(size, 0), 1):.1f}%">'
+        f"</div></td><td>{escape(text)}</td></tr>"
+        for name, size, text in rows
+    )
+    return Html(f'<div class="scroll"><table><tbody>{body}</tbody></table></div>')
+
+
+def _groups(groups: Mapping[str, Any] | None) -> list[Html]:
+    if groups is None:
+        return []
+    names = sorted(groups["shares"], key=lambda name: -groups["shares"][name])
+    shares = [(n, groups["shares"][n], f"{groups['shares'][n]:.1%}") for n in names]
+    check = groups["check"]
+    rows = [
+        [name, interval(groups["importance"][name]), percent_interval(check["by_group"][name])]
+        for name in names
+    ]
+    header = ["group", "mean absolute Shapley value", "action changes without it"]
+    return [
+        heading("What decided"),
+        paragraph(HOW_SHAPLEY.format(background=groups["background"])),
+        bars(shares),
+        table(header, rows),
+        heading("Is that true?", 3),
+        paragraph(f"{check_sentence(check)} {check['episodes']} episodes, {check['steps']} steps."),
+    ]
+
+
+def _words(words: Mapping[str, Any] | None) -> list[Html]:
+    if words is None:
+        return []
+    text = HOW_WORDS.format(sentence=word_sentence(dict(words)))
+    return [heading("The prompt's words"), paragraph(text)]
+
+
+def _departures(departures: Mapping[str, Any] | None) -> list[Html]:
+    if departures is None:
+        return []
+    header = ["", "steps", "departs", "gain there, reward an episode"]
+    parts = [heading("Where it departs from the model"), paragraph(HOW_GAIN.format(**departures))]
+    for name, key in (("kind of word", "by_kind"), ("step", "by_step")):
+        rows = [
+            [
+                printable(row["name"]),
+                str(row["steps"]),
+                f"{row['share']:.1%}\n{row['departures']}",
+                f"{interval(row['gain'], '+')}, {row['measured']} measured" if row["gain"] else "",
+            ]
+            for row in departures[key]
+        ]
+        parts.append(table([name, *header[1:]], rows))
+    return parts
+
+
+def _tree(tree: Mapping[str, Any] | None) -> list[Html]:
+    if tree is None:
+        return []
+    rules = f"<pre>{escape(printable(tree['rules'], keep_lines=True))}</pre>"
+    return [heading("In one small tree"), paragraph(HOW_TREE.format(**tree)), Html(rules)]
+
+
+def _episode(document: Mapping[str, Any], trace: EpisodeTrace) -> list[Html]:
+    parts = [colored_text(trace)]
+    if words := document.get("words"):
+        parts.append(_colored_words(words))
+    scores = wording.scores_text(trace.transcript.scores)
+    parts.append(paragraph(printable(f"{trace.transcript.ending}: {scores}")))
+    steps = "".join(
+        _step(number, step, trace, document["steps"][number].get("attribution"))
+        for number, step in enumerate(trace.steps)
+    )
+    count = f"{len(trace.steps)} steps, with what decided each"
+    return [*parts, Html(f"<details><summary>{count}</summary>{steps}</details>")]
+
+
+def _step(
+    number: int, step: Step, trace: EpisodeTrace, attribution: Mapping[str, float] | None
+) -> str:
+    parts = [heading(f"Step {number + 1}: {printable(step.action)}", 3)]
+    if step.candidates:
+        parts.append(candidates_table(trace, step))
+    if step.settings:
+        parts.append(paragraph(wording.settings_text(step.settings, most=99)))
+    parts.append(paragraph(printable(wording.numbers_text(step))))
+    if attribution:
+        largest = max([abs(value) for value in attribution.values()] + [1e-9])
+        ranked = sorted(attribution.items(), key=lambda pair: -abs(pair[1]))
+        parts.append(bars([(n, abs(v) / largest, f"{v:+.3f}") for n, v in ranked]))
+    return "".join(parts)
+
+
+def _colored_words(words: Sequence[Mapping[str, Any]]) -> Html:
+    largest = max([abs(each["value"]) for each in words] + [1e-9])
+    spans = []
+    for each in words:
+        color = "rgba({},{},{},{:.2f})".format(
+            *(GAIN if each["value"] > 0 else LOSS), TINT * abs(each["value"]) / largest
+        )
+        line = ";text-decoration:underline dotted" if each["value"] < 0 else ""
+        spans.append(
+            f'<span style="background:{color}{line}" title="{each["value"]:+.3f}">'
+            f"{escape(printable(each['word']))}</span>"
+        )
+    caption = "The prompt's words: green ones made the written text more likely, red ones less."
+    return Html(f'<p class="text" dir="auto">{" ".join(spans)}</p>{paragraph(caption)}')
+
+
+def interval(score: Mapping[str, Any], sign: str = "") -> str:
+    """Returns "mean (low … high)"."""
+    low, high = score["interval"]
+    return f"{score['mean']:{sign}.3f} ({low:{sign}.3f} … {high:{sign}.3f})"
+
+
+def percent_interval(score: Mapping[str, Any]) -> str:
+    """Returns "mean (low … high)" in percent."""
+    low, high = score["interval"]
+    return f"{score['mean']:.1%} ({low:.1%} … {high:.1%})"

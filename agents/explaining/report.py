@@ -1,0 +1,175 @@
+"""The whole explanation of a run as plain values, and its main sentence.
+
+Owns which parts apply to which agent, and the wording of the sentence. Lays nothing out.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from sb3_contrib import RecurrentPPO
+
+from agents.evaluation.intervals import mean_and_interval
+from agents.explaining.attribution import Attribution, attribute, drawn, values_of_steps
+from agents.explaining.departures import departure_report
+from agents.explaining.groups import observation_groups
+from agents.explaining.occlusion import occlusion_check, word_attributions
+from agents.explaining.steps import Recorded, StepArrays
+from agents.explaining.surrogate import fit_tree
+from agents.language_model.policy import LanguageModelPolicy
+from agents.viewing.runs import LoadedRun
+from lm_envs.envs.base import EpisodicVectorEnv
+from lm_envs.envs.vector_env import LanguageVectorEnv
+
+SHOWN = 3
+"""Episodes whose steps are explained one by one."""
+
+BACKGROUND = 16
+SEED = 0
+
+
+def explain(
+    run: LoadedRun, env: EpisodicVectorEnv, records: Recorded, most_departures: int
+) -> dict[str, Any]:
+    """Returns everything that the page shows.
+
+    Args:
+        run: The agent.
+        env: That the episodes were recorded in.
+        records: Two episodes or more.
+        most_departures: Departures whose gain is measured.
+
+    Returns:
+        `sentence`; `episodes` with their steps; `reward`; and, where they apply, `groups` (see
+        `Attribution`), `departures` (see `departure_report`), `tree` (see `fit_tree`), `words` (see
+        `occlusion_check`); `notes` on what does not apply.
+    """
+    traces = [trace for trace, _ in records]
+    notes: list[str] = []
+    rewards = np.array([[trace.reward for trace in traces]])
+    report: dict[str, Any] = {"run": run.title, "reward": mean_and_interval(rewards)}
+    report |= {"num_episodes": len(traces), "num_steps": sum(len(each.steps) for each in traces)}
+    shown = [trace.to_json() for trace in traces[:SHOWN]]
+    groups = _groups(run, env, notes)
+    if groups:
+        steps = StepArrays.from_records(records)
+        found = attribute(run.agent, steps, groups, BACKGROUND, SEED)
+        report["groups"] = _plain(found)
+        _add_values(run, steps, groups, shown)
+    policy = run.agent.policy
+    if isinstance(policy, LanguageModelPolicy):
+        report["words"] = occlusion_check(policy, traces)
+        for document, trace in zip(shown, traces, strict=False):
+            document["words"] = word_attributions(policy, trace.transcript)
+    if isinstance(env, LanguageVectorEnv) and any(s.first >= 0 for t in traces for s in t.steps):
+        report["departures"] = departure_report(env, run.policy, records, most_departures, SEED)
+        report["tree"] = fit_tree(traces)
+        if report["tree"] is None:
+            notes.append("No tree: scikit-learn is missing, or the agent departs always or never.")
+    else:
+        notes.append("No departures: the model has no choice of its own among these actions.")
+    report |= {"notes": notes, "episodes": shown}
+    return {"sentence": main_sentence(report), **report}
+
+
+def main_sentence(report: dict[str, Any]) -> str:
+    """Returns what the agent learned, in one or two sentences with their figures."""
+    parts = []
+    if (departures := report.get("departures")) and departures["departures"]:
+        sentence = (
+            f"The agent departs from the model's first choice in {departures['share']:.0%} of "
+            f"{departures['steps']} held-out steps"
+        )
+        if gain := departures["gain"]:
+            low, high = gain["interval"]
+            verb = "gains" if low > 0 else "loses" if high < 0 else "changes"
+            sentence += (
+                f" and there {verb} {gain['mean']:+.3f} reward an episode ({low:+.3f} … {high:+.3f}"
+                ") against taking it"
+            )
+        parts.append(f"{sentence}.")
+    elif departures:
+        parts.append("The agent always takes the model's first choice.")
+    if groups := report.get("groups"):
+        first = max(groups["shares"], key=lambda name: groups["shares"][name])
+        parts.append(
+            f"What it does is decided mostly by: {first} ({groups['shares'][first]:.0%} of the "
+            f"attribution). {check_sentence(groups['check'])}"
+        )
+    if words := report.get("words"):
+        parts.append(word_sentence(words))
+    return " ".join(parts) or "There is nothing to attribute for this agent; see the notes."
+
+
+def check_sentence(check: dict[str, Any]) -> str:
+    """Returns whether removing the important groups changes the action more often, and how much."""
+    if not check["others"]:
+        return "There is one group only, so that nothing can be compared."
+    verdict = "is confirmed" if check["is_true"] else "is NOT confirmed"
+    own, other = check["important_changes"]["mean"], check["others_changes"]["mean"]
+    low, high = check["difference"]["interval"]
+    return (
+        f"This {verdict} on held-out prompts: without {', '.join(check['important'])} the action "
+        f"changes in {own:.0%} of steps, without all others in {other:.0%} (difference {low:+.0%} "
+        f"to {high:+.0%})."
+    )
+
+
+def word_sentence(words: dict[str, Any]) -> str:
+    """Returns the same for the words of prompts."""
+    verdict = "confirmed" if words["is_true"] else "NOT confirmed"
+    own, other = words["important_changes"]["mean"], words["others_changes"]["mean"]
+    low, high = words["difference"]["interval"]
+    return (
+        f"The words called important are {verdict}: without the {words['removed']} most important "
+        f"words of the prompt the preferred token changes in {own:.0%} of held-out steps, without "
+        f"the {words['removed']} least important ones in {other:.0%} (difference {low:+.0%} to "
+        f"{high:+.0%})."
+    )
+
+
+def _groups(run: LoadedRun, env: EpisodicVectorEnv, notes: list[str]) -> dict[str, slice]:
+    """Returns the groups to attribute to; none, with a note, where there are no Shapley values."""
+    groups = observation_groups(env)
+    if isinstance(run.agent.policy, LanguageModelPolicy):
+        return {}
+    if run.policy.kind is None or not isinstance(env.single_action_space, gym.spaces.Discrete):
+        notes.append("No Shapley values: the actions are continuous.")
+    elif isinstance(run.agent, RecurrentPPO):
+        notes.append("No Shapley values: the agent also depends on its recurrent state.")
+    elif not groups:
+        notes.append("No Shapley values: the observation has no named groups of columns.")
+    else:
+        return groups
+    return {}
+
+
+def _add_values(
+    run: LoadedRun,
+    steps: StepArrays,
+    groups: dict[str, slice],
+    shown: Sequence[dict[str, Any]],
+) -> None:
+    """Adds Shapley values by group to each step of the shown episodes."""
+    own = steps.select(steps.episodes < len(shown))
+    background = drawn(
+        steps.select(steps.episodes >= len(shown)) if len(shown) <= steps.episodes.max() else steps,
+        BACKGROUND,
+        np.random.default_rng(SEED),
+    )
+    values = values_of_steps(run.agent, own, background, groups)
+    documents = [step for episode in shown for step in episode["steps"]]
+    for number, document in enumerate(documents):
+        document["attribution"] = {
+            name: float(values[place, number]) for place, name in enumerate(groups)
+        }
+
+
+def _plain(found: Attribution) -> dict[str, Any]:
+    return {
+        "importance": found.importance,
+        "shares": found.shares,
+        "background": found.background,
+        "check": found.check,
+    }

@@ -1,0 +1,114 @@
+"""`python -m agents.loop CONFIG`: an agent over a model, the model taught by it, and again.
+
+Owns the rounds and their log. Agents are trained by `agents.train`, models by `agents.imitation`.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from agents.config.distill import LoopConfig
+from agents.config.imports import TRUST_HELP
+from agents.config.loading import UserError, load_config, reported
+from agents.config.train import TrainConfig
+from agents.distill import RESULTS
+from agents.imitation.runs import distill_agent, greedy_reward
+from agents.runs.files import write_jsonl, write_text
+from agents.runs.folder import versions
+from agents.train import train
+from lm_envs.model.loading import EMBEDDED
+
+CONFIG, LOG = "loop.yaml", "loop.jsonl"
+"""Files of a loop: its configuration, and a line for each finished round."""
+
+
+def loop(
+    config: LoopConfig, runs: Path, *, resume: bool = False, trust_imports: bool = False
+) -> dict[str, Any]:
+    """Trains agent and model in turns until the rounds are used or the target reward is reached.
+
+    Each round trains a new agent over the current model, then the model on the agent's choices. All
+    models are judged by the first one on the same held-out prompts, greedily.
+
+    Args:
+        config: Of the loop.
+        runs: Folder in which the folder `<name>-s<seed>` is made; it holds the agents' runs.
+        resume: Whether to go on after the last finished round.
+        trust_imports: Whether the configuration may import modules; see `check_trusted`.
+
+    Returns:
+        `run`, the folder; `model`, the folder of the last model; `rounds`, a row for each.
+
+    Raises:
+        UserError: If the folder exists already, or cannot be resumed with this configuration.
+    """
+    folder = runs / f"{config.name}-s{config.agent.seed}"
+    rounds = _open(config, folder, resume=resume)
+    first = config.agent.env.kwargs.get("model", EMBEDDED)
+    while len(rounds) < config.rounds and not _is_good_enough(config, rounds):
+        model = rounds[-1]["model"] if rounds else first
+        agent = _round_config(config, len(rounds) + 1, model)
+        run = folder / f"{agent.name}-s{agent.seed}"
+        # Whatever an interruption left of this round's agent is continued.
+        train(agent, folder, resume=run.is_dir(), trust_imports=trust_imports)
+        found = distill_agent(run, agent, config.imitation, run / RESULTS, judge=first)
+        start = rounds[-1]["reward"] if rounds else greedy_reward(found, "base")
+        row = {"round": len(rounds) + 1, "model": found["model"], "agent": found["agent"]}
+        rounds.append({**row, "before": start, "reward": greedy_reward(found)})
+        write_jsonl(folder / LOG, rounds)
+    return {"run": str(folder), "model": rounds[-1]["model"], "rounds": rounds}
+
+
+def _open(config: LoopConfig, folder: Path, *, resume: bool) -> list[dict[str, Any]]:
+    """Makes or checks the folder of a loop; returns the rows of its finished rounds."""
+    path = folder / CONFIG
+    if path.is_file() and not resume:
+        raise UserError(f"Got a loop at {folder} already; use another name, or --resume.")
+    if resume:
+        if not path.is_file():
+            raise UserError(f"Got --resume, but there is no loop at {folder}; drop it.")
+        stored = load_config(LoopConfig, path)
+        changes = {name: getattr(config, name) for name in config.may_change}
+        if stored.model_copy(update=changes) != config:
+            raise UserError(
+                f"Got --resume with another configuration than {path}; allowed to change: "
+                f"{', '.join(config.may_change)}. Give the stored values, or another name."
+            )
+    resolved = yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
+    write_text(path, resolved)
+    log = folder / LOG
+    lines = log.read_text(encoding="utf-8").split("\n") if log.is_file() else []
+    return [json.loads(line) for line in lines if line]
+
+
+def _is_good_enough(config: LoopConfig, rounds: list[dict[str, Any]]) -> bool:
+    target = config.stop_at_reward
+    return target is not None and bool(rounds) and rounds[-1]["reward"] >= target
+
+
+def _round_config(config: LoopConfig, number: int, model: str) -> TrainConfig:
+    """Returns the configuration of a round's agent, over the current model."""
+    agent = config.agent
+    env = agent.env.model_copy(update={"kwargs": {**agent.env.kwargs, "model": model}})
+    return agent.model_copy(update={"name": f"round{number}", "env": env})
+
+
+def main(
+    config: Annotated[Path, typer.Argument(help="YAML file such as configs/next_word_loop.yaml")],
+    resume: Annotated[bool, typer.Option(help="go on after the last finished round")] = False,
+    assignments: Annotated[list[str] | None, typer.Option("--set", help="key.key=value")] = None,
+    runs: Annotated[Path, typer.Option(help="parent of the loop's folder")] = Path("runs"),
+    trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
+) -> None:
+    """Trains an agent, teaches the model what it chooses, and begins again with that model."""
+    with reported():
+        settings = load_config(LoopConfig, config, assignments or [])
+        result = loop(settings, runs, resume=resume, trust_imports=trust_imports)
+        typer.echo(json.dumps({**result, "versions": versions()}))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,217 @@
+"""A person as the agent: the choices of a step by key, the reward, and what others would have done.
+
+Owns the keys and the order of a turn. Reads keys by a function, so that a test or a pipe can play.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from agents.evaluation.baselines import untrained
+from agents.viewing import wording
+from agents.viewing.candidates import Offer, offers
+from agents.viewing.policies import Decision, ViewedPolicy, viewed_baseline
+from agents.viewing.recorder import StepRecorder, record
+from agents.viewing.terminal_view import bar, text_view
+from agents.viewing.trace import Candidate, EpisodeTrace
+from lm_envs.envs.base import EpisodicVectorEnv
+from lm_envs.envs.rows import Observations
+from lm_envs.rendering import printable
+
+KEYS = "123456789abcdefghijklmnoprstuvwxyz"
+"""Keys of the choices: "q" is missing, because it quits."""
+
+QUIT, HINT = "q", "?"
+YOU = "you"
+
+
+class Quit(Exception):  # noqa: N818 - a wish, not an error
+    """The person has quit, or the input has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a key does: its text, the model's log-probability or NaN, and the actions (1, ...)."""
+
+    text: str
+    logprob: float
+    actions: np.ndarray
+
+
+class PlaySession:
+    """Lets a person play episodes, and others the same ones.
+
+    Args:
+        env: One row, in autoreset mode DISABLED.
+        opponents: Policies that play the same examples; the first is the untrained model.
+        console: Of `rich`.
+        read_key: Returns the next key; "" at the end of the input.
+
+    Attributes:
+        rewards: Reward of each finished episode by player.
+    """
+
+    def __init__(
+        self,
+        env: EpisodicVectorEnv,
+        opponents: Sequence[ViewedPolicy],
+        console: Console,
+        read_key: Callable[[], str],
+    ) -> None:
+        self._env, self._opponents = env, opponents
+        self._console, self._read_key = console, read_key
+        self.rewards: dict[str, list[float]] = {YOU: [], **{each.name: [] for each in opponents}}
+
+    def play(self, indices: Sequence[int] | np.ndarray) -> None:
+        """Plays the examples, until the person quits; then shows the comparison."""
+        try:
+            for number, index in enumerate(indices, start=1):
+                self._console.print(
+                    Text(f"\nepisode {number} of {len(indices)}, example {index}", style="bold")
+                )
+                self._play_one(int(index))
+        except Quit:
+            self._console.print(Text("You have quit; the unfinished episode does not count."))
+        if self.rewards[YOU]:
+            self._console.print(self.comparison())
+
+    def comparison(self) -> Table:
+        """Returns the rewards of all players by episode, and their means."""
+        table = Table(title="rewards on the same examples", title_justify="left")
+        table.add_column("episode")
+        for name in self.rewards:
+            table.add_column(Text(name), justify="right")
+        for number, values in enumerate(zip(*self.rewards.values(), strict=True), start=1):
+            table.add_row(str(number), *(f"{value:+.3f}" for value in values))
+        table.add_section()
+        means = [f"{np.mean(values):+.3f}" for values in self.rewards.values()]
+        table.add_row("mean", *means, style="bold")
+        return table
+
+    def _play_one(self, index: int) -> None:
+        env = self._env
+        observations, _ = env.reset(options={"index": [index]})
+        recorder, is_over = StepRecorder(env, 0), False
+        person = ViewedPolicy(YOU, None, lambda env, seen: Decision(np.zeros(1)))
+        while not is_over:
+            self._console.print(text_view(recorder.trace(index, person), len(recorder.steps)))
+            offer = offers(env)[0]
+            choices = _choices(env, offer)
+            hints = self._hints(observations, offer)
+            chosen = self._ask(choices, hints)
+            recorder.begin_step(offer, Decision(chosen.actions))
+            observations, rewards, terminated, truncated, infos = env.step(chosen.actions)
+            is_over = bool((terminated | truncated)[0])
+            recorder.end_step(float(rewards[0]), infos, is_over=is_over)
+            step = replace(recorder.steps[-1], value=None)
+            self._console.print(Text(printable(wording.numbers_text(step))))
+            self._show(hints)
+        self._finish(recorder.trace(index, person), index)
+
+    def _finish(self, own: EpisodeTrace, index: int) -> None:
+        """Lets the others play the example, and shows all texts."""
+        traces = [own, *(record(self._env, each, [index])[0] for each in self._opponents)]
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
+        for trace in traces:
+            self.rewards[trace.policy].append(trace.reward)
+            grid.add_row(Text(f"{trace.policy} {trace.reward:+.3f}"), _whole_text(trace))
+        if reference := traces[0].transcript.reference:
+            grid.add_row("reference", Text(printable(reference), style="italic"))
+        self._console.print()
+        self._console.print(grid)
+
+    def _hints(self, observations: Observations, offer: Offer) -> dict[str, str]:
+        """Returns what each of the others would do now; all have to be asked at every step."""
+        hints = {}
+        for policy in self._opponents:
+            action = policy.decide(self._env, observations).actions
+            place = offer.position(action[0]) if np.ndim(action[0]) == 0 else -1
+            hints[policy.name] = offer.texts[place] if place >= 0 else ""
+        return hints
+
+    def _show(self, hints: Mapping[str, str]) -> None:
+        for name, text in hints.items():
+            if text:
+                shown = wording.candidate_text(Candidate(text))
+                self._console.print(Text(f"{name} would have chosen: {shown}", style="italic"))
+
+    def _ask(self, choices: Sequence[Choice], hints: Mapping[str, str]) -> Choice:
+        self._console.print(_menu(choices))
+        while True:
+            self._console.print(Text(f"key, {HINT} for a hint, {QUIT} to quit: "), end="")
+            key = self._read_key()
+            self._console.print(Text(printable(key)))
+            if key in ("", QUIT):
+                raise Quit
+            if key == HINT:
+                self._show(hints)
+            elif len(key) == 1 and key in KEYS[: len(choices)]:
+                return choices[KEYS.index(key)]
+            else:
+                allowed = f"{KEYS[0]} to {KEYS[len(choices) - 1]}, {HINT}, {QUIT}"
+                self._console.print(Text(f"Got {printable(key)[:20]!r}; allowed: {allowed}."))
+
+
+def opponents_for(env: EpisodicVectorEnv, agent: ViewedPolicy | None) -> list[ViewedPolicy]:
+    """Returns the untrained model, and the agent of a run if there is one."""
+    name, policy = untrained(env)
+    return [viewed_baseline(name, policy), *([agent] if agent else [])]
+
+
+def _choices(env: EpisodicVectorEnv, offer: Offer) -> list[Choice]:
+    """Returns what can be done now, as many as there are keys, the likeliest first."""
+    if len(offer.actions):
+        places = [place for place in _ordered(offer) if offer.is_allowed[place]]
+        make = partial(_listed, env, offer)
+    elif offer.texts:  # continuous actions that stand for ranked candidates
+        places = [place for place in range(len(offer.texts)) if offer.is_allowed[place]]
+        make = partial(_ranked, env, offer)
+    else:
+        plans = {name: rule() for name, rule in env.rule_policies().items()}
+        return [Choice(name, np.nan, actions) for name, actions in plans.items()][: len(KEYS)]
+    return [make(place) for place in places[: len(KEYS)]]
+
+
+def _listed(env: EpisodicVectorEnv, offer: Offer, place: int) -> Choice:
+    actions = np.array([offer.actions[place]])
+    return Choice(offer.texts[place], float(offer.logprobs[place]), actions)
+
+
+def _ranked(env: Any, offer: Offer, place: int) -> Choice:  # noqa: ANN401 - it has ranks
+    actions = env.actions_for_ranks(np.array([place]))
+    return Choice(offer.texts[place], float(offer.logprobs[place]), actions)
+
+
+def _ordered(offer: Offer) -> list[int]:
+    worth = np.where(np.isnan(offer.logprobs), 0.0, offer.logprobs)
+    return np.argsort(-worth, kind="stable").tolist()
+
+
+def _menu(choices: Sequence[Choice]) -> Table:
+    table = Table(box=None, padding=(0, 1), show_edge=False)
+    table.add_column("key", no_wrap=True)
+    table.add_column("choice", overflow="fold")
+    has_model = any(np.isfinite(each.logprob) for each in choices)
+    if has_model:
+        table.add_column("model", justify="right", no_wrap=True)
+        table.add_column("", no_wrap=True)
+    for key, choice in zip(KEYS, choices, strict=False):
+        shown = wording.candidate_text(Candidate(choice.text))
+        cells: list[Any] = [key, Text(shown)]
+        if has_model:
+            share = float(np.exp(choice.logprob))
+            cells += [wording.percent(share), bar(share)]
+        table.add_row(*cells)
+    return table
+
+
+def _whole_text(trace: EpisodeTrace) -> Text:
+    return text_view(trace, len(trace.steps))

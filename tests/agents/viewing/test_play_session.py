@@ -1,0 +1,67 @@
+from io import StringIO
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from rich.console import Console
+
+import lm_envs
+from agents.viewing.play_session import PlaySession, opponents_for
+from tests.agents.viewing.traces import config_for, make_agent
+
+gym.register_envs(lm_envs)
+
+
+def play(keys, env, agent=None, episodes=1):
+    """Returns the session after these keys, and what was printed."""
+    console = Console(file=StringIO(), width=80, color_system=None)
+    left = list(keys)
+    session = PlaySession(
+        env, opponents_for(env, agent), console, lambda: left.pop(0) if left else ""
+    )
+    session.play(range(episodes))
+    return session, console.file.getvalue()
+
+
+def make(env_id="lm_envs/NextWord-v0", **arguments):
+    arguments = {"num_envs": 1, "autoreset_mode": "disabled", **arguments}
+    return gym.make_vec(env_id, **arguments).unwrapped
+
+
+def test_the_first_key_plays_as_greedy_does():
+    session, text = play("111", make(max_new_tokens=3))
+    assert session.rewards["you"] == session.rewards["greedy"]
+    assert "greedy would have chosen: " in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_an_agent_plays_the_same_episodes():
+    agent, _ = make_agent(config_for(max_new_tokens=3))
+    session, text = play("21?3122", make(max_new_tokens=3), agent, episodes=2)
+    assert {name: len(values) for name, values in session.rewards.items()} == {
+        "you": 2,
+        "greedy": 2,
+        "agent": 2,
+    }
+    assert "rewards on the same examples" in text
+
+
+@pytest.mark.parametrize("keys", [["1", "q"], ["1"], ["Z", "\x1b[2J", ""]])
+def test_quitting_and_wrong_keys_end_in_words(keys):
+    session, text = play(keys, make(max_new_tokens=3))
+    assert session.rewards["you"] == []
+    assert "You have quit" in text
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("env_id", ["lm_envs/StructureSearch-v0", "lm_envs/WeightTuning-v0"])
+def test_the_model_can_be_adjusted_by_key(env_id):
+    env = make(env_id, passages=2, adjustments=2)
+    session, _ = play("2222", env)
+    assert len(session.rewards["you"]) == 1
+    assert np.isfinite(session.rewards["you"]).all()
+
+
+def test_points_stand_for_tokens():
+    session, _ = play("11", make(actions="embedding", max_new_tokens=2))
+    assert session.rewards["you"] == pytest.approx(session.rewards["greedy"])
