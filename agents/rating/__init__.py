@@ -1,1 +1,1 @@
-"""Ratings by people: texts to rate, the page, exchange as JSONL, and the fit of preferences."""
+"""Ratings by people: texts to rate, the page that shows them, and exchange as JSONL."""

@@ -131,11 +131,10 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         self.episodes, self.actions = parts.episodes, parts.actions
         self.observation = parts.observation
         self.dense, self.gamma = dense, check_discount(gamma)
-        self.task.reward.check_dense(dense=dense)
         self._max_steps = np.inf if max_steps is None else max_steps
         self._example = lru_cache(CACHE_SIZE)(self.task.example)
         self._encode = lru_cache(CACHE_SIZE)(self.tokenizer.encode_prompt)
-        self._tracker = RewardTracker(self.task.reward, self.episodes)
+        self._tracker = RewardTracker(self.task.reward, self.episodes, dense=dense)
         spaces = (self.observation.space, self.actions.space)
         super().__init__(
             rngs, seeds, *spaces, autoreset_mode=autoreset_mode, render_mode=render_mode

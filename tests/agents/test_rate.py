@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from agents import preferences, rate
+from agents import rate
 from agents.config.loading import UserError
-from agents.preferences import fit_store
+from agents.preferences import __main__ as preferences
 from agents.rate import bind_model, fill_store
 from agents.rating.texts import make_writers, pairs
 from agents.train import train
@@ -138,7 +138,7 @@ def test_rate_undo_kill_go_on_fit_train_and_the_preference_rises(tmp_path, rater
         rater.rate()
     assert "30 ratings" in server.stop()
 
-    fit, facts = fit_store(path)
+    fit, facts = preferences.fit_store(path)
     assert (facts["ratings"], facts["simulated"], facts["raters"]) == (30, 30, 1)
     assert fit.agreement.mean > 0.5
     file = tmp_path / "ratings.preference.safetensors"
@@ -162,8 +162,8 @@ def train_for(folder, file):
             "name": "liked",
             "env": env,
             "algorithm": {"name": "PPO", "kwargs": algorithm},
-            "total_timesteps": 4608,
-            "evaluation": {"episodes": 64, "every": 4608},
+            "total_timesteps": 3840,
+            "evaluation": {"episodes": 48, "every": 3840},
         }
     )
     return train(config, folder)

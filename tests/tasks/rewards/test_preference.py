@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 
 import lm_envs
-from agents.rating.features import text_features
+from agents.preferences.features import text_features
 from lm_envs.model.loading import fingerprint
 from lm_envs.storage import write_arrays
 from lm_envs.tasks.ratings import RatedText
 from lm_envs.tasks.rewards.preference import load_preference
-from tests.agents.rating.preferences import preference
+from tests.agents.preferences.made_preferences import preference
 
 gym.register_envs(lm_envs)
 

@@ -1,4 +1,4 @@
-from agents.rating.comparisons import comparisons
+from agents.preferences.comparisons import comparisons
 from lm_envs.tasks.ratings import RatedText, Rating
 
 TEXTS = {n: RatedText("PQ"[n > 3], str(n)) for n in range(1, 6)}

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from agents.rating import bradley_terry
+from agents.preferences import bradley_terry
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from agents.rating import report
-from agents.rating.agreement import share
-from agents.rating.fitting import Fit
+from agents.preferences import report
+from agents.preferences.agreement import share
+from agents.preferences.fitting import Fit
 from lm_envs.tasks.ratings import RatedText, Rating
-from tests.agents.rating.preferences import preference
+from tests.agents.preferences.made_preferences import preference
 
 TEXTS = {n: RatedText("p", str(n), source=["model", "run"][n % 2]) for n in range(4)}
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from agents.config.loading import UserError
-from agents.rating import bradley_terry
-from agents.rating.agreement import Share, share
-from agents.rating.comparisons import Comparisons
+from agents.preferences import bradley_terry
+from agents.preferences.agreement import Share, share
+from agents.preferences.comparisons import Comparisons
 from lm_envs.tasks.rewards.preference import FEATURES, Preference
 
 NUM_COMPONENTS = 32
@@ -67,19 +67,12 @@ def fit_preference(
         UserError: If there are too few comparisons, or all texts have equal features.
     """
     _check(compared)
-    differences = [each[compared.first] - each[compared.second] for each in (features, states)]
-    scales = _rms(differences[0])
-    axes, state_scale = _principal_axes(differences[1])
-    named = differences[0] / scales
-    designs = [named, np.hstack([named, differences[1] @ axes / state_scale])]
+    design = _Designs(compared, states, features)
     groups = _groups(compared)
-    chosen, penalty = bradley_terry.best_penalty(designs, compared.outcomes, groups)
-    weights = bradley_terry.fit(designs[chosen], compared.outcomes, penalty)
-    size = features.shape[1]
-    feature_weights = weights[:size] / scales
-    state_weights = axes @ weights[size:] / state_scale if chosen else np.zeros(states.shape[1])
-    utilities = states @ state_weights + features @ feature_weights
-    agreement = _nested_agreement(designs, compared, groups)
+    chosen, penalty = bradley_terry.best_penalty(design.designs, compared.outcomes, groups)
+    weights = bradley_terry.fit(design.designs[chosen], compared.outcomes, penalty)
+    own = design.unscaled(weights)
+    agreement = _nested_agreement(design.designs, compared, groups)
     facts = {
         **facts,
         "agreement": agreement.as_dict(),
@@ -87,10 +80,30 @@ def fit_preference(
         "penalty": penalty,
         "comparisons": len(compared.outcomes),
     }
-    preference = Preference(state_weights, feature_weights, -float(utilities.mean()), model, facts)
-    curve = _learning_curve(designs[chosen], penalty, compared, groups)
-    importance = dict(zip(FEATURES, weights[:size].tolist(), strict=True))
+    mean = float((states @ own[0] + features @ own[1]).mean())
+    curve = _learning_curve(design.designs[chosen], penalty, compared, groups)
+    importance = dict(zip(FEATURES, weights[: len(FEATURES)].tolist(), strict=True))
+    preference = Preference(*own, -mean, model, facts)
     return Fit(preference, agreement, curve, DESIGNS[chosen], penalty, importance)
+
+
+class _Designs:
+    """The two designs, scaled by the differences of the texts, and their scales."""
+
+    def __init__(self, compared: Comparisons, states: np.ndarray, features: np.ndarray) -> None:
+        named, hidden = (
+            each[compared.first] - each[compared.second] for each in (features, states)
+        )
+        self._scales = _rms(named)
+        self._axes, self._state_scale = _principal_axes(hidden)
+        named = named / self._scales
+        self.designs = [named, np.hstack([named, hidden @ self._axes / self._state_scale])]
+
+    def unscaled(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns weights of hidden states (D,) and of named features (F,)."""
+        size = len(self._scales)
+        own = weights[size:] if len(weights) > size else np.zeros(self._axes.shape[1])
+        return self._axes @ own / self._state_scale, weights[:size] / self._scales
 
 
 def _check(compared: Comparisons) -> None:

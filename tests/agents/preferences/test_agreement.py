@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from agents.rating.agreement import share
+from agents.preferences.agreement import share
 
 
 def test_wilsons_interval_is_that_of_the_textbook():

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from agents.rating.agreement import Share, share
-from agents.rating.fitting import Fit
+from agents.preferences.agreement import Share, share
+from agents.preferences.fitting import Fit
 from lm_envs.tasks.ratings import RatedText, Rating
 
 

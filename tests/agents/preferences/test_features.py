@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from agents.rating.features import cached_features, text_features
+from agents.preferences.features import cached_features, text_features
 from agents.rating.texts import make_writers, pairs
 from lm_envs.tasks.ratings import RatedText
 from lm_envs.tasks.rewards.preference import FEATURES

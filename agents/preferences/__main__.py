@@ -1,6 +1,6 @@
 """`python -m agents.preferences STORE`: fits a reward to ratings, and reports its agreement.
 
-Owns the command line; comparisons, features, the fit and the report live in `agents.rating`.
+Owns the command line; comparisons, features, the fit and the report live beside it.
 """
 
 import json
@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.config.loading import UserError, reported
-from agents.rating import report
-from agents.rating.comparisons import comparisons
+from agents.preferences import report
+from agents.preferences.comparisons import comparisons
+from agents.preferences.features import cached_features
+from agents.preferences.fitting import Fit, fit_preference
 from agents.rating.exchange import MODEL
-from agents.rating.features import cached_features
-from agents.rating.fitting import Fit, fit_preference
 from lm_envs.model.loading import fingerprint
 from lm_envs.rendering import printable
 from lm_envs.tasks.ratings import RatingStore

@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from agents import preferences
 from agents.config.loading import UserError
+from agents.preferences import __main__ as preferences
 from agents.rate import bind_model
 from lm_envs.tasks.ratings import RatedText, Rating, RatingStore
 

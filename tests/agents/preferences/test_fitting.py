@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from agents.config.loading import UserError
-from agents.rating.comparisons import Comparisons
-from agents.rating.fitting import fit_preference
+from agents.preferences.comparisons import Comparisons
+from agents.preferences.fitting import fit_preference
 from lm_envs.tasks.ratings import RatedText
 from lm_envs.tasks.rewards.preference import FEATURES
 
