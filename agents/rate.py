@@ -19,6 +19,9 @@ from agents.rating.texts import make_writers, model_of, pairs
 from lm_envs.model.loading import fingerprint
 from lm_envs.tasks.ratings import RatingStore
 
+SOURCE = "source "
+"""Prefix of the properties of a store that name what its texts are of."""
+
 
 def fill_store(
     store: RatingStore,
@@ -40,17 +43,26 @@ def fill_store(
         trust_imports: Whether a run's configuration may import modules.
 
     Raises:
-        UserError: If the store is of another model, or too few pairs of different texts were found.
+        UserError: If the store is of another model, has enough pairs of another source, or no pair
+            of different texts was found.
     """
     bind_model(store, model_of(source, trust_imports=trust_imports))
-    known = len(store.pairs)
+    known, name = len(store.pairs), f"{SOURCE}{source} {prompts or ''}".rstrip()
+    sources = [each for each in store.properties if each.startswith(SOURCE)]
     if known >= count:
+        if sources and name not in sources:
+            raise UserError(
+                f"Got {store.path}, which has {known} pairs of "
+                f"{sources[0].removeprefix(SOURCE)!r}; allowed: --pairs {known + count} to add "
+                f"{count} of {source!r}, or another --store."
+            )
         return
     options = {"seed": seed + known, "trust_imports": trust_imports}
     writers = make_writers(source, prompts, count - known, **options)
     store.add_pairs(pairs(writers, count - known, seed + known))
     if not store.pairs:
         raise UserError(f"Got no pair of different texts of {source}; use other --prompts.")
+    store.set_property(name, str(seed))
 
 
 def bind_model(store: RatingStore, model: str) -> None:

@@ -103,7 +103,7 @@ def _parsed(line: str, location: str, model: str | None) -> Parsed:
         raise UserError(
             f"Got a rating of the model {str(row[MODEL])[:12]!r}… at {location}, for a store of "
             f"{model[:12]}…; allowed: ratings of one model in a store. Nothing was added; use "
-            "another --store."
+            "another --store, and name the ratings' model as the first argument."
         )
     return parsed
 

@@ -184,6 +184,17 @@ def test_a_store_that_has_its_pairs_is_left_as_it_is(tmp_path):
     assert len(store.pairs) == 1
 
 
+def test_pairs_of_another_source_are_not_taken_for_those_that_are_asked_for(tmp_path):
+    store, prompts = RatingStore(tmp_path / "r.sqlite"), tmp_path / "prompts.txt"
+    prompts.write_text("The sea\nThe law\n")
+    fill_store(store, "embedded", str(prompts), 2)
+    fill_store(store, "embedded", str(prompts), 2)
+    with pytest.raises(UserError, match=r"has 2 pairs of .*prompts.txt'; allowed: --pairs 4 to"):
+        fill_store(store, "embedded", None, 2)
+    fill_store(store, "embedded", None, 4)
+    assert len(store.pairs) == 4
+
+
 PAGE = (Path(__file__).parents[2] / "docs" / "rating.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^python -m agents\.(\w+) (.*)$", PAGE, re.MULTILINE)
 

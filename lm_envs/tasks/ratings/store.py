@@ -176,7 +176,9 @@ class RatingStore:
     def _reported(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.OperationalError as error:
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+            raise  # a mistake of the caller
+        except sqlite3.DatabaseError as error:  # a full disk, a damaged file, …
             raise StoreWriteError(
                 f"Got {str(error)!r} from {self.path}; what was stored before is complete, and "
                 "the last change was not stored. Free space on the disk, or make the file "

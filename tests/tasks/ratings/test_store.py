@@ -73,6 +73,14 @@ def test_a_folder_in_place_of_a_store_is_reported(tmp_path):
         RatingStore(tmp_path)
 
 
+def test_a_damaged_store_is_reported(store):
+    store.close()
+    content = store.path.read_bytes()
+    store.path.write_bytes(content[:4096] + b"damaged " * ((len(content) - 4096) // 8))
+    with pytest.raises(StoreWriteError, match="malformed"):
+        list(RatingStore(store.path).texts)
+
+
 def test_a_store_is_known_by_its_content_or_its_name(store, tmp_path):
     text = tmp_path / "r.db"
     assert is_store(store.path)
