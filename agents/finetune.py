@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from agents.algorithms.factory import check_writes
 from agents.config.finetune import FinetuneConfig
@@ -29,6 +30,7 @@ from agents.language_model.memory_estimate import keep_freed_memory
 from agents.runs.files import write_json, write_text
 from agents.runs.folder import RESULT, check_exists, open_run, versions
 from agents.runs.session import RunSession
+from lm_envs.rendering import printable
 
 
 def finetune(
@@ -90,13 +92,14 @@ def _run(run: FinetuneRun, folder: Path, *, is_continued: bool) -> dict[str, Any
 def _print(folder: Path, split: str) -> None:
     """Prints the stages, the first texts before and after, and where the files are."""
     console, stages = Console(highlight=False), read_stages(folder)
-    table = Table(title=f"{folder.name}: greedy on {split} prompts", title_justify="left")
+    title = Text(printable(f"{folder.name}: greedy on {split} prompts"))
+    table = Table(title=title, title_justify="left")
     table.add_column("stage", overflow="fold")
     for name in ("reward ± 95 %", "KL, nats per text", "log-probability of a token"):
         table.add_column(name, justify="right")
     for stage in stages:
         measures = (stage.summary[key] for key in ("reward", "kl", "base_logprob"))
-        table.add_row(stage.stage, *map(mean_and_half_width, measures))
+        table.add_row(Text(printable(stage.stage)), *map(mean_and_half_width, measures))
     console.print(table)
     for before, after in list(zip(stages[0].samples, stages[-1].samples, strict=True))[:NUM_TEXTS]:
         written = {

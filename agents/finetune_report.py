@@ -11,15 +11,18 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from agents.config.loading import reported
 from agents.evaluation.stages import compare_seeds
 from agents.evaluation.summary import mean_and_half_width
+from lm_envs.rendering import printable
 
 
 def _table(stages: Mapping[str, Mapping[str, Mapping[str, Any]]], count: int) -> Table:
     """Returns a row for each measure and stage, which fits 80 columns."""
-    table = Table(title=f"{count} runs", title_justify="left")
+    title = "1 run" if count == 1 else f"{count} runs"
+    table = Table(title=title, title_justify="left")
     for name in ("measure", "stage"):
         table.add_column(name, overflow="fold")
     for name in ("mean ± 95 %", "gain over the stage before"):
@@ -29,7 +32,8 @@ def _table(stages: Mapping[str, Mapping[str, Mapping[str, Any]]], count: int) ->
             value = values[measure]
             gain = mean_and_half_width(value["gain"], "+") if "gain" in value else ""
             name = "" if number else measure
-            table.add_row(name, stage, mean_and_half_width(value), gain)
+            names = (Text(printable(name)), Text(printable(stage)))
+            table.add_row(*names, mean_and_half_width(value), gain)
         table.add_section()
     return table
 

@@ -97,7 +97,9 @@ def _round_config(config: LoopConfig, number: int, model: str) -> TrainConfig:
 
 
 def main(
-    config: Annotated[Path, typer.Argument(help="YAML file such as configs/next_word_loop.yaml")],
+    config: Annotated[
+        Path, typer.Argument(help="YAML file such as configs/question_answering_loop.yaml")
+    ],
     resume: Annotated[bool, typer.Option(help="go on after the last finished round")] = False,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="key.key=value")] = None,
     runs: Annotated[Path, typer.Option(help="parent of the loop's folder")] = Path("runs"),

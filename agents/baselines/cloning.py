@@ -44,8 +44,8 @@ def cloned(config: TrainConfig) -> Family:
     name = config.algorithm.name
     if name not in ("PPO", "A2C", "TRPO", "MaskablePPO", "DQN", "QRDQN"):
         raise UserError(
-            f"Got --clone for algorithm.name={name!r}; allowed: PPO, A2C, TRPO, MaskablePPO, DQN and "
-            "QRDQN. Leave it out."
+            f"Got --clone for algorithm.name={name!r}; allowed: PPO, A2C, TRPO, MaskablePPO, DQN "
+            "and QRDQN. Leave it out."
         )
 
     def learn(examples: LearnedExamples, epochs: float) -> Policy:

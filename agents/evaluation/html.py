@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, NewType
 
+from lm_envs.rendering import printable
+
 Html = NewType("Html", str)
 """Markup that is inserted unescaped."""
 
@@ -54,7 +56,7 @@ summary { cursor: pointer; color: var(--dim); }
 
 def page(title: str, parts: Iterable[Html]) -> str:
     """Returns the document: the title as heading, then `parts`."""
-    name, body = escape(title), "\n".join(parts)
+    name, body = _escaped(title), "\n".join(parts)
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
@@ -66,12 +68,12 @@ def page(title: str, parts: Iterable[Html]) -> str:
 
 def heading(text: str, level: int = 2) -> Html:
     """Returns a heading of level 2 or 3."""
-    return Html(f"<h{level}>{escape(text)}</h{level}>")
+    return Html(f"<h{level}>{_escaped(text)}</h{level}>")
 
 
 def paragraph(text: str) -> Html:
     """Returns one paragraph."""
-    return Html(f"<p>{escape(text)}</p>")
+    return Html(f"<p>{_escaped(text)}</p>")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> Html:
@@ -83,7 +85,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "
         + "</tr>\n"
         for row in rows
     )
-    note = f"<caption>{escape(caption)}</caption>" if caption else ""
+    note = f"<caption>{_escaped(caption)}</caption>" if caption else ""
     inner = f"{note}<thead><tr>{names}</tr></thead>\n<tbody>\n{body}</tbody>"
     return Html(f'<div class="scroll"><table>{inner}</table></div>')
 
@@ -91,7 +93,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "
 def picture(png: bytes, caption: str) -> Html:
     """Returns an embedded PNG with its caption, which is also the alternative text."""
     source = base64.b64encode(png).decode("ascii")
-    text = escape(caption)
+    text = _escaped(caption)
     image = f'<img alt="{text}" src="data:image/png;base64,{source}">'
     return Html(f"<figure>{image}<figcaption>{text}</figcaption></figure>")
 
@@ -99,7 +101,7 @@ def picture(png: bytes, caption: str) -> Html:
 def cards(contents: Iterable[tuple[str, Html]]) -> Html:
     """Returns boxes with headings in a grid, as many per row as the width allows."""
     boxes = (
-        f'<section class="card"><header>{escape(name)}</header>'
+        f'<section class="card"><header>{_escaped(name)}</header>'
         f'<div class="text" dir="auto">{content}</div></section>'
         for name, content in contents
     )
@@ -108,15 +110,20 @@ def cards(contents: Iterable[tuple[str, Html]]) -> Html:
 
 def plain(text: str) -> Html:
     """Returns the text, escaped."""
-    return Html(escape(text))
+    return Html(_escaped(text))
 
 
 def folded(summary: str, values: Mapping[str, Any]) -> Html:
     """Returns values as JSON in a collapsed section."""
-    text = escape(json.dumps(values, ensure_ascii=False, indent=2))
-    return Html(f"<details><summary>{escape(summary)}</summary><pre>{text}</pre></details>")
+    text = _escaped(json.dumps(values, ensure_ascii=False, indent=2))
+    return Html(f"<details><summary>{_escaped(summary)}</summary><pre>{text}</pre></details>")
+
+
+def _escaped(text: str) -> str:
+    """Returns text without control and bidirectional characters, and without markup."""
+    return escape(printable(text, keep_lines=True))
 
 
 def _cell(text: str) -> str:
     first, line_break, rest = text.partition("\n")
-    return escape(first) + (f"<small>{escape(rest)}</small>" if line_break else "")
+    return _escaped(first) + (f"<small>{_escaped(rest)}</small>" if line_break else "")

@@ -46,6 +46,27 @@ def mean_interval(values: np.ndarray) -> tuple[float, float]:
     return mean - reach, mean + reach
 
 
+def clustered_mean_and_interval(values: np.ndarray, clusters: np.ndarray) -> dict[str, Any]:
+    """Computes `mean` and 95 % t-`interval` of values (V,) that belong to clusters (V,).
+
+    Values of one cluster, such as the steps of one episode, resemble each other: the standard error
+    is that between the C clusters, with C - 1 degrees of freedom.
+
+    Args:
+        values: (V,).
+        clusters: (V,) number of each value's cluster; two different ones or more.
+
+    Source: Cameron and Miller 2015, https://doi.org/10.3368/jhr.50.2.317.
+    """
+    mean = float(values.mean())
+    _, numbers = np.unique(clusters, return_inverse=True)
+    totals = np.bincount(numbers, values - mean)
+    count = len(totals)
+    error = float(np.sqrt(count / (count - 1) * (totals**2).sum())) / len(values)
+    reach = float(student.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
+    return {"mean": mean, "interval": (mean - reach, mean + reach)}
+
+
 def p_value(values: np.ndarray) -> float:
     """Computes the two-sided p of a mean of 0 for (S, P) values, by the test of `mean_interval`."""
     mean, spread = float(values.mean()), _spread(values)

@@ -29,7 +29,7 @@ MOST_COMPARED = 3
 
 def label(name: str) -> str:
     """Returns the name of a policy as it is shown."""
-    return LABELS.get(name, name)
+    return LABELS.get(name, printable(name))
 
 
 def mean_and_half_width(score: Mapping[str, Any], sign: str = "") -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.evaluation.intervals import mean_and_interval
+from agents.evaluation.intervals import clustered_mean_and_interval
 from agents.explaining.steps import Recorded
 from agents.viewing import wording
 from agents.viewing.candidates import END
@@ -54,7 +54,8 @@ def departure_report(
         seed: Of the draw.
 
     Returns:
-        `steps`, `departures`, `share`; `measured`, their number; `gain`, mean and 95 % interval;
+        `steps`, `departures`, `share`; `measured`, their number; `gain`, mean and 95 % interval,
+        for episodes as clusters;
         `by_kind` and `by_step`, rows of the same by kind of the chosen word and by step.
     """
     traces = [trace for trace, _ in records]
@@ -122,7 +123,7 @@ def _rewards_without(
     while running.any():
         actions = policy.decide(env, observations).actions.copy()  # recurrent policies need each
         firsts = env.actions_for_ranks(np.zeros(env.num_envs, np.int64))
-        for row in np.flatnonzero(running):
+        for row in np.flatnonzero(running).tolist():
             place, moments = places[row], records[places[row].episode][1]
             if step < place.step:
                 actions[row] = moments[step].action
@@ -168,8 +169,10 @@ def _row(
     name: str, steps: Sequence[tuple[Place, Step]], gains: dict[Place, float]
 ) -> dict[str, Any]:
     departures = sum(step.departs for _, step in steps)
-    measured = np.array([gains[place] for place, _ in steps if place in gains])
-    gain = mean_and_interval(measured[None]) if len(measured) > 1 else None
+    places = [place for place, _ in steps if place in gains]
+    measured, episodes = np.array([gains[p] for p in places]), [p.episode for p in places]
+    is_enough = len(set(episodes)) > 1  # an interval over episodes needs two
+    gain = clustered_mean_and_interval(measured, np.array(episodes)) if is_enough else None
     share = departures / len(steps) if steps else 0.0
     counts = {"steps": len(steps), "departures": departures, "share": share}
     return {"name": name, **counts, "measured": len(measured), "gain": gain}

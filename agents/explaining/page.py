@@ -11,8 +11,8 @@ from typing import Any
 from agents.evaluation.html import Html, heading, page, paragraph, table
 from agents.explaining.report import check_sentence, word_sentence
 from agents.viewing import wording
-from agents.viewing.page import candidates_table, colored_text
-from agents.viewing.trace import EpisodeTrace, Step
+from agents.viewing.page import colored_text, step_parts
+from agents.viewing.trace import EpisodeTrace
 from lm_envs.rendering import GAIN, LOSS, TINT, printable
 
 HOW_SHAPLEY = (
@@ -110,7 +110,7 @@ def _departures(departures: Mapping[str, Any] | None) -> list[Html]:
                 printable(row["name"]),
                 str(row["steps"]),
                 f"{row['share']:.1%}\n{row['departures']}",
-                f"{interval(row['gain'], '+')}, {row['measured']} measured" if row["gain"] else "",
+                f"{interval(row['gain'], '+')}; {row['measured']} measured" if row["gain"] else "",
             ]
             for row in departures[key]
         ]
@@ -132,27 +132,19 @@ def _episode(document: Mapping[str, Any], trace: EpisodeTrace) -> list[Html]:
     scores = wording.scores_text(trace.transcript.scores)
     parts.append(paragraph(printable(f"{trace.transcript.ending}: {scores}")))
     steps = "".join(
-        _step(number, step, trace, document["steps"][number].get("attribution"))
-        for number, step in enumerate(trace.steps)
+        "".join([*step_parts(trace, place), _attribution(values.get("attribution"))])
+        for place, values in enumerate(document["steps"])
     )
     count = f"{len(trace.steps)} steps, with what decided each"
     return [*parts, Html(f"<details><summary>{count}</summary>{steps}</details>")]
 
 
-def _step(
-    number: int, step: Step, trace: EpisodeTrace, attribution: Mapping[str, float] | None
-) -> str:
-    parts = [heading(f"Step {number + 1}: {printable(step.action)}", 3)]
-    if step.candidates:
-        parts.append(candidates_table(trace, step))
-    if step.settings:
-        parts.append(paragraph(wording.settings_text(step.settings, most=99)))
-    parts.append(paragraph(printable(wording.numbers_text(step))))
-    if attribution:
-        largest = max([abs(value) for value in attribution.values()] + [1e-9])
-        ranked = sorted(attribution.items(), key=lambda pair: -abs(pair[1]))
-        parts.append(bars([(n, abs(v) / largest, f"{v:+.3f}") for n, v in ranked]))
-    return "".join(parts)
+def _attribution(values: Mapping[str, float] | None) -> Html:
+    if not values:
+        return Html("")
+    largest = max([abs(value) for value in values.values()] + [1e-9])
+    ranked = sorted(values.items(), key=lambda pair: -abs(pair[1]))
+    return bars([(name, abs(value) / largest, f"{value:+.3f}") for name, value in ranked])
 
 
 def _colored_words(words: Sequence[Mapping[str, Any]]) -> Html:
@@ -172,12 +164,12 @@ def _colored_words(words: Sequence[Mapping[str, Any]]) -> Html:
 
 
 def interval(score: Mapping[str, Any], sign: str = "") -> str:
-    """Returns "mean (low … high)"."""
+    """Returns the mean, a line end, and "low … high"."""
     low, high = score["interval"]
-    return f"{score['mean']:{sign}.3f} ({low:{sign}.3f} … {high:{sign}.3f})"
+    return f"{score['mean']:{sign}.3f}\n{low:{sign}.3f} … {high:{sign}.3f}"
 
 
 def percent_interval(score: Mapping[str, Any]) -> str:
-    """Returns "mean (low … high)" in percent."""
+    """Returns the mean, a line end, and "low … high", in percent."""
     low, high = score["interval"]
-    return f"{score['mean']:.1%} ({low:.1%} … {high:.1%})"
+    return f"{score['mean']:.1%}\n{low:.1%} … {high:.1%}"

@@ -62,13 +62,7 @@ def explain(
         report["words"] = occlusion_check(policy, traces)
         for document, trace in zip(shown, traces, strict=False):
             document["words"] = word_attributions(policy, trace.transcript)
-    if isinstance(env, LanguageVectorEnv) and any(s.first >= 0 for t in traces for s in t.steps):
-        report["departures"] = departure_report(env, run.policy, records, most_departures, SEED)
-        report["tree"] = fit_tree(traces)
-        if report["tree"] is None:
-            notes.append("No tree: scikit-learn is missing, or the agent departs always or never.")
-    else:
-        notes.append("No departures: the model has no choice of its own among these actions.")
+    report |= _departures(run, env, records, most_departures, notes)
     report |= {"notes": notes, "episodes": shown}
     return {"sentence": main_sentence(report), **report}
 
@@ -83,10 +77,10 @@ def main_sentence(report: dict[str, Any]) -> str:
         )
         if gain := departures["gain"]:
             low, high = gain["interval"]
-            verb = "gains" if low > 0 else "loses" if high < 0 else "changes"
+            verb = "a gain" if low > 0 else "a loss" if high < 0 else "no clear change"
             sentence += (
-                f" and there {verb} {gain['mean']:+.3f} reward an episode ({low:+.3f} … {high:+.3f}"
-                ") against taking it"
+                f"; against taking it, each departure is {verb} of reward, {gain['mean']:+.3f} "
+                f"({low:+.3f} … {high:+.3f})"
             )
         parts.append(f"{sentence}.")
     elif departures:
@@ -106,27 +100,44 @@ def check_sentence(check: dict[str, Any]) -> str:
     """Returns whether removing the important groups changes the action more often, and how much."""
     if not check["others"]:
         return "There is one group only, so that nothing can be compared."
-    verdict = "is confirmed" if check["is_true"] else "is NOT confirmed"
-    own, other = check["important_changes"]["mean"], check["others_changes"]["mean"]
-    low, high = check["difference"]["interval"]
     return (
-        f"This {verdict} on held-out prompts: without {', '.join(check['important'])} the action "
-        f"changes in {own:.0%} of steps, without all others in {other:.0%} (difference {low:+.0%} "
-        f"to {high:+.0%})."
+        f"This {'is' if check['is_true'] else 'is NOT'} confirmed on held-out prompts: without "
+        f"{', '.join(check['important'])} the action changes in {_percentages(check)[0]} of steps, "
+        f"without all others in {_percentages(check)[1]}."
     )
 
 
 def word_sentence(words: dict[str, Any]) -> str:
     """Returns the same for the words of prompts."""
-    verdict = "confirmed" if words["is_true"] else "NOT confirmed"
-    own, other = words["important_changes"]["mean"], words["others_changes"]["mean"]
-    low, high = words["difference"]["interval"]
+    own, other = _percentages(words)
     return (
-        f"The words called important are {verdict}: without the {words['removed']} most important "
-        f"words of the prompt the preferred token changes in {own:.0%} of held-out steps, without "
-        f"the {words['removed']} least important ones in {other:.0%} (difference {low:+.0%} to "
-        f"{high:+.0%})."
+        f"The words called important are {'' if words['is_true'] else 'NOT '}confirmed: without "
+        f"the {words['removed']} most important words of the prompt the preferred token changes in "
+        f"{own} of held-out steps, without the {words['removed']} least important ones in {other}."
     )
+
+
+def _percentages(check: dict[str, Any]) -> tuple[str, str]:
+    """Returns the shares of steps that change, the second one with the interval of the gap."""
+    low, high = check["difference"]["interval"]
+    own, other = check["important_changes"]["mean"], check["others_changes"]["mean"]
+    return f"{own:.0%}", f"{other:.0%} (difference {low:+.0%} to {high:+.0%})"
+
+
+def _departures(
+    run: LoadedRun, env: EpisodicVectorEnv, records: Recorded, most: int, notes: list[str]
+) -> dict[str, Any]:
+    """Returns `departures` and `tree`; nothing, with a note, where the model has no choice."""
+    traces = [trace for trace, _ in records]
+    has_choice = any(step.first >= 0 for trace in traces for step in trace.steps)
+    if not isinstance(env, LanguageVectorEnv) or not has_choice:
+        notes.append("No departures: the model has no choice of its own among these actions.")
+        return {}
+    tree = fit_tree(traces)
+    if tree is None:
+        notes.append("No tree: scikit-learn is missing, or the agent departs always or never.")
+    report = departure_report(env, run.policy, records, most, SEED)
+    return {"departures": report, "tree": tree}
 
 
 def _groups(run: LoadedRun, env: EpisodicVectorEnv, notes: list[str]) -> dict[str, slice]:

@@ -36,7 +36,7 @@ def episode_parts(trace: EpisodeTrace) -> list[Html]:
     if own.reference:
         parts.append(paragraph(f"Reference: {printable(own.reference)}"))
     parts.append(paragraph(printable(f"Reward {trace.reward:+.3f} ({own.ending}). {scores}")))
-    steps = "".join(_step(trace, place) for place in range(len(trace.steps)))
+    steps = "".join(part for place in range(len(trace.steps)) for part in step_parts(trace, place))
     parts.append(Html(f"<details><summary>{len(trace.steps)} steps</summary>{steps}</details>"))
     return parts
 
@@ -60,22 +60,24 @@ def colored_text(trace: EpisodeTrace) -> Html:
 def candidates_table(trace: EpisodeTrace, step: Step) -> Html:
     """Returns the candidates of a step with the model's and the agent's preferences."""
     lines = wording.is_line(trace)
-    header = ["candidate", "model, nats a token" if lines else "model"]
+    name = wording.model_heading(trace, step)
+    header = ["candidate", *([name] if name else [])]
     header += [wording.PREFERENCES[trace.kind]] if trace.kind else []
     rows = []
     for place, candidate in wording.shown_candidates(step):
         row = [f"{wording.mark(step, place)} {wording.candidate_text(candidate)}".strip()]
-        row.append(wording.model_text(candidate, is_line=lines))
+        if name:
+            row.append(wording.model_text(candidate, is_line=lines))
         rows.append(row + ([wording.preference_text(candidate, trace.kind)] if trace.kind else []))
     return table(header, rows)
 
 
-def _step(trace: EpisodeTrace, place: int) -> str:
+def step_parts(trace: EpisodeTrace, place: int) -> list[Html]:
+    """Returns what could be done at a step, the settings that were made, and the reward."""
     step = trace.steps[place]
     parts = [heading(f"Step {place + 1}: {printable(step.action)}", 3)]
     if step.candidates:
         parts.append(candidates_table(trace, step))
     if step.settings:
         parts.append(paragraph(wording.settings_text(step.settings, most=99)))
-    parts.append(paragraph(printable(wording.numbers_text(step))))
-    return "".join(parts)
+    return [*parts, paragraph(printable(wording.numbers_text(step)))]

@@ -126,7 +126,7 @@ def _draw_lines(canvas: ImageDraw, lines: Sequence[Sequence[Run]], y: int) -> in
 def _draw_table(canvas: ImageDraw, trace: EpisodeTrace, step: Step, y: int) -> None:
     font, lines = typeface(SIZE), wording.is_line(trace)
     font.draw(canvas, (CANDIDATE, y), "candidate", DIM)
-    font.draw(canvas, (MODEL, y), "model, nats a token" if lines else "model", DIM)
+    font.draw(canvas, (MODEL, y), wording.model_heading(trace, step), DIM)
     if trace.kind is not None:
         font.draw(canvas, (AGENT, y), wording.PREFERENCES[trace.kind], DIM)
     for place, candidate in wording.shown_candidates(step):

@@ -92,28 +92,24 @@ def step_shares(trace: EpisodeTrace) -> list[float]:
     ]
 
 
-def candidate_table(trace: EpisodeTrace, step: Step, keys: Sequence[str] = ()) -> Table:
-    """Returns the candidates with the model's and the agent's preferences.
-
-    Args:
-        trace: Of the episode.
-        step: Of it.
-        keys: Shown before each candidate; for a person, who presses one of them.
-    """
+def candidate_table(trace: EpisodeTrace, step: Step) -> Table:
+    """Returns the candidates with the model's and the agent's preferences."""
     lines = wording.is_line(trace)
     table = Table(box=None, padding=(0, 1), show_edge=False)
     table.add_column("", no_wrap=True)
     table.add_column("candidate", overflow="fold")
-    table.add_column("model" if not lines else "model, nats", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
+    if name := wording.model_heading(trace, step):
+        table.add_column(name, justify="right")
+        table.add_column("", no_wrap=True)
     if trace.kind is not None:
         table.add_column(wording.PREFERENCES[trace.kind], justify="right", no_wrap=True)
         table.add_column("", no_wrap=True)
     for place, candidate in wording.shown_candidates(step):
-        cells: list[RenderableType] = [Text(keys[place] if keys else wording.mark(step, place))]
+        cells: list[RenderableType] = [Text(wording.mark(step, place))]
         cells.append(Text(wording.candidate_text(candidate, 30)))
-        cells.append(wording.model_text(candidate, is_line=lines))
-        cells.append(bar(wording.model_share(candidate)))
+        if name:
+            cells.append(wording.model_text(candidate, is_line=lines))
+            cells.append(bar(wording.model_share(candidate)))
         if trace.kind is not None:
             cells.append(wording.preference_text(candidate, trace.kind))
             cells.append(bar(wording.preference_share(step, candidate, trace.kind)))

@@ -101,6 +101,13 @@ def mark(step: Step, place: int) -> str:
     return "▶" if place == step.chosen else "*" if place == step.first else ""
 
 
+def model_heading(trace: EpisodeTrace, step: Step) -> str:
+    """Returns the heading of the model's column; "" where the model has no opinion."""
+    if all(candidate.model_logprob is None for candidate in step.candidates):
+        return ""
+    return "model, nats a token" if is_line(trace) else "model"
+
+
 def numbers_text(step: Step) -> str:
     """Returns the reward of a step, its contributions, and the value estimate."""
     parts = [f"{name} {value:+.3f}" for name, value in step.contributions.items() if value]

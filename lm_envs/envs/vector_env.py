@@ -122,23 +122,20 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         _check_limits(num_envs, dense, max_steps)
         rngs, seeds = new_generators(num_envs)
         self._groups = PromptGroups(rngs, seeds, group_size)
-        network: dict[str, Any] = {"model": model, "device": device, "dtype": dtype}
-        network |= {"cache_dtype": cache_dtype, "prompt_cache": prompt_cache}
-        network |= {"chat_template": chat_template, "system_prompt": system_prompt}
-        faces = {"actions": actions, "observation": observation}
-        parts = build(rngs, task, task_options, **faces, **network)
+        named: dict[str, Any] = {"model": model, "device": device, "dtype": dtype}
+        named |= {"cache_dtype": cache_dtype, "prompt_cache": prompt_cache}
+        named |= {"chat_template": chat_template, "system_prompt": system_prompt}
+        named |= {"actions": actions, "observation": observation}
+        parts = build(rngs, task, task_options, **named)
         self.tokenizer, self.task, self.engine = parts.tokenizer, parts.task, parts.engine
-        self.episodes, self.actions = parts.episodes, parts.actions
-        self.observation = parts.observation
-        self.dense, self.gamma = dense, check_discount(gamma)
+        self.episodes, self.observation = parts.episodes, parts.observation
+        self.actions, self.dense, self.gamma = parts.actions, dense, check_discount(gamma)
         self._max_steps = np.inf if max_steps is None else max_steps
         self._example = lru_cache(CACHE_SIZE)(self.task.example)
         self._encode = lru_cache(CACHE_SIZE)(self.tokenizer.encode_prompt)
         self._tracker = RewardTracker(self.task.reward, self.episodes, dense=dense)
-        spaces = (self.observation.space, self.actions.space)
-        super().__init__(
-            rngs, seeds, *spaces, autoreset_mode=autoreset_mode, render_mode=render_mode
-        )
+        modes: dict[str, Any] = {"autoreset_mode": autoreset_mode, "render_mode": render_mode}
+        super().__init__(rngs, seeds, self.observation.space, self.actions.space, **modes)
 
     @property
     def outputs(self) -> Outputs:

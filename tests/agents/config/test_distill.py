@@ -5,12 +5,12 @@ import pytest
 from agents.config.distill import ImitationConfig, LoopConfig
 from agents.config.loading import UserError, load_config, read_assignments
 
-CONFIG = Path(__file__).parents[3] / "configs" / "next_word_loop.yaml"
+CONFIG = Path(__file__).parents[3] / "configs" / "question_answering_loop.yaml"
 
 
 def test_a_loop_is_one_file():
     config = load_config(LoopConfig, CONFIG, ["agent.seed=3", "imitation.steps=7"])
-    assert (config.agent.seed, config.imitation.steps, config.rounds) == (3, 7, 3)
+    assert (config.agent.seed, config.imitation.steps, config.rounds) == (3, 7, 2)
 
 
 @pytest.mark.parametrize(

@@ -28,3 +28,18 @@ def test_text_after_a_line_break_is_small():
 def test_folded_values_are_json():
     inner = re.search("<pre>(.*)</pre>", folded("config", {"seed": 1}), re.DOTALL)[1]
     assert json.loads(inner.replace("&quot;", '"')) == {"seed": 1}
+
+
+def test_control_and_bidirectional_characters_reach_no_part_of_a_page():
+    hostile = "\x1b[2J\u202e<script>\x9b"
+    parts = [
+        heading(hostile),
+        paragraph(hostile),
+        table([hostile], [[hostile, hostile]], hostile),
+        picture(b"png", hostile),
+        cards([(hostile, plain(hostile))]),
+        folded(hostile, {hostile: hostile}),
+    ]
+    text = page(hostile, parts)
+    assert not set("\x1b\u202e\x9b") & set(text)
+    assert "<script" not in text

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from agents.evaluation.intervals import holm, mean_interval, p_value
+from agents.evaluation.intervals import clustered_mean_and_interval, holm, mean_interval, p_value
 
 SPREADS = [(1.0, 0.0, 0.1), (0.3, 0.0, 1.0), (0.05, 1.0, 0.3), (0.1, 1.0, 1.0)]
 """Deviations of seeds, of prompts, and of what is left: each may be the largest."""
@@ -68,3 +68,11 @@ def test_a_family_of_true_nulls_has_few_false_claims():
         for _ in range(200)
     ]
     assert np.mean([min(family.values()) < 0.05 for family in families]) < 0.1
+
+
+def test_repeating_the_values_of_each_cluster_does_not_narrow_the_interval():
+    values = np.random.default_rng(0).normal(size=30)
+    once = clustered_mean_and_interval(values, np.arange(30))
+    often = clustered_mean_and_interval(np.repeat(values, 20), np.repeat(np.arange(30), 20))
+    assert often["interval"] == pytest.approx(once["interval"], abs=1e-9)
+    assert once["interval"] == pytest.approx(mean_interval(values[None]), abs=1e-9)

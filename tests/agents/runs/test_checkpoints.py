@@ -44,7 +44,7 @@ def test_a_run_of_a_version_without_discounts_goes_on_without_one(path):
     state = torch.load(path, weights_only=True)
     del state["gamma"]
     torch.save(state, path)
-    (path.parent / "checkpoints.json").unlink()  # that version had no list of its checkpoints
+    (path.parent / MANIFEST).unlink()  # that version had no list of its checkpoints
     checkpoints.restore(model, path)
     assert env.gamma == 1.0
 

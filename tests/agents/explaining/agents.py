@@ -1,0 +1,42 @@
+"""An agent that decides by one known group of its observation, and its recorded episodes."""
+
+from functools import cache
+
+import torch
+
+from agents.algorithms.factory import make_algorithm, make_evaluation_env, make_training_env
+from agents.viewing.policies import viewed_agent
+from agents.viewing.recorder import record_with_moments
+from agents.viewing.runs import LoadedRun
+from tests.agents.viewing.traces import config_for
+
+EPISODES = 8
+
+
+@cache
+def log_probability_run():
+    """Returns a run that takes rank 0 if its log-probability is above -1.2 nats, else rank 1.
+
+    The policy reads nothing else, so that every other group has no effect at all.
+    """
+    config = config_for(rows=4, max_new_tokens=5)
+    agent = make_algorithm(config, make_training_env(config), None)
+    env = make_evaluation_env(config, "validation", 4)
+    columns = env.single_observation_space.columns["candidate_logprobs"]
+    network = agent.policy.mlp_extractor.policy_net
+    with torch.no_grad():
+        for parameter in [*network.parameters(), *agent.policy.action_net.parameters()]:
+            parameter.zero_()
+        network[0].weight[0, columns.start] = 0.1
+        network[2].weight[0, 0] = 1.0
+        agent.policy.action_net.weight[0, 0] = 20.0
+        agent.policy.action_net.bias[1] = 20.0 * torch.tensor(-0.12).tanh().tanh()
+        agent.policy.action_net.bias[2:] = -30.0
+    return LoadedRun(config, agent, viewed_agent("agent", agent))
+
+
+@cache
+def records():
+    run = log_probability_run()
+    env = run.environment("validation", 4)
+    return env, record_with_moments(env, run.policy, range(EPISODES))
