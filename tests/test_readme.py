@@ -65,6 +65,7 @@ def test_commands_that_a_page_names_exist(page):
 
     text = (ROOT / page).read_text(encoding="utf-8")
     for command in re.findall(r"python -m (agents\.\w+)", text):
-        assert (ROOT / command.replace(".", "/")).with_suffix(".py").exists(), command
+        path = ROOT / command.replace(".", "/")
+        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), command
     subjects = set(re.findall(r"python -m benchmarks ([a-z]\w*)", text)) - {"resets"}
     assert subjects <= {*SUBJECTS, *COMMANDS}
