@@ -11,6 +11,7 @@ from typing import Any
 from agents.config.env_ids import check_env_id
 from agents.config.loading import UserError
 from agents.config.train import TrainConfig
+from lm_envs.tasks.rewards.preference import is_preference
 
 FLAG = "--trust-imports"
 TRUST_HELP = "allow the configuration to import modules, which runs their code"
@@ -65,7 +66,7 @@ def imported_names(config_values: Mapping[str, Any]) -> Iterator[str]:
 
     These are entries of `imports`, and under `env.kwargs` texts of the form "module:Name" given as
     `task`, `actions`, `observation` or their `kind`, entries of `observation.features`, and keys of
-    `rewards`.
+    `rewards`; not "preference:FILE", which is data.
     """
     kwargs = (config_values.get("env") or {}).get("kwargs") or {}
     names = list(config_values.get("imports") or ())
@@ -73,7 +74,7 @@ def imported_names(config_values: Mapping[str, Any]) -> Iterator[str]:
         names += _paths(kwargs.get(key))
     rewards = kwargs.get("rewards")
     names += _paths(list(rewards) if isinstance(rewards, Mapping) else rewards)
-    yield from (name for name in names if not name.startswith(OWN_PREFIX))
+    yield from (n for n in names if not n.startswith(OWN_PREFIX) and not is_preference(n))
 
 
 def import_modules(names: Iterable[str]) -> None:

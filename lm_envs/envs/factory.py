@@ -74,6 +74,8 @@ def build(
     folder = loading.locate(model)
     tokenizer = load_tokenizer(folder, chat_template, system_prompt)
     made, name = make_task(task, tokenizer, task_options)
+    if made.reward.models:  # the digest of a large model takes seconds
+        made.reward.check_model(loading.fingerprint(model))
     network = loading.load(folder, device, dtype, len(tokenizer), tokenizer.special_tokens.tolist())
     check_fit(network, tokenizer, made.context_tokens, model)
     setup = Setup(network, tokenizer, made, name)

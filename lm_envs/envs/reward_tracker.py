@@ -12,12 +12,17 @@ class RewardTracker:
     Args:
         reward: The weighted scores.
         episodes: The completions.
+        dense: Whether texts are scored after every step, not at the end of an episode only.
 
     Attributes:
         scores: Each component of the reward, unweighted, (N,) float64, when it was last computed.
+
+    Raises:
+        ValueError: If rewards are dense and a score is given to finished texts only.
     """
 
-    def __init__(self, reward: Reward, episodes: EpisodeBuffer) -> None:
+    def __init__(self, reward: Reward, episodes: EpisodeBuffer, *, dense: bool = True) -> None:
+        reward.check_dense(dense=dense)
         self._reward, self._episodes = reward, episodes
         num_rows = len(episodes.counts)
         self.scores = {name: np.zeros(num_rows) for name in reward.weights}

@@ -133,7 +133,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         self._max_steps = np.inf if max_steps is None else max_steps
         self._example = lru_cache(CACHE_SIZE)(self.task.example)
         self._encode = lru_cache(CACHE_SIZE)(self.tokenizer.encode_prompt)
-        self._tracker = RewardTracker(self.task.reward, self.episodes)
+        self._tracker = RewardTracker(self.task.reward, self.episodes, dense=dense)
         modes: dict[str, Any] = {"autoreset_mode": autoreset_mode, "render_mode": render_mode}
         super().__init__(rngs, seeds, self.observation.space, self.actions.space, **modes)
 

@@ -117,6 +117,33 @@ class Scorer:
         keys = [("states", sequence.tobytes()) for sequence in sequences]
         return [text.array for text in self._prompts.get_or_compute(keys, compute)]
 
+    @inference
+    def mean_hidden_states(
+        self, sequences: Sequence[np.ndarray], starts: Sequence[int]
+    ) -> np.ndarray:
+        """Mean of the hidden states after the tokens from a start to the end of each sequence.
+
+        Nothing is cached: each written text would displace a prompt.
+
+        Args:
+            sequences: R arrays (T,) int64, 1 <= T <= `longest`.
+            starts: R numbers, 0 <= start < T.
+
+        Returns:
+            (R, D) float32.
+        """
+        means = np.zeros((len(sequences), self._model.config.hidden_size), np.float32)
+        first = np.asarray(starts, np.int64)
+        self.num_forward_tokens += sum(map(len, sequences))
+        for part, padded, lengths in padded_batches(sequences):
+            ids, begins, ends = to_device(self._model.device, padded, first[part], lengths)
+            places = torch.arange(padded.shape[1], device=ids.device)
+            is_counted = (places >= begins[:, None]) & (places < ends[:, None])  # (R, T)
+            states = self._forward(ids) * is_counted[..., None]
+            total = states.sum(1) / is_counted.sum(1, keepdim=True)
+            means[part] = total.cpu().numpy()
+        return means
+
     def _score_options(
         self,
         cache: KVCache,

@@ -1,6 +1,7 @@
 """Ratings by a person as a score: asked for at the terminal, and stored in a file.
 
-Owns the question and the file of ratings. Knows nothing of tokens, models or rewards.
+Owns the question and the JSONL file of ratings; `lm_envs.tasks.ratings` owns the SQLite store.
+Knows nothing of tokens or models.
 """
 
 import json
@@ -10,13 +11,18 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from lm_envs.tasks.ratings import RatedText, Rating, RatingStore, is_store
+from lm_envs.tasks.rewards.custom import finished_texts_only
 from lm_envs.validation import check_number
 
 FILE_VARIABLE = "LM_ENVS_RATINGS"
 DEFAULT_FILE = "human_ratings.jsonl"
 BEST = 10
+RATER = "terminal"
+"""Name of the rater in a store."""
 
 
+@finished_texts_only
 def rating(
     prompts: Sequence[str], completions: Sequence[str], references: Sequence[Sequence[str]]
 ) -> list[float]:
@@ -24,26 +30,54 @@ def rating(
 
     A text without a rating in the file is printed at the terminal, with its prompt and references.
     The person rates it from 0 to 10, and the rating is added to the file, so that a text is rated
-    once for each prompt. Use this score with `dense=False`: otherwise a rating is needed for the
-    text after every step.
+    once for each prompt. Environments accept this score with `dense=False` only: otherwise a rating
+    would be needed for the text after every token.
 
-    The file is human_ratings.jsonl, or the path in the environment variable `LM_ENVS_RATINGS`. Each
-    line is `{"prompt": …, "text": …, "rating": 0 to 1}`; a line without a prompt, as earlier
-    versions wrote it, is the rating of this text after any other prompt. Lines can also be written
-    beforehand.
+    The file is human_ratings.jsonl, or the path in the environment variable `LM_ENVS_RATINGS`: a
+    store of `python -m agents.rate` (.sqlite), whose ratings of single texts count, averaged over
+    raters; or JSONL. Each line of JSONL is `{"prompt": …, "text": …, "rating": 0 to 1}`; a line
+    without a prompt, as earlier versions wrote it, is the rating of this text after any other
+    prompt. Lines can also be written beforehand.
 
     Raises:
         ValueError: If a text has no rating and there is no terminal, or the file is malformed.
     """
     path = Path(os.environ.get(FILE_VARIABLE, DEFAULT_FILE)).resolve()
+    rated = zip(prompts, completions, references, strict=True)
+    return (_from_store if is_store(path) else _from_lines)(path, list(rated))
+
+
+Rated = list[tuple[str, str, Sequence[str]]]
+"""Prompt, text and references of each row."""
+
+
+def _from_store(path: Path, rated: Rated) -> list[float]:
+    store = _store(path)
+    found = []
+    for prompt, text, correct in rated:
+        value = store.mean_rating(prompt, text)
+        if value is None:
+            value = _ask(prompt, text, correct, path)
+            (number,) = store.add_texts([RatedText(prompt, text)])
+            store.add_ratings([Rating(RATER, number, None, value)])
+        found.append(value)
+    return found
+
+
+def _from_lines(path: Path, rated: Rated) -> list[float]:
     known, found = _ratings(path), []
-    for prompt, text, correct in zip(prompts, completions, references, strict=True):
+    for prompt, text, correct in rated:
         value = known.get((prompt, text), known.get((None, text)))
         if value is None:
             value = known[prompt, text] = _ask(prompt, text, correct, path)
             _append(path, {"prompt": prompt, "text": text, "rating": value})
         found.append(value)
     return found
+
+
+@cache
+def _store(path: Path) -> RatingStore:
+    return RatingStore(path)
 
 
 @cache

@@ -73,6 +73,16 @@ def test_hidden_states_equal_transformers(reference_model, model):
         np.testing.assert_allclose(states, expected.hidden_states[-1][0], atol=1e-3)
 
 
+def test_mean_hidden_states_are_means_of_the_hidden_states(model):
+    rng = np.random.default_rng(0)
+    sequences = [random_tokens(rng, size) for size in (1, 33, 12)]
+    scorer, starts = make_scorer(model), [0, 30, 5]
+    means = scorer.mean_hidden_states(sequences, starts)
+    hidden = scorer.hidden_states(sequences)
+    expected = [states[start:].mean(0) for states, start in zip(hidden, starts, strict=True)]
+    np.testing.assert_allclose(means, expected, rtol=0, atol=1e-5)
+
+
 def test_hidden_states_of_equal_or_cached_sequences_are_computed_once(model):
     text, other = np.arange(1, 6), np.arange(1, 4)
     scorer = make_scorer(model, PromptCache(2**20))

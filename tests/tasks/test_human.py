@@ -6,6 +6,7 @@ import pytest
 
 import lm_envs
 from lm_envs.tasks import human
+from lm_envs.tasks.ratings import RatedText, Rating, RatingStore
 
 gym.register_envs(lm_envs)
 
@@ -89,3 +90,21 @@ def test_an_episode_is_paid_its_rating(ratings, monkeypatch):
     env.reset(seed=0)
     rewards = [env.step(1)[1] for _ in range(3)]
     assert rewards == [0.0, 0.0, pytest.approx(1.8)]
+
+
+def test_a_rating_store_has_ratings_of_the_page_and_of_the_terminal(tmp_path, monkeypatch):
+    store = RatingStore(tmp_path / "ratings.sqlite")
+    (number,) = store.add_texts([RatedText("How is it?", "Fine.")])
+    store.add_ratings([Rating("Anna", number, None, 0.2), Rating("Bo", number, None, 0.4)])
+    monkeypatch.setenv(human.FILE_VARIABLE, str(store.path))
+    monkeypatch.setattr("sys.stdin", Terminal("9\n"))
+    assert rate("Fine.") == pytest.approx(0.3)  # the mean; no question
+    assert rate("Bad.") == rate("Bad.") == 0.9
+    assert [rating.rater for rating in store.ratings] == ["Anna", "Bo", "terminal"]
+
+
+def test_dense_rewards_are_refused_since_each_token_would_need_a_rating():
+    weights = {"lm_envs.tasks.human:rating": 1.0}
+    with pytest.raises(ValueError, match=r"dense=True .*human:rating.*allowed: dense=False"):
+        gym.make("lm_envs/NextWord-v0", rewards=weights)
+    gym.make("lm_envs/NextWord-v0", rewards={"fluency": 1.0, **dict.fromkeys(weights, 0.0)})

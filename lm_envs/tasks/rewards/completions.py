@@ -24,6 +24,20 @@ class NextTokenScorer(Protocol):
         """
         ...
 
+    def mean_hidden_states(
+        self, sequences: Sequence[np.ndarray], starts: Sequence[int]
+    ) -> np.ndarray:
+        """Returns the mean of the hidden states from a start to the end of each sequence.
+
+        Args:
+            sequences: R arrays (T,) int64.
+            starts: R numbers, 0 <= start < T.
+
+        Returns:
+            (R, D) float32.
+        """
+        ...
+
     @property
     def longest(self) -> int:
         """Most tokens in a sequence."""

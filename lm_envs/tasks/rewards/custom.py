@@ -7,7 +7,7 @@ import asyncio
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,20 @@ FORMS = (
     "f(prompts, completions, references, **columns) -> floats, any of these by name, or "
     "f(text, references) -> float"
 )
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_MARK = "finished_texts_only"
+
+
+def finished_texts_only(function: F) -> F:
+    """Marks a score that is given to finished texts only, such as a person's rating.
+
+    Environments refuse it with `dense=True`, where the text after every token would be scored.
+    """
+    setattr(function, _MARK, True)
+    return function
 
 
 class CustomScore:
@@ -49,6 +63,7 @@ class CustomScore:
 
     Attributes:
         name: The function's name, or the text "package.module:function".
+        finished_only: Whether the function is marked by `finished_texts_only`.
 
     Raises:
         ValueError: If there is no such function, or it has another form; and from a call, if the
@@ -64,6 +79,7 @@ class CustomScore:
         else:
             self._function = source
             self.name = getattr(source, "__name__", type(source).__name__)
+        self.finished_only: bool = getattr(self._function, _MARK, False)
         self._is_batch, self._wanted = _form(self._function, self.name)
 
     def __call__(self, completions: Completions, rows: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from lm_envs.plugins import is_path
 from lm_envs.tasks.rewards.completions import Completions
 from lm_envs.tasks.rewards.custom import CustomScore
 from lm_envs.tasks.rewards.model_scores import MODEL_SCORES
+from lm_envs.tasks.rewards.preference import PreferenceScore, is_preference
 from lm_envs.tasks.rewards.text_scores import TEXT_SCORES
 from lm_envs.tasks.rewards.token_scores import TOKEN_SCORES
 from lm_envs.validation import check_number, did_you_mean
@@ -28,7 +29,8 @@ class Reward:
 
     A score of weight 0 is logged, but does not change the reward. A name is one of `TOKEN_SCORES`,
     `TEXT_SCORES`, `MODEL_SCORES`, one of the task's own scores, or "module:function", which is
-    imported; a function itself is known by its `__name__` (see `CustomScore`).
+    imported; a function itself is known by its `__name__` (see `CustomScore`). "preference:FILE" is
+    a file of `python -m agents.preferences` (see `PreferenceScore`).
 
     Args:
         weights: By score.
@@ -38,6 +40,7 @@ class Reward:
         weights: By name.
         weighted: Names of the scores with a weight other than 0.
         logged: Names of the others.
+        models: Fingerprints of the models that scores were fitted to, by the name of the score.
 
     Raises:
         ValueError: If there is no weight, a score is unknown, or a weight is not a finite number.
@@ -55,6 +58,35 @@ class Reward:
             self.weights[name], self._scores[name] = float(weight), score
         self.weighted = [name for name, weight in self.weights.items() if weight]
         self.logged = [name for name, weight in self.weights.items() if not weight]
+        fitted = {n: s for n, s in self._scores.items() if isinstance(s, PreferenceScore)}
+        self.models = {name: score.model for name, score in fitted.items()}
+
+    def check_dense(self, *, dense: bool) -> None:
+        """Checks that no score of finished texts would be needed after every step.
+
+        Raises:
+            ValueError: If rewards are `dense` and such a score has a weight other than 0.
+        """
+        for name in self.weighted if dense else ():
+            if getattr(self._scores[name], "finished_only", False):
+                raise ValueError(
+                    f"Got dense=True with the score {name!r}, which is given to finished texts; "
+                    "allowed: dense=False, which pays the whole reward at the end of an episode."
+                )
+
+    def check_model(self, fingerprint: str) -> None:
+        """Checks that scores were fitted to the model with this fingerprint.
+
+        Raises:
+            ValueError: If one was fitted to another model.
+        """
+        for name, fitted in self.models.items():
+            if fitted != fingerprint:
+                raise ValueError(
+                    f"Got score {name!r}, fitted to a model with SHA-256 {fitted[:12]}…, for one "
+                    f"with {fingerprint[:12]}…; allowed: the model whose texts were rated. Use "
+                    "that model, or rate texts of this one by `python -m agents.rate`."
+                )
 
     def update(
         self,
@@ -94,6 +126,8 @@ def _score(
     Raises:
         ValueError: If the score is unknown.
     """
+    if is_preference(source):
+        return source, PreferenceScore(source)
     if callable(source) or (is_path(source) and source not in known):
         custom = CustomScore(source)
         return custom.name, custom
@@ -116,5 +150,6 @@ def _score(
         )
     hint = did_you_mean(name, known)
     raise ValueError(
-        f"Got unknown score {name!r}; allowed: {', '.join(known)}, or module:function.{hint}"
+        f"Got unknown score {name!r}; allowed: {', '.join(known)}, module:function, or "
+        f"preference:FILE.{hint}"
     )

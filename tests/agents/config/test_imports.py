@@ -126,3 +126,8 @@ def test_a_foreign_environment_is_refused_with_imports_too():
     values["env"]["id"] = "CartPole-v1"
     with pytest.raises(pydantic.ValidationError, match="allowed: lm_envs/NextWord-v0"):
         TrainConfig.model_validate(values)
+
+
+def test_a_fitted_preference_is_no_import():
+    values = {"env": {"kwargs": {"rewards": {"preference:file.safetensors": 1.0, "mine:f": 1.0}}}}
+    assert list(imported_names(values)) == ["mine:f"]

@@ -138,3 +138,9 @@ def test_out_of_memory_on_a_gpu_is_one_line_with_the_remedy(capsys):
     assert printed.startswith("error: Got too little memory on the GPU for 1.50 GiB more (512.00 M")
     assert "env.n_envs" in printed
     assert printed.count("\n") == 1
+
+
+def test_an_error_line_holds_no_escape_codes(capsys):
+    with pytest.raises(SystemExit), reported():
+        raise UserError("Got \x1b[2Jtext\u202e; allowed: a.")
+    assert capsys.readouterr().err == "error: Got \ufffd[2Jtext\ufffd; allowed: a.\n"

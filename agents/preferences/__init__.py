@@ -1,0 +1,1 @@
+"""Preferences of raters: comparisons, features of the frozen model, the fit and its agreement."""
