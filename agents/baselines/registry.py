@@ -39,9 +39,9 @@ from lm_envs.tasks.knowledge_graph import KnowledgeGraphQA
 SIZES = (1, 2, 3, 4)
 TEMPERATURES = (0.3, 0.5, 0.7, 0.85, 1.0, 1.3)
 SHARES = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
-BONUSES = (-4.0, -2.0, -1.0, 1.0, 2.0, 4.0)
+BONUSES = (-4.0, -2.0, -1.0, 1.0, 2.0, 4.0, 8.0)
 WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-PENALTIES = (0.1, 1.0, 10.0, 100.0)
+PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 COUNTS = (0, 1, 2, 3)
 
 ASK_REWARD = {"each part tried"}
