@@ -41,7 +41,7 @@ def make_agent(checkpoint, env=None, buffer=EpisodeRolloutBuffer, **options):
 
 
 def checkpoint_with_special_tokens(folder):
-    """Writes a tiny GPT-2 whose tokenizer has special tokens at 0, 1 and 3, likely ones; returns it."""
+    """Writes a tiny GPT-2 whose tokenizer has likely special tokens at 0, 1 and 3."""
     helpers.byte_level(folder)
     torch.manual_seed(0)
     size = len(AutoTokenizer.from_pretrained(folder))
