@@ -18,6 +18,7 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
 )
+from transformers.utils import logging as transformers_logging
 
 from agents.language_model.incremental_decoder import IncrementalDecoder
 from agents.language_model.lora import LoRA, merged_weights
@@ -92,12 +93,13 @@ class TrainableNetwork(nn.Module):
         self._activation = _prepare(config)
         config.tie_word_embeddings = shape.is_tied
         kind = cast(type[PreTrainedModel], MODEL_FOR_CAUSAL_LM_MAPPING[type(config)])
-        model = kind.from_pretrained(
-            None,
-            config=config,
-            state_dict=self._architecture.with_prefix(tensors),
-            dtype=torch.float32,
-        )
+        with _no_progress_bar():
+            model = kind.from_pretrained(
+                None,
+                config=config,
+                state_dict=self._architecture.with_prefix(tensors),
+                dtype=torch.float32,
+            )
         if lora is not None:
             lora.adapt(model, self._architecture.attention_inputs)
         self.model = model
@@ -189,6 +191,18 @@ class TrainableNetwork(nn.Module):
     def copy_weights_from(self, other: "TrainableNetwork") -> None:
         """Copies another network's weights, its adapters merged; this one has no adapters."""
         self.model.load_state_dict(merged_weights(other.model))
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Hides the bar of transformers: the tensors are in memory already."""
+    was_shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_shown:
+            transformers_logging.enable_progress_bar()
 
 
 def _prepare(config: PreTrainedConfig) -> dict[str, str]:
