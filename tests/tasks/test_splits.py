@@ -57,7 +57,15 @@ def test_a_smaller_part_is_a_subset_of_every_larger_one(rows):
     "split",
     [
         *("", "dev", "dev[:10%]", "test[:0%]", "test[:101%]", "test[:-5%]", "test[:nan%]"),
-        *("test[:10]", "test[10%:]", "test[:]", "test[:1e1%]", "test [:10%]", "test[:10%]\n"),
+        *(
+            "test[:10]",
+            "test[100%:]",
+            "test[10%:20%]",
+            "test[:]",
+            "test[:1e1%]",
+            "test [:10%]",
+            "test[:10%]\n",
+        ),
         "test[:٣%]",
     ],
 )
