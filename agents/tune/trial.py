@@ -63,10 +63,15 @@ def run_trial(
             return None
     finally:
         _stop(process)
+    return _received(receiver, process.exitcode)
+
+
+def _received(receiver: Connection, code: int | None) -> float:
+    """Returns the reward that an ended process sent, or raises its error."""
     try:
         reward, error = receiver.recv()
     except EOFError:
-        raise TrialFailedError(_death(process.exitcode)) from None
+        reward, error = None, _death(code)
     if error:
         raise TrialFailedError(error)
     return reward

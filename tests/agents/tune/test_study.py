@@ -92,6 +92,26 @@ def test_a_stopped_trial_is_repeated_and_does_not_count(space, tmp_path, monkeyp
     assert [trial.value for trial in joined.trials] == [0.5, None, 0.7]
 
 
+@pytest.mark.parametrize(("pruner", "is_stopped"), [("median", True), ("none", False)])
+def test_a_trial_below_the_median_is_stopped_before_its_last_evaluation(
+    space, tmp_path, monkeypatch, pruner, is_stopped
+):
+    rewards = iter([0.5, 0.1])
+    asked = []
+
+    def run(config, runs, is_hopeless, *, trust_imports):
+        reward = next(rewards)
+        asked.extend(is_hopeless(number, reward) for number in (1, 2))
+        return None if any(asked) else reward
+
+    monkeypatch.setattr(study_module, "run_trial", run)
+    study = open_study(tmp_path, space, Settings(pruner, startup=1))
+    run_trials(study, space, tmp_path, 2)
+    assert asked == [False, False, is_stopped, False]
+    ended = TrialState.PRUNED if is_stopped else TrialState.COMPLETE
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE, ended]
+
+
 @pytest.mark.parametrize(
     ("config", "search", "pruner", "name"),
     [
