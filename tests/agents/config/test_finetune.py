@@ -14,7 +14,7 @@ from agents.config.loading import UserError, load_config
         ("algorithm.kwargs.policy_kwargs={}", "policy_kwargs is set by the run itself"),
         ("algorithm.kwargs.learning_rate=lin_1.0e-3", "learning_rate is text"),
         ("mask={every: 3}", "a mask without top_k and top_p"),
-        ("lora={layers: [c_atn]}", "layers='c_atn'"),
+        ("lora={layers: []}", "no layers to adapt"),
         ("kl.coefficient=-1.0", "kl.coefficient=-1.0"),
         ("kl.weight=1.0", "unknown key 'kl.weight' .* allowed: coefficient, target, estimator"),
     ],
