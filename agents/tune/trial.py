@@ -71,7 +71,7 @@ def _received(receiver: Connection, code: int | None) -> float:
     try:
         reward, error = receiver.recv()
     except EOFError:
-        reward, error = None, _death(code)
+        reward, error = 0.0, _death(code)
     if error:
         raise TrialFailedError(error)
     return reward

@@ -1,6 +1,7 @@
 """A trial in a process of its own: its reward, its errors, and how it is stopped."""
 
 import json
+import multiprocessing
 
 import pytest
 
@@ -29,3 +30,13 @@ def test_a_failed_trial_gives_one_line_and_a_log(tmp_path):
         run_trial(small(env=env), tmp_path, lambda number, reward: False)
     assert "\n" not in str(error.value)
     assert "Traceback" in (tmp_path / "test.log").read_text()
+
+
+def test_a_killed_process_fails_its_trial_only(tmp_path):
+    def kill(number, reward):
+        (process,) = multiprocessing.active_children()
+        process.kill()
+        return False
+
+    with pytest.raises(TrialFailedError, match="killed by SIGKILL; .* too little memory"):
+        run_trial(small(total_timesteps=6400), tmp_path, kill)
