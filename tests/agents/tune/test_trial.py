@@ -38,5 +38,5 @@ def test_a_killed_process_fails_its_trial_only(tmp_path):
         process.kill()
         return False
 
-    with pytest.raises(TrialFailedError, match="killed by SIGKILL; .* too little memory"):
+    with pytest.raises(TrialFailedError, match=r"killed by SIGKILL; .* too little memory"):
         run_trial(small(total_timesteps=6400), tmp_path, kill)
