@@ -3,6 +3,7 @@
 Owns the options and the order: check everything, run trials, report.
 """
 
+import importlib
 import json
 import signal
 from collections.abc import Iterator
@@ -69,10 +70,12 @@ def tune(
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
 
     Raises:
+        ModuleNotFoundError: If optuna is missing; the message has the line that installs it.
         UserError: If the search space is invalid, the folder holds another study, imports are not
             trusted, or every trial failed.
         Interrupted: If SIGINT or SIGTERM arrived; the running trial is repeated by the next start.
     """
+    _check_optuna()
     # Here, since optuna is an extra: `--help` works without it.
     from agents.tune.report import print_trial, report
     from agents.tune.study import PRUNERS, Settings, open_study, run_trials, tuning_splits
@@ -87,6 +90,15 @@ def tune(
         options = {"trust_imports": trust_imports, "announce": print_trial}
         run_trials(study, space, folder, trials, **options)
     return report(study, space, config, folder)
+
+
+def _check_optuna() -> None:
+    try:
+        importlib.import_module("optuna")
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"Got no package {error.name!r}; install it with `pip install lm_envs[tune]`."
+        ) from None
 
 
 def _check_environments(space: Space, *, trust_imports: bool) -> None:

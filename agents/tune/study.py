@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import optuna
 import yaml
 from filelock import FileLock
 
@@ -22,13 +23,6 @@ from agents.runs.files import write_text
 from agents.tune.space import Space
 from agents.tune.trial import TrialFailedError, run_trial
 from lm_envs.tasks.splits import SplitSpec
-
-try:
-    import optuna
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        f"Got no package {error.name!r}; install it with `pip install lm_envs[tune]`."
-    ) from None
 
 DATABASE, SETTINGS, TRIALS = "study.sqlite", "study.yaml", "trials"
 """Files of a study folder: optuna's database, what the study is, and the runs of the trials."""

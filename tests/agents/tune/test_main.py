@@ -1,6 +1,7 @@
 """`agents.tune`: a study of real trials, and options that are refused before any."""
 
 import json
+import sys
 
 import pytest
 import yaml
@@ -56,4 +57,11 @@ def test_one_search_space_is_needed(file, tmp_path):
 def test_a_wrong_option_leaves_no_folder(search, options, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         tune(small(), search, tmp_path / "s", **options)
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_missing_optuna_is_refused_with_the_line_that_installs_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(ModuleNotFoundError, match=r"'optuna'; .*`pip install lm_envs\[tune\]`"):
+        tune(small(), SEARCH, tmp_path / "s")
     assert not (tmp_path / "s").exists()
