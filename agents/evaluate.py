@@ -12,24 +12,22 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from agents.algorithms.factory import as_language, check_writes, make_evaluation_env
+from agents.baselines.families import Environments
+from agents.baselines.registry import requested_families
+from agents.baselines.suite import (
+    CLONE_HELP,
+    SEARCH_HELP,
+    best_of_record,
+    run_suite,
+)
 from agents.config.imports import TRUST_HELP, import_for_run
 from agents.config.loading import reported
-from agents.config.train import TrainConfig
 from agents.evaluation import plots
-from agents.evaluation.baselines import (
-    DRAWN,
-    GREEDY,
-    RANDOM,
-    UNCHANGED,
-    baselines_of,
-    oracle,
-)
-from agents.evaluation.comparison import AGENT, ORACLE, Rollouts, summarize
+from agents.evaluation.baselines import GREEDY, RANDOM, UNCHANGED, oracle
+from agents.evaluation.comparison import AGENT, ORACLE, Rollouts, listed_scores, summarize
 from agents.evaluation.report import evaluation_page
 from agents.evaluation.rollouts import agent_policy, evenly_spaced_indices, run_episodes
 from agents.evaluation.samples import evaluation_samples
-from agents.evaluation.search import beam_search, best_of_n
 from agents.evaluation.summary import NUM_TEXTS, print_summary
 from agents.runs.files import check_writable, write_json, write_text
 from agents.runs.finished import load_agent, read_configs
@@ -39,81 +37,65 @@ from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.splits import SplitSpec
 from lm_envs.transcript import Transcript
 
-SEARCH_SAMPLES, SEARCH_TEMPERATURE = 4, 0.7
-BEAMS = 4
 ROWS = 64
-BASELINE_SEEDS = 3
 
 
 def evaluate(
     folders: Sequence[Path],
     split: str,
     episodes: int,
+    **options: Any,  # noqa: ANN401 - of `evaluate_with_baselines`
+) -> Rollouts:
+    """Runs every agent and every baseline; see `evaluate_with_baselines`, whose options it has."""
+    return evaluate_with_baselines(folders, split, episodes, **options)[0]
+
+
+def evaluate_with_baselines(
+    folders: Sequence[Path],
+    split: str,
+    episodes: int,
     *,
     search: bool = False,
+    clone: bool = False,
     trust_imports: bool = False,
     checkpoint: str = "last",
-) -> Rollouts:
-    """Runs every agent and every baseline on the same held-out prompts.
+) -> tuple[Rollouts, dict[str, Any]]:
+    """Runs every agent and every baseline, with settings chosen on another split.
 
     Args:
         folders: Run folders of one configuration, one per seed.
-        split: "train", "validation", "test", or a part such as "test[:25%]".
+        split: A split, or a part such as "test[:25%]".
         episodes: Maximum number of prompts; all of the split where it has fewer.
-        search: Also run best of n and beam search, which takes about a second per prompt.
+        search: As in `requested_families`.
+        clone: As in `requested_families`.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
         checkpoint: Of each run: "last", or "best" by held-out reward.
 
+    Returns:
+        The transcripts, and the settings and the strongest of the baselines, for JSON.
+
     Raises:
-        UserError: If the folders are not seeds of one configuration, imports are not trusted, or
-            `search` is given for an environment that writes no text.
+        UserError: If the folders are not seeds of one configuration, or an option does not fit.
         ValueError: If there is no such split.
     """
     SplitSpec.parse(split)  # refused before any run is read
     configs = read_configs(folders)
     import_for_run(first := configs[0], trusted=trust_imports)
-    if search:
-        check_writes(first)
-    env = make_evaluation_env(first, split, min(ROWS, first.env.n_envs))
+    env = (environments := Environments(first, ROWS)).get(split)
+    found = requested_families(environments, split, search=search, clone=clone)
     indices = evenly_spaced_indices(env.num_examples, episodes)
     # One at a time: each agent comes with a training environment and its KV cache.
     agents = (load_agent(*run, checkpoint) for run in zip(folders, configs, strict=True))
-    rollouts: Rollouts = {
-        AGENT: [run_episodes(env, agent_policy(agent), indices) for agent in agents],
-        **_baselines(env, indices),
-    }
-    if search:
-        rollouts |= _search(first, split, as_language(env), indices)
-    return rollouts | _oracle(env, indices)
-
-
-def _baselines(env: EpisodicVectorEnv, indices: np.ndarray) -> Rollouts:
-    """Returns the episodes of each baseline, of several seeds if it draws."""
-    return {
-        name: [
-            run_episodes(env, make(seed), indices)
-            for seed in range(BASELINE_SEEDS if name in DRAWN else 1)
-        ]
-        for name, make in baselines_of(env).items()
-    }
+    written = [run_episodes(env, agent_policy(agent), indices) for agent in agents]
+    suite = run_suite(environments, split, indices, found)
+    record = suite.record() | best_of_record(environments, split, indices, suite)
+    return {AGENT: written} | suite.rollouts | _oracle(env, indices), record
 
 
 def _oracle(env: EpisodicVectorEnv, indices: np.ndarray) -> Rollouts:
     """Returns the episodes of the references, where the environment writes text."""
     is_text = isinstance(env, LanguageVectorEnv)
     return {ORACLE: [run_episodes(env, oracle(), indices)]} if is_text else {}
-
-
-def _search(
-    config: TrainConfig, split: str, env: LanguageVectorEnv, indices: np.ndarray
-) -> Rollouts:
-    """Returns the best of a few samples by reward, and the likeliest text found by a beam."""
-    beams = as_language(make_evaluation_env(config, split, BEAMS))
-    samples = best_of_n(env, indices, SEARCH_SAMPLES, SEARCH_TEMPERATURE)
-    return {
-        f"best of {SEARCH_SAMPLES}, T={SEARCH_TEMPERATURE}": [samples],
-        f"beam of {BEAMS}": [[beam_search(beams, index) for index in indices.tolist()]],
-    }
 
 
 def _write_files(
@@ -165,7 +147,8 @@ def main(
     episodes: Annotated[int, typer.Option(min=2, help="maximum number of prompts")] = 200,
     samples: Annotated[int, typer.Option(min=1, help="number of completions shown")] = 10,
     output: Annotated[Path | None, typer.Option(help="folder; default RUN/evaluation")] = None,
-    search: Annotated[bool, typer.Option(help="also run best of 4 and a beam of 4")] = False,
+    search: Annotated[bool, typer.Option(help=SEARCH_HELP)] = False,
+    clone: Annotated[bool, typer.Option(help=CLONE_HELP)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, not the summary")] = False,
     trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
     checkpoint: Annotated[str, typer.Option(help="last, or best by held-out reward")] = "last",
@@ -175,15 +158,11 @@ def main(
         config = read_configs(folders)[0].model_dump()
         target = output or folders[0] / "evaluation"
         check_writable(target)
-        rollouts = evaluate(
-            folders,
-            split,
-            episodes,
-            search=search,
-            trust_imports=trust_imports,
-            checkpoint=checkpoint,
-        )
+        options: dict[str, Any] = {"search": search, "clone": clone, "checkpoint": checkpoint}
+        options["trust_imports"] = trust_imports
+        rollouts, baselines = evaluate_with_baselines(folders, split, episodes, **options)
         summary = summarize(rollouts)
+        summary |= {**baselines, "prompt_scores": listed_scores(rollouts)}
         document = {
             **summary,
             "split": split,

@@ -21,6 +21,10 @@ from agents.algorithms.factory import (
     make_evaluation_env,
     make_training_env,
 )
+from agents.baselines.families import Environments
+from agents.baselines.reachability import reachability_report, reachable_share
+from agents.baselines.registry import families
+from agents.baselines.suite import Suite, run_suite
 from agents.config.imports import TRUST_HELP, import_for_run
 from agents.config.loading import load_config, reported
 from agents.config.train import TrainConfig
@@ -30,7 +34,6 @@ from agents.evaluation.baselines import (
     RANDOM,
     UNCHANGED,
     Policy,
-    baselines_of,
     untrained,
 )
 from agents.evaluation.comparison import AGENT, Rollouts, summarize
@@ -80,7 +83,8 @@ def train(
         track: One of `TRACKERS`.
 
     Returns:
-        `run`, `steps`, `seconds`, number of `examples`, last `held_out_reward`, `baselines`.
+        `run`, `steps`, `seconds`, number of `examples`, last `held_out_reward`, `baselines`
+        with `chosen`, their settings and which is the strongest.
 
     Raises:
         UserError: If imports are not trusted, the algorithm does not fit the actions, the run
@@ -136,8 +140,11 @@ def _run(
     env, held_out = _make_environments(config)
     for split, rows in ((config.env.split, env.vector_env), (config.evaluation.split, held_out)):
         typer.echo(f"{split}: {_description(rows)}", err=True)
+    if (share := reachable_share(held_out)) is not None:
+        typer.echo(f"{config.evaluation.split}: {reachability_report(share)}", err=True)
     model = make_algorithm(config, env, None)
-    rollouts = _baseline_rollouts(held_out, config)
+    suite = _baseline_suite(held_out, config)
+    rollouts = suite.rollouts
     before = _sample(held_out, agent_policy(model))  # untrained, also when resumed
     _learn(config, folder, model, held_out, session, tracker, is_continued=is_continued)
     after = _sample(held_out, agent_policy(model))
@@ -151,6 +158,8 @@ def _run(
     result = {"run": str(folder), "steps": last["step"], "seconds": last["seconds"]}
     result |= {"examples": examples, "held_out_reward": last["held_out"]["reward"]}
     result["baselines"] = baselines
+    if suite.chosen:
+        result["chosen"] = suite.record()["baselines"]
     write_json(folder / RESULT, {**result, "versions": versions()})
     agent = run_episodes(held_out, agent_policy(model), _evaluated_indices(held_out, config))
     return result, {AGENT: [agent], **rollouts}
@@ -223,13 +232,13 @@ def _evaluated_indices(env: EpisodicVectorEnv, config: TrainConfig) -> np.ndarra
     return evenly_spaced_indices(env.num_examples, config.evaluation.episodes)
 
 
-def _baseline_rollouts(env: EpisodicVectorEnv, config: TrainConfig) -> Rollouts:
-    """Runs each baseline on the held-out examples."""
+def _baseline_suite(env: EpisodicVectorEnv, config: TrainConfig) -> Suite:
+    """Runs the baselines that cost little on the held-out examples, each with one seed."""
+    split = config.evaluation.split
+    environments = Environments(config, EVALUATION_ROWS, {split: env})
+    found = [family for family in families(environments, split) if family.is_cheap]
     indices = _evaluated_indices(env, config)
-    return {
-        name: [run_episodes(env, make(config.seed), indices)]
-        for name, make in baselines_of(env).items()
-    }
+    return run_suite(environments, split, indices, found, seeds=(config.seed,))
 
 
 def _print(config: TrainConfig, result: dict[str, Any], rollouts: Rollouts) -> None:

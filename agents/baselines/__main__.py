@@ -4,21 +4,23 @@ Owns the table and the file. Settings are chosen on one split and shown on anoth
 """
 
 import json
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from agents.algorithms.factory import check_writes
-from agents.baselines.cloning import cloned
 from agents.baselines.families import Environments
-from agents.baselines.registry import families
-from agents.baselines.searches import searches
-from agents.baselines.suite import MOST_CHOICE_PROMPTS, run_suite
+from agents.baselines.registry import requested_families
+from agents.baselines.suite import (
+    CLONE_HELP,
+    LEAST_CHOICE_PROMPTS,
+    SEARCH_HELP,
+    best_of_record,
+    run_suite,
+)
 from agents.config.imports import TRUST_HELP, import_for_run
-from agents.config.loading import load_config, reported
+from agents.config.loading import UserError, load_config, reported
 from agents.config.train import TrainConfig
 from agents.evaluation.comparison import listed_scores, score_intervals
 from agents.evaluation.rollouts import evenly_spaced_indices
@@ -26,7 +28,6 @@ from agents.evaluation.summary import mean_and_half_width
 from agents.evaluation.terminal import print_table
 from agents.runs.files import write_json
 from agents.runs.folder import versions
-from lm_envs.tasks.splits import SplitSpec
 
 
 def measure(
@@ -45,35 +46,28 @@ def measure(
         split: The evaluated split.
         episodes: Largest number of prompts.
         clone: Also imitate the oracle with the configuration's network.
-        search: Also beam search and best of n.
+        search: Also searches that take longer; see `agents.baselines.searches.searches`.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
 
     Raises:
         UserError: If imports are not trusted, or an option does not fit the configuration.
         ValueError: If there is no such split.
     """
-    SplitSpec.parse(split)
     import_for_run(config, trusted=trust_imports)
-    if clone or search:
-        check_writes(config)
     environments = Environments(config)
     env = environments.get(split)
     indices = evenly_spaced_indices(env.num_examples, episodes)
-    found = families(environments, split)
-    found += [cloned(config)] if clone else []
-    found += searches() if search else []
-    started = time.perf_counter()
-    options = {"most_choice_prompts": min(episodes, MOST_CHOICE_PROMPTS), "shows_progress": True}
-    suite = run_suite(environments, split, indices, found, **options)
+    found = requested_families(environments, split, search=search, clone=clone)
+    suite = run_suite(environments, split, indices, found, shows_progress=True)
     means = {name: each["reward"] for name, each in score_intervals(suite.rollouts).items()}
     return {
         "config": config.model_dump(),
         "split": split,
         "prompts": len(indices),
         "rewards": means,
-        "baselines": suite.record(),
+        **suite.record(),
+        **best_of_record(environments, split, indices, suite),
         "prompt_scores": listed_scores(suite.rollouts),
-        "seconds": round(time.perf_counter() - started, 1),
         "versions": versions(),
     }
 
@@ -100,9 +94,9 @@ def _print(result: dict[str, Any]) -> None:
 def main(
     config: Annotated[Path, typer.Argument(help="YAML file, such as configs/next_word_ppo.yaml")],
     split: Annotated[str, typer.Option(help="train, validation, test, or 'test[:25%]'")] = "test",
-    episodes: Annotated[int, typer.Option(min=2, help="maximum number of prompts")] = 200,
-    clone: Annotated[bool, typer.Option(help="also imitate the oracle's actions")] = False,
-    search: Annotated[bool, typer.Option(help="also beam search and best of n")] = False,
+    episodes: Annotated[int, typer.Option(min=LEAST_CHOICE_PROMPTS, help="most prompts")] = 200,
+    clone: Annotated[bool, typer.Option(help=CLONE_HELP)] = False,
+    search: Annotated[bool, typer.Option(help=SEARCH_HELP)] = False,
     output: Annotated[Path | None, typer.Option(help="JSON file with each prompt's score")] = None,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="key.key=value")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, not the table")] = False,
@@ -113,6 +107,11 @@ def main(
         settings = load_config(TrainConfig, config, assignments or [])
         options = {"clone": clone, "search": search, "trust_imports": trust_imports}
         result = measure(settings, split, episodes, **options)
+        if "baselines" not in result:
+            raise UserError(
+                f"Got {result['prompts']} prompts of split={split!r}; allowed: at least "
+                f"{LEAST_CHOICE_PROMPTS}, to choose settings by. Take another split."
+            )
         if output is not None:
             write_json(output, result)
         if as_json:

@@ -14,7 +14,7 @@ from sb3_contrib import QRDQN, TRPO, MaskablePPO
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from agents.algorithms.factory import make_algorithm, make_training_env
+from agents.algorithms.factory import check_writes, make_algorithm, make_training_env
 from agents.baselines.families import Family, grid
 from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
 from agents.config.loading import UserError
@@ -25,7 +25,7 @@ from lm_envs.envs.rows import Observations
 from lm_envs.envs.vector_env import LanguageVectorEnv
 
 NAME = "cloning"
-EPOCHS = (1, 2, 4, 8, 16, 32)
+EPOCHS = (1, 2, 4, 8, 16, 32, 64, 128)
 BATCH = 256
 LEARNING_RATE = 1.0e-3
 LARGEST_NORM = 1.0
@@ -39,8 +39,10 @@ def cloned(config: TrainConfig) -> Family:
     """Returns the family of clones, whose setting is the number of epochs.
 
     Raises:
-        UserError: If the algorithm has no policy that can learn actions by supervised learning.
+        UserError: If the environment writes no text, or the algorithm has no policy that can learn
+            actions by supervised learning.
     """
+    check_writes(config)
     name = config.algorithm.name
     if name not in ("PPO", "A2C", "TRPO", "MaskablePPO", "DQN", "QRDQN"):
         raise UserError(
@@ -48,9 +50,14 @@ def cloned(config: TrainConfig) -> Family:
             "and QRDQN. Leave it out."
         )
 
+    known: dict[bytes, Steps] = {}  # by the examples, which are the same for every number of epochs
+
     def learn(examples: LearnedExamples, epochs: float) -> Policy:
+        key = examples.indices.tobytes()
+        if key not in known:
+            known[key] = oracle_steps(examples)
         model = make_algorithm(config, make_training_env(config), None)
-        fit(model, *oracle_steps(examples), int(epochs))
+        fit(model, *known[key], int(epochs))
         return agent_policy(model)
 
     return Family(NAME, grid(*EPOCHS), by_learned_policy(learn))

@@ -1,4 +1,4 @@
-"""The cross-entropy method: an evolution strategy for a few numbers between two bounds.
+"""A (1+1) evolution strategy for a few numbers between two bounds.
 
 Knows nothing of what the numbers mean.
 """
@@ -8,15 +8,11 @@ from collections.abc import Callable
 import numpy as np
 
 EVALUATIONS = 40
-GENERATION = 10
-"""Points drawn from one normal distribution."""
+FIRST_STEP = 0.3
+"""Standard deviation of the first step, in units of the half range."""
 
-ELITE = 3
-"""Best points of all so far, to which the next distribution is fitted."""
-
-FIRST_SPREAD = 0.4
-LEAST_SPREAD = 0.05
-"""Standard deviations, in units of the half range: below the least the search would stand still."""
+GROWTH, SHRINKAGE = 1.5, 1.5**-0.25
+"""Factors of the step after a success and after a failure: it stays as long as a fifth succeed."""
 
 
 def maximize(
@@ -30,8 +26,9 @@ def maximize(
 ) -> list[tuple[list[float], float]]:
     """Returns the points that were tried and their values; the first is the middle.
 
-    Each generation is drawn from a normal distribution, cut off at the bounds, whose mean and
-    standard deviations are those of the `ELITE` best points so far.
+    Each point is the best one so far plus normal noise, whose size follows the 1/5 success rule.
+    With 40 evaluations of quadratics in 3 and 9 numbers it came nearer to the optimum than the
+    cross-entropy method with generations of 10.
 
     Args:
         function: Called `evaluations` times.
@@ -41,19 +38,23 @@ def maximize(
         high: Upper bound of every coordinate.
         seed: Of the draws.
 
-    Source: Rubinstein 1999, https://doi.org/10.1023/A:1010091220143.
+    Source: Kern et al. 2004, https://doi.org/10.1023/B:NACO.0000023416.59689.4e.
     """
     rng = np.random.default_rng(seed)
-    half = (high - low) / 2
-    mean, spread = np.full(size, (low + high) / 2), np.full(size, FIRST_SPREAD * half)
-    points = [mean]
-    tried: list[tuple[list[float], float]] = []
-    while len(tried) < evaluations:
-        for point in points[: evaluations - len(tried)]:
-            listed = [round(float(x), 4) for x in point]
-            tried.append((listed, function(listed)))
-        best = np.array([p for p, _ in sorted(tried, key=lambda each: -each[1])[:ELITE]])
-        if len(best) == ELITE:
-            mean, spread = best.mean(0), np.maximum(best.std(0), LEAST_SPREAD * half)
-        points = [*rng.normal(mean, spread, (GENERATION, size)).clip(low, high)]
+    step = FIRST_STEP * (high - low) / 2
+    parent = np.full(size, (low + high) / 2)
+    tried = [(_rounded(parent), function(_rounded(parent)))]
+    best = tried[0][1]
+    for _ in range(evaluations - 1):
+        child = (parent + step * rng.normal(size=size)).clip(low, high)
+        value = function(_rounded(child))
+        tried.append((_rounded(child), value))
+        if value >= best:
+            parent, best = child, value
+        step *= GROWTH if value >= best else SHRINKAGE
     return tried
+
+
+def _rounded(point: np.ndarray) -> list[float]:
+    """Returns a point that JSON holds exactly as it was tried."""
+    return [round(float(x), 4) for x in point]

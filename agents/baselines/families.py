@@ -3,7 +3,7 @@
 Owns how a setting is chosen. Knows no rule and no task.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,12 +37,20 @@ class Environments:
     Args:
         config: Of the run.
         num_rows: Largest number of rows.
+        made: Rows of splits that exist already.
     """
 
-    def __init__(self, config: TrainConfig, num_rows: int = ROWS) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        num_rows: int = ROWS,
+        made: Mapping[str, EpisodicVectorEnv] | None = None,
+    ) -> None:
         self.config = config
         self._num_rows = min(num_rows, config.env.n_envs)
-        self._made: dict[tuple[str, str | None, int], EpisodicVectorEnv] = {}
+        self._made: dict[tuple[str, str | None, int], EpisodicVectorEnv] = {
+            (split, None, self._num_rows): env for split, env in (made or {}).items()
+        }
 
     def get(
         self, split: str, actions: str | None = None, num_rows: int | None = None
@@ -76,6 +84,7 @@ class Family:
         is_drawn: Whether the result depends on the seed.
         uses_reward: Whether it computes rewards of the very prompts that are evaluated, as best of
             n does. Such a search is no policy, so it is never the strongest baseline.
+        is_cheap: Whether `agents.train` runs it too.
     """
 
     name: str
@@ -83,6 +92,7 @@ class Family:
     run: Run
     is_drawn: bool = False
     uses_reward: bool = False
+    is_cheap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +127,11 @@ class Tuned:
             "chosen_on": self.split,
             "prompts": self.prompts,
         }
+
+
+def fixed(mean_reward: Callable[[Setting], float]) -> list[Trial]:
+    """Returns the one trial of a baseline without a setting; it is a `Search`."""
+    return [(None, mean_reward(None))]
 
 
 def grid(*settings: Setting) -> Search:

@@ -16,7 +16,7 @@ MOST_EXAMPLES = 64
 LEAST_SHARE = 0.2
 """Below this share a run warns: it could learn from few of its examples."""
 
-NEED_TARGET = {*TEXT_SCORES, "overlap", "cross_entropy", "cost"} - {"sentiment"}
+NEED_TARGET = {*TEXT_SCORES, "cross_entropy", "cost"} - {"sentiment"}
 """Scores that compare a text with its targets."""
 
 
@@ -27,8 +27,8 @@ def reachable_share(env: EpisodicVectorEnv) -> float | None:
         env: In autoreset mode DISABLED.
 
     Returns:
-        The share, in [0, 1]; None where it says nothing: the reward uses no target, the actions do
-        not write one token a step, or the target is not the text of one turn.
+        The share, in [0, 1]; None where it has no meaning: the reward uses no target, the actions
+        do not write one token a step, or the target is not the text of one turn.
     """
     if not (isinstance(env, LanguageVectorEnv) and isinstance(env.actions, TokenActions)):
         return None

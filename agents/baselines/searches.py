@@ -1,4 +1,4 @@
-"""Searches as baselines: beams of several widths, and the best of n samples over its cost.
+"""Searches as baselines: beams of several widths, best of n samples over its cost, evolution.
 
 Owns which sizes are tried. The algorithms live in `agents.evaluation.search`.
 """
@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaln
 
+from agents.baselines.constant_settings import evolved
 from agents.baselines.families import Environments, Family, Setting, grid
 from agents.evaluation.baselines import sampling
 from agents.evaluation.rollouts import run_episodes
 from agents.evaluation.search import beam_search, best_of_n
+from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.transcript import Transcript
 
@@ -24,8 +26,21 @@ SIZES = (1, 2, 4, 8, 16, 32, 64)
 """Values of n on the curve."""
 
 
-def searches() -> list[Family]:
-    """Returns beam search, whose width is chosen, and best of 16, whose temperature is chosen."""
+def searches(environments: Environments, split: str) -> list[Family]:
+    """Returns the baselines that take longer.
+
+    Beam search and best of 16 where text is written; where the model is adjusted, constant settings
+    by an evolution strategy.
+
+    Args:
+        environments: Makes the rows.
+        split: A split whose rows are needed anyway.
+    """
+    env = environments.get(split)
+    if isinstance(env, TuningVectorEnv):
+        return [evolved(env)]
+    if not (isinstance(env, LanguageVectorEnv) and env.actions.is_ranked):
+        return []
     return [
         Family(BEAM, grid(*WIDTHS), _run_beams),
         Family(BEST, grid(*TEMPERATURES), _run_best, is_drawn=True, uses_reward=True),

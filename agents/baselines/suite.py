@@ -10,15 +10,21 @@ from typing import Any
 import numpy as np
 import typer
 
-from agents.baselines.families import Environments, Family, Tuned, choice_split, tuned
+from agents.baselines.families import Environments, Family, Tuned, choice_split, fixed, tuned
+from agents.baselines.searches import BEST, best_of_curve
 from agents.evaluation.comparison import Rollouts
 from agents.evaluation.rollouts import evenly_spaced_indices
 
-SEEDS = 3
+SEEDS = (0, 1, 2)
 """Seeds of baselines that draw."""
 
-MOST_CHOICE_PROMPTS = 128
-"""Prompts that settings are chosen on."""
+LEAST_CHOICE_PROMPTS, MOST_CHOICE_PROMPTS = 8, 128
+"""Prompts that settings are chosen on. With fewer evaluated prompts than the least, which would
+choose by chance, only baselines without a setting are run and none is the strongest."""
+
+
+CLONE_HELP = "also imitate the oracle's actions by the same network"
+SEARCH_HELP = "also beams and best of n; constant settings where a model is adjusted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,7 @@ class Suite:
     Attributes:
         chosen: Families by name.
         rollouts: Transcripts by name, seed and prompt.
-        chosen_on: The split of the choice.
+        chosen_on: The split of the choice; empty if there was none.
     """
 
     chosen: dict[str, Tuned]
@@ -47,12 +53,12 @@ class Suite:
         return max(policies, key=lambda name: policies[name])
 
     def record(self) -> dict[str, Any]:
-        """Returns the choices for JSON."""
-        return {
-            "strongest": self.strongest,
-            "chosen_on": self.chosen_on,
-            "settings": {name: each.record() for name, each in self.chosen.items()},
-        }
+        """Returns the choices for JSON by the key `baselines`; nothing if there were none."""
+        if not self.chosen:
+            return {}
+        settings = {name: each.record() for name, each in self.chosen.items()}
+        found = {"strongest": self.strongest, "chosen_on": self.chosen_on, "settings": settings}
+        return {"baselines": found}
 
 
 def run_suite(
@@ -61,7 +67,7 @@ def run_suite(
     indices: np.ndarray,
     families: Sequence[Family],
     *,
-    most_choice_prompts: int = MOST_CHOICE_PROMPTS,
+    seeds: Sequence[int] = SEEDS,
     shows_progress: bool = False,
 ) -> Suite:
     """Chooses the setting of each family on another split, then runs it on the evaluated one.
@@ -71,19 +77,37 @@ def run_suite(
         split: The evaluated split.
         indices: (E,) its examples.
         families: Of `agents.baselines.registry.families`, and others.
-        most_choice_prompts: Largest number of prompts to choose on.
+        seeds: Of families that draw; the others take the first.
         shows_progress: Print each family's name to stderr before it is run.
     """
-    other = choice_split(environments, split)
-    places = evenly_spaced_indices(environments.get(other).num_examples, most_choice_prompts)
+    can_choose = len(indices) >= LEAST_CHOICE_PROMPTS
+    other = choice_split(environments, split) if can_choose else ""
     chosen: dict[str, Tuned] = {}
     rollouts: Rollouts = {}
     for family in families:
+        if not can_choose and family.search is not fixed:
+            continue
         if shows_progress:
             typer.echo(f"{family.name} …", err=True)
-        found = chosen[family.name] = tuned(family, environments, other, places)
+        setting = None
+        if can_choose:
+            count = environments.get(other).num_examples
+            places = evenly_spaced_indices(count, min(len(indices), MOST_CHOICE_PROMPTS))
+            chosen[family.name] = found = tuned(family, environments, other, places)
+            setting = found.setting
         rollouts[family.name] = [
-            family.run(environments, split, indices, found.setting, seed)
-            for seed in range(SEEDS if family.is_drawn else 1)
+            family.run(environments, split, indices, setting, seed)
+            for seed in (seeds if family.is_drawn else seeds[:1])
         ]
     return Suite(chosen, rollouts, other)
+
+
+def best_of_record(
+    environments: Environments, split: str, indices: np.ndarray, suite: Suite
+) -> dict[str, Any]:
+    """Returns the curve of best of n for JSON; nothing if the suite has no best of n."""
+    if BEST not in suite.chosen:
+        return {}
+    temperature = suite.chosen[BEST].setting
+    curve = best_of_curve(environments, split, indices, temperature)
+    return {"best_of_n": {"temperature": temperature, "curve": curve}}

@@ -18,7 +18,7 @@ from agents.evaluation.html import (
     plain,
     table,
 )
-from agents.evaluation.summary import label, verdict
+from agents.evaluation.summary import label, strongest_sentence, verdict
 from lm_envs.rendering import html_tokens
 from lm_envs.transcript import Transcript
 
@@ -102,7 +102,9 @@ def _counts(summary: Mapping[str, Any]) -> str:
 def _verdict(summary: Mapping[str, Any]) -> str:
     """Returns the verdict on the same prompts; on the intervals alone for results without it."""
     if "agent_ahead" in summary:
-        return verdict(summary["agent_ahead"])
+        sentences = [verdict(summary["agent_ahead"])]
+        sentences += [strongest_sentence(summary)] if "baselines" in summary else []
+        return " ".join(sentences)
     is_above = summary["agent_interval_above"]
     groups = [[name for name in is_above if is_above[name] is flag] for flag in (True, False)]
     above, rest = ("; ".join(names) or "none" for names in groups)

@@ -72,6 +72,42 @@ def verdict(ahead: Mapping[str, Mapping[str, Any]]) -> str:
     return f"{start} {'. It is '.join(sentences) or 'compared with nothing'}."
 
 
+def strongest_sentence(document: Mapping[str, Any]) -> str:
+    """Returns a sentence about the strongest baseline and how far the agent is ahead of it.
+
+    Args:
+        document: Result of `summarize` with the key `baselines`, the record of a suite.
+    """
+    baselines = document["baselines"]
+    name = baselines["strongest"]
+    setting = baselines["settings"][name]["setting"]
+    shown = "" if setting is None else f" with {_shortened(str(setting))}"
+    difference = mean_and_half_width(document["agent_ahead"][name], "+")
+    return (
+        f"The strongest baseline, chosen on {baselines['chosen_on']}, is {name}{shown}; the agent "
+        f"is ahead of it by {difference} on the same prompts."
+    )
+
+
+def best_of_sentence(document: Mapping[str, Any]) -> str:
+    """Returns a sentence about how many samples reach the agent's reward, and their cost.
+
+    Args:
+        document: Result of `summarize` with the key `best_of_n`, a curve over n.
+    """
+    agent = document["policies"][AGENT]["reward"]["mean"]
+    curve = document["best_of_n"]["curve"]
+    reached = [point for point in curve if point["reward"] >= agent]
+    last = curve[-1]
+    if not reached:
+        return f"The best of {last['n']} samples has {last['reward']:.3f}, less than the agent."
+    first = reached[0]
+    return (
+        f"The best of {first['n']} samples reaches the agent's reward with {first['reward']:.3f}, "
+        f"for {first['tokens']:.0f} tokens a prompt."
+    )
+
+
 def print_summary(
     summary: Mapping[str, Any],
     texts: Sequence[Mapping[str, Transcript]],
@@ -91,6 +127,10 @@ def print_summary(
     console = console or Console(highlight=False)
     console.print(_reward_table(summary, title))
     console.print(Text(f"{verdict(summary['agent_ahead'])}\n"))
+    if "baselines" in summary:
+        console.print(Text(f"{strongest_sentence(summary)}\n"))
+    if "best_of_n" in summary:
+        console.print(Text(f"{best_of_sentence(summary)}\n"))
     if len(summary["policies"][AGENT]) > 1:
         console.print(_score_table(summary["policies"]))
     for sample in texts[:NUM_TEXTS]:

@@ -1,8 +1,10 @@
+import json
+
 import numpy as np
 import pytest
 
 from agents.config.loading import UserError
-from agents.evaluate import evaluate
+from agents.evaluate import evaluate, main
 from agents.evaluation.comparison import summarize
 from agents.train import train
 from lm_envs.tasks.datasets import read_texts
@@ -61,4 +63,21 @@ def test_tuning_is_trained_and_compared_with_plans(tmp_path):
     assert policies["each part tried"]["reward"]["mean"] > 0.0
     assert set(policies["agent"]) == {"reward", "loss", "saved", "steps"}
     with pytest.raises(UserError, match="which writes no text"):
-        evaluate([tmp_path / "test-s0"], "test", 5, search=True)
+        evaluate([tmp_path / "test-s0"], "test", 5, clone=True)
+
+
+def test_the_strongest_baseline_is_named_with_its_difference(tmp_path, capsys):
+    train(CONFIG, tmp_path)
+    folder = tmp_path / "test-s0"
+    main([folder], "test", 8)
+    document = json.loads((folder / "evaluation" / "evaluation.json").read_text())
+    baselines = document["baselines"]
+    name = baselines["strongest"]
+    assert baselines["chosen_on"] == "validation"
+    assert name in document["agent_ahead"]
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"The strongest baseline, chosen on validation, is {name}" in shown
+    scores = document["prompt_scores"]
+    assert set(scores) == set(document["policies"])
+    ahead = np.mean(scores["agent"]["reward"]) - np.mean(scores[name]["reward"])
+    assert document["agent_ahead"][name]["mean"] == pytest.approx(ahead, abs=1e-5)

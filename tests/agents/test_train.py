@@ -331,3 +331,22 @@ def test_what_was_read_is_shown_before_a_run(tmp_path, capsys):
         r"^train: \d+ examples, the longest prompt has \d+ of \d+ tokens$", shown, re.M
     )
     assert re.search(r"^validation: \d+ examples, the longest prompt", shown, re.M)
+
+
+def test_few_reachable_targets_are_reported_before_a_run(tmp_path, capsys):
+    actions = {"kind": "top_k", "k": 2}
+    kwargs = {"mode": "closed_book", "actions": actions}
+    questions = {"id": "lm_envs/QuestionAnswering-v0", "n_envs": 4, "kwargs": kwargs}
+    env = CONFIG.env.model_validate(questions)
+    train(changed(env=env, total_timesteps=64), tmp_path)
+    shown = capsys.readouterr().err
+    assert "validation: the candidates can write the target of" in shown
+    assert "Warning: an agent cannot learn to write the others" in shown
+
+
+def test_a_run_names_the_strongest_of_the_cheap_baselines(tmp_path):
+    judged = CONFIG.evaluation.model_copy(update={"episodes": 8, "every": 64})
+    result = train(changed(evaluation=judged, total_timesteps=64), tmp_path)
+    assert result["chosen"]["chosen_on"] == "train"  # "validation" is evaluated
+    assert result["chosen"]["strongest"] in result["baselines"]
+    assert "no-repeat greedy" in result["baselines"]

@@ -6,10 +6,12 @@ from rich.console import Console
 
 from agents.evaluation.comparison import summarize
 from agents.evaluation.summary import (
+    best_of_sentence,
     label,
     mean_and_half_width,
     print_side_by_side,
     print_summary,
+    strongest_sentence,
     verdict,
 )
 from tests.agents.evaluation.test_report import make_written
@@ -84,3 +86,34 @@ def test_a_summary_in_a_file_has_no_escape_codes(tmp_path):
     with (tmp_path / "log").open("w") as file:
         print_summary(summarize(written), [sample], {}, "Run", Console(file=file, width=80))
     assert "\x1b" not in (tmp_path / "log").read_text()
+
+
+def test_the_strongest_baseline_is_named_with_its_setting_and_the_difference():
+    document = {
+        "agent_ahead": {"no-repeat greedy": {"mean": 0.0123, "interval": (0.002, 0.022)}},
+        "baselines": {
+            "strongest": "no-repeat greedy",
+            "chosen_on": "validation",
+            "settings": {"no-repeat greedy": {"setting": [2, "completion"]}},
+        },
+    }
+    assert strongest_sentence(document) == (
+        "The strongest baseline, chosen on validation, is no-repeat greedy with [2, 'completion']; "
+        "the agent is ahead of it by +0.012 ± 0.010 on the same prompts."
+    )
+
+
+@pytest.mark.parametrize(
+    ("agent", "sentence"),
+    [
+        (
+            0.6,
+            "The best of 4 samples reaches the agent's reward with 0.700, for 40 tokens a prompt.",
+        ),
+        (0.8, "The best of 4 samples has 0.700, less than the agent."),
+    ],
+)
+def test_the_number_of_samples_that_reaches_the_agent_is_named(agent, sentence):
+    curve = [{"n": 1, "reward": 0.5, "tokens": 10.0}, {"n": 4, "reward": 0.7, "tokens": 40.0}]
+    policies = {"agent": {"reward": {"mean": agent}}}
+    assert best_of_sentence({"policies": policies, "best_of_n": {"curve": curve}}) == sentence

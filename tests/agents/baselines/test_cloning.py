@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from agents.algorithms.factory import make_algorithm, make_training_env
+from agents.baselines.cloning import cloned, fit, oracle_steps
+from agents.baselines.families import Environments
+from agents.baselines.learned_examples import learned_examples
+from agents.config.loading import UserError
+from agents.evaluation.rollouts import mean_scores
+from tests.agents.finished_run import CONFIG, changed
+
+DIALOGUES = {
+    "id": "lm_envs/Dialogue-v0",
+    "n_envs": 8,
+    "split": "train[:10%]",
+    "kwargs": {"actions": {"kind": "choices", "scores": False}},
+}
+
+
+def config(algorithm="PPO", **kwargs):
+    named = {"name": algorithm, "kwargs": kwargs}
+    return changed(
+        env=CONFIG.env.model_validate(DIALOGUES),
+        algorithm=CONFIG.algorithm.model_validate(named),
+    )
+
+
+@pytest.mark.parametrize("algorithm", ["PPO", "DQN", "MaskablePPO"])
+def test_the_network_learns_the_actions_of_the_oracle(algorithm):
+    run = config(algorithm, **({"buffer_size": 100} if algorithm == "DQN" else {}))
+    examples = learned_examples(Environments(run), "test", np.arange(2))
+    steps = oracle_steps(examples)
+    model = make_algorithm(run, make_training_env(run), None)
+    losses = fit(model, *steps, epochs=100)
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_a_clone_serves_more_customers_that_it_has_not_seen():
+    run = config()
+    family, environments = cloned(run), Environments(run)
+    indices = np.arange(8)
+    rewards = [
+        mean_scores(family.run(environments, "validation", indices, epochs, 0))["reward"]
+        for epochs in (0, 60)
+    ]
+    assert rewards[1] > rewards[0] + 0.1
+
+
+def test_algorithms_without_a_policy_to_imitate_are_refused():
+    with pytest.raises(UserError, match=r"Got --clone for algorithm.name='ARS'; allowed: PPO"):
+        cloned(config("ARS"))

@@ -1,0 +1,52 @@
+import gymnasium as gym
+import numpy as np
+
+import lm_envs
+from agents.baselines.constant_settings import constant_settings, evolved
+from agents.baselines.families import Environments, tuned
+from agents.evaluation.rollouts import mean_scores, run_episodes
+from tests.agents.finished_run import CONFIG, changed
+
+gym.register_envs(lm_envs)
+
+
+def make(name, **kwargs):
+    arguments = {"num_envs": 2, "passages": 2, "autoreset_mode": "disabled"} | kwargs
+    return gym.make_vec(f"lm_envs/{name}-v0", **arguments).unwrapped
+
+
+def test_parts_are_removed_by_preference_then_the_episode_ends():
+    env = make("StructureSearch")
+    point = [-1.0] * (env.single_action_space.n - 1)
+    point[-2], point[-4] = 0.9, 0.7
+    (text,) = run_episodes(env, constant_settings(point), np.array([0]))
+    expected = [env.tuner.action_names[-2], env.tuner.action_names[-4], "stop"]
+    taken = [part.split(":")[0].strip() for part in text.token_texts]
+    assert taken == [name.replace("remove", "without") for name in expected]
+
+
+def test_the_middle_leaves_the_structure_as_it_is():
+    env = make("StructureSearch")
+    middle = [0.0] * (env.single_action_space.n - 1)
+    (text,) = run_episodes(env, constant_settings(middle), np.array([0]))
+    assert text.token_texts == ("stop\n",)
+
+
+def test_training_stops_after_the_share_of_the_budget():
+    env = make("TrainingControl", adjustments=4)
+    for share, steps in ((-1.0, 1), (0.0, 3)):  # the step that stops counts
+        point = [share, *[-1.0] * (env.single_action_space.shape[0] - 1)]
+        (text,) = run_episodes(env, constant_settings(point), np.array([0]))
+        assert len(text.token_texts) == steps
+
+
+def test_evolution_lowers_the_loss_of_passages_that_it_did_not_see():
+    env = {"id": "lm_envs/WeightTuning-v0", "n_envs": 4, "kwargs": {"passages": 2}}
+    env["kwargs"]["adjustments"] = 3
+    environments = Environments(changed(env=CONFIG.env.model_validate(env)))
+    rows = environments.get("test")
+    family = evolved(rows)
+    found = tuned(family, environments, "validation", np.arange(2))
+    assert len(found.trials) == 40
+    written = family.run(environments, "test", np.arange(4), found.setting, 0)
+    assert mean_scores(written)["reward"] > 0.05

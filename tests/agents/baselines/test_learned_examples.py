@@ -1,0 +1,33 @@
+import numpy as np
+
+from agents.baselines.families import Environments
+from agents.baselines.learned_examples import learned_examples
+from tests.agents.finished_run import CONFIG, changed
+
+ENV = CONFIG.env.model_copy(update={"split": "validation"})
+
+
+def test_examples_that_are_judged_are_not_learned_from():
+    environments = Environments(changed(env=ENV))
+    judged = np.array([3, 7, 11])
+    found = learned_examples(environments, "validation", judged)
+    assert set(found.indices) == set(range(environments.get("validation").num_examples)) - {
+        3,
+        7,
+        11,
+    }
+
+
+def test_all_examples_are_learned_from_when_another_split_is_judged():
+    environments = Environments(changed(env=ENV))
+    found = learned_examples(environments, "test", np.array([3, 7, 11]))
+    assert len(found.indices) == environments.get("validation").num_examples
+
+
+def test_pairs_are_prompts_and_their_targets():
+    environments = Environments(changed(env=ENV))
+    found = learned_examples(environments, "test", np.array([0]))
+    pairs = found.pairs(5)
+    assert len(pairs) == 5
+    first = found.env.task.example(int(found.indices[0]))
+    assert pairs[0] == (found.env.tokenizer.decode(first.prompt), first.targets)

@@ -1,0 +1,46 @@
+import sys
+
+from agents.baselines.families import Environments
+from agents.baselines.registry import families
+from agents.evaluation.baselines import RANKED
+from tests.agents.finished_run import CONFIG, changed
+
+TOKENS = {"sampling, tuned", "top-p, tuned", "no-repeat greedy", "echo greedy"}
+COPIES = {"kind": "top_k", "k": 4, "copies": 4}
+
+
+def names(**env):
+    made = CONFIG.env.model_validate({"n_envs": 2, **env})
+    return {family.name for family in families(Environments(changed(env=made)), "test")}
+
+
+def test_each_kind_of_environment_has_its_rules():
+    extractive = {"mode": "extractive", "actions": COPIES}
+    pointers = {"greedy, with the pointer", "pointer, tuned"}
+    for name, kwargs, expected in (
+        ("NextWord", {}, TOKENS),
+        ("QuestionAnswering", extractive, TOKENS | pointers | {"context words"}),
+        ("KnowledgeGraphQA", {}, {"relation lookup"}),
+        ("Dialogue", {}, {"polite greedy"}),
+        ("Classification", {"actions": "choices"}, {"logistic regression"}),
+    ):
+        assert names(id=f"lm_envs/{name}-v0", kwargs=kwargs) == set(RANKED) | expected
+
+
+def test_interpreting_has_wait_k():
+    found = names(id="lm_envs/Translation-v0", kwargs={"mode": "simultaneous"})
+    assert {"wait-1", "wait-2", "wait-3"} <= found
+
+
+def test_a_search_by_reward_is_no_policy():
+    env = {"id": "lm_envs/StructureSearch-v0", "n_envs": 2, "kwargs": {"passages": 2}}
+    made = changed(env=CONFIG.env.model_validate(env))
+    found = families(Environments(made), "test")
+    assert [family.name for family in found if family.uses_reward] == ["each part tried"]
+
+
+def test_a_missing_package_leaves_a_baseline_out_with_a_message(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    found = names(id="lm_envs/Classification-v0", kwargs={"actions": "choices"})
+    assert found == set(RANKED)
+    assert "pip install scikit-learn" in capsys.readouterr().err
