@@ -5,6 +5,7 @@ in `agents.language_model.finetuning`.
 """
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,7 @@ from agents.language_model.memory_estimate import keep_freed_memory
 from agents.runs.files import write_json, write_text
 from agents.runs.folder import RESULT, check_exists, open_run, versions
 from agents.runs.session import RunSession
+from agents.runs.tracking import TRACK_HELP, check_tracker, start_tracker
 
 
 def finetune(
@@ -32,6 +34,7 @@ def finetune(
     resume: bool = False,
     trust_imports: bool = False,
     checkpoint: str = "last",
+    track: str = "tensorboard",
 ) -> dict[str, Any]:
     """Trains a language model.
 
@@ -41,6 +44,7 @@ def finetune(
         resume: Whether to continue from the run's checkpoint.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
         checkpoint: From which to resume: "last", or "best" by held-out reward.
+        track: One of `TRACKERS`.
 
     Returns:
         `run` and `model`, their folders; `steps`; and `stages`, the measures of each stage.
@@ -49,11 +53,11 @@ def finetune(
         UserError: If the configuration imports modules without `trust_imports`, the environment
             writes no text, or the run folder exists already, is in use, cannot be resumed,
             disappears, or has another configuration.
-        Interrupted: If SIGINT or SIGTERM arrived; the checkpoint is written first, if there is an
-            agent to save.
+        Interrupted: If SIGINT or SIGTERM arrived; the checkpoint of an agent is written first.
         FloatingPointError: If a loss, a gradient or a reward is NaN or infinite; the weights were
             not updated with it, and the last export is complete.
     """
+    check_tracker(track)
     import_for_run(config, trusted=trust_imports)
     check_writes(config)
     folder = runs / f"{config.name}-s{config.seed}"
@@ -61,10 +65,11 @@ def finetune(
         check_exists(folder)
     with RunSession(folder) as session:
         is_continued = open_run(config, folder, resume=resume, checkpoint=checkpoint)
-        return _run(FinetuneRun(config, folder, session), folder, is_continued=is_continued)
+        with closing(start_tracker(track, folder, config.model_dump())) as tracker:
+            return _run(FinetuneRun(config, folder, session, tracker), is_continued=is_continued)
 
 
-def _run(run: FinetuneRun, folder: Path, *, is_continued: bool) -> dict[str, Any]:
+def _run(run: FinetuneRun, *, is_continued: bool) -> dict[str, Any]:
     """Runs all stages in an open run folder; returns the result of `finetune`."""
     if is_continued:
         run.resume()
@@ -72,10 +77,10 @@ def _run(run: FinetuneRun, folder: Path, *, is_continued: bool) -> dict[str, Any
         run.start()
     run.reinforce()
     run.export()
-    write_text(folder / "samples.md", stage_samples(run.stages))
+    write_text(run.folder / "samples.md", stage_samples(run.stages))
     return {
-        "run": str(folder),
-        "model": str(folder / MODEL),
+        "run": str(run.folder),
+        "model": str(run.folder / MODEL),
         "steps": run.agent.num_timesteps,
         "stages": {each.stage: each.summary for each in run.stages},
     }
@@ -96,6 +101,7 @@ def main(
     seed: Annotated[int | None, typer.Option(help="replaces the seed of the file")] = None,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="key.key=value")] = None,
     runs: Annotated[Path, typer.Option(help="folder of the run folders")] = Path("runs"),
+    track: Annotated[str, typer.Option(help=TRACK_HELP)] = "tensorboard",
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, not the summary")] = False,
     trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
 ) -> None:
@@ -105,6 +111,7 @@ def main(
         extra = [] if seed is None else [f"seed={seed}"]
         settings = load_config(FinetuneConfig, config, [*(assignments or []), *extra])
         options = {"resume": resume, "trust_imports": trust_imports, "checkpoint": checkpoint}
+        options["track"] = track
         result = finetune(settings, runs, **options)
         document = {**result, "versions": versions()}
         write_json(Path(result["run"]) / RESULT, document)

@@ -5,6 +5,7 @@ live in the packages beside it.
 """
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,6 +51,7 @@ from agents.runs.checkpoints import CHECKPOINT
 from agents.runs.files import write_json, write_text
 from agents.runs.folder import RESULT, check_exists, open_run, versions
 from agents.runs.session import RunSession
+from agents.runs.tracking import TRACK_HELP, Tracker, check_tracker, start_tracker
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.sb3 import LanguageVecEnv
@@ -68,6 +70,7 @@ def train(
     resume: bool = False,
     trust_imports: bool = False,
     checkpoint: str = "last",
+    track: str = "tensorboard",
 ) -> dict[str, Any]:
     """Trains until the step budget is used or the target reward is reached.
 
@@ -77,6 +80,7 @@ def train(
         resume: Whether to continue from the run's checkpoint.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
         checkpoint: From which to resume: "last", or "best" by held-out reward.
+        track: One of `TRACKERS`.
 
     Returns:
         `run`, `steps`, `seconds`, number of `examples`, last `held_out_reward`, `baselines`
@@ -88,7 +92,8 @@ def train(
         Interrupted: If SIGINT or SIGTERM arrived; the checkpoint is written first.
         FloatingPointError: If a reward, a loss or a weight is NaN or infinite.
     """
-    options = {"resume": resume, "trust_imports": trust_imports, "checkpoint": checkpoint}
+    options: dict[str, Any] = {"resume": resume, "trust_imports": trust_imports}
+    options |= {"checkpoint": checkpoint, "track": track}
     return train_and_compare(config, runs, **options)[0]
 
 
@@ -99,6 +104,7 @@ def train_and_compare(
     resume: bool = False,
     trust_imports: bool = False,
     checkpoint: str = "last",
+    track: str = "tensorboard",
 ) -> tuple[dict[str, Any], Rollouts]:
     """Trains as `train` does; returns its result, and the held-out rollouts of agent and baselines.
 
@@ -108,7 +114,9 @@ def train_and_compare(
         resume: As in `train`.
         trust_imports: As in `train`.
         checkpoint: As in `train`.
+        track: As in `train`.
     """
+    check_tracker(track)
     import_for_run(config, trusted=trust_imports)
     check_actions(config)
     folder = runs / f"{config.name}-s{config.seed}"
@@ -116,11 +124,17 @@ def train_and_compare(
         check_exists(folder)
     with RunSession(folder) as session:
         is_continued = open_run(config, folder, resume=resume, checkpoint=checkpoint)
-        return _run(config, folder, session, is_continued=is_continued)
+        with closing(start_tracker(track, folder, config.model_dump())) as tracker:
+            return _run(config, folder, session, tracker, is_continued=is_continued)
 
 
 def _run(
-    config: TrainConfig, folder: Path, session: RunSession, *, is_continued: bool
+    config: TrainConfig,
+    folder: Path,
+    session: RunSession,
+    tracker: Tracker,
+    *,
+    is_continued: bool,
 ) -> tuple[dict[str, Any], Rollouts]:
     """Trains in an open run folder and writes its files; returns as `train_and_compare` does."""
     env, held_out = _make_environments(config)
@@ -132,7 +146,7 @@ def _run(
     suite = _baseline_suite(held_out, config)
     rollouts = suite.rollouts
     before = _sample(held_out, agent_policy(model))  # untrained, also when resumed
-    _learn(config, folder, model, held_out, session, is_continued=is_continued)
+    _learn(config, folder, model, held_out, session, tracker, is_continued=is_continued)
     after = _sample(held_out, agent_policy(model))
     name, policy = untrained(held_out)
     samples = {"before": before, name: _sample(held_out, policy), "after": after}
@@ -181,6 +195,7 @@ def _learn(
     model: BaseAlgorithm,
     held_out: EpisodicVectorEnv,
     session: RunSession,
+    tracker: Tracker,
     *,
     is_continued: bool,
 ) -> None:
@@ -194,7 +209,8 @@ def _learn(
         logs.delete_logs(folder)
     model.set_logger(logs.make_logger(folder, notes.get("pending"), step=model.num_timesteps))
     seconds = notes.get("seconds", 0.0)
-    callback = TrainingCallback(config, folder, held_out, seconds=seconds, session=session)
+    watched: dict[str, Any] = {"session": session, "tracker": tracker}
+    callback = TrainingCallback(config, folder, held_out, seconds=seconds, **watched)
     remaining = config.total_timesteps - model.num_timesteps
     try:
         if remaining > 0 and not logs.has_reached(folder, config.stop_at_reward):
@@ -248,6 +264,7 @@ def main(
     seed: Annotated[int | None, typer.Option(help="replaces the seed of the file")] = None,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="key.key=value")] = None,
     runs: Annotated[Path, typer.Option(help="folder of the run folders")] = Path("runs"),
+    track: Annotated[str, typer.Option(help=TRACK_HELP)] = "tensorboard",
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, not the summary")] = False,
     trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
 ) -> None:
@@ -255,7 +272,8 @@ def main(
     with reported():
         extra = [] if seed is None else [f"seed={seed}"]
         settings = load_config(TrainConfig, config, [*(assignments or []), *extra])
-        options = {"resume": resume, "trust_imports": trust_imports, "checkpoint": checkpoint}
+        options: dict[str, Any] = {"resume": resume, "trust_imports": trust_imports}
+        options |= {"checkpoint": checkpoint, "track": track}
         result, rollouts = train_and_compare(settings, runs, **options)
         if as_json:
             typer.echo(json.dumps({**result, "versions": versions()}))

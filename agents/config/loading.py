@@ -105,7 +105,7 @@ def load_config(kind: type[C], path: Path, assignments: Sequence[str] = ()) -> C
         UserError: If the file or a value is invalid; the message names file, key, value, allowed
             values and remedy.
     """
-    return _validated(kind, read_values(path), assignments, str(path))
+    return validated(kind, read_values(path), assignments, str(path))
 
 
 def read_assignments(kind: type[C], assignments: Sequence[str]) -> C:
@@ -114,10 +114,21 @@ def read_assignments(kind: type[C], assignments: Sequence[str]) -> C:
     Raises:
         UserError: If a value is invalid; the message names key, value, allowed values and remedy.
     """
-    return _validated(kind, {}, assignments, "--set")
+    return validated(kind, {}, assignments, "--set")
 
 
-def _validated(kind: type[C], values: dict[str, Any], assignments: Sequence[str], source: str) -> C:
+def validated(kind: type[C], values: dict[str, Any], assignments: Sequence[str], source: str) -> C:
+    """Applies `key.key=value` assignments to plain values, in place, and validates them.
+
+    Args:
+        kind: Of the configuration.
+        values: Plain values by key.
+        assignments: As `load_config` takes them.
+        source: Name of the file or option, for error messages.
+
+    Raises:
+        UserError: If a value is invalid, as `load_config` raises it.
+    """
     for assignment in assignments:
         _assign(values, assignment)
     try:

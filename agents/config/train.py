@@ -224,9 +224,10 @@ class TrainConfig(Config):
     @model_validator(mode="after")
     def _held_out(self) -> Self:
         learned, judged = SplitSpec.parse(self.env.split), SplitSpec.parse(self.evaluation.split)
-        if learned.name == judged.name:
+        if not learned.is_disjoint(judged):
             raise ValueError(
                 f"env.split and evaluation.split are both of {judged.name!r}; what is learned from "
-                "is not held out: choose another"
+                "is not held out: choose another, or parts without common examples, such as "
+                "'validation[:75%]' and 'validation[75%:]'"
             )
         return self

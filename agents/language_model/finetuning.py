@@ -30,10 +30,11 @@ from agents.language_model.stage_measures import measure_stage
 from agents.language_model.warm_start import warm_start
 from agents.runs import checkpoints, logs
 from agents.runs.checkpoints import CHECKPOINT
-from agents.runs.files import append_jsonl, write_jsonl
+from agents.runs.files import write_jsonl
 from agents.runs.finetune_callback import FinetuneCallback
 from agents.runs.logs import METRICS
 from agents.runs.session import RunSession
+from agents.runs.tracking import TensorBoard, Tracker, log_metrics
 from lm_envs.model.loading import EMBEDDED, INT8, resolve_device, resolve_dtype
 
 EVALUATION_ROWS = 32
@@ -52,14 +53,20 @@ class FinetuneRun:
         config: Of the run.
         folder: Of the run.
         session: Of the run; None if no signal can stop it and its folder is not locked.
+        tracker: Gets each row of metrics.jsonl too.
 
     Attributes:
         stages: Results of the finished stages, in their order.
     """
 
     def __init__(
-        self, config: FinetuneConfig, folder: Path, session: RunSession | None = None
+        self,
+        config: FinetuneConfig,
+        folder: Path,
+        session: RunSession | None = None,
+        tracker: Tracker | None = None,
     ) -> None:
+        self._tracker = tracker or TensorBoard()
         self.config, self.folder, self._session = config, folder, session
         self._env_config = with_one_precision(config)
         self.env = make_training_env(with_groups(self._env_config))
@@ -82,7 +89,7 @@ class FinetuneRun:
         self.stages.append(stage)
         write_jsonl(self.folder / STAGES, map(asdict, self.stages))
         row = {"step": self.agent.num_timesteps, "stage": name, "held_out": stage.summary}
-        append_jsonl(self.folder / METRICS, row)
+        log_metrics(self.folder, row, self._tracker)
 
     def start(self) -> None:
         """Runs the configured stages before reinforcement learning."""
@@ -114,6 +121,7 @@ class FinetuneRun:
             self.export,
             seconds=seconds,
             session=self._session,
+            tracker=self._tracker,
         )
         budget = self.config.total_timesteps - done
         try:
@@ -155,7 +163,7 @@ class FinetuneRun:
             self._stop_if_asked()
             if step % WARM_START_LOG == 0 or step == settings.steps:
                 row = {"step": 0, "warm_start": step, "loss": loss}
-                append_jsonl(self.folder / METRICS, row)
+                log_metrics(self.folder, row, self._tracker)
         self.finish_stage("warm start")
         self.export()
 
@@ -166,7 +174,7 @@ class FinetuneRun:
         for number, (mean, best) in enumerate(rounds, start=1):
             self._stop_if_asked()
             row = {"step": 0, "distillation": number, "training_reward": mean, "best_of_n": best}
-            append_jsonl(self.folder / METRICS, row)
+            log_metrics(self.folder, row, self._tracker)
         env.close()
         self.finish_stage("distilled")
         self.export()

@@ -21,9 +21,8 @@ from agents.evaluation.rollouts import (
 )
 from agents.runs import checkpoints, logs, manifest, nan_guard
 from agents.runs.checkpoints import BEST, CHECKPOINT
-from agents.runs.files import append_jsonl
-from agents.runs.logs import METRICS
 from agents.runs.session import RunSession
+from agents.runs.tracking import TensorBoard, Tracker, log_metrics
 from lm_envs.envs.base import EpisodicVectorEnv
 
 
@@ -38,6 +37,7 @@ class RunCallback(BaseCallback):
         env: Held-out rows, in autoreset mode DISABLED.
         seconds: Training time before the run was interrupted; 0 in a new run.
         session: Of the run; None if no signal can stop it and its folder is not locked.
+        tracker: Gets each row of metrics.jsonl too.
     """
 
     evaluates_at_start = True
@@ -54,8 +54,10 @@ class RunCallback(BaseCallback):
         *,
         seconds: float = 0.0,
         session: RunSession | None = None,
+        tracker: Tracker | None = None,
     ) -> None:
         super().__init__()
+        self._tracker = tracker or TensorBoard()
         self._session = session
         self._config = config
         self._folder = folder
@@ -129,7 +131,7 @@ class RunCallback(BaseCallback):
 
     def _evaluate_and_log(self) -> dict[str, float]:
         scores = self.evaluate()
-        append_jsonl(self._folder / METRICS, self.metrics_row(scores))
+        log_metrics(self._folder, self.metrics_row(scores), self._tracker)
         target = self._config.stop_at_reward
         self._should_stop = target is not None and scores["reward"] >= target
         return scores
@@ -146,8 +148,9 @@ class TrainingCallback(RunCallback):
         *,
         seconds: float = 0.0,
         session: RunSession | None = None,
+        tracker: Tracker | None = None,
     ) -> None:
-        super().__init__(config, folder, env, seconds=seconds, session=session)
+        super().__init__(config, folder, env, seconds=seconds, session=session, tracker=tracker)
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),

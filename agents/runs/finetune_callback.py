@@ -14,9 +14,8 @@ from agents.language_model.kl_penalty import KLPenalty
 from agents.language_model.memory_estimate import check_batch
 from agents.language_model.policy import LanguageModelPolicy
 from agents.runs.callbacks import RunCallback
-from agents.runs.files import append_jsonl
-from agents.runs.logs import METRICS
 from agents.runs.session import RunSession
+from agents.runs.tracking import Tracker, log_metrics
 from lm_envs.envs.vector_env import LanguageVectorEnv
 
 
@@ -30,6 +29,7 @@ class FinetuneCallback(RunCallback):
         export: Writes the model; raises FloatingPointError if a weight is not finite.
         seconds: Training time before the run was interrupted; 0 in a new run.
         session: Of the run; None if no signal can stop it and its folder is not locked.
+        tracker: Gets each row of metrics.jsonl too.
     """
 
     evaluates_at_start = False  # the stage before has just been measured on the same prompts
@@ -44,8 +44,9 @@ class FinetuneCallback(RunCallback):
         *,
         seconds: float = 0.0,
         session: RunSession | None = None,
+        tracker: Tracker | None = None,
     ) -> None:
-        super().__init__(config, folder, env, seconds=seconds, session=session)
+        super().__init__(config, folder, env, seconds=seconds, session=session, tracker=tracker)
         self._config: FinetuneConfig = config
         self._value_warm_up = config.value_warm_up
         self._export = export
@@ -79,7 +80,7 @@ class FinetuneCallback(RunCallback):
         row = {"step": self.num_timesteps, "kl_per_word": penalty.divergence}
         row |= {"kl_coefficient": penalty.coefficient, "seconds": round(self.seconds, 1)}
         row["training_reward"] = self.training_reward()
-        append_jsonl(self._folder / METRICS, row)
+        log_metrics(self._folder, row, self._tracker)
         penalty.adapt()
 
     def _on_training_end(self) -> None:

@@ -18,12 +18,15 @@ SPLIT_NAMES = {
 
 ALLOWED = (
     f"{', '.join(map(repr, SPLITS))}, or the first part of one, such as 'validation[:25%]', of "
-    "more than 0 and at most 100 percent"
+    "more than 0 and at most 100 percent, or the rest of one, such as 'validation[25%:]'"
 )
 """Description of the allowed values of `split`, for error messages."""
 
 # ASCII: without it `\d` also matches digits of other scripts, which `float` would accept.
-_SYNTAX = re.compile(r"(?P<name>\w+)(\[:(?P<percent>\d+(\.\d+)?)%\])?", re.ASCII)
+_NUMBER = r"\d+(?:\.\d+)?"
+_SYNTAX = re.compile(
+    rf"(?P<name>\w+)(\[:(?P<percent>{_NUMBER})%\]|\[(?P<start>{_NUMBER})%:\])?", re.ASCII
+)
 
 T = TypeVar("T")
 
@@ -35,25 +38,29 @@ class SplitSpec:
     Attributes:
         name: One of `SPLITS`.
         percent: Percentage of the split's examples, 0 < percent <= 100.
+        start: Percentage of the split's examples before this part, 0 <= start < 100.
     """
 
     name: str
     percent: float = 100.0
+    start: float = 0.0
 
     @classmethod
     def parse(cls, split: object) -> "SplitSpec":
-        """Parses "validation" or "validation[:25%]".
+        """Parses "validation", "validation[:25%]" or "validation[25%:]".
 
-        The syntax is that of Hugging Face datasets; of its slices only `[:x%]` is supported.
+        The syntax is that of Hugging Face datasets; of its slices only `[:x%]` and `[x%:]` are
+        supported.
 
         Raises:
             ValueError: If `split` is anything else; the message names the allowed values.
         """
         found = _SYNTAX.fullmatch(split) if isinstance(split, str) else None
-        percent = float(found["percent"] or 100.0) if found else 0.0
+        start = float(found["start"] or 0.0) if found else 0.0
+        percent = float(found["percent"] or 100.0) - start if found else 0.0
         if found is None or found["name"] not in SPLITS or not 0.0 < percent <= 100.0:
             raise ValueError(f"Got split={split!r}; allowed: {ALLOWED}.")
-        return cls(found["name"], percent)
+        return cls(found["name"], percent, start)
 
     @classmethod
     def from_share(cls, name: str, share: float) -> "SplitSpec":
@@ -61,29 +68,47 @@ class SplitSpec:
         return cls(name, round(100.0 * share, 6))
 
     def __str__(self) -> str:
+        if self.start:
+            return f"{self.name}[{_digits(self.start)}%:]"
         return self.name if self.percent == 100.0 else f"{self.name}[:{self.digits}%]"
 
     @property
     def digits(self) -> str:
         """The percentage without trailing zeros: "5", "12.5"."""
-        return f"{self.percent:.6f}".rstrip("0").rstrip(".")
+        return _digits(self.percent)
+
+    def is_disjoint(self, other: "SplitSpec") -> bool:
+        """Returns whether no example can be in both parts."""
+        first, second = sorted((self, other), key=lambda part: part.start)
+        return first.name != second.name or first.start + first.percent <= second.start
 
     def select(self, examples: Sequence[T], get_text: Callable[[T], str]) -> list[T]:
         """Returns this percentage of a split's examples, in their original order.
 
         The examples with the smallest hashes of their texts are selected. The selection is thus
         close to a random sample, does not depend on the order of the file, and a smaller percentage
-        is a subset of every larger one. Its size is the nearest whole number, but at least 1.
+        is a subset of every larger one. Its size is the nearest whole number, but at least 1. The
+        part "[25%:]" has all examples that "[:25%]" does not have.
 
         Args:
             examples: All examples of the split.
             get_text: Returns the text of an example, which is hashed.
+
+        Raises:
+            ValueError: If no example is left for a part that does not begin the split.
         """
         if self.percent == 100.0:
             return list(examples)
         order = sorted(range(len(examples)), key=lambda place: _digest(get_text(examples[place])))
-        count = max(1, round(len(examples) * self.percent / 100.0))
-        return [examples[place] for place in sorted(order[:count])]
+        if not self.start:
+            return [examples[place] for place in sorted(order[: _count(order, self.percent)])]
+        kept = sorted(order[_count(order, self.start) :])
+        if not kept:
+            raise ValueError(
+                f"Got split={str(self)!r}, but the split has {len(examples)} examples, and the "
+                "first part takes all of them; use a smaller first part, or more examples."
+            )
+        return [examples[place] for place in kept]
 
 
 def split_of(text: str, held_out: float = 0.05) -> str:
@@ -97,6 +122,15 @@ def split_of(text: str, held_out: float = 0.05) -> str:
     if share < held_out:
         return "test"
     return "validation" if share < 2 * held_out else "train"
+
+
+def _count(examples: Sequence[object], percent: float) -> int:
+    """The size of the first part of a split."""
+    return max(1, round(len(examples) * percent / 100.0))
+
+
+def _digits(percent: float) -> str:
+    return f"{percent:.6f}".rstrip("0").rstrip(".")
 
 
 def _digest(text: str) -> bytes:

@@ -57,7 +57,15 @@ def test_a_smaller_part_is_a_subset_of_every_larger_one(rows):
     "split",
     [
         *("", "dev", "dev[:10%]", "test[:0%]", "test[:101%]", "test[:-5%]", "test[:nan%]"),
-        *("test[:10]", "test[10%:]", "test[:]", "test[:1e1%]", "test [:10%]", "test[:10%]\n"),
+        *(
+            "test[:10]",
+            "test[100%:]",
+            "test[10%:20%]",
+            "test[:]",
+            "test[:1e1%]",
+            "test [:10%]",
+            "test[:10%]\n",
+        ),
         "test[:٣%]",
     ],
 )
@@ -67,6 +75,34 @@ def test_another_slice_is_refused_before_a_file_is_read(split):
     )
     with pytest.raises(ValueError, match=message):
         read_texts("missing.jsonl", split)
+
+
+@pytest.mark.parametrize("percent", [1, 25, 75])
+def test_the_rest_of_a_split_has_what_its_first_part_lacks(rows, percent):
+    first, rest = (read_texts(rows, f"test[{part}]") for part in (f":{percent}%", f"{percent}%:"))
+    assert sorted(first + rest) == sorted(TEXTS)
+    assert is_subsequence(rest, TEXTS)
+    assert str(SplitSpec.parse(f"test[{percent}%:]")) == f"test[{percent}%:]"
+
+
+def test_an_empty_rest_is_refused(rows):
+    with pytest.raises(ValueError, match=r"split='test\[99%:\]', but the split has 40 examples"):
+        read_texts(rows, "test[99%:]")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_disjoint"),
+    [
+        ("test", "validation", True),
+        ("test[:25%]", "test[25%:]", True),
+        ("test[30%:]", "test[:25%]", True),
+        ("test[:30%]", "test[25%:]", False),
+        ("test[:30%]", "test[:25%]", False),
+        ("test", "test[25%:]", False),
+    ],
+)
+def test_parts_are_disjoint_if_one_begins_where_the_other_ends(one, other, is_disjoint):
+    assert SplitSpec.parse(one).is_disjoint(SplitSpec.parse(other)) is is_disjoint
 
 
 def test_from_share_and_parse_agree():

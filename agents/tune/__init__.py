@@ -1,0 +1,1 @@
+"""Searches for hyperparameters: the search space, trials as processes, the study, its report."""

@@ -1,0 +1,167 @@
+"""`python -m agents.tune CONFIG`: searches for hyperparameters of `agents.train`.
+
+Owns the options and the order: check everything, run trials, report.
+"""
+
+import importlib
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from agents.algorithms.factory import check_actions, make_evaluation_env
+from agents.config.imports import TRUST_HELP, import_for_run
+from agents.config.loading import Interrupted, UserError, read_values, reported, validated
+from agents.config.train import TrainConfig
+from agents.tune.space import Space, read_space
+from lm_envs.validation import check_choice, check_count
+
+SEARCH = "search"
+"""Key of the ranges, in the configuration's file or in a file of their own."""
+
+
+def read_files(
+    config: Path, search: Path | None, assignments: list[str]
+) -> tuple[TrainConfig, object]:
+    """Reads a configuration and the value of its key `search`, or that of another file.
+
+    Raises:
+        UserError: If a file cannot be read, or both or none have the key.
+    """
+    values = read_values(config)
+    found = [values.pop(SEARCH)] if SEARCH in values else []
+    if search is not None:
+        others = read_values(search)
+        if set(others) != {SEARCH}:
+            raise UserError(f"Got keys {', '.join(map(str, others))} in {search}; allowed: search.")
+        found.append(others[SEARCH])
+    if len(found) != 1:
+        raise UserError(
+            f"Got {len(found)} search spaces; allowed: one, under the key `search` of {config} or "
+            "of the file of --search, such as configs/tune_question_answering.yaml."
+        )
+    return validated(TrainConfig, values, assignments, str(config)), found[0]
+
+
+def tune(
+    config: TrainConfig,
+    search: object,
+    folder: Path,
+    *,
+    trials: int = 30,
+    pruner: str = "median",
+    startup: int = 5,
+    trust_imports: bool = False,
+) -> dict[str, Any]:
+    """Runs trials until the study of a folder has the given number; returns its report.
+
+    Args:
+        config: Configuration whose values are searched; its own values are the first trial.
+        search: Ranges by dotted key; see `read_space`.
+        folder: Of the study, which other processes may share; made if it does not exist.
+        trials: Of the study, those of other processes and former starts included.
+        pruner: One of `PRUNERS`.
+        startup: Trials before the sampler learns from results and the median pruner stops any.
+        trust_imports: Whether the configuration may import modules; see `check_trusted`.
+
+    Raises:
+        ModuleNotFoundError: If optuna is missing; the message has the line that installs it.
+        UserError: If the search space is invalid, the folder holds another study, imports are not
+            trusted, or every trial failed.
+        Interrupted: If SIGINT or SIGTERM arrived; the running trial is repeated by the next start.
+    """
+    _check_optuna()
+    # Here, since optuna is an extra: `--help` works without it.
+    from agents.tune.report import print_trial, report
+    from agents.tune.study import PRUNERS, Settings, open_study, run_trials, tuning_splits
+
+    check_choice("pruner", pruner, PRUNERS)
+    check_count("trials", trials)
+    check_count("startup", startup)
+    space = read_space(tuning_splits(config), search)
+    _check_environments(space, trust_imports=trust_imports)
+    study = open_study(folder, space, Settings(pruner, startup))
+    with _stopping(folder):
+        options = {"trust_imports": trust_imports, "announce": print_trial}
+        run_trials(study, space, folder, trials, **options)
+    return report(study, space, config, folder)
+
+
+def _check_optuna() -> None:
+    try:
+        importlib.import_module("optuna")
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"Got no package {error.name!r}; install it with `pip install lm_envs[tune]`."
+        ) from None
+
+
+def _check_environments(space: Space, *, trust_imports: bool) -> None:
+    """Checks imports, actions, arguments of the environment and examples before any trial."""
+    ranges = {key: each.ends for key, each in space.ranges.items()}
+    for number in range(max(map(len, ranges.values()))):
+        values = {key: ends[min(number, len(ends) - 1)] for key, ends in ranges.items()}
+        tried = space.config(values)
+        import_for_run(tried, trusted=trust_imports)
+        check_actions(tried)
+        if not number or any(key.startswith("env.kwargs") for key in ranges):
+            make_evaluation_env(tried, tried.evaluation.split, 1).close()
+
+
+@contextmanager
+def _stopping(folder: Path) -> Iterator[None]:
+    """Turns SIGINT and SIGTERM into `Interrupted`, so that the running trial is stopped first."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(
+            f"Stopped the study {folder}; repeat the command to go on, which begins with the "
+            "trial that was running.",
+            number,
+        )
+
+    handlers = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def main(
+    config: Annotated[Path, typer.Argument(help="YAML file of agents.train, with a key `search`")],
+    search: Annotated[Path | None, typer.Option(help="file with the key `search`")] = None,
+    study: Annotated[
+        Path | None, typer.Option(help="folder to begin or join; studies/NAME by default")
+    ] = None,
+    trials: Annotated[int, typer.Option(help="of the study, over all its processes")] = 30,
+    pruner: Annotated[str, typer.Option(help="median, hyperband or none")] = "median",
+    startup: Annotated[int, typer.Option(help="trials before sampling and pruning learn")] = 5,
+    assignments: Annotated[list[str] | None, typer.Option("--set", help="key.key=value")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, not the table")] = False,
+    trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
+) -> None:
+    """Searches for hyperparameters, judged on the validation split; several processes may join.
+
+    No trial reads the test split: train STUDY/best.yaml afterwards and read it once, by
+    `python -m agents.evaluate RUN --split test`.
+    """
+    with reported():
+        settings, ranges = read_files(config, search, assignments or [])
+        folder = study or Path("studies") / settings.name
+        options = {"pruner": pruner, "startup": startup, "trust_imports": trust_imports}
+        result = tune(settings, ranges, folder, trials=trials, **options)
+        if as_json:
+            typer.echo(json.dumps(result))
+        else:
+            from agents.tune.report import print_report
+
+            print_report(result, settings)
+
+
+if __name__ == "__main__":
+    typer.run(main)
