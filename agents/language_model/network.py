@@ -94,12 +94,9 @@ class TrainableNetwork(nn.Module):
         config.tie_word_embeddings = shape.is_tied
         kind = cast(type[PreTrainedModel], MODEL_FOR_CAUSAL_LM_MAPPING[type(config)])
         with _no_progress_bar():
-            model = kind.from_pretrained(
-                None,
-                config=config,
-                state_dict=self._architecture.with_prefix(tensors),
-                dtype=torch.float32,
-            )
+            named = self._architecture.with_prefix(tensors)
+            options = {"state_dict": named, "dtype": torch.float32}
+            model = kind.from_pretrained(None, config=config, **options)
         if lora is not None:
             lora.adapt(model, self._architecture.attention_inputs)
         self.model = model

@@ -73,23 +73,26 @@ def tune(
         ModuleNotFoundError: If optuna is missing; the message has the line that installs it.
         UserError: If the search space is invalid, the folder holds another study, imports are not
             trusted, or every trial failed.
-        Interrupted: If SIGINT or SIGTERM arrived; the running trial is repeated by the next start.
+        Interrupted: If SIGINT or SIGTERM arrived; the next start repeats the running trial.
     """
     _check_optuna()
     # Here, since optuna is an extra: `--help` works without it.
     from agents.tune.report import print_trial, report
     from agents.tune.study import PRUNERS, Settings, open_study, run_trials, tuning_splits
 
+    _check_counts(trials, startup)
     check_choice("pruner", pruner, PRUNERS)
-    check_count("trials", trials)
-    check_count("startup", startup)
     space = read_space(tuning_splits(config), search)
     _check_environments(space, trust_imports=trust_imports)
     study = open_study(folder, space, Settings(pruner, startup))
     with _stopping(folder):
-        options = {"trust_imports": trust_imports, "announce": print_trial}
-        run_trials(study, space, folder, trials, **options)
+        run_trials(study, space, folder, trials, trust_imports=trust_imports, announce=print_trial)
     return report(study, space, config, folder)
+
+
+def _check_counts(trials: int, startup: int) -> None:
+    check_count("trials", trials)
+    check_count("startup", startup)
 
 
 def _check_optuna() -> None:
