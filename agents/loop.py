@@ -9,17 +9,23 @@ from typing import Annotated, Any
 
 import typer
 import yaml
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from agents.config.distill import LoopConfig
 from agents.config.imports import TRUST_HELP
 from agents.config.loading import UserError, load_config, reported
 from agents.config.train import TrainConfig
 from agents.distill import RESULTS
+from agents.evaluation.summary import print_files, rounded
 from agents.imitation.runs import distill_agent, greedy_reward
-from agents.runs.files import write_jsonl, write_text
-from agents.runs.folder import versions
+from agents.runs.files import write_json, write_jsonl, write_text
+from agents.runs.folder import RESULT, check_exists, versions
+from agents.runs.session import RunSession
 from agents.train import train
 from lm_envs.model.loading import EMBEDDED
+from lm_envs.rendering import printable
 
 CONFIG, LOG = "loop.yaml", "loop.jsonl"
 """Files of a loop: its configuration, and a line for each finished round."""
@@ -43,10 +49,25 @@ def loop(
         `run`, the folder; `model`, the folder of the last model; `rounds`, a row for each.
 
     Raises:
-        UserError: If the folder exists already, or cannot be resumed with this configuration.
+        UserError: If the folder exists already, is in use, or cannot be resumed with this
+            configuration.
     """
     folder = runs / f"{config.name}-s{config.agent.seed}"
-    rounds = _open(config, folder, resume=resume)
+    if resume:
+        check_exists(folder)  # before the lock makes the folder
+    # Each round's training handles signals itself; distillation has no checkpoint to save.
+    with RunSession(folder, handles_signals=False):
+        rounds = _open(config, folder, resume=resume)
+        _run_rounds(config, folder, rounds, trust_imports=trust_imports)
+        result = {"run": str(folder), "model": rounds[-1]["model"], "rounds": rounds}
+        write_json(folder / RESULT, {**result, "versions": versions()})
+    return result
+
+
+def _run_rounds(
+    config: LoopConfig, folder: Path, rounds: list[dict[str, Any]], *, trust_imports: bool
+) -> None:
+    """Adds the rows of the missing rounds to `rounds`, and writes the log after each."""
     first = config.agent.env.kwargs.get("model", EMBEDDED)
     while len(rounds) < config.rounds and not _is_good_enough(config, rounds):
         model = rounds[-1]["model"] if rounds else first
@@ -59,7 +80,20 @@ def loop(
         row = {"round": len(rounds) + 1, "model": found["model"], "agent": found["agent"]}
         rounds.append({**row, "before": start, "reward": greedy_reward(found)})
         write_jsonl(folder / LOG, rounds)
-    return {"run": str(folder), "model": rounds[-1]["model"], "rounds": rounds}
+
+
+def _print(result: dict[str, Any]) -> None:
+    """Prints a row for each round, and where the files are."""
+    console, folder = Console(highlight=False), Path(result["run"])
+    title = Text(printable(f"{folder.name}: mean held-out reward"))
+    table = Table(title=title, title_justify="left")
+    for name in ("round", "agent", "model before, greedy", "model after, greedy"):
+        table.add_column(name, justify="right")
+    for row in result["rounds"]:
+        rewards = (f"{rounded(row[key]):.3f}" for key in ("agent", "before", "reward"))
+        table.add_row(str(row["round"]), *rewards)
+    console.print(table)
+    print_files({"model": Path(result["model"]), "JSON": folder / RESULT}, console)
 
 
 def _open(config: LoopConfig, folder: Path, *, resume: bool) -> list[dict[str, Any]]:
@@ -103,13 +137,17 @@ def main(
     resume: Annotated[bool, typer.Option(help="go on after the last finished round")] = False,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="key.key=value")] = None,
     runs: Annotated[Path, typer.Option(help="parent of the loop's folder")] = Path("runs"),
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, not the summary")] = False,
     trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
 ) -> None:
     """Trains an agent, teaches the model what it chooses, and begins again with that model."""
     with reported():
         settings = load_config(LoopConfig, config, assignments or [])
         result = loop(settings, runs, resume=resume, trust_imports=trust_imports)
-        typer.echo(json.dumps({**result, "versions": versions()}))
+        if as_json:
+            typer.echo(json.dumps({**result, "versions": versions()}))
+        else:
+            _print(result)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from agents.evaluation.baselines import GREEDY, RANDOM, UNCHANGED
 from agents.evaluation.comparison import AGENT, ORACLE
+from agents.evaluation.stages import Stage
 from lm_envs.rendering import printable, text_with_replies
 from lm_envs.transcript import Transcript
 
@@ -161,6 +162,24 @@ def print_side_by_side(
     for name, text in written.items():
         grid.add_row(Text(f"  {printable(name)}"), Text(_shortened(text)))
     console.print(grid)
+
+
+def print_stages(stages: Sequence[Stage], title: str, console: Console) -> None:
+    """Prints the stages of a language model, and a few texts of the first and the last one."""
+    table = Table(title=Text(printable(title)), title_justify="left")
+    table.add_column("stage", overflow="fold")
+    for name in ("reward ± 95 %", "KL, nats per text", "log-probability of a token"):
+        table.add_column(name, justify="right")
+    for stage in stages:
+        measures = (stage.summary[key] for key in ("reward", "kl", "base_logprob"))
+        table.add_row(Text(printable(stage.stage)), *map(mean_and_half_width, measures))
+    console.print(table)
+    for before, after in list(zip(stages[0].samples, stages[-1].samples, strict=True))[:NUM_TEXTS]:
+        written = {
+            f"{stage.stage} {sample['reward']:+.3f}": sample["text"]
+            for stage, sample in ((stages[0], before), (stages[-1], after))
+        }
+        print_side_by_side(before["prompt"], before["reference"], written, console)
 
 
 def print_files(files: Mapping[str, Path | str], console: Console) -> None:

@@ -17,6 +17,7 @@ from agents.viewing import wording
 from agents.viewing.candidates import END
 from agents.viewing.policies import ViewedPolicy
 from agents.viewing.trace import Candidate, Step
+from lm_envs.envs.actions.choices import ChoiceActions
 from lm_envs.envs.vector_env import LanguageVectorEnv
 
 _COMMON = """
@@ -66,7 +67,8 @@ def departure_report(
         chosen = np.sort(rng.choice(len(departing), most, replace=False))
         departing = [departing[number] for number in chosen]
     gains = dict(zip(departing, measured_gains(env, policy, records, departing), strict=True))
-    lines = any(wording.is_line(trace) for trace in traces)
+    # A label is a line too, though it may have one word.
+    lines = isinstance(env.actions, ChoiceActions) or any(map(wording.is_line, traces))
     kinds = _kinds([step for _, step in steps], lines=lines)
     stages = [_stage(place.step + 1) for place, _ in steps]
     whole = _row("all", steps, gains)

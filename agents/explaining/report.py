@@ -4,6 +4,7 @@ Owns which parts apply to which agent, and the wording of the sentence. Lays not
 """
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import gymnasium as gym
@@ -135,9 +136,15 @@ def _departures(
         return {}
     tree = fit_tree(traces)
     if tree is None:
-        notes.append("No tree: scikit-learn is missing, or the agent departs always or never.")
+        notes.append(f"No tree: {_missing_tree_reason()}.")
     report = departure_report(env, run.policy, records, most, SEED)
     return {"departures": report, "tree": tree}
+
+
+def _missing_tree_reason() -> str:
+    if find_spec("sklearn") is None:
+        return "scikit-learn is missing; pip install 'lm_envs[explain]'"
+    return "in half of the episodes the agent departs always or never"
 
 
 def _groups(run: LoadedRun, env: EpisodicVectorEnv, notes: list[str]) -> dict[str, slice]:

@@ -36,6 +36,9 @@ from lm_envs.model.loading import EMBEDDED
 MODEL = "model"
 """Folder of the exported model, in the folder of the results."""
 
+DOCUMENT = "distill.json"
+"""The result, in the same folder."""
+
 ROWS = 32
 
 
@@ -124,7 +127,7 @@ def _write(
     rows = [{"step": step, "loss": loss} for step, loss in enumerate(losses, start=1)]
     write_jsonl(target / METRICS, rows)
     write_text(target / "samples.md", stage_samples(stages))
-    write_json(target / "distill.json", document)
+    write_json(target / DOCUMENT, document)
 
 
 def greedy_reward(result: dict[str, Any], stage: str = "distilled") -> float:

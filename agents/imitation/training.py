@@ -60,7 +60,9 @@ def lesson_loss(network: TrainableNetwork, lessons: Sequence[Lesson]) -> torch.T
         padded[row, :size] = lesson.tokens
         places.append(row * width + np.arange(lesson.start, size) - 1)  # the token before each
         missing = ((0, 0), (0, most - lesson.candidates.shape[1]))
-        candidates.append(np.pad(lesson.candidates, missing))
+        # The padding repeats a candidate: token 0 may have the log-probability -inf, whose product
+        # with 0 is NaN.
+        candidates.append(np.pad(lesson.candidates, missing, mode="edge"))
         shares.append(np.pad(lesson.shares, missing))  # a share of 0: the padding does not count
     states = network(torch.as_tensor(padded, device=device)).flatten(0, 1)
     hidden = states.index_select(0, torch.as_tensor(np.concatenate(places), device=device))

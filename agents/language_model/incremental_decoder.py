@@ -81,7 +81,7 @@ class IncrementalDecoder:
             logits = logits.masked_fill(~allowed, -torch.inf)
         tokens = self._best(hidden, logits) if deterministic else sample_tokens(logits)
         values = self._head.token_logits(hidden, tokens[:, None])[:, 0] / self._temperature
-        total = log_sum_exp(logits) if allowed is None else logits.logsumexp(-1)
+        total = log_sum_exp(logits, tokens) if allowed is None else logits.logsumexp(-1)
         return tokens, values - total
 
     def _best(self, hidden: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
@@ -199,6 +199,8 @@ def sample_by_maximum(logits: torch.Tensor) -> torch.Tensor:
 def sample_by_inversion(logits: torch.Tensor) -> torch.Tensor:
     """Samples one token per row (N,) of logits (N, V), by inverting the distribution function."""
     cumulative = logits.softmax(-1).cumsum(-1)
-    draws = torch.rand_like(cumulative[:, :1]) * cumulative[:, -1:]
-    passed = torch.searchsorted(cumulative, draws, right=True)[:, 0]
-    return passed.clamp(max=logits.shape[1] - 1)  # a draw may be rounded up to the last value
+    total = cumulative[:, -1:]
+    draws = torch.rand_like(total) * total
+    # A draw may be rounded up to the total, past which only tokens of probability 0 are left.
+    below = torch.nextafter(total, torch.zeros_like(total))
+    return torch.searchsorted(cumulative, torch.minimum(draws, below), right=True)[:, 0]

@@ -3,7 +3,7 @@
 Owns the parameters. Knows nothing of episodes, rewards or Stable-Baselines3.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
 )
+from transformers.utils import logging as transformers_logging
 
 from agents.language_model.incremental_decoder import IncrementalDecoder
 from agents.language_model.lora import LoRA, merged_weights
@@ -58,12 +59,16 @@ class TrainableNetwork(nn.Module):
         gradient_checkpointing: Whether to recompute a block's activations for its gradient: less
             memory, more time.
         lora: Adapters to train in place of the weights; None trains all weights.
+        unwritten: Ids below `tokenizer_size` whose probability is 0, as in the environment.
 
     Attributes:
         tokenizer_size: As given.
+        unwritten_tokens: (S,) int64, the ids of `unwritten`.
         trainable_parameters: Parameters that training changes: the adapters', or all.
         is_checkpointing: Whether gradients are checkpointed.
     """
+
+    unwritten_tokens: torch.Tensor
 
     def __init__(
         self,
@@ -74,6 +79,7 @@ class TrainableNetwork(nn.Module):
         bfloat16: bool = False,
         gradient_checkpointing: bool = False,
         lora: LoRA | None = None,
+        unwritten: Sequence[int] = (),
     ) -> None:
         super().__init__()
         # Each minibatch has another shape, and cuDNN would plan its attention anew for each; the
@@ -87,12 +93,13 @@ class TrainableNetwork(nn.Module):
         self._activation = _prepare(config)
         config.tie_word_embeddings = shape.is_tied
         kind = cast(type[PreTrainedModel], MODEL_FOR_CAUSAL_LM_MAPPING[type(config)])
-        model = kind.from_pretrained(
-            None,
-            config=config,
-            state_dict=self._architecture.with_prefix(tensors),
-            dtype=torch.float32,
-        )
+        with _no_progress_bar():
+            model = kind.from_pretrained(
+                None,
+                config=config,
+                state_dict=self._architecture.with_prefix(tensors),
+                dtype=torch.float32,
+            )
         if lora is not None:
             lora.adapt(model, self._architecture.attention_inputs)
         self.model = model
@@ -101,6 +108,9 @@ class TrainableNetwork(nn.Module):
         self.temperature = temperature
         self._bfloat16 = bfloat16
         self.tokenizer_size = tokenizer_size
+        # Not persistent: the tokenizer determines it, and checkpoints of former runs have no key.
+        ids = torch.tensor(unwritten, dtype=torch.int64)
+        self.register_buffer("unwritten_tokens", ids, persistent=False)
 
     @property
     def hidden_size(self) -> int:
@@ -137,10 +147,13 @@ class TrainableNetwork(nn.Module):
         return hidden.to(torch.promote_types(hidden.dtype, torch.float32))
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Computes logits (M, V) of states (M, D) at the temperature; -inf beyond the tokenizer."""
+        """Computes logits (M, V) of states (M, D) at the temperature.
+
+        They are -inf beyond the tokenizer and for the unwritten tokens.
+        """
         logits = hidden @ self.head_weights.T / self.temperature
         logits[:, self.tokenizer_size :] = -torch.inf
-        return logits
+        return logits.index_fill(1, self.unwritten_tokens, -torch.inf)
 
     def logprobs_and_entropy(
         self, hidden: torch.Tensor, tokens: torch.Tensor, allowed: AllowedTokens | None = None
@@ -154,7 +167,8 @@ class TrainableNetwork(nn.Module):
             tokens: (M,) int64 chosen tokens; always allowed, as they were when sampled.
             allowed: Restriction of the distribution; None for all tokens.
         """
-        head = _Head(self.temperature, self.tokenizer_size, allowed, self._bfloat16)
+        size, unwritten = self.tokenizer_size, self.unwritten_tokens
+        head = _Head(self.temperature, size, unwritten, allowed, self._bfloat16)
         return _LogprobsAndEntropy.apply(hidden, self.head_weights, tokens, head)
 
     def decoder(self, dtype: torch.dtype) -> IncrementalDecoder:
@@ -162,6 +176,7 @@ class TrainableNetwork(nn.Module):
         values, weights = self.exported_config(), merged_weights(self.model)
         config, tensors = self._architecture.read(values, weights, "the network in training")
         network = self._architecture.network(config, tensors, dtype)
+        network.unwritten_tokens = self.unwritten_tokens if len(self.unwritten_tokens) else None
         return IncrementalDecoder(network, self.tokenizer_size, self.temperature)
 
     def exported_config(self) -> dict[str, Any]:
@@ -176,6 +191,18 @@ class TrainableNetwork(nn.Module):
     def copy_weights_from(self, other: "TrainableNetwork") -> None:
         """Copies another network's weights, its adapters merged; this one has no adapters."""
         self.model.load_state_dict(merged_weights(other.model))
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Hides the bar of transformers: the tensors are in memory already."""
+    was_shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_shown:
+            transformers_logging.enable_progress_bar()
 
 
 def _prepare(config: PreTrainedConfig) -> dict[str, str]:
@@ -196,6 +223,7 @@ class _Head:
 
     temperature: float
     tokenizer_size: int
+    unwritten: torch.Tensor
     allowed: AllowedTokens | None
     is_rounding: bool
 
@@ -215,6 +243,7 @@ class _Head:
         for rows in chunks:
             known, probabilities = buffers[:, : len(hidden[rows])]
             logits = torch.mm(hidden[rows], named, out=probabilities).div_(self.temperature)
+            logits.index_fill_(1, self.unwritten, MASKED_LOGIT)
             if self.allowed is not None:
                 masked = (~self.allowed(rows)).scatter_(-1, tokens[rows, None], value=False)
                 logits.masked_fill_(masked, MASKED_LOGIT)

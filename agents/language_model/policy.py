@@ -91,7 +91,8 @@ class LanguageModelPolicy(ActorCriticPolicy):
         self.folder = folder = loading.locate(self.model_name)
         self.tokenizer = Tokenizer.from_folder(folder)
         size = len(self.tokenizer)
-        self.network = TrainableNetwork(folder, size, **self._options)
+        options = {**self._options, "unwritten": self.tokenizer.special_tokens.tolist()}
+        self.network = TrainableNetwork(folder, size, **options)
         _check_vocabulary(self.action_space, self.network, self.model_name)
         self.value_net = nn.Linear(self.network.hidden_size, 1)
         nn.init.zeros_(self.value_net.weight)
@@ -99,7 +100,7 @@ class LanguageModelPolicy(ActorCriticPolicy):
         self.masker: NLPOMask | None = None
         if self._mask is not None:
             plain = {"gradient_checkpointing": False, "lora": None}
-            copy = TrainableNetwork(folder, size, **self._options | plain)
+            copy = TrainableNetwork(folder, size, **options | plain)
             self.masker = NLPOMask(self._mask, copy, self._dtype)
         kwargs: dict[str, Any] = {"lr": lr_schedule(1)} | self.optimizer_kwargs
         if issubclass(self.optimizer_class, torch.optim.Adam):

@@ -38,6 +38,18 @@ def fingerprints(config: TrainConfig) -> dict[str, str]:
     return found
 
 
+def changed_files(stored: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
+    """Returns a phrase for each file that changed, is missing or is new."""
+    phrases = []
+    for name in sorted({*stored, *found}):
+        before, now = stored.get(name), found.get(name)
+        if before != now:
+            state = "is missing" if now is None else "is new" if before is None else "has changed"
+            digests = f"SHA-256 {(before or 'none')[:12]} at the start, {(now or 'none')[:12]} now"
+            phrases.append(f"{name} {state} ({digests})")
+    return phrases
+
+
 def check_unchanged(stored: Mapping[str, str], found: Mapping[str, str], folder: Path) -> None:
     """Checks that the files of a run are those of its start.
 
@@ -49,15 +61,11 @@ def check_unchanged(stored: Mapping[str, str], found: Mapping[str, str], folder:
     Raises:
         UserError: If one changed, is missing or is new; the message names it.
     """
-    for name in sorted({*stored, *found}):
-        before, now = stored.get(name), found.get(name)
-        if before != now:
-            state = "is missing" if now is None else "is new" if before is None else "has changed"
-            digests = f"SHA-256 {(before or 'none')[:12]} at the start, {(now or 'none')[:12]} now"
-            raise UserError(
-                f"Got --resume for {folder}, but the file of {name} {state} ({digests}); restore "
-                "it, or begin another run with --set name=…."
-            )
+    for phrase in changed_files(stored, found)[:1]:
+        raise UserError(
+            f"Got --resume for {folder}, but the file of {phrase}; restore it, or begin another "
+            "run with --set name=…."
+        )
 
 
 def _texts(value: Any, key: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - a tree of values

@@ -3,6 +3,7 @@
 Owns what counts as finished, and as seeds of one configuration. Evaluates nothing.
 """
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +20,8 @@ from agents.evaluation.rollouts import agent_policy
 from agents.language_model.finetuning import make_agent, with_one_precision
 from agents.language_model.kl_penalty import KLPenalty
 from agents.runs import checkpoints
-from agents.runs.folder import read_config, read_versions, versions
+from agents.runs.fingerprints import changed_files, fingerprints
+from agents.runs.folder import differences, read_config, read_versions, versions
 from agents.runs.manifest import CHECKPOINTS
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.validation import check_choice
@@ -35,8 +37,13 @@ def read_configs(folders: Sequence[Path]) -> list[TrainConfig]:
     configs = [read_finished(folder) for folder in folders]
     first = configs[0]
     for folder, config in zip(folders, configs, strict=True):
-        if config.model_copy(update={"seed": first.seed}) != first:
-            raise UserError(f"Got {folder}, which differs from {folders[0]} in more than its seed.")
+        others = [each for each in differences(config, first) if each[0] != "seed"]
+        if others:
+            named = ", ".join(f"{key}={own!r} (there: {there!r})" for key, own, there in others)
+            raise UserError(
+                f"Got {folder}, which differs from {folders[0]} in more than its seed: {named}; "
+                "allowed: seeds of one configuration. Evaluate each run in a command of its own."
+            )
     if len({config.seed for config in configs}) < len(configs):
         raise UserError("Got a seed twice; each run counts as a seed of its own. Give it once.")
     return configs
@@ -44,6 +51,8 @@ def read_configs(folders: Sequence[Path]) -> list[TrainConfig]:
 
 def load_agent(folder: Path, config: TrainConfig, checkpoint: str = "last") -> BaseAlgorithm:
     """Builds the algorithm of a configuration and loads a checkpoint's parameters into it.
+
+    It warns if a file of the language model or of the data is not that of the run's start.
 
     Raises:
         UserError: If the checkpoint is damaged, or of another configuration, model or version.
@@ -55,6 +64,7 @@ def load_agent(folder: Path, config: TrainConfig, checkpoint: str = "last") -> B
     else:
         agent = make_algorithm(config, make_training_env(config), None)
     _load_fitting(agent, folder / CHECKPOINTS[checkpoint])
+    _warn_of_changed_files(folder, config)
     return agent
 
 
@@ -135,6 +145,17 @@ def read_finished(folder: Path, checkpoint: str = "last") -> TrainConfig:
             "agents.finetune, such as runs/next_word_ppo-s0."
         )
     return read_config(folder)
+
+
+def _warn_of_changed_files(folder: Path, config: TrainConfig) -> None:
+    stored: Any = read_versions(folder).get("files")
+    if isinstance(stored, dict):  # runs of version 0.1 have none
+        for phrase in changed_files(stored, fingerprints(config))[:1]:
+            warnings.warn(
+                f"Got {folder}, but the file of {phrase}: the agent was trained with the former "
+                "one, and its rewards may differ. Restore the file, or train again.",
+                stacklevel=3,
+            )
 
 
 def _load_fitting(agent: BaseAlgorithm, path: Path) -> None:

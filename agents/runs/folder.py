@@ -197,13 +197,21 @@ def _check_whole(config: TrainConfig, folder: Path, *, is_best: bool) -> None:
         )
 
 
+def differences(first: TrainConfig, second: TrainConfig) -> list[tuple[str, Any, Any]]:
+    """Returns key, value and other value where two configurations differ; None where missing."""
+    one, other = _flat(first.model_dump()), _flat(second.model_dump())
+    return [
+        (key, one.get(key), other.get(key))
+        for key in sorted(one.keys() | other.keys())
+        if one.get(key, _MISSING) != other.get(key, _MISSING)
+    ]
+
+
 def _check_same(config: TrainConfig, stored: TrainConfig, folder: Path) -> None:
-    given, saved = _flat(config.model_dump()), _flat(stored.model_dump())
     differing = [
-        f"{key}={given.get(key)!r} (stored: {saved.get(key)!r})"
-        for key in sorted(given.keys() | saved.keys())
-        if given.get(key, _MISSING) != saved.get(key, _MISSING)
-        and key.split(".")[0] not in config.may_change
+        f"{key}={given!r} (stored: {saved!r})"
+        for key, given, saved in differences(config, stored)
+        if key.split(".")[0] not in config.may_change
     ]
     if differing:
         raise UserError(

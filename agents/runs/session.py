@@ -32,13 +32,14 @@ class RunSession:
 
     Args:
         folder: Of the run; made if it does not exist.
+        handles_signals: Whether signals become requests; otherwise they end the process as usual.
 
     Raises:
         UserError: If another process uses the folder.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, handles_signals: bool = True) -> None:
+        self._folder, self._handles_signals = folder, handles_signals
         self._lock = FileLock(folder / LOCK, timeout=0)
         self._lock_inode = 0
         self._signal: int | None = None
@@ -59,7 +60,7 @@ class RunSession:
         self._refuse_links()
         # Only killed processes can have left them, since this one holds the lock.
         remove_temporary_files(self._folder)
-        if threading.current_thread() is threading.main_thread():
+        if self._handles_signals and threading.current_thread() is threading.main_thread():
             used = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
             self._handlers = {each: signal.signal(each, self._request) for each in used}
         return self

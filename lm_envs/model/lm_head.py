@@ -52,6 +52,11 @@ class LMHead:
             centered = _subtract_center(self._embeddings, self._center)
         self._linear = model.linear(_pad_rows(centered), None)
         self._unwritten = model.unwritten_tokens
+        is_written = torch.ones(len(self._embeddings), dtype=torch.bool)
+        if self._unwritten is not None:
+            is_written[self._unwritten.cpu()] = False
+        # A token whose logit is finite, (1,).
+        self._written = is_written.nonzero()[0].to(self._embeddings.device)
 
     def top_k(self, hidden: torch.Tensor) -> TopTokens:
         """The K most likely next tokens after (N, D) float32 hidden states, ties by id."""
@@ -96,7 +101,7 @@ class LMHead:
             own = self.token_logits(hidden[part], tokens[part, None])[:, 0]
             if temperatures is not None:
                 logits, own = logits / temperatures[part, None], own / temperatures[part]
-            parts.append(own - log_sum_exp(logits))
+            parts.append(own - log_sum_exp(logits, self._written.expand(len(logits))))
         return torch.cat(parts)
 
     def _rounded_logits(self, hidden: torch.Tensor) -> torch.Tensor:

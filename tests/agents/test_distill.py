@@ -3,18 +3,22 @@
 import pytest
 
 from agents.config.loading import UserError
-from agents.distill import RESULTS, distill
+from agents.distill import RESULTS, distill, main
 from tests.agents.finished_run import CONFIG
 from tests.agents.imitation.small import FEW, finished_run
 
 
-def test_an_agent_without_a_distribution_teaches_the_model(checkpoint, tmp_path):
+def test_an_agent_without_a_distribution_teaches_the_model(checkpoint, tmp_path, capsys):
     kwargs = {"buffer_size": 100, "learning_starts": 10}
     algorithm = CONFIG.algorithm.model_copy(update={"name": "DQN", "kwargs": kwargs})
     folder, _ = finished_run(checkpoint, tmp_path, algorithm=algorithm)
     result = distill(folder, FEW)
     assert result["model"] == str(folder / RESULTS / "model")
     assert set(result["stages"]) == {"base", "distilled"}
+    main(folder, [f"{key}={value}" for key, value in FEW.model_dump().items()])
+    shown = capsys.readouterr().out
+    assert "distilled" in shown
+    assert f"JSON: {folder / RESULTS / 'distill.json'}" in shown
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):

@@ -42,7 +42,10 @@ def test_a_loaded_agent_has_the_held_out_reward_of_its_training(tmp_path):
 def test_runs_of_different_configurations_are_refused(tmp_path):
     for config in (changed(total_timesteps=64), changed(name="other", total_timesteps=128)):
         train(config, tmp_path)
-    with pytest.raises(UserError, match=r"other-s0, which differs from .*test-s0 in more than"):
+    with pytest.raises(
+        UserError,
+        match=r"other-s0, which differs from .*test-s0 in more than its seed: name='other' \(there",
+    ):
         evaluate([tmp_path / "test-s0", tmp_path / "other-s0"], "test", 5)
 
 

@@ -38,7 +38,8 @@ def test_invalid_arguments_are_errors_of_one_line(run, arguments, message, tmp_p
 def test_the_command_fits_and_saves(tmp_path, capsys, checkpoint):
     path = tmp_path / "reducer.safetensors"
     kwargs = [f"model={checkpoint}", "max_new_tokens=3"]
-    main("hashed", path, n_envs=8, states=64, options=["bits=5"], kwargs=kwargs)
-    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+    options = {"options": ["bits=5"], "kwargs": kwargs, "as_json": True}
+    main("hashed", path, n_envs=8, states=64, **options)
+    summary = json.loads(capsys.readouterr().out)
     assert summary["space"] == "Discrete(32)"
     assert load_reducer(path).model == summary["model"] == fingerprint(str(checkpoint))

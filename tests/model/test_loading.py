@@ -333,6 +333,13 @@ def test_unwritten_ids_are_no_candidates_and_count_in_no_probability(folder, dty
     logits[:, [3, 7, 299]] = -torch.inf
     expected = logits.log_softmax(1).gather(1, found.candidates)
     torch.testing.assert_close(found.logprobs, expected, atol=2e-2, rtol=0)
+    first = loading.load(folder, "cpu", dtype, 300, [0, 1])  # as of SmolLM2 and Llama 2
+    tokens = torch.arange(9) + 5
+    logits = hidden @ whole.head_weights[:300].float().T
+    logits[:, :2] = -torch.inf
+    expected = logits.log_softmax(1).gather(1, tokens[:, None])[:, 0]
+    found = LMHead(first, 1, required=5).token_logprobs(hidden, tokens)
+    torch.testing.assert_close(found, expected, atol=2e-2, rtol=0)
     allowed = top_k_top_p_mask(LMHead(cut, 5, required=0).logits(hidden), None, None)
     assert allowed.sum(1).eq(297).all()
 

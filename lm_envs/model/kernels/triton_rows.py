@@ -127,7 +127,9 @@ def top_of_block(
     largest = tl.max(logit, 0)
     place = row * tl.num_programs(1) + block
     tl.store(maxima + place, largest)
-    tl.store(sums + place, tl.sum(tl.exp(logit - largest), 0))
+    # In a block of unwritten tokens alone -inf - -inf would be NaN; its sum is 0.
+    origin = tl.where(largest == float("-inf"), 0.0, largest)
+    tl.store(sums + place, tl.sum(tl.exp(logit - origin), 0))
     FLIPPED: tl.constexpr = 0x7FFF0000 if IS_HALF else 0x7FFFFFFF
     if IS_HALF:
         key = _sortable(logit, FLIPPED) | (65535 - index)

@@ -127,6 +127,9 @@ def test_it_learns_to_take_words_of_the_prompt(algorithm):
             rest = np.zeros((self.num_envs, K)), echoes, np.ones((self.num_envs, 1))
             return np.concatenate([logprobs, *rest], 1, dtype=np.float32)
 
+        def set_attr(self, name, value, indices=None):
+            assert name == "gamma"  # without potentials the discount changes no reward
+
         def step_async(self, actions):
             self.actions = actions
 

@@ -6,7 +6,9 @@ from agents.explaining.departures import (
     kind_of_word,
     measured_gains,
 )
+from agents.viewing.recorder import record_with_moments
 from tests.agents.explaining.agents import log_probability_run, records
+from tests.agents.viewing.traces import config_for, make_agent
 
 
 def test_the_gain_of_a_departure_is_that_of_another_episode():
@@ -44,6 +46,14 @@ def test_the_rows_of_the_tables_add_up():
         assert sum(row["steps"] for row in report[key]) == report["steps"]
         assert sum(row["departures"] for row in report[key]) == report["departures"]
         assert sum(row["measured"] for row in report[key]) == report["measured"] == 6
+
+
+def test_labels_of_one_word_are_named_as_lines():
+    policy, env = make_agent(config_for("lm_envs/Classification-v0", actions="choices"))
+    recorded = record_with_moments(env, policy, range(4))
+    labels = {step.action.strip() for trace, _ in recorded for step in trace.steps}
+    report = departure_report(env, policy, recorded, most=4, seed=0)
+    assert {row["name"].strip() for row in report["by_kind"]} == labels
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from agents.imitation.training import imitate, lesson_loss
 from agents.language_model.policy import LanguageModelPolicy
 from agents.language_model.warm_start import next_token_loss
 from tests.agents.imitation.agents import let_choose, make_agent, rows_of
+from tests.agents.language_model.language_agents import checkpoint_with_special_tokens
 
 VOCABULARY = {"actions": "vocabulary", "observation": "tokens"}
 
@@ -61,3 +62,14 @@ def test_the_loss_is_lowest_where_the_model_has_the_agents_shares(checkpoint):
         losses.append(float(loss.detach()) - entropy)
     assert losses[0] == pytest.approx(0.0, abs=1e-4)
     assert losses[1] > 1e-3
+
+
+def test_lessons_of_different_sizes_have_a_finite_loss_where_token_0_is_special(tmp_path):
+    folder = checkpoint_with_special_tokens(tmp_path)
+    policy = policy_of(folder, rows_of(folder, prompt_tokens=6, **VOCABULARY))
+    tokens = np.array([10, 11, 12])
+    lessons = [
+        Lesson(tokens, 1, np.full((2, size), 12), np.full((2, size), 1 / size), 0.0)
+        for size in (1, 3)
+    ]
+    assert torch.isfinite(lesson_loss(policy.network, lessons))

@@ -1,11 +1,14 @@
 """Small language-model agents that tests share."""
 
 import gymnasium as gym
+import torch
 from stable_baselines3 import PPO
+from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from agents.language_model.buffer import EpisodeRolloutBuffer
 from agents.language_model.policy import LanguageModelPolicy
 from lm_envs.sb3 import make_language_vec_env
+from tests.tokenizer import helpers
 
 ROWS, STEPS = 6, 10
 
@@ -35,6 +38,19 @@ def make_agent(checkpoint, env=None, buffer=EpisodeRolloutBuffer, **options):
         rollout_buffer_class=buffer,
         **settings | options,
     )
+
+
+def checkpoint_with_special_tokens(folder):
+    """Writes a tiny GPT-2 whose tokenizer has likely special tokens at 0, 1 and 3."""
+    helpers.byte_level(folder)
+    torch.manual_seed(0)
+    size = len(AutoTokenizer.from_pretrained(folder))
+    config = GPT2Config(vocab_size=size, n_embd=32, n_layer=1, n_head=2, n_positions=64)
+    model = GPT2LMHeadModel(config)
+    model.transformer.ln_f.bias.data[0] = 4.0
+    model.transformer.wte.weight.data[[0, 1, 3], 0] = 1.0  # logits 4 above those of others
+    model.save_pretrained(folder)
+    return folder
 
 
 def collect(agent):

@@ -62,6 +62,13 @@ def test_tokens_are_sampled_by_their_probability(sample):
     assert shares[1] == 0.0
 
 
+def test_inversion_of_the_largest_draw_is_no_forbidden_token(monkeypatch):
+    """A draw below 1 may be rounded up to the sum of the probabilities."""
+    logits = torch.tensor([[-torch.inf, -3.0, 1.0, -torch.inf]])
+    monkeypatch.setattr(torch, "rand_like", torch.ones_like)
+    assert sample_by_inversion(logits).tolist() == [2]
+
+
 def test_the_maximum_is_never_a_forbidden_token(monkeypatch):
     """Even where the generator returns 0, whose Gumbel noise is infinite."""
     logits = torch.tensor([[-torch.inf, -3.0, -torch.inf]])

@@ -136,3 +136,8 @@ def test_the_weights_stay_float32(checkpoint):
     agent = make_agent(checkpoint, policy_kwargs=options)
     agent.learn(60)
     assert {p.dtype for p in agent.policy.parameters()} == {torch.float32}
+
+
+def test_a_network_is_made_without_a_progress_bar(checkpoint, capfd):
+    TrainableNetwork(checkpoint, 300)
+    assert "Loading" not in "".join(capfd.readouterr())

@@ -1,13 +1,21 @@
 """GPT-2 as the policy of Stable-Baselines3's own PPO."""
 
 import numpy as np
+import pytest
 import torch
 from stable_baselines3 import PPO
 
 from agents.language_model.buffer import EpisodeRolloutBuffer
+from agents.language_model.kl_penalty import KLPenalty
+from agents.language_model.nlpo_mask import NLPOMaskSpec
 from agents.language_model.policy import LanguageModelPolicy
 from lm_envs.sb3 import make_language_vec_env
-from tests.agents.language_model.language_agents import collect, make_agent
+from tests.agents.language_model.language_agents import (
+    checkpoint_with_special_tokens,
+    collect,
+    make_agent,
+    make_env,
+)
 
 
 def test_the_first_ratio_after_each_rollout_is_one(checkpoint):
@@ -61,3 +69,24 @@ def test_ratios_are_one_over_several_turns_too():
         )
         ratio = torch.exp(logprobs - batch.old_log_prob)
         np.testing.assert_allclose(ratio.detach(), 1.0, atol=2e-4)
+
+
+@pytest.mark.parametrize("mask", [None, NLPOMaskSpec(top_k=500, every=1)])
+def test_special_tokens_have_the_probability_zero_as_in_the_environment(tmp_path, mask):
+    """So an untrained policy pays no KL penalty, and the first ratio of an update is 1."""
+    folder = checkpoint_with_special_tokens(tmp_path)
+    env = KLPenalty(make_env(folder), coefficient=1.0)
+    agent = make_agent(folder, env, policy_kwargs={"model": str(folder), "mask": mask})
+    env.set_policy(agent.policy)
+    buffer = collect(agent)
+    assert abs(env.divergence) < 1e-5
+    for batch in buffer.get():
+        tokens = batch.actions.long().flatten()
+        assert not torch.isin(tokens, torch.tensor([0, 1, 3])).any()
+        _, logprobs, entropies = agent.policy.evaluate_actions(batch.observations, tokens)
+        torch.testing.assert_close(logprobs, batch.old_log_prob, atol=1e-5, rtol=0.0)
+        assert torch.isfinite(entropies).all()
+    distribution = agent.policy.get_distribution(agent.policy.obs_to_tensor(env.reset())[0])
+    assert distribution.distribution.probs[:, [0, 1, 3]].sum() == 0.0
+    agent.train()
+    assert all(torch.isfinite(each).all() for each in agent.policy.parameters())

@@ -1,3 +1,6 @@
+import shutil
+import warnings
+
 import pytest
 import torch
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
@@ -97,3 +100,19 @@ def test_what_is_no_run_or_imports_code_is_refused(tmp_path, make_run):
     env = CONFIG.env.model_copy(update={"kwargs": {"rewards": {"pydoc:pipepager": 1.0}}})
     with pytest.raises(UserError, match="imports pydoc:pipepager, which runs code"):
         agents.load(make_run("foreign", changed(env=env)))
+
+
+def test_a_run_whose_model_changed_loads_with_a_warning_that_names_the_file(checkpoint, tmp_path):
+    shutil.copytree(checkpoint, tmp_path / "model")
+    env = CONFIG.env.model_copy(
+        update={"kwargs": {**CONFIG.env.kwargs, "model": str(tmp_path / "model")}}
+    )
+    train(changed(env=env, total_timesteps=32), tmp_path / "runs")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        agents.load(tmp_path / "runs" / "test-s0")
+    with (tmp_path / "model" / "model.safetensors").open("r+b") as file:
+        file.seek(-4, 2)
+        file.write(bytes(4))
+    with pytest.warns(UserWarning, match=r"model\.safetensors has changed .* Restore the file"):
+        agents.load(tmp_path / "runs" / "test-s0")

@@ -10,7 +10,20 @@ KERNELS = TorchKernels()
 
 def test_log_sum_exp_equals_logsumexp_for_large_logits():
     logits = 50.0 * draw(4, 300)
-    torch.testing.assert_close(log_sum_exp(logits), logits.logsumexp(-1))
+    expected = logits.logsumexp(-1)
+    torch.testing.assert_close(log_sum_exp(logits, torch.full((4,), 7)), expected)
+    logits[:2, 0] = -torch.inf
+    expected = logits.logsumexp(-1)
+    torch.testing.assert_close(log_sum_exp(logits, torch.full((4,), 7)), expected)
+
+
+@pytest.mark.parametrize("size", [100, 700])
+def test_top_k_has_log_probabilities_where_the_first_token_is_never_written(size):
+    logits = draw(4, size)
+    logits[:, :3] = -torch.inf
+    top = KERNELS.top_k(logits, draw(4, 8), draw(size, 8), None, 5, 9)
+    torch.testing.assert_close(top.log_z, logits.logsumexp(-1))
+    assert torch.isfinite(top.logprobs).all()
 
 
 @pytest.mark.parametrize("vocab_size", [40, 700, 5_000])

@@ -49,3 +49,10 @@ def test_logits_that_are_not_numbers_choose_tokens_of_the_vocabulary():
     hidden, embeddings = draw_there(2, WIDTH), draw_there(700, WIDTH, seed=1)
     found = TRITON.top_k(logits, hidden, embeddings, embeddings.mean(0), 16, 0)
     assert ((found.candidates >= 0) & (found.candidates < 700)).all()
+
+
+def test_blocks_of_tokens_that_are_never_written_count_nothing():
+    logits, hidden = draw_there(2, 3_000), draw_there(2, WIDTH)
+    logits[:, :1_024] = -torch.inf
+    found = TRITON.top_k(logits, hidden, draw_there(3_000, WIDTH, seed=1), None, 16, 2_000)
+    torch.testing.assert_close(found.log_z, logits.logsumexp(-1), rtol=0, atol=2e-5)
