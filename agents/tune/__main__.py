@@ -64,35 +64,30 @@ def tune(
         config: Configuration whose values are searched; its own values are the first trial.
         search: Ranges by dotted key; see `read_space`.
         folder: Of the study, which other processes may share; made if it does not exist.
-        trials: Of the study, those of other processes and former starts included.
+        trials: Of the study, over all processes and starts.
         pruner: One of `PRUNERS`.
         startup: Trials before the sampler learns from results and the median pruner stops any.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
 
     Raises:
-        ModuleNotFoundError: If optuna is missing; the message has the line that installs it.
+        ModuleNotFoundError: If optuna is missing.
         UserError: If the search space is invalid, the folder holds another study, imports are not
             trusted, or every trial failed.
-        Interrupted: If SIGINT or SIGTERM arrived; the next start repeats the running trial.
+        Interrupted: If SIGINT or SIGTERM arrived; the running trial is repeated by the next start.
     """
-    _check_optuna()
-    # Here, since optuna is an extra: `--help` works without it.
+    _check_optuna()  # an extra, imported here: `--help` works without it
     from agents.tune.report import print_trial, report
     from agents.tune.study import PRUNERS, Settings, open_study, run_trials, tuning_splits
 
-    _check_counts(trials, startup)
     check_choice("pruner", pruner, PRUNERS)
-    space = read_space(tuning_splits(config), search)
-    _check_environments(space, trust_imports=trust_imports)
-    study = open_study(folder, space, Settings(pruner, startup))
-    with _stopping(folder):
-        run_trials(study, space, folder, trials, trust_imports=trust_imports, announce=print_trial)
-    return report(study, space, config, folder)
-
-
-def _check_counts(trials: int, startup: int) -> None:
     check_count("trials", trials)
     check_count("startup", startup)
+    _check_environments(space := read_space(tuning_splits(config), search), trust_imports)
+    study = open_study(folder, space, Settings(pruner, startup))
+    shared: dict[str, Any] = {"trust_imports": trust_imports, "announce": print_trial}
+    with _stopping(folder):
+        run_trials(study, space, folder, trials, **shared)
+    return report(study, space, config, folder)
 
 
 def _check_optuna() -> None:
@@ -104,7 +99,7 @@ def _check_optuna() -> None:
         ) from None
 
 
-def _check_environments(space: Space, *, trust_imports: bool) -> None:
+def _check_environments(space: Space, trust_imports: bool) -> None:
     """Checks imports, actions, arguments of the environment and examples before any trial."""
     ranges = {key: each.ends for key, each in space.ranges.items()}
     for number in range(max(map(len, ranges.values()))):
