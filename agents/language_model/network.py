@@ -102,8 +102,7 @@ class TrainableNetwork(nn.Module):
         self.model = model
         self.trainable_parameters = [each for each in model.parameters() if each.requires_grad]
         self.checkpoint_gradients(is_on=gradient_checkpointing)
-        self.temperature = temperature
-        self._bfloat16 = bfloat16
+        self.temperature, self._bfloat16 = temperature, bfloat16
         self.tokenizer_size = tokenizer_size
         # Not persistent: the tokenizer determines it, and checkpoints of former runs have no key.
         ids = torch.tensor(unwritten, dtype=torch.int64)
