@@ -114,27 +114,13 @@ class Block:
     down: LinearLayer
 
 
-class GPT2(Network):
-    """GPT-2; see `lm_envs.model.base.LanguageModel`.
+class GPT2(Network[ModelConfig]):
+    """GPT-2; see `Network` for the arguments."""
 
-    The residual stream and the norms are float32; `dtype` is the type of the linears.
+    embeddings = "wte.weight"
 
-    Args:
-        config: Shape of the network.
-        weights: Tensors by the names of `tensor_shapes`; they are copied.
-        dtype: Type of the linears and the token embeddings.
-        int8: Round the weights and inputs of the linears to int8 before they are multiplied.
-    """
-
-    def __init__(
-        self,
-        config: ModelConfig,
-        weights: Mapping[str, torch.Tensor],
-        dtype: torch.dtype,
-        *,
-        int8: bool = False,
-    ) -> None:
-        super().__init__(config, weights["wte.weight"], weights.get(HEAD), dtype, int8=int8)
+    def build_layers(self, config: ModelConfig, weights: Mapping[str, torch.Tensor]) -> None:
+        """See `Network`."""
         self._final_norm = self._norm(weights, "ln_f")
         self._position_embeddings = own_copy(weights["wpe.weight"], torch.float32)
         self._blocks = [self._block(weights, layer) for layer in range(config.num_layers)]
@@ -241,7 +227,7 @@ ARCHITECTURE = Architecture(
     tensor_shapes=tensor_shapes,
     hidden_states=hidden_states,
     prefix="transformer.",
-    embeddings="wte.weight",
+    embeddings=GPT2.embeddings,
     layer="h.{}.",
     attention_inputs=("c_attn",),
     # Causal masks, which early versions of transformers stored with the weights.

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 
 from lm_envs.model.architectures.activations import ACTIVATIONS
-from lm_envs.model.architectures.base import HEAD, Architecture
+from lm_envs.model.architectures.base import Architecture
 from lm_envs.model.architectures.llama_config import (
     BIASES,
     LlamaConfig,
@@ -46,28 +46,13 @@ class Block:
     down: LinearLayer
 
 
-class Llama(Network):
-    """A network of the Llama family; see `lm_envs.model.base.LanguageModel`.
+class Llama(Network[LlamaConfig]):
+    """A network of the Llama family, whose angles are float32; see `Network` for the arguments."""
 
-    The residual stream, the norms and the angles are float32; `dtype` is the type of the linears.
+    embeddings = "embed_tokens.weight"
 
-    Args:
-        config: Shape of the network.
-        weights: Tensors by the names of `tensor_shapes`; they are copied.
-        dtype: Type of the linears and the token embeddings.
-        int8: Round the weights and inputs of the linears to int8 before they are multiplied.
-    """
-
-    def __init__(
-        self,
-        config: LlamaConfig,
-        weights: Mapping[str, torch.Tensor],
-        dtype: torch.dtype,
-        *,
-        int8: bool = False,
-    ) -> None:
-        embeddings = weights["embed_tokens.weight"]
-        super().__init__(config, embeddings, weights.get(HEAD), dtype, int8=int8)
+    def build_layers(self, config: LlamaConfig, weights: Mapping[str, torch.Tensor]) -> None:
+        """See `Network`."""
         self._final_norm = self._norm(weights, "norm")
         self._turns = config.rotary.table(config.max_positions, config.head_size, self.device)
         self._blocks = [
@@ -191,7 +176,7 @@ def _architecture(**differences: Any) -> Architecture:  # noqa: ANN401 - of `Mem
         tensor_shapes=tensor_shapes,  # type: ignore[arg-type]  # of `parse_config`'s results
         hidden_states=hidden_states,  # type: ignore[arg-type]
         prefix="model.",
-        embeddings="embed_tokens.weight",
+        embeddings=Llama.embeddings,
         layer="layers.{}.",
         attention_inputs=_QKV,
         buffers=re.compile(r"layers\.\d+\.self_attn\.rotary_emb\.inv_freq"),

@@ -1,45 +1,64 @@
 """What the networks share: copies of the weights, linear layers, and scales of their parts.
 
 Owns the token embeddings, the weights of the output layer and the choice of kernels. Knows nothing
-of layers or tensor names.
+of layers or their tensor names.
 """
+
+from collections.abc import Mapping
+from typing import ClassVar, Generic, TypeVar
 
 import torch
 
 from lm_envs.model.architectures.activations import ACTIVATIONS, is_gelu_tanh
+from lm_envs.model.architectures.base import HEAD
 from lm_envs.model.base import ModelConfig
 from lm_envs.model.kernels.base import LinearLayer
 from lm_envs.model.kernels.linear import Int8Linear, Linear
 from lm_envs.model.kernels.select import kernels_for
 
+Config = TypeVar("Config", bound=ModelConfig)
 
-class Network:
+
+class Network(Generic[Config]):
     """Base of networks; `lm_envs.model.base.LanguageModel` describes the attributes.
+
+    The residual stream and the norms are float32; `dtype` is the type of the linears. A subclass
+    builds its layers in `build_layers`.
 
     Args:
         config: Shape of the network.
-        embeddings: (V, D) token embeddings; they are copied.
-        head: (V, D) weights of the output layer; None for the token embeddings.
+        weights: Tensors by the names of the architecture's `tensor_shapes`; they are copied.
         dtype: Type of the linears and the token embeddings.
         int8: Round the weights and inputs of the linears to int8 before they are multiplied.
+
+    Attributes:
+        embeddings: Name of the token embeddings in `weights`.
     """
+
+    embeddings: ClassVar[str]
 
     def __init__(
         self,
-        config: ModelConfig,
-        embeddings: torch.Tensor,
-        head: torch.Tensor | None,
+        config: Config,
+        weights: Mapping[str, torch.Tensor],
         dtype: torch.dtype,
         *,
-        int8: bool,
+        int8: bool = False,
     ) -> None:
-        self.config, self.dtype, self._int8 = config, dtype, int8
-        self.token_embeddings = own_copy(embeddings, dtype)
+        self.config: ModelConfig = config
+        self.dtype, self._int8 = dtype, int8
+        self.token_embeddings = own_copy(weights[self.embeddings], dtype)
+        head = weights.get(HEAD)
         self.head_weights = self.token_embeddings if head is None else own_copy(head, dtype)
         self.unwritten_tokens: torch.Tensor | None = None
         self.device = self.token_embeddings.device
         sizes = (config.hidden_size, config.head_size, config.intermediate_size)
         self.kernels = kernels_for(sizes, dtype, self.device)
+        self.build_layers(config, weights)
+
+    def build_layers(self, config: Config, weights: Mapping[str, torch.Tensor]) -> None:
+        """Copies the weights other than embeddings and head; the last step of the constructor."""
+        raise NotImplementedError
 
     def linear(
         self, weight: torch.Tensor, bias: torch.Tensor | None, *, gelu: bool = False
