@@ -80,7 +80,7 @@ class Typeface:
         for font in self._fonts[1:]:
             if _has(font, character):
                 return font
-        _warn_once()
+        warn_of_boxes()
         return self._fonts[0]
 
 
@@ -122,13 +122,9 @@ def _further_fonts(size: int) -> list["Font"]:
     return fonts
 
 
-def reset_warning() -> None:
-    """Lets the warning about missing characters be given once more."""
-    _warn_once.cache_clear()
-
-
 @lru_cache(maxsize=1)
-def _warn_once() -> None:
+def warn_of_boxes() -> None:
+    """Warns once in a process that no font has some characters."""
     warnings.warn(
         "No font has some characters of this text: frames show boxes in their place. Install a "
         f"font such as fonts-noto-cjk, or set {FONT_VARIABLE} to a font file.",

@@ -22,7 +22,7 @@ def drawn(text):
 @pytest.fixture
 def no_system_fonts(monkeypatch):
     monkeypatch.setattr(fonts, "SYSTEM_FONTS", ())
-    fonts.reset_warning()
+    fonts.warn_of_boxes.cache_clear()
 
 
 def test_the_font_of_the_variable_draws_what_pillows_own_lacks(monkeypatch, no_system_fonts):
