@@ -26,9 +26,9 @@ from lm_envs.model.architectures.llama_config import (
     tensor_shapes,
 )
 from lm_envs.model.architectures.network import Network, own_copy, scale_parts
-from lm_envs.model.architectures.rotary import turn
 from lm_envs.model.attention import Attend
 from lm_envs.model.kernels.base import HeadNorms, LinearLayer, RMSNorm
+from lm_envs.model.kernels.torch_ops import turn
 
 _QKV = ("q_proj", "k_proj", "v_proj")
 

@@ -110,16 +110,6 @@ def parse_rotary(values: Mapping[str, Any], source: str) -> Rotary:
     return Rotary(base, LongContext(*scaling))
 
 
-def turn(heads: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
-    """Heads (…, H, d) turned by `turns` (…, d), cosines and then sines, which have no heads.
-
-    Number i of a head is paired with number i + d / 2.
-    """
-    cosines, sines = turns[..., None, :].chunk(2, -1)
-    first, second = heads.chunk(2, -1)
-    return torch.cat([first * cosines - second * sines, second * cosines + first * sines], -1)
-
-
 def _positive(value: Any, name: str) -> float:  # noqa: ANN401 - a value of a JSON file
     check_number(name, value)
     if not value > 0:

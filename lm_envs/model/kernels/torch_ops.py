@@ -50,6 +50,16 @@ def top_tokens(logits: torch.Tensor, count: int) -> torch.Tensor:
     return tokens.gather(1, logits.gather(1, tokens).topk(count, sorted=False).indices)
 
 
+def turn(heads: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
+    """Heads (…, H, d) turned by `turns` (…, d), cosines and then sines, which have no heads.
+
+    Number i of a head is paired with number i + d / 2.
+    """
+    cosines, sines = turns[..., None, :].chunk(2, -1)
+    first, second = heads.chunk(2, -1)
+    return torch.cat([first * cosines - second * sines, second * cosines + first * sines], -1)
+
+
 class TorchKernels:
     """Each kernel as a few PyTorch operations."""
 
@@ -105,11 +115,7 @@ class TorchKernels:
             gains = (norms.query_gain, norms.key_gain)
             parts = zip(values.split(heads, 1), gains, strict=True)
             values = torch.cat([F.rms_norm(x, (size,), g, norms.epsilon) for x, g in parts], 1)
-        cosines, sines = turns[:, None].chunk(2, -1)
-        first, second = values.chunk(2, -1)
-        turned.copy_(
-            torch.cat([first * cosines - second * sines, second * cosines + first * sines], -1)
-        )
+        turned.copy_(turn(values, turns))
 
     def silu_product(self, x: torch.Tensor) -> torch.Tensor:
         """See `Kernels`."""

@@ -3,7 +3,8 @@ import torch
 from transformers import LlamaConfig
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
-from lm_envs.model.architectures.rotary import LongContext, Rotary, parse_rotary, turn
+from lm_envs.model.architectures.rotary import LongContext, Rotary, parse_rotary
+from lm_envs.model.kernels.torch_ops import turn
 from tests.model.architectures.checkpoints import LLAMA3
 from tests.model.engines import CPU, draw
 
