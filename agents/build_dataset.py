@@ -32,7 +32,6 @@ def build(name: str, folder: Path = FOLDER) -> Path:
     """
     check_choice("NAME", name, DATASETS)
     path = folder / f"{name}.jsonl"
-    folder.mkdir(parents=True, exist_ok=True)
     write_jsonl(path, DATASETS[name]())
     return path
 
