@@ -39,9 +39,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         path: Final path; missing folders are created.
         write: Writes the whole content to the path that it receives.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    _remove_abandoned(path)
+    temporary = _temporary_path(path)
     try:
         write(temporary)
         with temporary.open("rb") as file:  # the content has to be on disk before the rename
@@ -60,9 +58,7 @@ def write_folder_atomically(path: Path, write: Callable[[Path], object]) -> None
             meanwhile is kept, and this one is dropped.
         write: Writes all files into the folder that it receives.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    _remove_abandoned(path)
+    temporary = _temporary_path(path)
     temporary.mkdir()
     try:
         write(temporary)
@@ -110,6 +106,13 @@ def read_arrays(path: Path, kinds: Sequence[str]) -> tuple[dict[str, np.ndarray]
         ) from None
     check_choice(f"kind in {path}", header["kind"], kinds)
     return arrays, header
+
+
+def _temporary_path(path: Path) -> Path:
+    """This process's temporary path beside `path`; its folder is made and cleaned."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(path)
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
 def _remove_abandoned(path: Path) -> None:
