@@ -40,6 +40,12 @@ def draw(*shape, dtype=torch.float32, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).to(dtype)
 
 
+def draw_weights(shapes, scale=1.0, device=CPU):
+    """Random weights by the names of `tensor_shapes`; each tensor has a seed of its own."""
+    named = enumerate(shapes.items())
+    return {name: (scale * draw(*shape, seed=i)).to(device) for i, (name, shape) in named}
+
+
 def count_tokens(engine, method, *arguments):
     """Number of tokens that the network computes during a call."""
     before = engine.num_forward_tokens

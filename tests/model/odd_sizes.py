@@ -11,7 +11,7 @@ import torch
 
 from lm_envs.model.architectures import gpt2
 from lm_envs.model.base import ModelConfig
-from tests.model.engines import draw, make_engine, random_tokens
+from tests.model.engines import draw_weights, make_engine, random_tokens
 
 
 def make_models(intermediate_size):
@@ -26,8 +26,7 @@ def make_models(intermediate_size):
         intermediate_size=intermediate_size,
         norm_epsilon=1e-5,
     )
-    shapes = gpt2.tensor_shapes(config)
-    weights = {name: 0.2 * draw(*shape, seed=i) for i, (name, shape) in enumerate(shapes.items())}
+    weights = draw_weights(gpt2.tensor_shapes(config), 0.2)
     yield gpt2.GPT2(config, weights, torch.float32)
     yield gpt2.GPT2(config, weights, torch.bfloat16, int8=True)
 

@@ -16,7 +16,7 @@ from tests.model.engines import (
     all_dtypes,
     both_cache_dtypes,
     count_tokens,
-    draw,
+    draw_weights,
     make_engine,
     needs_cuda,
     needs_int8,
@@ -453,8 +453,7 @@ SHAPE = ModelConfig(
 def make_torch_engine(monkeypatch, device, **changes):
     """An engine of 8 rows whose kernels are PyTorch's operations, with random weights."""
     monkeypatch.setattr(network, "kernels_for", lambda *_: TorchKernels())
-    shapes = gpt2.tensor_shapes(SHAPE).items()
-    weights = {name: draw(*shape, seed=i).to(device) for i, (name, shape) in enumerate(shapes)}
+    weights = draw_weights(gpt2.tensor_shapes(SHAPE), device=device)
     return make_engine(gpt2.GPT2(SHAPE, weights, torch.float32), 8, **changes)
 
 

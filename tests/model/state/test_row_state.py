@@ -11,7 +11,7 @@ from lm_envs.model.kernels.torch_ops import TorchKernels
 from lm_envs.model.lm_head import LMHead
 from lm_envs.model.state.row_state import RowState
 from lm_envs.model.state.row_tensors import RowTensors
-from tests.model.engines import draw, make_engine, needs_cuda
+from tests.model.engines import draw_weights, make_engine, needs_cuda
 from tests.model.kernels.triton_kernels import DEVICE, TRITON
 
 CONFIG = ModelConfig(700, 64, 2, 4, 4, 128, 256, 1e-5)
@@ -20,13 +20,10 @@ CONFIG = ModelConfig(700, 64, 2, 4, 4, 128, 256, 1e-5)
 def make_model(kernels, monkeypatch):
     """A GPT-2 with random weights that computes with the given kernels."""
     monkeypatch.setattr(network, "kernels_for", lambda *arguments: kernels)
-    shapes = architecture.tensor_shapes(CONFIG).items()
-    weights = {
-        name: torch.ones(shape, device=DEVICE)
-        if name.endswith("weight") and ".ln_" in f".{name}"
-        else 0.1 * draw(*shape, seed=seed).to(DEVICE)
-        for seed, (name, shape) in enumerate(shapes)
-    }
+    weights = draw_weights(architecture.tensor_shapes(CONFIG), 0.1, DEVICE)
+    for name, tensor in weights.items():
+        if name.endswith("weight") and ".ln_" in f".{name}":
+            tensor.fill_(1.0)
     return architecture.GPT2(CONFIG, weights, torch.float32)
 
 
