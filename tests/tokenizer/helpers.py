@@ -3,7 +3,9 @@
 import json
 
 import tokenizers
+import torch
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 TEXTS = [
     "The cats were singing in 1984, and the dogs sang too.",
@@ -77,6 +79,17 @@ def word_piece(folder):
     settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": True}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     return folder
+
+
+KINDS = (byte_level, sentence_piece, metaspace, word_piece)
+
+
+def tiny_gpt2(folder, num_unused=0):
+    """A random GPT-2 with embeddings for the ids of a folder's tokenizer, and unused ones."""
+    torch.manual_seed(0)
+    size = len(AutoTokenizer.from_pretrained(folder)) + num_unused
+    config = GPT2Config(vocab_size=size, n_embd=32, n_layer=1, n_head=2, n_positions=64)
+    return GPT2LMHeadModel(config)
 
 
 def save(backend, folder, **names):

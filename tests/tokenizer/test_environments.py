@@ -1,22 +1,16 @@
 import gymnasium as gym
 import numpy as np
 import pytest
-import torch
-from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
+from transformers import AutoTokenizer
 
 from tests.tokenizer import helpers
 
-KINDS = (helpers.byte_level, helpers.sentence_piece, helpers.metaspace, helpers.word_piece)
 
-
-@pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
+@pytest.fixture(params=helpers.KINDS, ids=lambda kind: kind.__name__)
 def folder(request, tmp_path):
     """A tiny random GPT-2 with more embeddings than the tokenizer has ids."""
     folder = request.param(tmp_path)
-    torch.manual_seed(0)
-    size = len(AutoTokenizer.from_pretrained(folder)) + 7
-    config = GPT2Config(vocab_size=size, n_embd=32, n_layer=1, n_head=2, n_positions=64)
-    GPT2LMHeadModel(config).save_pretrained(folder)
+    helpers.tiny_gpt2(folder, num_unused=7).save_pretrained(folder)
     return folder
 
 

@@ -7,19 +7,13 @@ from transformers import AutoTokenizer
 from lm_envs.tokenizer import Tokenizer, pieces
 from tests.tokenizer import helpers
 
-KINDS = {
-    "byte_level": helpers.byte_level,
-    "sentence_piece": helpers.sentence_piece,
-    "metaspace": helpers.metaspace,
-    "word_piece": helpers.word_piece,
-}
 TEXTS = (*helpers.TEXTS, "sing song.", " the cats", "Unseen: ß, 漢! \n two  spaces", "")
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=helpers.KINDS, ids=lambda kind: kind.__name__)
 def pair(request, tmp_path):
     """Our tokenizer, and that of transformers for the same folder."""
-    folder = KINDS[request.param](tmp_path)
+    folder = request.param(tmp_path)
     return Tokenizer.from_folder(folder), AutoTokenizer.from_pretrained(folder)
 
 

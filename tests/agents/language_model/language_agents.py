@@ -1,9 +1,7 @@
 """Small language-model agents that tests share."""
 
 import gymnasium as gym
-import torch
 from stable_baselines3 import PPO
-from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from agents.language_model.buffer import EpisodeRolloutBuffer
 from agents.language_model.policy import LanguageModelPolicy
@@ -43,10 +41,7 @@ def make_agent(checkpoint, env=None, buffer=EpisodeRolloutBuffer, **options):
 def checkpoint_with_special_tokens(folder):
     """Writes a tiny GPT-2 whose tokenizer has likely special tokens at 0, 1 and 3."""
     helpers.byte_level(folder)
-    torch.manual_seed(0)
-    size = len(AutoTokenizer.from_pretrained(folder))
-    config = GPT2Config(vocab_size=size, n_embd=32, n_layer=1, n_head=2, n_positions=64)
-    model = GPT2LMHeadModel(config)
+    model = helpers.tiny_gpt2(folder)
     model.transformer.ln_f.bias.data[0] = 4.0
     model.transformer.wte.weight.data[[0, 1, 3], 0] = 1.0  # logits 4 above those of others
     model.save_pretrained(folder)
