@@ -1,4 +1,4 @@
-"""Folders with tiny tokenizers of each kind, trained in milliseconds."""
+"""Folders with tiny tokenizers of each kind, trained in milliseconds, and a tiny model for them."""
 
 import json
 

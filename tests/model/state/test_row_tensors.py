@@ -8,6 +8,7 @@ import torch
 import lm_envs.model.architectures.gpt2 as architecture
 from lm_envs.model import loading
 from lm_envs.model.architectures import network
+from lm_envs.model.batching import flat_positions
 from lm_envs.model.kernels.torch_ops import TorchKernels
 from lm_envs.model.lm_head import LMHead
 from lm_envs.model.state.row_state import RowState
@@ -78,7 +79,7 @@ def random_call(rng, lengths):
     starts = np.where(lengths[rows] < 30, lengths[rows], 0)
     sizes = rng.integers(1, 8, len(rows))
     ends, total = sizes.cumsum(), int(sizes.sum())
-    positions = np.arange(total) + np.repeat(starts + sizes - ends, sizes)
+    positions = flat_positions(starts, sizes)
     parts = (rng.integers(1, 690, total), positions, rows, starts, sizes, ends - 1)
     after = lengths.copy()
     after[rows] = starts + sizes
