@@ -19,7 +19,6 @@ import numpy as np
 from gymnasium.envs.registration import load_env_creator
 
 from lm_envs.command import probe
-from lm_envs.model import hardware
 from lm_envs.storage import cache_folder
 
 PACKAGES = ("gymnasium", "torch", "numpy", "transformers", "stable-baselines3", "sb3-contrib")
@@ -50,6 +49,9 @@ def examine(model: str) -> Iterator[tuple[str, list[Finding]]]:
     Args:
         model: Of the self-test: "embedded", a folder, or a hub name.
     """
+    # PyTorch takes a second to import, which `lm_envs --help` and `--version` need not wait for.
+    from lm_envs.model import hardware
+
     yield "Versions", _versions()
     yield "Computation", [Finding(*item) for item in hardware.describe().items()]
     yield "Caches", _caches()
