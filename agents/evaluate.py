@@ -24,7 +24,14 @@ from agents.config.imports import TRUST_HELP, import_for_run
 from agents.config.loading import reported
 from agents.evaluation import plots
 from agents.evaluation.baselines import GREEDY, RANDOM, UNCHANGED, oracle
-from agents.evaluation.comparison import AGENT, ORACLE, Rollouts, listed_scores, summarize
+from agents.evaluation.comparison import (
+    AGENT,
+    ORACLE,
+    Rollouts,
+    listed_scores,
+    prompt_scores,
+    summarize,
+)
 from agents.evaluation.report import evaluation_page
 from agents.evaluation.rollouts import agent_policy, evenly_spaced_indices, run_episodes
 from agents.evaluation.samples import evaluation_samples
@@ -162,7 +169,7 @@ def main(
         options["trust_imports"] = trust_imports
         rollouts, baselines = evaluate_with_baselines(folders, split, episodes, **options)
         summary = summarize(rollouts)
-        summary |= {**baselines, "prompt_scores": listed_scores(rollouts)}
+        summary |= {**baselines, "prompt_scores": listed_scores(prompt_scores(rollouts))}
         document = {
             **summary,
             "split": split,
