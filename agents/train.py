@@ -29,13 +29,7 @@ from agents.config.imports import TRUST_HELP, import_for_run
 from agents.config.loading import load_config, reported
 from agents.config.train import TrainConfig
 from agents.evaluation import plots
-from agents.evaluation.baselines import (
-    GREEDY,
-    RANDOM,
-    UNCHANGED,
-    Policy,
-    untrained,
-)
+from agents.evaluation.baselines import Policy, untrained
 from agents.evaluation.comparison import AGENT, Rollouts, summarize
 from agents.evaluation.rollouts import (
     agent_policy,
@@ -43,7 +37,7 @@ from agents.evaluation.rollouts import (
     mean_scores,
     run_episodes,
 )
-from agents.evaluation.samples import training_samples
+from agents.evaluation.samples import before_and_after, training_samples
 from agents.evaluation.summary import NUM_TEXTS, print_summary
 from agents.runs import checkpoints, logs
 from agents.runs.callbacks import TrainingCallback
@@ -247,11 +241,7 @@ def _baseline_suite(env: EpisodicVectorEnv, config: TrainConfig) -> Suite:
 
 def _print(config: TrainConfig, result: dict[str, Any], rollouts: Rollouts) -> None:
     folder, summary = Path(result["run"]), summarize(rollouts)
-    before = next(name for name in (GREEDY, UNCHANGED, RANDOM) if name in rollouts)
-    texts = [
-        {f"before ({before})": rollouts[before][0][number], "agent": rollouts[AGENT][0][number]}
-        for number in evenly_spaced_indices(summary["prompts"], NUM_TEXTS)
-    ]
+    texts = before_and_after(rollouts, NUM_TEXTS)
     files = {"picture": folder / "reward.png", "texts": folder / "samples.md"}
     commands = {
         name: f"python -m agents.{name} {folder}" for name in ("evaluate", "enjoy", "explain")
