@@ -60,12 +60,11 @@ def measure(
     found = requested_families(environments, split, search=search, clone=clone)
     suite = run_suite(environments, split, indices, found, shows_progress=True)
     scores = prompt_scores(suite.rollouts)
-    means = {name: each["reward"] for name, each in score_intervals(scores).items()}
     return {
         "config": config.model_dump(),
         "split": split,
         "prompts": len(indices),
-        "rewards": means,
+        "rewards": {name: each["reward"] for name, each in score_intervals(scores).items()},
         **suite.record(),
         **best_of_record(environments, split, indices, suite),
         "prompt_scores": listed_scores(scores),

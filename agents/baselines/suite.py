@@ -93,10 +93,9 @@ def run_suite(
             continue
         if shows_progress:
             typer.echo(f"{family.name} …", err=True)
-        setting = None
         if can_choose:
-            chosen[family.name] = found = tuned(family, environments, other, places)
-            setting = found.setting
+            chosen[family.name] = tuned(family, environments, other, places)
+        setting = chosen[family.name].setting if can_choose else None
         rollouts[family.name] = [
             family.run(environments, split, indices, setting, seed)
             for seed in (seeds if family.is_drawn else seeds[:1])
