@@ -23,11 +23,22 @@ from agents.baselines.suite import (
 from agents.config.imports import TRUST_HELP, import_for_run
 from agents.config.loading import reported
 from agents.evaluation import plots
-from agents.evaluation.baselines import GREEDY, RANDOM, UNCHANGED, oracle
-from agents.evaluation.comparison import AGENT, ORACLE, Rollouts, listed_scores, summarize
+from agents.evaluation.baselines import oracle
+from agents.evaluation.comparison import (
+    AGENT,
+    ORACLE,
+    Rollouts,
+    listed_scores,
+    prompt_scores,
+    summarize,
+)
 from agents.evaluation.report import evaluation_page
 from agents.evaluation.rollouts import agent_policy, evenly_spaced_indices, run_episodes
-from agents.evaluation.samples import evaluation_samples
+from agents.evaluation.samples import (
+    before_and_after,
+    evaluation_samples,
+    transcripts_by_policy,
+)
 from agents.evaluation.summary import NUM_TEXTS, print_summary
 from agents.runs.files import check_writable, write_json, write_text
 from agents.runs.finished import load_agent, read_configs
@@ -35,7 +46,6 @@ from agents.runs.folder import versions
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.splits import SplitSpec
-from lm_envs.transcript import Transcript
 
 ROWS = 64
 
@@ -109,19 +119,11 @@ def _write_files(
     write_text(target / "samples.md", evaluation_samples(rollouts, num_samples))
     figure = target / "rewards.png"
     plots.score_bars(means, intervals, figure)
-    samples = _samples(rollouts, num_samples)
+    samples = transcripts_by_policy(rollouts, num_samples)
     figures = {"Mean held-out reward with its 95 % interval": figure}
     write_text(target / "index.html", evaluation_page(document, samples, figures, _title(document)))
     names = {"page": "index.html", "picture": "rewards.png", "texts": "samples.md"}
     return {name: target / file for name, file in {**names, "JSON": "evaluation.json"}.items()}
-
-
-def _samples(rollouts: Rollouts, count: int) -> list[dict[str, Transcript]]:
-    """Returns the transcripts of each policy's first seed on a few prompts."""
-    return [
-        {name: seeds[0][number] for name, seeds in rollouts.items()}
-        for number in evenly_spaced_indices(len(rollouts[AGENT][0]), count)
-    ]
 
 
 def _title(document: Mapping[str, Any]) -> str:
@@ -130,15 +132,9 @@ def _title(document: Mapping[str, Any]) -> str:
 
 def _print(rollouts: Rollouts, document: Mapping[str, Any], files: Mapping[str, Path]) -> None:
     """Prints the summary; the texts are those of the untrained model and of the agent."""
-    policies = list(document["policies"])
-    before = next(name for name in (GREEDY, UNCHANGED, RANDOM) if name in policies)
-    texts = [
-        {f"before ({before})": sample[before], "agent": sample[AGENT]}
-        for sample in _samples(rollouts, NUM_TEXTS)
-    ]
     seeds = "1 seed" if document["seeds"] == 1 else f"{document['seeds']} seeds"
     title = f"{_title(document)}: {document['prompts']} {document['split']} prompts, {seeds}"
-    print_summary(document, texts, files, title)
+    print_summary(document, before_and_after(rollouts, NUM_TEXTS), files, title)
 
 
 def main(
@@ -162,7 +158,7 @@ def main(
         options["trust_imports"] = trust_imports
         rollouts, baselines = evaluate_with_baselines(folders, split, episodes, **options)
         summary = summarize(rollouts)
-        summary |= {**baselines, "prompt_scores": listed_scores(rollouts)}
+        summary |= {**baselines, "prompt_scores": listed_scores(prompt_scores(rollouts))}
         document = {
             **summary,
             "split": split,

@@ -29,13 +29,7 @@ from agents.config.imports import TRUST_HELP, import_for_run
 from agents.config.loading import load_config, reported
 from agents.config.train import TrainConfig
 from agents.evaluation import plots
-from agents.evaluation.baselines import (
-    GREEDY,
-    RANDOM,
-    UNCHANGED,
-    Policy,
-    untrained,
-)
+from agents.evaluation.baselines import Policy, untrained
 from agents.evaluation.comparison import AGENT, Rollouts, summarize
 from agents.evaluation.rollouts import (
     agent_policy,
@@ -43,7 +37,7 @@ from agents.evaluation.rollouts import (
     mean_scores,
     run_episodes,
 )
-from agents.evaluation.samples import training_samples
+from agents.evaluation.samples import before_and_after, training_samples
 from agents.evaluation.summary import NUM_TEXTS, print_summary
 from agents.runs import checkpoints, logs
 from agents.runs.callbacks import TrainingCallback
@@ -84,7 +78,7 @@ def train(
 
     Returns:
         `run`, `steps`, `seconds`, number of `examples`, last `held_out_reward`, `baselines`
-        with `chosen`, their settings and which is the strongest.
+        and, if one of them has a setting, `chosen`: their settings and which is the strongest.
 
     Raises:
         UserError: If imports are not trusted, the algorithm does not fit the actions, the run
@@ -94,7 +88,7 @@ def train(
     """
     options: dict[str, Any] = {"resume": resume, "trust_imports": trust_imports}
     options |= {"checkpoint": checkpoint, "track": track}
-    return train_and_compare(config, runs, **options)[0]
+    return train_and_compare(config, runs, **options, with_agent=False)[0]
 
 
 def train_and_compare(
@@ -105,6 +99,7 @@ def train_and_compare(
     trust_imports: bool = False,
     checkpoint: str = "last",
     track: str = "tensorboard",
+    with_agent: bool = True,
 ) -> tuple[dict[str, Any], Rollouts]:
     """Trains as `train` does; returns its result, and the held-out rollouts of agent and baselines.
 
@@ -115,6 +110,7 @@ def train_and_compare(
         trust_imports: As in `train`.
         checkpoint: As in `train`.
         track: As in `train`.
+        with_agent: Whether the agent is run once more, for its rollouts.
     """
     check_tracker(track)
     import_for_run(config, trusted=trust_imports)
@@ -125,7 +121,8 @@ def train_and_compare(
     with RunSession(folder) as session:
         is_continued = open_run(config, folder, resume=resume, checkpoint=checkpoint)
         with closing(start_tracker(track, folder, config.model_dump())) as tracker:
-            return _run(config, folder, session, tracker, is_continued=is_continued)
+            options = {"is_continued": is_continued, "with_agent": with_agent}
+            return _run(config, folder, session, tracker, **options)
 
 
 def _run(
@@ -135,6 +132,7 @@ def _run(
     tracker: Tracker,
     *,
     is_continued: bool,
+    with_agent: bool,
 ) -> tuple[dict[str, Any], Rollouts]:
     """Trains in an open run folder and writes its files; returns as `train_and_compare` does."""
     env, held_out = _make_environments(config)
@@ -161,8 +159,10 @@ def _run(
     if suite.chosen:
         result["chosen"] = suite.record()["baselines"]
     write_json(folder / RESULT, {**result, "versions": versions()})
-    agent = run_episodes(held_out, agent_policy(model), _evaluated_indices(held_out, config))
-    return result, {AGENT: [agent], **rollouts}
+    if with_agent:
+        agent = run_episodes(held_out, agent_policy(model), _evaluated_indices(held_out, config))
+        rollouts = {AGENT: [agent], **rollouts}
+    return result, rollouts
 
 
 def _sample(env: EpisodicVectorEnv, policy: Policy) -> list[Transcript]:
@@ -233,21 +233,21 @@ def _evaluated_indices(env: EpisodicVectorEnv, config: TrainConfig) -> np.ndarra
 
 
 def _baseline_suite(env: EpisodicVectorEnv, config: TrainConfig) -> Suite:
-    """Runs the baselines that cost little on the held-out examples, each with one seed."""
+    """Runs the baselines that cost little on the held-out examples, each with one seed.
+
+    Only settings need the other split: without one it would double the cost of the baselines.
+    """
     split = config.evaluation.split
     environments = Environments(config, EVALUATION_ROWS, {split: env})
     found = [family for family in families(environments, split) if family.is_cheap]
     indices = _evaluated_indices(env, config)
-    return run_suite(environments, split, indices, found, seeds=(config.seed,))
+    options: dict[str, Any] = {"seeds": (config.seed,), "always_ranks": False}
+    return run_suite(environments, split, indices, found, **options)
 
 
 def _print(config: TrainConfig, result: dict[str, Any], rollouts: Rollouts) -> None:
     folder, summary = Path(result["run"]), summarize(rollouts)
-    before = next(name for name in (GREEDY, UNCHANGED, RANDOM) if name in rollouts)
-    texts = [
-        {f"before ({before})": rollouts[before][0][number], "agent": rollouts[AGENT][0][number]}
-        for number in evenly_spaced_indices(summary["prompts"], NUM_TEXTS)
-    ]
+    texts = before_and_after(rollouts, NUM_TEXTS)
     files = {"picture": folder / "reward.png", "texts": folder / "samples.md"}
     commands = {
         name: f"python -m agents.{name} {folder}" for name in ("evaluate", "enjoy", "explain")
@@ -274,7 +274,7 @@ def main(
         settings = load_config(TrainConfig, config, [*(assignments or []), *extra])
         options: dict[str, Any] = {"resume": resume, "trust_imports": trust_imports}
         options |= {"checkpoint": checkpoint, "track": track}
-        result, rollouts = train_and_compare(settings, runs, **options)
+        result, rollouts = train_and_compare(settings, runs, **options, with_agent=not as_json)
         if as_json:
             typer.echo(json.dumps({**result, "versions": versions()}))
         else:

@@ -22,7 +22,7 @@ from agents.baselines.suite import (
 from agents.config.imports import TRUST_HELP, import_for_run
 from agents.config.loading import UserError, load_config, reported
 from agents.config.train import TrainConfig
-from agents.evaluation.comparison import listed_scores, score_intervals
+from agents.evaluation.comparison import listed_scores, prompt_scores, score_intervals
 from agents.evaluation.rollouts import evenly_spaced_indices
 from agents.evaluation.summary import mean_and_half_width
 from agents.evaluation.terminal import print_table
@@ -59,15 +59,15 @@ def measure(
     indices = evenly_spaced_indices(env.num_examples, episodes)
     found = requested_families(environments, split, search=search, clone=clone)
     suite = run_suite(environments, split, indices, found, shows_progress=True)
-    means = {name: each["reward"] for name, each in score_intervals(suite.rollouts).items()}
+    scores = prompt_scores(suite.rollouts)
     return {
         "config": config.model_dump(),
         "split": split,
         "prompts": len(indices),
-        "rewards": means,
+        "rewards": {name: each["reward"] for name, each in score_intervals(scores).items()},
         **suite.record(),
         **best_of_record(environments, split, indices, suite),
-        "prompt_scores": listed_scores(suite.rollouts),
+        "prompt_scores": listed_scores(scores),
         "versions": versions(),
     }
 

@@ -91,7 +91,6 @@ def fit(
     actions: np.ndarray,
     masks: np.ndarray | None,
     epochs: int,
-    seed: int = 0,
 ) -> list[float]:
     """Trains the policy to take the actions; returns the mean loss of each epoch, nats.
 
@@ -101,12 +100,11 @@ def fit(
         actions: (T, ...).
         masks: (T, A), which actions are valid; None for continuous ones.
         epochs: Passes over the T steps.
-        seed: Of their order.
     """
     loss = _loss(model)
     parameters = [p for p in model.policy.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(parameters, LEARNING_RATE)
-    rng, means = np.random.default_rng(seed), []
+    rng, means = np.random.default_rng(0), []
     model.policy.set_training_mode(True)
     for _ in range(epochs):
         order, total = rng.permutation(len(actions)), 0.0

@@ -151,21 +151,18 @@ def by_policy(make: Callable[[Setting, int], Policy], actions: str | None = None
     )
 
 
-def tuned(
-    family: Family, environments: Environments, split: str, indices: np.ndarray, seed: int = 0
-) -> Tuned:
-    """Chooses the setting of a family by its mean reward.
+def tuned(family: Family, environments: Environments, split: str, indices: np.ndarray) -> Tuned:
+    """Chooses the setting of a family by its mean reward, with seed 0 where it draws.
 
     Args:
         family: The family.
         environments: Makes the rows.
         split: The split to choose on; must not be the one that is evaluated.
         indices: (E,) examples of this split.
-        seed: Of baselines that draw.
     """
 
     def mean_reward(setting: Setting) -> float:
-        return mean_scores(family.run(environments, split, indices, setting, seed))["reward"]
+        return mean_scores(family.run(environments, split, indices, setting, 0))["reward"]
 
     trials = tuple(family.search(mean_reward))
     best = max(trials, key=lambda trial: trial[1])  # the first of equal ones

@@ -68,6 +68,7 @@ def run_suite(
     families: Sequence[Family],
     *,
     seeds: Sequence[int] = SEEDS,
+    always_ranks: bool = True,
     shows_progress: bool = False,
 ) -> Suite:
     """Chooses the setting of each family on another split, then runs it on the evaluated one.
@@ -78,10 +79,13 @@ def run_suite(
         indices: (E,) its examples.
         families: Of `agents.baselines.registry.families`, and others.
         seeds: Of families that draw; the others take the first.
+        always_ranks: Run the families on the other split even if none has a setting, to name the
+            strongest.
         shows_progress: Print each family's name to stderr before it is run.
     """
-    can_choose = len(indices) >= LEAST_CHOICE_PROMPTS
-    other = choice_split(environments, split) if can_choose else ""
+    has_choice = always_ranks or any(family.search is not fixed for family in families)
+    can_choose = has_choice and len(indices) >= LEAST_CHOICE_PROMPTS
+    other, places = _choice(environments, split, len(indices)) if can_choose else ("", indices)
     chosen: dict[str, Tuned] = {}
     rollouts: Rollouts = {}
     for family in families:
@@ -89,12 +93,9 @@ def run_suite(
             continue
         if shows_progress:
             typer.echo(f"{family.name} …", err=True)
-        setting = None
         if can_choose:
-            count = environments.get(other).num_examples
-            places = evenly_spaced_indices(count, min(len(indices), MOST_CHOICE_PROMPTS))
-            chosen[family.name] = found = tuned(family, environments, other, places)
-            setting = found.setting
+            chosen[family.name] = tuned(family, environments, other, places)
+        setting = chosen[family.name].setting if can_choose else None
         rollouts[family.name] = [
             family.run(environments, split, indices, setting, seed)
             for seed in (seeds if family.is_drawn else seeds[:1])
@@ -111,3 +112,10 @@ def best_of_record(
     temperature = suite.chosen[BEST].setting
     curve = best_of_curve(environments, split, indices, temperature)
     return {"best_of_n": {"temperature": temperature, "curve": curve}}
+
+
+def _choice(environments: Environments, evaluated: str, count: int) -> tuple[str, np.ndarray]:
+    """Returns the split that settings are chosen on, and its examples, at most `count`."""
+    split = choice_split(environments, evaluated)
+    num_examples = environments.get(split).num_examples
+    return split, evenly_spaced_indices(num_examples, min(count, MOST_CHOICE_PROMPTS))

@@ -4,7 +4,7 @@ Comparing choices among the same candidates measures the choice, not the candida
 and action kinds bring further baselines (`rule_policies`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import gymnasium as gym
@@ -109,8 +109,13 @@ def baselines_of(env: EpisodicVectorEnv) -> Baselines:
 def untrained(env: EpisodicVectorEnv) -> tuple[str, Policy]:
     """Returns the name and the policy of what the model does without an agent."""
     found = baselines_of(env)
-    name = next(name for name in (GREEDY, UNCHANGED, RANDOM) if name in found)
+    name = untrained_name(found)
     return name, found[name](0)
+
+
+def untrained_name(names: Collection[str]) -> str:
+    """Returns which of the baselines is the model without an agent."""
+    return next(name for name in (GREEDY, UNCHANGED, RANDOM) if name in names)
 
 
 def _by_rule(name: str) -> Callable[[int], Policy]:

@@ -22,6 +22,9 @@ DECIMALS = 6
 Rollouts = dict[str, list[list[Transcript]]]
 """Transcripts by policy, seed and prompt."""
 
+PromptScores = dict[str, dict[str, np.ndarray]]
+"""Values (S, P) by policy and score."""
+
 
 def summarize(rollouts: Rollouts) -> dict[str, Any]:
     """Computes each policy's scores with 95 % intervals, and the agent's reward against theirs.
@@ -38,7 +41,7 @@ def summarize(rollouts: Rollouts) -> dict[str, Any]:
         measures of all texts together; and, with the sampling baseline, `prompts_without_variance`.
     """
     scores = prompt_scores(rollouts)
-    policies = score_intervals(rollouts)
+    policies = score_intervals(scores)
     low = policies[AGENT]["reward"]["interval"][0]
     is_above = {
         name: bool(low > policy["reward"]["interval"][1])
@@ -58,24 +61,24 @@ def summarize(rollouts: Rollouts) -> dict[str, Any]:
     return summary
 
 
-def prompt_scores(rollouts: Rollouts) -> dict[str, dict[str, np.ndarray]]:
+def prompt_scores(rollouts: Rollouts) -> PromptScores:
     """Returns (S, P) values of each policy's scores, the reward first, by prompt."""
     return {name: _score_arrays(seeds) for name, seeds in rollouts.items()}
 
 
-def listed_scores(rollouts: Rollouts) -> dict[str, dict[str, list[list[float]]]]:
-    """Returns the values of `prompt_scores` as lists of six decimals, for JSON."""
+def listed_scores(scores: PromptScores) -> dict[str, dict[str, list[list[float]]]]:
+    """Returns the values as lists of six decimals, for JSON."""
     return {
         name: {score: values.round(DECIMALS).tolist() for score, values in arrays.items()}
-        for name, arrays in prompt_scores(rollouts).items()
+        for name, arrays in scores.items()
     }
 
 
-def score_intervals(rollouts: Rollouts) -> dict[str, dict[str, dict[str, Any]]]:
+def score_intervals(scores: PromptScores) -> dict[str, dict[str, dict[str, Any]]]:
     """Computes the mean and the 95 % interval of each policy's scores."""
     return {
         name: {score: mean_and_interval(values) for score, values in arrays.items()}
-        for name, arrays in prompt_scores(rollouts).items()
+        for name, arrays in scores.items()
     }
 
 

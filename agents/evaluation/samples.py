@@ -1,12 +1,13 @@
-"""Completions as Markdown: the same prompts, side by side, by policy or by training stage.
+"""Completions of the same prompts, side by side, by policy or by training stage; as Markdown.
 
-Owns the layout and the escaping. Computes no score.
+Owns which prompts are shown, the layout and the escaping. Computes no score.
 """
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from agents.evaluation.baselines import untrained_name
 from agents.evaluation.comparison import AGENT, Rollouts
 from agents.evaluation.rollouts import evenly_spaced_indices
 from agents.evaluation.stages import Stage
@@ -23,6 +24,23 @@ def escape_markdown(text: str) -> str:
     text = "".join(f"\\{character}" if character in MARKUP else character for character in text)
     # Bare addresses become links otherwise.
     return text.replace("://", ":\\/\\/").replace("www.", "www\\.")
+
+
+def transcripts_by_policy(rollouts: Rollouts, count: int) -> list[dict[str, Transcript]]:
+    """Returns the transcripts of each policy's first seed on up to `count` prompts."""
+    return [
+        {name: seeds[0][number] for name, seeds in rollouts.items()}
+        for number in evenly_spaced_indices(len(rollouts[AGENT][0]), count)
+    ]
+
+
+def before_and_after(rollouts: Rollouts, count: int) -> list[dict[str, Transcript]]:
+    """Returns the transcripts of the untrained model and of the agent on up to `count` prompts."""
+    before = untrained_name(rollouts)
+    return [
+        {f"before ({before})": sample[before], "agent": sample[AGENT]}
+        for sample in transcripts_by_policy(rollouts, count)
+    ]
 
 
 def training_samples(policies: Mapping[str, Sequence[Transcript]]) -> str:
@@ -47,11 +65,11 @@ def evaluation_samples(rollouts: Rollouts, num_samples: int) -> str:
     """
     agent = rollouts[AGENT][0]
     lines = ["# Samples", "", "Held-out prompts, evenly spaced, first seed of each policy."]
-    for number in evenly_spaced_indices(len(agent), num_samples):
-        lines += _prompt(agent[number].prompt)
-        if agent[number].reference:
-            lines.append(f"- *reference*: {escape_markdown(agent[number].reference)}")
-        lines += [_completion(name, seeds[0][number]) for name, seeds in rollouts.items()]
+    for sample in transcripts_by_policy(rollouts, num_samples):
+        lines += _prompt(sample[AGENT].prompt)
+        if sample[AGENT].reference:
+            lines.append(f"- *reference*: {escape_markdown(sample[AGENT].reference)}")
+        lines += [_completion(*pair) for pair in sample.items()]
     order = np.random.default_rng(0).permutation(len(agent))  # among equal rewards
     best = sorted((agent[n] for n in order), key=lambda t: -t.scores["reward"])[:num_samples]
     lines += ["", "## The agent's completions of highest reward", ""]

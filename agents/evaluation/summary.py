@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from agents.evaluation.baselines import GREEDY, RANDOM, UNCHANGED
+from agents.evaluation.baselines import untrained_name
 from agents.evaluation.comparison import AGENT, ORACLE
 from agents.evaluation.stages import Stage
 from lm_envs.rendering import printable, text_with_replies
@@ -204,10 +204,10 @@ def _reward_table(summary: Mapping[str, Any], title: str) -> Table:
 
 def _score_table(policies: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Table:
     """Returns the other scores of the agent, the untrained model and the best baseline."""
-    untrained = [name for name in (GREEDY, UNCHANGED, RANDOM) if name in policies][:1]
-    others = [name for name in policies if name not in (AGENT, ORACLE, *untrained)]
+    untrained = untrained_name(policies)
+    others = [name for name in policies if name not in (AGENT, ORACLE, untrained)]
     best = sorted(others, key=lambda name: -policies[name]["reward"]["mean"])
-    shown = [AGENT, *untrained, *best][:MOST_COMPARED]
+    shown = [AGENT, untrained, *best][:MOST_COMPARED]
     table = Table(title="scores ± 95 %", title_justify="left")
     table.add_column("score", overflow="fold")
     for name in shown:

@@ -1,6 +1,7 @@
 import numpy as np
 
 from agents.evaluation.samples import (
+    before_and_after,
     escape_markdown,
     evaluation_samples,
     stage_samples,
@@ -23,6 +24,13 @@ def test_markup_is_escaped_and_lines_are_joined():
 def test_training_samples_hold_every_policy_beside_the_prompt():
     text = training_samples({"before": [transcript("x")], "after": [transcript("y", 1.0)]})
     assert text.endswith("**p\\*** …\n\n- before (+0.000): x\n- after (+1.000): y\n")
+
+
+def test_before_is_the_untrained_model_and_only_the_first_seed_is_shown():
+    first, second = [transcript("a"), transcript("b")], [transcript("c"), transcript("d")]
+    rollouts = {"agent": [first, second], "random": [second], "greedy": [second, first]}
+    (shown,) = before_and_after(rollouts, 1)
+    assert shown == {"before (greedy)": second[0], "agent": first[0]}
 
 
 def test_evaluation_samples_end_with_the_completions_of_highest_reward():
