@@ -78,7 +78,7 @@ def train(
 
     Returns:
         `run`, `steps`, `seconds`, number of `examples`, last `held_out_reward`, `baselines`
-        and, if one of them has a setting, `chosen`: their settings and which is the strongest.
+        with `chosen`, their settings and which is the strongest.
 
     Raises:
         UserError: If imports are not trusted, the algorithm does not fit the actions, the run
@@ -233,16 +233,12 @@ def _evaluated_indices(env: EpisodicVectorEnv, config: TrainConfig) -> np.ndarra
 
 
 def _baseline_suite(env: EpisodicVectorEnv, config: TrainConfig) -> Suite:
-    """Runs the baselines that cost little on the held-out examples, each with one seed.
-
-    Only settings need the other split: without one it would double the cost of the baselines.
-    """
+    """Runs the baselines that cost little on the held-out examples, each with one seed."""
     split = config.evaluation.split
     environments = Environments(config, EVALUATION_ROWS, {split: env})
     found = [family for family in families(environments, split) if family.is_cheap]
     indices = _evaluated_indices(env, config)
-    options: dict[str, Any] = {"seeds": (config.seed,), "always_ranks": False}
-    return run_suite(environments, split, indices, found, **options)
+    return run_suite(environments, split, indices, found, seeds=(config.seed,))
 
 
 def _print(config: TrainConfig, result: dict[str, Any], rollouts: Rollouts) -> None:

@@ -68,7 +68,6 @@ def run_suite(
     families: Sequence[Family],
     *,
     seeds: Sequence[int] = SEEDS,
-    always_ranks: bool = True,
     shows_progress: bool = False,
 ) -> Suite:
     """Chooses the setting of each family on another split, then runs it on the evaluated one.
@@ -79,12 +78,9 @@ def run_suite(
         indices: (E,) its examples.
         families: Of `agents.baselines.registry.families`, and others.
         seeds: Of families that draw; the others take the first.
-        always_ranks: Run the families on the other split even if none has a setting, to name the
-            strongest.
         shows_progress: Print each family's name to stderr before it is run.
     """
-    has_choice = always_ranks or any(family.search is not fixed for family in families)
-    can_choose = has_choice and len(indices) >= LEAST_CHOICE_PROMPTS
+    can_choose = len(indices) >= LEAST_CHOICE_PROMPTS
     other, places = _choice(environments, split, len(indices)) if can_choose else ("", indices)
     chosen: dict[str, Tuned] = {}
     rollouts: Rollouts = {}

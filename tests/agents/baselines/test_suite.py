@@ -5,7 +5,6 @@ from agents.baselines.families import Environments, Family, by_policy, fixed, gr
 from agents.baselines.searches import BEST, searches
 from agents.baselines.suite import best_of_record, run_suite
 from agents.evaluation.baselines import greedy, random_actions, sampling
-from agents.evaluation.rollouts import run_episodes
 from tests.agents.finished_run import CONFIG
 
 FAMILIES = [
@@ -51,19 +50,3 @@ def test_best_of_n_is_never_the_strongest_and_has_a_curve(environments):
     record = best_of_record(environments, "test", np.arange(8), suite)["best_of_n"]
     assert record["temperature"] == suite.chosen[BEST].setting
     assert record["curve"][0]["n"] == 1
-
-
-@pytest.mark.parametrize(
-    ("always_ranks", "used"), [(True, ["validation", "test"]), (False, ["test"])]
-)
-def test_without_a_setting_only_a_rank_needs_another_split(environments, always_ranks, used):
-    splits = []
-
-    def run(environments, split, indices, setting, seed):
-        splits.append(split)
-        return run_episodes(environments.get(split), greedy(), indices)
-
-    family = Family("greedy", fixed, run)
-    suite = run_suite(environments, "test", np.arange(8), [family], always_ranks=always_ranks)
-    assert splits == used
-    assert bool(suite.record()) == always_ranks
