@@ -144,7 +144,7 @@ def complete(
         observations, _, terminated, truncated, _ = env.step(policy(env, observations))
         is_over = terminated | truncated
         for row in np.flatnonzero(is_over):
-            found[row] = found[row] or env.transcripts[row]
+            found[row] = found[row] or env.transcript(row)
         whole = [transcript for transcript in found if transcript is not None]
         if len(whole) == env.num_envs:
             return whole

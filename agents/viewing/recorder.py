@@ -155,7 +155,7 @@ class StepRecorder:
 
     def trace(self, index: int, policy: ViewedPolicy) -> EpisodeTrace:
         """Returns the trace of the finished episode."""
-        transcript = self._env.transcripts[self._row]
+        transcript = self._env.transcript(self._row)
         return EpisodeTrace(index, policy.name, policy.kind, tuple(self.steps), transcript)
 
     def _weights(self) -> Mapping[str, float]:

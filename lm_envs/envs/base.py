@@ -97,10 +97,14 @@ class EpisodicVectorEnv(VectorEnv, ABC):
     def num_examples(self) -> int:
         """Number of examples that episodes are drawn from."""
 
-    @property
     @abstractmethod
+    def transcript(self, row: int) -> Transcript:
+        """Returns the episode of one row so far."""
+
+    @property
     def transcripts(self) -> list[Transcript]:
         """Each row's episode so far."""
+        return [self.transcript(row) for row in range(self.num_envs)]
 
     @property
     @abstractmethod
