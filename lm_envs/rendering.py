@@ -60,7 +60,8 @@ def pieces(transcript: Transcript) -> Iterator[Piece]:
     """Yields the prompt, and the written tokens with the replies between them."""
     yield Piece("prompt", printable(transcript.prompt))
     replies = list(transcript.replies)
-    tokens = zip(transcript.token_texts, transcript.rewards, shares(transcript), strict=True)
+    sizes = shares(transcript.rewards)
+    tokens = zip(transcript.token_texts, transcript.rewards, sizes, strict=True)
     for position, (text, reward, share) in enumerate(tokens):
         while replies and replies[0].position <= position:
             yield Piece("reply", printable(replies.pop(0).text))
@@ -69,14 +70,14 @@ def pieces(transcript: Transcript) -> Iterator[Piece]:
         yield Piece("reply", printable(reply.text))
 
 
-def shares(transcript: Transcript) -> list[float]:
-    """Returns each token's reward as a share of the largest absolute one, in [-1, 1].
+def shares(rewards: np.ndarray) -> list[float]:
+    """Returns each reward (T,) as a share of the largest absolute one, in [-1, 1].
 
     Its root is taken, sign kept: where the first token earns most of the reward, the smaller
     rewards of the others can still be seen.
     """
-    largest = max(np.abs(transcript.rewards).max(initial=0.0), 1e-9)
-    return [float(np.sign(r) * (abs(r) / largest) ** 0.5) for r in transcript.rewards]
+    largest = max(np.abs(rewards).max(initial=0.0), 1e-9)
+    return [float(np.sign(r) * (abs(r) / largest) ** 0.5) for r in rewards]
 
 
 def printable(text: str, *, keep_lines: bool = False) -> str:
@@ -227,11 +228,20 @@ def _draw(canvas: object, lines: list[list[_Run]], top: float, font: Typeface) -
 def _span(piece: Piece) -> str:
     if piece.kind == "reply":
         return f'\n<span style="opacity:.65">{escape(piece.text)}</span>\n'
-    side = GAIN if piece.share > 0 else LOSS
-    color = "rgba({},{},{},{:.2f})".format(*side, TINT * abs(piece.share))
-    cost = ";text-decoration:underline dotted" if piece.share < 0 else ""
-    style = f"background:{color}{cost}"
-    return f'<span style="{style}" title="{piece.reward:+.3f}">{escape(piece.text)}</span>'
+    return colored_span(piece.text, piece.reward, piece.share)
+
+
+def colored_span(text: str, value: float, share: float) -> str:
+    """Returns a `<span>` on green (gain), or on red and underlined (cost), with the value as title.
+
+    Args:
+        text: Sanitized by `printable`; it is escaped here.
+        value: Of the text, such as its reward.
+        share: Share of the largest value, in [-1, 1].
+    """
+    color = "rgba({},{},{},{:.2f})".format(*(GAIN if share > 0 else LOSS), TINT * abs(share))
+    cost = ";text-decoration:underline dotted" if share < 0 else ""
+    return f'<span style="background:{color}{cost}" title="{value:+.3f}">{escape(text)}</span>'
 
 
 def _blend(share: float) -> Color:
