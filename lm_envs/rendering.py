@@ -6,14 +6,17 @@ replaced. Knows nothing of models, tasks or environments.
 
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from lm_envs.fonts import Typeface, typeface
+from lm_envs.fonts import typeface
 from lm_envs.transcript import Transcript
+
+if TYPE_CHECKING:
+    from PIL.ImageDraw import ImageDraw
 
 WIDTH, HEIGHT = 640, 360
 MARGIN, FONT_SIZE, LINE_HEIGHT = 16, 17, 25
@@ -172,13 +175,13 @@ def rgb(transcript: Transcript) -> np.ndarray:
     """
     from PIL import Image, ImageDraw
 
-    image, font = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND), typeface(FONT_SIZE)
+    image, layout = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND), FRAME_LAYOUT
     canvas = ImageDraw.Draw(image)
-    note = _wrap([_Run(printable(caption(transcript)), WHITE)], font)[:LONGEST_CAPTION]
-    text = _wrap(list(_runs(transcript)), font)
+    note = layout.wrap([Run(printable(caption(transcript)), WHITE)])[:LONGEST_CAPTION]
+    text = layout.wrap(_runs(transcript))
     num_visible = (HEIGHT - 3 * MARGIN - len(note) * LINE_HEIGHT) // LINE_HEIGHT
-    _draw(canvas, text[-num_visible:], MARGIN, font)
-    _draw(canvas, note, HEIGHT - MARGIN - len(note) * LINE_HEIGHT, font)
+    layout.draw(canvas, text[-num_visible:], MARGIN)
+    layout.draw(canvas, note, HEIGHT - MARGIN - len(note) * LINE_HEIGHT)
     return np.asarray(image, np.uint8).copy()
 
 
@@ -193,36 +196,71 @@ def caption(transcript: Transcript) -> str:
     return "  ".join([total, state, *scores])
 
 
-class _Run(NamedTuple):
-    """Text of one color in a frame; a line end breaks the line."""
+class Run(NamedTuple):
+    """Text of one color in a picture; a line end breaks the line."""
 
     text: str
     color: Color
     is_underlined: bool = False
 
 
-def _runs(transcript: Transcript) -> Iterator[_Run]:
+class Layout(NamedTuple):
+    """How lines of text are placed in a picture, pixels.
+
+    Attributes:
+        width: Of the picture.
+        margin: At the left and at the right.
+        font_size: Of the fonts.
+        line_height: From the top of one line to that of the next.
+        underline: From the top of a line to the line under its text.
+    """
+
+    width: int
+    margin: int
+    font_size: int
+    line_height: int
+    underline: int
+
+    def wrap(self, runs: Iterable[Run]) -> list[list[Run]]:
+        """Returns lines of runs, broken at line ends, and before a word that would be too wide."""
+        font, lines = typeface(self.font_size), [[]]
+        x = 0.0
+        for run in runs:
+            for part in split_words(run.text):
+                is_wide = x + font.width(part) > self.width - 2 * self.margin
+                if part == "\n" or (is_wide and x > 0):
+                    lines.append([])
+                    x, part = 0.0, part.lstrip()
+                lines[-1].append(run._replace(text=part))
+                x += font.width(part)
+        return lines
+
+    def draw(self, canvas: "ImageDraw", lines: Sequence[Sequence[Run]], top: int) -> int:
+        """Draws lines from `top` on; returns where the next one would be."""
+        font = typeface(self.font_size)
+        for line in lines:
+            x = float(self.margin)
+            for run in line:
+                font.draw(canvas, (x, top), run.text, run.color)
+                end, y = x + font.width(run.text), top + self.underline
+                if run.is_underlined:
+                    canvas.line([(x, y), (end, y)], run.color)
+                x = end
+            top += self.line_height
+        return top
+
+
+FRAME_LAYOUT = Layout(WIDTH, MARGIN, FONT_SIZE, LINE_HEIGHT, underline=FONT_SIZE + 2)
+
+
+def _runs(transcript: Transcript) -> Iterator[Run]:
     for piece in pieces(transcript):
         if piece.kind == "token":
-            yield _Run(piece.text, _blend(piece.share), piece.share < -WEAKEST)
+            yield Run(piece.text, _blend(piece.share), piece.share < -WEAKEST)
         elif piece.kind == "prompt":
-            yield _Run(piece.text, GRAY)
+            yield Run(piece.text, GRAY)
         else:
-            yield from (_Run("\n", GRAY), _Run(piece.text, GRAY), _Run("\n", GRAY))
-
-
-def _draw(canvas: object, lines: list[list[_Run]], top: float, font: Typeface) -> None:
-    from PIL.ImageDraw import ImageDraw
-
-    assert isinstance(canvas, ImageDraw)
-    for number, line in enumerate(lines):
-        x, y = float(MARGIN), top + number * LINE_HEIGHT
-        for run in line:
-            font.draw(canvas, (x, y), run.text, run.color)
-            end = x + font.width(run.text)
-            if run.is_underlined:
-                canvas.line([(x, y + FONT_SIZE + 2), (end, y + FONT_SIZE + 2)], run.color)
-            x = end
+            yield from (Run("\n", GRAY), Run(piece.text, GRAY), Run("\n", GRAY))
 
 
 def _span(piece: Piece) -> str:
@@ -255,21 +293,6 @@ def _is_control(character: str) -> bool:
     # Zl and Zp are the line and paragraph separators, which end lines in some programs.
     category = unicodedata.category(character)
     return category[0] == "C" or category in ("Zl", "Zp")
-
-
-def _wrap(runs: list[_Run], font: Typeface) -> list[list[_Run]]:
-    """Lines of runs, broken before a word that would cross the right margin, and at line ends."""
-    lines: list[list[_Run]] = [[]]
-    x = 0.0
-    for run in runs:
-        for part in split_words(run.text):
-            size = font.width(part)
-            if part == "\n" or (x + size > WIDTH - 2 * MARGIN and x > 0):
-                lines.append([])
-                x, part = 0.0, part.lstrip()
-            lines[-1].append(run._replace(text=part))
-            x += font.width(part)
-    return lines
 
 
 def split_words(text: str) -> list[str]:
