@@ -148,7 +148,7 @@ def complete(
     while True:
         observations, _, terminated, truncated, _ = env.step(policy(env, observations))
         is_over = terminated | truncated
-        for row in np.flatnonzero(is_over):
+        for row in np.flatnonzero(is_over).tolist():
             found[row] = found[row] or env.transcript(row)
         whole = [transcript for transcript in found if transcript is not None]
         if len(whole) == env.num_envs:

@@ -222,8 +222,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         self._over = terminated | truncated
         if self._over.any():
             self._finish(infos)
-        observations = self.observe()
-        self._unready = None
+        observations, self._unready = self.observe(), None
         return observations, rewards, terminated, truncated, infos
 
     def render(self) -> tuple[Any, ...] | None:
@@ -262,8 +261,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         self._over = np.array(state["over"], bool)
         self._set_episodes(episodes)
         self._rngs[:], self._seeds[:] = generators, [UNKNOWN_SEED] * self.num_envs
-        observations = self.observe()
-        self._unready = None
+        observations, self._unready = self.observe(), None
         return observations
 
     def _require_begun(self) -> None:
