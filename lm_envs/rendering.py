@@ -6,14 +6,17 @@ replaced. Knows nothing of models, tasks or environments.
 
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from lm_envs.fonts import Typeface, typeface
+from lm_envs.fonts import typeface
 from lm_envs.transcript import Transcript
+
+if TYPE_CHECKING:
+    from PIL.ImageDraw import ImageDraw
 
 WIDTH, HEIGHT = 640, 360
 MARGIN, FONT_SIZE, LINE_HEIGHT = 16, 17, 25
@@ -60,7 +63,8 @@ def pieces(transcript: Transcript) -> Iterator[Piece]:
     """Yields the prompt, and the written tokens with the replies between them."""
     yield Piece("prompt", printable(transcript.prompt))
     replies = list(transcript.replies)
-    tokens = zip(transcript.token_texts, transcript.rewards, shares(transcript), strict=True)
+    sizes = shares(transcript.rewards)
+    tokens = zip(transcript.token_texts, transcript.rewards, sizes, strict=True)
     for position, (text, reward, share) in enumerate(tokens):
         while replies and replies[0].position <= position:
             yield Piece("reply", printable(replies.pop(0).text))
@@ -69,14 +73,14 @@ def pieces(transcript: Transcript) -> Iterator[Piece]:
         yield Piece("reply", printable(reply.text))
 
 
-def shares(transcript: Transcript) -> list[float]:
-    """Returns each token's reward as a share of the largest absolute one, in [-1, 1].
+def shares(rewards: np.ndarray) -> list[float]:
+    """Returns each reward (T,) as a share of the largest absolute one, in [-1, 1].
 
     Its root is taken, sign kept: where the first token earns most of the reward, the smaller
     rewards of the others can still be seen.
     """
-    largest = max(np.abs(transcript.rewards).max(initial=0.0), 1e-9)
-    return [float(np.sign(r) * (abs(r) / largest) ** 0.5) for r in transcript.rewards]
+    largest = max(np.abs(rewards).max(initial=0.0), 1e-9)
+    return [float(np.sign(r) * (abs(r) / largest) ** 0.5) for r in rewards]
 
 
 def printable(text: str, *, keep_lines: bool = False) -> str:
@@ -171,13 +175,13 @@ def rgb(transcript: Transcript) -> np.ndarray:
     """
     from PIL import Image, ImageDraw
 
-    image, font = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND), typeface(FONT_SIZE)
+    image, layout = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND), FRAME_LAYOUT
     canvas = ImageDraw.Draw(image)
-    note = _wrap([_Run(printable(caption(transcript)), WHITE)], font)[:LONGEST_CAPTION]
-    text = _wrap(list(_runs(transcript)), font)
+    note = layout.wrap([Run(printable(caption(transcript)), WHITE)])[:LONGEST_CAPTION]
+    text = layout.wrap(_runs(transcript))
     num_visible = (HEIGHT - 3 * MARGIN - len(note) * LINE_HEIGHT) // LINE_HEIGHT
-    _draw(canvas, text[-num_visible:], MARGIN, font)
-    _draw(canvas, note, HEIGHT - MARGIN - len(note) * LINE_HEIGHT, font)
+    layout.draw(canvas, text[-num_visible:], MARGIN)
+    layout.draw(canvas, note, HEIGHT - MARGIN - len(note) * LINE_HEIGHT)
     return np.asarray(image, np.uint8).copy()
 
 
@@ -192,46 +196,90 @@ def caption(transcript: Transcript) -> str:
     return "  ".join([total, state, *scores])
 
 
-class _Run(NamedTuple):
-    """Text of one color in a frame; a line end breaks the line."""
+class Run(NamedTuple):
+    """Text of one color in a picture; a line end breaks the line."""
 
     text: str
     color: Color
     is_underlined: bool = False
 
 
-def _runs(transcript: Transcript) -> Iterator[_Run]:
+class Layout(NamedTuple):
+    """How lines of text are placed in a picture, pixels.
+
+    Attributes:
+        width: Of the picture.
+        margin: At the left and at the right.
+        font_size: Of the fonts.
+        line_height: From the top of one line to that of the next.
+        underline: From the top of a line to the line under its text.
+    """
+
+    width: int
+    margin: int
+    font_size: int
+    line_height: int
+    underline: int
+
+    def wrap(self, runs: Iterable[Run]) -> list[list[Run]]:
+        """Returns lines of runs, broken at line ends, and before a word that would be too wide."""
+        font, lines = typeface(self.font_size), [[]]
+        x = 0.0
+        for run in runs:
+            for part in split_words(run.text):
+                is_wide = x + font.width(part) > self.width - 2 * self.margin
+                if part == "\n" or (is_wide and x > 0):
+                    lines.append([])
+                    x, part = 0.0, part.lstrip()
+                lines[-1].append(run._replace(text=part))
+                x += font.width(part)
+        return lines
+
+    def draw(self, canvas: "ImageDraw", lines: Sequence[Sequence[Run]], top: int) -> int:
+        """Draws lines from `top` on; returns where the next one would be."""
+        font = typeface(self.font_size)
+        for line in lines:
+            x = float(self.margin)
+            for run in line:
+                font.draw(canvas, (x, top), run.text, run.color)
+                end, y = x + font.width(run.text), top + self.underline
+                if run.is_underlined:
+                    canvas.line([(x, y), (end, y)], run.color)
+                x = end
+            top += self.line_height
+        return top
+
+
+FRAME_LAYOUT = Layout(WIDTH, MARGIN, FONT_SIZE, LINE_HEIGHT, underline=FONT_SIZE + 2)
+
+
+def _runs(transcript: Transcript) -> Iterator[Run]:
     for piece in pieces(transcript):
         if piece.kind == "token":
-            yield _Run(piece.text, _blend(piece.share), piece.share < -WEAKEST)
+            yield Run(piece.text, _blend(piece.share), piece.share < -WEAKEST)
         elif piece.kind == "prompt":
-            yield _Run(piece.text, GRAY)
+            yield Run(piece.text, GRAY)
         else:
-            yield from (_Run("\n", GRAY), _Run(piece.text, GRAY), _Run("\n", GRAY))
-
-
-def _draw(canvas: object, lines: list[list[_Run]], top: float, font: Typeface) -> None:
-    from PIL.ImageDraw import ImageDraw
-
-    assert isinstance(canvas, ImageDraw)
-    for number, line in enumerate(lines):
-        x, y = float(MARGIN), top + number * LINE_HEIGHT
-        for run in line:
-            font.draw(canvas, (x, y), run.text, run.color)
-            end = x + font.width(run.text)
-            if run.is_underlined:
-                canvas.line([(x, y + FONT_SIZE + 2), (end, y + FONT_SIZE + 2)], run.color)
-            x = end
+            yield from (Run("\n", GRAY), Run(piece.text, GRAY), Run("\n", GRAY))
 
 
 def _span(piece: Piece) -> str:
     if piece.kind == "reply":
         return f'\n<span style="opacity:.65">{escape(piece.text)}</span>\n'
-    side = GAIN if piece.share > 0 else LOSS
-    color = "rgba({},{},{},{:.2f})".format(*side, TINT * abs(piece.share))
-    cost = ";text-decoration:underline dotted" if piece.share < 0 else ""
-    style = f"background:{color}{cost}"
-    return f'<span style="{style}" title="{piece.reward:+.3f}">{escape(piece.text)}</span>'
+    return colored_span(piece.text, piece.reward, piece.share)
+
+
+def colored_span(text: str, value: float, share: float) -> str:
+    """Returns a `<span>` on green (gain), or on red and underlined (cost), with the value as title.
+
+    Args:
+        text: Sanitized by `printable`; it is escaped here.
+        value: Of the text, such as its reward.
+        share: Share of the largest value, in [-1, 1].
+    """
+    color = "rgba({},{},{},{:.2f})".format(*(GAIN if share > 0 else LOSS), TINT * abs(share))
+    cost = ";text-decoration:underline dotted" if share < 0 else ""
+    return f'<span style="background:{color}{cost}" title="{value:+.3f}">{escape(text)}</span>'
 
 
 def _blend(share: float) -> Color:
@@ -245,21 +293,6 @@ def _is_control(character: str) -> bool:
     # Zl and Zp are the line and paragraph separators, which end lines in some programs.
     category = unicodedata.category(character)
     return category[0] == "C" or category in ("Zl", "Zp")
-
-
-def _wrap(runs: list[_Run], font: Typeface) -> list[list[_Run]]:
-    """Lines of runs, broken before a word that would cross the right margin, and at line ends."""
-    lines: list[list[_Run]] = [[]]
-    x = 0.0
-    for run in runs:
-        for part in split_words(run.text):
-            size = font.width(part)
-            if part == "\n" or (x + size > WIDTH - 2 * MARGIN and x > 0):
-                lines.append([])
-                x, part = 0.0, part.lstrip()
-            lines[-1].append(run._replace(text=part))
-            x += font.width(part)
-    return lines
 
 
 def split_words(text: str) -> list[str]:

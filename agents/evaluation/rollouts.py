@@ -67,10 +67,9 @@ def run_episodes(env: EpisodicVectorEnv, policy: Policy, indices: np.ndarray) ->
         is_over = terminated | truncated
         if not is_over.any():
             continue
-        transcripts = env.transcripts
-        for row in np.flatnonzero(is_over):
+        for row in np.flatnonzero(is_over).tolist():
             if assigned[row] >= 0:
-                finished[int(assigned[row])] = transcripts[row]
+                finished[int(assigned[row])] = env.transcript(row)
             assigned[row] = waiting.pop(0) if waiting else -1
         options = {"index": indices[np.maximum(assigned, 0)], "reset_mask": is_over}
         observations, _ = env.reset(options=options)

@@ -108,7 +108,7 @@ def _better(best: _Best, env: LanguageVectorEnv, totals: np.ndarray, is_over: np
     row = int(finished.argmax())
     if finished[row] <= best.total:
         return best
-    return _Best(float(finished[row]), env.transcripts[row])
+    return _Best(float(finished[row]), env.transcript(row))
 
 
 def _step(env: LanguageVectorEnv, ranks: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ Groups are ranked on one half of the episodes and removed on the other half, so 
 held out. Owns the split and what counts as important.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,24 +104,19 @@ def removal_check(
         latter two; `is_true`, whether its interval lies above 0.
     """
     others = [name for name in groups if name not in important]
-
-    sources = [rng.permutation(len(steps.actions)) for _ in range(REPEATS)]
-
-    def changes(names: list[str]) -> np.ndarray:
-        return _changes_by_episode(agent, steps, groups, set(names), sources)
-
-    both = [changes(important), changes(others)]
-    difference = mean_and_interval((both[0] - both[1])[None])
+    sets = [set(important), set(others), *({name} for name in groups)]
+    own, other, *alone = _changes_by_episode(agent, steps, groups, sets, rng)
+    difference = mean_and_interval((own - other)[None])
     return {
         "important": important,
         "others": others,
-        "by_group": {name: mean_and_interval(changes([name])[None]) for name in groups},
-        "important_changes": mean_and_interval(both[0][None]),
-        "others_changes": mean_and_interval(both[1][None]),
+        "by_group": {n: mean_and_interval(c[None]) for n, c in zip(groups, alone, strict=True)},
+        "important_changes": mean_and_interval(own[None]),
+        "others_changes": mean_and_interval(other[None]),
         "difference": difference,
         "is_true": bool(difference["interval"][0] > 0),
         "steps": len(steps.actions),
-        "episodes": len(both[0]),
+        "episodes": len(own),
     }
 
 
@@ -129,18 +124,21 @@ def _changes_by_episode(
     agent: BaseAlgorithm,
     steps: StepArrays,
     groups: Mapping[str, slice],
-    names: set[str],
-    sources: list[np.ndarray],
-) -> np.ndarray:
-    """Returns the share (E,) of each episode's steps whose preferred action changes."""
-    numbers = np.arange(len(steps.actions))
-    preferences = preferences_for(agent, steps)
+    sets: Sequence[set[str]],
+    rng: np.random.Generator,
+) -> list[np.ndarray]:
+    """Returns for each set of groups the share (E,) of steps whose preferred action changes."""
+    numbers, preferences = np.arange(len(steps.actions)), preferences_for(agent, steps)
+    sources = [rng.permutation(len(numbers)) for _ in range(REPEATS)]
     before = preferences(steps.observations, numbers).argmax(1)
-    changed = np.zeros(len(numbers))
-    for source in sources:
-        shown = replaced(steps.observations, steps.observations[source], groups, names)
-        changed += preferences(shown, numbers).argmax(1) != before
-    return _by_episode(changed[None] / len(sources), steps.episodes)[0]
+    found = []
+    for names in sets:
+        changed = np.zeros(len(numbers))
+        for source in sources:
+            shown = replaced(steps.observations, steps.observations[source], groups, names)
+            changed += preferences(shown, numbers).argmax(1) != before
+        found.append(_by_episode(changed[None] / REPEATS, steps.episodes)[0])
+    return found
 
 
 def _by_episode(values: np.ndarray, episodes: np.ndarray) -> np.ndarray:

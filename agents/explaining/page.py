@@ -13,7 +13,7 @@ from agents.explaining.report import check_sentence, word_sentence
 from agents.viewing import wording
 from agents.viewing.page import colored_text, step_parts
 from agents.viewing.trace import EpisodeTrace
-from lm_envs.rendering import GAIN, LOSS, TINT, printable
+from lm_envs.rendering import colored_span, printable
 
 HOW_SHAPLEY = (
     "Exact Shapley values: how much each group of the observation added to the preference for the "
@@ -149,16 +149,10 @@ def _attribution(values: Mapping[str, float] | None) -> Html:
 
 def _colored_words(words: Sequence[Mapping[str, Any]]) -> Html:
     largest = max([abs(each["value"]) for each in words] + [1e-9])
-    spans = []
-    for each in words:
-        color = "rgba({},{},{},{:.2f})".format(
-            *(GAIN if each["value"] > 0 else LOSS), TINT * abs(each["value"]) / largest
-        )
-        line = ";text-decoration:underline dotted" if each["value"] < 0 else ""
-        spans.append(
-            f'<span style="background:{color}{line}" title="{each["value"]:+.3f}">'
-            f"{escape(printable(each['word']))}</span>"
-        )
+    spans = [
+        colored_span(printable(each["word"]), each["value"], each["value"] / largest)
+        for each in words
+    ]
     caption = "The prompt's words: green ones made the written text more likely, red ones less."
     return Html(f'<p class="text" dir="auto">{" ".join(spans)}</p>{paragraph(caption)}')
 

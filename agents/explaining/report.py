@@ -4,6 +4,7 @@ Owns which parts apply to which agent, and the wording of the sentence. Lays not
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.util import find_spec
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from sb3_contrib import RecurrentPPO
 
 from agents.evaluation.intervals import mean_and_interval
-from agents.explaining.attribution import Attribution, attribute, drawn, values_of_steps
+from agents.explaining.attribution import attribute, drawn, values_of_steps
 from agents.explaining.departures import departure_report
 from agents.explaining.groups import observation_groups
 from agents.explaining.occlusion import occlusion_check, word_attributions
@@ -56,7 +57,7 @@ def explain(
     if groups:
         steps = StepArrays.from_records(records)
         found = attribute(run.agent, steps, groups, BACKGROUND, SEED)
-        report["groups"] = _plain(found)
+        report["groups"] = asdict(found)
         _add_values(run, steps, groups, shown)
     policy = run.agent.policy
     if isinstance(policy, LanguageModelPolicy):
@@ -182,12 +183,3 @@ def _add_values(
         document["attribution"] = {
             name: float(values[place, number]) for place, name in enumerate(groups)
         }
-
-
-def _plain(found: Attribution) -> dict[str, Any]:
-    return {
-        "importance": found.importance,
-        "shares": found.shares,
-        "background": found.background,
-        "check": found.check,
-    }

@@ -10,7 +10,7 @@ import numpy as np
 from sb3_contrib import MaskablePPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from agents.viewing.policies import preferences_of
+from agents.viewing.policies import preference_kind, preferences_of
 from agents.viewing.recorder import Moment
 from agents.viewing.trace import EpisodeTrace
 
@@ -79,7 +79,7 @@ def preference_for_taken(agent: BaseAlgorithm, steps: StepArrays) -> Callable:
     not count.
     """
     preferences = preferences_for(agent, steps)
-    is_probability = hasattr(agent.policy, "get_distribution")
+    is_probability = preference_kind(agent) == "probability"
 
     def preference(observations: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         found = preferences(observations, numbers)

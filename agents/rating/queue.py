@@ -12,12 +12,12 @@ from typing import Any
 
 from agents.config.loading import UserError
 from lm_envs.rendering import printable
+from lm_envs.tasks.human import BEST
 from lm_envs.tasks.ratings import RatedText, Rating, RatingStore
 
 CHOICES: Mapping[str, float | None] = {"left": 1.0, "right": 0.0, "tie": 0.5, "skip": None}
 """Choices of a pair, and the value of the text on the left."""
 
-BEST = 10
 LONGEST_NAME = 40
 
 Item = tuple[int, int | None]

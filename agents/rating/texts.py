@@ -14,6 +14,7 @@ import numpy as np
 
 import lm_envs
 from agents.config.env_ids import check_env_id
+from agents.config.imports import import_for_run
 from agents.config.loading import UserError
 from agents.evaluation.baselines import Policy, random_actions, sampling
 from agents.evaluation.rollouts import agent_policy, evenly_spaced_indices
@@ -64,8 +65,12 @@ def model_of(source: str, *, trust_imports: bool = False) -> str:
     """Returns the name of the model that a run uses, or the name itself."""
     if not is_run(source):
         return source
-    run = _load_run(source, trust_imports=trust_imports)
-    return str(run.config.env.kwargs.get("model", "embedded"))
+    # Imported here as in `_load_run`. The configuration suffices: an agent takes seconds to load.
+    from agents.runs.finished import read_finished
+
+    config = read_finished(Path(source))
+    import_for_run(config, trusted=trust_imports)
+    return str(config.env.kwargs.get("model", "embedded"))
 
 
 def make_writers(
@@ -143,8 +148,8 @@ def complete(
     while True:
         observations, _, terminated, truncated, _ = env.step(policy(env, observations))
         is_over = terminated | truncated
-        for row in np.flatnonzero(is_over):
-            found[row] = found[row] or env.transcripts[row]
+        for row in np.flatnonzero(is_over).tolist():
+            found[row] = found[row] or env.transcript(row)
         whole = [transcript for transcript in found if transcript is not None]
         if len(whole) == env.num_envs:
             return whole

@@ -126,10 +126,15 @@ def load(
     config = read_finished(folder, checkpoint)
     import_for_run(config, trusted=trust_imports)
     agent = load_agent(folder, config, checkpoint)
+    env = make_held_out_env(config, split or config.evaluation.split, num_envs)
+    return LoadedRun(LoadedPolicy(agent, env), env)
+
+
+def make_held_out_env(config: TrainConfig, split: str, num_rows: int) -> EpisodicVectorEnv:
+    """Returns rows on a split for the agent of `load_agent`, in autoreset mode DISABLED."""
     if isinstance(config, FinetuneConfig):
         config = with_one_precision(config)
-    env = make_evaluation_env(config, split or config.evaluation.split, num_envs)
-    return LoadedRun(LoadedPolicy(agent, env), env)
+    return make_evaluation_env(config, split, num_rows)
 
 
 def read_finished(folder: Path, checkpoint: str = "last") -> TrainConfig:

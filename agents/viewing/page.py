@@ -10,7 +10,7 @@ from agents.evaluation.html import Html, heading, page, paragraph, table
 from agents.viewing import wording
 from agents.viewing.terminal_view import step_shares
 from agents.viewing.trace import EpisodeTrace, Step
-from lm_envs.rendering import GAIN, LOSS, TINT, printable
+from lm_envs.rendering import colored_span, printable
 
 LEGEND = (
     "Text on green raised the reward; text on red and underlined lowered it. Below each episode: "
@@ -45,13 +45,7 @@ def colored_text(trace: EpisodeTrace) -> Html:
     """Returns the text of an episode, each step on the color of its reward."""
     spans = [f'<span class="dim">{escape(wording.prompt_text(trace))}</span>']
     for step, share in zip(trace.steps, step_shares(trace), strict=True):
-        side = GAIN if share > 0 else LOSS
-        color = "rgba({},{},{},{:.2f})".format(*side, TINT * abs(share))
-        cost = ";text-decoration:underline dotted" if share < 0 else ""
-        spans.append(
-            f'<span style="background:{color}{cost}" title="{step.reward:+.3f}">'
-            f"{escape(wording.written_text(trace, step))}</span>"
-        )
+        spans.append(colored_span(wording.written_text(trace, step), step.reward, share))
         if step.reply:
             spans.append(f'\n<span class="dim">{escape(printable(step.reply))}</span>\n')
     return Html(f'<p class="text" dir="auto">{"".join(spans)}</p>')

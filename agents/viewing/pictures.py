@@ -13,7 +13,7 @@ from agents.viewing import wording
 from agents.viewing.terminal_view import step_shares
 from agents.viewing.trace import EpisodeTrace, Step
 from lm_envs.fonts import typeface
-from lm_envs.rendering import printable, split_words
+from lm_envs.rendering import WEAKEST, Layout, Run, printable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,9 +28,7 @@ BAR = 150
 CANDIDATE, MODEL, AGENT = MARGIN + 24, 360, 660
 """Left edges of the columns of the candidates, pixels."""
 
-Color = tuple[int, int, int]
-Run = tuple[str, Color, bool]
-"""Text, its color, and whether it is underlined."""
+LAYOUT = Layout(WIDTH, MARGIN, SIZE, LINE, underline=SIZE + 3)
 
 
 def picture(trace: EpisodeTrace) -> bytes:
@@ -65,7 +63,7 @@ def _frame(trace: EpisodeTrace, place: int, last: int) -> Image:
     from PIL import Image, ImageDraw
 
     step = trace.steps[place]
-    lines = _wrapped(_runs(trace, last))
+    lines = LAYOUT.wrap(_runs(trace, last))
     candidates = wording.shown_candidates(step)
     notes = [f"step {place + 1} of {len(trace.steps)}: {printable(wording.numbers_text(step))}"]
     if step.settings:
@@ -74,53 +72,25 @@ def _frame(trace: EpisodeTrace, place: int, last: int) -> Image:
     scores = trace.transcript.scores if is_whole else step.scores
     when = "at the end" if is_whole else "so far"
     notes.append(printable(f"{when}: {wording.scores_text(scores)}"))
-    wrapped = [line for note in notes for line in _wrapped([(note, INK, False)])]
+    wrapped = [line for note in notes for line in LAYOUT.wrap([Run(note, INK)])]
     table = len(candidates) + (1 if candidates else 0)
     height = 2 * MARGIN + (len(lines) + table + len(wrapped) + 2) * LINE
     image = Image.new("RGB", (WIDTH, height), PAPER)
     canvas, y = ImageDraw.Draw(image), MARGIN
-    y = _draw_lines(canvas, lines, y) + LINE
-    y = _draw_lines(canvas, wrapped, y) + LINE // 2
+    y = LAYOUT.draw(canvas, lines, y) + LINE
+    y = LAYOUT.draw(canvas, wrapped, y) + LINE // 2
     if candidates:
         _draw_table(canvas, trace, step, y)
     return image
 
 
 def _runs(trace: EpisodeTrace, last: int) -> Iterator[Run]:
-    yield wording.prompt_text(trace), DIM, False
+    yield Run(wording.prompt_text(trace), DIM)
     for step, share in zip(trace.steps[: last + 1], step_shares(trace), strict=False):
-        color = GAIN if share > 0.1 else LOSS if share < -0.1 else INK
-        yield wording.written_text(trace, step), color, share < -0.1
+        color = GAIN if share > WEAKEST else LOSS if share < -WEAKEST else INK
+        yield Run(wording.written_text(trace, step), color, share < -WEAKEST)
         if step.reply:
-            yield from (("\n", DIM, False), (printable(step.reply), DIM, False), ("\n", DIM, False))
-
-
-def _wrapped(runs: Iterator[Run] | Sequence[Run]) -> list[list[Run]]:
-    """Lines of runs, broken before a word that would cross the right margin."""
-    lines: list[list[Run]] = [[]]
-    x, font = 0.0, typeface(SIZE)
-    for text, color, is_underlined in runs:
-        for part in split_words(text):
-            if part == "\n" or (x + font.width(part) > WIDTH - 2 * MARGIN and x > 0):
-                lines.append([])
-                x, part = 0.0, part.lstrip()
-            lines[-1].append((part, color, is_underlined))
-            x += font.width(part)
-    return lines
-
-
-def _draw_lines(canvas: ImageDraw, lines: Sequence[Sequence[Run]], y: int) -> int:
-    font = typeface(SIZE)
-    for line in lines:
-        x = float(MARGIN)
-        for text, color, is_underlined in line:
-            font.draw(canvas, (x, y), text, color)
-            end = x + font.width(text)
-            if is_underlined:
-                canvas.line([(x, y + SIZE + 3), (end, y + SIZE + 3)], color)
-            x = end
-        y += LINE
-    return y
+            yield from (Run("\n", DIM), Run(printable(step.reply), DIM), Run("\n", DIM))
 
 
 def _draw_table(canvas: ImageDraw, trace: EpisodeTrace, step: Step, y: int) -> None:

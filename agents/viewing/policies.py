@@ -72,7 +72,7 @@ def viewed_agent(name: str, agent: BaseAlgorithm) -> ViewedPolicy:
         masks = env.action_masks() if isinstance(agent, MaskablePPO) else None
         return Decision(act(env, observations), *show(observations, masks))
 
-    return ViewedPolicy(name, _kind(agent), decide)
+    return ViewedPolicy(name, preference_kind(agent), decide)
 
 
 def preferences_of(
@@ -95,7 +95,8 @@ def preferences_of(
     return lambda seen, masks: (None, None)
 
 
-def _kind(agent: BaseAlgorithm) -> Kind | None:
+def preference_kind(agent: BaseAlgorithm) -> Kind | None:
+    """Returns what an agent's preferences are; None without any."""
     if not hasattr(agent.action_space, "n"):
         return None
     if isinstance(agent.policy, (ActorCriticPolicy, MaskableActorCriticPolicy)):

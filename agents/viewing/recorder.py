@@ -90,9 +90,7 @@ def _record_chunk(
             if is_over[row]:
                 found[row] = recorders[row].trace(int(indices[row]), policy)
         if is_over.any() and len(found) < count:
-            again = {name: np.asarray(values, object) for name, values in options.items()}
-            again = {name: values.tolist() for name, values in again.items()}
-            observations, _ = env.reset(options={**again, "reset_mask": is_over})
+            observations, _ = env.reset(options={**options, "reset_mask": is_over})
     return [(found[row], moments[row]) for row in range(count)]
 
 
@@ -155,7 +153,7 @@ class StepRecorder:
 
     def trace(self, index: int, policy: ViewedPolicy) -> EpisodeTrace:
         """Returns the trace of the finished episode."""
-        transcript = self._env.transcripts[self._row]
+        transcript = self._env.transcript(self._row)
         return EpisodeTrace(index, policy.name, policy.kind, tuple(self.steps), transcript)
 
     def _weights(self) -> Mapping[str, float]:
@@ -173,7 +171,10 @@ class StepRecorder:
         reward = env.task.reward
         names = reward.weights if is_over else reward.weighted
         scores = dict.fromkeys(reward.weights, 0.0)
-        return scores | ({name: float(env.scores[name][row]) for name in names} if is_known else {})
+        if not is_known:
+            return scores
+        known = env.scores  # a copy of all rows
+        return scores | {name: float(known[name][row]) for name in names}
 
     def _settings(self, action: np.ndarray) -> dict[str, float]:
         if not isinstance(self._env, TuningVectorEnv) or np.ndim(action) == 0:

@@ -8,12 +8,9 @@ from pathlib import Path
 
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from agents.algorithms.factory import make_evaluation_env
-from agents.config.finetune import FinetuneConfig
 from agents.config.imports import import_for_run
 from agents.config.train import TrainConfig
-from agents.language_model.finetuning import with_one_precision
-from agents.runs.finished import load_agent, read_finished
+from agents.runs.finished import load_agent, make_held_out_env, read_finished
 from agents.viewing.policies import ViewedPolicy, viewed_agent
 from lm_envs.envs.base import EpisodicVectorEnv
 
@@ -34,10 +31,7 @@ class LoadedRun:
 
     def environment(self, split: str, num_rows: int) -> EpisodicVectorEnv:
         """Returns rows on a split, in the autoreset mode DISABLED."""
-        config = self.config
-        if isinstance(config, FinetuneConfig):
-            config = with_one_precision(config)
-        return make_evaluation_env(config, split, num_rows)
+        return make_held_out_env(self.config, split, num_rows)
 
     @property
     def title(self) -> str:

@@ -6,6 +6,7 @@ Owns the layout; all of it fits 80 columns. Untrusted text comes sanitized from 
 import time
 from collections.abc import Sequence
 
+import numpy as np
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
@@ -13,7 +14,7 @@ from rich.text import Text
 
 from agents.viewing import wording
 from agents.viewing.trace import EpisodeTrace, Step
-from lm_envs.rendering import printable, token_style
+from lm_envs.rendering import printable, shares, token_style
 
 BAR = 10
 """Characters of a full bar."""
@@ -86,10 +87,7 @@ def text_view(trace: EpisodeTrace, last: int) -> Text:
 
 def step_shares(trace: EpisodeTrace) -> list[float]:
     """Returns each step's reward as a share of the largest, as `lm_envs.rendering.shares`."""
-    largest = max([abs(step.reward) for step in trace.steps] + [1e-9])
-    return [
-        (1 if step.reward > 0 else -1) * (abs(step.reward) / largest) ** 0.5 for step in trace.steps
-    ]
+    return shares(np.array([step.reward for step in trace.steps]))
 
 
 def candidate_table(trace: EpisodeTrace, step: Step) -> Table:

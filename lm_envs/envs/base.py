@@ -97,10 +97,14 @@ class EpisodicVectorEnv(VectorEnv, ABC):
     def num_examples(self) -> int:
         """Number of examples that episodes are drawn from."""
 
-    @property
     @abstractmethod
+    def transcript(self, row: int) -> Transcript:
+        """Returns the episode of one row so far."""
+
+    @property
     def transcripts(self) -> list[Transcript]:
         """Each row's episode so far."""
+        return [self.transcript(row) for row in range(self.num_envs)]
 
     @property
     @abstractmethod
@@ -218,8 +222,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         self._over = terminated | truncated
         if self._over.any():
             self._finish(infos)
-        observations = self.observe()
-        self._unready = None
+        observations, self._unready = self.observe(), None
         return observations, rewards, terminated, truncated, infos
 
     def render(self) -> tuple[Any, ...] | None:
@@ -258,8 +261,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         self._over = np.array(state["over"], bool)
         self._set_episodes(episodes)
         self._rngs[:], self._seeds[:] = generators, [UNKNOWN_SEED] * self.num_envs
-        observations = self.observe()
-        self._unready = None
+        observations, self._unready = self.observe(), None
         return observations
 
     def _require_begun(self) -> None:

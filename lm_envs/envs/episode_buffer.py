@@ -278,6 +278,8 @@ class EpisodeBuffer:
 
     def _rebuilt_replies(self, row: int) -> list[Reply]:
         """Returns the replies to a row's turns: a function of the turns, so no state holds them."""
+        if not self.turns[row]:
+            return []
         task, turns, token_texts = self.task, self.turns[row], self._token_texts(row)
         replies, position = [], 0
         for number, turn in enumerate(turns):

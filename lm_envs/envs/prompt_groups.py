@@ -42,11 +42,13 @@ class PromptGroups:
                 f"{', '.join(map(str, divisors))}. Change one of them."
             )
         self._own, self._size = rngs, int(group_size)
-        self._copies = [_generator(seeds[self._first(row)]) for row in range(len(seeds))]
+        # Without groups the rows draw from their own generators.
+        rows = range(len(seeds)) if self._size > 1 else ()
+        self._copies = [_generator(seeds[self._first(row)]) for row in rows]
 
     def seed(self, rows: Sequence[int], seeds: np.ndarray) -> None:
         """Seeds the groups' generators of `rows` by `seeds` (N,), where it is not None."""
-        for row in rows:
+        for row in rows if self._size > 1 else ():
             if (own := seeds[self._first(row)]) is not None:
                 self._copies[row] = _generator(own)
 

@@ -62,7 +62,7 @@ class RowEnv(gym.Env[Any, Any]):
     @property
     def transcript(self) -> Transcript:
         """The episode so far."""
-        return self.batch.transcripts[0]
+        return self.batch.transcript(0)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

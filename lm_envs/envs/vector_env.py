@@ -148,11 +148,6 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         return self.task.num_examples
 
     @property
-    def transcripts(self) -> list[Transcript]:
-        """Each row's episode so far."""
-        return [self._transcript(row) for row in range(self.num_envs)]
-
-    @property
     def steps(self) -> np.ndarray:
         """Steps taken in each row's episode, (N,) int64."""
         return self.episodes.steps.copy()
@@ -281,7 +276,8 @@ class LanguageVectorEnv(EpisodicVectorEnv):
             "scores": scores,
         }
 
-    def _transcript(self, row: int) -> Transcript:
+    def transcript(self, row: int) -> Transcript:
+        """Returns the episode of one row so far."""
         is_over = self.episodes.endings[row] is not None
         return self.episodes.transcript(row, self._final_info(row)["scores"] if is_over else {})
 

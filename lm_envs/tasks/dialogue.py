@@ -81,7 +81,7 @@ class Dialogue:
         """Returns a customer's first line; the target is the line that grants the request."""
         customer = self.customers[index]
         reference = self._tokenizer.encode_completion(customer.grant)[: self.max_new_tokens]
-        prompt = self._tokenizer.encode_prompt(_context(customer, []))
+        prompt = self._tokenizer.encode_prompt(_context(_lines(customer, [])))
         return Example(prompt, reference, (customer.grant,), index)
 
     def example_of(self, prompt: str) -> Example:
@@ -108,14 +108,13 @@ class Dialogue:
         customer = self.customers[example.index]
         revealed = _revealed_slots(customer, turns[:-1])
         is_satisfied = customer.is_satisfied(turns[-1], revealed)
-        answer, _ = customer.answer(turns[-1], revealed)
+        lines = _lines(customer, turns)
         task_scores = {
             "completed": float(is_satisfied),
             "turns": len(turns) / self.max_turns,
             "politeness": sum(map(is_polite, turns)) / len(turns),
         }
-        reply = f"Customer: {answer}"
-        return Response(is_satisfied, _context(customer, turns), task_scores, reply)
+        return Response(is_satisfied, _context(lines), task_scores, reply=lines[-1])
 
     def oracle_completion(self, example: Example, turns: Sequence[str]) -> str:
         """Returns the polite question for the first missing slot, or the polite grant."""
@@ -142,9 +141,14 @@ def _revealed_slots(customer: Customer, turns: Sequence[str]) -> set[str]:
     return revealed
 
 
-def _context(customer: Customer, turns: Sequence[str]) -> str:
+def _lines(customer: Customer, turns: Sequence[str]) -> list[str]:
+    """Returns the conversation so far; the last line is the customer's."""
     lines, revealed = [f"Customer: {customer.opening}"], set()
     for turn in turns:
         answer, revealed = customer.answer(turn, revealed)
         lines += [f"Agent: {turn}", f"Customer: {answer}"]
+    return lines
+
+
+def _context(lines: Sequence[str]) -> str:
     return "\n".join([*lines, "Agent:"])

@@ -138,11 +138,6 @@ class TuningVectorEnv(EpisodicVectorEnv):
         """Steps taken in each row's episode, (N,) int64."""
         return np.array([len(actions) for actions in self._actions])
 
-    @property
-    def transcripts(self) -> list[Transcript]:
-        """Each row's episode so far; its text describes the adjustments."""
-        return [self._transcript(row) for row in self._rows]
-
     def action_masks(self) -> np.ndarray:
         """Returns which discrete actions are valid now, (N, actions) bool, for sb3-contrib."""
         return self.tuner.masks()
@@ -211,7 +206,8 @@ class TuningVectorEnv(EpisodicVectorEnv):
     def _scores(self, row: int) -> dict[str, float]:
         return {name: float(values[row]) for name, values in self.tuner.scores().items()}
 
-    def _transcript(self, row: int) -> Transcript:
+    def transcript(self, row: int) -> Transcript:
+        """Returns the episode of one row so far; its text describes the adjustments."""
         descriptions = tuple(self._descriptions[row])
         return Transcript(
             prompt=self._prompt(row),

@@ -113,12 +113,12 @@ class RatingStore:
     def undo(self, rater: str) -> Rating | None:
         """Undoes the last rating of a rater and returns it; None if there is none."""
         with self._transaction():
-            found = self._ratings("WHERE rater = ? ORDER BY number DESC LIMIT 1", rater)
+            found = self.ratings_by(rater)
             if not found:
                 return None
-            values = (found[0].number, time.time())
+            values = (found[-1].number, time.time())
             self._database.execute("INSERT INTO undone VALUES (?, ?)", values)
-            return found[0]
+            return found[-1]
 
     def mean_rating(self, prompt: str, text: str) -> float | None:
         """Returns the mean rating of one text in [0, 1], over raters; None without a rating."""
@@ -130,12 +130,10 @@ class RatingStore:
 
     def _ratings(self, condition: str, *values: object) -> list[Rating]:
         columns = "rater, first, second, value, is_swapped, time, number"
-        # The view's rows come in the order of the ratings' numbers unless the condition orders.
-        order = "" if "ORDER" in condition else " ORDER BY number"
-        rows = self._rows(f"SELECT {columns} FROM current_ratings {condition}{order}", *values)
+        command = f"SELECT {columns} FROM current_ratings {condition} ORDER BY number"
         return [
             Rating(rater, first, second, value, bool(is_swapped), at, number)
-            for rater, first, second, value, is_swapped, at, number in rows
+            for rater, first, second, value, is_swapped, at, number in self._rows(command, *values)
         ]
 
     def _add_text(self, text: RatedText) -> int:
