@@ -14,7 +14,6 @@ import numpy as np
 
 import lm_envs
 from agents.config.env_ids import check_env_id
-from agents.config.imports import import_for_run
 from agents.config.loading import UserError
 from agents.evaluation.baselines import Policy, random_actions, sampling
 from agents.evaluation.rollouts import agent_policy, evenly_spaced_indices
@@ -65,12 +64,8 @@ def model_of(source: str, *, trust_imports: bool = False) -> str:
     """Returns the name of the model that a run uses, or the name itself."""
     if not is_run(source):
         return source
-    # Imported here as in `_load_run`. The configuration suffices: an agent takes seconds to load.
-    from agents.runs.finished import read_finished
-
-    config = read_finished(Path(source))
-    import_for_run(config, trusted=trust_imports)
-    return str(config.env.kwargs.get("model", "embedded"))
+    run = _load_run(source, trust_imports=trust_imports)
+    return str(run.config.env.kwargs.get("model", "embedded"))
 
 
 def make_writers(
