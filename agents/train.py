@@ -88,7 +88,7 @@ def train(
     """
     options: dict[str, Any] = {"resume": resume, "trust_imports": trust_imports}
     options |= {"checkpoint": checkpoint, "track": track}
-    return train_and_compare(config, runs, **options, with_agent=False)[0]
+    return train_and_compare(config, runs, **options)[0]
 
 
 def train_and_compare(
@@ -99,7 +99,6 @@ def train_and_compare(
     trust_imports: bool = False,
     checkpoint: str = "last",
     track: str = "tensorboard",
-    with_agent: bool = True,
 ) -> tuple[dict[str, Any], Rollouts]:
     """Trains as `train` does; returns its result, and the held-out rollouts of agent and baselines.
 
@@ -110,7 +109,6 @@ def train_and_compare(
         trust_imports: As in `train`.
         checkpoint: As in `train`.
         track: As in `train`.
-        with_agent: Whether the agent is run once more, for its rollouts.
     """
     check_tracker(track)
     import_for_run(config, trusted=trust_imports)
@@ -121,8 +119,7 @@ def train_and_compare(
     with RunSession(folder) as session:
         is_continued = open_run(config, folder, resume=resume, checkpoint=checkpoint)
         with closing(start_tracker(track, folder, config.model_dump())) as tracker:
-            options = {"is_continued": is_continued, "with_agent": with_agent}
-            return _run(config, folder, session, tracker, **options)
+            return _run(config, folder, session, tracker, is_continued=is_continued)
 
 
 def _run(
@@ -132,7 +129,6 @@ def _run(
     tracker: Tracker,
     *,
     is_continued: bool,
-    with_agent: bool,
 ) -> tuple[dict[str, Any], Rollouts]:
     """Trains in an open run folder and writes its files; returns as `train_and_compare` does."""
     env, held_out = _make_environments(config)
@@ -159,10 +155,8 @@ def _run(
     if suite.chosen:
         result["chosen"] = suite.record()["baselines"]
     write_json(folder / RESULT, {**result, "versions": versions()})
-    if with_agent:
-        agent = run_episodes(held_out, agent_policy(model), _evaluated_indices(held_out, config))
-        rollouts = {AGENT: [agent], **rollouts}
-    return result, rollouts
+    agent = run_episodes(held_out, agent_policy(model), _evaluated_indices(held_out, config))
+    return result, {AGENT: [agent], **rollouts}
 
 
 def _sample(env: EpisodicVectorEnv, policy: Policy) -> list[Transcript]:
@@ -270,7 +264,7 @@ def main(
         settings = load_config(TrainConfig, config, [*(assignments or []), *extra])
         options: dict[str, Any] = {"resume": resume, "trust_imports": trust_imports}
         options |= {"checkpoint": checkpoint, "track": track}
-        result, rollouts = train_and_compare(settings, runs, **options, with_agent=not as_json)
+        result, rollouts = train_and_compare(settings, runs, **options)
         if as_json:
             typer.echo(json.dumps({**result, "versions": versions()}))
         else:
