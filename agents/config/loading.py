@@ -196,6 +196,17 @@ def read_values(path: Path) -> dict[str, Any]:
     return values
 
 
+def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns the leaves of nested values, by dotted key; an empty mapping is a leaf."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flattened(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
 def _assign(values: dict[str, Any], assignment: str) -> None:
     name, equals, text = assignment.partition("=")
     if not (name and equals):

@@ -17,7 +17,7 @@ import yaml
 
 import lm_envs
 from agents.config.finetune import FinetuneConfig
-from agents.config.loading import UserError, load_config, read_values
+from agents.config.loading import UserError, flattened, load_config, read_values
 from agents.config.train import TrainConfig
 from agents.runs import checkpoints, logs
 from agents.runs.checkpoints import CHECKPOINT
@@ -199,7 +199,7 @@ def _check_whole(config: TrainConfig, folder: Path, *, is_best: bool) -> None:
 
 def differences(first: TrainConfig, second: TrainConfig) -> list[tuple[str, Any, Any]]:
     """Returns key, value and other value where two configurations differ; None where missing."""
-    one, other = _flat(first.model_dump()), _flat(second.model_dump())
+    one, other = flattened(first.model_dump()), flattened(second.model_dump())
     return [
         (key, one.get(key), other.get(key))
         for key in sorted(one.keys() | other.keys())
@@ -224,14 +224,3 @@ def _check_same(config: TrainConfig, stored: TrainConfig, folder: Path) -> None:
             f"Got --resume with total_timesteps={config.total_timesteps} for {folder}; allowed: "
             f"the stored {stored.total_timesteps} or more."
         )
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flattens nested dicts to values by dotted key."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

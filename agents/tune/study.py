@@ -7,17 +7,16 @@ Knows nothing of how a trial runs or of the report.
 import json
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import optuna
 import yaml
 from filelock import FileLock
 
-from agents.config.loading import UserError, read_values
+from agents.config.loading import UserError, flattened, read_values
 from agents.config.train import TrainConfig
 from agents.runs.files import write_text
 from agents.tune.space import Space
@@ -222,7 +221,7 @@ def _check_same(path: Path, space: Space, settings: Settings) -> None:
         write_text(path, yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True))
         return
     stored = read_values(path)
-    there, here = _flat(stored), _flat(wanted)
+    there, here = flattened(stored), flattened(wanted)
     for key in [*here, *there]:
         if there.get(key) != here.get(key):
             raise UserError(
@@ -230,14 +229,3 @@ def _check_same(path: Path, space: Space, settings: Settings) -> None:
                 f"{there.get(key)!r} there and {here.get(key)!r} here. Give the same files and "
                 "options to join it, or another folder with --study."
             )
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns the leaves of nested keys, by dotted key."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            found |= _flat(value, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = value
-    return found
