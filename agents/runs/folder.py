@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 import lm_envs
 from agents.config.finetune import FinetuneConfig
@@ -21,7 +20,7 @@ from agents.config.loading import UserError, flattened, load_config, read_values
 from agents.config.train import TrainConfig
 from agents.runs import checkpoints, logs
 from agents.runs.checkpoints import CHECKPOINT
-from agents.runs.files import write_json, write_text
+from agents.runs.files import write_json, write_yaml
 from agents.runs.fingerprints import check_unchanged, fingerprints
 from agents.runs.manifest import CHECKPOINTS, remedy
 from agents.runs.session import LOCK
@@ -71,8 +70,7 @@ def open_run(config: TrainConfig, folder: Path, *, resume: bool, checkpoint: str
     document = _versions_document(config, folder, resume=resume)
     if is_best:
         checkpoints.promote_best(folder)
-    resolved = yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
-    write_text(folder / CONFIG, resolved)
+    write_yaml(folder / CONFIG, config.model_dump())
     write_json(folder / VERSIONS, document)
     return resume and is_stored and (folder / CHECKPOINT).is_file()
 

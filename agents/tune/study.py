@@ -13,12 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import optuna
-import yaml
 from filelock import FileLock
 
 from agents.config.loading import UserError, flattened, read_values
 from agents.config.train import TrainConfig
-from agents.runs.files import write_text
+from agents.runs.files import write_yaml
 from agents.tune.space import Space
 from agents.tune.trial import TrialFailedError, run_trial
 from lm_envs.tasks.splits import SplitSpec
@@ -218,7 +217,7 @@ def _check_same(path: Path, space: Space, settings: Settings) -> None:
     wanted = {"config": dict(space.base), "search": ranges, "pruner": settings.pruner}
     wanted = json.loads(json.dumps(wanted))  # tuples are lists in the file
     if not path.is_file():
-        write_text(path, yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True))
+        write_yaml(path, wanted)
         return
     stored = read_values(path)
     there, here = flattened(stored), flattened(wanted)
