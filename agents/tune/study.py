@@ -156,7 +156,7 @@ def run_trials(
 
 def _run(trial: optuna.Trial, space: Space, folder: Path, *, trust_imports: bool) -> float:
     """Trains one trial; returns its last held-out reward."""
-    evaluations = math.ceil(space.base["total_timesteps"] / space.base["evaluation"]["every"])
+    evaluations = _num_evaluations(space)
 
     def is_hopeless(number: int, reward: float) -> bool:
         # By number, not by step: with other rollout lengths evaluations happen at other steps.
@@ -202,12 +202,16 @@ def _counted(study: optuna.Study) -> int:
     )
 
 
+def _num_evaluations(space: Space) -> int:
+    """Returns the number of evaluations of a whole trial, without that of the untrained agent."""
+    return math.ceil(space.base["total_timesteps"] / space.base["evaluation"]["every"])
+
+
 def _pruner(space: Space, settings: Settings) -> optuna.pruners.BasePruner:
-    evaluations = math.ceil(space.base["total_timesteps"] / space.base["evaluation"]["every"])
     if settings.pruner == "none":
         return optuna.pruners.NopPruner()
     if settings.pruner == "hyperband":
-        return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=evaluations)
+        return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=_num_evaluations(space))
     return optuna.pruners.MedianPruner(n_startup_trials=settings.startup)
 
 
