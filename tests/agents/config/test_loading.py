@@ -149,3 +149,8 @@ def test_an_error_line_holds_no_escape_codes(capsys):
 def test_nested_values_are_flattened_and_empty_ones_are_kept():
     values = {"env": {"id": "a", "kwargs": {"k": [1]}}, "algorithm": {"kwargs": {}}}
     assert flattened(values) == {"env.id": "a", "env.kwargs.k": [1], "algorithm.kwargs": {}}
+
+
+def test_an_assignment_below_a_value_without_keys_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"^Got --set 'name\.x=1', but 'name' holds no keys\.$"):
+        load(tmp_path, GOOD, ["name.x=1"])
