@@ -5,6 +5,7 @@ a run can be resumed exactly: at the first such point at or after each multiple 
 """
 
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -140,23 +141,11 @@ class RunCallback(BaseCallback):
 class TrainingCallback(RunCallback):
     """Also checks the weights, logs scores to TensorBoard and shows progress; see `RunCallback`."""
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        folder: Path,
-        env: EpisodicVectorEnv,
-        *,
-        seconds: float = 0.0,
-        session: RunSession | None = None,
-        tracker: Tracker | None = None,
-    ) -> None:
-        super().__init__(config, folder, env, seconds=seconds, session=session, tracker=tracker)
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:.0f}%"),
-        )
-        self._progress = Progress(*columns, TimeRemainingColumn())
+    @cached_property
+    def _progress(self) -> Progress:
+        percentage = TextColumn("{task.percentage:.0f}%")
+        columns = (TextColumn("{task.description}"), BarColumn(), percentage)
+        return Progress(*columns, TimeRemainingColumn())
 
     def save(self) -> None:
         """Writes the checkpoint, after a check that the weights are finite."""
