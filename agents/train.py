@@ -5,7 +5,6 @@ live in the packages beside it.
 """
 
 import json
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -49,9 +48,8 @@ from agents.runs import checkpoints, logs
 from agents.runs.callbacks import TrainingCallback
 from agents.runs.checkpoints import CHECKPOINT
 from agents.runs.files import write_json, write_text
-from agents.runs.folder import RESULT, check_exists, open_run, versions
-from agents.runs.session import RunSession
-from agents.runs.tracking import TRACK_HELP, Tracker, check_tracker, start_tracker
+from agents.runs.folder import RESULT, OpenedRun, opened_run, versions
+from agents.runs.tracking import TRACK_HELP, check_tracker
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.sb3 import LanguageVecEnv
@@ -92,9 +90,15 @@ def train(
         Interrupted: If SIGINT or SIGTERM arrived; the checkpoint is written first.
         FloatingPointError: If a reward, a loss or a weight is NaN or infinite.
     """
-    options: dict[str, Any] = {"resume": resume, "trust_imports": trust_imports}
-    options |= {"checkpoint": checkpoint, "track": track}
-    return train_and_compare(config, runs, **options)[0]
+    result, _ = train_and_compare(
+        config,
+        runs,
+        resume=resume,
+        trust_imports=trust_imports,
+        checkpoint=checkpoint,
+        track=track,
+    )
+    return result
 
 
 def train_and_compare(
@@ -119,24 +123,13 @@ def train_and_compare(
     check_tracker(track)
     import_for_run(config, trusted=trust_imports)
     check_actions(config)
-    folder = runs / f"{config.name}-s{config.seed}"
-    if resume:
-        check_exists(folder)
-    with RunSession(folder) as session:
-        is_continued = open_run(config, folder, resume=resume, checkpoint=checkpoint)
-        with closing(start_tracker(track, folder, config.model_dump())) as tracker:
-            return _run(config, folder, session, tracker, is_continued=is_continued)
+    with opened_run(config, runs, resume=resume, checkpoint=checkpoint, track=track) as run:
+        return _run(config, run)
 
 
-def _run(
-    config: TrainConfig,
-    folder: Path,
-    session: RunSession,
-    tracker: Tracker,
-    *,
-    is_continued: bool,
-) -> tuple[dict[str, Any], Rollouts]:
+def _run(config: TrainConfig, run: OpenedRun) -> tuple[dict[str, Any], Rollouts]:
     """Trains in an open run folder and writes its files; returns as `train_and_compare` does."""
+    folder = run.folder
     env, held_out = _make_environments(config)
     for split, rows in ((config.env.split, env.vector_env), (config.evaluation.split, held_out)):
         typer.echo(f"{split}: {_description(rows)}", err=True)
@@ -146,7 +139,7 @@ def _run(
     suite = _baseline_suite(held_out, config)
     rollouts = suite.rollouts
     before = _sample(held_out, agent_policy(model))  # untrained, also when resumed
-    _learn(config, folder, model, held_out, session, tracker, is_continued=is_continued)
+    _learn(config, run, model, held_out)
     after = _sample(held_out, agent_policy(model))
     name, policy = untrained(held_out)
     samples = {"before": before, name: _sample(held_out, policy), "after": after}
@@ -190,18 +183,12 @@ def _description(env: EpisodicVectorEnv) -> str:
 
 
 def _learn(
-    config: TrainConfig,
-    folder: Path,
-    model: BaseAlgorithm,
-    held_out: EpisodicVectorEnv,
-    session: RunSession,
-    tracker: Tracker,
-    *,
-    is_continued: bool,
+    config: TrainConfig, run: OpenedRun, model: BaseAlgorithm, held_out: EpisodicVectorEnv
 ) -> None:
     """Trains from the start, or from the checkpoint with the logs cut off at its step."""
+    folder, session = run.folder, run.session
     notes: dict[str, Any] = {}
-    if is_continued:
+    if run.is_continued:
         notes = checkpoints.restore(model, folder / CHECKPOINT)
         logs.rewind(folder, model.num_timesteps)
         _warn_about_replay_buffer(model)
@@ -209,12 +196,13 @@ def _learn(
         logs.delete_logs(folder)
     model.set_logger(logs.make_logger(folder, notes.get("pending"), step=model.num_timesteps))
     seconds = notes.get("seconds", 0.0)
-    watched: dict[str, Any] = {"session": session, "tracker": tracker}
-    callback = TrainingCallback(config, folder, held_out, seconds=seconds, **watched)
+    callback = TrainingCallback(
+        config, folder, held_out, seconds=seconds, session=session, tracker=run.tracker
+    )
     remaining = config.total_timesteps - model.num_timesteps
     try:
         if remaining > 0 and not logs.has_reached(folder, config.stop_at_reward):
-            model.learn(remaining, callback=callback, reset_num_timesteps=not is_continued)
+            model.learn(remaining, callback=callback, reset_num_timesteps=not run.is_continued)
     finally:
         callback.close()
         model.logger.close()
@@ -272,9 +260,14 @@ def main(
     with reported():
         extra = [] if seed is None else [f"seed={seed}"]
         settings = load_config(TrainConfig, config, [*(assignments or []), *extra])
-        options: dict[str, Any] = {"resume": resume, "trust_imports": trust_imports}
-        options |= {"checkpoint": checkpoint, "track": track}
-        result, rollouts = train_and_compare(settings, runs, **options)
+        result, rollouts = train_and_compare(
+            settings,
+            runs,
+            resume=resume,
+            trust_imports=trust_imports,
+            checkpoint=checkpoint,
+            track=track,
+        )
         if as_json:
             typer.echo(json.dumps({**result, "versions": versions()}))
         else:

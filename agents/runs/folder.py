@@ -8,6 +8,9 @@ import platform
 import re
 import tomllib
 import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -23,7 +26,8 @@ from agents.runs.checkpoints import CHECKPOINT
 from agents.runs.files import write_json, write_yaml
 from agents.runs.fingerprints import check_unchanged, fingerprints
 from agents.runs.manifest import CHECKPOINTS, remedy
-from agents.runs.session import LOCK
+from agents.runs.session import LOCK, RunSession
+from agents.runs.tracking import Tracker, start_tracker
 from lm_envs.model.kernels import build
 from lm_envs.validation import check_choice
 
@@ -34,6 +38,48 @@ RESULT = "result.json"
 
 PACKAGES = ("gymnasium", "stable-baselines3", "torch", "numpy")
 _MISSING = object()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRun:
+    """A run folder while this process writes it.
+
+    Attributes:
+        folder: Of the run, `<name>-s<seed>`.
+        session: Holds the lock of the folder, and the requests to stop.
+        tracker: Gets each row of metrics.jsonl too.
+        is_continued: Whether the folder holds a checkpoint to resume from.
+    """
+
+    folder: Path
+    session: RunSession
+    tracker: Tracker
+    is_continued: bool
+
+
+@contextmanager
+def opened_run(
+    config: TrainConfig, runs: Path, *, resume: bool, checkpoint: str, track: str
+) -> Iterator[OpenedRun]:
+    """Locks, makes or checks a run folder, and starts its tracker; closes both at the end.
+
+    Args:
+        config: Of the run.
+        runs: Parent of the run folder.
+        resume: Whether the run continues.
+        checkpoint: One of `CHECKPOINTS`; anything but "last" needs `resume`.
+        track: One of `TRACKERS`, which `check_tracker` has accepted.
+
+    Raises:
+        UserError: As `open_run` and `RunSession`.
+    """
+    folder = runs / f"{config.name}-s{config.seed}"
+    if resume:
+        check_exists(folder)  # before the lock makes the folder
+    with RunSession(folder) as session:
+        is_continued = open_run(config, folder, resume=resume, checkpoint=checkpoint)
+        with closing(start_tracker(track, folder, config.model_dump())) as tracker:
+            yield OpenedRun(folder, session, tracker, is_continued)
 
 
 def open_run(config: TrainConfig, folder: Path, *, resume: bool, checkpoint: str = "last") -> bool:
