@@ -139,7 +139,7 @@ def _run(config: TrainConfig, run: OpenedRun) -> tuple[dict[str, Any], Rollouts]
     suite = _baseline_suite(held_out, config)
     rollouts = suite.rollouts
     before = _sample(held_out, agent_policy(model))  # untrained, also when resumed
-    _learn(config, run, model, held_out)
+    evaluated = _learn(config, run, model, held_out)
     after = _sample(held_out, agent_policy(model))
     name, policy = untrained(held_out)
     samples = {"before": before, name: _sample(held_out, policy), "after": after}
@@ -154,8 +154,10 @@ def _run(config: TrainConfig, run: OpenedRun) -> tuple[dict[str, Any], Rollouts]
     if suite.chosen:
         result["chosen"] = suite.record()["baselines"]
     write_json(folder / RESULT, {**result, "versions": versions()})
-    agent = run_episodes(held_out, agent_policy(model), _evaluated_indices(held_out, config))
-    return result, {AGENT: [agent], **rollouts}
+    if evaluated is None:
+        indices = _evaluated_indices(held_out, config)
+        evaluated = run_episodes(held_out, agent_policy(model), indices)
+    return result, {AGENT: [evaluated], **rollouts}
 
 
 def _sample(env: EpisodicVectorEnv, policy: Policy) -> list[Transcript]:
@@ -184,8 +186,13 @@ def _description(env: EpisodicVectorEnv) -> str:
 
 def _learn(
     config: TrainConfig, run: OpenedRun, model: BaseAlgorithm, held_out: EpisodicVectorEnv
-) -> None:
-    """Trains from the start, or from the checkpoint with the logs cut off at its step."""
+) -> list[Transcript] | None:
+    """Trains from the start, or from the checkpoint with the logs cut off at its step.
+
+    Returns:
+        The held-out episodes of the trained agent; None if the last evaluation was not at the last
+        step: the run stopped at its target, or there was nothing left to learn.
+    """
     folder, session = run.folder, run.session
     notes: dict[str, Any] = {}
     if run.is_continued:
@@ -207,6 +214,7 @@ def _learn(
         callback.close()
         model.logger.close()
     session.stop_if_asked(model.num_timesteps)
+    return callback.rollouts if callback.evaluated_step == model.num_timesteps else None
 
 
 def _warn_about_replay_buffer(model: BaseAlgorithm) -> None:

@@ -25,6 +25,7 @@ from agents.runs.checkpoints import BEST, CHECKPOINT
 from agents.runs.session import RunSession
 from agents.runs.tracking import TensorBoard, Tracker, log_metrics
 from lm_envs.envs.base import EpisodicVectorEnv
+from lm_envs.transcript import Transcript
 
 
 class RunCallback(BaseCallback):
@@ -39,6 +40,10 @@ class RunCallback(BaseCallback):
         seconds: Training time before the run was interrupted; 0 in a new run.
         session: Of the run; None if no signal can stop it and its folder is not locked.
         tracker: Gets each row of metrics.jsonl too.
+
+    Attributes:
+        evaluated_step: Of the last evaluation; None before the first.
+        rollouts: Held-out episodes of the last evaluation.
     """
 
     evaluates_at_start = True
@@ -65,6 +70,8 @@ class RunCallback(BaseCallback):
         self._env = env
         self._indices = evenly_spaced_indices(env.num_examples, config.evaluation.episodes)
         self._seconds_before = seconds
+        self.evaluated_step: int | None = None
+        self.rollouts: list[Transcript] = []
         self._next_evaluation = self._next_save = 0
         self._should_stop = False
 
@@ -75,7 +82,9 @@ class RunCallback(BaseCallback):
 
     def evaluate(self) -> dict[str, float]:
         """Computes the agent's mean held-out scores."""
-        return mean_scores(run_episodes(self._env, agent_policy(self.model), self._indices))
+        self.rollouts = run_episodes(self._env, agent_policy(self.model), self._indices)
+        self.evaluated_step = self.num_timesteps
+        return mean_scores(self.rollouts)
 
     def save(self) -> None:
         """Writes the checkpoint, with the replay buffer of an off-policy algorithm."""
