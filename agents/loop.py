@@ -71,7 +71,7 @@ def _run_rounds(
     while len(rounds) < config.rounds and not _is_good_enough(config, rounds):
         model = rounds[-1]["model"] if rounds else first
         agent = _round_config(config, len(rounds) + 1, model)
-        run = folder / f"{agent.name}-s{agent.seed}"
+        run = folder / agent.folder_name
         # Whatever an interruption left of this round's agent is continued.
         train(agent, folder, resume=run.is_dir(), trust_imports=trust_imports)
         found = distill_agent(run, agent, config.imitation, run / RESULTS, judge=first)

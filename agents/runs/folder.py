@@ -73,7 +73,7 @@ def opened_run(
     Raises:
         UserError: As `open_run` and `RunSession`.
     """
-    folder = runs / f"{config.name}-s{config.seed}"
+    folder = runs / config.folder_name
     if resume:
         check_exists(folder)  # before the lock makes the folder
     with RunSession(folder) as session:
