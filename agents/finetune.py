@@ -5,7 +5,6 @@ in `agents.language_model.finetuning`.
 """
 
 import json
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,9 +21,8 @@ from agents.evaluation.summary import print_files, print_stages
 from agents.language_model.finetuning import MODEL, FinetuneRun
 from agents.language_model.memory_estimate import keep_freed_memory
 from agents.runs.files import write_json, write_text
-from agents.runs.folder import RESULT, check_exists, open_run, versions
-from agents.runs.session import RunSession
-from agents.runs.tracking import TRACK_HELP, check_tracker, start_tracker
+from agents.runs.folder import RESULT, opened_run, versions
+from agents.runs.tracking import TRACK_HELP, check_tracker
 
 
 def finetune(
@@ -60,13 +58,9 @@ def finetune(
     check_tracker(track)
     import_for_run(config, trusted=trust_imports)
     check_writes(config)
-    folder = runs / f"{config.name}-s{config.seed}"
-    if resume:
-        check_exists(folder)
-    with RunSession(folder) as session:
-        is_continued = open_run(config, folder, resume=resume, checkpoint=checkpoint)
-        with closing(start_tracker(track, folder, config.model_dump())) as tracker:
-            return _run(FinetuneRun(config, folder, session, tracker), is_continued=is_continued)
+    with opened_run(config, runs, resume=resume, checkpoint=checkpoint, track=track) as opened:
+        run = FinetuneRun(config, opened.folder, opened.session, opened.tracker)
+        return _run(run, is_continued=opened.is_continued)
 
 
 def _run(run: FinetuneRun, *, is_continued: bool) -> dict[str, Any]:
@@ -110,9 +104,14 @@ def main(
     with reported():
         extra = [] if seed is None else [f"seed={seed}"]
         settings = load_config(FinetuneConfig, config, [*(assignments or []), *extra])
-        options = {"resume": resume, "trust_imports": trust_imports, "checkpoint": checkpoint}
-        options["track"] = track
-        result = finetune(settings, runs, **options)
+        result = finetune(
+            settings,
+            runs,
+            resume=resume,
+            trust_imports=trust_imports,
+            checkpoint=checkpoint,
+            track=track,
+        )
         document = {**result, "versions": versions()}
         write_json(Path(result["run"]) / RESULT, document)
         if as_json:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -20,7 +19,7 @@ from agents.config.train import TrainConfig
 from agents.distill import RESULTS
 from agents.evaluation.summary import print_files, rounded
 from agents.imitation.runs import distill_agent, greedy_reward
-from agents.runs.files import write_json, write_jsonl, write_text
+from agents.runs.files import write_json, write_jsonl, write_yaml
 from agents.runs.folder import RESULT, check_exists, versions
 from agents.runs.session import RunSession
 from agents.train import train
@@ -72,7 +71,7 @@ def _run_rounds(
     while len(rounds) < config.rounds and not _is_good_enough(config, rounds):
         model = rounds[-1]["model"] if rounds else first
         agent = _round_config(config, len(rounds) + 1, model)
-        run = folder / f"{agent.name}-s{agent.seed}"
+        run = folder / agent.folder_name
         # Whatever an interruption left of this round's agent is continued.
         train(agent, folder, resume=run.is_dir(), trust_imports=trust_imports)
         found = distill_agent(run, agent, config.imitation, run / RESULTS, judge=first)
@@ -111,8 +110,7 @@ def _open(config: LoopConfig, folder: Path, *, resume: bool) -> list[dict[str, A
                 f"Got --resume with another configuration than {path}; allowed to change: "
                 f"{', '.join(config.may_change)}. Give the stored values, or another name."
             )
-    resolved = yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
-    write_text(path, resolved)
+    write_yaml(path, config.model_dump())
     log = folder / LOG
     lines = log.read_text(encoding="utf-8").split("\n") if log.is_file() else []
     return [json.loads(line) for line in lines if line]

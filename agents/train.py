@@ -5,7 +5,6 @@ live in the packages beside it.
 """
 
 import json
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,9 +42,8 @@ from agents.runs import checkpoints, logs
 from agents.runs.callbacks import TrainingCallback
 from agents.runs.checkpoints import CHECKPOINT
 from agents.runs.files import write_json, write_text
-from agents.runs.folder import RESULT, check_exists, open_run, versions
-from agents.runs.session import RunSession
-from agents.runs.tracking import TRACK_HELP, Tracker, check_tracker, start_tracker
+from agents.runs.folder import RESULT, OpenedRun, opened_run, versions
+from agents.runs.tracking import TRACK_HELP, check_tracker
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.sb3 import LanguageVecEnv
@@ -86,9 +84,15 @@ def train(
         Interrupted: If SIGINT or SIGTERM arrived; the checkpoint is written first.
         FloatingPointError: If a reward, a loss or a weight is NaN or infinite.
     """
-    options: dict[str, Any] = {"resume": resume, "trust_imports": trust_imports}
-    options |= {"checkpoint": checkpoint, "track": track}
-    return train_and_compare(config, runs, **options)[0]
+    result, _ = train_and_compare(
+        config,
+        runs,
+        resume=resume,
+        trust_imports=trust_imports,
+        checkpoint=checkpoint,
+        track=track,
+    )
+    return result
 
 
 def train_and_compare(
@@ -113,24 +117,13 @@ def train_and_compare(
     check_tracker(track)
     import_for_run(config, trusted=trust_imports)
     check_actions(config)
-    folder = runs / f"{config.name}-s{config.seed}"
-    if resume:
-        check_exists(folder)
-    with RunSession(folder) as session:
-        is_continued = open_run(config, folder, resume=resume, checkpoint=checkpoint)
-        with closing(start_tracker(track, folder, config.model_dump())) as tracker:
-            return _run(config, folder, session, tracker, is_continued=is_continued)
+    with opened_run(config, runs, resume=resume, checkpoint=checkpoint, track=track) as run:
+        return _run(config, run)
 
 
-def _run(
-    config: TrainConfig,
-    folder: Path,
-    session: RunSession,
-    tracker: Tracker,
-    *,
-    is_continued: bool,
-) -> tuple[dict[str, Any], Rollouts]:
+def _run(config: TrainConfig, run: OpenedRun) -> tuple[dict[str, Any], Rollouts]:
     """Trains in an open run folder and writes its files; returns as `train_and_compare` does."""
+    folder = run.folder
     env, held_out = _make_environments(config)
     for split, rows in ((config.env.split, env.vector_env), (config.evaluation.split, held_out)):
         typer.echo(f"{split}: {_description(rows)}", err=True)
@@ -140,7 +133,7 @@ def _run(
     suite = _baseline_suite(held_out, config)
     rollouts = suite.rollouts
     before = _sample(held_out, agent_policy(model))  # untrained, also when resumed
-    _learn(config, folder, model, held_out, session, tracker, is_continued=is_continued)
+    evaluated = _learn(config, run, model, held_out)
     after = _sample(held_out, agent_policy(model))
     name, policy = untrained(held_out)
     samples = {"before": before, name: _sample(held_out, policy), "after": after}
@@ -155,8 +148,10 @@ def _run(
     if suite.chosen:
         result["chosen"] = suite.record()["baselines"]
     write_json(folder / RESULT, {**result, "versions": versions()})
-    agent = run_episodes(held_out, agent_policy(model), _evaluated_indices(held_out, config))
-    return result, {AGENT: [agent], **rollouts}
+    if evaluated is None:
+        indices = _evaluated_indices(held_out, config)
+        evaluated = run_episodes(held_out, agent_policy(model), indices)
+    return result, {AGENT: [evaluated], **rollouts}
 
 
 def _sample(env: EpisodicVectorEnv, policy: Policy) -> list[Transcript]:
@@ -184,18 +179,17 @@ def _description(env: EpisodicVectorEnv) -> str:
 
 
 def _learn(
-    config: TrainConfig,
-    folder: Path,
-    model: BaseAlgorithm,
-    held_out: EpisodicVectorEnv,
-    session: RunSession,
-    tracker: Tracker,
-    *,
-    is_continued: bool,
-) -> None:
-    """Trains from the start, or from the checkpoint with the logs cut off at its step."""
+    config: TrainConfig, run: OpenedRun, model: BaseAlgorithm, held_out: EpisodicVectorEnv
+) -> list[Transcript] | None:
+    """Trains from the start, or from the checkpoint with the logs cut off at its step.
+
+    Returns:
+        The held-out episodes of the trained agent; None if the last evaluation was not at the last
+        step: the run stopped at its target, or there was nothing left to learn.
+    """
+    folder, session = run.folder, run.session
     notes: dict[str, Any] = {}
-    if is_continued:
+    if run.is_continued:
         notes = checkpoints.restore(model, folder / CHECKPOINT)
         logs.rewind(folder, model.num_timesteps)
         _warn_about_replay_buffer(model)
@@ -203,16 +197,18 @@ def _learn(
         logs.delete_logs(folder)
     model.set_logger(logs.make_logger(folder, notes.get("pending"), step=model.num_timesteps))
     seconds = notes.get("seconds", 0.0)
-    watched: dict[str, Any] = {"session": session, "tracker": tracker}
-    callback = TrainingCallback(config, folder, held_out, seconds=seconds, **watched)
+    callback = TrainingCallback(
+        config, folder, held_out, seconds=seconds, session=session, tracker=run.tracker
+    )
     remaining = config.total_timesteps - model.num_timesteps
     try:
         if remaining > 0 and not logs.has_reached(folder, config.stop_at_reward):
-            model.learn(remaining, callback=callback, reset_num_timesteps=not is_continued)
+            model.learn(remaining, callback=callback, reset_num_timesteps=not run.is_continued)
     finally:
         callback.close()
         model.logger.close()
     session.stop_if_asked(model.num_timesteps)
+    return callback.rollouts if callback.evaluated_step == model.num_timesteps else None
 
 
 def _warn_about_replay_buffer(model: BaseAlgorithm) -> None:
@@ -262,9 +258,14 @@ def main(
     with reported():
         extra = [] if seed is None else [f"seed={seed}"]
         settings = load_config(TrainConfig, config, [*(assignments or []), *extra])
-        options: dict[str, Any] = {"resume": resume, "trust_imports": trust_imports}
-        options |= {"checkpoint": checkpoint, "track": track}
-        result, rollouts = train_and_compare(settings, runs, **options)
+        result, rollouts = train_and_compare(
+            settings,
+            runs,
+            resume=resume,
+            trust_imports=trust_imports,
+            checkpoint=checkpoint,
+            track=track,
+        )
         if as_json:
             typer.echo(json.dumps({**result, "versions": versions()}))
         else:

@@ -196,17 +196,43 @@ def read_values(path: Path) -> dict[str, Any]:
     return values
 
 
+def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns the leaves of nested values, by dotted key; an empty mapping is a leaf."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flattened(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def section(values: dict[str, Any], key: str, given: str) -> tuple[dict[str, Any], str]:
+    """Returns the dict that holds a dotted key, made where it is missing, and its key there.
+
+    Args:
+        values: Plain values by key.
+        key: Dotted key.
+        given: What names the key, for the error message.
+
+    Raises:
+        UserError: If a part of the key before the last is a value without keys.
+    """
+    *parents, last = key.split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise UserError(f"Got {given}, but {parent!r} holds no keys.")
+    return values, last
+
+
 def _assign(values: dict[str, Any], assignment: str) -> None:
     name, equals, text = assignment.partition("=")
     if not (name and equals):
         raise UserError(f"Got --set {assignment!r}; allowed: key=value, such as seed=1.")
-    *parents, last = name.split(".")
-    for parent in parents:
-        values = values.setdefault(parent, {})
-        if not isinstance(values, dict):
-            raise UserError(f"Got --set {assignment!r}, but {parent!r} holds no keys.")
+    inner, last = section(values, name, f"--set {assignment!r}")
     try:
-        values[last] = load_plain(text)
+        inner[last] = load_plain(text)
     except yaml.YAMLError as error:
         raise UserError(f"Got --set {assignment!r}: {_one_line(error)}.") from None
 

@@ -138,7 +138,7 @@ def is_linear(name: str, value: object) -> bool:
 
 
 def _wording(name: str, hint: Any) -> str:  # noqa: ANN401 - any annotation
-    """Says what fits an annotation, in the words of a YAML file."""
+    """Describes the values that fit an annotation, as they are written in a YAML file."""
     words = {int: "a whole number", float: "a finite number", bool: "true or false", str: "a text"}
     words |= {types.NoneType: "null", dict: "keys with values"}
     parts = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)

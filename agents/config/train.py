@@ -211,6 +211,11 @@ class TrainConfig(Config):
     seed: int = Field(default=0, ge=0, lt=2**32)
     imports: Annotated[tuple[str, ...], Field(strict=False)] = ()  # YAML has lists only
 
+    @property
+    def folder_name(self) -> str:
+        """Name of the run folder, `<name>-s<seed>`."""
+        return f"{self.name}-s{self.seed}"
+
     @model_validator(mode="after")
     def _registered(self) -> Self:
         if self.imports and self.env.id not in gym.registry:

@@ -13,24 +13,31 @@ from lm_envs.envs.rows import Observations
 from lm_envs.transcript import Transcript
 
 
-def agent_policy(model: BaseAlgorithm) -> Policy:
-    """Returns a Stable-Baselines3 agent as a policy that takes its deterministic action."""
+def agent_policy(model: BaseAlgorithm, *, deterministic: bool = True) -> Policy:
+    """Returns a Stable-Baselines3 agent as a policy.
+
+    Args:
+        model: The agent.
+        deterministic: Whether it takes its best action; otherwise it samples.
+    """
     if isinstance(model, MaskablePPO):
         return lambda env, observations: model.predict(
-            observations, deterministic=True, action_masks=env.action_masks()
+            observations, deterministic=deterministic, action_masks=env.action_masks()
         )[0]
     if isinstance(model, RecurrentPPO):
-        return _recurrent_policy(model)
-    return lambda env, observations: model.predict(observations, deterministic=True)[0]
+        return _recurrent_policy(model, deterministic=deterministic)
+    return lambda env, observations: model.predict(observations, deterministic=deterministic)[0]
 
 
-def _recurrent_policy(model: RecurrentPPO) -> Policy:
+def _recurrent_policy(model: RecurrentPPO, *, deterministic: bool) -> Policy:
     """Returns the agent with a recurrent state per row; it has to be called at every step."""
     state: tuple[np.ndarray, ...] | None = None
 
     def act(env: EpisodicVectorEnv, observations: Observations) -> np.ndarray:
         nonlocal state
-        actions, state = model.predict(observations, state, env.steps == 0, deterministic=True)
+        actions, state = model.predict(
+            observations, state, env.steps == 0, deterministic=deterministic
+        )
         return actions
 
     return act

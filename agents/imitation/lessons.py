@@ -5,7 +5,6 @@ Owns the rollouts of the agent. Trains nothing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -100,14 +99,7 @@ def best_texts(
     """
     check_single_turn(env)
     torch.manual_seed(seed)
-
-    def act(rows: LanguageVectorEnv, observations: Observations) -> np.ndarray:
-        masks: dict[str, Any] = {}
-        if isinstance(agent.policy, MaskableActorCriticPolicy):
-            masks["action_masks"] = rows.action_masks()
-        return agent.predict(observations, deterministic=False, **masks)[0]  # type: ignore[arg-type]  # SB3 allows tuples too
-
-    texts = run_episodes(env, act, indices.repeat(n))
+    texts = run_episodes(env, agent_policy(agent, deterministic=False), indices.repeat(n))
     rng = np.random.default_rng(seed)
     groups = [texts[first : first + n] for first in range(0, len(texts), n)]
     return [Lesson.from_text(best_of(group, rng)) for group in groups]

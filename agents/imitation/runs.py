@@ -132,4 +132,4 @@ def _write(
 
 def greedy_reward(result: dict[str, Any], stage: str = "distilled") -> float:
     """Returns the mean reward of greedy held-out texts after a stage of `distill_agent`."""
-    return float(np.float64(result["stages"][stage]["reward"]["mean"]))
+    return result["stages"][stage]["reward"]["mean"]

@@ -5,6 +5,7 @@ a run can be resumed exactly: at the first such point at or after each multiple 
 """
 
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from agents.runs.checkpoints import BEST, CHECKPOINT
 from agents.runs.session import RunSession
 from agents.runs.tracking import TensorBoard, Tracker, log_metrics
 from lm_envs.envs.base import EpisodicVectorEnv
+from lm_envs.transcript import Transcript
 
 
 class RunCallback(BaseCallback):
@@ -38,6 +40,10 @@ class RunCallback(BaseCallback):
         seconds: Training time before the run was interrupted; 0 in a new run.
         session: Of the run; None if no signal can stop it and its folder is not locked.
         tracker: Gets each row of metrics.jsonl too.
+
+    Attributes:
+        evaluated_step: Of the last evaluation; None before the first.
+        rollouts: Held-out episodes of the last evaluation.
     """
 
     evaluates_at_start = True
@@ -64,6 +70,8 @@ class RunCallback(BaseCallback):
         self._env = env
         self._indices = evenly_spaced_indices(env.num_examples, config.evaluation.episodes)
         self._seconds_before = seconds
+        self.evaluated_step: int | None = None
+        self.rollouts: list[Transcript] = []
         self._next_evaluation = self._next_save = 0
         self._should_stop = False
 
@@ -74,7 +82,9 @@ class RunCallback(BaseCallback):
 
     def evaluate(self) -> dict[str, float]:
         """Computes the agent's mean held-out scores."""
-        return mean_scores(run_episodes(self._env, agent_policy(self.model), self._indices))
+        self.rollouts = run_episodes(self._env, agent_policy(self.model), self._indices)
+        self.evaluated_step = self.num_timesteps
+        return mean_scores(self.rollouts)
 
     def save(self) -> None:
         """Writes the checkpoint, with the replay buffer of an off-policy algorithm."""
@@ -140,23 +150,11 @@ class RunCallback(BaseCallback):
 class TrainingCallback(RunCallback):
     """Also checks the weights, logs scores to TensorBoard and shows progress; see `RunCallback`."""
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        folder: Path,
-        env: EpisodicVectorEnv,
-        *,
-        seconds: float = 0.0,
-        session: RunSession | None = None,
-        tracker: Tracker | None = None,
-    ) -> None:
-        super().__init__(config, folder, env, seconds=seconds, session=session, tracker=tracker)
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:.0f}%"),
-        )
-        self._progress = Progress(*columns, TimeRemainingColumn())
+    @cached_property
+    def _progress(self) -> Progress:
+        percentage = TextColumn("{task.percentage:.0f}%")
+        columns = (TextColumn("{task.description}"), BarColumn(), percentage)
+        return Progress(*columns, TimeRemainingColumn())
 
     def save(self) -> None:
         """Writes the checkpoint, after a check that the weights are finite."""

@@ -1,4 +1,4 @@
-"""Texts, JSON documents, bytes and logs as files.
+"""Texts, JSON and YAML documents, bytes and logs as files.
 
 Owns their encoding; whole files are written through `lm_envs.storage.write_atomically`.
 """
@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from lm_envs.storage import write_atomically
 
@@ -30,6 +32,11 @@ def copy_file(source: Path, path: Path) -> None:
 def write_json(path: Path, value: object) -> None:
     """Writes one JSON document, indented, without escaping characters outside ASCII."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def write_yaml(path: Path, values: Mapping[str, Any]) -> None:
+    """Writes plain values as YAML, in their order, without escaping characters outside ASCII."""
+    write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

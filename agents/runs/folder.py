@@ -8,23 +8,26 @@ import platform
 import re
 import tomllib
 import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 import lm_envs
 from agents.config.finetune import FinetuneConfig
-from agents.config.loading import UserError, load_config, read_values
+from agents.config.loading import UserError, flattened, load_config, read_values
 from agents.config.train import TrainConfig
 from agents.runs import checkpoints, logs
 from agents.runs.checkpoints import CHECKPOINT
-from agents.runs.files import write_json, write_text
+from agents.runs.files import write_json, write_yaml
 from agents.runs.fingerprints import check_unchanged, fingerprints
 from agents.runs.manifest import CHECKPOINTS, remedy
-from agents.runs.session import LOCK
+from agents.runs.session import LOCK, RunSession
+from agents.runs.tracking import Tracker, start_tracker
 from lm_envs.model.kernels import build
 from lm_envs.validation import check_choice
 
@@ -35,6 +38,48 @@ RESULT = "result.json"
 
 PACKAGES = ("gymnasium", "stable-baselines3", "torch", "numpy")
 _MISSING = object()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRun:
+    """A run folder while this process writes it.
+
+    Attributes:
+        folder: Of the run, `<name>-s<seed>`.
+        session: Holds the lock of the folder, and the requests to stop.
+        tracker: Gets each row of metrics.jsonl too.
+        is_continued: Whether the folder holds a checkpoint to resume from.
+    """
+
+    folder: Path
+    session: RunSession
+    tracker: Tracker
+    is_continued: bool
+
+
+@contextmanager
+def opened_run(
+    config: TrainConfig, runs: Path, *, resume: bool, checkpoint: str, track: str
+) -> Iterator[OpenedRun]:
+    """Locks, makes or checks a run folder, and starts its tracker; closes both at the end.
+
+    Args:
+        config: Of the run.
+        runs: Parent of the run folder.
+        resume: Whether the run continues.
+        checkpoint: One of `CHECKPOINTS`; anything but "last" needs `resume`.
+        track: One of `TRACKERS`, which `check_tracker` has accepted.
+
+    Raises:
+        UserError: As `open_run` and `RunSession`.
+    """
+    folder = runs / config.folder_name
+    if resume:
+        check_exists(folder)  # before the lock makes the folder
+    with RunSession(folder) as session:
+        is_continued = open_run(config, folder, resume=resume, checkpoint=checkpoint)
+        with closing(start_tracker(track, folder, config.model_dump())) as tracker:
+            yield OpenedRun(folder, session, tracker, is_continued)
 
 
 def open_run(config: TrainConfig, folder: Path, *, resume: bool, checkpoint: str = "last") -> bool:
@@ -71,8 +116,7 @@ def open_run(config: TrainConfig, folder: Path, *, resume: bool, checkpoint: str
     document = _versions_document(config, folder, resume=resume)
     if is_best:
         checkpoints.promote_best(folder)
-    resolved = yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
-    write_text(folder / CONFIG, resolved)
+    write_yaml(folder / CONFIG, config.model_dump())
     write_json(folder / VERSIONS, document)
     return resume and is_stored and (folder / CHECKPOINT).is_file()
 
@@ -199,7 +243,7 @@ def _check_whole(config: TrainConfig, folder: Path, *, is_best: bool) -> None:
 
 def differences(first: TrainConfig, second: TrainConfig) -> list[tuple[str, Any, Any]]:
     """Returns key, value and other value where two configurations differ; None where missing."""
-    one, other = _flat(first.model_dump()), _flat(second.model_dump())
+    one, other = flattened(first.model_dump()), flattened(second.model_dump())
     return [
         (key, one.get(key), other.get(key))
         for key in sorted(one.keys() | other.keys())
@@ -224,14 +268,3 @@ def _check_same(config: TrainConfig, stored: TrainConfig, folder: Path) -> None:
             f"Got --resume with total_timesteps={config.total_timesteps} for {folder}; allowed: "
             f"the stored {stored.total_timesteps} or more."
         )
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flattens nested dicts to values by dotted key."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

@@ -84,9 +84,8 @@ def tune(
     check_count("startup", startup)
     _check_environments(space := read_space(tuning_splits(config), search), trust_imports)
     study = open_study(folder, space, Settings(pruner, startup))
-    shared: dict[str, Any] = {"trust_imports": trust_imports, "announce": print_trial}
     with _stopping(folder):
-        run_trials(study, space, folder, trials, **shared)
+        run_trials(study, space, folder, trials, trust_imports=trust_imports, announce=print_trial)
     return report(study, space, config, folder)
 
 
@@ -151,8 +150,15 @@ def main(
     with reported():
         settings, ranges = read_files(config, search, assignments or [])
         folder = study or Path("studies") / settings.name
-        options = {"pruner": pruner, "startup": startup, "trust_imports": trust_imports}
-        result = tune(settings, ranges, folder, trials=trials, **options)
+        result = tune(
+            settings,
+            ranges,
+            folder,
+            trials=trials,
+            pruner=pruner,
+            startup=startup,
+            trust_imports=trust_imports,
+        )
         if as_json:
             typer.echo(json.dumps(result))
         else:

@@ -10,7 +10,6 @@ from typing import Any
 
 import optuna
 import typer
-import yaml
 from matplotlib.figure import Figure
 from optuna.trial import TrialState
 from rich.table import Table
@@ -19,7 +18,7 @@ from agents.config.loading import UserError
 from agents.config.train import TrainConfig
 from agents.evaluation import plots
 from agents.evaluation.terminal import print_table
-from agents.runs.files import write_json, write_text
+from agents.runs.files import write_json, write_yaml
 from agents.runs.folder import versions
 from agents.tune.space import Space, with_values
 from agents.tune.study import ERROR
@@ -52,8 +51,7 @@ def report(study: optuna.Study, space: Space, config: TrainConfig, folder: Path)
     best = study.best_trial
     values = space.to_values(best.params)
     tuned = with_values(config.model_dump(), {**values, "name": f"{config.name}_tuned"}, BEST)
-    content = yaml.safe_dump(tuned.model_dump(), sort_keys=False, allow_unicode=True)
-    write_text(folder / BEST, content)
+    write_yaml(folder / BEST, tuned.model_dump())
     importances = _importances(study)
     if importances:
         _draw(importances, folder / IMPORTANCE)

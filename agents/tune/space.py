@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from agents.config.loading import UserError, is_number, validated
+from agents.config.loading import UserError, is_number, section, validated
 from agents.config.parameters import LINEAR
 from agents.config.train import TrainConfig
 from lm_envs.validation import did_you_mean, is_whole
@@ -157,12 +157,7 @@ def with_values(base: Mapping[str, Any], values: Mapping[str, Any], source: str)
     """
     changed = copy.deepcopy(dict(base))
     for key, value in values.items():
-        *parents, last = key.split(".")
-        inner = changed
-        for parent in parents:
-            inner = inner.setdefault(parent, {})
-            if not isinstance(inner, dict):
-                raise UserError(f"Got {source}.{key}, but {parent!r} holds no keys.")
+        inner, last = section(changed, key, f"{source}.{key}")
         inner[last] = value  # not as text: YAML would read 1e-05 as a text again
     return validated(TrainConfig, changed, (), source)
 

@@ -7,19 +7,17 @@ Knows nothing of how a trial runs or of the report.
 import json
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import optuna
-import yaml
 from filelock import FileLock
 
-from agents.config.loading import UserError, read_values
+from agents.config.loading import UserError, flattened, read_values
 from agents.config.train import TrainConfig
-from agents.runs.files import write_text
+from agents.runs.files import write_yaml
 from agents.tune.space import Space
 from agents.tune.trial import TrialFailedError, run_trial
 from lm_envs.tasks.splits import SplitSpec
@@ -158,7 +156,7 @@ def run_trials(
 
 def _run(trial: optuna.Trial, space: Space, folder: Path, *, trust_imports: bool) -> float:
     """Trains one trial; returns its last held-out reward."""
-    evaluations = math.ceil(space.base["total_timesteps"] / space.base["evaluation"]["every"])
+    evaluations = _num_evaluations(space)
 
     def is_hopeless(number: int, reward: float) -> bool:
         # By number, not by step: with other rollout lengths evaluations happen at other steps.
@@ -204,12 +202,16 @@ def _counted(study: optuna.Study) -> int:
     )
 
 
+def _num_evaluations(space: Space) -> int:
+    """Returns the number of evaluations of a whole trial, without that of the untrained agent."""
+    return math.ceil(space.base["total_timesteps"] / space.base["evaluation"]["every"])
+
+
 def _pruner(space: Space, settings: Settings) -> optuna.pruners.BasePruner:
-    evaluations = math.ceil(space.base["total_timesteps"] / space.base["evaluation"]["every"])
     if settings.pruner == "none":
         return optuna.pruners.NopPruner()
     if settings.pruner == "hyperband":
-        return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=evaluations)
+        return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=_num_evaluations(space))
     return optuna.pruners.MedianPruner(n_startup_trials=settings.startup)
 
 
@@ -219,10 +221,10 @@ def _check_same(path: Path, space: Space, settings: Settings) -> None:
     wanted = {"config": dict(space.base), "search": ranges, "pruner": settings.pruner}
     wanted = json.loads(json.dumps(wanted))  # tuples are lists in the file
     if not path.is_file():
-        write_text(path, yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True))
+        write_yaml(path, wanted)
         return
     stored = read_values(path)
-    there, here = _flat(stored), _flat(wanted)
+    there, here = flattened(stored), flattened(wanted)
     for key in [*here, *there]:
         if there.get(key) != here.get(key):
             raise UserError(
@@ -230,14 +232,3 @@ def _check_same(path: Path, space: Space, settings: Settings) -> None:
                 f"{there.get(key)!r} there and {here.get(key)!r} here. Give the same files and "
                 "options to join it, or another folder with --study."
             )
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns the leaves of nested keys, by dotted key."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            found |= _flat(value, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = value
-    return found

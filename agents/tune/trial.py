@@ -59,7 +59,7 @@ def run_trial(
     process.start()
     sender.close()  # otherwise reading would wait for this process's own copy
     try:
-        if _watch(process, runs / f"{config.name}-s{config.seed}", is_hopeless):
+        if _watch(process, runs / config.folder_name, is_hopeless):
             return None
     finally:
         _stop(process)

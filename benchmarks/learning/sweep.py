@@ -88,7 +88,7 @@ def make_configs(sweep: SweepConfig) -> list[TrainConfig]:
             two runs have the same name and seed.
     """
     configs = [config for runs in sweep.runs for config in _expand(runs)]
-    names = [f"{config.name}-s{config.seed}" for config in configs]
+    names = [config.folder_name for config in configs]
     if repeated := {name for name in names if names.count(name) > 1}:
         raise UserError(
             f"Got {min(repeated)} twice in a sweep; give each file its own name, runs of one file "
@@ -169,7 +169,7 @@ def _train(config: TrainConfig, runs: Path, threads: int) -> str | None:
     folder = run_folder(config, runs)
     if (folder / RESULT).is_file():
         return None
-    name = f"{config.name}-s{config.seed}"
+    name = config.folder_name
     write_text(folder / "config.yaml", yaml.safe_dump(config.model_dump(), sort_keys=False))
     command = [sys.executable, "-m", "agents.train", str(folder / "config.yaml"), "--json"]
     command += ["--runs", str(folder), *(["--resume"] if (folder / name).is_dir() else [])]
@@ -188,4 +188,4 @@ def _train(config: TrainConfig, runs: Path, threads: int) -> str | None:
 def _finished(config: TrainConfig, runs: Path) -> Run:
     folder = run_folder(config, runs)
     result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    return Run(config, read_metrics(folder / f"{config.name}-s{config.seed}"), result)
+    return Run(config, read_metrics(folder / config.folder_name), result)

@@ -15,7 +15,9 @@ import agents.train
 from agents.config.loading import UserError, load_config
 from agents.config.train import ALGORITHMS, TrainConfig
 from agents.evaluation.reducer_fitting import fit, sample_states
+from agents.evaluation.rollouts import evenly_spaced_indices
 from agents.runs.checkpoints import CHECKPOINT
+from agents.runs.finished import load
 from agents.runs.manifest import MANIFEST
 from agents.train import train
 from lm_envs.envs.observations.wrappers import model_of
@@ -236,6 +238,34 @@ def test_a_target_reward_stops_training(tmp_path):
     config = changed(stop_at_reward=-1.0, total_timesteps=10_000)
     assert train(config, tmp_path)["steps"] == 0
     assert train(config, tmp_path, resume=True)["steps"] == 0
+
+
+@pytest.mark.parametrize(
+    ("updates", "sizes"),
+    [({"total_timesteps": 64}, [8, 8, 8]), ({"stop_at_reward": -1.0}, [8, 8, 8, 6])],
+)
+def test_episodes_of_an_evaluation_at_the_last_step_are_not_run_again(
+    tmp_path, monkeypatch, updates, sizes
+):
+    """A run that stops at its target takes a step after its evaluation."""
+    run_episodes, counted = agents.train.run_episodes, []
+
+    def counting(env, policy, indices):
+        counted.append(len(indices))
+        return run_episodes(env, policy, indices)
+
+    monkeypatch.setattr(agents.train, "run_episodes", counting)
+    config = changed(**updates)
+    result, rollouts = agents.train.train_and_compare(config, tmp_path)
+    assert counted == sizes  # samples of three agents, and held-out episodes where they are missing
+    policy, env = load(tmp_path / "test-s0", num_envs=4)
+    again = run_episodes(
+        env, lambda _, seen: policy(seen), evenly_spaced_indices(env.num_examples, 6)
+    )
+    (seed,) = rollouts["agent"]
+    assert [each.scores for each in seed] == [each.scores for each in again]
+    assert [each.tokens.tolist() for each in seed] == [each.tokens.tolist() for each in again]
+    assert result["held_out_reward"] == np.mean([each.scores["reward"] for each in seed])
 
 
 def test_an_existing_run_is_not_overwritten(tmp_path):

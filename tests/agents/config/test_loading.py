@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.config.loading import UserError, load_config, reported
+from agents.config.loading import UserError, flattened, load_config, reported
 from agents.config.train import TrainConfig
 from tests.agents.finished_run import CONFIG
 
@@ -144,3 +144,13 @@ def test_an_error_line_holds_no_escape_codes(capsys):
     with pytest.raises(SystemExit), reported():
         raise UserError("Got \x1b[2Jtext\u202e; allowed: a.")
     assert capsys.readouterr().err == "error: Got \ufffd[2Jtext\ufffd; allowed: a.\n"
+
+
+def test_nested_values_are_flattened_and_empty_ones_are_kept():
+    values = {"env": {"id": "a", "kwargs": {"k": [1]}}, "algorithm": {"kwargs": {}}}
+    assert flattened(values) == {"env.id": "a", "env.kwargs.k": [1], "algorithm.kwargs": {}}
+
+
+def test_an_assignment_below_a_value_without_keys_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"^Got --set 'name\.x=1', but 'name' holds no keys\.$"):
+        load(tmp_path, GOOD, ["name.x=1"])

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from sb3_contrib import RecurrentPPO
 
 from agents.evaluation.rollouts import agent_policy, run_episodes
 from agents.imitation.lessons import Lesson, best_texts, choices, mean_reward
-from tests.agents.imitation.agents import make_agent, rows_of
+from lm_envs.sb3 import make_language_vec_env
+from tests.agents.imitation.agents import ACTIONS, LIMITS, make_agent, rows_of
 
 INDICES = np.array([4, 1, 2])
 
@@ -46,6 +48,24 @@ def test_more_texts_of_each_prompt_have_a_better_best(checkpoint):
     one, many = (best_texts(agent, env, np.arange(8), n, seed=0) for n in (1, 8))
     assert mean_reward(many) > mean_reward(one)
     assert all(isinstance(lesson, Lesson) for lesson in many)
+
+
+def test_texts_of_an_agent_with_a_memory_are_sampled_with_it(checkpoint, monkeypatch):
+    """Regression: each token was sampled as if it were the first."""
+    arguments = {"model": str(checkpoint), "actions": ACTIONS, **LIMITS}
+    env = make_language_vec_env("lm_envs/NextWord-v0", 2, 0, **arguments)
+    agent = RecurrentPPO("MlpLstmPolicy", env, n_steps=8, batch_size=16, seed=0, device="cpu")
+    predict, states = agent.predict, []
+
+    def recording(observations, state=None, *given, **options):
+        states.append(state)
+        return predict(observations, state, *given, **options)
+
+    monkeypatch.setattr(agent, "predict", recording)
+    best_texts(agent, rows_of(checkpoint), INDICES, 1, seed=0)
+    assert states[0] is None
+    assert len(states) > 1
+    assert all(state is not None for state in states[1:])
 
 
 def test_episodes_of_several_turns_are_refused(checkpoint):

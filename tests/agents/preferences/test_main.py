@@ -39,8 +39,9 @@ def test_the_command_writes_a_reward_and_says_what_it_is_worth(store, monkeypatc
     assert store.path.with_name("r.preference.safetensors").is_file()
 
 
-def test_the_table_fits_a_terminal_and_ends_with_the_reward(store, monkeypatch, capsys):
+def test_the_table_fits_a_terminal_and_ends_with_the_reward(store, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(tmp_path)
     code, printed = run(monkeypatch, capsys, store.path, "--output", "x.safetensors")
     lines = printed.out.splitlines()
     assert (code, lines[-1]) == (0, 'rewards={"preference:x.safetensors": 1.0}')

@@ -9,6 +9,7 @@ from agents.runs.files import (
     write_bytes,
     write_json,
     write_jsonl,
+    write_yaml,
 )
 
 
@@ -41,3 +42,9 @@ def test_a_folder_in_which_nothing_can_be_written_is_named_before_the_work(tmp_p
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="where nothing can be written"):
         check_writable(tmp_path / "file" / "folder")
+
+
+def test_yaml_keeps_the_order_of_keys_and_characters_outside_ascii(tmp_path):
+    write_yaml(tmp_path / "config.yaml", {"b": {"name": "é"}, "a": [1, 2]})
+    written = (tmp_path / "config.yaml").read_text(encoding="utf-8")
+    assert written == "b:\n  name: é\na:\n- 1\n- 2\n"
