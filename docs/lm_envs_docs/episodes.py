@@ -1,0 +1,39 @@
+"""Records one episode of an id as an animated picture.
+
+Owns the pace and the size of the file. The frames are those of `render_mode="rgb_array"`.
+"""
+
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+from PIL import Image
+
+from lm_envs_docs.facts import SEED, next_action
+
+FRAME_MS, LAST_FRAME_MS = 450, 3000
+COLORS = 32
+"""Of the palette; text on one background needs few, and the file stays small."""
+
+
+def frames(env_id: str) -> list[np.ndarray]:
+    """Returns the frames (H, W, 3) uint8 of a held-out episode, one a step and one at the start."""
+    env = gym.make(env_id, render_mode="rgb_array", split="validation")
+    env.reset(seed=SEED)
+    shown, is_over = [env.render()], False
+    while not is_over:
+        *_, terminated, truncated, _ = env.step(next_action(env))
+        shown.append(env.render())
+        is_over = terminated or truncated
+    env.close()
+    return shown  # type: ignore[return-value]  # of the mode "rgb_array"
+
+
+def write_animation(env_id: str, path: Path) -> None:
+    """Writes an endless GIF; the last frame stays longer."""
+    pictures = [Image.fromarray(frame).quantize(COLORS) for frame in frames(env_id)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    durations = [FRAME_MS] * (len(pictures) - 1) + [LAST_FRAME_MS]
+    pictures[0].save(
+        path, save_all=True, append_images=pictures[1:], duration=durations, loop=0, optimize=True
+    )
