@@ -25,8 +25,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "lm_envs_docs.extension",
 ]
-exclude_patterns = ["_build", "_templates", "lm_envs_docs", "tutorials/*.rst"]
-templates_path = ["_templates"]
+exclude_patterns = ["_build", "lm_envs_docs", "tutorials/*.rst"]
 suppress_warnings = ["config.cache"]  # functions in sphinx_gallery_conf are not pickled
 
 myst_heading_anchors = 4
@@ -37,9 +36,7 @@ default_role = "py:obj"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
-autosummary_generate = True
-autosummary_ignore_module_all = False
-autosummary_imported_members = True
+autosummary_generate = False  # `lm_envs_docs.api_pages` writes the pages
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 

@@ -3,13 +3,12 @@
 Owns when each part runs. Everything it writes is ignored by git.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
 
-from lm_envs_docs import environment_pages, facts, gallery, links
+from lm_envs_docs import api_pages, environment_pages, facts, gallery, links
 from lm_envs_docs.docstrings import to_restructured_text
 from lm_envs_docs.episodes import write_animation
 
@@ -26,7 +25,7 @@ def write_if_changed(path: Path, text: str) -> None:
 
 
 def write_pages(app: Sphinx) -> None:
-    """Writes the pages of the ids, their animations, and the gallery."""
+    """Writes the pages of the ids, their animations, the API reference and the gallery."""
     env_ids = facts.own_ids()
     for env_id in env_ids:
         name = environment_pages.slug(env_id)
@@ -34,6 +33,9 @@ def write_pages(app: Sphinx) -> None:
         write_animation(env_id, DOCS / "_static" / "episodes" / f"{name}.gif")
     overview = environment_pages.overview_page(env_ids)
     write_if_changed(DOCS / "environments" / "index.md", overview)
+    for name in (*api_pages.PACKAGES, *api_pages.MODULES):
+        write_if_changed(DOCS / "api" / "generated" / f"{name}.rst", api_pages.page(name))
+    write_if_changed(DOCS / "api" / "index.md", api_pages.index())
     page = DOCS / "results" / "gallery.md"
     write_if_changed(page, gallery.gallery(RESULTS, page))
 
