@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test slow bench gpu clean
+.PHONY: train test docs slow bench gpu clean
 
 train: .venv/ready  ## train PPO on NextWord-v0, compare it with the baselines, watch an episode
 	$(BIN)/python -m agents.train configs/next_word_ppo.yaml
@@ -14,6 +14,10 @@ test: .venv/ready  ## lint, types and fast tests
 	$(BIN)/pyright --pythonpath $(BIN)/python
 # One thread a process: two processes with two threads each would wait for each other's threads.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
+
+docs: .venv/ready  ## the documentation site, in docs/_build/html; needs no network
+	OMP_NUM_THREADS=2 $(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+	PYTHONPATH=docs $(BIN)/python -m lm_envs_docs.checks docs/_build/html
 
 slow: .venv/ready  ## long proofs: full view agreement, kill test
 	$(BIN)/python -m pytest -m slow --timeout 3600
@@ -34,4 +38,4 @@ gpu:  ## checks and measurements on one CUDA device; needs no .venv: make gpu GP
 	touch $@
 
 clean:
-	rm -rf .venv runs
+	rm -rf .venv runs docs/_build docs/_static/episodes docs/api docs/environments docs/learn docs/results/gallery.md

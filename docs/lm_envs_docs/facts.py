@@ -154,7 +154,9 @@ def arguments(env: gym.Env) -> list[Argument]:
     found: dict[str, Argument] = {}
     for source in [*sources, *([type(task)] if task is not None else [_tuned_task(env)])]:
         for each in _own_arguments(source):
-            found.setdefault(each.name, each)
+            known = found.setdefault(each.name, each)
+            if not known.meaning:  # a base class documents it
+                found[each.name] = known._replace(meaning=each.meaning)
     for name, default in getattr(page, "DEFAULTS", {}).items():
         found[name] = found[name]._replace(default=default)
     if task is not None:
