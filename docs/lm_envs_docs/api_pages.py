@@ -5,7 +5,9 @@ Owns which modules are public. A package's names are those of its `__all__`.
 
 import importlib
 import inspect
+from collections.abc import Mapping
 from types import ModuleType
+from typing import Any
 
 PACKAGES = (
     "lm_envs",
@@ -17,7 +19,7 @@ PACKAGES = (
     "lm_envs.testing",
     "agents",
 )
-MODULES = ("lm_envs.sb3", "lm_envs.transcript")
+MODULES = ("lm_envs.envs.tuning.base", "lm_envs.sb3", "lm_envs.transcript")
 """Modules without `__all__`: their public names are those that they define."""
 
 
@@ -36,15 +38,24 @@ def page(name: str) -> str:
     """Returns the page of a module as reStructuredText: a table of its names, and each of them."""
     module = importlib.import_module(name)
     names = public_names(module)
-    listed = "\n".join(f"   {name}.{each}" for each in names)
+    tables = [each for each in names if isinstance(getattr(module, each), Mapping)]
+    listed = "\n".join(f"   {each}" for each in names if each not in tables)
     lines = [name, "=" * len(name), "", f".. automodule:: {name}", "   :no-members:", ""]
     lines += [".. autosummary::", "   :nosignatures:", "", listed, ""]
-    for each in names:
-        value = getattr(module, each)
-        kind = "class" if inspect.isclass(value) else "function" if callable(value) else "data"
-        options = "   :members:\n   :show-inheritance:\n" if kind == "class" else ""
-        lines += [f".. auto{kind}:: {name}.{each}\n{options}"]
+    lines += [_entry(name, each, getattr(module, each)) for each in names]
     return "\n".join(lines)
+
+
+def _entry(module: str, name: str, value: Any) -> str:  # noqa: ANN401 - any public object
+    path = f"{module}.{name}"
+    if isinstance(value, Mapping):  # its docstring would be that of `dict`
+        keys = ", ".join(f"``{key}``" for key in value)
+        return f".. py:data:: {path}\n\n   Names: {keys}.\n"
+    if not inspect.isclass(value):
+        return f".. auto{'function' if callable(value) else 'data'}:: {path}\n"
+    has_members = not issubclass(value, tuple)  # the docstring of a named tuple has its fields
+    members = "   :members:\n" if has_members else ""
+    return f".. autoclass:: {path}\n{members}   :show-inheritance:\n"
 
 
 def index() -> str:

@@ -1,7 +1,7 @@
 """Parts of a docstring, and a docstring as reStructuredText.
 
-The docstrings are in Google style, with headings, links and code spans of Markdown. Knows nothing of
-environments.
+The docstrings are in Google style, with headings, links and code spans of Markdown. Knows nothing
+of environments.
 """
 
 import re

@@ -36,6 +36,14 @@ COLUMNS = {
 }
 """Meaning of the named columns of default observations."""
 
+RESULTS = (
+    "Learning curves and texts of agents: [gallery](../results/gallery.md); figures and "
+    "intervals: [results](../results/index.md)."
+)
+
+LINKED = {"LanguageEnv": "lm_envs.envs", "TuningVectorEnv": "lm_envs.envs.tuning.base"}
+"""Page in the API reference of the classes that docstrings refer to."""
+
 LONGEST_EXAMPLE = 60
 """Characters of a value in a table."""
 
@@ -53,15 +61,13 @@ def title(env_id: str) -> str:
 def page(env_id: str) -> str:
     """Returns the page of an id as Markdown."""
     env = gym.make(env_id)
-    kind = type(env.unwrapped)
-    start, sections = split_sections(inspect.getdoc(kind) or "")
-    name = slug(env_id)
+    start, sections = split_sections(inspect.getdoc(type(env.unwrapped)) or "")
     parts = [
         f"# {title(env_id)}",
-        f"```{{figure}} ../_static/episodes/{name}.gif\n:alt: An episode of {env_id}\n:width: 640px\n\n"
-        f"{_caption(env)}\n```",
+        f"```{{figure}} ../_static/episodes/{slug(env_id)}.gif\n:alt: An episode of {env_id}\n"
+        f":width: 640px\n\n{_caption(env)}\n```",
         _overview(env_id, env),
-        start,
+        _linked(start),
     ]
     tables: dict[str, Callable[[gym.Env], str]] = {
         "Action Space": _actions,
@@ -74,10 +80,17 @@ def page(env_id: str) -> str:
             parts += [f"## {heading}", text]
             parts += [tables[heading](env)] if heading in tables else []
     parts += ["## Information", _infos(env)]
-    parts += ["## Arguments", sections.get("Arguments", ""), _arguments(env)]
+    parts += ["## Arguments", _linked(sections.get("Arguments", "")), _arguments(env)]
     parts += ["## Example", f"```python\n{as_code(sections['Example'])}\n```"]
-    parts += ["## Results", _results(kind)]
+    parts += ["## Results", RESULTS]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _linked(text: str) -> str:
+    """Returns a text whose references to shared classes are links."""
+    for name, module in LINKED.items():
+        text = text.replace(f"`{name}`", f"[`{name}`](../api/generated/{module}.rst)")
+    return text
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -131,7 +144,9 @@ def _actions(env: gym.Env) -> str:
         for each in actions
         if each.probability is not None
     ]
-    intro = f"What the actions write after `reset(seed={facts.SEED})`, whose prompt begins {prompt}:"
+    intro = (
+        f"What the actions write after `reset(seed={facts.SEED})`, whose prompt begins {prompt}:"
+    )
     return f"{intro}\n\n{_table([first, 'token', 'probability'], rows)}"
 
 
@@ -181,7 +196,10 @@ def _endings(env: gym.Env) -> str:
 
 def _infos(env: gym.Env) -> str:
     when = {"reset": "`reset` and the end", "step": "every step", "end": "the end"}
-    rows = [[code(each.name), when[each.when], each.type_name, _shown(each.example)] for each in facts.infos(env)]
+    rows = [
+        [code(each.name), when[each.when], each.type_name, _shown(each.example)]
+        for each in facts.infos(env)
+    ]
     return "From an episode of the defaults:\n\n" + _table(["key", "at", "type", "example"], rows)
 
 
@@ -198,13 +216,6 @@ def _arguments(env: gym.Env) -> str:
         [code(each.name), code(repr(each.default)), each.meaning] for each in facts.arguments(env)
     ]
     return _table(["argument", "default", "meaning"], rows)
-
-
-def _results(kind: type) -> str:
-    return (
-        "Learning curves and texts of agents: [gallery](../results/gallery.md); figures and "
-        "intervals: [results](../results/index.md)."
-    )
 
 
 def overview_page(env_ids: Sequence[str]) -> str:

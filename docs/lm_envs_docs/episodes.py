@@ -9,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 from PIL import Image
 
+import lm_envs
 from lm_envs_docs.facts import SEED, next_action
 
 FRAME_MS, LAST_FRAME_MS = 450, 3000
@@ -30,7 +31,14 @@ def frames(env_id: str) -> list[np.ndarray]:
 
 
 def write_animation(env_id: str, path: Path) -> None:
-    """Writes an endless GIF; the last frame stays longer."""
+    """Writes an endless GIF; the last frame stays longer.
+
+    A file that is newer than the library's modules is kept, since recording takes seconds.
+    """
+    sources = Path(lm_envs.__file__).parent.rglob("*.py")
+    newest = max(source.stat().st_mtime for source in sources)
+    if path.exists() and path.stat().st_mtime > newest:
+        return
     pictures = [Image.fromarray(frame).quantize(COLORS) for frame in frames(env_id)]
     path.parent.mkdir(parents=True, exist_ok=True)
     durations = [FRAME_MS] * (len(pictures) - 1) + [LAST_FRAME_MS]

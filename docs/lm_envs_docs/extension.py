@@ -74,5 +74,3 @@ def setup(app: Sphinx) -> dict[str, Any]:
     # Before napoleon, which would read a Markdown heading as text.
     app.connect("autodoc-process-docstring", rewrite_docstring, priority=400)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
-
-

@@ -7,10 +7,12 @@ nothing of Markdown or Sphinx.
 import inspect
 import sys
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.envs.registration import load_env_creator
 
 import lm_envs  # noqa: F401 - registers the ids
 from lm_envs.envs.base import EpisodicVectorEnv
@@ -61,7 +63,7 @@ def own_ids() -> list[str]:
 
 def page_class(env_id: str) -> type:
     """Returns the class that documents an id."""
-    return type(gym.make(env_id).unwrapped)
+    return load_env_creator(gym.spec(env_id).entry_point)  # type: ignore[return-value]  # a class
 
 
 def batch_of(env: gym.Env) -> EpisodicVectorEnv:
@@ -101,7 +103,7 @@ def columns(space: gym.Space[Any], prefix: str = "") -> list[Column]:
 def _same_bounds(low: np.ndarray, high: np.ndarray) -> Iterator[tuple[str, slice]]:
     differs = (np.diff(low) != 0) | (np.diff(high) != 0)
     edges = [0, *(np.flatnonzero(differs) + 1).tolist(), len(low)]
-    for number, (start, stop) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for number, (start, stop) in enumerate(pairwise(edges)):
         yield f"part {number + 1}", slice(start, stop)
 
 

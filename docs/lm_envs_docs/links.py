@@ -23,7 +23,9 @@ TUTORIALS, EXECUTED = "docs/tutorials", "learn"
 """Folder of the scripts, and of the pages that running them writes."""
 
 LINK = re.compile(r"(\]\()([^)\s]+)(\))")
-FORM = re.compile(r"(https?://[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?(/[^\s\"<>]*)?|mailto:\S+@\S+\.\S+)", re.I)
+FORM = re.compile(
+    r"(https?://[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?(/[^\s\"<>]*)?|mailto:\S+@\S+\.\S+)", re.I
+)
 """An external address of plain form; whether it can be reached is not checked."""
 
 
@@ -62,7 +64,8 @@ def rewritten(text: str, file: Path, page: str, root: Path) -> str:
         path = os.path.relpath(file.parent / target, root)
         other = page_of(path)
         if other is not None:
-            new = f"{os.path.relpath(other, start)}.{'md' if other.split('/')[0] != EXECUTED else 'rst'}"
+            suffix = "rst" if other.startswith(f"{EXECUTED}/") else "md"
+            new = f"{os.path.relpath(other, start)}.{suffix}"
         else:
             new = os.path.relpath(root / path, root / "docs" / start)
         return f"{match[1]}{new}{sign}{anchor}{match[3]}"

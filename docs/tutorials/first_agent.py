@@ -109,4 +109,5 @@ plt.show()
 #    python -m agents.evaluate runs/next_word_ppo-s0
 #    python -m agents.enjoy runs/next_word_ppo-s0
 #
-# Next: :doc:`own_task`, :doc:`own_reward`, or the :doc:`list of environments </environments/index>`.
+# Next: :doc:`own_task`, :doc:`own_reward`, or the :doc:`list of environments
+# </environments/index>`.

@@ -24,8 +24,9 @@ print(env.observation_space)
 # ---------------
 #
 # ``agents.finetune`` measures the model as it is (``base``), trains it on the references of the
-# training split (``warm_start``), and then reinforces it with a KL penalty against the frozen model.
-# In a file this is ``configs/next_word_lm_ppo.yaml``; here the same keys with a budget of seconds.
+# training split (``warm_start``), and then reinforces it with a KL penalty against the frozen
+# model. In a file this is ``configs/next_word_lm_ppo.yaml``; here the same keys with a budget of
+# seconds.
 
 import tempfile
 from pathlib import Path
@@ -62,8 +63,10 @@ config = FinetuneConfig.model_validate(
 runs = Path(tempfile.mkdtemp())
 result = finetune(config, runs)
 for stage, measures in result["stages"].items():
-    print(stage, {name: round(value, 3) for name, value in list(measures.items())[:4]
-                  if isinstance(value, float)})
+    print(
+        stage,
+        {name: round(measures[name], 3) for name in ("reward", "fluency") if name in measures},
+    )
 
 # %%
 # Seconds do not make a better model; three seeds of the full configuration are in
@@ -93,5 +96,5 @@ print(trained.reset(seed=0)[1]["prompt"])
 #    python -m agents.finetune configs/next_word_lm_ppo.yaml --seed 1
 #    python -m agents.finetune_report runs/next_word_lm_ppo-s0 runs/next_word_lm_ppo-s1
 #
-# Two other ways to change the model's parameters: ``python -m agents.distill RUN`` teaches it what an
-# agent chooses, and ``python -m agents.loop`` repeats that.
+# Two other ways to change the model's parameters: ``python -m agents.distill RUN`` teaches it
+# what an agent chooses, and ``python -m agents.loop`` repeats that.

@@ -11,8 +11,9 @@ several GPUs or machines.
 # One process, many rows
 # ----------------------
 #
-# ``SubprocVecEnv`` runs one environment a process, and each would load its own model. Rows of a batch
-# share the model and one forward pass, so use ``make_vec`` or ``make_language_vec_env`` instead:
+# ``SubprocVecEnv`` runs one environment a process, and each would load its own model. Rows of a
+# batch share the model and one forward pass, so use ``make_vec`` or ``make_language_vec_env``
+# instead:
 
 import gymnasium as gym
 import numpy as np
@@ -29,9 +30,9 @@ whole = np.stack([envs.step(np.zeros(ROWS, np.int64))[1] for _ in range(STEPS)])
 # Cutting work into parts
 # -----------------------
 #
-# Row i is seeded seed + i and draws from its own generator. So the rows of one batch can be computed
-# in parts, in any process or on any machine with the same processor and versions, and the numbers
-# are the same bit for bit on a CPU:
+# Row i is seeded seed + i and draws from its own generator. So the rows of one batch can be
+# computed in parts, in any process or on any machine with the same processor and versions, and
+# the numbers are the same bit for bit on a CPU:
 
 parts = []
 for first in (0, ROWS // 2):
@@ -62,13 +63,14 @@ assert np.array_equal(np.concatenate(parts, axis=1), whole)
 # One study, several processes
 # ----------------------------
 #
-# ``agents.tune`` stores its study in SQLite. The same command, started again or in several terminals,
-# joins it; each trial trains in a process of its own, and a trial that fails is listed with its error.
-# Machines can join if they share a disk whose file locks work.
+# ``agents.tune`` stores its study in SQLite. The same command, started again or in several
+# terminals, joins it; each trial trains in a process of its own, and a trial that fails is listed
+# with its error. Machines can join if they share a disk whose file locks work.
 #
 # .. code-block:: sh
 #
-#    python -m agents.tune configs/question_answering_ppo.yaml --search configs/tune_question_answering.yaml --trials 30
+#    python -m agents.tune configs/question_answering_ppo.yaml \
+#      --search configs/tune_question_answering.yaml --trials 30
 #
 # Several processes on one machine need one thread each: ``OMP_NUM_THREADS=1``.
 #
@@ -77,11 +79,11 @@ assert np.array_equal(np.concatenate(parts, axis=1), whole)
 #
 # * No agent is trained by several processes or machines together: no data-parallel updates and no
 #   model that is divided among GPUs. ``agents.finetune`` uses one device.
-# * Asynchronous stepping: a batch waits for its slowest row. Rows cost the same, since each writes one
-#   token a step.
+# * Asynchronous stepping: a batch waits for its slowest row. Rows cost the same, since each
+#   writes one token a step.
 # * No scheduler: starting processes is up to you, or to Slurm and the like.
 #
-# Libraries that distribute Gymnasium environments can still run these ids, one batch a worker: see
-# :doc:`/project/other_libraries` for scripts of CleanRL's style, TorchRL, Tianshou and skrl. Each worker
-# then loads one copy of the model; in a remote process import ``lm_envs`` first, or write the id as
-# ``"lm_envs:lm_envs/NextWord-v0"``, which imports it.
+# Libraries that distribute Gymnasium environments can still run these ids, one batch a worker:
+# see :doc:`/project/other_libraries` for scripts of CleanRL's style, TorchRL, Tianshou and skrl.
+# Each worker then loads one copy of the model; in a remote process import ``lm_envs`` first, or
+# write the id as ``"lm_envs:lm_envs/NextWord-v0"``, which imports it.

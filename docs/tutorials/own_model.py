@@ -92,7 +92,8 @@ assert ours == theirs
 #    python -m agents.fetch smollm2
 #    python -m agents.train configs/smollm2_next_word_ppo.yaml
 #
-# ``model="gpt2"`` or another hub name is downloaded by ``huggingface_hub``. Chat models read prompts
-# in their own template with ``chat_template=True``. On a CPU ``dtype="bfloat16"`` or ``"int8"`` is
-# faster where the processor has the instructions. :doc:`/models` has the list of architectures and
-# tokenizers, and :doc:`/project/contributing` the recipe for another architecture.
+# ``model="gpt2"`` or another hub name is downloaded by ``huggingface_hub``. Chat models read
+# prompts in their own template with ``chat_template=True``. On a CPU ``dtype="bfloat16"`` or
+# ``"int8"`` is faster where the processor has the instructions. :doc:`/models` has the list of
+# architectures and tokenizers, and :doc:`/project/contributing` the recipe for another
+# architecture.

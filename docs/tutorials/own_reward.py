@@ -94,7 +94,8 @@ for name, choose in policies.items():
 # Other rewards
 # -------------
 #
-# * In a file: ``rewards={"my_module:asks": 1.0}``; in a configuration this needs ``--trust-imports``.
+# * In a file: ``rewards={"my_module:asks": 1.0}``; in a configuration this needs
+#   ``--trust-imports``.
 # * ``async def`` is allowed, for scores that wait for a server.
 # * Ratings by people: ``python -m agents.rate``, then ``rewards={"preference:FILE": 1.0}``
 #   (:doc:`/rating`).

@@ -17,14 +17,17 @@ import json
 import tempfile
 from pathlib import Path
 
-ANIMALS = ["cow", "hen", "cat", "dog", "pig", "owl", "bee", "duck", "horse", "sheep", "frog", "lion"]
-SOUNDS = ["moo", "cluck", "meow", "bark", "oink", "hoot", "buzz", "quack", "neigh", "baa", "croak", "roar"]
+SOUNDS = {
+    **{"cow": "moo", "hen": "cluck", "cat": "meow", "dog": "bark", "pig": "oink", "owl": "hoot"},
+    **{"bee": "buzz", "duck": "quack", "horse": "neigh", "sheep": "baa", "frog": "croak"},
+    **{"lion": "roar"},
+}
 
 folder = Path(tempfile.mkdtemp())
 file = folder / "sounds.jsonl"
 rows = [
     {"animal": animal, "sound": sound, "split": "validation" if number % 4 == 3 else "train"}
-    for number, (animal, sound) in enumerate(zip(ANIMALS, SOUNDS, strict=True))
+    for number, (animal, sound) in enumerate(SOUNDS.items())
 ]
 file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
 print(file.read_text().splitlines()[0])
@@ -33,8 +36,8 @@ print(file.read_text().splitlines()[0])
 # The task
 # --------
 #
-# ``make_item`` turns a row into a prompt and its targets. ``default_rewards`` are the weights of the
-# scores; :doc:`/rewards` lists all of them.
+# ``make_item`` turns a row into a prompt and its targets. ``default_rewards`` are the weights of
+# the scores; :doc:`/rewards` lists all of them.
 
 import lm_envs
 from lm_envs.tasks import CompletionItem, CompletionTask
@@ -60,20 +63,20 @@ lm_envs.register("me/Sounds-v0", task=Sounds, dataset=str(file), actions="choice
 import gymnasium as gym
 
 env = gym.make("me/Sounds-v0")
+batch = env.unwrapped.batch
 _, info = env.reset(seed=0, options={"index": 0})
-print(info["prompt"], "->", [option.text for option in env.unwrapped.batch.task.options(
-    env.unwrapped.batch.episodes.examples[0], []
-)])
-*_, info = env.step(env.unwrapped.batch.oracle_actions()[0])
+lines = batch.task.options(batch.episodes.examples[0], [])
+print(info["prompt"], "->", [line.text for line in lines])
+*_, info = env.step(batch.oracle_actions()[0])
 print(info["text"], info["scores"])
 
 # %%
 # The contract
 # ------------
 #
-# ``check_environment`` runs Gymnasium's and Stable-Baselines3's checkers, and checks that rows replay
-# the single environment, that seeds give the same episodes, and that states can be restored. It
-# raises where something does not hold.
+# ``check_environment`` runs Gymnasium's and Stable-Baselines3's checkers, and checks that rows
+# replay the single environment, that seeds give the same episodes, and that states can be
+# restored. It raises where something does not hold.
 
 from lm_envs.testing import check_environment
 
@@ -113,5 +116,5 @@ print(f"right answers on the training split: {before:.2f} before, {after:.2f} af
 # * In a configuration: ``imports: [sounds]``, where ``sounds.py`` registers the id, and
 #   ``--trust-imports``.
 #
-# :doc:`/project/contributing` has a tested recipe for each of task, reward, action kind, observation, score,
-# architecture, algorithm and benchmark.
+# :doc:`/project/contributing` has a tested recipe for each of task, reward, action kind,
+# observation, score, architecture, algorithm and benchmark.

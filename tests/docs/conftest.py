@@ -1,7 +1,6 @@
 """The pages of all ids, made once."""
 
 import pytest
-
 from lm_envs_docs import environment_pages, facts
 
 

@@ -1,8 +1,8 @@
 import importlib
 
 import pytest
-
 from lm_envs_docs import api_pages
+
 from tests.test_architecture import PUBLIC_PACKAGES
 
 

@@ -80,7 +80,9 @@ def test_blocks_have_a_language_that_a_test_reads():
 
 def scripts_shell(path):
     """Shell blocks in the comments of a tutorial."""
-    text = "\n".join(line.removeprefix("# ").removeprefix("#") for line in path.read_text().splitlines())
+    text = "\n".join(
+        line.removeprefix("# ").removeprefix("#") for line in path.read_text().splitlines()
+    )
     _, *parts = text.split(".. code-block:: sh\n")
     for part in parts:
         lines = [line for line in part.splitlines() if line.startswith("   ") or not line]
@@ -135,7 +137,9 @@ def test_yaml_is_valid(page, code, monkeypatch):
         return
     values = yaml.safe_load(code)
     if "search" in values:
-        assert read_space(values["search"], TrainConfig.model_validate(values_of("question_answering_ppo")))
+        assert read_space(
+            values["search"], TrainConfig.model_validate(values_of("question_answering_ppo"))
+        )
     else:
         assert FinetuneConfig.model_validate(values).name == values["name"]
 

@@ -7,10 +7,10 @@ from typing import get_args
 
 import gymnasium as gym
 import pytest
-
-from lm_envs.transcript import TRUNCATIONS, Ending
 from lm_envs_docs import environment_pages, facts
 from lm_envs_docs.docstrings import split_sections
+
+from lm_envs.transcript import TRUNCATIONS, Ending
 
 ENV_IDS = facts.own_ids()
 SECTIONS = (

@@ -1,7 +1,6 @@
 import numpy as np
-from PIL import Image
-
 from lm_envs_docs import episodes
+from PIL import Image
 
 
 def test_animation_shows_the_start_and_each_step(tmp_path):

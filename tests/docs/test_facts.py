@@ -1,7 +1,6 @@
 import gymnasium as gym
 import numpy as np
 import pytest
-
 from lm_envs_docs import facts
 
 ENV_IDS = facts.own_ids()

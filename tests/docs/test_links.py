@@ -1,4 +1,5 @@
 from lm_envs_docs import links
+
 from tests.pages import ROOT
 
 
