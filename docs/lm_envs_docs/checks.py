@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from sphinx.search.en import SearchEnglish
+
 from lm_envs_docs.links import FORM
 
 SEARCHED = {
@@ -83,8 +85,8 @@ def search_index(root: Path) -> dict[str, Any]:
 
 
 def pages_with(index: Mapping[str, Any], word: str) -> list[str]:
-    """Returns the names of the pages that the search lists for a word."""
-    found = index["terms"].get(word.lower(), [])
+    """Returns the names of the pages that the search lists for a word; both are stemmed alike."""
+    found = index["terms"].get(SearchEnglish({}).stem(word.lower()), [])
     numbers = found if isinstance(found, list) else [found]
     return [index["docnames"][number] for number in numbers]
 

@@ -31,17 +31,19 @@ def frames(env_id: str) -> list[np.ndarray]:
 
 
 def write_animation(env_id: str, path: Path) -> None:
-    """Writes an endless GIF; the last frame stays longer.
+    """Writes an endless GIF that opens with the end of the episode, which stays longer.
 
-    A file that is newer than the library's modules is kept, since recording takes seconds.
+    So the file shows a whole text where a reader's settings stop animations. A file that is newer
+    than the library's modules is kept, since recording takes seconds.
     """
     sources = Path(lm_envs.__file__).parent.rglob("*.py")
     newest = max(source.stat().st_mtime for source in sources)
     if path.exists() and path.stat().st_mtime > newest:
         return
-    pictures = [Image.fromarray(frame).quantize(COLORS) for frame in frames(env_id)]
+    *rest, last = [Image.fromarray(frame).quantize(COLORS) for frame in frames(env_id)]
+    pictures = [last, *rest]
     path.parent.mkdir(parents=True, exist_ok=True)
-    durations = [FRAME_MS] * (len(pictures) - 1) + [LAST_FRAME_MS]
+    durations = [LAST_FRAME_MS] + [FRAME_MS] * len(rest)
     pictures[0].save(
         path, save_all=True, append_images=pictures[1:], duration=durations, loop=0, optimize=True
     )

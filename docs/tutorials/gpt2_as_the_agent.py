@@ -63,10 +63,8 @@ config = FinetuneConfig.model_validate(
 runs = Path(tempfile.mkdtemp())
 result = finetune(config, runs)
 for stage, measures in result["stages"].items():
-    print(
-        stage,
-        {name: round(measures[name], 3) for name in ("reward", "fluency") if name in measures},
-    )
+    low, high = measures["reward"]["interval"]
+    print(f"{stage}: reward {measures['reward']['mean']:.3f} ({low:.3f} … {high:.3f})")
 
 # %%
 # Seconds do not make a better model; three seeds of the full configuration are in
