@@ -3,6 +3,7 @@
 Owns the pace and the size of the file. The frames are those of `render_mode="rgb_array"`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import gymnasium as gym
@@ -13,6 +14,9 @@ import lm_envs
 from lm_envs_docs.facts import SEED, next_action
 
 FRAME_MS, LAST_FRAME_MS = 450, 3000
+GAP = 24
+"""Rows of pixels that stay between the text and the caption."""
+
 COLORS = 32
 """Of the palette; text on one background needs few, and the file stays small."""
 
@@ -30,6 +34,18 @@ def frames(env_id: str) -> list[np.ndarray]:
     return shown  # type: ignore[return-value]  # of the mode "rgb_array"
 
 
+def without_gap(pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Returns the frames without most of the rows that are empty in all of them.
+
+    The longest such band lies between the text and the caption.
+    """
+    is_empty = np.all([(each == each[:, :1]).all((1, 2)) for each in pictures], axis=0)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], is_empty, [0]]).astype(int)))
+    start, stop = max(edges.reshape(-1, 2), key=lambda band: band[1] - band[0])
+    kept = np.r_[:start, start : min(stop, start + GAP), stop : len(is_empty)]
+    return [each[kept] for each in pictures]
+
+
 def write_animation(env_id: str, path: Path) -> None:
     """Writes an endless GIF that opens with the end of the episode, which stays longer.
 
@@ -40,7 +56,8 @@ def write_animation(env_id: str, path: Path) -> None:
     newest = max(source.stat().st_mtime for source in sources)
     if path.exists() and path.stat().st_mtime > newest:
         return
-    *rest, last = [Image.fromarray(frame).quantize(COLORS) for frame in frames(env_id)]
+    shown = without_gap(frames(env_id))
+    *rest, last = [Image.fromarray(frame).quantize(COLORS) for frame in shown]
     pictures = [last, *rest]
     path.parent.mkdir(parents=True, exist_ok=True)
     durations = [LAST_FRAME_MS] + [FRAME_MS] * len(rest)
