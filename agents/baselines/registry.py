@@ -9,6 +9,7 @@ from agents.baselines.cloning import cloned
 from agents.baselines.families import Environments, Family, by_policy, fixed, grid
 from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
 from agents.baselines.line_rules import by_rule, polite_greedy, relation_lookup
+from agents.baselines.read_write_rules import confident
 from agents.baselines.searches import searches
 from agents.baselines.text_rules import (
     FIRST_EXAMPLES,
@@ -43,6 +44,9 @@ BONUSES = (-4.0, -2.0, -1.0, 1.0, 2.0, 4.0, 8.0)
 WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 COUNTS = (0, 1, 2, 3)
+
+CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+LAGS = (2, 3, 4, 8)
 
 ASK_REWARD = {"each part tried"}
 """Rules of environments that compute the losses of the evaluated passages before they act."""
@@ -130,6 +134,10 @@ def _task_rules(env: LanguageVectorEnv) -> list[Family]:
     """Returns the rules that only one task has."""
     task, is_choice = env.task, isinstance(env.actions, ChoiceActions)
     found: list[Family] = []
+    if isinstance(env.actions, ReadWriteActions):
+        pairs = [[least, lag] for lag in LAGS for least in CONFIDENCES]
+        run = by_policy(lambda pair, seed: confident(*pair))
+        found.append(Family("write when confident", grid(*pairs), run))
     if isinstance(task, KnowledgeGraphQA) and is_choice:
         run = by_policy(lambda setting, seed: by_rule(relation_lookup))
         found.append(Family("relation lookup", fixed, run, is_cheap=True))
@@ -145,11 +153,11 @@ def _task_rules(env: LanguageVectorEnv) -> list[Family]:
     return found
 
 
-def _context_words(examples: LearnedExamples, least: float) -> Policy:
+def _context_words(examples: LearnedExamples, least: float, seed: int) -> Policy:
     return writes(context_words(function_words(examples.pairs(FIRST_EXAMPLES), int(least))))
 
 
-def _classifier(examples: LearnedExamples, penalty: float) -> Policy:
+def _classifier(examples: LearnedExamples, penalty: float, seed: int) -> Policy:
     pairs = examples.pairs()
     texts, labels = [prompt for prompt, _ in pairs], [targets[0] for _, targets in pairs]
     return by_rule(label_classifier(texts, labels, penalty))

@@ -43,7 +43,7 @@ class WeightTuner(ScaledTuner):
         self._num_settings = 1 + len(self._names)
         self.action_names = ["temperature", *self._names]
         self.space: gym.Space[Any] = gym.spaces.Box(-1.0, 1.0, (self._num_settings,), np.float32)
-        bound = np.append(np.ones(self._num_settings), LARGEST_FALL).astype(np.float32)
+        bound = np.append(np.ones(self._num_settings), [LARGEST_FALL] * 2).astype(np.float32)
         self.bounds = (-bound, bound)
         nothing = np.zeros(self._num_settings, np.float32)
         warmer = np.eye(1, self._num_settings, dtype=np.float32)[0]
@@ -68,8 +68,8 @@ class WeightTuner(ScaledTuner):
 
     def observe(self) -> np.ndarray:
         """Returns (N, K + 1): the settings, and by how much the loss has fallen, nats a token."""
-        fall = (self._first - self._now)[:, None]
-        return np.concatenate([self._settings, fall], 1).astype(np.float32)
+        losses = np.stack([self._first, self._first - self._now], 1)
+        return np.concatenate([self._settings, losses], 1).astype(np.float32)
 
     def scores(self) -> dict[str, np.ndarray]:
         """Returns `loss`, nats a token, and `reward`, by how much it has fallen."""
