@@ -9,6 +9,7 @@ from agents.baselines.cloning import cloned
 from agents.baselines.families import Environments, Family, by_policy, fixed, grid
 from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
 from agents.baselines.line_rules import by_rule, polite_greedy, relation_lookup
+from agents.baselines.memory_rules import translation_memory
 from agents.baselines.read_write_rules import confident
 from agents.baselines.searches import searches
 from agents.baselines.text_rules import (
@@ -34,6 +35,7 @@ from lm_envs.envs.actions.top_k import TopKActions
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.classification import Classification
+from lm_envs.tasks.completion import CompletionTask
 from lm_envs.tasks.dialogue import Dialogue
 from lm_envs.tasks.knowledge_graph import KnowledgeGraphQA
 
@@ -45,6 +47,7 @@ WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 COUNTS = (0, 1, 2, 3)
 
+MOST_SIMILAR = (1, 4, 16)
 CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 LAGS = (2, 3, 4, 8)
 
@@ -144,6 +147,9 @@ def _task_rules(env: LanguageVectorEnv) -> list[Family]:
     if isinstance(task, Dialogue) and is_choice:
         run = by_policy(lambda setting, seed: polite_greedy())
         found.append(Family("polite greedy", fixed, run, is_cheap=True))
+    if isinstance(task, CompletionTask) and isinstance(env.actions, TopKActions):
+        run = by_learned_policy(_memory, VOCABULARY)
+        found.append(Family("translation memory", grid(*MOST_SIMILAR), run))
     if is_extractive(task):
         run = by_learned_policy(_context_words, VOCABULARY)
         found.append(Family("context words", grid(*COUNTS), run))
@@ -155,6 +161,11 @@ def _task_rules(env: LanguageVectorEnv) -> list[Family]:
 
 def _context_words(examples: LearnedExamples, least: float, seed: int) -> Policy:
     return writes(context_words(function_words(examples.pairs(FIRST_EXAMPLES), int(least))))
+
+
+def _memory(examples: LearnedExamples, tried: float, seed: int) -> Policy:
+    known = {prompt: targets[0] for prompt, targets in examples.pairs()}
+    return writes(translation_memory(known, int(tried)))
 
 
 def _classifier(examples: LearnedExamples, penalty: float, seed: int) -> Policy:
