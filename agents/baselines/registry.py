@@ -9,6 +9,7 @@ from agents.baselines.cloning import cloned
 from agents.baselines.families import Environments, Family, by_policy, fixed, grid
 from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
 from agents.baselines.line_rules import by_rule, polite_greedy, relation_lookup
+from agents.baselines.line_search import line_search
 from agents.baselines.memory_rules import translation_memory
 from agents.baselines.read_write_rules import confident
 from agents.baselines.searches import searches
@@ -33,6 +34,8 @@ from lm_envs.envs.actions.choices import ChoiceActions
 from lm_envs.envs.actions.read_write import ReadWriteActions
 from lm_envs.envs.actions.top_k import TopKActions
 from lm_envs.envs.base import EpisodicVectorEnv
+from lm_envs.envs.tuning.base import TuningVectorEnv
+from lm_envs.envs.tuning.weight_tuning import WeightTuner
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.classification import Classification
 from lm_envs.tasks.completion import CompletionTask
@@ -47,6 +50,7 @@ WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 COUNTS = (0, 1, 2, 3)
 
+CHANGES = (0.5, 1.0)
 MOST_SIMILAR = (1, 4, 16)
 CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 LAGS = (2, 3, 4, 8)
@@ -84,6 +88,9 @@ def families(environments: Environments, split: str) -> list[Family]:
     """
     env = environments.get(split)
     found = [*_fixed(env)]
+    if isinstance(env, TuningVectorEnv) and isinstance(env.tuner, WeightTuner):
+        run = by_policy(lambda change, seed: line_search(change))
+        found.append(Family("line search of the temperature", grid(*CHANGES), run))
     if isinstance(env, LanguageVectorEnv) and env.actions.is_ranked:
         if not isinstance(env.actions, (ReadWriteActions, ChoiceActions)):
             found += [*_sampled(), *_token_rules(env)]
