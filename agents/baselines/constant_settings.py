@@ -15,6 +15,7 @@ from lm_envs.envs.rows import Observations
 from lm_envs.envs.tuning.base import TuningVectorEnv
 
 NAME = "constant settings, by evolution"
+PLAN = "the same plan, by forward selection"
 
 STOP_NAME = "stop"
 """Name of the action, or of the first component of an action, that ends an episode."""
@@ -51,6 +52,41 @@ def constant_settings(point: list[float]) -> Policy:
         return actions
 
     return act
+
+
+def planned(actions: list[int]) -> Policy:
+    """Returns the policy that takes discrete actions in this order, then the first one, "stop"."""
+    plan = np.array([*actions, 0])
+
+    def act(env: TuningVectorEnv, observations: Observations) -> np.ndarray:
+        return plan[np.minimum(env.steps, len(plan) - 1)]
+
+    return act
+
+
+def forward_selection(env: TuningVectorEnv) -> Family:
+    """Returns the family of one plan for all episodes: the best next action, found one by one.
+
+    It stops where no further action raises the mean reward, or at the budget.
+
+    Args:
+        env: Any rows of the environment, whose actions are discrete.
+    """
+    count, budget = int(env.single_action_space.n), env.budget  # type: ignore[attr-defined]  # a Discrete
+
+    def search(mean_reward: Callable[[list[int]], float]) -> list[Trial]:
+        best, tried = [], [([], mean_reward([]))]
+        while len(best) < budget:
+            left = [action for action in range(1, count) if action not in best]
+            found = [([*best, action], mean_reward([*best, action])) for action in left]
+            tried += found
+            longer, reward = max(found, key=lambda trial: trial[1])
+            if reward <= max(value for plan, value in tried if plan == best):
+                break
+            best = longer
+        return tried
+
+    return Family(PLAN, search, by_policy(lambda plan, seed: planned(plan)))
 
 
 def evolved(env: TuningVectorEnv) -> Family:

@@ -6,10 +6,11 @@ Owns which sizes are tried. The algorithms live in `agents.evaluation.search`.
 from collections.abc import Sequence
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 from scipy.special import gammaln
 
-from agents.baselines.constant_settings import evolved
+from agents.baselines.constant_settings import evolved, forward_selection
 from agents.baselines.families import Environments, Family, Setting, grid
 from agents.baselines.token_rules import mixture_logprobs, repeated_candidates
 from agents.evaluation.baselines import sampling, sampling_from
@@ -39,7 +40,7 @@ def searches(environments: Environments, split: str) -> list[Family]:
     """Returns the baselines that take longer.
 
     Beam search, minimum Bayes risk and best of 16 where text is written; where the model is
-    adjusted, constant settings by an evolution strategy.
+    adjusted, constant settings by an evolution strategy, and for discrete actions one plan.
 
     Args:
         environments: Makes the rows.
@@ -47,7 +48,8 @@ def searches(environments: Environments, split: str) -> list[Family]:
     """
     env = environments.get(split)
     if isinstance(env, TuningVectorEnv):
-        return [evolved(env)]
+        is_discrete = isinstance(env.single_action_space, gym.spaces.Discrete)
+        return [evolved(env), *([forward_selection(env)] if is_discrete else [])]
     if not (isinstance(env, LanguageVectorEnv) and env.actions.is_ranked):
         return []
     if isinstance(env.actions, ReadWriteActions):  # its actions are no continuations of the text

@@ -47,7 +47,7 @@ def test_text_is_searched_by_beams_and_samples_and_a_model_by_evolution():
     env = {"id": "lm_envs/StructureSearch-v0", "n_envs": 2, "kwargs": {"passages": 2}}
     tuning = Environments(changed(env=CONFIG.env.model_validate(env)))
     names = [family.name for family in searches(tuning, "test")]
-    assert names == ["constant settings, by evolution"]
+    assert names == ["constant settings, by evolution", "the same plan, by forward selection"]
 
 
 def test_a_beam_can_be_kept_from_repeating_pairs_of_tokens():
