@@ -24,6 +24,7 @@ from agents.config.imports import TRUST_HELP, import_for_run
 from agents.config.loading import reported
 from agents.evaluation import plots
 from agents.evaluation.baselines import oracle
+from agents.evaluation.breakdown import breakdown, evaluated_examples
 from agents.evaluation.comparison import (
     AGENT,
     ORACLE,
@@ -82,7 +83,8 @@ def evaluate_with_baselines(
         checkpoint: Of each run: "last", or "best" by held-out reward.
 
     Returns:
-        The transcripts, and the settings and the strongest of the baselines, for JSON.
+        The transcripts, and for JSON the settings and the strongest of the baselines and the
+        rewards by kind of prompt.
 
     Raises:
         UserError: If the folders are not seeds of one configuration, or an option does not fit.
@@ -99,7 +101,10 @@ def evaluate_with_baselines(
     written = [run_episodes(env, agent_policy(agent), indices) for agent in agents]
     suite = run_suite(environments, split, indices, found)
     record = suite.record() | best_of_record(environments, split, indices, suite)
-    return {AGENT: written} | suite.rollouts | _oracle(env, indices), record
+    rollouts = {AGENT: written} | suite.rollouts | _oracle(env, indices)
+    rewards = {name: scores["reward"] for name, scores in prompt_scores(rollouts).items()}
+    record["breakdown"] = breakdown(evaluated_examples(env, indices), rewards)
+    return rollouts, record
 
 
 def _oracle(env: EpisodicVectorEnv, indices: np.ndarray) -> Rollouts:
