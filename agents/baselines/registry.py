@@ -7,6 +7,7 @@ import typer
 
 from agents.baselines.cloning import cloned
 from agents.baselines.families import Environments, Family, by_policy, fixed, grid
+from agents.baselines.importance_rule import has_probes, least_important_first
 from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
 from agents.baselines.line_rules import by_rule, polite_greedy, relation_lookup
 from agents.baselines.line_search import line_search
@@ -50,6 +51,7 @@ WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 COUNTS = (0, 1, 2, 3)
 
+LEAST_GAINS = (-0.02, 0.0, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12)
 CHANGES = (0.5, 1.0)
 MOST_SIMILAR = (1, 4, 16)
 CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -91,6 +93,9 @@ def families(environments: Environments, split: str) -> list[Family]:
     if isinstance(env, TuningVectorEnv) and isinstance(env.tuner, WeightTuner):
         run = by_policy(lambda change, seed: line_search(change))
         found.append(Family("line search of the temperature", grid(*CHANGES), run))
+    if isinstance(env, TuningVectorEnv) and has_probes(env):
+        run = by_policy(lambda least, seed: least_important_first(least))
+        found.append(Family("least important parts first", grid(*LEAST_GAINS), run))
     if isinstance(env, LanguageVectorEnv) and env.actions.is_ranked:
         if not isinstance(env.actions, (ReadWriteActions, ChoiceActions)):
             found += [*_sampled(), *_token_rules(env)]
