@@ -6,6 +6,8 @@ A new baseline is a `Family` and a line here. Runs nothing.
 import typer
 
 from agents.baselines.cloning import cloned
+from agents.baselines.dialogue_rules import NAME as CLASSIFIED
+from agents.baselines.dialogue_rules import classified_customers, trials
 from agents.baselines.families import Environments, Family, by_policy, fixed, grid
 from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
 from agents.baselines.line_rules import by_rule, polite_greedy, relation_lookup
@@ -35,6 +37,7 @@ from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.classification import Classification
 from lm_envs.tasks.dialogue import Dialogue
 from lm_envs.tasks.knowledge_graph import KnowledgeGraphQA
+from lm_envs.tasks.simulators.varied_customer import VariedCustomer
 
 SIZES = (1, 2, 3, 4)
 TEMPERATURES = (0.3, 0.5, 0.7, 0.85, 1.0, 1.3)
@@ -43,6 +46,7 @@ BONUSES = (-4.0, -2.0, -1.0, 1.0, 2.0, 4.0, 8.0)
 WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 COUNTS = (0, 1, 2, 3)
+REGRESSION = "logistic regression"
 
 ASK_REWARD = {"each part tried"}
 """Rules of environments that compute the losses of the evaluated passages before they act."""
@@ -136,12 +140,15 @@ def _task_rules(env: LanguageVectorEnv) -> list[Family]:
     if isinstance(task, Dialogue) and is_choice:
         run = by_policy(lambda setting, seed: polite_greedy())
         found.append(Family("polite greedy", fixed, run, is_cheap=True))
+        if isinstance(task.customers[0], VariedCustomer) and _has_scikit_learn(CLASSIFIED):
+            run = by_learned_policy(classified_customers())
+            found.append(Family(CLASSIFIED, grid(*trials()), run))
     if is_extractive(task):
         run = by_learned_policy(_context_words, VOCABULARY)
         found.append(Family("context words", grid(*COUNTS), run))
-    if isinstance(task, Classification) and is_choice and _has_scikit_learn():
+    if isinstance(task, Classification) and is_choice and _has_scikit_learn(REGRESSION):
         run = by_learned_policy(_classifier)
-        found.append(Family("logistic regression", grid(*PENALTIES), run))
+        found.append(Family(REGRESSION, grid(*PENALTIES), run))
     return found
 
 
@@ -155,12 +162,12 @@ def _classifier(examples: LearnedExamples, penalty: float) -> Policy:
     return by_rule(label_classifier(texts, labels, penalty))
 
 
-def _has_scikit_learn() -> bool:
+def _has_scikit_learn(baseline: str) -> bool:
     """Returns whether scikit-learn is installed; reports that a baseline is left out if not."""
     try:
         import sklearn  # noqa: F401 - of the extra "dev"
     except ImportError:
-        message = "The baseline 'logistic regression' is left out: pip install scikit-learn."
+        message = f"The baseline {baseline!r} is left out: pip install scikit-learn."
         typer.echo(message, err=True)
         return False
     return True

@@ -27,7 +27,8 @@ class Kind:
         rewards: Weight of each score.
         max_turns: Largest number of the agent's turns.
         prompt_tokens: Largest number of tokens in a customer's first line and the speakers' names.
-        answer_tokens: Largest number of tokens in a later line and the speakers' names.
+        answer_tokens: Room in the context for a later line and the speakers' names; a conversation
+            that is longer loses its beginning.
     """
 
     rewards: Mapping[str, float]
@@ -36,7 +37,7 @@ class Kind:
     answer_tokens: int
 
 
-KINDS = {SIMPLE: Kind(DEFAULT_REWARDS, 5, 24, 20), VARIED: Kind(VARIED_REWARDS, 8, 64, 48)}
+KINDS = {SIMPLE: Kind(DEFAULT_REWARDS, 5, 24, 20), VARIED: Kind(VARIED_REWARDS, 8, 64, 9)}
 
 
 class Dialogue:
@@ -126,7 +127,7 @@ class Dialogue:
     def options(self, example: Example, turns: Sequence[str]) -> Sequence[Option]:
         """Returns the agent's lines, filled with the slots revealed so far."""
         customer = self.customers[example.index]
-        return [Option(*line) for line in customer.options(customer.converse(turns))]
+        return [Option(*line) for line in customer.options(turns)]
 
     def respond(self, example: Example, turns: Sequence[str]) -> Response:
         """Returns the conversation so far; it is over if the customer has ended it."""
@@ -143,8 +144,7 @@ class Dialogue:
 
     def oracle_completion(self, example: Example, turns: Sequence[str]) -> str:
         """Returns the next line of an agent that knows what the customer hides."""
-        customer = self.customers[example.index]
-        return customer.oracle_line(customer.converse(turns))
+        return self.customers[example.index].oracle_line(turns)
 
 
 def _select_customers(

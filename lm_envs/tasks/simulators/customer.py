@@ -145,14 +145,14 @@ class Customer:
         known = {slot: self.values[slot] for slot in revealed}
         return Conversation(known, replies, is_satisfied, is_over=is_satisfied)
 
-    def options(self, conversation: "Conversation") -> list[tuple[str, bool]]:
+    def options(self, turns: Sequence[str]) -> list[tuple[str, bool]]:
         """Returns the lines that an agent can choose from, all of which are allowed."""
-        return [(line, True) for line in agent_lines(conversation.known)]
+        return [(line, True) for line in agent_lines(self.converse(turns).known)]
 
-    def oracle_line(self, conversation: "Conversation") -> str:
+    def oracle_line(self, turns: Sequence[str]) -> str:
         """Returns the polite question for the first missing slot, or the polite grant."""
-        slots = REQUESTS[self.request].slots
-        missing = [slot for slot in slots if slot not in conversation.known]
+        known = self.converse(turns).known
+        missing = [slot for slot in REQUESTS[self.request].slots if slot not in known]
         return QUESTIONS[missing[0]][1] if missing else COURTESY + self.grant
 
     def is_satisfied(self, reply: str, revealed: set[str]) -> bool:

@@ -179,9 +179,11 @@ GREETINGS = {
         ("Hi, how are you?", "Hey there."),
         ("Hello, there is no rush.", "Hi, take your time.", "Hey, nice day."),
     ),
-    "": Pool(("Hello.", "Good day.", "Yes.", "So."), ("Well.", "Day."), ("Good day to you.", "Now.")),
+    "": Pool(
+        ("Hello.", "Good day.", "Yes.", "So."), ("Well.", "Day."), ("Good day to you.", "Now.")
+    ),
 }
-"""Beginnings of an opening by mood; "" is said in every mood."""
+"""Beginnings of an opening by mood; "" fits every mood."""
 
 REMARKS = {
     "hurried": Pool(
@@ -224,7 +226,7 @@ REFUSALS = {
         ("What is that?", "Sorry, what?", "Hm, excuse me?"),
     ),
 }
-"""Answers without a value by mood; "" is said in every mood."""
+"""Answers without a value by mood; "" fits every mood."""
 
 ANSWERS = {
     "order": Pool(
@@ -245,16 +247,21 @@ ANSWERS = {
     "day": Pool(
         ("On {}.", "{}.", "It is {}.", "For {}.", "This {}."),
         ("On this {}.",),
-        ("That is {}.", "I mean {}."),
+        ("That is {}.", "{} it is."),
     ),
 }
 """Answers with the value of a slot."""
 
 STATEMENTS = {
     "order": Pool(
-        ("My order number is {}.", "It is order {}.", "I have order {} here.", "The number is {}."),
+        (
+            "My order number is {}.",
+            "This is order {}.",
+            "I have order {} here.",
+            "The number is {}.",
+        ),
         ("Order {} it is.",),
-        ("That is order {}.", "My number here is {}."),
+        ("Here is order {}.", "My number here is {}."),
     ),
     "city": Pool(
         ("I mean {}.", "The city is {}.", "It is for {}.", "{} is the city."),
@@ -274,4 +281,4 @@ DOUBTS = Pool(
     ("I believe.", "But I may be wrong."),
     ("I am not so sure.", "Or so I think.", "I guess, if I am right."),
 )
-"""Said after a value, more often if it is a mistaken one."""
+"""Sentences after a value, more often after a mistaken one."""

@@ -89,26 +89,28 @@ class VariedCustomer:
         """Returns the state after the agent's lines."""
         state = State(self)
         for turn in turns:
-            state.hear(turn)
+            state.add(turn)
         return state
 
-    def options(self, state: "State") -> list[tuple[str, bool]]:
+    def options(self, turns: Sequence[str]) -> list[tuple[str, bool]]:
         """Returns the lines that an agent can choose from, and which have an effect now.
 
         A question has none about a slot that is known, a grant with a slot that is not, and a
         confirmation before anything is known.
         """
-        is_known = [slot in state.known for slot in QUESTIONS for _ in QUESTIONS[slot]]
+        known = self.converse(turns).known
+        is_known = [slot in known for slot in QUESTIONS for _ in QUESTIONS[slot]]
         is_filled = [
-            set(request.slots) <= set(state.known) for request in REQUESTS.values() for _ in "12"
+            set(request.slots) <= set(known) for request in REQUESTS.values() for _ in "12"
         ]
         enabled = [*(not each for each in is_known), *is_filled]
-        lines = [*zip(agent_lines(state.known), enabled, strict=True)]
+        lines = [*zip(agent_lines(known), enabled, strict=True)]
         lines += [(line, True) for line in CLARIFY]
-        return lines + [(line, bool(state.known)) for line in CONFIRM]
+        return lines + [(line, bool(known)) for line in CONFIRM]
 
-    def oracle_line(self, state: "State") -> str:
+    def oracle_line(self, turns: Sequence[str]) -> str:
         """Returns the line of an agent that knows mood, request and mistakes."""
+        state = self.converse(turns)
         missing = state.missing
         is_kind = state.mood == "formal" or (state.mood == "easy" and len(missing) > 1)
         if missing:
@@ -160,7 +162,7 @@ class State:
         values = self.customer.values
         return [slot for slot, value in self.known.items() if value != values[slot]]
 
-    def hear(self, line: str) -> None:
+    def add(self, line: str) -> None:
         """Adds the customer's reply to one line of the agent."""
         draws = self.customer.draws[(len(self.replies) - 1) % len(self.customer.draws)]
         self.patience -= 1
@@ -186,9 +188,12 @@ class State:
 
     def _question_reply(self, line: str, draws: tuple[float, ...]) -> str:
         slot, lowered = asked_slot(line), line.lower()
-        is_confirmation, is_clarification = "right" in lowered, "about" in lowered or "help" in lowered
+        is_confirmation, is_clarification = (
+            "right" in lowered,
+            "about" in lowered or "help" in lowered,
+        )
         if slot is None and not is_confirmation and not is_clarification:
-            return self._fault(self._said(wordings.REFUSALS[""], draws[0]))
+            return self._fault(self._drawn(wordings.REFUSALS[""], draws[0]))
         is_wrong_tone = (self.mood == "hurried") if is_polite(line) else (self.mood == "formal")
         if is_wrong_tone and draws[1] < WITHHELD:
             return self._withheld(draws)
@@ -204,7 +209,7 @@ class State:
         if slot not in self.customer.values:
             return self._fault(NOT_NEEDED)
         if slot in self.known:
-            return self._fault(f"I said it: {self.known[slot]}.")
+            return self._fault(f"I gave it: {self.known[slot]}.")
         stated = [slot]
         rest = [each for each in self.missing if each != slot]
         # An easy customer is talkative with a polite agent only.
@@ -230,23 +235,23 @@ class State:
     def _state(self, slot: str, draw: float) -> str:
         customer = self.customer
         value = self.known[slot] = customer.stated[slot]
-        sentence = self._said(wordings.ANSWERS[slot], draw).format(value)
+        sentence = self._drawn(wordings.ANSWERS[slot], draw).format(value)
         is_doubted = (draw * 97.0) % 1.0 < DOUBT[value != customer.values[slot]]
-        doubt = self._said(wordings.DOUBTS, (draw * 31.0) % 1.0)
+        doubt = self._drawn(wordings.DOUBTS, (draw * 31.0) % 1.0)
         return f"{sentence} {doubt}" if is_doubted else sentence
 
     def _name(self, draw: float) -> str:
         self.is_named = True
-        sentence = self._said(wordings.WISHES[self.customer.request], draw)
+        sentence = self._drawn(wordings.WISHES[self.customer.request], draw)
         return sentence.format(item=self.customer.item)
 
     def _remark(self, draws: tuple[float, ...]) -> list[str]:
         pool = wordings.REMARKS[self.mood]
-        return [self._said(pool, draws[0] / REMARK)] if draws[0] < REMARK else []
+        return [self._drawn(pool, draws[0] / REMARK)] if draws[0] < REMARK else []
 
     def _withheld(self, draws: tuple[float, ...]) -> str:
         mood = self.mood if draws[0] < REMARK else ""
-        return self._fault(self._said(wordings.REFUSALS[mood], draws[3]), patience=0)
+        return self._fault(self._drawn(wordings.REFUSALS[mood], draws[3]), patience=0)
 
     def _fault(self, reply: str, patience: int = 1) -> str:
         self.patience -= patience
@@ -255,6 +260,6 @@ class State:
             self.mood = "hurried"
         return reply
 
-    def _said(self, pool: Pool, draw: float) -> str:
+    def _drawn(self, pool: Pool, draw: float) -> str:
         sentences = pool.get(self.customer.split)
         return sentences[int(draw * len(sentences))]
