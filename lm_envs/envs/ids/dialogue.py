@@ -43,9 +43,9 @@ class DialogueEnv(LanguageEnv):
     A customer drawn from the split; `reset(options={"index": 3})` selects one.
 
     ## Episode End
-    Terminates when the wish is granted, when a varied customer leaves, after `max_turns`, at the end token, or when
-    `max_new_tokens` are written. Truncates after `max_steps`. The model reads only the end of a
-    conversation that is longer than its context.
+    Terminates when the wish is granted, when a varied customer leaves, after `max_turns`, at the
+    end token, or when `max_new_tokens` are written. Truncates after `max_steps`. The model reads
+    only the end of a conversation that is longer than its context.
 
     ## Arguments
     Those of `LanguageEnv`; `split`, `customers`, `wishes`, `max_turns`, `max_new_tokens` and
