@@ -83,8 +83,7 @@ def evaluate_with_baselines(
         checkpoint: Of each run: "last", or "best" by held-out reward.
 
     Returns:
-        The transcripts, and for JSON the settings and the strongest of the baselines and the
-        rewards by kind of prompt.
+        The transcripts; for JSON the baselines' settings and the rewards by kind of prompt.
 
     Raises:
         UserError: If the folders are not seeds of one configuration, or an option does not fit.
@@ -102,9 +101,13 @@ def evaluate_with_baselines(
     suite = run_suite(environments, split, indices, found)
     record = suite.record() | best_of_record(environments, split, indices, suite)
     rollouts = {AGENT: written} | suite.rollouts | _oracle(env, indices)
+    return rollouts, record | _breakdown(env, indices, rollouts)
+
+
+def _breakdown(env: EpisodicVectorEnv, indices: np.ndarray, rollouts: Rollouts) -> dict[str, Any]:
+    """Returns the rewards by kind of prompt, by the key `breakdown`."""
     rewards = {name: scores["reward"] for name, scores in prompt_scores(rollouts).items()}
-    record["breakdown"] = breakdown(evaluated_examples(env, indices), rewards)
-    return rollouts, record
+    return {"breakdown": breakdown(evaluated_examples(env, indices), rewards)}
 
 
 def _oracle(env: EpisodicVectorEnv, indices: np.ndarray) -> Rollouts:

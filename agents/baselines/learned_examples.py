@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agents.baselines.families import Environments, Run
+from agents.baselines.families import Environments, Run, Setting
 from agents.evaluation.baselines import Policy
 from agents.evaluation.rollouts import evenly_spaced_indices, run_episodes
 from lm_envs.envs.vector_env import LanguageVectorEnv
@@ -59,7 +59,7 @@ def learned_examples(
 
 
 def by_learned_policy(
-    learn: Callable[[LearnedExamples, float, int], Policy], actions: str | None = None
+    learn: Callable[[LearnedExamples, Setting, int], Policy], actions: str | None = None
 ) -> Run:
     """Returns a run of the policy that `learn` returns for examples, a setting and a seed.
 

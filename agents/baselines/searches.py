@@ -12,7 +12,7 @@ from scipy.special import gammaln
 
 from agents.baselines.constant_settings import evolved, forward_selection
 from agents.baselines.families import Environments, Family, Setting, grid
-from agents.baselines.token_rules import mixture_logprobs, repeated_candidates
+from agents.baselines.rules.tokens import mixture_logprobs, repeated_candidates
 from agents.evaluation.baselines import sampling, sampling_from
 from agents.evaluation.rollouts import run_episodes
 from agents.evaluation.search import beam_search, best_of_n, candidate_logprobs, most_typical

@@ -95,13 +95,7 @@ def beam_search(
     Raises:
         ValueError: If the environment has fewer rows than `width`.
     """
-    width = env.num_envs if width is None else width
-    check_count("width", width)
-    if width > env.num_envs:
-        raise ValueError(
-            f"Got width={width}; allowed: up to the rows of the environment, {env.num_envs}. Make "
-            f"it with num_envs={width}."
-        )
+    width = _checked_width(env, width)
     env.reset(options={"index": index})
     # All rows start equal, so only the first may have children; the others would repeat them.
     totals = np.where(np.arange(env.num_envs) == 0, 0.0, -np.inf)
@@ -117,6 +111,17 @@ def beam_search(
         best = _better(best, env, totals, is_over)
         totals[is_over] = -np.inf
     return best.transcript()
+
+
+def _checked_width(env: LanguageVectorEnv, width: int | None) -> int:
+    width = env.num_envs if width is None else width
+    check_count("width", width)
+    if width > env.num_envs:
+        raise ValueError(
+            f"Got width={width}; allowed: up to the rows of the environment, {env.num_envs}. Make "
+            f"it with num_envs={width}."
+        )
+    return width
 
 
 @dataclass(frozen=True, slots=True)

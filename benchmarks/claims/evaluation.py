@@ -36,26 +36,20 @@ def evaluate_claim(
     folders = [run_folder(config, runs) for config in configs]
     hashes = [folder.name for folder in folders]
     path = target / f"{configs[0].name}.json.gz"
-    options = {"split": claim.split, "episodes": claim.episodes}
-    options |= {"search": claim.search, "clone": claim.clone}
+    options = {"search": claim.search, "clone": claim.clone}
+    own = {"split": claim.split, "episodes": claim.episodes, **options}
     names = {"environment": claim.environment, "agent": claim.agent}
     if path.is_file():
         known = json.loads(gzip.decompress(path.read_bytes()))
-        if known["runs"] == hashes and known["options"] == options:
+        if (known["runs"], known["options"]) == (hashes, own):
             return known | names
-    own = [folder / config.folder_name for folder, config in zip(folders, configs, strict=True)]
-    rollouts, baselines = evaluate_with_baselines(
-        own, claim.split, claim.episodes, search=claim.search, clone=claim.clone
-    )
+    trained = [each / config.folder_name for each, config in zip(folders, configs, strict=True)]
+    rollouts, found = evaluate_with_baselines(trained, claim.split, claim.episodes, **options)
     document = {
         **names,
-        "config": configs[0].model_dump(),
-        "seeds": [config.seed for config in configs],
-        "runs": hashes,
-        "options": options,
-        **baselines,
+        **{"config": configs[0].model_dump(), "seeds": [config.seed for config in configs]},
+        **{"runs": hashes, "options": own, **found, "versions": versions()},
         "prompt_scores": listed_scores(prompt_scores(rollouts)),
-        "versions": versions(),
     }
     # Without the time in its head, the same document always gives the same bytes.
     write_bytes(path, gzip.compress(json.dumps(document).encode(), mtime=0))

@@ -23,6 +23,7 @@ def test_each_kind_of_environment_has_its_rules():
         ("QuestionAnswering", extractive, TOKENS | pointers | {"context words", MEMORY}),
         ("KnowledgeGraphQA", {}, {"relation lookup"}),
         ("Dialogue", {}, {"polite greedy"}),
+        ("Dialogue", {"customers": "varied"}, {"polite greedy", "classified customer"}),
         ("Classification", {"actions": "choices"}, {"logistic regression"}),
     ):
         assert names(id=f"lm_envs/{name}-v0", kwargs=kwargs) == set(RANKED) | expected

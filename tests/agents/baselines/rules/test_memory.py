@@ -1,6 +1,6 @@
 import pytest
 
-from agents.baselines.memory_rules import translation_memory
+from agents.baselines.rules.memory import translation_memory
 
 KNOWN = {
     "Text: The weather is nice today.": "Today the weather is nice.",
