@@ -36,7 +36,7 @@ def evaluate_claim(
     folders = [run_folder(config, runs) for config in configs]
     hashes = [folder.name for folder in folders]
     path = target / f"{configs[0].name}.json.gz"
-    options = {"search": claim.search, "clone": claim.clone}
+    options: dict[str, Any] = {"search": claim.search, "clone": claim.clone}
     own = {"split": claim.split, "episodes": claim.episodes, **options}
     names = {"environment": claim.environment, "agent": claim.agent}
     if path.is_file():

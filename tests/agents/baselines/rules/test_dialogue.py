@@ -50,14 +50,14 @@ def test_the_rule_clarifies_asks_confirms_and_grants():
 def test_trials_are_the_same_on_every_call_and_begin_with_the_default():
     assert trials() == trials()
     assert len(trials()) == NUM_TRIALS
-    assert Thresholds(**trials()[0], 0) == Thresholds()
+    assert Thresholds(**trials()[0]) == Thresholds()
 
 
 def test_the_rule_serves_varied_customers_better_than_politeness_alone():
     arguments = {"num_envs": 24, "customers": "varied", "autoreset_mode": "disabled"}
     learned = gym.make_vec("lm_envs/Dialogue-v0", **arguments).unwrapped
     judged = gym.make_vec("lm_envs/Dialogue-v0", split="validation", **arguments).unwrapped
-    policy = classified_customers()(LearnedExamples(learned, np.arange(200)), trials()[0])
+    policy = classified_customers()(LearnedExamples(learned, np.arange(200)), trials()[0], 0)
     indices = np.arange(24)
     found = {
         name: mean_scores(run_episodes(judged, each, indices))["reward"]
