@@ -71,12 +71,12 @@ def evaluate_with_baselines(
     trust_imports: bool = False,
     checkpoint: str = "last",
 ) -> tuple[Rollouts, dict[str, Any]]:
-    """Runs every agent and every baseline, with settings chosen on another split.
+    """Runs every agent and every baseline, with settings chosen on other examples.
 
     Args:
         folders: Run folders of one configuration, one per seed.
         split: A split, or a part such as "test[:25%]".
-        episodes: Maximum number of prompts; all of the split where it has fewer.
+        episodes: Maximum number of prompts.
         search: As in `requested_families`.
         clone: As in `requested_families`.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
