@@ -172,6 +172,7 @@ class StructureSearchVectorEnv(TuningVectorEnv):
         num_envs: N.
         price: Reward for saving all multiplications of the blocks, nats a token.
         ruin: Rise of the loss that ends an episode, nats a token.
+        probes: Whether observations show what each part alone is worth.
         arguments: Of `TuningVectorEnv`, such as `task`, `passages` and `adjustments`.
     """
 
