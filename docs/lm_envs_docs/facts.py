@@ -15,6 +15,7 @@ import numpy as np
 from gymnasium.envs.registration import load_env_creator
 
 import lm_envs  # noqa: F401 - registers the ids
+from lm_envs.envs.actions import ChoiceActions
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.tuning.base import REFUSED
 from lm_envs.tasks import resolve
@@ -118,13 +119,12 @@ def actions(env: gym.Env) -> list[Action]:
     if hasattr(batch, "tuner"):
         names = batch.tuner.action_names  # type: ignore[attr-defined]  # a TuningVectorEnv
         return [Action(str(number), name) for number, name in enumerate(names)]
-    size = getattr(env.action_space, "n", 0)
     task, example = batch.task, batch.episodes.examples[0]  # type: ignore[attr-defined]  # text
-    options = task.options(example, [])
-    if len(options) == size:
-        return [Action(str(number), option.text) for number, option in enumerate(options)]
+    if isinstance(batch.actions, ChoiceActions):  # type: ignore[attr-defined]
+        lines = task.options(example, [])
+        return [Action(str(number), line.text) for number, line in enumerate(lines)]
     outputs = batch.outputs  # type: ignore[attr-defined]  # of a LanguageVectorEnv
-    if outputs.candidates.shape[1] != size:
+    if outputs.candidates.shape[1] != getattr(env.action_space, "n", 0):
         return []
     tokenizer = batch.tokenizer  # type: ignore[attr-defined]  # of a LanguageVectorEnv
     texts = [

@@ -19,7 +19,7 @@ BUDGETS = {
 }
 """Values of constants in the test, by tutorial."""
 
-SLOW = ("gpt2_as_the_agent", "own_task")
+SLOW = ("first_agent", "gpt2_as_the_agent", "own_model", "own_task")
 """Tutorials that take more than a few seconds here; `make docs` runs all of them whole."""
 
 
