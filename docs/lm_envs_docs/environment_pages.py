@@ -138,7 +138,7 @@ def _actions(env: gym.Env) -> str:
     if actions[0].probability is None:
         rows = [[each.label, code(each.effect)] for each in actions]
         return _table([first, "adjusts" if is_box else "meaning"], rows)
-    prompt = code(facts.batch_of(env).episodes.prompts[0].split("\n")[0])  # type: ignore[attr-defined]
+    prompt = code(facts.batch_of(env).episodes.prompts[0].split("\n")[0])
     rows = [
         [each.label, code(repr(each.effect)), f"{each.probability:.3f}"]
         for each in actions
@@ -171,8 +171,8 @@ def _rewards(env: gym.Env) -> str:
     if weights is None:
         return ""
     rows = [[code(name), f"{weight:g}"] for name, weight in weights.items()]
-    own = facts.batch_of(env).task.task_scores  # type: ignore[attr-defined]  # of a task
-    document = inspect.getdoc(type(facts.batch_of(env).task)) or ""  # type: ignore[attr-defined]
+    own = facts.batch_of(env).task.task_scores
+    document = inspect.getdoc(type(facts.batch_of(env).task)) or ""
     scores = document.partition("\nScores: ")[2].partition("\n\n")[0] if own else ""
     text = f"By default:\n\n{_table(['score', 'weight'], rows)}\n\n"
     text += f"{scores}\n\n" if scores else ""

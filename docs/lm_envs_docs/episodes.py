@@ -31,7 +31,7 @@ def frames(env_id: str) -> list[np.ndarray]:
         shown.append(env.render())
         is_over = terminated or truncated
     env.close()
-    return shown  # type: ignore[return-value]  # of the mode "rgb_array"
+    return shown
 
 
 def without_gap(pictures: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -64,12 +64,12 @@ def own_ids() -> list[str]:
 
 def page_class(env_id: str) -> type:
     """Returns the class that documents an id."""
-    return load_env_creator(gym.spec(env_id).entry_point)  # type: ignore[return-value]  # a class
+    return load_env_creator(gym.spec(env_id).entry_point)
 
 
 def batch_of(env: gym.Env) -> EpisodicVectorEnv:
     """Returns the one-row batch behind a single environment."""
-    return env.unwrapped.batch  # type: ignore[attr-defined]  # a RowEnv
+    return env.unwrapped.batch
 
 
 def space_text(space: gym.Space[Any]) -> str:
@@ -117,16 +117,16 @@ def actions(env: gym.Env) -> list[Action]:
     env.reset(seed=SEED)
     batch = batch_of(env)
     if hasattr(batch, "tuner"):
-        names = batch.tuner.action_names  # type: ignore[attr-defined]  # a TuningVectorEnv
+        names = batch.tuner.action_names
         return [Action(str(number), name) for number, name in enumerate(names)]
-    task, example = batch.task, batch.episodes.examples[0]  # type: ignore[attr-defined]  # text
-    if isinstance(batch.actions, ChoiceActions):  # type: ignore[attr-defined]
+    task, example = batch.task, batch.episodes.examples[0]
+    if isinstance(batch.actions, ChoiceActions):
         lines = task.options(example, [])
         return [Action(str(number), line.text) for number, line in enumerate(lines)]
-    outputs = batch.outputs  # type: ignore[attr-defined]  # of a LanguageVectorEnv
+    outputs = batch.outputs
     if outputs.candidates.shape[1] != getattr(env.action_space, "n", 0):
         return []
-    tokenizer = batch.tokenizer  # type: ignore[attr-defined]  # of a LanguageVectorEnv
+    tokenizer = batch.tokenizer
     texts = [
         END_OF_TEXT if token in tokenizer.end_tokens else tokenizer.decode(token[None])
         for token in outputs.candidates[0]
@@ -226,6 +226,6 @@ def next_action(env: gym.Env) -> Any:  # noqa: ANN401 - of the space
     """Returns the action toward the target, or that of a tuner's last baseline."""
     batch = batch_of(env)
     if hasattr(batch, "oracle_actions"):
-        return batch.oracle_actions()[0]  # type: ignore[attr-defined]  # of a LanguageVectorEnv
-    rules = batch.rule_policies()  # type: ignore[attr-defined]  # of a TuningVectorEnv
+        return batch.oracle_actions()[0]
+    rules = batch.rule_policies()
     return rules[list(rules)[-1]]()[0]
