@@ -58,9 +58,9 @@ def title(env_id: str) -> str:
     return env_id.partition("/")[2].rpartition("-v")[0]
 
 
-def page(env_id: str) -> str:
-    """Returns the page of an id as Markdown."""
-    env = gym.make(env_id)
+def page(env: gym.Env) -> str:
+    """Returns the page of an environment's id as Markdown; it plays episodes."""
+    env_id = env.spec.id
     start, sections = split_sections(inspect.getdoc(type(env.unwrapped)) or "")
     parts = [
         f"# {title(env_id)}",

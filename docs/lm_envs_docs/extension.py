@@ -6,6 +6,7 @@ Owns when each part runs. Everything it writes is ignored by git.
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 from sphinx.application import Sphinx
 
 from lm_envs_docs import api_pages, environment_pages, facts, gallery, links
@@ -29,7 +30,8 @@ def write_pages(app: Sphinx) -> None:
     env_ids = facts.own_ids()
     for env_id in env_ids:
         name = environment_pages.slug(env_id)
-        write_if_changed(DOCS / "environments" / f"{name}.md", environment_pages.page(env_id))
+        page = environment_pages.page(gym.make(env_id))
+        write_if_changed(DOCS / "environments" / f"{name}.md", page)
         write_animation(env_id, DOCS / "_static" / "episodes" / f"{name}.gif")
     overview = environment_pages.overview_page(env_ids)
     write_if_changed(DOCS / "environments" / "index.md", overview)

@@ -156,9 +156,11 @@ def arguments(env: gym.Env) -> list[Argument]:
     found: dict[str, Argument] = {}
     for source in [*sources, *([type(task)] if task is not None else [_tuned_task(env)])]:
         for each in _own_arguments(source):
-            known = found.setdefault(each.name, each)
-            if not known.meaning:  # a base class documents it
-                found[each.name] = known._replace(meaning=each.meaning)
+            found.setdefault(each.name, each)
+    for source in sources:  # a base class documents what it takes without a default
+        for name, meaning in _meanings(source).items():
+            if name in found and not found[name].meaning:
+                found[name] = found[name]._replace(meaning=meaning)
     for name, default in getattr(page, "DEFAULTS", {}).items():
         found[name] = found[name]._replace(default=default)
     if task is not None:

@@ -137,7 +137,7 @@ def test_yaml_is_valid(page, code, monkeypatch):
     values = yaml.safe_load(code)
     if "search" in values:
         assert read_space(
-            values["search"], TrainConfig.model_validate(values_of("question_answering_ppo"))
+            TrainConfig.model_validate(values_of("question_answering_ppo")), values["search"]
         )
     else:
         assert FinetuneConfig.model_validate(values).name == values["name"]

@@ -41,8 +41,8 @@ def test_a_page_has_the_sections_of_farama(env_id, pages):
 
 
 @pytest.mark.parametrize("env_id", ENV_IDS)
-def test_tables_state_spaces_and_weights_of_the_environment(env_id, pages):
-    env = gym.make(env_id)
+def test_tables_state_spaces_and_weights_of_the_environment(env_id, envs, pages):
+    env = envs[env_id]
     assert f"| Action space | `{facts.space_text(env.action_space)}` |" in pages[env_id]
     assert f"| Observation space | `{facts.space_text(env.observation_space)}` |" in pages[env_id]
     if isinstance(env.action_space, gym.spaces.Discrete):
@@ -53,8 +53,8 @@ def test_tables_state_spaces_and_weights_of_the_environment(env_id, pages):
 
 
 @pytest.mark.parametrize("env_id", ENV_IDS)
-def test_an_episode_has_the_infos_and_an_ending_of_the_tables(env_id, pages):
-    env = gym.make(env_id)
+def test_an_episode_has_the_infos_and_an_ending_of_the_tables(env_id, envs, pages):
+    env = envs[env_id]
     _, info = env.reset(seed=5)
     keys, is_over = set(info), False
     while not is_over:
@@ -72,8 +72,8 @@ def test_every_ending_has_a_sentence():
 
 
 @pytest.mark.parametrize("env_id", ENV_IDS)
-def test_docstring_states_the_real_default_weights(env_id):
-    weights = facts.weights(gym.make(env_id))
+def test_docstring_states_the_real_default_weights(env_id, envs):
+    weights = facts.weights(envs[env_id])
     _, sections = split_sections(inspect.getdoc(facts.page_class(env_id)) or "")
     literal = re.search(r"rewards=(\{[^}]*\})", sections["Rewards"])
     if weights is None:
@@ -83,8 +83,8 @@ def test_docstring_states_the_real_default_weights(env_id):
 
 
 @pytest.mark.parametrize("env_id", ENV_IDS)
-def test_docstring_states_the_real_number_of_actions(env_id):
-    space = gym.make(env_id).action_space
+def test_docstring_states_the_real_number_of_actions(env_id, envs):
+    space = envs[env_id].action_space
     _, sections = split_sections(inspect.getdoc(facts.page_class(env_id)) or "")
     number = re.match(r"`Discrete\((\d+)\)`", sections["Action Space"])
     if number:

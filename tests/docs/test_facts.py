@@ -13,8 +13,8 @@ def test_own_ids_are_those_that_importing_registers():
 
 
 @pytest.mark.parametrize("env_id", ENV_IDS)
-def test_arguments_are_accepted_with_the_defaults_that_are_listed(env_id):
-    env = gym.make(env_id)
+def test_arguments_are_accepted_with_the_defaults_that_are_listed(env_id, envs):
+    env = envs[env_id]
     listed = facts.arguments(env)
     assert all(each.meaning for each in listed), [each.name for each in listed if not each.meaning]
     explicit = gym.make(env_id, **{each.name: each.default for each in listed})
@@ -28,14 +28,14 @@ def test_arguments_are_accepted_with_the_defaults_that_are_listed(env_id):
 
 
 @pytest.mark.parametrize("env_id", ENV_IDS)
-def test_columns_cover_the_observation(env_id):
-    space = gym.make(env_id).observation_space
+def test_columns_cover_the_observation(env_id, envs):
+    space = envs[env_id].observation_space
     listed = facts.columns(space)
     assert sum(each.size for each in listed) == gym.spaces.flatdim(space)
 
 
-def test_an_unlisted_argument_is_refused():
-    names = {each.name for each in facts.arguments(gym.make("lm_envs/WeightTuning-v0"))}
+def test_an_unlisted_argument_is_refused(envs):
+    names = {each.name for each in facts.arguments(envs["lm_envs/WeightTuning-v0"])}
     assert "rewards" not in names
     with pytest.raises((TypeError, ValueError), match="rewards"):
         gym.make("lm_envs/WeightTuning-v0", rewards={"fluency": 1.0})
