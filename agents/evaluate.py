@@ -73,6 +73,8 @@ def evaluate_with_baselines(
 ) -> tuple[Rollouts, dict[str, Any]]:
     """Runs every agent and every baseline, with settings chosen on other examples.
 
+    Returns the transcripts, and for JSON the baselines' settings and the rewards by kind of prompt.
+
     Args:
         folders: Run folders of one configuration, one per seed.
         split: A split, or a part such as "test[:25%]".
@@ -81,9 +83,6 @@ def evaluate_with_baselines(
         clone: As in `requested_families`.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
         checkpoint: Of each run: "last", or "best" by held-out reward.
-
-    Returns:
-        The transcripts; for JSON the baselines' settings and the rewards by kind of prompt.
 
     Raises:
         UserError: If the folders are not seeds of one configuration, or an option does not fit.
