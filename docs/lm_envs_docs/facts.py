@@ -157,10 +157,6 @@ def arguments(env: gym.Env) -> list[Argument]:
     for source in [*sources, *([type(task)] if task is not None else [_tuned_task(env)])]:
         for each in _own_arguments(source):
             found.setdefault(each.name, each)
-    for source in sources:  # a base class documents what it takes without a default
-        for name, meaning in _meanings(source).items():
-            if name in found and not found[name].meaning:
-                found[name] = found[name]._replace(meaning=meaning)
     for name, default in getattr(page, "DEFAULTS", {}).items():
         found[name] = found[name]._replace(default=default)
     if task is not None:
@@ -168,7 +164,12 @@ def arguments(env: gym.Env) -> list[Argument]:
     else:
         for name in REFUSED:  # the loss is the reward
             found.pop(name, None)
-    return list(found.values())
+    # A base class documents what it takes without a default.
+    meanings = {name: text for source in sources for name, text in _meanings(source).items()}
+    return [
+        each._replace(meaning=each.meaning or meanings.get(each.name, ""))
+        for each in found.values()
+    ]
 
 
 def _tuned_task(env: gym.Env) -> Callable[..., Any]:

@@ -2,7 +2,6 @@
 
 import gymnasium as gym
 import pytest
-
 from lm_envs_docs import environment_pages, facts
 
 

@@ -136,9 +136,8 @@ def test_yaml_is_valid(page, code, monkeypatch):
         return
     values = yaml.safe_load(code)
     if "search" in values:
-        assert read_space(
-            TrainConfig.model_validate(values_of("question_answering_ppo")), values["search"]
-        )
+        base = TrainConfig.model_validate(values_of("question_answering_ppo"))
+        assert list(read_space(base, values["search"]).ranges) == list(values["search"])
     else:
         assert FinetuneConfig.model_validate(values).name == values["name"]
 
