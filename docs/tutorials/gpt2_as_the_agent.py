@@ -34,9 +34,9 @@ from pathlib import Path
 from agents.config.finetune import FinetuneConfig
 from agents.finetune import finetune
 
-STEPS = 3_072
+STEPS = 2_048
 WARM_START = 10
-EPISODES = 32
+EPISODES = 16
 
 config = FinetuneConfig.model_validate(
     {
