@@ -31,6 +31,8 @@ suppress_warnings = ["config.cache"]  # functions in sphinx_gallery_conf are not
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]
 
+smartquotes = False  # quotation marks in docstrings belong to values
+
 # Single backquotes in docstrings are code, and a link where the name is documented.
 default_role = "py:obj"
 autodoc_member_order = "bysource"
