@@ -1,4 +1,4 @@
-from agents.baselines.customer_beliefs import Conversation, beliefs, learned_classifiers
+from agents.baselines.rules.customer_beliefs import Conversation, beliefs, learned_classifiers
 from lm_envs.tasks.simulators.customer import QUESTIONS
 from lm_envs.tasks.simulators.customer_population import varied_customers
 from lm_envs.tasks.simulators.varied_customer import NOT_NEEDED, WRONG_GRANT

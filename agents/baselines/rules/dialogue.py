@@ -9,15 +9,15 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from agents.baselines.customer_beliefs import (
+from agents.baselines.families import Setting
+from agents.baselines.learned_examples import LearnedExamples
+from agents.baselines.rules.customer_beliefs import (
     Beliefs,
     Classifiers,
     Conversation,
     beliefs,
     learned_classifiers,
 )
-from agents.baselines.families import Setting
-from agents.baselines.learned_examples import LearnedExamples
 from agents.evaluation.baselines import Policy
 from lm_envs.envs.rows import Observations
 from lm_envs.envs.vector_env import LanguageVectorEnv
@@ -77,14 +77,14 @@ def trials() -> list[dict[str, float | bool | str]]:
     return [asdict(Thresholds()), *drawn]
 
 
-def classified_customers() -> Callable[[LearnedExamples, Setting], Policy]:
+def classified_customers() -> Callable[[LearnedExamples, Setting, int], Policy]:
     """Returns the function that makes the rule's policy from examples and thresholds, by names.
 
     Its classifiers learn from the examples' customers, once for all thresholds.
     """
     known: dict[tuple[bytes, str], Classifiers] = {}
 
-    def learn(examples: LearnedExamples, setting: Setting) -> Policy:
+    def learn(examples: LearnedExamples, setting: Setting, seed: int) -> Policy:
         thresholds, task = Thresholds(**setting), examples.env.task
         assert isinstance(task, Dialogue)
         key = examples.indices.tobytes(), thresholds.features

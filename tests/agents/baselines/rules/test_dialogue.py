@@ -2,16 +2,16 @@ import gymnasium as gym
 import numpy as np
 
 import lm_envs
-from agents.baselines.customer_beliefs import Beliefs, Conversation
-from agents.baselines.dialogue_rules import (
+from agents.baselines.learned_examples import LearnedExamples
+from agents.baselines.rules.customer_beliefs import Beliefs, Conversation
+from agents.baselines.rules.dialogue import (
     NUM_TRIALS,
     Thresholds,
     chosen_line,
     classified_customers,
     trials,
 )
-from agents.baselines.learned_examples import LearnedExamples
-from agents.baselines.line_rules import polite_greedy
+from agents.baselines.rules.lines import polite_greedy
 from agents.evaluation.rollouts import mean_scores, run_episodes
 from lm_envs.tasks.base import Option
 from lm_envs.tasks.simulators.customer import QUESTIONS
@@ -57,7 +57,7 @@ def test_the_rule_serves_varied_customers_better_than_politeness_alone():
     arguments = {"num_envs": 24, "customers": "varied", "autoreset_mode": "disabled"}
     learned = gym.make_vec("lm_envs/Dialogue-v0", **arguments).unwrapped
     judged = gym.make_vec("lm_envs/Dialogue-v0", split="validation", **arguments).unwrapped
-    policy = classified_customers()(LearnedExamples(learned, np.arange(200)), trials()[0])
+    policy = classified_customers()(LearnedExamples(learned, np.arange(200)), trials()[0], 0)
     indices = np.arange(24)
     found = {
         name: mean_scores(run_episodes(judged, each, indices))["reward"]
