@@ -16,7 +16,14 @@ import typer
 
 from agents.algorithms.factory import check_actions, make_evaluation_env
 from agents.config.imports import TRUST_HELP, import_for_run
-from agents.config.loading import Interrupted, UserError, read_values, reported, validated
+from agents.config.loading import (
+    Interrupted,
+    UserError,
+    load_config,
+    read_values,
+    reported,
+    validated,
+)
 from agents.config.train import TrainConfig
 from agents.tune.space import Space, read_space
 from lm_envs.validation import check_choice, check_count
@@ -56,6 +63,7 @@ def tune(
     trials: int = 30,
     pruner: str = "median",
     startup: int = 5,
+    compare: int = 0,
     trust_imports: bool = False,
 ) -> dict[str, Any]:
     """Runs trials until the study of a folder has the given number; returns its report.
@@ -67,6 +75,8 @@ def tune(
         trials: Of the study, over all processes and starts.
         pruner: One of `PRUNERS`.
         startup: Trials before the sampler learns from results and the median pruner stops any.
+        compare: Seeds with which the best configuration and `config` are trained afterwards, and
+            compared once on the test split, under the key "test"; 0 does not read it.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
 
     Raises:
@@ -76,17 +86,25 @@ def tune(
         Interrupted: If SIGINT or SIGTERM arrived; the running trial is repeated by the next start.
     """
     _check_optuna()  # an extra, imported here: `--help` works without it
-    from agents.tune.report import print_trial, report
+    from agents.tune.report import BEST, print_trial, report
     from agents.tune.study import PRUNERS, Settings, open_study, run_trials, tuning_splits
 
     check_choice("pruner", pruner, PRUNERS)
     check_count("trials", trials)
     check_count("startup", startup)
+    check_count("compare", compare, least=0)
     _check_environments(space := read_space(tuning_splits(config), search), trust_imports)
     study = open_study(folder, space, Settings(pruner, startup))
     with _stopping(folder):
         run_trials(study, space, folder, trials, trust_imports=trust_imports, announce=print_trial)
-    return report(study, space, config, folder)
+    result = report(study, space, folder)
+    if compare:
+        from agents.tune.comparison import compare_on_test
+
+        best = load_config(TrainConfig, folder / BEST)
+        given = space.config({})
+        result["test"] = compare_on_test(given, best, folder, compare, trust_imports=trust_imports)
+    return result
 
 
 def _check_optuna() -> None:
@@ -138,14 +156,17 @@ def main(
     trials: Annotated[int, typer.Option(help="of the study, over all its processes")] = 30,
     pruner: Annotated[str, typer.Option(help="median, hyperband or none")] = "median",
     startup: Annotated[int, typer.Option(help="trials before sampling and pruning learn")] = 5,
+    compare: Annotated[
+        int, typer.Option(min=0, help="seeds to compare best.yaml and CONFIG with, once, on test")
+    ] = 0,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="key.key=value")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, not the table")] = False,
     trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
 ) -> None:
     """Searches for hyperparameters, judged on the validation split; several processes may join.
 
-    No trial reads the test split: train STUDY/best.yaml afterwards and read it once, by
-    `python -m agents.evaluate RUN --split test`.
+    No trial reads the test split. It is read once, at the end, with --compare; or train
+    STUDY/best.yaml, and read it by `python -m agents.evaluate RUN --split test`.
     """
     with reported():
         settings, ranges = read_files(config, search, assignments or [])
@@ -157,14 +178,18 @@ def main(
             trials=trials,
             pruner=pruner,
             startup=startup,
+            compare=compare,
             trust_imports=trust_imports,
         )
         if as_json:
             typer.echo(json.dumps(result))
         else:
+            from agents.tune.comparison import print_comparison
             from agents.tune.report import print_report
 
             print_report(result, settings)
+            if compare:
+                print_comparison(result["test"], folder)
 
 
 if __name__ == "__main__":
