@@ -4,12 +4,13 @@ Owns the order of an iteration and the weights that go between RLlib and the age
 run folders beside what `RunCallback` writes.
 """
 
+from collections import deque
 from typing import Any
 
-import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.runs.callbacks import TrainingCallback
+from agents.runs.logs import STEP
 
 
 class RunnersCallback(TrainingCallback):
@@ -51,9 +52,11 @@ class RunnersCallback(TrainingCallback):
         self.on_training_start({}, {})
 
     def _show(self, episode_return: float | None) -> None:
-        if episode_return is not None and self.model.ep_info_buffer is not None:
-            self.model.ep_info_buffer.append({"r": episode_return})
+        if episode_return is not None:
+            # RLlib's number is a mean over its last 100 episodes already.
+            self.model.ep_info_buffer = deque([{"r": episode_return}], maxlen=100)
             self.logger.record("rollout/ep_rew_mean", episode_return)
+        self.logger.record(STEP, self.num_timesteps)
         self.logger.dump(self.num_timesteps)
         self._progress.update(self._bar, completed=self.num_timesteps)
 
@@ -64,7 +67,6 @@ def _parameters(model: BaseAlgorithm) -> dict[str, Any]:
     return {"policy": found["policy"], "moments": found["policy.optimizer"]["state"]}
 
 
-@torch.no_grad()
 def _set_parameters(model: BaseAlgorithm, parameters: dict[str, Any]) -> None:
     """Gives an agent the tensors of a policy and the state of its optimizer."""
     found = model.get_parameters()

@@ -4,7 +4,9 @@ Owns the calls of RLlib. Knows nothing of run folders or of evaluations.
 """
 # pyright: reportMissingImports=false
 
+import copy
 import logging
+import pickle
 import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -40,6 +42,18 @@ class Iteration(NamedTuple):
 
     steps: int
     episode_return: float | None
+
+
+class Sample(NamedTuple):
+    """What a runner collected.
+
+    Attributes:
+        steps: Environment steps.
+        size: Bytes of the episodes, as they would be sent to the learner.
+    """
+
+    steps: int
+    size: int
 
 
 class Runners:
@@ -86,7 +100,9 @@ class Runners:
 
         def read(learner: Any, **_: Any) -> tuple[dict[str, Any], dict[int, Any]]:  # noqa: ANN401
             ((_, optimizer),) = learner.get_optimizers_for_module(DEFAULT_MODULE_ID)
-            return learner.module[DEFAULT_MODULE_ID].state_dict(), optimizer.state_dict()["state"]
+            weights = learner.module[DEFAULT_MODULE_ID].state_dict()
+            # Copies: a learner in this process would change them by its next update.
+            return copy.deepcopy((dict(weights), optimizer.state_dict()["state"]))
 
         result, *_ = self.algorithm.learner_group.foreach_learner(read)
         weights, moments = result.get()
@@ -102,6 +118,25 @@ class Runners:
         before, self._steps = self._steps, int(results["num_env_steps_sampled_lifetime"])
         mean = float(results.get("episode_return_mean", np.nan))
         return Iteration(self._steps - before, None if np.isnan(mean) else mean)
+
+    def sample(self, steps: int) -> list[Sample]:
+        """Lets all runners collect `steps` steps of each row at the same time, for measurements.
+
+        Nothing is learned, and the episodes are not sent.
+        """
+
+        def collect(runner: Any) -> Sample:  # noqa: ANN401 - RLlib's
+            episodes = runner.sample(num_timesteps=steps * runner.num_envs)
+            return Sample(sum(map(len, episodes)), len(pickle.dumps(episodes, protocol=5)))
+
+        group = self.algorithm.env_runner_group
+        return group.foreach_env_runner(collect, local_env_runner=False)
+
+    def time_update(self) -> tuple[float, int]:
+        """Trains for an iteration; returns the seconds of the update alone, and the steps in it."""
+        results = self.algorithm.train()
+        seconds = float(results["timers"]["learner_update_timer"])
+        return seconds, int(results["env_runners"]["num_env_steps_sampled"])
 
     def close(self) -> None:
         """Ends all processes of the run."""

@@ -53,7 +53,7 @@ def compare_on_test(
         UserError: If the folder holds a result for another best configuration or other seeds.
     """
     seeds = [given.seed + 1 + number for number in range(num_seeds)]
-    document = {"best": best.model_dump(mode="json"), "seeds": seeds}
+    document = {"best": best.model_dump(mode="json"), "run_seeds": seeds}
     if (stored := read_stored(folder)) is not None:
         if any(stored.get(key) != value for key, value in document.items()):
             raise UserError(
@@ -78,7 +78,7 @@ def read_stored(folder: Path) -> dict[str, Any] | None:
 def print_comparison(result: Mapping[str, Any], folder: Path) -> None:
     """Prints both means with their intervals, and the difference on the same prompts."""
     rewards = {name: scores["reward"] for name, scores in result["policies"].items()}
-    seeds = ", ".join(map(str, result["seeds"]))
+    seeds = ", ".join(map(str, result["run_seeds"]))
     typer.echo(f"test split, {result['prompts']} prompts, new seeds {seeds}:")
     for name, title in ((AGENT, BEST), (GIVEN, "the configuration itself")):
         typer.echo(f"  {title}: {_with_interval(rewards[name])}")

@@ -24,7 +24,7 @@ def file(tmp_path):
         ({"runners": 0}, "Got --runners 0"),
         ({"runners": 2, "address": "nowhere"}, "Got --address 'nowhere'; allowed: host:port"),
         ({"runners": 2, "address": "127.0.0.1:1"}, "where no cluster answers"),
-        ({"runners": 2, "assignments": ["algorithm.name=A2C"]}, "algorithm.name='A2C'"),
+        ({"runners": 2, "assignments": ["algorithm={name: A2C}"]}, "algorithm.name='A2C'"),
     ],
 )
 def test_a_wrong_option_is_one_line_and_leaves_no_folder(options, message, file, tmp_path, capsys):
@@ -42,11 +42,11 @@ def test_a_wrong_option_is_one_line_and_leaves_no_folder(options, message, file,
 def test_a_run_of_two_runners_is_evaluated_as_any_other(file, tmp_path, capsys):
     pytest.importorskip("ray.rllib", reason=REASON)
     main(file, runners=2, runs=tmp_path, as_json=True)
-    result = json.loads(capsys.readouterr().out)
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["runners"] == 2
     assert result["steps"] >= SMALL.total_timesteps
     evaluate([tmp_path / "runners-s0"], split="validation", episodes=6, as_json=True)
-    document = json.loads(capsys.readouterr().out)
+    document = json.loads(capsys.readouterr().out.splitlines()[-1])
     agent = document["policies"]["agent"]["reward"]["mean"]
     assert agent == pytest.approx(result["held_out_reward"], abs=1e-6)
     assert CONFIG.evaluation.episodes == 6

@@ -1,5 +1,7 @@
 """The rows of one runner, without Ray."""
 
+import itertools
+
 import gymnasium as gym
 import numpy as np
 
@@ -18,8 +20,10 @@ def test_runners_next_to_each_other_begin_other_prompts():
     rows = [make_rows(CONFIG, gamma=1.0) for _ in range(3)]
     for runner, env in enumerate(rows, start=1):
         env.reset(seed=CONFIG.seed + runner)
-    prompts = [t.prompt for env in rows for t in env.unwrapped.transcripts]
-    assert len(set(prompts)) == len(prompts) == 3 * CONFIG.env.n_envs
+    prompts = [[t.prompt for t in env.unwrapped.transcripts] for env in rows]
+    for one, following in itertools.pairwise(prompts):
+        assert one[1:] != following[:-1]
+        assert one != following
 
 
 def test_the_seed_of_a_runner_is_that_of_its_name_and_number():
