@@ -1,7 +1,7 @@
 """Training, evaluation and pretraining: `python -m agents.<verb>` from a checkout.
 
-`agents.load` returns the policy and the environment of a run folder, `agents.load_from_hub` those of
-an agent on a hub, `agents.model_from_hub` the folder of a language model on a hub.
+`agents.load` returns the policy and the environment of a run folder, `agents.load_from_hub` those
+of an agent on a hub, `agents.model_from_hub` the folder of a language model on a hub.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -87,9 +87,7 @@ def start_callback(
         logs.delete_logs(folder)
     model.set_logger(logs.make_logger(folder, notes.get("pending"), step=model.num_timesteps))
     seconds = notes.get("seconds", 0.0)
-    return kind(
-        config, folder, held_out, seconds=seconds, session=run.session, tracker=run.tracker
-    )
+    return kind(config, folder, held_out, seconds=seconds, session=run.session, tracker=run.tracker)
 
 
 def learn_in_one_process(
@@ -182,9 +180,7 @@ def train_and_compare(
         return _run(config, run, learn)
 
 
-def _run(
-    config: TrainConfig, run: OpenedRun, learn: Learn
-) -> tuple[dict[str, Any], Rollouts]:
+def _run(config: TrainConfig, run: OpenedRun, learn: Learn) -> tuple[dict[str, Any], Rollouts]:
     """Trains in an open run folder and writes its files; returns as `train_and_compare` does."""
     folder = run.folder
     env, held_out = _make_environments(config)

@@ -70,8 +70,8 @@ def read_agent(folder: Path, config: TrainConfig) -> BaseAlgorithm:
     except (ValueError, RuntimeError, LookupError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"Got {folder / TENSORS}, which does not fit {CONFIG}: {reason}. Fetch it again, or ask "
-            "its author for the version of lm_envs."
+            f"Got {folder / TENSORS}, which does not fit {CONFIG}: {reason}. Fetch it again, or "
+            "ask its author for the version of lm_envs."
         ) from None
     return agent
 

@@ -99,6 +99,6 @@ def receive(repo: str, names: Sequence[str], revision: str | None = None) -> Pat
 def _check_form(repo: str) -> None:
     if not (is_folder(repo) or _NAME.fullmatch(repo)):
         raise UserError(
-            f"Got repository {repo!r}; allowed: user/name on the Hugging Face Hub, or a folder that "
-            "begins with ./ or /."
+            f"Got repository {repo!r}; allowed: user/name on the Hugging Face Hub, or a folder "
+            "that begins with ./ or /."
         )

@@ -38,8 +38,8 @@ def load_from_hub(
     for name in (CONFIG, agent_files.TENSORS):
         if not (folder / name).is_file():
             raise UserError(
-                f"Got {repo}, which has no {name}; allowed: an agent that agents.push sent. A model "
-                "is loaded by agents.model_from_hub."
+                f"Got {repo}, which has no {name}; allowed: an agent that agents.push sent. A "
+                "model is loaded by agents.model_from_hub."
             )
     config = read_config(folder)
     import_for_run(config, trusted=trust_imports)

@@ -1,4 +1,4 @@
-"""Stable-Baselines3's policy as a module of RLlib, so that a checkpoint of both has the same tensors.
+"""Stable-Baselines3's policy as a module of RLlib: checkpoints of both have the same tensors.
 
 Owns the translation of their distributions. Knows nothing of environments.
 """

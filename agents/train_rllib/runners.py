@@ -13,17 +13,17 @@ from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
+from ray.rllib.algorithms.algorithm import Algorithm
+from ray.rllib.algorithms.ppo import PPOConfig
+from ray.rllib.core import DEFAULT_MODULE_ID
+from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+from ray.tune.registry import register_env
 
 from agents.config.loading import UserError
 from agents.config.train import TrainConfig
 from agents.train_rllib.policy_module import PREFIX, PolicyModule
 from agents.train_rllib.rows import make_rows
 from agents.train_rllib.settings import training_arguments
-from ray.rllib.algorithms.algorithm import Algorithm
-from ray.rllib.algorithms.ppo import PPOConfig
-from ray.rllib.core import DEFAULT_MODULE_ID
-from ray.rllib.core.rl_module.rl_module import RLModuleSpec
-from ray.tune.registry import register_env
 
 NAME = "lm_envs_rows"
 """Under which the environment of a run is registered with Ray."""

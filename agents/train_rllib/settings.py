@@ -1,7 +1,7 @@
 """A training configuration in the words of RLlib's PPO.
 
-Owns which arguments of Stable-Baselines3's PPO have the same meaning there. Imports no Ray, so that a
-configuration is refused before anything starts, also where Ray is missing.
+Owns which arguments of Stable-Baselines3's PPO have the same meaning there. Imports no Ray, so that
+a configuration is refused before anything starts, also where Ray is missing.
 """
 
 from collections.abc import Mapping

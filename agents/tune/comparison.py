@@ -57,8 +57,8 @@ def compare_on_test(
     if (stored := read_stored(folder)) is not None:
         if any(stored.get(key) != value for key, value in document.items()):
             raise UserError(
-                f"Got {folder / FILE} of another best trial or of other seeds; allowed: one reading "
-                "of the test split for a study. Begin another study with --study."
+                f"Got {folder / FILE} of another best trial or of other seeds; allowed: one "
+                "reading of the test split for a study. Begin another study with --study."
             )
         return stored
     configs = {AGENT: best, GIVEN: given}

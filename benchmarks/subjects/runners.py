@@ -42,7 +42,9 @@ def measure(
     config = load_config(TrainConfig, CONFIG, [*assignments, f"env.n_envs={rows}"])
     measured = [_measure(config, count, repeats) for count in counts]
     first = measured[0]["steps_per_s"] / counts[0]
-    return [{**row, "dtype": dtype, "of_first": row["steps_per_runner"] / first} for row in measured]
+    return [
+        {**row, "dtype": dtype, "of_first": row["steps_per_runner"] / first} for row in measured
+    ]
 
 
 def _measure(config: TrainConfig, count: int, repeats: int) -> dict[str, Any]:
@@ -74,4 +76,3 @@ def _measure(config: TrainConfig, count: int, repeats: int) -> dict[str, Any]:
         "note": f"{count} runners and the learner on {os.cpu_count()} cores",
         **timed.as_dict(),
     }
-

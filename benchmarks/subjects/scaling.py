@@ -44,8 +44,8 @@ def run(
     """Steps per second by rows; milliseconds per step by context and by size of the model.
 
     With `counts` it measures steps per second by the number of Ray's runners instead, with the
-    first of `rows` in each. `slope` is the slope of a straight line through the logarithms of size and milliseconds: 1 where
-    the cost is proportional to the size, 0 where it is constant.
+    first of `rows` in each. `slope` is the slope of a straight line through the logarithms of size
+    and milliseconds: 1 where the cost is proportional to the size, 0 where it is constant.
     """
     results = []
     for dtype in dtypes:

@@ -59,7 +59,9 @@ class TextEpisode:
         count = self.task.num_examples
         if index is not None and not 0 <= index < count:
             raise ValueError(f"Got index={index}; allowed: 0 to {count - 1}.")
-        self._example = self.task.example(int(self._rng.integers(count)) if index is None else index)
+        self._example = self.task.example(
+            int(self._rng.integers(count)) if index is None else index
+        )
         self._scores, self.turns, self.is_over = {}, [], False
         return self._tokenizer.decode(self._example.prompt)
 
@@ -84,7 +86,9 @@ class TextEpisode:
     def reward(self) -> float:
         """Weighted sum of the scores so far: that of a whole episode once it is over."""
         return sum(
-            weight * self._score(name) for name, weight in self.task.reward.weights.items() if weight
+            weight * self._score(name)
+            for name, weight in self.task.reward.weights.items()
+            if weight
         )
 
     def _score(self, name: str) -> float:

@@ -34,7 +34,7 @@ class ToolEnvironment:
     def __init__(self, episode: TextEpisode) -> None:
         self._episode = episode
 
-    def reset(self, index: int | None = None, **row: Any) -> str:  # noqa: ANN401, ARG002
+    def reset(self, index: int | None = None, **row: Any) -> str:  # noqa: ANN401
         """Starts an episode; returns what the model reads first.
 
         Args:
@@ -70,8 +70,7 @@ class DialogueTools(ToolEnvironment):
     )
 
     def reply(self, message: str) -> str:
-        """
-        Say one line to the customer, and hear the answer.
+        """Say one line to the customer, and hear the answer.
 
         Args:
             message: The line.
@@ -91,8 +90,7 @@ class KnowledgeGraphTools(ToolEnvironment):
     )
 
     def relations(self) -> str:
-        """
-        List the relations that lead on from the current entity.
+        """List the relations that lead on from the current entity.
 
         Returns:
             Their names, separated by commas.
@@ -100,8 +98,7 @@ class KnowledgeGraphTools(ToolEnvironment):
         return OVER if self._episode.is_over else ", ".join(self._episode.option_texts())
 
     def follow(self, relation: str) -> str:
-        """
-        Go along a relation.
+        """Go along a relation.
 
         Args:
             relation: Name of the relation.
@@ -112,8 +109,7 @@ class KnowledgeGraphTools(ToolEnvironment):
         return self._episode.write(relation)
 
     def stop(self) -> str:
-        """
-        End the walk: the current entity is the answer.
+        """End the walk: the current entity is the answer.
 
         Returns:
             The entity.
@@ -127,8 +123,7 @@ class QuestionTools(ToolEnvironment):
     instruction = "Answer the question in a few words."
 
     def answer(self, text: str) -> str:
-        """
-        Give the answer, which ends the episode.
+        """Give the answer, which ends the episode.
 
         Args:
             text: The answer.

@@ -75,8 +75,8 @@ def train(tmp_path, task, script, **options):
     model.before = prompt.count("<tool_call>")
     settings = GRPOConfig(
         output_dir=str(tmp_path), max_steps=2, per_device_train_batch_size=2, num_generations=2,
-        max_completion_length=400, report_to="none", logging_steps=1, use_cpu=True, save_strategy="no",
-        disable_tqdm=True,
+        max_completion_length=400, report_to="none", logging_steps=1, use_cpu=True,
+        save_strategy="no", disable_tqdm=True,
     )  # fmt: skip
     trainer = GRPOTrainer(
         model=model,

@@ -27,7 +27,9 @@ def test_an_address_of_another_form_is_refused(repo):
 def test_a_missing_token_is_refused_before_anything_is_sent(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.setattr(hub, "get_token", lambda: None)
-    with pytest.raises(UserError, match=r"no token .*`hf auth login`.*HF_TOKEN.*\./me/agent is a f"):
+    with pytest.raises(
+        UserError, match=r"no token .*`hf auth login`.*HF_TOKEN.*\./me/agent is a f"
+    ):
         hub.check_target("me/agent")
 
 

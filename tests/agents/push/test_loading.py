@@ -43,5 +43,5 @@ def test_imports_of_a_configuration_need_trust(run_folder, tmp_path):
     push(run_folder, str(target))
     config = (target / "config.yaml").read_text().replace("imports: []", "imports: [os]")
     (target / "config.yaml").write_text(config)
-    with pytest.raises(UserError, match="imports os.*--trust-imports"):
+    with pytest.raises(UserError, match=r"imports os.*--trust-imports"):
         agents.load_from_hub(str(target))

@@ -1,7 +1,5 @@
 """A configuration for runners, and the reason why tests of Ray are skipped."""
 
-import pytest
-
 from tests.agents.finished_run import CONFIG, changed
 
 REASON = "Ray is not installed: it needs an environment of its own, see docs/cluster.md"
@@ -12,8 +10,3 @@ SMALL = changed(
     evaluation=CONFIG.evaluation.model_copy(update={"every": 128}),
 )
 """Two runners of 2 rows collect 64 steps for each update; four updates."""
-
-
-def needs_ray():
-    """Skips a module where Ray is missing."""
-    return pytest.importorskip("ray.rllib", reason=REASON)

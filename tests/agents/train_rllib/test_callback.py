@@ -1,15 +1,14 @@
 """The loop over runners: its schedule is that of `agents.train`, its target stops it."""
 
 import json
+from functools import partial
 
 import pytest
 
 from agents.config.loading import UserError
-from tests.agents.train_rllib.rllib_run import SMALL, needs_ray
+from tests.agents.train_rllib.rllib_run import REASON, SMALL
 
-needs_ray()
-
-from functools import partial
+pytest.importorskip("ray.rllib", reason=REASON)
 
 from agents.train import train_and_compare
 from agents.train_rllib.__main__ import learn_in_runners
@@ -36,7 +35,7 @@ def test_a_run_evaluates_saves_stops_and_goes_on(tmp_path):
     assert rows(tmp_path)[-1]["training_reward"] is not None
     for name in ("checkpoint.pt", "best.pt", "reward.png", "samples.md", "result.json"):
         assert (tmp_path / "runners-s0" / name).is_file()
-    with pytest.raises(UserError, match="a run at .* already"):
+    with pytest.raises(UserError, match=r"a run at .* already"):
         train(config, tmp_path)
     later = train(SMALL, tmp_path, resume=True)
     assert later["steps"] >= 256

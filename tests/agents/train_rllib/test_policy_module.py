@@ -6,9 +6,9 @@ import torch
 from agents.algorithms.factory import make_algorithm, make_training_env
 from agents.config.train import AlgorithmConfig
 from tests.agents.finished_run import CONFIG, changed
-from tests.agents.train_rllib.rllib_run import needs_ray
+from tests.agents.train_rllib.rllib_run import REASON
 
-needs_ray()
+pytest.importorskip("ray.rllib", reason=REASON)
 
 from agents.train_rllib.policy_module import PREFIX, PolicyModule
 

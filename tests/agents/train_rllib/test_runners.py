@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from agents.algorithms.factory import make_algorithm, make_training_env
-from tests.agents.train_rllib.rllib_run import SMALL, needs_ray
+from tests.agents.train_rllib.rllib_run import REASON, SMALL
 
-needs_ray()
+pytest.importorskip("ray.rllib", reason=REASON)
 
 from agents.train_rllib.cluster import connected
 from agents.train_rllib.runners import Runners

@@ -42,7 +42,9 @@ def config():
     return small(evaluation=evaluation)
 
 
-def test_the_best_trial_is_a_ready_configuration_that_does_not_read_the_test_split(config, tmp_path, capsys):
+def test_the_best_trial_is_a_ready_configuration_that_does_not_read_the_test_split(
+    config, tmp_path, capsys
+):
     space = read_space(tuning_splits(config), SEARCH)
     study = made_study(space, [0.1, None, 0.9, *[0.2 + 0.01 * n for n in range(12)]])
     result = report(study, space, tmp_path)
