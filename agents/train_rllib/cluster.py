@@ -10,6 +10,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import agents
 import lm_envs
@@ -21,9 +22,11 @@ SECONDS = 5.0
 VARIABLES = {
     "RAY_USAGE_STATS_ENABLED": "0",  # Ray would report its use over the network
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # without it Ray prints a warning
-    "RAY_raylet_start_wait_time_s": "180",  # 30 s are too few where all cores are busy
 }
 """Settings of Ray's processes, unless they are set already."""
+
+ATTEMPTS = 3
+"""To start a local cluster: Ray gives its processes 30 s, which a busy machine may exceed."""
 
 STORE_BYTES = 256 * 2**20
 """Shared memory of a local cluster: for weights, and for the samples of an update."""
@@ -84,19 +87,39 @@ def connected(runners: int, address: str | None) -> Iterator[None]:
     """
     for name, value in VARIABLES.items():
         os.environ.setdefault(name, value)
+    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+    if address is None:
+        local = {"num_cpus": runners + 1, "object_store_memory": STORE_BYTES}
+        _start_ray("local", {"include_dashboard": False, **local, **quiet})
+    else:
+        modules = [str(Path(package.__path__[0])) for package in (lm_envs, agents)]
+        _start_ray(address, {"runtime_env": {"py_modules": modules}, **quiet})
     import ray
 
-    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-    try:
-        if address is None:
-            local = {"num_cpus": runners + 1, "object_store_memory": STORE_BYTES}
-            ray.init("local", include_dashboard=False, **local, **quiet)
-        else:
-            modules = [str(Path(package.__path__[0])) for package in (lm_envs, agents)]
-            ray.init(address, runtime_env={"py_modules": modules}, **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise UserError(f"Got a cluster that refuses: {' '.join(str(error).split())}") from None
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _start_ray(address: str, options: dict[str, Any]) -> None:
+    """Connects, or starts a local cluster; some attempts, where it does not start in time."""
+    import ray
+
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            ray.init(address, **options)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"Got a cluster that refuses the connection: {reason}") from None
+        except Exception as error:  # Ray's own for processes that take more than 30 s to start
+            ray.shutdown()
+            if "timed out" not in str(error):
+                raise
+            if attempt == ATTEMPTS:
+                raise UserError(
+                    f"Got no local cluster in {ATTEMPTS} attempts: Ray's processes need less than "
+                    "30 s to start. Stop other programs, or repeat the command."
+                ) from None
+        else:
+            return

@@ -13,6 +13,7 @@ from typing import Any
 from agents.config.loading import load_config
 from agents.config.train import TrainConfig
 from agents.train_rllib.cluster import check_ray, connected
+from agents.train_rllib.settings import steps_per_update
 from benchmarks.harness import timing
 from benchmarks.harness.models import model_folder
 
@@ -40,11 +41,20 @@ def measure(
     arguments = {"model": str(model_folder(model)), "dtype": dtype}
     assignments = [f"env.kwargs.{name}={value}" for name, value in arguments.items()]
     config = load_config(TrainConfig, CONFIG, [*assignments, f"env.n_envs={rows}"])
+    config = _with_small_batches(config)
     measured = [_measure(config, count, repeats) for count in counts]
     first = measured[0]["steps_per_s"] / counts[0]
     return [
         {**row, "dtype": dtype, "of_first": row["steps_per_runner"] / first} for row in measured
     ]
+
+
+def _with_small_batches(config: TrainConfig) -> TrainConfig:
+    """Returns a configuration whose minibatches are no larger than the batch of one runner."""
+    kwargs = config.algorithm.kwargs
+    most = min(kwargs["batch_size"], steps_per_update(config, runners=1))
+    algorithm = config.algorithm.model_copy(update={"kwargs": {**kwargs, "batch_size": most}})
+    return config.model_copy(update={"algorithm": algorithm})
 
 
 def _measure(config: TrainConfig, count: int, repeats: int) -> dict[str, Any]:
