@@ -75,36 +75,39 @@ def tune(
         trials: Of the study, over all processes and starts.
         pruner: One of `PRUNERS`.
         startup: Trials before the sampler learns from results and the median pruner stops any.
-        compare: Seeds with which the best configuration and `config` are trained afterwards, and
-            compared once on the test split, under the key "test"; 0 does not read it.
+        compare: Seeds of a comparison with `config` on the test split, under the key "test"; or 0.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
 
     Raises:
         ModuleNotFoundError: If optuna is missing.
         UserError: If the search space is invalid, the folder holds another study, imports are not
             trusted, or every trial failed.
-        Interrupted: If SIGINT or SIGTERM arrived; the running trial is repeated by the next start.
+        Interrupted: If a signal arrived; the running trial is repeated by the next start.
     """
     _check_optuna()  # an extra, imported here: `--help` works without it
-    from agents.tune.report import BEST, print_trial, report
+    from agents.tune.report import print_trial, report
     from agents.tune.study import PRUNERS, Settings, open_study, run_trials, tuning_splits
 
     check_choice("pruner", pruner, PRUNERS)
-    check_count("trials", trials)
-    check_count("startup", startup)
-    check_count("compare", compare, least=0)
+    for name, value in {"trials": trials, "startup": startup, "compare": compare}.items():
+        check_count(name, value, least=int(name != "compare"))
     _check_environments(space := read_space(tuning_splits(config), search), trust_imports)
     study = open_study(folder, space, Settings(pruner, startup))
     with _stopping(folder):
         run_trials(study, space, folder, trials, trust_imports=trust_imports, announce=print_trial)
-    result = report(study, space, folder)
-    if compare:
-        from agents.tune.comparison import compare_on_test
+    return report(study, space, folder) | _compared(space, folder, compare, trust_imports)
 
-        best = load_config(TrainConfig, folder / BEST)
-        given = space.config({})
-        result["test"] = compare_on_test(given, best, folder, compare, trust_imports=trust_imports)
-    return result
+
+def _compared(space: Space, folder: Path, seeds: int, trust_imports: bool) -> dict[str, Any]:
+    """Returns the comparison on the test split under the key "test"; nothing without seeds."""
+    if not seeds:
+        return {}
+    from agents.tune.comparison import compare_on_test
+    from agents.tune.report import BEST
+
+    best = load_config(TrainConfig, folder / BEST)
+    given = space.config({})
+    return {"test": compare_on_test(given, best, folder, seeds, trust_imports=trust_imports)}
 
 
 def _check_optuna() -> None:
@@ -171,16 +174,9 @@ def main(
     with reported():
         settings, ranges = read_files(config, search, assignments or [])
         folder = study or Path("studies") / settings.name
-        result = tune(
-            settings,
-            ranges,
-            folder,
-            trials=trials,
-            pruner=pruner,
-            startup=startup,
-            compare=compare,
-            trust_imports=trust_imports,
-        )
+        options: dict[str, Any] = {"trials": trials, "pruner": pruner, "startup": startup}
+        options |= {"compare": compare, "trust_imports": trust_imports}
+        result = tune(settings, ranges, folder, **options)
         if as_json:
             typer.echo(json.dumps(result))
         else:

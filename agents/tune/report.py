@@ -32,10 +32,8 @@ KILLED = "its process was stopped or killed; the same values are tried again"
 def report(study: optuna.Study, space: Space, folder: Path) -> dict[str, Any]:
     """Writes best.yaml, result.json and importance.png; returns the content of result.json.
 
-    best.yaml has the splits of the trials: a run of it is judged on validation examples too, so
-    that the test split is read by no training run.
-
-    Before there are trials enough for importances, there is no picture.
+    best.yaml has the splits of the trials, so that no run of it reads the test split. Before there
+    are trials enough for importances, there is no picture.
 
     Args:
         study: With at least one complete trial.
