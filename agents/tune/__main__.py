@@ -89,8 +89,7 @@ def tune(
     from agents.tune.study import PRUNERS, Settings, open_study, run_trials, tuning_splits
 
     check_choice("pruner", pruner, PRUNERS)
-    for name, value in {"trials": trials, "startup": startup, "compare": compare}.items():
-        check_count(name, value, least=int(name != "compare"))
+    _check_counts(trials, startup, compare)
     _check_environments(space := read_space(tuning_splits(config), search), trust_imports)
     study = open_study(folder, space, Settings(pruner, startup))
     with _stopping(folder):
@@ -108,6 +107,12 @@ def _compared(space: Space, folder: Path, seeds: int, trust_imports: bool) -> di
     best = load_config(TrainConfig, folder / BEST)
     given = space.config({})
     return {"test": compare_on_test(given, best, folder, seeds, trust_imports=trust_imports)}
+
+
+def _check_counts(trials: int, startup: int, compare: int) -> None:
+    check_count("trials", trials)
+    check_count("startup", startup)
+    check_count("compare", compare, least=0)
 
 
 def _check_optuna() -> None:
