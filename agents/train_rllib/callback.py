@@ -71,4 +71,5 @@ def _set_parameters(model: BaseAlgorithm, parameters: dict[str, Any]) -> None:
     """Gives an agent the tensors of a policy and the state of its optimizer."""
     found = model.get_parameters()
     optimizer = {**found["policy.optimizer"], "state": parameters["moments"]}
-    model.set_parameters({"policy": parameters["policy"], "policy.optimizer": optimizer})
+    state: dict[str, Any] = {"policy": parameters["policy"], "policy.optimizer": optimizer}
+    model.set_parameters(state)

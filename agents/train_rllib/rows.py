@@ -3,7 +3,7 @@
 Owns what a process that steps environments makes. Knows nothing of Ray.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium as gym
@@ -38,7 +38,7 @@ class RunnerRows(VectorWrapper):
     def reset(
         self,
         *,
-        seed: int | Sequence[int | None] | None = None,
+        seed: int | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[Observations, dict[str, Any]]:
         """Starts an episode in every row.
@@ -47,7 +47,7 @@ class RunnerRows(VectorWrapper):
             seed: Of the runner; None goes on with the generators of the rows.
             options: As those of the rows.
         """
-        drawn = runner_seed(self._name, seed) if isinstance(seed, int) else seed
+        drawn = None if seed is None else runner_seed(self._name, seed)
         return self.env.reset(seed=drawn, options=options)[0], {}
 
     def step(
