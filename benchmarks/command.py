@@ -70,6 +70,10 @@ Repeats = Annotated[
     int | None,
     typer.Option(min=1, help=_help("repeats", "timed runs of each competitor; default 5")),
 ]
+Runners = Annotated[
+    list[int] | None,
+    typer.Option(min=1, help=_help("runners", "processes of Ray RLlib; repeat for more")),
+]
 Output = Annotated[Path, typer.Option(help="folder of results")]
 
 
@@ -81,6 +85,7 @@ def main(
     dtype: Dtypes = None,
     env: Ids = None,
     repeats: Repeats = None,
+    runners: Runners = None,
     output: Output = Path("benchmarks/results"),
 ) -> None:
     """Measures one subject and stores the result under `<output>/<date>-<device>/`."""
@@ -91,7 +96,7 @@ def main(
         for each in dtype or ():
             check_choice("dtype", each, (*DTYPES, INT8))
         given = {"model": model, "n": n, "prompt": prompt, "dtype": dtype, "env": env}
-        result = measure(subject, {**given, "repeats": repeats})
+        result = measure(subject, {**given, "repeats": repeats, "runners": runners})
         command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
         document = {**result, "machine": timing.machine(), "command": command}
         width = None if sys.stdout.isatty() else WIDTH
@@ -113,4 +118,14 @@ def command(arguments: Sequence[str]) -> None:
         COMMANDS[arguments[0]](arguments[1:])
     app = typer.Typer(add_completion=False)
     app.command()(main)
-    app(list(arguments), prog_name="python -m benchmarks")
+    app(repeated_options(arguments), prog_name="python -m benchmarks")
+
+
+def repeated_options(arguments: Sequence[str]) -> list[str]:
+    """Returns arguments with an option before each number: `--runners 1 2` gives it twice."""
+    found: list[str] = []
+    for argument in arguments:
+        if argument.isdigit() and len(found) > 1 and found[-1].isdigit():
+            found.append(found[-2])
+        found.append(argument)
+    return found

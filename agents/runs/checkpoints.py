@@ -79,7 +79,7 @@ def save(
     env = model.get_env()
     assert isinstance(env, HasState)
     state = {
-        "parameters": {**model.get_parameters(), **_loose_tensors(model)},
+        "parameters": {**model.get_parameters(), **loose_tensors(model)},
         **{name: getattr(model, name) for name in _COUNTERS},
         **{name: getattr(model, name) for name in _OPTIONAL if hasattr(model, name)},
         **{name: list(getattr(model, name) or ()) for name in _WINDOWS},
@@ -120,7 +120,7 @@ def promote_best(folder: Path) -> None:
 
 def load_parameters(model: BaseAlgorithm, path: Path) -> None:
     """Loads the parameters of a checkpoint into an algorithm; nothing else changes."""
-    _set_parameters(model, _read(path)["parameters"])
+    set_parameters(model, _read(path)["parameters"])
 
 
 def restore(model: BaseAlgorithm, path: Path) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def restore(model: BaseAlgorithm, path: Path) -> dict[str, Any]:
     state = _read(path)
     env = model.get_env()
     assert isinstance(env, HasState)
-    _set_parameters(model, state["parameters"])
+    set_parameters(model, state["parameters"])
     for name in _COUNTERS:
         setattr(model, name, state[name])
     for name in set(_OPTIONAL) & set(state):
@@ -227,14 +227,15 @@ def _restore_memory(model: BaseAlgorithm, memory: list[list[np.ndarray]] | None)
         model._last_lstm_states = type(former)(*tensors)  # type: ignore[attr-defined]
 
 
-def _loose_tensors(model: BaseAlgorithm) -> dict[str, torch.Tensor]:
+def loose_tensors(model: BaseAlgorithm) -> dict[str, torch.Tensor]:
     """Returns learned tensors outside any network, such as SAC's log of the entropy coefficient."""
     names = model._get_torch_save_params()[1]
     return {name: getattr(model, name).detach().clone() for name in names}
 
 
-def _set_parameters(model: BaseAlgorithm, parameters: dict[str, Any]) -> None:
-    loose = _loose_tensors(model)
+def set_parameters(model: BaseAlgorithm, parameters: dict[str, Any]) -> None:
+    """Gives an algorithm all its parameters: of networks, of optimizers and loose tensors."""
+    loose = loose_tensors(model)
     model.set_parameters({n: value for n, value in parameters.items() if n not in loose})
     with torch.no_grad():
         for name in loose:

@@ -42,6 +42,7 @@ ARGUMENTS = {
     "dtype": "dtypes",
     "env": "ids",
     "repeats": "repeats",
+    "runners": "counts",
 }
 """Argument of a subject's `run` for each option of the command line."""
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from benchmarks.command import result_path
+from benchmarks.command import repeated_options, result_path
 from benchmarks.subjects.registry import SUBJECTS
 
 
@@ -44,6 +44,12 @@ def test_option_that_the_subject_ignores_is_refused(run_benchmarks, arguments, m
     result = run_benchmarks(*arguments)
     assert result.exit_code == 2
     assert f"Got {message}" in result.output
+
+
+def test_several_numbers_after_an_option_repeat_it():
+    given = ["scaling", "--runners", "1", "2", "4", "--model", "embedded", "--n", "8"]
+    expected = ["scaling", "--runners", "1", "--runners", "2", "--runners", "4", "--model"]
+    assert repeated_options(given) == [*expected, "embedded", "--n", "8"]
 
 
 def test_result_is_a_table_a_json_line_and_a_file(run_benchmarks, tmp_path):
