@@ -17,7 +17,7 @@ from agents.runs.files import write_bytes, write_text
 from agents.viewing.page import traces_page
 from agents.viewing.pictures import animation, picture
 from agents.viewing.recorder import record, record_prompts
-from agents.viewing.runs import LoadedRun, load_run
+from agents.viewing.runs import ViewedRun, load_run
 from agents.viewing.terminal_view import play_back
 from agents.viewing.trace import EpisodeTrace
 from lm_envs.envs.vector_env import LanguageVectorEnv
@@ -26,7 +26,7 @@ MOST_ROWS = 8
 
 
 def enjoy(
-    run: LoadedRun, split: str, episodes: int, indices: Sequence[int], prompt: str | None
+    run: ViewedRun, split: str, episodes: int, indices: Sequence[int], prompt: str | None
 ) -> list[EpisodeTrace]:
     """Runs the agent on examples, or on a caller's own prompt.
 

@@ -69,6 +69,7 @@ def evaluate_with_baselines(
     clone: bool = False,
     trust_imports: bool = False,
     checkpoint: str = "last",
+    shows_progress: bool = False,
 ) -> tuple[Rollouts, dict[str, Any]]:
     """Runs every agent and every baseline, with settings chosen on another split.
 
@@ -80,6 +81,7 @@ def evaluate_with_baselines(
         clone: As in `requested_families`.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
         checkpoint: Of each run: "last", or "best" by held-out reward.
+        shows_progress: Print the name of each policy to stderr before it is run.
 
     Returns:
         The transcripts, and the settings and the strongest of the baselines, for JSON.
@@ -94,10 +96,14 @@ def evaluate_with_baselines(
     env = (environments := Environments(first, ROWS)).get(split)
     found = requested_families(environments, split, search=search, clone=clone)
     indices = evenly_spaced_indices(env.num_examples, episodes)
-    # One at a time: each agent comes with a training environment and its KV cache.
-    agents = (load_agent(*run, checkpoint) for run in zip(folders, configs, strict=True))
-    written = [run_episodes(env, agent_policy(agent), indices) for agent in agents]
-    suite = run_suite(environments, split, indices, found)
+    written = []
+    for folder, config in zip(folders, configs, strict=True):
+        if shows_progress:
+            typer.echo(f"{folder}: {len(indices)} {split} prompts …", err=True)
+        # One at a time: each agent comes with a training environment and its KV cache.
+        agent = load_agent(folder, config, checkpoint)
+        written.append(run_episodes(env, agent_policy(agent), indices))
+    suite = run_suite(environments, split, indices, found, shows_progress=shows_progress)
     record = suite.record() | best_of_record(environments, split, indices, suite)
     return {AGENT: written} | suite.rollouts | _oracle(env, indices), record
 
@@ -155,7 +161,7 @@ def main(
         target = output or folders[0] / "evaluation"
         check_writable(target)
         options: dict[str, Any] = {"search": search, "clone": clone, "checkpoint": checkpoint}
-        options["trust_imports"] = trust_imports
+        options |= {"trust_imports": trust_imports, "shows_progress": True}
         rollouts, baselines = evaluate_with_baselines(folders, split, episodes, **options)
         summary = summarize(rollouts)
         summary |= {**baselines, "prompt_scores": listed_scores(prompt_scores(rollouts))}

@@ -20,7 +20,7 @@ from agents.explaining.occlusion import occlusion_check, word_attributions
 from agents.explaining.steps import Recorded, StepArrays
 from agents.explaining.surrogate import fit_tree
 from agents.language_model.policy import LanguageModelPolicy
-from agents.viewing.runs import LoadedRun
+from agents.viewing.runs import ViewedRun
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 
@@ -32,7 +32,7 @@ SEED = 0
 
 
 def explain(
-    run: LoadedRun, env: EpisodicVectorEnv, records: Recorded, most_departures: int
+    run: ViewedRun, env: EpisodicVectorEnv, records: Recorded, most_departures: int
 ) -> dict[str, Any]:
     """Returns everything that the page shows.
 
@@ -127,7 +127,7 @@ def _percentages(check: dict[str, Any]) -> tuple[str, str]:
 
 
 def _departures(
-    run: LoadedRun, env: EpisodicVectorEnv, records: Recorded, most: int, notes: list[str]
+    run: ViewedRun, env: EpisodicVectorEnv, records: Recorded, most: int, notes: list[str]
 ) -> dict[str, Any]:
     """Returns `departures` and `tree`; nothing, with a note, where the model has no choice."""
     traces = [trace for trace, _ in records]
@@ -148,7 +148,7 @@ def _missing_tree_reason() -> str:
     return "in half of the episodes the agent departs always or never"
 
 
-def _groups(run: LoadedRun, env: EpisodicVectorEnv, notes: list[str]) -> dict[str, slice]:
+def _groups(run: ViewedRun, env: EpisodicVectorEnv, notes: list[str]) -> dict[str, slice]:
     """Returns the groups to attribute to; none, with a note, where there are no Shapley values."""
     groups = observation_groups(env)
     if isinstance(run.agent.policy, LanguageModelPolicy):
@@ -165,7 +165,7 @@ def _groups(run: LoadedRun, env: EpisodicVectorEnv, notes: list[str]) -> dict[st
 
 
 def _add_values(
-    run: LoadedRun,
+    run: ViewedRun,
     steps: StepArrays,
     groups: dict[str, slice],
     shown: Sequence[dict[str, Any]],

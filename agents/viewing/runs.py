@@ -16,8 +16,8 @@ from lm_envs.envs.base import EpisodicVectorEnv
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedRun:
-    """A finished run.
+class ViewedRun:
+    """A finished run whose agent shows its preferences.
 
     Attributes:
         config: Its configuration.
@@ -39,7 +39,7 @@ class LoadedRun:
         return f"{self.config.name} on {self.config.env.id}"
 
 
-def load_run(folder: Path, *, trust_imports: bool = False) -> LoadedRun:
+def load_run(folder: Path, *, trust_imports: bool = False) -> ViewedRun:
     """Loads a run.
 
     Args:
@@ -53,4 +53,4 @@ def load_run(folder: Path, *, trust_imports: bool = False) -> LoadedRun:
     config = read_finished(folder)
     import_for_run(config, trusted=trust_imports)
     agent = load_agent(folder, config)
-    return LoadedRun(config, agent, viewed_agent("agent", agent))
+    return ViewedRun(config, agent, viewed_agent("agent", agent))

@@ -7,7 +7,7 @@ import torch
 from agents.algorithms.factory import make_algorithm, make_evaluation_env, make_training_env
 from agents.viewing.policies import viewed_agent
 from agents.viewing.recorder import record_with_moments
-from agents.viewing.runs import LoadedRun
+from agents.viewing.runs import ViewedRun
 from tests.agents.viewing.traces import config_for
 
 EPISODES = 8
@@ -32,7 +32,7 @@ def log_probability_run():
         agent.policy.action_net.weight[0, 0] = 20.0
         agent.policy.action_net.bias[1] = 20.0 * torch.tensor(-0.12).tanh().tanh()
         agent.policy.action_net.bias[2:] = -30.0
-    return LoadedRun(config, agent, viewed_agent("agent", agent))
+    return ViewedRun(config, agent, viewed_agent("agent", agent))
 
 
 @cache
