@@ -40,25 +40,27 @@ def main(
     run: Annotated[Path, typer.Argument(help="run of agents.train")],
     folder: Annotated[Path, typer.Argument(help="folder of the pictures")],
 ) -> None:
-    """Draws enjoy.png, play.png, evaluate.png, explain.png and rate.png."""
+    """Draws rate.png, enjoy.png, step.png, play.png, explain.png, explanation.png, evaluate.png."""
     with reported():
         env_id = read_finished(run).env.id
         check_writable(folder)
         browser = find_browser()
-        step = folder / "step.png"
-        commands = {
-            "enjoy": ["enjoy", run, "--episodes", 1, "--speed", 0, "--png", step],
-            "play": ["play", env_id, "--run", run, "--episodes", 1],
-            "evaluate": ["evaluate", run, "--episodes", 64],
-            "explain": ["explain", run],
-        }
-        shown = {name: terminal(each, PLAYED) for name, each in commands.items()}
-        for name, text in shown.items():
-            draw_terminal(browser, shown_command(commands[name]), text, folder / f"{name}.png")
-        page = (run / "explanation" / "index.html").resolve()
-        draw_page(browser, page.as_uri(), (900, 1150), folder / "explanation.png")
         with rating_server(run) as address:
             draw_page(browser, address, (900, 520), folder / "rate.png")
+        png = ["--png", folder / "step.png"]
+        enjoy = ["enjoy", run, "--episodes", 1, "--speed", 0]
+        for arguments, others in (
+            (enjoy, png),
+            (["play", env_id, "--run", run, "--episodes", 1], []),
+            (["explain", run], []),
+            (["evaluate", run, "--episodes", 64], []),
+        ):
+            text = terminal([*arguments, *others], PLAYED)
+            path = folder / f"{arguments[0]}.png"
+            draw_terminal(browser, shown_command(arguments), text, path)
+            if arguments[0] == "explain":
+                page = (run / "explanation" / "index.html").resolve()
+                draw_page(browser, page.as_uri(), (900, 1150), folder / "explanation.png")
         for path in sorted(folder.glob("*.png")):
             typer.echo(f"{path}: {path.stat().st_size / 1024:.0f} KiB")
 
