@@ -5,12 +5,13 @@ files are written; statistics and layout live in `agents.evaluation`.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
+from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.baselines.families import Environments
 from agents.baselines.registry import requested_families
@@ -22,6 +23,7 @@ from agents.baselines.suite import (
 )
 from agents.config.imports import TRUST_HELP, import_for_run
 from agents.config.loading import reported
+from agents.config.train import TrainConfig
 from agents.evaluation import plots
 from agents.evaluation.baselines import oracle
 from agents.evaluation.breakdown import breakdown, evaluated_examples
@@ -80,8 +82,8 @@ def evaluate_with_baselines(
         folders: Run folders of one configuration, one per seed.
         split: A split, or a part such as "test[:25%]".
         episodes: Maximum number of prompts.
-        search: As in `requested_families`.
-        clone: As in `requested_families`.
+        search: As in `requested_families`, like `clone`.
+        clone: As there.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
         checkpoint: Of each run: "last", or "best" by held-out reward.
         shows_progress: Print the name of each policy to stderr before it is run.
@@ -96,17 +98,23 @@ def evaluate_with_baselines(
     env = (environments := Environments(first, ROWS)).get(split)
     found = requested_families(environments, split, search=search, clone=clone)
     indices = evenly_spaced_indices(env.num_examples, episodes)
-    written = []
-    for folder, config in zip(folders, configs, strict=True):
-        if shows_progress:
-            typer.echo(f"{folder}: {len(indices)} {split} prompts …", err=True)
-        # One at a time: each agent comes with a training environment and its KV cache.
-        agent = load_agent(folder, config, checkpoint)
-        written.append(run_episodes(env, agent_policy(agent), indices))
+    runs = zip(folders, configs, strict=True)
+    agents = _agents(runs, checkpoint, shows_progress=shows_progress)
+    written = [run_episodes(env, agent_policy(agent), indices) for agent in agents]
     suite = run_suite(environments, split, indices, found, shows_progress=shows_progress)
-    record = suite.record() | best_of_record(environments, split, indices, suite)
     rollouts = {AGENT: written} | suite.rollouts | _oracle(env, indices)
+    record = suite.record() | best_of_record(environments, split, indices, suite)
     return rollouts, record | _breakdown(env, indices, rollouts)
+
+
+def _agents(
+    runs: Iterable[tuple[Path, TrainConfig]], checkpoint: str, *, shows_progress: bool
+) -> Iterator[BaseAlgorithm]:
+    """Yields the agents; one at a time, since each has a training environment and its KV cache."""
+    for folder, config in runs:
+        if shows_progress:
+            typer.echo(f"{folder} …", err=True)
+        yield load_agent(folder, config, checkpoint)
 
 
 def _breakdown(env: EpisodicVectorEnv, indices: np.ndarray, rollouts: Rollouts) -> dict[str, Any]:

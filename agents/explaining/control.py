@@ -63,19 +63,18 @@ def control_report(
     Args:
         sweep: Which weights.
         runs: Parent of the run folders.
-        split: Of the prompts.
-        episodes: Largest number of prompts.
+        split: Of the prompts, of which there are at most `episodes`.
+        episodes: Most prompts.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
 
     Returns:
-        `rows`, for each score and weight the mean and 95 % interval of each measure over seeds and
-        prompts, and a few `texts`; `alone`, the same of the model without an agent; `changes`, for
-        each score by how much the measures at its last weight exceed those at its first one, on the
-        same prompts, with a p adjusted for their number (`p_holm`); and what was compared.
+        `rows`, for each score and weight the mean and 95 % interval of each measure, and a few
+        `texts`; `alone`, the same without an agent; `changes`, by how much the measures at the last
+        weight of a score exceed those at its first one; and what was compared.
 
     Raises:
-        UserError: If the configuration writes no text, there are fewer than two prompts, or a
-            finished run has another configuration.
+        UserError: If it writes no text, there are fewer than two prompts, or a finished run has
+            another configuration.
         ValueError: If there is no such score or split.
     """
     base = load_config(TrainConfig, Path(sweep.config), sweep.set)
@@ -89,14 +88,14 @@ def control_report(
     others = (name for name in sweep.weights if name != LENGTH)  # the tokens show it
     measures = list(dict.fromkeys([TOKENS, *MEASURED, *others]))
     rows = [
-        {"score": point.score, "weight": point.weight, **_measured(own, measures)}
-        for point, own in zip(points, texts, strict=True)
+        {"score": each.score, "weight": each.weight, **_measured(own, measures)}
+        for each, own in zip(points, texts, strict=True)
     ]
-    counts = {"prompts": len(indices), "seeds": len(sweep.seeds), "steps": base.total_timesteps}
     alone = _measured([run_episodes(env, untrained(env)[1], indices)], measures)
     head = {"config": base.name, "env": base.env.id, "rewards": rewards, "measures": measures}
-    changes = _changes(points, texts, measures)
-    return {**head, "split": split, **counts, "alone": alone, "rows": rows, "changes": changes}
+    head |= {"split": split, "prompts": len(indices), "seeds": len(sweep.seeds)}
+    head |= {"steps": base.total_timesteps, "alone": alone, "rows": rows}
+    return {**head, "changes": _changes(points, texts, measures)}
 
 
 def _written(

@@ -7,6 +7,7 @@ gradients of the written text's log-probability along this line are summed. Need
 Source: integrated gradients, Sundararajan et al. 2017, https://arxiv.org/abs/1703.01365.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def integrated_gradients(
 
     Args:
         policy: The language model.
-        tokenizer: The environment's, which puts prompts into a chat template where there is one.
+        tokenizer: The environment's, which may have a chat template.
         transcript: A finished episode of one turn.
         every: Counts the first of so many written tokens.
 
@@ -49,32 +50,36 @@ def integrated_gradients(
     if len(words) < 2 or not len(transcript.tokens):
         return []
     places = word_of_token(tokenizer, ids, transcript.prompt)
-    written = torch.as_tensor(transcript.tokens, device=policy.device)
-    given = np.concatenate([ids, transcript.tokens])
-    blank = np.concatenate([blank_prompt(tokenizer, ids, places), transcript.tokens])
-    whole, nothing = (torch.as_tensor(each[None], device=policy.device) for each in (given, blank))
-
-    def mean_logprob(tokens: torch.Tensor) -> torch.Tensor:
-        """Returns the mean log-probability (B,) of the written tokens in texts (B, T)."""
-        hidden = policy.network(tokens)[:, len(ids) - 1 : -1]
-        logits = policy.network.logits(hidden.flatten(0, 1))[:, : policy.network.tokenizer_size]
-        logprobs = torch.log_softmax(logits, -1).unflatten(0, hidden.shape[:2])
-        chosen = logprobs.gather(-1, written.expand(len(tokens), -1)[..., None])[..., 0]
-        return chosen[:, ::every].mean(1)
-
+    prompts = (ids, blank_prompt(tokenizer, ids, places))
+    texts = (np.concatenate([prompt, transcript.tokens])[None] for prompt in prompts)
+    whole, blank = (torch.as_tensor(text, device=policy.device) for text in texts)
     layer = policy.network.model.get_input_embeddings()
-    found: Any = LayerIntegratedGradients(mean_logprob, layer).attribute(
-        whole,
-        nothing,
-        n_steps=STEPS,
-        method="gausslegendre",
-        internal_batch_size=TEXTS_AT_ONCE,
-    )
+    method = LayerIntegratedGradients(_mean_logprob(policy, len(ids), every), layer)
+    options: dict[str, Any] = {"n_steps": STEPS, "internal_batch_size": TEXTS_AT_ONCE}
+    found: Any = method.attribute(whole, blank, method="gausslegendre", **options)
     by_token = found[0, : len(ids)].sum(-1).double().cpu().numpy()  # (P,)
     sums = np.bincount(places[places >= 0], by_token[places >= 0], len(words))
     return [
         {"word": word, "value": value} for word, value in zip(words, sums.tolist(), strict=True)
     ]
+
+
+def _mean_logprob(
+    policy: LanguageModelPolicy, size: int, every: int
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Returns the function from texts (B, T) to the mean log-probability (B,) of written tokens.
+
+    Those are the tokens after the prompt, whose size is given; each `every`-th one counts.
+    """
+
+    def mean_logprob(tokens: torch.Tensor) -> torch.Tensor:
+        hidden = policy.network(tokens)[:, size - 1 : -1]
+        logits = policy.network.logits(hidden.flatten(0, 1))[:, : policy.network.tokenizer_size]
+        logprobs = torch.log_softmax(logits, -1).unflatten(0, hidden.shape[:2])
+        chosen = logprobs.gather(-1, tokens[:, size:, None])[..., 0]
+        return chosen[:, ::every].mean(1)
+
+    return mean_logprob
 
 
 def word_of_token(tokenizer: Tokenizer, ids: np.ndarray, prompt: str) -> np.ndarray:

@@ -75,19 +75,8 @@ def occlusion_check(
         episodes; their `difference`; `is_true`, whether its interval lies above 0. None if no
         prompt has enough words.
     """
-    shares = []
-    for trace in traces:
-        own = trace.transcript
-        found = attribute(policy, tokenizer, own, 2)
-        if len(found) < 2 * REMOVED + 1 or len(own.tokens) < 2:
-            continue
-        order = np.argsort([-each["value"] for each in found], kind="stable")
-        words = [each["word"] for each in found]
-        before = _logprobs(policy, tokenizer, own.prompt, own)[1]
-        sets = (set(order[:REMOVED].tolist()), set(order[-REMOVED:].tolist()))
-        others = (_without(words, each) for each in sets)
-        changed = [_logprobs(policy, tokenizer, each, own)[1] != before for each in others]
-        shares.append([float(each[1::2].mean()) for each in changed])
+    found = (_changes(policy, tokenizer, trace.transcript, attribute) for trace in traces)
+    shares = [each for each in found if each is not None]
     if len(shares) < 2:
         return None
     both = np.array(shares)
@@ -100,6 +89,25 @@ def occlusion_check(
         "is_true": bool(difference["interval"][0] > 0),
         "episodes": len(both),
     }
+
+
+def _changes(
+    policy: LanguageModelPolicy, tokenizer: Tokenizer, own: Transcript, attribute: Attribute
+) -> tuple[float, float] | None:
+    """Returns the shares of steps that change without the most and without the least important.
+
+    None if there are too few words or tokens.
+    """
+    found = attribute(policy, tokenizer, own, 2)
+    if len(found) < 2 * REMOVED + 1 or len(own.tokens) < 2:
+        return None
+    order = np.argsort([-each["value"] for each in found], kind="stable")
+    words = [each["word"] for each in found]
+    before = _logprobs(policy, tokenizer, own.prompt, own)[1]
+    sets = (set(order[:REMOVED].tolist()), set(order[-REMOVED:].tolist()))
+    others = (_without(words, each) for each in sets)
+    changed = [_logprobs(policy, tokenizer, each, own)[1] != before for each in others]
+    return float(changed[0][1::2].mean()), float(changed[1][1::2].mean())
 
 
 def _without(words: Sequence[str], places: set[int]) -> str:
