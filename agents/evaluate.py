@@ -5,7 +5,7 @@ files are written; statistics and layout live in `agents.evaluation`.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -76,14 +76,14 @@ def evaluate_with_baselines(
 ) -> tuple[Rollouts, dict[str, Any]]:
     """Runs every agent and every baseline, with settings chosen on other examples.
 
-    Returns the transcripts, and for JSON the baselines' settings and the rewards by kind of prompt.
+    Returns transcripts, and for JSON the baselines' settings and the rewards by kind of prompt.
 
     Args:
         folders: Run folders of one configuration, one per seed.
         split: A split, or a part such as "test[:25%]".
         episodes: Maximum number of prompts.
-        search: As in `requested_families`, like `clone`.
-        clone: As there.
+        search: As in `requested_families`.
+        clone: As in `requested_families`.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
         checkpoint: Of each run: "last", or "best" by held-out reward.
         shows_progress: Print the name of each policy to stderr before it is run.
@@ -93,25 +93,27 @@ def evaluate_with_baselines(
         ValueError: If there is no such split.
     """
     SplitSpec.parse(split)  # refused before any run is read
-    configs = read_configs(folders)
-    import_for_run(first := configs[0], trusted=trust_imports)
+    import_for_run(first := (configs := read_configs(folders))[0], trusted=trust_imports)
     env = (environments := Environments(first, ROWS)).get(split)
     found = requested_families(environments, split, search=search, clone=clone)
     indices = evenly_spaced_indices(env.num_examples, episodes)
-    runs = zip(folders, configs, strict=True)
-    agents = _agents(runs, checkpoint, shows_progress=shows_progress)
+    agents = _agents(folders, configs, checkpoint, shows_progress=shows_progress)
     written = [run_episodes(env, agent_policy(agent), indices) for agent in agents]
     suite = run_suite(environments, split, indices, found, shows_progress=shows_progress)
     rollouts = {AGENT: written} | suite.rollouts | _oracle(env, indices)
-    record = suite.record() | best_of_record(environments, split, indices, suite)
-    return rollouts, record | _breakdown(env, indices, rollouts)
+    best = best_of_record(environments, split, indices, suite)
+    return rollouts, suite.record() | best | _breakdown(env, indices, rollouts)
 
 
 def _agents(
-    runs: Iterable[tuple[Path, TrainConfig]], checkpoint: str, *, shows_progress: bool
+    folders: Sequence[Path],
+    configs: Sequence[TrainConfig],
+    checkpoint: str,
+    *,
+    shows_progress: bool,
 ) -> Iterator[BaseAlgorithm]:
     """Yields the agents; one at a time, since each has a training environment and its KV cache."""
-    for folder, config in runs:
+    for folder, config in zip(folders, configs, strict=True):
         if shows_progress:
             typer.echo(f"{folder} …", err=True)
         yield load_agent(folder, config, checkpoint)

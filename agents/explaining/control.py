@@ -73,8 +73,7 @@ def control_report(
         weight of a score exceed those at its first one; and what was compared.
 
     Raises:
-        UserError: If it writes no text, there are fewer than two prompts, or a finished run has
-            another configuration.
+        UserError: If it writes no text, has too few prompts, or a finished run differs.
         ValueError: If there is no such score or split.
     """
     base = load_config(TrainConfig, Path(sweep.config), sweep.set)
@@ -93,8 +92,8 @@ def control_report(
     ]
     alone = _measured([run_episodes(env, untrained(env)[1], indices)], measures)
     head = {"config": base.name, "env": base.env.id, "rewards": rewards, "measures": measures}
-    head |= {"split": split, "prompts": len(indices), "seeds": len(sweep.seeds)}
-    head |= {"steps": base.total_timesteps, "alone": alone, "rows": rows}
+    head |= {"split": split, "prompts": len(indices), "seeds": len(sweep.seeds), "alone": alone}
+    head |= {"steps": base.total_timesteps, "rows": rows}
     return {**head, "changes": _changes(points, texts, measures)}
 
 
