@@ -25,7 +25,7 @@ from agents.explaining.page import explanation_page
 from agents.explaining.report import explain
 from agents.runs.files import check_writable, write_json, write_text
 from agents.viewing.recorder import record_with_moments
-from agents.viewing.runs import load_run
+from agents.viewing.runs import CHECKPOINT_HELP, load_run
 from lm_envs.rendering import printable
 
 MOST_ROWS = 64
@@ -72,6 +72,7 @@ def explain_run(
     episodes: int,
     departures: int,
     *,
+    checkpoint: str = "last",
     trust_imports: bool = False,
 ) -> tuple[dict[str, Any], dict[str, Path]]:
     """Explains an agent, and writes the page and the JSON; returns the report and their paths.
@@ -82,12 +83,13 @@ def explain_run(
         split: Of the examples.
         episodes: Number of examples.
         departures: Departures whose gain is measured.
+        checkpoint: "last", or "best" by held-out reward.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
 
     Raises:
         UserError: If the run cannot be loaded, or the split has fewer than 4 examples.
     """
-    run = load_run(folder, trust_imports=trust_imports)
+    run = load_run(folder, checkpoint, trust_imports=trust_imports)
     env = run.environment(split, MOST_ROWS)
     indices = evenly_spaced_indices(env.num_examples, episodes)
     if len(indices) < 4:
@@ -140,6 +142,7 @@ def main(
     departures: Annotated[int, typer.Option(min=2, help="departures that are measured")] = 192,
     output: Annotated[Path | None, typer.Option(help=OUTPUT_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, not the summary")] = False,
+    checkpoint: Annotated[str, typer.Option(help=CHECKPOINT_HELP)] = "last",
     trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
 ) -> None:
     """Explains where an agent departs from the model, what it gains, and what decides it."""
@@ -147,6 +150,7 @@ def main(
         options: Any = {"trust_imports": trust_imports}
         if folder is not None and weights is None:
             target = output or folder / "explanation"
+            options["checkpoint"] = checkpoint
             report, files = explain_run(folder, target, split, episodes, departures, **options)
         elif weights is not None and folder is None:
             target = output or Path("runs") / weights.stem

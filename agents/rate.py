@@ -105,6 +105,7 @@ def main(
     seed: Annotated[int, typer.Option(min=0, help="of the samples")] = 0,
     export_to: Annotated[Path | None, typer.Option(help="writes JSONL and ends")] = None,
     import_from: Annotated[Path | None, typer.Option(help="adds JSONL and ends")] = None,
+    checkpoint: Annotated[str, typer.Option(help="of a run: last, or best")] = "last",
     trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
 ) -> None:
     """Shows two continuations of a prompt side by side, and stores which one is better."""
@@ -113,7 +114,7 @@ def main(
             raise UserError(f"Got no file {store}; allowed: a store of agents.rate.")
         ratings = RatingStore(store)
         if import_from is not None:
-            bind_model(ratings, load_source(source, trust_imports=trust_imports).model)
+            bind_model(ratings, load_source(source, checkpoint, trust_imports=trust_imports).model)
             print(f"{import_ratings(ratings, import_from)} new ratings in {store}")
         if export_to is not None:
             print(f"{export_ratings(ratings, export_to)} ratings in {export_to}")
@@ -121,7 +122,7 @@ def main(
             for name in rater or []:
                 check_rater(name)
             with serving(store):
-                texts = load_source(source, trust_imports=trust_imports)
+                texts = load_source(source, checkpoint, trust_imports=trust_imports)
                 fill_store(ratings, texts, prompts, num_pairs, seed=seed)
                 serve(ratings, rater or [], port, is_scale=scale)
 

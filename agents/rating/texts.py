@@ -80,11 +80,12 @@ class TextSource:
         return str(self.run.config.env.kwargs.get("model", "embedded"))
 
 
-def load_source(name: str, *, trust_imports: bool = False) -> TextSource:
+def load_source(name: str, checkpoint: str = "last", *, trust_imports: bool = False) -> TextSource:
     """Returns a run with its agent, or a model that is loaded later.
 
     Args:
         name: Run folder, or a model as for `model=` of an environment.
+        checkpoint: Of a run, "last" or "best".
         trust_imports: Whether a run's configuration may import modules.
 
     Raises:
@@ -96,7 +97,7 @@ def load_source(name: str, *, trust_imports: bool = False) -> TextSource:
     # model do not.
     from agents.viewing.runs import load_run
 
-    return TextSource(name, load_run(Path(name), trust_imports=trust_imports))
+    return TextSource(name, load_run(Path(name), checkpoint, trust_imports=trust_imports))
 
 
 def make_writers(source: TextSource, prompts: str | None, count: int, *, seed: int = 0) -> Writers:

@@ -28,8 +28,8 @@ COLUMNS = 80
 MOST_LINES = 44
 """Lines of a terminal that a picture shows."""
 
-COLORS = 64
-"""Colors of a PNG, which make it small."""
+COLORS = 256
+"""Colors of a PNG, which make it small; with fewer, the color of a single word was lost."""
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PLAYED = "?\n1\n2\n"
@@ -57,7 +57,7 @@ def main(
         ):
             text = terminal([*arguments, *others], PLAYED)
             path = folder / f"{arguments[0]}.png"
-            draw_terminal(browser, shown_command(arguments), text, path)
+            draw_terminal(browser, shown_command([*arguments, *others]), text, path)
             if arguments[0] == "explain":
                 page = (run / "explanation" / "index.html").resolve()
                 draw_page(browser, page.as_uri(), (900, 1150), folder / "explanation.png")
@@ -107,7 +107,7 @@ def draw_terminal(browser: str, command: str, text: str, path: Path) -> None:
     lines = text.splitlines()
     rest = ["…"] if len(lines) > MOST_LINES else []
     console = Console(width=COLUMNS, record=True, file=StringIO(), force_terminal=True)
-    console.print(Text(f"$ {command}", style="dim"), soft_wrap=True)
+    console.print(Text(f"$ {command}", style="dim"))
     console.print(Text.from_ansi("\n".join([*lines[:MOST_LINES], *rest])), soft_wrap=True)
     svg = console.export_svg(title="")
     # Without the address of a font: the system's monospaced one is drawn, and nothing is loaded.
