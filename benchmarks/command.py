@@ -20,7 +20,7 @@ from benchmarks.gpu import command as gpu
 from benchmarks.harness import timing
 from benchmarks.harness.results_folder import machine_folder
 from benchmarks.learning import command as learning
-from benchmarks.report import page
+from benchmarks.report import page, pictures
 from benchmarks.report.table import result_table
 from benchmarks.subjects.defaults import DTYPES
 from benchmarks.subjects.registry import SUBJECTS, measure, subjects_accepting
@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "claims": claims.command,
     "gpu": gpu.command,
     "learning": learning.command,
+    "pictures": pictures.command,
     "report": page.command,
 }
 """Subjects with a command line of their own."""

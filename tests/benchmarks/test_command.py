@@ -14,7 +14,7 @@ def test_unknown_subject_is_refused_with_all_subjects(run_benchmarks):
     result = run_benchmarks("foo")
     assert result.exit_code == 2
     assert (
-        f"Got subject 'foo'; allowed: {', '.join(SUBJECTS)}, gpu, learning, report."
+        f"Got subject 'foo'; allowed: {', '.join(SUBJECTS)}, gpu, learning, pictures, report."
         in result.output
     )
 
@@ -22,7 +22,7 @@ def test_unknown_subject_is_refused_with_all_subjects(run_benchmarks):
 def test_help_names_all_subjects():
     command = [sys.executable, "-m", "benchmarks", "--help"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert all(subject in shown for subject in (*SUBJECTS, "gpu", "learning", "report"))
+    assert all(subject in shown for subject in (*SUBJECTS, "gpu", "learning", "pictures", "report"))
 
 
 def test_unknown_dtype_is_refused(run_benchmarks):
