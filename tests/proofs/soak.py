@@ -1,10 +1,10 @@
-"""Long play at N rows with random resets, beside cycles of make and close, while memory is measured.
+"""Long play at N rows with random resets, beside cycles of make and close, with memory measured.
 
     OMP_NUM_THREADS=1 python -m tests.proofs.soak --minutes 60 --rows 64 --cycles 200
 
-Memory is sampled after each cycle: the resident set of the process after the C library has returned
-freed memory to the system, which it otherwise keeps for later use. Growth compares the median of the
-last tenth of the samples with the median of the first tenth after the warm-up, which is the first
+Memory is sampled after each cycle: the resident set of the process after the C library has
+returned freed memory to the system, which it otherwise keeps for later use: in an hour without this
+the set grew by 17 %, with a constant amount in use. Growth compares the median of the last tenth of the samples with the median of the first tenth after the warm-up, which is the first
 sixth of the time. Caches of prompts have 16 MiB, so that they are full by then; by default they may
 grow to 1 GiB. Prints one JSON line a minute and at the end; ends with status 1 if the growth is 2 %
 or more.
@@ -50,7 +50,7 @@ def trim() -> None:
 
 
 def play(env, rng: np.random.Generator, steps: int) -> int:
-    """Random actions and random resets, with and without seeds; returns the rows that were reset."""
+    """Random actions and resets, with and without seeds; returns how many rows were reset."""
     num_resets, is_started = 0, False
     env.action_space.seed(int(rng.integers(2**31)))
     for _ in range(steps):
@@ -58,11 +58,10 @@ def play(env, rng: np.random.Generator, steps: int) -> int:
         if not is_started:
             mask[:] = True
         must = env.is_over.any() and env.metadata["autoreset_mode"].name != "NEXT_STEP"
-        if must or not is_started or rng.random() < 0.2:
-            if mask.any():
-                seed = int(rng.integers(2**31)) if rng.random() < 0.5 else None
-                env.reset(seed=seed, options={"reset_mask": mask})
-                num_resets, is_started = num_resets + int(mask.sum()), True
+        if mask.any() and (must or not is_started or rng.random() < 0.2):
+            seed = int(rng.integers(2**31)) if rng.random() < 0.5 else None
+            env.reset(seed=seed, options={"reset_mask": mask})
+            num_resets, is_started = num_resets + int(mask.sum()), True
         env.step(env.action_space.sample())
     return num_resets
 
