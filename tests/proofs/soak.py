@@ -3,11 +3,12 @@
     OMP_NUM_THREADS=1 python -m tests.proofs.soak --minutes 60 --rows 64 --cycles 200
 
 Memory is sampled after each cycle: the resident set of the process after the C library has
-returned freed memory to the system, which it otherwise keeps for later use: in an hour without this
-the set grew by 17 %, with a constant amount in use. Growth compares the median of the last tenth of the samples with the median of the first tenth after the warm-up, which is the first
-sixth of the time. Caches of prompts have 16 MiB, so that they are full by then; by default they may
-grow to 1 GiB. Prints one JSON line a minute and at the end; ends with status 1 if the growth is 2 %
-or more.
+returned freed memory to the system. By default it keeps that for later use: the set then grew by
+17 % in twenty minutes, with a constant amount in use. Growth compares the median of the last tenth
+of the samples with the median of the first tenth after the warm-up, which is the first sixth of the
+time. Caches of prompts have 16 MiB, so that they are full by then; by default they may grow to
+1 GiB. Prints one JSON line a minute and at the end; ends with status 1 if the growth is 2 % or
+more.
 """
 
 import argparse
