@@ -4,10 +4,10 @@
 
 The doors are constructor arguments, reset options, actions, states, data files and configurations.
 Allowed are `ValueError`, `TypeError` and `gymnasium.error.Error`; any other exception, or an input
-that takes more than 20 seconds of the processor, is a fault. A refused reset, step or state has to leave the
-environment as it was. Input i of a seed is the same each time, so that a program that was stopped
-continues from the number in the progress file. Prints one JSON line of counts; ends with status 1
-after a fault.
+that takes more than 20 seconds of the processor, is a fault. A refused reset, step or state has to
+leave the environment as it was. Input i of a seed is the same each time, so that a program that was
+stopped continues from the number in the progress file. Prints one JSON line of counts; ends with
+status 1 after a fault.
 """
 
 import argparse
