@@ -154,8 +154,11 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         """Returns everything that `_set_episodes` needs, in plain values."""
 
     @abstractmethod
-    def _checked_episodes(self, episodes: Any) -> Any:  # noqa: ANN401 - a caller's value
-        """Returns episodes for `_set_episodes`; raises ValueError if they do not fit."""
+    def _checked_episodes(self, episodes: Any, over: np.ndarray) -> Any:  # noqa: ANN401 - a caller's value
+        """Returns episodes for `_set_episodes`; raises ValueError if they do not fit.
+
+        Those of rows that are not `over` (N,) have to be able to go on.
+        """
 
     @abstractmethod
     def _set_episodes(self, episodes: Any) -> None:  # noqa: ANN401 - defined by the subclass
@@ -256,9 +259,10 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         check_arrays(state, {"over": self._over})
         check_lists(state, ("generators",), self.num_envs)
         generators = restored_generators(state["generators"])
-        episodes = self._checked_episodes(state["episodes"])
+        over = np.array(state["over"], bool)
+        episodes = self._checked_episodes(state["episodes"], over)
         self._unready = "after a set_state() that failed"
-        self._over = np.array(state["over"], bool)
+        self._over = over
         self._set_episodes(episodes)
         self._rngs[:], self._seeds[:] = generators, [UNKNOWN_SEED] * self.num_envs
         observations, self._unready = self.observe(), None
