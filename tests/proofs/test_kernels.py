@@ -12,8 +12,8 @@ from lm_envs.model.kernels.native import NativeKernels
 from tests.model.engines import needs_compiler
 from tests.proofs import kernels
 
-SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g")
-"""Options of the compiler; a fault that they find ends the process."""
+SANITIZED = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -O1"
+"""Options of the compiler, the last to win; a fault that they find ends the process."""
 
 
 @needs_compiler
@@ -30,7 +30,7 @@ def test_a_kernel_that_is_wrong_is_found(monkeypatch):
 
     original = NativeKernels.dequantize
     monkeypatch.setattr(NativeKernels, "dequantize", without_bias)
-    with pytest.raises(AssertionError, match=r"case \d+, dequantize"):
+    with pytest.raises(AssertionError, match=r"case \d+, (dequantize|whole_model)"):
         kernels.run(seed=0, first=0, cases=100)
     monkeypatch.undo()
     attend = NativeKernels.decode_attention
@@ -39,16 +39,16 @@ def test_a_kernel_that_is_wrong_is_found(monkeypatch):
         return attend(self, cache, torch.zeros_like(positions), context_len)
 
     monkeypatch.setattr(NativeKernels, "decode_attention", at_zero)
-    with pytest.raises(AssertionError, match=r"case \d+, attention"):
+    with pytest.raises(AssertionError, match=r"case \d+, (attention|whole_model)"):
         kernels.run(seed=0, first=0, cases=100)
 
 
 def runtime(name):
     """Path of a library of the compiler's; None where there is none."""
-    compiler = shutil.which("c++")
-    if compiler is None:
+    program = shutil.which("c++")
+    if program is None:
         return None
-    command = [compiler, f"-print-file-name={name}"]
+    command = [program, f"-print-file-name={name}"]
     found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     return found if os.path.isabs(found) else None
 
@@ -59,11 +59,20 @@ needs_sanitizers = pytest.mark.skipif(
 )
 
 
+def compiler(folder):
+    """A script that compiles with sanitizers; optimized code with them takes minutes to compile."""
+    path = folder / "compiler"
+    if not path.is_file():
+        path.write_text(f'#!/bin/sh\nexec c++ "$@" {SANITIZED}\n')
+        path.chmod(0o700)
+    return path
+
+
 def run_sanitized(cache, *command):
     """Runs Python with kernels that are compiled with sanitizers, in a process of its own."""
     values = os.environ | {
         "XDG_CACHE_HOME": str(cache),
-        "CXX": " ".join(("c++", *SANITIZED)),
+        "CXX": str(compiler(cache)),
         "LD_PRELOAD": f"{runtime('libasan.so')} {runtime('libubsan.so')}",
         "ASAN_OPTIONS": "detect_leaks=0",  # Python's own objects live until the process ends
         "UBSAN_OPTIONS": "print_stacktrace=1",
@@ -113,4 +122,4 @@ def test_the_sanitizer_finds_an_overflow(sanitized, name):
     )
     done = run_sanitized(sanitized, "-c", code)
     assert done.returncode != 0
-    assert "AddressSanitizer: heap-buffer-overflow" in done.stderr
+    assert "ERROR: AddressSanitizer" in done.stderr
