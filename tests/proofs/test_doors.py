@@ -2,7 +2,6 @@
 
 import json
 
-
 from lm_envs.envs.base import EpisodicVectorEnv
 from tests.proofs import doors
 
