@@ -20,7 +20,7 @@ from tests.model.engines import needs_compiler
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 STEPS = 192
 BOUND = 2e-3
-"""Of parameters after three updates by Adam at a rate of 1e-3, where observations differ by 1e-6."""
+"""Of parameters after three updates by Adam at 1e-3, where observations differ by 1e-6."""
 
 
 @pytest.fixture(scope="module")
