@@ -68,8 +68,23 @@ def reference(config, tmp_path_factory):
     return run(config, tmp_path_factory.mktemp("reference"))
 
 
-def test_two_threads_train_as_one(config, reference, tmp_path):
-    assert is_equal(run(config, tmp_path, OMP_NUM_THREADS="2"), reference)
+def test_two_threads_play_as_one_and_train_within_rounding(config, reference, tmp_path):
+    """The log is equal; PyTorch divides the sums of SB3's gradients among its threads."""
+    values, rows = run(config, tmp_path, OMP_NUM_THREADS="2")
+    assert rows == reference[1]
+    differences = _differences(values, reference[0])
+    assert differences.abs().max() < 1e-5
+    assert differences.mean().abs() < 0.1 * differences.std()
+
+
+def _differences(values, expected):
+    """Differences of all parameters of the policy, in double precision."""
+    floats = [key for key, value in expected.items() if "policy" in key and _is_float(value)]
+    return torch.cat([(values[key] - expected[key]).double().flatten() for key in floats])
+
+
+def _is_float(value):
+    return isinstance(value, torch.Tensor) and value.is_floating_point()
 
 
 def test_a_run_without_a_prompt_cache_trains_as_one_with_it(config, reference, tmp_path):
@@ -91,14 +106,7 @@ def test_an_interrupted_and_resumed_run_trains_as_an_uninterrupted_one(config, r
 @needs_compiler
 def test_compiled_and_eager_kernels_train_alike_without_a_bias(config, reference, tmp_path):
     values, _ = run(config, tmp_path, LM_ENVS_NATIVE="0")
-    floats = [
-        key
-        for key, value in reference[0].items()
-        if isinstance(value, torch.Tensor) and value.is_floating_point() and "policy" in key
-    ]
-    differences = torch.cat(
-        [(values[key] - reference[0][key]).double().flatten() for key in floats]
-    )
+    differences = _differences(values, reference[0])
     print(f"largest {differences.abs().max():.2g}, mean {differences.mean():.2g}")
     assert 0 < differences.abs().max() < BOUND
     assert differences.mean().abs() < 0.1 * differences.std()
