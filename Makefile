@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test slow bench gpu clean
+.PHONY: train test slow sanitize bench gpu clean
 
 train: .venv/ready  ## train PPO on NextWord-v0, compare it with the baselines, watch an episode
 	$(BIN)/python -m agents.train configs/next_word_ppo.yaml
@@ -17,6 +17,9 @@ test: .venv/ready  ## lint, types and fast tests
 
 slow: .venv/ready  ## long proofs: full view agreement, kill test
 	$(BIN)/python -m pytest -m slow --timeout 3600
+
+sanitize: .venv/ready  ## the C++ kernels under AddressSanitizer and UndefinedBehaviorSanitizer
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/proofs/test_kernels.py -m slow --timeout 3600
 
 bench: .venv/ready  ## tokens per second, side by side
 	$(BIN)/python -m benchmarks throughput

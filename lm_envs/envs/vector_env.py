@@ -291,10 +291,10 @@ class LanguageVectorEnv(EpisodicVectorEnv):
     def _get_episodes(self) -> dict[str, Any]:
         return episode_state.get_state(self.episodes) | self._groups.get_state()
 
-    def _checked_episodes(self, episodes: Any) -> Any:  # noqa: ANN401 - a caller's value
+    def _checked_episodes(self, episodes: Any, over: np.ndarray) -> Any:  # noqa: ANN401 - a caller's value
         rest, generators = self._groups.split_state(episodes)
         state = episode_state.upgraded(rest, self.episodes)
-        episode_state.check_state(self.episodes, state)
+        episode_state.check_state(self.episodes, state, over)
         return state, generators
 
     def _set_episodes(self, episodes: tuple[dict[str, Any], list[np.random.Generator]]) -> None:

@@ -239,18 +239,18 @@ class TuningVectorEnv(EpisodicVectorEnv):
             for own, actions in zip(passages, self._actions, strict=True)
         ]
 
-    def _checked_episodes(self, episodes: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+    def _checked_episodes(self, episodes: Any, over: np.ndarray) -> list[dict[str, Any]]:  # noqa: ANN401
         if not (isinstance(episodes, list) and len(episodes) == self.num_envs):
             raise ValueError(f"Got a state that is not of {self.num_envs} tuned rows.")
         for row, each in enumerate(episodes):
-            if not self._fits(each):
+            if not self._fits(each, bool(over[row])):
                 raise ValueError(
                     f"Got a state whose row {row} is of an environment with other arguments; make "
                     "this one as that one was made."
                 )
         return episodes
 
-    def _fits(self, episode: Any) -> bool:  # noqa: ANN401 - a caller's value
+    def _fits(self, episode: Any, is_over: bool) -> bool:  # noqa: ANN401 - a caller's value
         """Returns whether an episode of `_get_episodes` is possible here."""
         check_parts("of tuned rows", episode, ("title", "index", "actions"))
         index, actions = episode["index"], episode["actions"]
@@ -259,7 +259,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
             and 0 <= index < self.num_examples
             and self._groups.group(index).title == episode["title"]
             and isinstance(actions, (list, tuple))
-            and len(actions) <= self.budget
+            and len(actions) < self.budget + is_over
             and all(_is_in(self.single_action_space, action) for action in actions)
         )
 
