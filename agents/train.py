@@ -196,9 +196,14 @@ def _learn(
     else:
         logs.delete_logs(folder)
     model.set_logger(logs.make_logger(folder, notes.get("pending"), step=model.num_timesteps))
-    seconds = notes.get("seconds", 0.0)
     callback = TrainingCallback(
-        config, folder, held_out, seconds=seconds, session=session, tracker=run.tracker
+        config,
+        folder,
+        held_out,
+        seconds=notes.get("seconds", 0.0),
+        session=session,
+        tracker=run.tracker,
+        noise=notes.get("noise"),
     )
     remaining = config.total_timesteps - model.num_timesteps
     try:

@@ -5,6 +5,7 @@ a run can be resumed exactly: at the first such point at or after each multiple 
 """
 
 import time
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from agents.evaluation.rollouts import (
 )
 from agents.runs import checkpoints, logs, manifest, nan_guard
 from agents.runs.checkpoints import BEST, CHECKPOINT
+from agents.runs.exploration_noise import restore_exploration_noise
 from agents.runs.session import RunSession
 from agents.runs.tracking import TensorBoard, Tracker, log_metrics
 from lm_envs.envs.base import EpisodicVectorEnv
@@ -40,6 +42,7 @@ class RunCallback(BaseCallback):
         seconds: Training time before the run was interrupted; 0 in a new run.
         session: Of the run; None if no signal can stop it and its folder is not locked.
         tracker: Gets each row of metrics.jsonl too.
+        noise: Of the first rollout, if the run is resumed; see `exploration_noise`.
 
     Attributes:
         evaluated_step: Of the last evaluation; None before the first.
@@ -61,8 +64,10 @@ class RunCallback(BaseCallback):
         seconds: float = 0.0,
         session: RunSession | None = None,
         tracker: Tracker | None = None,
+        noise: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        self._noise = noise or {}
         self._tracker = tracker or TensorBoard()
         self._session = session
         self._config = config
@@ -117,6 +122,8 @@ class RunCallback(BaseCallback):
 
     def _on_rollout_start(self) -> None:
         done, session = self.num_timesteps, self._session
+        restore_exploration_noise(self.model, self._noise)
+        self._noise = {}
         if session is not None:
             session.check_folder()
         if done >= self._next_evaluation:

@@ -21,12 +21,13 @@ def fitted_reducer(folder):
     return path
 
 
-def configured(name, reducer=None, **updates):
+def configured(name, reducer=None, use_sde=False, **updates):
     """A run of an algorithm with checkpoints at 96 and 192, or close to them, of 256 steps.
 
     Args:
         name: Of the algorithm.
         reducer: File of the reducer of the observations, for TabularQ.
+        use_sde: Whether to explore by noise that depends on the state, with continuous actions.
         updates: Further values of the configuration.
     """
     kwargs = {"n_steps": 8, "n_epochs": 2} if "PPO" in name else {}
@@ -36,7 +37,10 @@ def configured(name, reducer=None, **updates):
         kwargs = {"buffer_size": 160, "learning_starts": 64, "batch_size": 8}
         kwargs |= {"policy_kwargs": {"net_arch": [8]}, "gradient_steps": 1}
         kwargs["train_freq"] = 4 if "DQN" in name else 1
-    actions = "embedding" if ALGORITHMS[name].acts_on == "continuous" else "top_k"
+    if use_sde:
+        kwargs["use_sde"] = True
+    is_continuous = use_sde or ALGORITHMS[name].acts_on == "continuous"
+    actions = "embedding" if is_continuous else "top_k"
     env_kwargs = {"max_new_tokens": 5, "actions": actions}
     if reducer is not None:
         env_kwargs["observation"] = {"kind": "hidden", "reducer": str(reducer)}

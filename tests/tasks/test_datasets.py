@@ -75,7 +75,7 @@ def test_end_of_text_in_a_file_is_kept_as_characters(tmp_path):
         ("a.csv", "text,split\na,b,c\n", "line 2 with more or fewer cells"),
         ("a.csv", 'text,split\na,train\n"b" c,train\n', "broken table at .*line 3"),
         ("a.csv", "text,split,text\na,train,b\n", "2 columns 'text' in the header of .*a name of"),
-        ("a.txt", b"fine\nbad \xff\n", "not UTF-8 at .*line 2; save the file as UTF-8"),
+        ("a.txt", b"fine\nbad \xff\n", r"not UTF-8 at .*line 2; state .*a\.txt:cp1252"),
         ("a.jsonl", '{"text": "x", "split": "test"}\n', "no text in split 'train'"),
         (
             "a.jsonl",

@@ -20,8 +20,8 @@ from lm_envs.tasks.data.tables import csv_rows, tsv_rows
 from lm_envs.tasks.splits import SPLIT_NAMES
 
 MAX_BYTES = 2**30
-_SAMPLE_BYTES = 100_000
-"""Bytes from which an encoding is guessed; enough for the letters of any language."""
+_LEAST_BYTES, _SAMPLE_BYTES = 200, 100_000
+"""Bytes from which an encoding is guessed, at least and at most."""
 
 FORMATS = (
     ".txt, .jsonl, .json, .csv, .tsv or .parquet, each also with .gz, or a folder of .txt files"
@@ -130,7 +130,8 @@ def _likely_encoding(content: bytes) -> str:
         from charset_normalizer import from_bytes
     except ModuleNotFoundError:
         return "cp1252"
-    best = from_bytes(content[:_SAMPLE_BYTES]).best()
+    # Of a few letters every encoding is likely.
+    best = from_bytes(content[:_SAMPLE_BYTES]).best() if len(content) >= _LEAST_BYTES else None
     return "cp1252" if best is None else best.encoding
 
 
