@@ -33,7 +33,7 @@ lock: .venv/ready  ## write the hashes of the versions in requirements.txt
 
 audit: .venv/ready  ## look for known vulnerabilities of the installed packages
 	$(BIN)/python -m pip install --quiet pip-audit
-	$(BIN)/pip-audit --skip-editable
+	$(BIN)/pip-audit --strict --skip-editable
 
 pythons:  ## install the lock and run a part of the tests with each of PYTHONS that is installed
 	$(PYTHON) -m tests.supply.pythons "$(TORCH)" $(PYTHONS)

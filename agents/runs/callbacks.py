@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from stable_baselines3.common.callbacks import BaseCallback
+from torch.utils.hooks import RemovableHandle
 
 from agents.config.train import TrainConfig
 from agents.evaluation.rollouts import (
@@ -79,6 +80,13 @@ class RunCallback(BaseCallback):
         self.rollouts: list[Transcript] = []
         self._next_evaluation = self._next_save = 0
         self._should_stop = False
+        self._handles: list[RemovableHandle] = []
+
+    def close(self) -> None:
+        """Ends the checks of the weights, which hold the agent; to be called after an error too."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
 
     @property
     def seconds(self) -> float:
@@ -118,7 +126,9 @@ class RunCallback(BaseCallback):
         # A run that was stopped at step 0 has logged that evaluation already.
         is_due = self.evaluates_at_start and not done and not logs.read_metrics(self._folder)
         self._next_evaluation = 0 if is_due else multiple_after(done, every)
-        nan_guard.guard(self.model.policy, lambda: self.num_timesteps, unchecked=self.unchecked)
+        self._handles = nan_guard.guard(
+            self.model.policy, lambda: self.num_timesteps, unchecked=self.unchecked
+        )
 
     def _on_rollout_start(self) -> None:
         done, session = self.num_timesteps, self._session
@@ -174,7 +184,8 @@ class TrainingCallback(RunCallback):
         return {**row, "training_reward": self.training_reward(), "held_out": scores}
 
     def close(self) -> None:
-        """Restores the terminal; to be called after an error too."""
+        """Restores the terminal too."""
+        super().close()
         self._progress.stop()
 
     def _on_training_start(self) -> None:

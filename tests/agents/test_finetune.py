@@ -97,9 +97,15 @@ def test_a_run_that_reached_its_reward_does_not_go_on(config, tmp_path):
     assert [row for row in metrics(folder) if "kl_per_word" in row] == learned
 
 
+def policies():
+    return [each for each in gc.get_objects() if isinstance(each, LanguageModelPolicy)]
+
+
 def test_a_finished_run_leaves_no_policy_in_memory(config, tmp_path):
     """Regression: each `finetune()` of a process kept its agent, held by hooks of the NaN guard."""
+    gc.collect()
+    before = {id(each) for each in policies()}
     for number in range(2):
         finetune(config.model_copy(update={"name": f"run{number}"}), tmp_path)
     gc.collect()
-    assert not [each for each in gc.get_objects() if isinstance(each, LanguageModelPolicy)]
+    assert not [each for each in policies() if id(each) not in before]
