@@ -11,8 +11,8 @@ import lm_envs
 
 gym.register_envs(lm_envs)
 
-TESTS = Path(__file__).parents[1]
-PAGE = (TESTS.parent / "docs" / "faults.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
 ROWS = [line for line in PAGE.splitlines() if line.startswith("| ") and "| tests |" not in line]
 
 
@@ -29,7 +29,7 @@ def test_every_fault_has_tests_that_exist(row):
     tests = list(named_tests(row))
     assert tests
     for path, name in tests:
-        assert f"def {name}(" in (TESTS / path).read_text(encoding="utf-8"), f"{path}::{name}"
+        assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), f"{path}::{name}"
 
 
 def make(**options):
