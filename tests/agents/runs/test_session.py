@@ -12,7 +12,7 @@ from agents.config.loading import Interrupted, UserError
 from agents.config.pretrain import PretrainConfig
 from agents.finetune import finetune
 from agents.runs import manifest
-from agents.runs.session import RunSession
+from agents.runs.session import RunSession, stopped_at_once
 from tests.agents.commands import CONTEXT, pretrain, run, start, wait_for, write_config
 from tests.agents.finetune_run import VALUES as FINETUNE
 from tests.agents.finetune_run import small_config
@@ -173,3 +173,18 @@ def test_a_second_signal_stops_at_once_and_handlers_come_back(tmp_path):
         with pytest.raises(Interrupted, match="before its first checkpoint"):
             session.stop_if_asked()
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def wait_for_a_signal(number):
+    with stopped_at_once("Stopped; repeat the command to begin it again."):
+        os.kill(os.getpid(), number)
+        signal.pause()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_work_that_has_nothing_to_save_is_stopped_at_once(number):
+    before = signal.getsignal(number)
+    with pytest.raises(Interrupted, match="begin it again") as stopped:
+        wait_for_a_signal(number)
+    assert stopped.value.number == number
+    assert signal.getsignal(number) is before
