@@ -86,8 +86,15 @@ def start_callback(
     else:
         logs.delete_logs(folder)
     model.set_logger(logs.make_logger(folder, notes.get("pending"), step=model.num_timesteps))
-    seconds = notes.get("seconds", 0.0)
-    return kind(config, folder, held_out, seconds=seconds, session=run.session, tracker=run.tracker)
+    return kind(
+        config,
+        folder,
+        held_out,
+        seconds=notes.get("seconds", 0.0),
+        session=run.session,
+        tracker=run.tracker,
+        noise=notes.get("noise"),
+    )
 
 
 def learn_in_one_process(

@@ -25,6 +25,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from agents.config.loading import UserError
 from agents.runs import manifest, replay
+from agents.runs.exploration_noise import exploration_noise
 from agents.runs.manifest import CHECKPOINTS
 from lm_envs.validation import first_line
 
@@ -78,7 +79,7 @@ def save(
     """
     env = model.get_env()
     assert isinstance(env, HasState)
-    state = {
+    values = {
         "parameters": {**model.get_parameters(), **loose_tensors(model)},
         **{name: getattr(model, name) for name in _COUNTERS},
         **{name: getattr(model, name) for name in _OPTIONAL if hasattr(model, name)},
@@ -86,6 +87,7 @@ def save(
         "memory": list(getattr(model, "_last_lstm_states", None) or ()),  # of RecurrentPPO
         # Off-policy algorithms draw their first actions from it; as text, for its large numbers.
         "action_space": json.dumps(model.action_space.np_random.bit_generator.state),
+        "noise": exploration_noise(model),
         "replay": _store_replay(model, path, max_replay_bytes),
         "env": env.get_state(),
         "gamma": env.get_attr("gamma")[0] if env.has_attr("gamma") else 1.0,
@@ -95,9 +97,8 @@ def save(
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
         "notes": dict(notes or {}),
     }
-    plain = _to_plain(state)
-    listed = {"step": model.num_timesteps, **(facts or {})}
-    manifest.write_listed(path, lambda temporary: torch.save(plain, temporary), listed)
+    state, listed = _to_plain(values), {"step": model.num_timesteps, **(facts or {})}
+    manifest.write_listed(path, lambda temporary: torch.save(state, temporary), listed)
     if path.name == CHECKPOINT:  # only now the former buffer is no longer needed
         manifest.remove(path.parent, REPLAY.format("*"), keep=state["replay"])
 
@@ -125,6 +126,8 @@ def load_parameters(model: BaseAlgorithm, path: Path) -> None:
 
 def restore(model: BaseAlgorithm, path: Path) -> dict[str, Any]:
     """Restores the state at `save`, bit for bit; returns its notes.
+
+    The notes have a further key "noise", for `restore_exploration_noise`.
 
     A replay buffer that was not stored restarts empty. A checkpoint written on a GPU continues
     without one, with a warning: other random numbers are drawn there.
@@ -157,7 +160,7 @@ def restore(model: BaseAlgorithm, path: Path) -> dict[str, Any]:
     np.random.set_state(_tupled(state["numpy"]))
     torch.set_rng_state(torch.from_numpy(state["torch"]))
     _set_cuda_generators(state.get("cuda", []), path)
-    return state["notes"]
+    return {**state["notes"], "noise": state.get("noise", {})}
 
 
 def read_state(path: Path, keys: Iterable[str]) -> dict[str, Any]:

@@ -5,26 +5,16 @@ Owns the options and the order: check everything, run trials, report.
 
 import importlib
 import json
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
 
 from agents.algorithms.factory import check_actions, make_evaluation_env
 from agents.config.imports import TRUST_HELP, import_for_run
-from agents.config.loading import (
-    Interrupted,
-    UserError,
-    load_config,
-    read_values,
-    reported,
-    validated,
-)
+from agents.config.loading import UserError, load_config, read_values, reported, validated
 from agents.config.train import TrainConfig
+from agents.runs.session import stopped_at_once
 from agents.tune.space import Space, read_space
 from lm_envs.validation import check_choice, check_count
 
@@ -92,7 +82,8 @@ def tune(
     _check_counts(trials, startup, compare)
     _check_environments(space := read_space(tuning_splits(config), search), trust_imports)
     study = open_study(folder, space, Settings(pruner, startup))
-    with _stopping(folder):
+    again = "repeat the command to go on, which begins with the trial that was running"
+    with stopped_at_once(f"Stopped the study {folder}; {again}."):
         run_trials(study, space, folder, trials, trust_imports=trust_imports, announce=print_trial)
     return report(study, space, folder) | _compared(space, folder, compare, trust_imports)
 
@@ -134,25 +125,6 @@ def _check_environments(space: Space, trust_imports: bool) -> None:
         check_actions(tried)
         if not number or any(key.startswith("env.kwargs") for key in ranges):
             make_evaluation_env(tried, tried.evaluation.split, 1).close()
-
-
-@contextmanager
-def _stopping(folder: Path) -> Iterator[None]:
-    """Turns SIGINT and SIGTERM into `Interrupted`, so that the running trial is stopped first."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise Interrupted(
-            f"Stopped the study {folder}; repeat the command to go on, which begins with the "
-            "trial that was running.",
-            number,
-        )
-
-    handlers = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
 
 
 def main(

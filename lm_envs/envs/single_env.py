@@ -74,7 +74,17 @@ class RowEnv(gym.Env[Any, Any]):
         return index_row(observations, 0), _row(infos)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:  # noqa: ANN401
-        """Performs one action."""
+        """Performs one action.
+
+        Raises:
+            ValueError: If the action has another shape than those of the space.
+        """
+        shape = self.action_space.shape
+        if isinstance(action, np.ndarray) and shape is not None and action.shape != shape:
+            raise ValueError(
+                f"Got an action of shape {action.shape}; allowed: one action, of shape {shape}. "
+                "An array with an action for each row is for gymnasium.make_vec."
+            )
         observations, rewards, terminated, truncated, infos = self.batch.step(np.array([action]))
         if self.render_mode == "human":
             self.render()

@@ -66,7 +66,8 @@ class CompletionTask:
 
     Args:
         tokenizer: Encodes and decodes texts.
-        dataset: "embedded", a .jsonl, .csv or .tsv file, or a hub dataset.
+        dataset: "embedded", a .jsonl, .csv or .tsv file, or a hub dataset. The encoding of a file
+            that is not UTF-8 stands behind a colon: "reviews.csv:cp1252".
         split: "train", "validation" or "test", or a part of one, such as "train[:25%]".
         columns: Fields for names in `column_names` that have another name in the file.
         prompt_tokens: Largest number of tokens in a prompt; examples with longer prompts are left
