@@ -4,7 +4,7 @@ PYTHONS ?= python3.11 python3.12 python3.13
 TORCH ?= torch==2.13.0
 BIN := .venv/bin
 
-.PHONY: train test slow sanitize bench gpu lock audit pythons clean
+.PHONY: train test docs slow sanitize bench gpu lock audit pythons clean
 
 train: .venv/ready  ## train PPO on NextWord-v0, compare it with the baselines, watch an episode
 	$(BIN)/python -m agents.train configs/next_word_ppo.yaml
@@ -17,6 +17,10 @@ test: .venv/ready  ## lint, types and fast tests
 	$(BIN)/pyright --pythonpath $(BIN)/python
 # One thread a process: two processes with two threads each would wait for each other's threads.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
+
+docs: .venv/ready  ## the documentation site, in docs/_build/html; needs no network
+	OMP_NUM_THREADS=2 $(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+	PYTHONPATH=docs $(BIN)/python -m lm_envs_docs.checks docs/_build/html
 
 slow: .venv/ready  ## long proofs: full view agreement, kill test
 	$(BIN)/python -m pytest -m slow --timeout 3600
@@ -53,4 +57,4 @@ pythons:  ## install the lock and run a part of the tests with each of PYTHONS t
 	touch $@
 
 clean:
-	rm -rf .venv runs
+	rm -rf .venv runs docs/_build docs/_static/episodes docs/api docs/environments docs/learn docs/results/gallery.md
