@@ -21,7 +21,7 @@ def main(uv):
     text = LOCK.read_text()
     head = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
     wanted = "".join(f"{name}=={version}\n" for name, version in pins(text).items())
-    command = [uv, "pip", "compile", *OPTIONS, "--python-version", "3.11", "--quiet", "-"]
+    command = [uv, "pip", "compile", *OPTIONS, "--python-version", "3.11.5", "--quiet", "-"]
     locked = subprocess.run(command, input=wanted, capture_output=True, text=True, check=True)
     LOCK.write_text(head + locked.stdout)
 
