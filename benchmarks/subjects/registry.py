@@ -41,6 +41,7 @@ ARGUMENTS = {
     "prompt": "prompts",
     "dtype": "dtypes",
     "env": "ids",
+    "competitor": "competitors",
     "repeats": "repeats",
 }
 """Argument of a subject's `run` for each option of the command line."""
