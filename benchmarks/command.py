@@ -76,9 +76,7 @@ Repeats = Annotated[
 ]
 Competitors = Annotated[
     list[str] | None,
-    typer.Option(
-        help=_help("competitor", "repeat for more, beside the environment; default: all")
-    ),
+    typer.Option(help=_help("competitor", "repeat for more, beside the environment; default: all")),
 ]
 Label = Annotated[
     str,

@@ -142,18 +142,14 @@ def check_fits(
         )
 
 
-def _accepting(
-    model: str, job: GenerationJob, competitors: Sequence[str]
-) -> dict[str, Competitor]:
+def _accepting(model: str, job: GenerationJob, competitors: Sequence[str]) -> dict[str, Competitor]:
     """The environment and the named competitors by name, in the order of `COMPETITORS`."""
     named = {COMPARED_WITH, *competitors}
     chosen = {name: each for name, each in COMPETITORS.items() if name in named}
     return {name: each for name, each in chosen.items() if each.accepts(model, job)}
 
 
-def _compare(
-    model: str, job: GenerationJob, repeats: int, competitors: Sequence[str]
-) -> list[Row]:
+def _compare(model: str, job: GenerationJob, repeats: int, competitors: Sequence[str]) -> list[Row]:
     """A row for each competitor in one job, those that are not installed included."""
     compared = _accepting(model, job, competitors)
     installed = {n: each for n, each in compared.items() if importlib.util.find_spec(each.package)}

@@ -38,7 +38,7 @@ def test_matrix_weights_are_those_of_the_checkpoint():
 
 @pytest.fixture(scope="module", params=["qwen2", "llama, one key head", "qwen3"])
 def llama_like(request, tmp_path_factory):
-    """Grouped heads and a gate: a head of its own, wide heads, and a head tied to the embeddings."""
+    """Grouped heads and a gate: an own output matrix, wide heads, and tied embeddings."""
     reference, folder = make_reference(request.param), tmp_path_factory.mktemp("model")
     reference.save_pretrained(folder)
     return reference, folder
