@@ -106,8 +106,8 @@ def model_bytes(folder: Path, dtype: str) -> int:
 def num_matrix_weights(config: ModelConfig) -> int:
     """Number of weights that a decoding step multiplies.
 
-    The output matrix counts once, tied to the embeddings or not: these are looked up, a row a token.
-    Grouped key and value heads count as they are, and so does the gate of a perceptron.
+    The output matrix counts once, tied to the embeddings or not: of these a step reads one row a
+    token. Grouped key and value heads count as they are, and so does the gate of a perceptron.
     """
     block = config.attention_weights + config.mlp_weights
     return config.num_layers * block + config.vocab_size * config.hidden_size
