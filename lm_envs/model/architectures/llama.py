@@ -141,7 +141,7 @@ def _stored_turns(
     rotary: Rotary, num_tokens: int, head_size: int, device: torch.device
 ) -> torch.Tensor:
     """Angles (T, d) of texts of T tokens, made once for each T; see `Rotary.table`."""
-    # A tensor of inference mode, in which the first text may be read, would have no use in training.
+    # The first text may be read in inference mode, whose tensors could not be used in training.
     with torch.inference_mode(False):
         return rotary.table(num_tokens, head_size, device)
 
