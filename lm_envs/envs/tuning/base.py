@@ -73,6 +73,10 @@ class TuningVectorEnv(EpisodicVectorEnv):
         render_mode: None, "ansi" or "rgb_array".
         task_options: Arguments of the task, such as `dataset` and `split`, but no rewards.
 
+    Attributes:
+        tuner: Implements the adjustments.
+        budget: The argument `adjustments`.
+
     Raises:
         UnexpectedArgumentError: If the task has no such argument.
         ValueError: If an argument is not allowed; the message names the allowed values.
@@ -108,7 +112,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
         network, self._groups = _build(task, passages, task_options, chat, model, device, dtype)
         self.tuner = make_tuner(network, loading.locate(model))
         self._max_steps = np.inf if max_steps is None else max_steps
-        self._budget = adjustments
+        self.budget = adjustments
         self._allocate(num_envs)
         low, high = self.tuner.bounds
         super().__init__(
@@ -133,7 +137,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
         plans = {
             name: partial(self._planned_actions, plan)
             for name, plan in self.tuner.plans.items()
-            if len(plan) - 1 <= self._budget
+            if len(plan) - 1 <= self.budget
         }
         return plans | dict(self.tuner.rule_policies())
 
@@ -196,7 +200,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
         steps = len(self._actions[row])
         if self.tuner.stopped[row]:
             return "complete"
-        if steps >= self._budget:
+        if steps >= self.budget:
             return "budget"
         return "time_limit" if steps >= self._max_steps else None
 
@@ -237,7 +241,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
 
     def observe(self) -> np.ndarray:
         """Returns the current observations of N rows, in a new array."""
-        left = 1.0 - self.steps[:, None] / self._budget
+        left = 1.0 - self.steps[:, None] / self.budget
         low, high = self.single_observation_space.low, self.single_observation_space.high  # type: ignore[attr-defined]  # a Box
         return np.concatenate([self.tuner.observe(), left], 1).clip(low, high).astype(np.float32)
 
@@ -268,7 +272,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
             and 0 <= index < self.num_examples
             and self._groups.group(index).title == episode["title"]
             and isinstance(actions, (list, tuple))
-            and len(actions) <= self._budget
+            and len(actions) <= self.budget
             and all(_is_in(self.single_action_space, action) for action in actions)
         )
 

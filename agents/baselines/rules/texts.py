@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from agents.baselines.line_rules import Rule
+from agents.baselines.rules.lines import Rule
 from agents.evaluation.baselines import Policy
 from lm_envs.envs.rows import Observations
 from lm_envs.envs.vector_env import LanguageVectorEnv

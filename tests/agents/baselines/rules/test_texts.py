@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import lm_envs
-from agents.baselines.text_rules import (
+from agents.baselines.rules.texts import (
     context_words,
     function_words,
     is_extractive,
