@@ -41,8 +41,8 @@ ARGUMENTS = {
     "prompt": "prompts",
     "dtype": "dtypes",
     "env": "ids",
-    "competitor": "competitors",
     "repeats": "repeats",
+    "competitor": "competitors",
 }
 """Argument of a subject's `run` for each option of the command line."""
 

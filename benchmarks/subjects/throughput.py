@@ -83,7 +83,7 @@ def run(
     dtypes: Sequence[str] = DTYPES,
     repeats: int = REPEATS,
     prompts: Sequence[int] = (PROMPT,),
-    competitors: Sequence[str] = tuple(COMPETITORS),
+    competitors: Sequence[str] | None = None,
 ) -> Row:
     """Compares competitors on one model; returns a JSON document.
 
@@ -96,13 +96,13 @@ def run(
         dtypes: "float32", "bfloat16" or "int8".
         repeats: Timed runs of each competitor.
         prompts: Tokens of a prompt.
-        competitors: Keys of `COMPETITORS`; the environment is always measured.
+        competitors: Keys of `COMPETITORS`, beside the environment; None for all.
 
     Raises:
         ValueError: If a competitor is unknown, the most rows do not fit in memory, or a prompt does
             not fit in the context.
     """
-    for name in competitors:
+    for name in competitors or ():
         check_choice("competitor", name, COMPETITORS)
     folder = model_folder(model)
     jobs = [
@@ -117,9 +117,7 @@ def run(
     return {"subject": "throughput", "model": model, "new": NEW, "rows": results}
 
 
-def check_fits(
-    model: str, job: GenerationJob, competitors: Sequence[str] = tuple(COMPETITORS)
-) -> None:
+def check_fits(model: str, job: GenerationJob, competitors: Sequence[str] | None = None) -> None:
     """Checks that texts fit in the model's context and rows in memory, before anything is measured.
 
     Raises:
@@ -142,14 +140,18 @@ def check_fits(
         )
 
 
-def _accepting(model: str, job: GenerationJob, competitors: Sequence[str]) -> dict[str, Competitor]:
-    """The environment and the named competitors by name, in the order of `COMPETITORS`."""
-    named = {COMPARED_WITH, *competitors}
+def _accepting(
+    model: str, job: GenerationJob, competitors: Sequence[str] | None
+) -> dict[str, Competitor]:
+    """The environment and the named competitors, all for None, in the order of `COMPETITORS`."""
+    named = COMPETITORS if competitors is None else {COMPARED_WITH, *competitors}
     chosen = {name: each for name, each in COMPETITORS.items() if name in named}
     return {name: each for name, each in chosen.items() if each.accepts(model, job)}
 
 
-def _compare(model: str, job: GenerationJob, repeats: int, competitors: Sequence[str]) -> list[Row]:
+def _compare(
+    model: str, job: GenerationJob, repeats: int, competitors: Sequence[str] | None
+) -> list[Row]:
     """A row for each competitor in one job, those that are not installed included."""
     compared = _accepting(model, job, competitors)
     installed = {n: each for n, each in compared.items() if importlib.util.find_spec(each.package)}
