@@ -43,6 +43,7 @@ ARGUMENTS = {
     "env": "ids",
     "repeats": "repeats",
     "runners": "counts",
+    "competitor": "competitors",
 }
 """Argument of a subject's `run` for each option of the command line."""
 

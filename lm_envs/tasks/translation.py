@@ -48,7 +48,8 @@ class Translation(CompletionTask):
         mode: "whole", or "simultaneous".
         columns: Field of the source and of the translation or translations, if they have other
             names than "source", "target". Line ends in a translation count as spaces.
-        prompt_tokens: Largest number of tokens in a prompt; longer examples are left out.
+        prompt_tokens: Largest number of tokens in the text of a prompt; longer examples are left
+            out. First tokens or a chat template come on top.
         max_new_tokens: Token budget of an episode.
         rewards: Weight of each score; default `DEFAULT_REWARDS`, and in the mode "simultaneous"
             also `LAGGING_WEIGHT` for lagging.

@@ -68,3 +68,5 @@ def test_result_path_has_date_processor_subject_and_model(tmp_path):
     document = {"subject": "scaling", "model": "runs/my_model", "machine": machine}
     expected = tmp_path / "2026-11-24-intel-r-xeon-r-cpu" / "scaling-my_model.json"
     assert result_path(document, tmp_path) == expected
+    labeled = expected.with_name("scaling-my_model-64-rows.json")
+    assert result_path(document, tmp_path, "64-rows") == labeled
