@@ -66,15 +66,18 @@ def print_control(report: Mapping[str, Any], files: Mapping[str, Path | str]) ->
 
 
 def draw_control(report: Mapping[str, Any], path: Path) -> None:
-    """Draws a row of axes for each score, and in it each measure over the score's weights."""
+    """Draws two columns of axes: each measure over the weights of each score."""
     measures, scores = report["measures"], list(report["changes"])
-    size = (2.6 * len(measures) + 0.4, 2.6 * len(scores) + 0.5)
-    figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(len(scores), len(measures), squeeze=False, sharex="row", sharey="col")
-    for score, line in zip(scores, grid, strict=True):
+    lines = -(-len(measures) // 2)  # two columns, which a narrow screen shows too
+    figure = Figure(figsize=(6.4, 2.4 * lines * len(scores) + 0.2), layout="constrained")
+    grid = figure.subplots(lines * len(scores), 2, squeeze=False)
+    for place, score in enumerate(scores):
+        own = grid[place * lines : (place + 1) * lines].flat
         rows = [row for row in report["rows"] if row["score"] == score]
         weights = [row["weight"] for row in rows]
-        for name, axes in zip(measures, line, strict=True):
+        for axes in own[len(measures) :]:
+            axes.set_axis_off()
+        for name, axes in zip(measures, own[: len(measures)], strict=True):
             values = [row["measures"][name] for row in rows]
             means = [each["mean"] for each in values]
             low, high = zip(*(each["interval"] for each in values), strict=True)

@@ -127,8 +127,8 @@ def check_sentence(check: dict[str, Any]) -> str:
         return "There is one group only, so that nothing can be compared."
     return (
         f"This {'is' if check['is_true'] else 'is NOT'} confirmed on held-out prompts: without "
-        f"{', '.join(check['important'])} the action changes in {_percentages(check)[0]} of steps, "
-        f"without all others in {_percentages(check)[1]}."
+        f"{' and '.join(map(repr, check['important']))}, the action changes in "
+        f"{_percentages(check)[0]} of steps; without all others, in {_percentages(check)[1]}."
     )
 
 

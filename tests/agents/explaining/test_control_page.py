@@ -45,10 +45,10 @@ def test_the_page_shows_picture_table_and_texts_escaped(tmp_path):
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_the_picture_has_a_row_of_axes_for_each_score(tmp_path, count):
+def test_the_picture_has_axes_for_each_score(tmp_path, count):
     report = small_report()
     changes = {f"repetition{n or ''}": report["changes"]["repetition"] for n in range(count)}
     rows = [{**row, "score": score} for score in changes for row in report["rows"]]
     draw_control({**report, "changes": changes, "rows": rows}, tmp_path / "control.png")
     image = Image.open(BytesIO((tmp_path / "control.png").read_bytes()))
-    assert image.width / image.height == pytest.approx(10.8 / (2.6 * count + 0.5), rel=0.02)
+    assert image.width / image.height == pytest.approx(6.4 / (4.8 * count + 0.2), rel=0.02)
