@@ -170,7 +170,7 @@ def tool_environments(
     """
     check_choice("task", task, KINDS)
     # Only for lengths: the tasks count the tokens of their prompts.
-    tokenizer = load_tokenizer(loading.locate(loading.EMBEDDED), False, None)
+    tokenizer = load_tokenizer(loading.locate(loading.EMBEDDED), False, None, None)
     made, _ = make_task(task, tokenizer, options)
     TextEpisode(made, tokenizer, seed)  # refuses rewards that need a model, before any training
     seeds = itertools.count(seed)
@@ -190,7 +190,7 @@ def dataset_rows(task: str, **options: Any) -> list[dict[str, Any]]:  # noqa: AN
         ValueError: As `tool_environments`.
     """
     check_choice("task", task, KINDS)
-    tokenizer = load_tokenizer(loading.locate(loading.EMBEDDED), False, None)
+    tokenizer = load_tokenizer(loading.locate(loading.EMBEDDED), False, None, None)
     made, _ = make_task(task, tokenizer, options)
     message = {"role": "user", "content": f"{KINDS[task].instruction}\n\n"}
     return [{"prompt": [dict(message)], "index": index} for index in range(made.num_examples)]
