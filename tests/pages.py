@@ -4,8 +4,14 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-GENERATED = ("_build", "_static", "api", "environments", "learn", "gallery.md")
+GENERATED = ("_build", "_static", "api", "environments", "learn", "results/gallery.md")
 """Folders and files of docs/ that the build writes."""
+
+
+def _is_generated(path: Path) -> bool:
+    inside = path.relative_to(ROOT / "docs")
+    return inside.parts[0] in GENERATED or str(inside) in GENERATED
+
 
 PAGES = (
     "README.md",
@@ -14,7 +20,7 @@ PAGES = (
     *sorted(
         str(path.relative_to(ROOT))
         for path in (ROOT / "docs").rglob("*.md")
-        if not set(path.relative_to(ROOT / "docs").parts) & set(GENERATED)
+        if not _is_generated(path)
     ),
 )
 

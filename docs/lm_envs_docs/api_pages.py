@@ -14,6 +14,7 @@ PACKAGES = (
     "lm_envs.envs",
     "lm_envs.envs.actions",
     "lm_envs.envs.observations",
+    "lm_envs.services",
     "lm_envs.tasks",
     "lm_envs.tasks.rewards",
     "lm_envs.testing",

@@ -2,9 +2,9 @@
 To many machines
 ================
 
-What exists today, and what does not. One process advances any number of rows, several processes can
-work on one hyperparameter study, and seeds are independent runs. Nothing here trains one agent on
-several GPUs or machines.
+What exists today, and what does not. One process advances any number of rows, Ray RLlib adds
+processes and machines that collect samples, several processes can work on one hyperparameter study,
+and seeds are independent runs.
 """
 
 # %%
@@ -74,16 +74,27 @@ assert np.array_equal(np.concatenate(parts, axis=1), whole)
 #
 # Several processes on one machine need one thread each: ``OMP_NUM_THREADS=1``.
 #
+# One agent, several machines
+# ---------------------------
+#
+# ``agents.train_rllib`` trains the PPO configurations by Ray RLlib: its runners step rows, each
+# with a copy of the language model, and one learner updates the policy. Ray needs a virtual environment
+# of its own; the run folder is the usual one. :doc:`/cluster` has the installation, the start of a
+# cluster, and on paper what 1,000 runners would be bound by.
+#
+# .. code-block:: sh
+#
+#    ray-venv/bin/python -m agents.train_rllib configs/next_word_ppo.yaml --runners 2
+#
 # What does not exist
 # -------------------
 #
-# * No agent is trained by several processes or machines together: no data-parallel updates and no
-#   model that is divided among GPUs. ``agents.finetune`` uses one device.
-# * Asynchronous stepping: a batch waits for its slowest row. Rows cost the same, since each
-#   writes one token a step.
+# * No model that is divided among GPUs, and no data-parallel learners: ``agents.finetune`` uses one
+#   device, and ``agents.train_rllib`` has one learner.
+# * Asynchronous stepping: a batch waits for its slowest row. Rows cost the same, since each writes
+#   one token a step.
 # * No scheduler: starting processes is up to you, or to Slurm and the like.
 #
-# Libraries that distribute Gymnasium environments can still run these ids, one batch a worker:
-# see :doc:`/project/other_libraries` for scripts of CleanRL's style, TorchRL, Tianshou and skrl.
-# Each worker then loads one copy of the model; in a remote process import ``lm_envs`` first, or
-# write the id as ``"lm_envs:lm_envs/NextWord-v0"``, which imports it.
+# Scripts of CleanRL's style, TorchRL, Tianshou and skrl are in :doc:`/project/other_libraries`. In
+# a remote process import ``lm_envs`` first, or write the id as ``"lm_envs:lm_envs/NextWord-v0"``,
+# which imports it.
