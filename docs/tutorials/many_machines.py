@@ -78,9 +78,9 @@ assert np.array_equal(np.concatenate(parts, axis=1), whole)
 # ---------------------------
 #
 # ``agents.train_rllib`` trains the PPO configurations by Ray RLlib: its runners step rows, each
-# with a copy of the language model, and one learner updates the policy. Ray needs a virtual environment
-# of its own; the run folder is the usual one. :doc:`/cluster` has the installation, the start of a
-# cluster, and on paper what 1,000 runners would be bound by.
+# with a copy of the language model, and one learner updates the policy. Ray needs a virtual
+# environment of its own; the run folder is the usual one. :doc:`/cluster` has the installation,
+# the start of a cluster, and on paper what 1,000 runners would be bound by.
 #
 # .. code-block:: sh
 #

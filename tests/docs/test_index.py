@@ -1,6 +1,7 @@
 import re
 
 from lm_envs_docs.links import EXECUTED
+
 from tests.pages import PAGES, ROOT, text_of
 
 
