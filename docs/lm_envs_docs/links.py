@@ -67,7 +67,9 @@ def rewritten(text: str, file: Path, page: str, root: Path) -> str:
             suffix = "rst" if other.startswith(f"{EXECUTED}/") else "md"
             new = f"{os.path.relpath(other, start)}.{suffix}"
         else:
-            new = os.path.relpath(root / path, root / "docs" / start)
+            # Without the scheme a Markdown file would have to be a page of the site.
+            scheme = "path:" if path.endswith(".md") else ""
+            new = scheme + os.path.relpath(root / path, root / "docs" / start)
         return f"{match[1]}{new}{sign}{anchor}{match[3]}"
 
     return LINK.sub(link, text)

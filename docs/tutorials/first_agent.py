@@ -48,7 +48,7 @@ from stable_baselines3 import PPO
 
 from lm_envs.sb3 import make_language_vec_env
 
-STEPS = 20_000
+STEPS = 12_000
 
 envs = make_language_vec_env("lm_envs/NextWord-v0", n_envs=64, seed=0)
 agent = PPO("MlpPolicy", envs, n_steps=24, batch_size=512, gamma=1.0, seed=0)

@@ -48,7 +48,7 @@ from stable_baselines3 import PPO
 
 from lm_envs.sb3 import make_language_vec_env
 
-STEPS = 12_000
+STEPS = 8_000
 SETTINGS = {"rewards": {"fluency": 1.0, asks: 1.0, "repetition": 0.0}, "max_new_tokens": 16}
 
 envs = make_language_vec_env("lm_envs/NextWord-v0", n_envs=64, seed=0, **SETTINGS)

@@ -27,8 +27,14 @@ def test_a_script_becomes_its_executed_page():
 
 
 def test_files_without_a_page_and_addresses_stay():
-    text = "[a](../benchmarks/results/x/gpu.md) [b](https://example.org/x) [c](#here)"
+    text = "![a](../benchmarks/results/x/a.png) [b](https://example.org/x) [c](#here)"
     assert rewritten(text, "docs/performance.md", "performance") == text
+
+
+def test_a_markdown_file_without_a_page_can_be_downloaded():
+    text = "[a](../benchmarks/results/x/gpu.md)"
+    expected = "[a](path:../benchmarks/results/x/gpu.md)"
+    assert rewritten(text, "docs/performance.md", "performance") == expected
 
 
 def test_every_included_file_exists_and_has_its_page():
