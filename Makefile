@@ -19,7 +19,7 @@ test: .venv/ready  ## lint, types and fast tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 docs: .venv/ready  ## the documentation site, in docs/_build/html; needs no network
-	OMP_NUM_THREADS=2 $(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 	PYTHONPATH=docs $(BIN)/python -m lm_envs_docs.checks docs/_build/html
 
 slow: .venv/ready  ## long proofs: full view agreement, kill test
