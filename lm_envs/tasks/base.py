@@ -24,6 +24,7 @@ class Example:
         targets: Texts, any of which is right; empty where there is none.
         index: Index of the example in its task; -1 for a caller's own prompt.
         columns: Other fields of the example, which reward functions receive, by name.
+        image: (H, W, 3) uint8 picture that is observed beside the text; None in tasks without.
     """
 
     prompt: np.ndarray
@@ -31,6 +32,7 @@ class Example:
     targets: tuple[str, ...] = ()
     index: int = -1
     columns: Mapping[str, Any] = field(default_factory=dict)
+    image: np.ndarray | None = None
 
 
 class Option(NamedTuple):
@@ -115,3 +117,11 @@ def required_actions(task: Task) -> str | None:
     It is the value of the task's attribute `required_actions`, if there is one.
     """
     return getattr(task, "required_actions", None)
+
+
+def image_shape(task: Task) -> tuple[int, ...] | None:
+    """Returns the shape (H, W, 3) of the pictures that a task shows beside its texts; None if none.
+
+    It is the value of the task's attribute `image_shape`, if there is one.
+    """
+    return getattr(task, "image_shape", None)

@@ -1,0 +1,1 @@
+"""Captioning: pictures, their captions, and the task that asks for a caption."""
