@@ -5,6 +5,7 @@ A new baseline is a `Family` and a line here. Runs nothing.
 
 import typer
 
+from agents.baselines import image_rules
 from agents.baselines.cloning import cloned
 from agents.baselines.families import Environments, Family, by_policy, fixed, grid
 from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
@@ -17,6 +18,7 @@ from agents.baselines.text_rules import (
     function_words,
     is_extractive,
     label_classifier,
+    prompt_of_row,
     writes,
 )
 from agents.baselines.token_rules import (
@@ -32,6 +34,7 @@ from lm_envs.envs.actions.read_write import ReadWriteActions
 from lm_envs.envs.actions.top_k import TopKActions
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
+from lm_envs.tasks.base import as_image_task
 from lm_envs.tasks.classification import Classification
 from lm_envs.tasks.dialogue import Dialogue
 from lm_envs.tasks.knowledge_graph import KnowledgeGraphQA
@@ -139,6 +142,8 @@ def _task_rules(env: LanguageVectorEnv) -> list[Family]:
     if is_extractive(task):
         run = by_learned_policy(_context_words, VOCABULARY)
         found.append(Family("context words", grid(*COUNTS), run))
+    if as_image_task(task) is not None:
+        found += image_rules.families(task)
     if isinstance(task, Classification) and is_choice and _has_scikit_learn():
         run = by_learned_policy(_classifier)
         found.append(Family("logistic regression", grid(*PENALTIES), run))
@@ -146,7 +151,8 @@ def _task_rules(env: LanguageVectorEnv) -> list[Family]:
 
 
 def _context_words(examples: LearnedExamples, least: float) -> Policy:
-    return writes(context_words(function_words(examples.pairs(FIRST_EXAMPLES), int(least))))
+    rule = context_words(function_words(examples.pairs(FIRST_EXAMPLES), int(least)))
+    return writes(rule, prompt_of_row)
 
 
 def _classifier(examples: LearnedExamples, penalty: float) -> Policy:

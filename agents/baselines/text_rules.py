@@ -6,18 +6,22 @@ Knows nothing of rewards.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 
 from agents.baselines.line_rules import Rule
 from agents.evaluation.baselines import Policy
+from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.envs.rows import Observations
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.base import Task
 from lm_envs.tasks.question_answering import QuestionAnswering
 from lm_envs.tokenizer import Tokenizer
+
+K = TypeVar("K", bound=Hashable)
 
 VOCABULARY = "vocabulary"
 
@@ -29,25 +33,31 @@ _EXTRACTIVE = re.compile(
 )
 
 
-def writes(text_for: Callable[[str], str]) -> Policy:
-    """Returns the policy that writes the text of each prompt, token by token, then the end token.
+def writes(text_for: Callable[[K], str], shown: Callable[[EpisodeBuffer, int], K]) -> Policy:
+    """Returns the policy that writes a text for each row, token by token, then the end token.
 
     Args:
-        text_for: Returns the text for a prompt.
+        text_for: Returns the text for what a row shows; called once for each such thing.
+        shown: Returns what a row shows, such as its prompt; hashable.
     """
-    encode: Callable[[Tokenizer, str], np.ndarray] = lru_cache(2**12)(
-        lambda tokenizer, prompt: tokenizer.encode(f" {text_for(prompt)}")
+    encode: Callable[[Tokenizer, K], np.ndarray] = lru_cache(2**12)(
+        lambda tokenizer, found: tokenizer.encode(f" {text_for(found)}")
     )
 
     def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
         actions, episodes = np.full(env.num_envs, env.engine.end_token), env.episodes
         for row, count in enumerate(episodes.counts.tolist()):
-            tokens = encode(env.tokenizer, episodes.prompts[row])
+            tokens = encode(env.tokenizer, shown(episodes, row))
             if count < len(tokens):
                 actions[row] = tokens[count]
         return actions
 
     return act
+
+
+def prompt_of_row(episodes: EpisodeBuffer, row: int) -> str:
+    """Returns the prompt of a row."""
+    return episodes.prompts[row]
 
 
 def is_extractive(task: Task) -> bool:

@@ -7,7 +7,7 @@ be restored from them.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
@@ -119,9 +119,24 @@ def required_actions(task: Task) -> str | None:
     return getattr(task, "required_actions", None)
 
 
-def image_shape(task: Task) -> tuple[int, ...] | None:
-    """Returns the shape (H, W, 3) of the pictures that a task shows beside its texts; None if none.
+class ImageTask(Task, Protocol):
+    """A task whose examples have pictures, which are observed beside the text.
 
-    It is the value of the task's attribute `image_shape`, if there is one.
+    Attributes:
+        image_shape: (H, W, 3) of each picture, uint8.
     """
-    return getattr(task, "image_shape", None)
+
+    image_shape: tuple[int, ...]
+
+    def example_of_image(self, image: np.ndarray) -> Example:
+        """Returns an example made from a caller's own picture, with the task's usual prompt.
+
+        Raises:
+            ValueError: If it is no uint8 array of the shape `image_shape`.
+        """
+        ...
+
+
+def as_image_task(task: Task) -> ImageTask | None:
+    """Returns a task that has pictures; None for any other."""
+    return cast(ImageTask, task) if hasattr(task, "image_shape") else None

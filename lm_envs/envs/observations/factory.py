@@ -23,7 +23,7 @@ from lm_envs.envs.observations.wrappers import fitting_reducer
 from lm_envs.model.embeddings import TextEmbeddings
 from lm_envs.model.loading import fingerprint
 from lm_envs.plugins import resolve_kind
-from lm_envs.tasks.base import image_shape
+from lm_envs.tasks.base import as_image_task
 from lm_envs.validation import check_count
 
 DEFAULT_LAST = 4
@@ -64,8 +64,8 @@ def make_observation(
     """
     kind, options = resolve_kind("observation", spec, KINDS, is_made=_is_made)
     made = kind if _is_made(kind) else kind(view, **options)
-    shape = image_shape(view.setup.task)
-    return made if shape is None else ImageAndText(made, shape)
+    task = as_image_task(view.setup.task)
+    return made if task is None else ImageAndText(made, task.image_shape)
 
 
 def hidden(

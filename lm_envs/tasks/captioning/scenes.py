@@ -1,19 +1,28 @@
 """Rendered scenes and their captions: colored shapes, how many, and where they are to each other.
 
-Scenes are a pure function of split and index. No combination of color and shape that occurs in one
-split occurs in another one, so that a test scene cannot be recognized: its color was seen on other
-shapes and its shape in other colors. Knows nothing of tokens or tasks.
+Scenes are a pure function of split and index, held out by combination: what a test scene shows,
+number, color and shape of its objects and their relation, is in no training scene; or, harder, no
+pair of color and shape of a test scene is in any training scene. Knows nothing of tokens or tasks.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
 from lm_envs.tasks.captioning.images import Picture
+from lm_envs.tasks.splits import split_of
 
 KINDS = ("object", "count", "relation")
 """One object; two or three of one kind; two objects, one beside or above the other."""
+
+HELD_OUT = ("caption", "pair")
+"""What a test scene shares with no training scene: its caption, or each pair of color and shape."""
+
+SHARE = 0.15
+"""Share of all captions in "validation", and also in "test"; the scenes are drawn from these."""
 
 COLORS: Mapping[str, tuple[int, int, int]] = {
     "red": (215, 35, 35),
@@ -50,8 +59,8 @@ UNIT = 36
 SEED = 20261127
 
 
-def combinations(split: str) -> list[tuple[str, str]]:
-    """Returns the pairs of color and shape that scenes of a split are made of.
+def pairs(split: str) -> list[tuple[str, str]]:
+    """Returns the pairs of color and shape in the scenes of a split, if pairs are held out.
 
     Each shape is in one color in "test", in one other in "validation", and in four in "train".
     """
@@ -65,50 +74,76 @@ def combinations(split: str) -> list[tuple[str, str]]:
 
 
 @lru_cache(16)
-def scenes(split: str, kind: str | None, size: tuple[int, int]) -> tuple[Picture, ...]:
+def scenes(
+    split: str, kind: str | None, held_out: str, size: tuple[int, int]
+) -> tuple[Picture, ...]:
     """Returns the scenes of a split, in a fixed order; their groups are their kinds.
 
     Args:
         split: "train", "validation" or "test".
         kind: One of `KINDS`; None for all.
+        held_out: One of `HELD_OUT`.
         size: Height and width, pixels.
     """
     number = list(SIZES).index(split)
+    allowed = pairs(split) if held_out == "pair" else list(product(COLORS, SHAPES))
     found = []
     for index in range(SIZES[split]):
         rng = np.random.default_rng((SEED, number, index))
-        found.append(_scene(rng, combinations(split), size))
-    return tuple(scene for scene in found if kind in (None, scene.group))
+        content = _content(rng, allowed)
+        while held_out == "caption" and split_of(content.captions[0], SHARE) != split:
+            content = _content(rng, allowed)
+        if kind in (None, content.kind):
+            found.append(Picture(_drawn(rng, content, size), content.captions, content.kind))
+    return tuple(found)
 
 
-def _scene(
-    rng: np.random.Generator, pairs: Sequence[tuple[str, str]], size: tuple[int, int]
-) -> Picture:
+class _Content(NamedTuple):
+    """What a scene shows: its objects, each a color and a shape."""
+
+    kind: str
+    objects: tuple[tuple[str, str], ...]
+    relation: str
+    captions: tuple[str, ...]
+
+
+def _content(rng: np.random.Generator, allowed: Sequence[tuple[str, str]]) -> _Content:
+    """Draws what a scene shows, from the allowed pairs of color and shape."""
     kind = KINDS[rng.integers(len(KINDS))]
-    image = _background(rng, size)
-    first, second = (pairs[place] for place in rng.choice(len(pairs), 2, replace=False))
+    first, second = (allowed[place] for place in rng.choice(len(allowed), 2, replace=False))
     if kind == "object":
-        radius = rng.uniform(6.0, 10.0)
-        _draw(rng, image, first, rng.uniform(radius, UNIT - radius, 2), radius)
         name = " ".join(first)
-        return Picture(image, (f"a {name}", f"one {name}"), kind)
+        return _Content(kind, (first,), "", (f"a {name}", f"one {name}"))
     if kind == "count":
         count = int(rng.integers(len(COUNTS)))
-        radius = rng.uniform(4.5, 6.5)
-        for cell in rng.choice(4, count + 2, replace=False):
-            center = np.array([cell % 2, cell // 2]) * UNIT / 2 + UNIT / 4
-            _draw(rng, image, first, center + rng.uniform(-2.0, 2.0, 2), radius)
         color, shape = first
-        return Picture(image, (f"{COUNTS[count]} {color} {PLURALS.get(shape, shape + 's')}",), kind)
+        caption = f"{COUNTS[count]} {color} {PLURALS.get(shape, shape + 's')}"
+        return _Content(kind, (first,) * (count + 2), "", (caption,))
     relation = list(RELATIONS)[rng.integers(len(RELATIONS))]
-    axis = 0 if relation == "left of" else 1
-    for sign, pair in ((-1.0, first), (1.0, second)):
-        center = np.full(2, UNIT / 2) + rng.uniform(-3.0, 3.0, 2)
-        center[axis] = UNIT / 2 + sign * rng.uniform(8.0, 10.0)
-        _draw(rng, image, pair, center, rng.uniform(5.0, 7.0))
     names = [f"a {color} {shape}" for color, shape in (first, second)]
     there, back = f" {relation} ", f" {RELATIONS[relation]} "
-    return Picture(image, (there.join(names), back.join(names[::-1])), kind)
+    captions = there.join(names), back.join(names[::-1])
+    return _Content(kind, (first, second), relation, captions)
+
+
+def _drawn(rng: np.random.Generator, content: _Content, size: tuple[int, int]) -> np.ndarray:
+    """Returns the picture of a scene; places, sizes, shades and noise are drawn."""
+    image, objects = _background(rng, size), content.objects
+    if content.kind == "object":
+        radius = rng.uniform(6.0, 10.0)
+        _draw(rng, image, objects[0], rng.uniform(radius, UNIT - radius, 2), radius)
+    elif content.kind == "count":
+        radius = rng.uniform(4.5, 6.5)
+        for pair, cell in zip(objects, rng.choice(4, len(objects), replace=False), strict=True):
+            center = np.array([cell % 2, cell // 2]) * UNIT / 2 + UNIT / 4
+            _draw(rng, image, pair, center + rng.uniform(-2.0, 2.0, 2), radius)
+    else:
+        axis = 0 if content.relation == "left of" else 1
+        for sign, pair in zip((-1.0, 1.0), objects, strict=True):
+            center = np.full(2, UNIT / 2) + rng.uniform(-3.0, 3.0, 2)
+            center[axis] = UNIT / 2 + sign * rng.uniform(8.0, 10.0)
+            _draw(rng, image, pair, center, rng.uniform(5.0, 7.0))
+    return image
 
 
 def _background(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:

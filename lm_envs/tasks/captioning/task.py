@@ -10,7 +10,7 @@ from lm_envs.tasks import prompt_templates
 from lm_envs.tasks.base import Example
 from lm_envs.tasks.captioning.digits import digits
 from lm_envs.tasks.captioning.images import Picture, check_size, checked_image, read_image
-from lm_envs.tasks.captioning.scenes import KINDS, scenes
+from lm_envs.tasks.captioning.scenes import HELD_OUT, KINDS, scenes
 from lm_envs.tasks.completion import CompletionItem, CompletionTask
 from lm_envs.tasks.datasets import EMBEDDED, Row
 from lm_envs.tasks.rewards.reward import Weights
@@ -41,12 +41,14 @@ class Captioning(CompletionTask):
 
     Args:
         tokenizer: Encodes and decodes texts.
-        dataset: "embedded" (rendered scenes, held out by combination of color and shape), "digits"
+        dataset: "embedded" (rendered scenes, held out by combination), "digits"
             (handwritten, of scikit-learn), a .jsonl, .csv or .tsv file with a file name and one or
             more captions a row, or the folder of such a file, named captions.jsonl or
             metadata.jsonl. Pictures lie in the folder of that file, or below it.
         split: "train", "validation" or "test", or a part of one, such as "train[:25%]".
         kind: "object", "count" or "relation" of the embedded scenes; None for all.
+        held_out: What a held-out scene shares with no training scene: "caption", number, color,
+            shape and relation together; or "pair", harder, each pair of a color and a shape.
         image_size: Height and width that pictures are drawn in or resized to, pixels. None draws
             36 x 36, and needs files of one size.
         blank: Show a black picture in place of each: what can be said without seeing.
@@ -60,6 +62,7 @@ class Captioning(CompletionTask):
 
     Attributes:
         image_shape: (H, W, 3) of all pictures.
+        is_rendered: Whether the pictures are the embedded scenes.
     """
 
     column_names = ("image", "caption")
@@ -72,6 +75,7 @@ class Captioning(CompletionTask):
         dataset: str = EMBEDDED,
         split: str = "train",
         kind: str | None = None,
+        held_out: str = "caption",
         image_size: Sequence[int] | None = None,
         blank: bool = False,
         shots: int = 16,
@@ -81,13 +85,15 @@ class Captioning(CompletionTask):
         rewards: Weights | None = None,
     ) -> None:
         check_choice("kind", kind, (None, *KINDS))
+        check_choice("held_out", held_out, HELD_OUT)
         check_choice("blank", blank, (True, False))
         check_count("shots", shots, least=0)
         check_count("prompt_tokens", prompt_tokens)
         SplitSpec.parse(split)
         self._size, self._kind, self._blank = check_size(image_size), kind, blank
         self._shape: tuple[int, ...] | None = None  # of the first picture
-        self._folder = _folder(dataset)
+        self._held_out = held_out
+        self._folder, self.is_rendered = _folder(dataset), dataset == EMBEDDED
         captions = self._training_captions(dataset, columns) if shots else []
         self._prompt = _few_shot_prompt(tokenizer, captions, shots, prompt_tokens)
         super().__init__(
@@ -173,7 +179,10 @@ class Captioning(CompletionTask):
     def _own_pictures(self, dataset: str, split: str) -> list[Picture]:
         """Returns the embedded scenes, or the digits, of a split."""
         spec, size = SplitSpec.parse(split), self._size or DEFAULT_SIZE
-        found = digits(spec.name, size) if dataset == DIGITS else scenes(spec.name, self._kind, size)
+        if dataset == DIGITS:
+            found = digits(spec.name, size)
+        else:
+            found = scenes(spec.name, self._kind, self._held_out, size)
         return spec.select(found, lambda picture: picture.image.tobytes().hex())
 
     def _training_captions(self, dataset: str, columns: Mapping[str, str] | None) -> list[str]:
