@@ -42,7 +42,7 @@ def digits(split: str, size: tuple[int, int]) -> tuple[Picture, ...]:
     gray = (found.images * (255.0 / HIGHEST)).astype(np.uint8)
     names = [NAMES[label] for label in found.target]
     return tuple(
-        Picture(_enlarged(each, size), (f"a {name}", f"the number {name}"))
+        Picture(_enlarged(each, size), (f"the number {name}", name))
         for each, name in zip(gray, names, strict=True)
         if split_of(each.tobytes().hex(), HELD_OUT) == split
     )
