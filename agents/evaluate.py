@@ -33,7 +33,13 @@ from agents.evaluation.comparison import (
     summarize,
 )
 from agents.evaluation.report import evaluation_page
-from agents.evaluation.rollouts import agent_policy, evenly_spaced_indices, run_episodes
+from agents.evaluation.rollouts import (
+    agent_policy,
+    evenly_spaced_indices,
+    run_episodes,
+    shows_picture,
+    without_picture,
+)
 from agents.evaluation.samples import (
     before_and_after,
     evaluation_samples,
@@ -48,6 +54,7 @@ from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.splits import SplitSpec
 
 ROWS = 64
+BLINDFOLDED = "agent, picture blanked"
 
 
 def evaluate(
@@ -96,10 +103,14 @@ def evaluate_with_baselines(
     indices = evenly_spaced_indices(env.num_examples, episodes)
     # One at a time: each agent comes with a training environment and its KV cache.
     agents = (load_agent(*run, checkpoint) for run in zip(folders, configs, strict=True))
-    written = [run_episodes(env, agent_policy(agent), indices) for agent in agents]
+    written = {AGENT: [], **({BLINDFOLDED: []} if shows_picture(env) else {})}
+    for policy in map(agent_policy, agents):
+        written[AGENT].append(run_episodes(env, policy, indices))
+        if BLINDFOLDED in written:
+            written[BLINDFOLDED].append(run_episodes(env, without_picture(policy), indices))
     suite = run_suite(environments, split, indices, found)
     record = suite.record() | best_of_record(environments, split, indices, suite)
-    return {AGENT: written} | suite.rollouts | _oracle(env, indices), record
+    return written | suite.rollouts | _oracle(env, indices), record
 
 
 def _oracle(env: EpisodicVectorEnv, indices: np.ndarray) -> Rollouts:

@@ -1,5 +1,4 @@
-"""Rules that write the caption of a picture: the most frequent one, that of a similar picture, and
-for the rendered scenes a detector of colors and shapes.
+"""Rules that write captions: the most frequent one, that of a similar picture, a detector's.
 
 Each is a policy over `actions="vocabulary"`. Knows nothing of rewards.
 """

@@ -42,9 +42,7 @@ class TopKActions(TokenActions):
         copied: Candidates with copied tokens; None if `copies` is 0.
     """
 
-    def __init__(
-        self, *, k: int = DEFAULT_K, copies: int = 0, order: str = ORDERS[0]
-    ) -> None:
+    def __init__(self, *, k: int = DEFAULT_K, copies: int = 0, order: str = ORDERS[0]) -> None:
         check_count("copies", copies, least=0)
         check_k("top_k", k, least=1 if copies else 2)
         check_choice("order", order, ORDERS if copies else ORDERS[:1])

@@ -18,14 +18,16 @@ class CaptioningEnv(LanguageEnv):
     tokens; the agent writes the caption token by token, or chooses one of several lines. The
     embedded pictures are rendered scenes: one object ("a red circle"), two or three ("two red
     circles"), or two objects beside or above each other ("a red circle left of a blue square").
-    They are held out by combination: no pair of color and shape of a test picture occurs in
-    training. `dataset="digits"` has handwritten digits (`lm_envs[images]`), and a file of your own
+    They are held out by combination: what a test scene shows, number, color, shape and relation
+    together, is in no training scene; with `held_out="pair"`, which is harder, no pair of color and
+    shape is. `dataset="digits"` has handwritten digits (`lm_envs[images]`), and a file of your own
     names pictures in its folder.
 
     ## Action Space
-    `Discrete(52)` (`actions={"kind": "top_k", "k": 4, "copies": 48, "order": "prompt"}`): the
-    tokens of the prompt in their order, then the model's most likely others, the end token last. An
-    action writes the same token at each step, except the few before the last one. With
+    `Discrete(38)` (`actions={"kind": "top_k", "k": 1, "copies": 37, "order": "prompt"}`): the
+    tokens of the prompt, which are those of all captions, in the order of the prompt, and the end
+    token. An action writes the same token at each step. Where the prompt has fewer tokens, as with
+    `kind="object"`, the model's most likely others come before the end token. With
     `actions="choices"`, action a writes the a-th of the captions if there are at most 16 different
     ones, as of the digits, and else the a-th of four captions, one of which is right.
 
@@ -49,19 +51,21 @@ class CaptioningEnv(LanguageEnv):
     choices after one line. Truncates after `max_steps`.
 
     ## Arguments
-    Those of `LanguageEnv`; `dataset`, `split`, `kind`, `image_size`, `blank`, `words`, `columns`,
-    `prompt_tokens`, `max_new_tokens` and `rewards` as in
+    Those of `LanguageEnv`; `dataset`, `split`, `kind`, `held_out`, `image_size`, `blank`, `shots`,
+    `columns`, `prompt_tokens`, `max_new_tokens` and `rewards` as in
     `lm_envs.tasks.captioning.task.Captioning`.
 
     Example:
         >>> import gymnasium as gym
         >>> import lm_envs
-        >>> env = gym.make("lm_envs/Captioning-v0", kind="object")
+        >>> env = gym.make("lm_envs/Captioning-v0", shots=2)
         >>> observation, info = env.reset(options={"index": 0})
         >>> observation["image"].shape
         (36, 36, 3)
         >>> print(info["prompt"])
-        x
+        Text: a blue ring left of a green circle; a gold square above a white triangle
+        Paraphrase:
+        >>> observation, reward, terminated, truncated, info = env.step(0)
     """
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - as LanguageVectorEnv

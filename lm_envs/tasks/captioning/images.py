@@ -97,7 +97,7 @@ def read_image(folder: Path, name: str, size: tuple[int, int] | None, where: str
 
 
 def _decoded(path: Path, size: tuple[int, int] | None, what: str) -> np.ndarray:
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     try:
         with warnings.catch_warnings(), Image.open(path, formats=FORMATS) as file:
@@ -108,7 +108,7 @@ def _decoded(path: Path, size: tuple[int, int] | None, what: str) -> np.ndarray:
                     f"Got image {what} of mode {mode} and {sides[0]} x {sides[1]} pixels; allowed: "
                     f"{', '.join(MODES)}, up to {LARGEST_SIDE} pixels a side. Save it as 8-bit RGB."
                 )
-            picture = file.convert("RGB")
+            picture = ImageOps.exif_transpose(file).convert("RGB")
     except (OSError, SyntaxError, Warning, Image.DecompressionBombError) as error:
         raise ValueError(
             f"Got an unreadable image {what} ({first_line(error)}); allowed: {', '.join(FORMATS)}."

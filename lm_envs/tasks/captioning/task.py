@@ -14,6 +14,7 @@ from lm_envs.tasks.captioning.scenes import HELD_OUT, KINDS, scenes
 from lm_envs.tasks.completion import CompletionItem, CompletionTask
 from lm_envs.tasks.datasets import EMBEDDED, Row
 from lm_envs.tasks.rewards.reward import Weights
+from lm_envs.tasks.rewards.text_normalization import one_line
 from lm_envs.tasks.splits import SplitSpec
 from lm_envs.tokenizer import Tokenizer
 from lm_envs.validation import check_choice, check_count
@@ -94,8 +95,8 @@ class Captioning(CompletionTask):
         self._shape: tuple[int, ...] | None = None  # of the first picture
         self._held_out = held_out
         self._folder, self.is_rendered = _folder(dataset), dataset == EMBEDDED
-        captions = self._training_captions(dataset, columns) if shots else []
-        self._prompt = _few_shot_prompt(tokenizer, captions, shots, prompt_tokens)
+        self._captions = self._training_captions(dataset, columns) if shots else []
+        self._prompt = _few_shot_prompt(tokenizer, self._captions, shots, prompt_tokens)
         super().__init__(
             tokenizer,
             dataset=dataset,
@@ -147,9 +148,15 @@ class Captioning(CompletionTask):
         return self._item(Picture(image, row.texts["caption"]))
 
     def make_options(self, items: Sequence[CompletionItem]) -> list[tuple[str, ...]]:
-        """Returns all first captions for each item if they are few; else one right among others."""
-        firsts = sorted({item.targets[0] for item in items})
-        return [tuple(firsts)] * len(items) if len(firsts) <= MOST_CHOICES else super().make_options(items)
+        """Returns all first captions for each item if they are few, else one right among others.
+
+        The captions of the split "train" are among them, so that an action is the same in each
+        split.
+        """
+        known = sorted({*self._captions, *(item.targets[0] for item in items)})
+        if len(known) <= MOST_CHOICES:
+            return [tuple(known)] * len(items)
+        return super().make_options(items)
 
     def example(self, index: int) -> Example:
         """Returns the example with this index; reward functions get its picture as `image`."""
@@ -161,7 +168,8 @@ class Captioning(CompletionTask):
 
     def example_of(self, prompt: str) -> Example:
         """Returns an example of a caller's own prompt with a black picture, without captions."""
-        return replace(super().example_of(prompt), image=np.zeros(self.image_shape, np.uint8))
+        black = np.zeros(self.image_shape, np.uint8)
+        return replace(super().example_of(prompt), image=black, columns={"image": black})
 
     def example_of_image(self, image: np.ndarray) -> Example:
         """Returns an example of a caller's own picture with the usual prompt, without captions.
@@ -189,7 +197,8 @@ class Captioning(CompletionTask):
         """Returns the first captions of the training pictures."""
         if dataset in (EMBEDDED, DIGITS):
             return [picture.captions[0] for picture in self._own_pictures(dataset, "train")]
-        return [row.texts["caption"][0] for row in self.read_rows(dataset, "train", columns)]
+        rows = self.read_rows(dataset, "train", columns)
+        return [one_line(row.texts["caption"][0]) for row in rows]
 
 
 def _folder(dataset: str) -> Path:
