@@ -22,7 +22,7 @@ from agents.algorithms.factory import (
     make_training_env,
 )
 from agents.baselines.families import ROWS, Family, grid
-from agents.baselines.learned_examples import MOST_EXAMPLES, LearnedExamples, by_learned_policy
+from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
 from agents.config.loading import UserError
 from agents.config.train import TrainConfig
 from agents.evaluation.baselines import Policy
@@ -35,6 +35,9 @@ EPOCHS = (1, 2, 4, 8, 16, 32, 64, 128)
 BATCH = 256
 LEARNING_RATE = 1.0e-3
 LARGEST_NORM = 1.0
+
+CLONED_EXAMPLES = 4_000
+"""Examples that an agent imitates before it earns rewards; their observations stay in memory."""
 
 VALUE_SCALE = 10.0
 """Action values times this are the logits: rewards differ by less than 1, too little for a softmax
@@ -89,7 +92,7 @@ def clone_oracle(config: TrainConfig, model: BaseAlgorithm) -> list[float]:
     """
     check_clonable(config, "clone_epochs")
     env = as_language(make_evaluation_env(config, config.env.split, min(ROWS, config.env.n_envs)))
-    examples = LearnedExamples(env, evenly_spaced_indices(env.num_examples, MOST_EXAMPLES))
+    examples = LearnedExamples(env, evenly_spaced_indices(env.num_examples, CLONED_EXAMPLES))
     return fit(model, *oracle_steps(examples), config.clone_epochs)
 
 

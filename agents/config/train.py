@@ -177,7 +177,7 @@ class TrainConfig(Config):
 
     Attributes:
         name: Of the run folder, `runs/<name>-s<seed>`.
-        clone_epochs: Passes over what the oracle does on up to 2,000 examples of `env.split`, which
+        clone_epochs: Passes over what the oracle does on up to 4,000 examples of `env.split`, which
             the policy learns to do before it earns rewards; 0 for none. See
             `agents.baselines.cloning`, which names the algorithms that can.
         total_timesteps: Environment steps, counted over all rows.

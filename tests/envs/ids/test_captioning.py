@@ -84,7 +84,7 @@ def test_a_picture_of_another_shape_or_type_is_refused_and_nothing_changes(env, 
 def test_a_state_with_a_picture_of_another_shape_is_refused(env):
     env.reset(options={"image": RED})
     state = env.get_state()
-    state["images"][1] = RED[:4]
+    state["episodes"]["images"][1] = RED[:4]
     with pytest.raises(ValueError, match="uint8 array of shape"):
         env.set_state(state)
 

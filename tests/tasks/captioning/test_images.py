@@ -60,7 +60,7 @@ def test_a_file_cut_off_in_the_middle_is_refused(tmp_path):
 
 def test_more_than_8_bits_a_channel_are_refused(tmp_path):
     Image.fromarray(np.zeros((4, 4), np.uint16)).save(tmp_path / "a.png")
-    with pytest.raises(ValueError, match="of mode I;16.*Save it as 8-bit RGB"):
+    with pytest.raises(ValueError, match=r"of mode I;16.*Save it as 8-bit RGB"):
         read_image(tmp_path, "a.png", None, "line 1")
 
 

@@ -13,7 +13,7 @@ TOKENIZER = embedded_tokenizer()
 
 
 def write_folder(folder, rows, size=(8, 8), name="captions.jsonl"):
-    """Writes the pictures that rows name, each of another gray, and the file; returns the folder."""
+    """Writes the file and the pictures that it names, each of another gray; returns the folder."""
     for number, row in enumerate(rows):
         Image.new("L", size, 10 * number).save(folder / row["image"])
     lines = [json.dumps({"split": "train", **row}) + "\n" for row in rows]
