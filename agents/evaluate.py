@@ -5,7 +5,7 @@ files are written; statistics and layout live in `agents.evaluation`.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +23,7 @@ from agents.baselines.suite import (
 from agents.config.imports import TRUST_HELP, import_for_run
 from agents.config.loading import reported
 from agents.evaluation import plots
-from agents.evaluation.baselines import oracle
+from agents.evaluation.baselines import Policy, oracle
 from agents.evaluation.comparison import (
     AGENT,
     ORACLE,
@@ -37,8 +37,8 @@ from agents.evaluation.rollouts import (
     agent_policy,
     evenly_spaced_indices,
     run_episodes,
-    shows_picture,
-    without_picture,
+    shows_image,
+    without_image,
 )
 from agents.evaluation.samples import (
     before_and_after,
@@ -54,7 +54,7 @@ from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.splits import SplitSpec
 
 ROWS = 64
-BLINDFOLDED = "agent, picture blanked"
+BLINDFOLDED = "agent, image blanked"
 
 
 def evaluate(
@@ -103,14 +103,20 @@ def evaluate_with_baselines(
     indices = evenly_spaced_indices(env.num_examples, episodes)
     # One at a time: each agent comes with a training environment and its KV cache.
     agents = (load_agent(*run, checkpoint) for run in zip(folders, configs, strict=True))
-    written = {AGENT: [], **({BLINDFOLDED: []} if shows_picture(env) else {})}
-    for policy in map(agent_policy, agents):
-        written[AGENT].append(run_episodes(env, policy, indices))
-        if BLINDFOLDED in written:
-            written[BLINDFOLDED].append(run_episodes(env, without_picture(policy), indices))
+    written = _written(env, map(agent_policy, agents), indices)
     suite = run_suite(environments, split, indices, found)
     record = suite.record() | best_of_record(environments, split, indices, suite)
     return written | suite.rollouts | _oracle(env, indices), record
+
+
+def _written(env: EpisodicVectorEnv, policies: Iterable[Policy], indices: np.ndarray) -> Rollouts:
+    """Returns the episodes of each seed's agent; also without its image, where it has one."""
+    written: Rollouts = {AGENT: [], **({BLINDFOLDED: []} if shows_image(env) else {})}
+    for policy in policies:
+        written[AGENT].append(run_episodes(env, policy, indices))
+        if BLINDFOLDED in written:
+            written[BLINDFOLDED].append(run_episodes(env, without_image(policy), indices))
+    return written
 
 
 def _oracle(env: EpisodicVectorEnv, indices: np.ndarray) -> Rollouts:

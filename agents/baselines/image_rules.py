@@ -1,4 +1,4 @@
-"""Rules that write captions: the most frequent one, that of a similar picture, a detector's.
+"""Rules that write captions: the most frequent one, that of a similar image, a detector's.
 
 Each is a policy over `actions="vocabulary"`. Knows nothing of rewards.
 """
@@ -21,10 +21,10 @@ NEIGHBORS = (1, 3, 9, 27)
 
 
 def families(task: Task) -> list[Family]:
-    """Returns the baselines of a task with pictures."""
+    """Returns the baselines of a task with images."""
     found = [
         Family("most frequent caption", fixed, by_learned_policy(_most_frequent, VOCABULARY)),
-        Family("similar pictures", grid(*NEIGHBORS), by_learned_policy(_similar, VOCABULARY)),
+        Family("similar images", grid(*NEIGHBORS), by_learned_policy(_similar, VOCABULARY)),
     ]
     if isinstance(task, Captioning) and task.is_rendered:
         run = by_learned_policy(lambda examples, setting: _writes(describe, examples), VOCABULARY)
@@ -35,12 +35,12 @@ def families(task: Task) -> list[Family]:
 def nearest_caption(
     images: np.ndarray, captions: list[str], neighbors: int
 ) -> Callable[[np.ndarray], str]:
-    """Returns the function from a picture to the most frequent caption of those most like it.
+    """Returns the function from an image to the most frequent caption of those most like it.
 
     Args:
-        images: (S, H, W, 3) uint8 pictures to compare with.
+        images: (S, H, W, 3) uint8 images to compare with.
         captions: The caption of each.
-        neighbors: Pictures of the smallest squared distance over all pixels; of equally frequent
+        neighbors: Images of the smallest squared distance over all pixels; of equally frequent
             captions, that of the nearest one.
     """
     flat = images.reshape(len(images), -1).astype(np.float32)
@@ -68,7 +68,7 @@ def _similar(examples: LearnedExamples, neighbors: float) -> Policy:
 
 
 def _writes(caption_for: Callable[[np.ndarray], str], examples: LearnedExamples) -> Policy:
-    """Returns the policy that writes the caption of each row's picture."""
+    """Returns the policy that writes the caption of each row's image."""
     image = examples.examples[0].image
     assert image is not None
     shape = image.shape

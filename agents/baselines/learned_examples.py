@@ -65,7 +65,7 @@ def learned_examples(
 
 
 def _shown(example: Example) -> tuple[bytes, bytes]:
-    """Returns what an example shows: its prompt and its picture, if it has one."""
+    """Returns what an example shows: its prompt and its image, if it has one."""
     image = b"" if example.image is None else example.image.tobytes()
     return example.prompt.tobytes(), image
 

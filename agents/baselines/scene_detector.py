@@ -1,6 +1,6 @@
 """A hand-written description of a rendered scene: its colors, shapes, counts and relations.
 
-It knows how `lm_envs.tasks.captioning.scenes` draws; no other pictures fit. What it knows of a
+It knows how `lm_envs.tasks.captioning.scenes` draws; no other images fit. What it knows of a
 shape is the share of the shape's bounding box that it fills, and where.
 """
 
@@ -20,7 +20,7 @@ CORNER = 0.25
 
 
 def describe(image: np.ndarray) -> str:
-    """Returns the caption of a scene (H, W, 3) uint8; of a picture without objects an empty one."""
+    """Returns the caption of a scene (H, W, 3) uint8; of an image without objects an empty one."""
     found = _objects(image.astype(float))
     if not found:
         return ""

@@ -30,8 +30,8 @@ def agent_policy(model: BaseAlgorithm, *, deterministic: bool = True) -> Policy:
     return lambda env, observations: model.predict(observations, deterministic=deterministic)[0]
 
 
-def without_picture(policy: Policy) -> Policy:
-    """Returns a policy that sees a black picture in place of each: what it can do without seeing.
+def without_image(policy: Policy) -> Policy:
+    """Returns a policy that sees a black image in place of each: what it can do without seeing.
 
     Args:
         policy: Of observations with an `image`.
@@ -41,7 +41,7 @@ def without_picture(policy: Policy) -> Policy:
     )
 
 
-def shows_picture(env: EpisodicVectorEnv) -> bool:
+def shows_image(env: EpisodicVectorEnv) -> bool:
     """Returns whether the observations of an environment have an `image`."""
     space = env.single_observation_space
     return isinstance(space, gym.spaces.Dict) and "image" in space.spaces

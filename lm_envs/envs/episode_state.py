@@ -131,7 +131,7 @@ def _known_example(
     """Returns the example of that index, or of a caller's own prompt; None if it has another one.
 
     Raises:
-        ValueError: If the caller's own picture has another shape or type than those here.
+        ValueError: If the caller's own image has another shape or type than those here.
     """
     in_range = is_whole(index) and -1 <= index < episodes.task.num_examples
     if not in_range or not isinstance(prompt, str):
@@ -146,7 +146,7 @@ def _reference(episodes: EpisodeBuffer, example: Example) -> np.ndarray:
 
 
 def _example(episodes: EpisodeBuffer, index: int, prompt: str, image: np.ndarray | None) -> Example:
-    """Returns the example of an index, or one of a caller's prompt and picture if it is -1."""
+    """Returns the example of an index, or one of a caller's prompt and image if it is -1."""
     task = episodes.task
     if index >= 0:
         return task.example(index)
@@ -158,7 +158,7 @@ def _example(episodes: EpisodeBuffer, index: int, prompt: str, image: np.ndarray
 
 
 def _own_image(example: Example) -> np.ndarray | None:
-    """Returns a copy of a caller's own picture; None for a picture of the task."""
+    """Returns a copy of a caller's own image; None for an image of the task."""
     return example.image.copy() if example.index < 0 and example.image is not None else None
 
 

@@ -10,7 +10,7 @@ from lm_envs.validation import is_whole
 
 OPTIONS = ("reset_mask", "index", "prompt")
 IMAGE = "image"
-"""Another option, of tasks with pictures."""
+"""Another option, of tasks with images."""
 
 
 def selected_examples(

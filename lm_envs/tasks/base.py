@@ -24,7 +24,7 @@ class Example:
         targets: Texts, any of which is right; empty where there is none.
         index: Index of the example in its task; -1 for a caller's own prompt.
         columns: Other fields of the example, which reward functions receive, by name.
-        image: (H, W, 3) uint8 picture that is observed beside the text; None in tasks without.
+        image: (H, W, 3) uint8 image that is observed beside the text; None in tasks without.
     """
 
     prompt: np.ndarray
@@ -120,16 +120,16 @@ def required_actions(task: Task) -> str | None:
 
 
 class ImageTask(Task, Protocol):
-    """A task whose examples have pictures, which are observed beside the text.
+    """A task whose examples have images, which are observed beside the text.
 
     Attributes:
-        image_shape: (H, W, 3) of each picture, uint8.
+        image_shape: (H, W, 3) of each image, uint8.
     """
 
     image_shape: tuple[int, ...]
 
     def example_of_image(self, image: np.ndarray) -> Example:
-        """Returns an example made from a caller's own picture, with the task's usual prompt.
+        """Returns an example made from a caller's own image, with the task's usual prompt.
 
         Raises:
             ValueError: If it is no uint8 array of the shape `image_shape`.
@@ -138,5 +138,5 @@ class ImageTask(Task, Protocol):
 
 
 def as_image_task(task: Task) -> ImageTask | None:
-    """Returns a task that has pictures; None for any other."""
+    """Returns a task that has images; None for any other."""
     return cast(ImageTask, task) if hasattr(task, "image_shape") else None

@@ -34,7 +34,7 @@ class CompletionItem:
             cannot be ruled out by its kind alone.
         verify: Returns the correctness of a completion, 0 to 1; None if only `targets` are known.
         columns: Other fields of the row that the item was made from, as read.
-        image: (H, W, 3) uint8 picture that belongs to the prompt; None in tasks without.
+        image: (H, W, 3) uint8 image that belongs to the prompt; None in tasks without.
     """
 
     prompt: str
@@ -224,7 +224,7 @@ def _single_line(item: CompletionItem) -> CompletionItem:
 def _merge_same_prompts(items: Sequence[CompletionItem]) -> list[CompletionItem]:
     """Returns one item for each prompt, with the targets of all; the rest is that of the first.
 
-    A picture counts as a part of the prompt.
+    An image counts as a part of the prompt.
 
     Otherwise a target of one item would be a wrong option of another with the same prompt.
     """

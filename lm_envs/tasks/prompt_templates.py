@@ -33,7 +33,7 @@ def classification(text: str, label: str, kind: str) -> tuple[str, str]:
 
 
 def caption(shots: Sequence[str], target: str) -> tuple[str, str]:
-    """Formats captions of other pictures, and the caption of a picture.
+    """Formats captions of other images, and the caption of an image.
 
     The form is that of a paraphrase, in which the embedded model has read texts that repeat words.
     """

@@ -9,19 +9,19 @@ ACTIONS = {"kind": "top_k", "k": 1, "copies": 37, "order": "prompt"}
 
 
 class CaptioningEnv(LanguageEnv):
-    """Write what a picture shows.
+    """Write what an image shows.
 
     Information, shared arguments and the vectorized environment: see `LanguageEnv`.
 
     ## Description
-    The agent sees a picture; the frozen model, which sees none, reads a list of words and proposes
+    The agent sees an image; the frozen model, which sees none, reads a list of words and proposes
     tokens; the agent writes the caption token by token, or chooses one of several lines. The
-    embedded pictures are rendered scenes: one object ("a red circle"), two or three ("two red
+    embedded images are rendered scenes: one object ("a red circle"), two or three ("two red
     circles"), or two objects beside or above each other ("a red circle left of a blue square").
     They are held out by combination: what a test scene shows, number, color, shape and relation
     together, is in no training scene; with `held_out="pair"`, which is harder, no pair of color and
     shape is. `dataset="digits"` has handwritten digits (`lm_envs[images]`), and a file of your own
-    names pictures in its folder.
+    names images in its folder.
 
     ## Action Space
     `Discrete(38)` (`actions={"kind": "top_k", "k": 1, "copies": 37, "order": "prompt"}`): the
@@ -32,19 +32,19 @@ class CaptioningEnv(LanguageEnv):
     ones, as of the digits, and else the a-th of four captions, one of which is right.
 
     ## Observation Space
-    `Dict(image, text)`: `image` is `Box(0, 255, (36, 36, 3), uint8)`, the picture; `text` is the
+    `Dict(image, text)`: `image` is `Box(0, 255, (36, 36, 3), uint8)`, the image; `text` is the
     vector of `lm_envs/NextWord-v0`, whose candidates are in the order of the actions. With
     `observation="tokens"`, `Dict(image, tokens, length)`.
 
     ## Rewards
     `rewards={"chrf": 0.5, "exact_match": 0.5}` by default: similarity to the closest caption of the
-    picture, and whether it is one of them. The reward of a step is by how much it raised the sum.
-    Reward functions get the picture as `image`.
+    image, and whether it is one of them. The reward of a step is by how much it raised the sum.
+    Reward functions get the image as `image`.
 
     ## Starting State
-    A picture drawn from the dataset's split. `reset(options={"index": 3})` selects one,
-    `{"image": array}` shows a picture of your own, without captions, `{"prompt": ...}` sets another
-    prompt, with a black picture.
+    An image drawn from the dataset's split. `reset(options={"index": 3})` selects one,
+    `{"image": array}` shows an image of your own, without captions, `{"prompt": ...}` sets another
+    prompt, with a black image.
 
     ## Episode End
     Terminates at the end token, at the end of the line, or when `max_new_tokens` are written; with

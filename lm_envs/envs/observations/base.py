@@ -101,7 +101,7 @@ class TokensObservation:
 
 
 class ImageAndText:
-    """The picture of each row's example beside an observation of its text.
+    """The image of each row's example beside an observation of its text.
 
     `image` (H, W, 3) uint8, and `text`, or the entries of an observation that is a dict already.
 

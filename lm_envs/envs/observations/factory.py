@@ -51,7 +51,7 @@ class View:
 def make_observation(
     spec: str | Mapping[str, Any] | Observation | Callable[..., Observation], view: View
 ) -> Observation:
-    """Returns the observation of a spec; in a task with pictures, beside the picture.
+    """Returns the observation of a spec; in a task with images, beside the image.
 
     Args:
         spec: A kind, {"kind": kind, option: value, ...}, "module:Class", a class that takes a

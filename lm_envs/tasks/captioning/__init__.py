@@ -1,1 +1,1 @@
-"""Captioning: pictures, their captions, and the task that asks for a caption."""
+"""Captioning: images, their captions, and the task that asks for a caption."""

@@ -1,6 +1,6 @@
-"""Pictures as arrays: files of a folder, and the check of an array that a caller gives.
+"""Images as arrays: files of a folder, and the check of an array that a caller gives.
 
-Owns what a picture must be: (H, W, 3) uint8. Knows nothing of captions, prompts or tokens.
+Owns what an image must be: (H, W, 3) uint8. Knows nothing of captions, prompts or tokens.
 """
 
 import warnings
@@ -20,16 +20,16 @@ MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 """Pillow's modes of at most 8 bits a channel that become RGB without a choice of ours."""
 
 LARGEST_SIDE = 8192
-"""Pixels; a small file can hold a picture that fills the memory."""
+"""Pixels; a small file can hold an image that fills the memory."""
 
 
-class Picture(NamedTuple):
-    """A picture and what can be written under it.
+class CaptionedImage(NamedTuple):
+    """An image and what can be written under it.
 
     Attributes:
         image: (H, W, 3) uint8.
         captions: All captions that are right; the first one is the reference.
-        group: Of pictures with captions of the same form.
+        group: Of images with captions of the same form.
     """
 
     image: np.ndarray
@@ -54,12 +54,12 @@ def check_size(size: Sequence[int] | None) -> tuple[int, int] | None:
 
 
 def checked_image(image: Any, shape: tuple[int, ...], what: str) -> np.ndarray:  # noqa: ANN401
-    """Returns a copy of a caller's picture.
+    """Returns a copy of a caller's image.
 
     Args:
-        image: The picture.
+        image: The image.
         shape: That it must have.
-        what: Name of the picture, for error messages.
+        what: Name of the image, for error messages.
 
     Raises:
         ValueError: If it is no uint8 array of this shape.
@@ -73,7 +73,7 @@ def checked_image(image: Any, shape: tuple[int, ...], what: str) -> np.ndarray: 
 
 
 def read_image(folder: Path, name: str, size: tuple[int, int] | None, where: str) -> np.ndarray:
-    """Returns the picture in a file, (H, W, 3) uint8.
+    """Returns the image in a file, (H, W, 3) uint8.
 
     Args:
         folder: Files outside it are refused, also by links.
@@ -82,7 +82,7 @@ def read_image(folder: Path, name: str, size: tuple[int, int] | None, where: str
         where: Line of the data that names the file, for error messages.
 
     Raises:
-        ValueError: If the file is outside the folder, missing, broken, or no picture of 8 bits.
+        ValueError: If the file is outside the folder, missing, broken, or no image of 8 bits.
     """
     try:
         path = (folder / name).resolve()
@@ -108,11 +108,11 @@ def _decoded(path: Path, size: tuple[int, int] | None, what: str) -> np.ndarray:
                     f"Got image {what} of mode {mode} and {sides[0]} x {sides[1]} pixels; allowed: "
                     f"{', '.join(MODES)}, up to {LARGEST_SIDE} pixels a side. Save it as 8-bit RGB."
                 )
-            picture = ImageOps.exif_transpose(file).convert("RGB")
+            captioned = ImageOps.exif_transpose(file).convert("RGB")
     except (OSError, SyntaxError, Warning, Image.DecompressionBombError) as error:
         raise ValueError(
             f"Got an unreadable image {what} ({first_line(error)}); allowed: {', '.join(FORMATS)}."
         ) from None
-    if size is not None and picture.size != size[::-1]:
-        picture = picture.resize(size[::-1], Image.Resampling.BILINEAR)
-    return np.asarray(picture, np.uint8).copy()
+    if size is not None and captioned.size != size[::-1]:
+        captioned = captioned.resize(size[::-1], Image.Resampling.BILINEAR)
+    return np.asarray(captioned, np.uint8).copy()

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lm_envs.tasks.captioning.images import Picture
+from lm_envs.tasks.captioning.images import CaptionedImage
 from lm_envs.tasks.splits import split_of
 
 KINDS = ("object", "count", "relation")
@@ -54,7 +54,7 @@ SIZES: Mapping[str, int] = {"train": 4000, "validation": 400, "test": 400}
 """Number of scenes in each split."""
 
 UNIT = 36
-"""Lengths in this module are in pixels of a picture of this height and width."""
+"""Lengths in this module are in pixels of an image of this height and width."""
 
 SEED = 20261127
 
@@ -76,7 +76,7 @@ def pairs(split: str) -> list[tuple[str, str]]:
 @lru_cache(16)
 def scenes(
     split: str, kind: str | None, held_out: str, size: tuple[int, int]
-) -> tuple[Picture, ...]:
+) -> tuple[CaptionedImage, ...]:
     """Returns the scenes of a split, in a fixed order; their groups are their kinds.
 
     Args:
@@ -94,7 +94,7 @@ def scenes(
         while held_out == "caption" and split_of(content.captions[0], SHARE) != split:
             content = _content(rng, allowed)
         if kind in (None, content.kind):
-            found.append(Picture(_drawn(rng, content, size), content.captions, content.kind))
+            found.append(CaptionedImage(_drawn(rng, content, size), content.captions, content.kind))
     return tuple(found)
 
 
@@ -127,7 +127,7 @@ def _content(rng: np.random.Generator, allowed: Sequence[tuple[str, str]]) -> _C
 
 
 def _drawn(rng: np.random.Generator, content: _Content, size: tuple[int, int]) -> np.ndarray:
-    """Returns the picture of a scene; places, sizes, shades and noise are drawn."""
+    """Returns the image of a scene; places, sizes, shades and noise are drawn."""
     image, objects = _background(rng, size), content.objects
     if content.kind == "object":
         radius = rng.uniform(6.0, 10.0)
@@ -147,7 +147,7 @@ def _drawn(rng: np.random.Generator, content: _Content, size: tuple[int, int]) -
 
 
 def _background(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
-    """Returns a dark gray picture with noise."""
+    """Returns a dark gray image with noise."""
     noise = rng.integers(-8, 9, (*size, 3))
     return (rng.integers(20, 80) + noise).clip(0, 255).astype(np.uint8)
 
@@ -159,7 +159,7 @@ def _draw(
     center: np.ndarray,
     radius: float,
 ) -> None:
-    """Draws one object into a picture; the shade of its color is drawn anew."""
+    """Draws one object into an image; the shade of its color is drawn anew."""
     color, shape = pair
     height, width = image.shape[:2]
     y, x = np.mgrid[:height, :width] + 0.5

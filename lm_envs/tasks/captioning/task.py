@@ -1,4 +1,4 @@
-"""Captioning: write what a picture shows."""
+"""Captioning: write what an image shows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ import numpy as np
 from lm_envs.tasks import prompt_templates
 from lm_envs.tasks.base import Example
 from lm_envs.tasks.captioning.digits import digits
-from lm_envs.tasks.captioning.images import Picture, check_size, checked_image, read_image
+from lm_envs.tasks.captioning.images import CaptionedImage, check_size, checked_image, read_image
 from lm_envs.tasks.captioning.scenes import HELD_OUT, KINDS, scenes
 from lm_envs.tasks.completion import CompletionItem, CompletionTask
 from lm_envs.tasks.datasets import EMBEDDED, Row
@@ -22,48 +22,48 @@ from lm_envs.validation import check_choice, check_count
 DEFAULT_REWARDS = {"chrf": 0.5, "exact_match": 0.5}
 DIGITS = "digits"
 DEFAULT_SIZE = (36, 36)
-"""Height and width of embedded pictures and digits; the least that SB3's `NatureCNN` takes."""
+"""Height and width of embedded images and digits; the least that SB3's `NatureCNN` takes."""
 
 FILES = ("captions.jsonl", "metadata.jsonl")
-"""Names of the file with the captions in a folder of pictures."""
+"""Names of the file with the captions in a folder of images."""
 
 MOST_CHOICES = 16
 """With at most so many different captions, each of them is a line to choose from."""
 
 
 class Captioning(CompletionTask):
-    """Write what a picture shows; scored by its likeness to the closest of its captions.
+    """Write what an image shows; scored by its likeness to the closest of its captions.
 
-    Prompt: "Text: …", captions of training pictures, then "Paraphrase:" on the next line. It is the
-    same for all pictures, and shows the model the form and the words of captions.
+    Prompt: "Text: …", captions of training images, then "Paraphrase:" on the next line. It is the
+    same for all images, and shows the model the form and the words of captions.
     Episode end: terminates at the first line end, the end-of-text token or the token budget.
     Scores: `DEFAULT_REWARDS` pays half a point each for chrF and for an exact match, against the
-    best of the picture's captions.
+    best of the image's captions.
 
     Args:
         tokenizer: Encodes and decodes texts.
         dataset: "embedded" (rendered scenes, held out by combination), "digits"
             (handwritten, of scikit-learn), a .jsonl, .csv or .tsv file with a file name and one or
             more captions a row, or the folder of such a file, named captions.jsonl or
-            metadata.jsonl. Pictures lie in the folder of that file, or below it.
+            metadata.jsonl. Images lie in the folder of that file, or below it.
         split: "train", "validation" or "test", or a part of one, such as "train[:25%]".
         kind: "object", "count" or "relation" of the embedded scenes; None for all.
         held_out: What a held-out scene shares with no training scene: "caption", number, color,
             shape and relation together; or "pair", harder, each pair of a color and a shape.
-        image_size: Height and width that pictures are drawn in or resized to, pixels. None draws
+        image_size: Height and width that images are drawn in or resized to, pixels. None draws
             36 x 36, and needs files of one size.
-        blank: Show a black picture in place of each: what can be said without seeing.
+        blank: Show a black image in place of each: what can be said without seeing.
         shots: Most captions in the prompt. They are chosen from the split "train", each for the
             most words that those before it lack, until no word is new or the prompt is full.
         columns: Field of the file name and of the caption or captions, if they have other names
-            than "image", "caption". Captions of several rows with one picture count together.
+            than "image", "caption". Captions of several rows with one image count together.
         prompt_tokens: Largest number of tokens in a prompt.
         max_new_tokens: Token budget of an episode.
         rewards: Weight of each score; default `DEFAULT_REWARDS`.
 
     Attributes:
-        image_shape: (H, W, 3) of all pictures.
-        is_rendered: Whether the pictures are the embedded scenes.
+        image_shape: (H, W, 3) of all images.
+        is_rendered: Whether the images are the embedded scenes.
     """
 
     column_names = ("image", "caption")
@@ -92,7 +92,7 @@ class Captioning(CompletionTask):
         check_count("prompt_tokens", prompt_tokens)
         SplitSpec.parse(split)
         self._size, self._kind, self._blank = check_size(image_size), kind, blank
-        self._shape: tuple[int, ...] | None = None  # of the first picture
+        self._shape: tuple[int, ...] | None = None  # of the first image
         self._held_out = held_out
         self._folder, self.is_rendered = _folder(dataset), dataset == EMBEDDED
         self._captions = self._training_captions(dataset, columns) if shots else []
@@ -111,9 +111,9 @@ class Captioning(CompletionTask):
     def load_items(
         self, dataset: str, split: str, columns: Mapping[str, str] | None
     ) -> list[CompletionItem]:
-        """Returns the pictures of a split with their captions."""
+        """Returns the images of a split with their captions."""
         if dataset in (EMBEDDED, DIGITS):
-            return [self._item(picture) for picture in self._own_pictures(dataset, split)]
+            return [self._item(captioned) for captioned in self._own_images(dataset, split)]
         return super().load_items(dataset, split, columns)
 
     def read_rows(
@@ -126,13 +126,13 @@ class Captioning(CompletionTask):
             if not names:
                 raise ValueError(
                     f"Got dataset={dataset!r}, a folder without {' or '.join(FILES)}; write one "
-                    'row a picture, such as {"image": "1.png", "caption": ["a red circle"]}.'
+                    'row an image, such as {"image": "1.png", "caption": ["a red circle"]}.'
                 )
             dataset = str(path / names[0])
         return super().read_rows(dataset, split, columns)
 
     def make_item(self, row: Row) -> CompletionItem:
-        """Returns the item of a picture in a file.
+        """Returns the item of an image in a file.
 
         Raises:
             ValueError: If it cannot be read, or has another shape than the first one.
@@ -145,7 +145,7 @@ class Captioning(CompletionTask):
                 f"Got image {name!r} at {row.location} of shape {image.shape}, after others of "
                 f"shape {shape}; allowed: one shape. Give image_size=[height, width] to resize all."
             )
-        return self._item(Picture(image, row.texts["caption"]))
+        return self._item(CaptionedImage(image, row.texts["caption"]))
 
     def make_options(self, items: Sequence[CompletionItem]) -> list[tuple[str, ...]]:
         """Returns all first captions for each item if they are few, else one right among others.
@@ -159,7 +159,7 @@ class Captioning(CompletionTask):
         return super().make_options(items)
 
     def example(self, index: int) -> Example:
-        """Returns the example with this index; reward functions get its picture as `image`."""
+        """Returns the example with this index; reward functions get its image as `image`."""
         item, example = self._items[index], super().example(index)
         image = item.image
         assert image is not None
@@ -167,12 +167,12 @@ class Captioning(CompletionTask):
         return replace(example, image=shown, columns={**example.columns, "image": image})
 
     def example_of(self, prompt: str) -> Example:
-        """Returns an example of a caller's own prompt with a black picture, without captions."""
+        """Returns an example of a caller's own prompt with a black image, without captions."""
         black = np.zeros(self.image_shape, np.uint8)
         return replace(super().example_of(prompt), image=black, columns={"image": black})
 
     def example_of_image(self, image: np.ndarray) -> Example:
-        """Returns an example of a caller's own picture with the usual prompt, without captions.
+        """Returns an example of a caller's own image with the usual prompt, without captions.
 
         Raises:
             ValueError: If it is no uint8 array of the shape `image_shape`.
@@ -180,29 +180,29 @@ class Captioning(CompletionTask):
         own = checked_image(image, self.image_shape, "image")
         return replace(self.example_of(self._prompt), image=own, columns={"image": own})
 
-    def _item(self, picture: Picture) -> CompletionItem:
-        image, captions, group = picture
+    def _item(self, captioned: CaptionedImage) -> CompletionItem:
+        image, captions, group = captioned
         return CompletionItem(self._prompt, captions, group, image=image)
 
-    def _own_pictures(self, dataset: str, split: str) -> list[Picture]:
+    def _own_images(self, dataset: str, split: str) -> list[CaptionedImage]:
         """Returns the embedded scenes, or the digits, of a split."""
         spec, size = SplitSpec.parse(split), self._size or DEFAULT_SIZE
         if dataset == DIGITS:
             found = digits(spec.name, size)
         else:
             found = scenes(spec.name, self._kind, self._held_out, size)
-        return spec.select(found, lambda picture: picture.image.tobytes().hex())
+        return spec.select(found, lambda captioned: captioned.image.tobytes().hex())
 
     def _training_captions(self, dataset: str, columns: Mapping[str, str] | None) -> list[str]:
-        """Returns the first captions of the training pictures."""
+        """Returns the first captions of the training images."""
         if dataset in (EMBEDDED, DIGITS):
-            return [picture.captions[0] for picture in self._own_pictures(dataset, "train")]
+            return [captioned.captions[0] for captioned in self._own_images(dataset, "train")]
         rows = self.read_rows(dataset, "train", columns)
         return [one_line(row.texts["caption"][0]) for row in rows]
 
 
 def _folder(dataset: str) -> Path:
-    """Returns the folder of the pictures: the dataset itself, or that of its file."""
+    """Returns the folder of the images: the dataset itself, or that of its file."""
     path = Path(dataset).expanduser()
     return path if path.is_dir() else path.parent
 

@@ -1,4 +1,4 @@
-"""Captions by rules: of similar pictures, the most frequent one, the detector's."""
+"""Captions by rules: of similar images, the most frequent one, the detector's."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from agents.evaluation.rollouts import mean_scores
 ID = "lm_envs/Captioning-v0"
 
 
-def test_the_caption_is_the_most_frequent_of_the_nearest_pictures():
+def test_the_caption_is_the_most_frequent_of_the_nearest_images():
     images = np.stack([np.full((2, 2, 3), gray, np.uint8) for gray in (0, 10, 12, 14, 250)])
     captions = ["dark", "gray", "ash", "ash", "light"]
     near = np.full((2, 2, 3), 9, np.uint8)
@@ -28,7 +28,7 @@ def environments():
 
 def test_each_rule_writes_whole_captions(environments):
     found = families(environments.get("validation").task)
-    names = ["most frequent caption", "similar pictures", "color and shape detector"]
+    names = ["most frequent caption", "similar images", "color and shape detector"]
     assert [family.name for family in found] == names
     scores = {}
     for family in found:
@@ -40,4 +40,4 @@ def test_each_rule_writes_whole_captions(environments):
         == 1
     )
     assert scores["color and shape detector"]["exact_match"] > 0.9
-    assert scores["similar pictures"]["exact_match"] < 0.5
+    assert scores["similar images"]["exact_match"] < 0.5

@@ -1,4 +1,4 @@
-"""Pictures in files, and arrays of a caller: read, or refused by one line."""
+"""Images in files, and arrays of a caller: read, or refused by one line."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_a_missing_file_is_named(tmp_path):
         read_image(tmp_path, "x" * 5000, None, "line 2")
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + bytes(40)])
+@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n" + bytes(40)])
 def test_a_broken_file_is_refused(tmp_path, content):
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(ValueError, match=r"unreadable image 'a.png' at line 1 .*; allowed: PNG"):
@@ -64,7 +64,7 @@ def test_more_than_8_bits_a_channel_are_refused(tmp_path):
         read_image(tmp_path, "a.png", None, "line 1")
 
 
-def test_a_very_large_picture_is_refused_before_it_is_decoded(tmp_path):
+def test_a_very_large_image_is_refused_before_it_is_decoded(tmp_path):
     save(tmp_path / "a.png", "1", (9000, 1))
     with pytest.raises(ValueError, match="9000 x 1 pixels"):
         read_image(tmp_path, "a.png", None, "line 1")

@@ -11,10 +11,10 @@ SIZE = (36, 36)
 def shown_pairs(split):
     return {
         (color, shape)
-        for picture in scenes(split, None, "pair", SIZE)
+        for captioned in scenes(split, None, "pair", SIZE)
         for color in COLORS
         for shape in SHAPES
-        if f"{color} {shape}" in picture.captions[0]
+        if f"{color} {shape}" in captioned.captions[0]
     }
 
 
@@ -40,19 +40,19 @@ def test_a_kind_selects_scenes_and_changes_none():
     everything = scenes("test", None, "caption", SIZE)
     by_kind = [scenes("test", kind, "caption", SIZE) for kind in KINDS]
     assert sum(map(len, by_kind)) == len(everything) == SIZES["test"]
-    chosen = [picture for picture in everything if picture.group == "count"]
-    for picture, other in zip(chosen, by_kind[1], strict=True):
-        np.testing.assert_array_equal(picture.image, other.image)
+    chosen = [captioned for captioned in everything if captioned.group == "count"]
+    for captioned, other in zip(chosen, by_kind[1], strict=True):
+        np.testing.assert_array_equal(captioned.image, other.image)
 
 
 @pytest.mark.parametrize("size", [(36, 36), (20, 50)])
-def test_pictures_are_drawn_in_any_size(size):
+def test_images_are_drawn_in_any_size(size):
     image = scenes("test", None, "caption", size)[0].image
     assert image.shape == (*size, 3)
     assert image.dtype == np.uint8
 
 
 def test_scenes_are_those_that_results_were_measured_with():
-    pictures = scenes("test", None, "caption", SIZE)
-    assert pictures[0].captions == ("two green circles",)
-    assert int(pictures[0].image.astype(int).sum()) == 182_763
+    captioned_images = scenes("test", None, "caption", SIZE)
+    assert captioned_images[0].captions == ("two green circles",)
+    assert int(captioned_images[0].image.astype(int).sum()) == 182_763

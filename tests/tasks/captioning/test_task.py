@@ -1,4 +1,4 @@
-"""The captioning task: prompts, pictures and captions of scenes and of files."""
+"""The captioning task: prompts, images and captions of scenes and of files."""
 
 import json
 
@@ -13,7 +13,7 @@ TOKENIZER = embedded_tokenizer()
 
 
 def write_folder(folder, rows, size=(8, 8), name="captions.jsonl"):
-    """Writes the file and the pictures that it names, each of another gray; returns the folder."""
+    """Writes the file and the images that it names, each of another gray; returns the folder."""
     for number, row in enumerate(rows):
         Image.new("L", size, 10 * number).save(folder / row["image"])
     lines = [json.dumps({"split": "train", **row}) + "\n" for row in rows]
@@ -21,7 +21,7 @@ def write_folder(folder, rows, size=(8, 8), name="captions.jsonl"):
     return str(folder)
 
 
-def test_all_pictures_have_one_prompt_which_shows_every_token_of_their_captions():
+def test_all_images_have_one_prompt_which_shows_every_token_of_their_captions():
     task = Captioning(TOKENIZER, split="test")
     prompt = task.example(0).prompt
     for index in range(task.num_examples):
@@ -42,7 +42,7 @@ def test_the_prompt_is_made_of_training_captions_in_every_split():
     assert set(shown) <= known
 
 
-def test_a_blanked_picture_is_black_and_keeps_its_captions():
+def test_a_blanked_image_is_black_and_keeps_its_captions():
     seen, blank = (
         Captioning(TOKENIZER, split="test"),
         Captioning(TOKENIZER, split="test", blank=True),
@@ -52,7 +52,7 @@ def test_a_blanked_picture_is_black_and_keeps_its_captions():
     assert blank.example(3).targets == seen.example(3).targets
 
 
-def test_a_folder_names_pictures_and_captions(tmp_path):
+def test_a_folder_names_images_and_captions(tmp_path):
     rows = [
         {"image": "a.png", "caption": ["a dark square", "a square"]},
         {"image": "b.png", "caption": "a gray square"},
@@ -64,7 +64,7 @@ def test_a_folder_names_pictures_and_captions(tmp_path):
     assert "a gray square" in TOKENIZER.decode(task.example(0).prompt)
 
 
-def test_rows_with_the_same_picture_are_one_example_with_all_captions(tmp_path):
+def test_rows_with_the_same_image_are_one_example_with_all_captions(tmp_path):
     rows = [{"image": "a.png", "caption": text} for text in ("a square", "a box")]
     folder = write_folder(tmp_path, rows)
     task = Captioning(TOKENIZER, dataset=f"{folder}/captions.jsonl")
@@ -72,7 +72,7 @@ def test_rows_with_the_same_picture_are_one_example_with_all_captions(tmp_path):
     assert task.example(0).targets == ("a square", "a box")
 
 
-def test_pictures_of_two_shapes_are_refused_unless_they_are_resized(tmp_path):
+def test_images_of_two_shapes_are_refused_unless_they_are_resized(tmp_path):
     folder = write_folder(tmp_path, [{"image": n, "caption": "a box"} for n in ("a.png", "b.png")])
     Image.new("RGB", (9, 8)).save(tmp_path / "b.png")
     with pytest.raises(ValueError, match=r"'b.png' at .* line 2 of shape \(8, 9, 3\).*image_size"):
