@@ -24,6 +24,7 @@ from agents.config.imports import TRUST_HELP, import_for_run
 from agents.config.loading import reported
 from agents.evaluation import plots
 from agents.evaluation.baselines import Policy, oracle
+from agents.evaluation.breakdown import breakdown, evaluated_examples
 from agents.evaluation.comparison import (
     AGENT,
     ORACLE,
@@ -77,19 +78,18 @@ def evaluate_with_baselines(
     trust_imports: bool = False,
     checkpoint: str = "last",
 ) -> tuple[Rollouts, dict[str, Any]]:
-    """Runs every agent and every baseline, with settings chosen on another split.
+    """Runs every agent and every baseline, with settings chosen on other examples.
+
+    Returns the transcripts, and for JSON the baselines' settings and the rewards by kind of prompt.
 
     Args:
         folders: Run folders of one configuration, one per seed.
         split: A split, or a part such as "test[:25%]".
-        episodes: Maximum number of prompts; all of the split where it has fewer.
+        episodes: Maximum number of prompts.
         search: As in `requested_families`.
         clone: As in `requested_families`.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
         checkpoint: Of each run: "last", or "best" by held-out reward.
-
-    Returns:
-        The transcripts, and the settings and the strongest of the baselines, for JSON.
 
     Raises:
         UserError: If the folders are not seeds of one configuration, or an option does not fit.
@@ -106,7 +106,14 @@ def evaluate_with_baselines(
     written = _written(env, map(agent_policy, agents), indices)
     suite = run_suite(environments, split, indices, found)
     record = suite.record() | best_of_record(environments, split, indices, suite)
-    return written | suite.rollouts | _oracle(env, indices), record
+    rollouts = written | suite.rollouts | _oracle(env, indices)
+    return rollouts, record | _breakdown(env, indices, rollouts)
+
+
+def _breakdown(env: EpisodicVectorEnv, indices: np.ndarray, rollouts: Rollouts) -> dict[str, Any]:
+    """Returns the rewards by kind of prompt, by the key `breakdown`."""
+    rewards = {name: scores["reward"] for name, scores in prompt_scores(rollouts).items()}
+    return {"breakdown": breakdown(evaluated_examples(env, indices), rewards)}
 
 
 def _written(env: EpisodicVectorEnv, policies: Iterable[Policy], indices: np.ndarray) -> Rollouts:

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from agents.config.loading import UserError, reported
 from agents.runs.files import write_json
+from benchmarks.claims import command as claims
 from benchmarks.gpu import command as gpu
 from benchmarks.harness import timing
 from benchmarks.harness.results_folder import machine_folder
@@ -27,6 +28,7 @@ from lm_envs.model.loading import INT8
 from lm_envs.validation import check_choice
 
 COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {
+    "claims": claims.command,
     "gpu": gpu.command,
     "learning": learning.command,
     "report": page.command,

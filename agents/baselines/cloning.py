@@ -53,15 +53,16 @@ def cloned(config: TrainConfig) -> Family:
     check_clonable(config, "--clone")
     known: dict[bytes, Steps] = {}  # by the examples, which are the same for every number of epochs
 
-    def learn(examples: LearnedExamples, epochs: float) -> Policy:
+    def learn(examples: LearnedExamples, epochs: float, seed: int) -> Policy:
         key = examples.indices.tobytes()
         if key not in known:
             known[key] = oracle_steps(examples)
-        model = make_algorithm(config, make_training_env(config), None)
-        fit(model, *known[key], int(epochs))
+        seeded = config.model_copy(update={"seed": seed})
+        model = make_algorithm(seeded, make_training_env(seeded), None)
+        fit(model, *known[key], int(epochs), seed)
         return agent_policy(model)
 
-    return Family(NAME, grid(*EPOCHS), by_learned_policy(learn))
+    return Family(NAME, grid(*EPOCHS), by_learned_policy(learn), is_drawn=True)
 
 
 def check_clonable(config: TrainConfig, what: str) -> None:
@@ -124,6 +125,7 @@ def fit(
     actions: np.ndarray,
     masks: np.ndarray | None,
     epochs: int,
+    seed: int = 0,
 ) -> list[float]:
     """Trains the policy to take the actions; returns the mean loss of each epoch, nats.
 
@@ -133,11 +135,12 @@ def fit(
         actions: (T, ...).
         masks: (T, A), which actions are valid; None for continuous ones.
         epochs: Passes over the T steps.
+        seed: Of the order of the steps.
     """
     loss = _loss(model)
     parameters = [p for p in model.policy.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(parameters, LEARNING_RATE)
-    rng, means = np.random.default_rng(0), []
+    rng, means = np.random.default_rng(seed), []
     model.policy.set_training_mode(True)
     for _ in range(epochs):
         order, total = rng.permutation(len(actions)), 0.0

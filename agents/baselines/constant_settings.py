@@ -3,19 +3,28 @@
 Owns what a point of an evolution strategy means as a plan. Knows no reward.
 """
 
+from collections.abc import Callable
+
 import gymnasium as gym
 import numpy as np
 
 from agents.baselines.evolution import maximize
-from agents.baselines.families import Family, by_policy
+from agents.baselines.families import Family, Trial, by_policy
 from agents.evaluation.baselines import Policy
 from lm_envs.envs.rows import Observations
 from lm_envs.envs.tuning.base import TuningVectorEnv
 
 NAME = "constant settings, by evolution"
+PLAN = "the same plan, by forward selection"
 
 STOP_NAME = "stop"
 """Name of the action, or of the first component of an action, that ends an episode."""
+
+FIRST_VALUES = (-0.5, -0.25, -0.125, 0.0, 0.125, 0.25, 0.375, 0.5)
+"""Values of the first component of a continuous action that are tried alone."""
+
+MORE_EVALUATIONS = 112
+"""Of the evolution after them: 120 in all."""
 
 STOP_PREFERENCE = 0.5
 """Parts that are preferred to this are removed: a tenth of them in the first generation, because
@@ -45,8 +54,46 @@ def constant_settings(point: list[float]) -> Policy:
     return act
 
 
+def planned(actions: list[int]) -> Policy:
+    """Returns the policy that takes discrete actions in this order, then the first one, "stop"."""
+    plan = np.array([*actions, 0])
+
+    def act(env: TuningVectorEnv, observations: Observations) -> np.ndarray:
+        return plan[np.minimum(env.steps, len(plan) - 1)]
+
+    return act
+
+
+def forward_selection(env: TuningVectorEnv) -> Family:
+    """Returns the family of one plan for all episodes: the best next action, found one by one.
+
+    It stops where no further action raises the mean reward, or at the budget.
+
+    Args:
+        env: Any rows of the environment, whose actions are discrete.
+    """
+    count, budget = int(env.single_action_space.n), env.budget  # type: ignore[attr-defined]  # a Discrete
+
+    def search(mean_reward: Callable[[list[int]], float]) -> list[Trial]:
+        best, tried = [], [([], mean_reward([]))]
+        while len(best) < budget:
+            left = [action for action in range(1, count) if action not in best]
+            found = [([*best, action], mean_reward([*best, action])) for action in left]
+            tried += found
+            longer, reward = max(found, key=lambda trial: trial[1])
+            if reward <= max(value for plan, value in tried if plan == best):
+                break
+            best = longer
+        return tried
+
+    return Family(PLAN, search, by_policy(lambda plan, seed: planned(plan)))
+
+
 def evolved(env: TuningVectorEnv) -> Family:
     """Returns the family whose settings an evolution strategy finds with 40 evaluations.
+
+    For continuous actions it begins at the best value of the first component alone, such as the
+    temperature, with 80 evaluations more.
 
     Args:
         env: Any rows of the environment, for the size of an action.
@@ -54,8 +101,14 @@ def evolved(env: TuningVectorEnv) -> Family:
     space = env.single_action_space
     is_discrete = isinstance(space, gym.spaces.Discrete)
     size = int(space.n) - 1 if is_discrete else int(np.prod(space.shape or ()))
-    return Family(
-        NAME,
-        lambda mean_reward: maximize(mean_reward, size),
-        by_policy(lambda point, seed: constant_settings(point)),
-    )
+
+    def search(mean_reward: Callable[[list[float]], float]) -> list[Trial]:
+        if is_discrete:
+            return maximize(mean_reward, size)
+        firsts = [[first, *[0.0] * (size - 1)] for first in FIRST_VALUES]
+        tried = [(point, mean_reward(point)) for point in firsts]
+        start = max(tried, key=lambda trial: trial[1])[0]
+        found = maximize(mean_reward, size, evaluations=MORE_EVALUATIONS, start=start)
+        return [*tried, *found]
+
+    return Family(NAME, search, by_policy(lambda point, seed: constant_settings(point)))

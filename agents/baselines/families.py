@@ -170,18 +170,19 @@ def tuned(family: Family, environments: Environments, split: str, indices: np.nd
 
 
 def choice_split(environments: Environments, evaluated: str) -> str:
-    """Returns the split on which settings are chosen: "validation", unless it is evaluated.
+    """Returns the split on which settings are chosen: that of the evaluations during training.
 
-    Then, or if the examples have no such split, it is the split that the agent learns from, or else
-    "train".
+    If that split itself is evaluated, or the examples have no such split, it is "validation", the
+    split that the agent learns from, or "train": the first without an evaluated example.
 
     Raises:
         UserError: If the examples have no split beside the evaluated one.
     """
-    name = SplitSpec.parse(evaluated).name
+    judged = SplitSpec.parse(evaluated)
     reasons = []
-    for split in ("validation", environments.config.env.split, "train"):
-        if SplitSpec.parse(split).name != name:
+    config = environments.config
+    for split in (config.evaluation.split, "validation", config.env.split, "train"):
+        if SplitSpec.parse(split).is_disjoint(judged):
             try:
                 environments.get(split)
             except ValueError as error:

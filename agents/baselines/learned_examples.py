@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agents.baselines.families import Environments, Run
+from agents.baselines.families import Environments, Run, Setting
 from agents.evaluation.baselines import Policy
 from agents.evaluation.rollouts import evenly_spaced_indices, run_episodes
 from lm_envs.envs.vector_env import LanguageVectorEnv
@@ -71,16 +71,16 @@ def _shown(example: Example) -> tuple[bytes, bytes]:
 
 
 def by_learned_policy(
-    learn: Callable[[LearnedExamples, float], Policy], actions: str | None = None
+    learn: Callable[[LearnedExamples, Setting, int], Policy], actions: str | None = None
 ) -> Run:
-    """Returns a run of the policy that `learn` returns for examples and a setting.
+    """Returns a run of the policy that `learn` returns for examples, a setting and a seed.
 
     Args:
-        learn: Returns a policy for the examples and the setting.
+        learn: Returns a policy for the examples, the setting and the seed.
         actions: The action kind that the policy acts by; None for the configuration's own.
     """
     return lambda environments, split, indices, setting, seed: run_episodes(
         environments.get(split, actions),
-        learn(learned_examples(environments, split, indices, actions), setting),
+        learn(learned_examples(environments, split, indices, actions), setting, seed),
         indices,
     )

@@ -5,39 +5,48 @@ A new baseline is a `Family` and a line here. Runs nothing.
 
 import typer
 
-from agents.baselines import image_rules
 from agents.baselines.cloning import cloned
 from agents.baselines.families import Environments, Family, by_policy, fixed, grid
 from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
-from agents.baselines.line_rules import by_rule, polite_greedy, relation_lookup
-from agents.baselines.searches import searches
-from agents.baselines.text_rules import (
+from agents.baselines.rules import images
+from agents.baselines.rules.dialogue import NAME as CLASSIFIED
+from agents.baselines.rules.dialogue import classified_customers, trials
+from agents.baselines.rules.importance import has_probes, least_important_first
+from agents.baselines.rules.line_search import line_search
+from agents.baselines.rules.lines import by_rule, polite_greedy, relation_lookup
+from agents.baselines.rules.memory import translation_memory
+from agents.baselines.rules.read_write import confident
+from agents.baselines.rules.texts import (
     FIRST_EXAMPLES,
     VOCABULARY,
     context_words,
     function_words,
     is_extractive,
     label_classifier,
-    prompt_of_row,
     writes,
 )
-from agents.baselines.token_rules import (
+from agents.baselines.rules.tokens import (
     COMPLETION,
     WHOLE_TEXT,
     echo_bonus,
     no_repeat,
     pointer_belief,
 )
+from agents.baselines.searches import searches
 from agents.evaluation.baselines import DRAWN, Policy, baselines_of, sampling, top_p
 from lm_envs.envs.actions.choices import ChoiceActions
 from lm_envs.envs.actions.read_write import ReadWriteActions
 from lm_envs.envs.actions.top_k import TopKActions
 from lm_envs.envs.base import EpisodicVectorEnv
+from lm_envs.envs.tuning.base import TuningVectorEnv
+from lm_envs.envs.tuning.weight_tuning import WeightTuner
 from lm_envs.envs.vector_env import LanguageVectorEnv
-from lm_envs.tasks.base import as_image_task
+from lm_envs.tasks.base import Task, as_image_task
 from lm_envs.tasks.classification import Classification
+from lm_envs.tasks.completion import CompletionTask
 from lm_envs.tasks.dialogue import Dialogue
 from lm_envs.tasks.knowledge_graph import KnowledgeGraphQA
+from lm_envs.tasks.simulators.varied_customer import VariedCustomer
 
 SIZES = (1, 2, 3, 4)
 TEMPERATURES = (0.3, 0.5, 0.7, 0.85, 1.0, 1.3)
@@ -46,6 +55,13 @@ BONUSES = (-4.0, -2.0, -1.0, 1.0, 2.0, 4.0, 8.0)
 WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 COUNTS = (0, 1, 2, 3)
+REGRESSION = "logistic regression"
+
+LEAST_GAINS = (-0.02, 0.0, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12)
+CHANGES = (0.5, 1.0)
+MOST_SIMILAR = (1, 4, 16)
+CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+LAGS = (2, 3, 4, 8)
 
 ASK_REWARD = {"each part tried"}
 """Rules of environments that compute the losses of the evaluated passages before they act."""
@@ -80,6 +96,8 @@ def families(environments: Environments, split: str) -> list[Family]:
     """
     env = environments.get(split)
     found = [*_fixed(env)]
+    if isinstance(env, TuningVectorEnv):
+        found += _model_rules(env)
     if isinstance(env, LanguageVectorEnv) and env.actions.is_ranked:
         if not isinstance(env.actions, (ReadWriteActions, ChoiceActions)):
             found += [*_sampled(), *_token_rules(env)]
@@ -131,42 +149,75 @@ def _token_rules(env: LanguageVectorEnv) -> list[Family]:
 
 def _task_rules(env: LanguageVectorEnv) -> list[Family]:
     """Returns the rules that only one task has."""
-    task, is_choice = env.task, isinstance(env.actions, ChoiceActions)
-    found: list[Family] = []
-    if isinstance(task, KnowledgeGraphQA) and is_choice:
-        run = by_policy(lambda setting, seed: by_rule(relation_lookup))
-        found.append(Family("relation lookup", fixed, run, is_cheap=True))
-    if isinstance(task, Dialogue) and is_choice:
-        run = by_policy(lambda setting, seed: polite_greedy())
-        found.append(Family("polite greedy", fixed, run, is_cheap=True))
+    task, found = env.task, []
+    if isinstance(env.actions, ChoiceActions):
+        found += _line_rules(task)
+    if isinstance(env.actions, ReadWriteActions):
+        pairs = [[least, lag] for lag in LAGS for least in CONFIDENCES]
+        run = by_policy(lambda pair, seed: confident(*pair))
+        found.append(Family("write when confident", grid(*pairs), run))
+    if isinstance(task, CompletionTask) and isinstance(env.actions, TopKActions):
+        run = by_learned_policy(_memory, VOCABULARY)
+        found.append(Family("translation memory", grid(*MOST_SIMILAR), run))
     if is_extractive(task):
         run = by_learned_policy(_context_words, VOCABULARY)
         found.append(Family("context words", grid(*COUNTS), run))
     if as_image_task(task) is not None:
-        found += image_rules.families(task)
-    if isinstance(task, Classification) and is_choice and _has_scikit_learn():
-        run = by_learned_policy(_classifier)
-        found.append(Family("logistic regression", grid(*PENALTIES), run))
+        found += images.families(task)
     return found
 
 
-def _context_words(examples: LearnedExamples, least: float) -> Policy:
-    rule = context_words(function_words(examples.pairs(FIRST_EXAMPLES), int(least)))
-    return writes(rule, prompt_of_row)
+def _line_rules(task: Task) -> list[Family]:
+    """Returns the rules that choose among the lines of one task."""
+    found: list[Family] = []
+    if isinstance(task, KnowledgeGraphQA):
+        run = by_policy(lambda setting, seed: by_rule(relation_lookup))
+        found.append(Family("relation lookup", fixed, run, is_cheap=True))
+    if isinstance(task, Dialogue):
+        run = by_policy(lambda setting, seed: polite_greedy())
+        found.append(Family("polite greedy", fixed, run, is_cheap=True))
+        if isinstance(task.customers[0], VariedCustomer) and _has_scikit_learn(CLASSIFIED):
+            run = by_learned_policy(classified_customers())
+            found.append(Family(CLASSIFIED, grid(*trials()), run))
+    if isinstance(task, Classification) and _has_scikit_learn(REGRESSION):
+        run = by_learned_policy(_classifier)
+        found.append(Family(REGRESSION, grid(*PENALTIES), run))
+    return found
 
 
-def _classifier(examples: LearnedExamples, penalty: float) -> Policy:
+def _model_rules(env: TuningVectorEnv) -> list[Family]:
+    """Returns the rules that adjust a model."""
+    found: list[Family] = []
+    if isinstance(env.tuner, WeightTuner):
+        run = by_policy(lambda change, seed: line_search(change))
+        found.append(Family("line search of the temperature", grid(*CHANGES), run))
+    if has_probes(env):
+        run = by_policy(lambda least, seed: least_important_first(least))
+        found.append(Family("least important parts first", grid(*LEAST_GAINS), run))
+    return found
+
+
+def _context_words(examples: LearnedExamples, least: float, seed: int) -> Policy:
+    return writes(context_words(function_words(examples.pairs(FIRST_EXAMPLES), int(least))))
+
+
+def _memory(examples: LearnedExamples, tried: float, seed: int) -> Policy:
+    known = {prompt: targets[0] for prompt, targets in examples.pairs()}
+    return writes(translation_memory(known, int(tried)))
+
+
+def _classifier(examples: LearnedExamples, penalty: float, seed: int) -> Policy:
     pairs = examples.pairs()
     texts, labels = [prompt for prompt, _ in pairs], [targets[0] for _, targets in pairs]
     return by_rule(label_classifier(texts, labels, penalty))
 
 
-def _has_scikit_learn() -> bool:
+def _has_scikit_learn(baseline: str) -> bool:
     """Returns whether scikit-learn is installed; reports that a baseline is left out if not."""
     try:
         import sklearn  # noqa: F401 - of the extra "dev"
     except ImportError:
-        message = "The baseline 'logistic regression' is left out: pip install scikit-learn."
+        message = f"The baseline {baseline!r} is left out: pip install scikit-learn."
         typer.echo(message, err=True)
         return False
     return True

@@ -1,4 +1,4 @@
-"""Searches as baselines: beams of several widths, best of n samples over its cost, evolution.
+"""Searches as baselines: beams, the most typical of n samples, best of n, evolution.
 
 Owns which sizes are tried. The algorithms live in `agents.evaluation.search`.
 """
@@ -6,20 +6,30 @@ Owns which sizes are tried. The algorithms live in `agents.evaluation.search`.
 from collections.abc import Sequence
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 from scipy.special import gammaln
 
-from agents.baselines.constant_settings import evolved
+from agents.baselines.constant_settings import evolved, forward_selection
 from agents.baselines.families import Environments, Family, Setting, grid
-from agents.evaluation.baselines import sampling
+from agents.baselines.rules.tokens import mixture_logprobs, repeated_candidates
+from agents.evaluation.baselines import sampling, sampling_from
 from agents.evaluation.rollouts import run_episodes
-from agents.evaluation.search import beam_search, best_of_n
+from agents.evaluation.search import beam_search, best_of_n, candidate_logprobs, most_typical
+from lm_envs.envs.actions.read_write import ReadWriteActions
+from lm_envs.envs.actions.top_k import TopKActions
 from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.transcript import Transcript
 
-BEAM, BEST = "beam search", "best of 16"
-WIDTHS = (2, 4, 8)
+BEAM, MINIMUM_RISK, BEST = "beam search", "minimum Bayes risk of 16", "best of 16"
+WIDTHS = (4, 8)
+NGRAMS = (0, 2)
+"""Sizes of n-grams that a beam does not repeat; 0 allows repetition."""
+
+POINTER_SHARES = (0.2, 0.4)
+"""Shares of the pointer in what a beam or a sample follows, where the prompt can be copied."""
+
 TEMPERATURES = (0.5, 0.7, 1.0)
 NUM_SAMPLES = 16
 SIZES = (1, 2, 4, 8, 16, 32, 64)
@@ -29,8 +39,8 @@ SIZES = (1, 2, 4, 8, 16, 32, 64)
 def searches(environments: Environments, split: str) -> list[Family]:
     """Returns the baselines that take longer.
 
-    Beam search and best of 16 where text is written; where the model is adjusted, constant settings
-    by an evolution strategy.
+    Beam search, minimum Bayes risk and best of 16 where text is written; where the model is
+    adjusted, constant settings by an evolution strategy, and for discrete actions one plan.
 
     Args:
         environments: Makes the rows.
@@ -38,11 +48,18 @@ def searches(environments: Environments, split: str) -> list[Family]:
     """
     env = environments.get(split)
     if isinstance(env, TuningVectorEnv):
-        return [evolved(env)]
+        is_discrete = isinstance(env.single_action_space, gym.spaces.Discrete)
+        return [evolved(env), *([forward_selection(env)] if is_discrete else [])]
     if not (isinstance(env, LanguageVectorEnv) and env.actions.is_ranked):
         return []
+    if isinstance(env.actions, ReadWriteActions):  # its actions are no continuations of the text
+        return []
+    shares = POINTER_SHARES if _copies(env) else (0.0,)
+    beams = [[width, size, share] for width in WIDTHS for size in NGRAMS for share in shares]
+    samples = [[temperature, share] for temperature in TEMPERATURES for share in shares]
     return [
-        Family(BEAM, grid(*WIDTHS), _run_beams),
+        Family(BEAM, grid(*beams), _run_beams),
+        Family(MINIMUM_RISK, grid(*samples), _run_typical, is_drawn=True),
         Family(BEST, grid(*TEMPERATURES), _run_best, is_drawn=True, uses_reward=True),
     ]
 
@@ -114,10 +131,35 @@ def _language(
 
 
 def _run_beams(
-    environments: Environments, split: str, indices: np.ndarray, width: Setting, seed: int
+    environments: Environments, split: str, indices: np.ndarray, setting: Setting, seed: int
 ) -> list[Transcript]:
+    width, size, share = setting
     env = _language(environments, split, width)
-    return [beam_search(env, int(index), width) for index in indices]
+
+    def score(rows: LanguageVectorEnv) -> np.ndarray:
+        logprobs = _followed(rows, share)
+        return np.where(repeated_candidates(rows, size), -np.inf, logprobs) if size else logprobs
+
+    return [beam_search(env, int(index), width, score) for index in indices]
+
+
+def _run_typical(
+    environments: Environments, split: str, indices: np.ndarray, setting: Setting, seed: int
+) -> list[Transcript]:
+    temperature, share = setting
+    policy = sampling_from(lambda rows: _followed(rows, share) / temperature, seed)
+    drawn = run_episodes(_language(environments, split), policy, indices.repeat(NUM_SAMPLES))
+    starts = range(0, len(drawn), NUM_SAMPLES)
+    return [most_typical(drawn[start : start + NUM_SAMPLES]) for start in starts]
+
+
+def _followed(env: LanguageVectorEnv, share: float) -> np.ndarray:
+    """Returns log-probabilities (N, K) of the model, or of its mixture with the pointer, nats."""
+    return mixture_logprobs(env, share) if share else candidate_logprobs(env)
+
+
+def _copies(env: LanguageVectorEnv) -> bool:
+    return isinstance(env.actions, TopKActions) and env.actions.copied is not None
 
 
 def _run_best(

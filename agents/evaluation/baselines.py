@@ -43,10 +43,15 @@ def sampling(temperature: float = 1.0, seed: int = 0) -> Policy:
 
     Probabilities are renormalized over the candidates.
     """
+    return sampling_from(lambda env: env.candidate_logprobs / temperature, seed)
+
+
+def sampling_from(logits_of: Callable[[LanguageVectorEnv], np.ndarray], seed: int = 0) -> Policy:
+    """Returns the policy that draws a candidate by the softmax of the rows' logits (N, K)."""
     rng = np.random.default_rng(seed)
 
     def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
-        return env.actions_for_ranks(_draw(_softmax(env.candidate_logprobs / temperature), rng))
+        return env.actions_for_ranks(_draw(_softmax(logits_of(env)), rng))
 
     return act
 

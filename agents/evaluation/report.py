@@ -44,7 +44,7 @@ def evaluation_page(
 
     Args:
         summary: Result of `agents.evaluation.comparison.summarize`; the optional keys "split",
-            "config" and "versions" are shown too.
+            "breakdown", "config" and "versions" are shown too.
         samples: For each prompt shown, the transcripts by policy.
         figures: PNG files by caption; their bytes are embedded in the page.
         title: Heading of the page.
@@ -56,6 +56,7 @@ def evaluation_page(
         header = ["policy", "the agent is ahead by", "p, by Holm"]
         parts.append(table(header, rows, SAME_PROMPTS))
     parts += [picture(path.read_bytes(), caption) for caption, path in figures.items()]
+    parts += [_kinds(field, kinds) for field, kinds in summary.get("breakdown", {}).items()]
     if samples:
         parts += [heading("The same prompts, side by side"), paragraph(_LEGEND)]
         parts += [part for sample in samples for part in _sample(sample)]
@@ -109,6 +110,17 @@ def _verdict(summary: Mapping[str, Any]) -> str:
     groups = [[name for name in is_above if is_above[name] is flag] for flag in (True, False)]
     above, rest = ("; ".join(names) or "none" for names in groups)
     return f"The agent's reward interval lies above that of: {above}. Not above: {rest}."
+
+
+def _kinds(field: str, kinds: Mapping[str, Mapping[str, Any]]) -> Html:
+    """Returns the table of mean rewards by the values of a field: a value per row."""
+    policies = next(iter(kinds.values()))["rewards"]
+    rows = [
+        [value, str(kind["prompts"]), *(f"{reward:.3f}" for reward in kind["rewards"].values())]
+        for value, kind in kinds.items()
+    ]
+    header = [field, "prompts", *(label(name) for name in policies)]
+    return table(header, rows, f"Mean reward by {field}.")
 
 
 def _sample(sample: Mapping[str, Transcript]) -> list[Html]:

@@ -1,10 +1,10 @@
-"""Search in place of learning: best of n samples by reward, and beam search by log-probability.
+"""Search in place of learning: best of n samples by reward, the most typical one, beam search.
 
-Both choose among the candidates that the agent sees, as the baselines do. The rows of one batch
+All choose among the candidates that the agent sees, as the baselines do. The rows of one batch
 hold samples or beams of one example. Knows nothing of training.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from agents.evaluation.baselines import sampling
 from agents.evaluation.metrics import TIE
 from agents.evaluation.rollouts import run_episodes
 from lm_envs.envs.vector_env import LanguageVectorEnv
+from lm_envs.tasks.rewards.text_scores import chrf
 from lm_envs.transcript import Transcript
 from lm_envs.validation import check_count
 
@@ -49,8 +50,36 @@ def best_of(group: Sequence[Transcript], rng: np.random.Generator) -> Transcript
     return group[int(rng.choice(np.flatnonzero(rewards >= rewards.max() - TIE)))]
 
 
-def beam_search(env: LanguageVectorEnv, index: int, width: int | None = None) -> Transcript:
-    """Returns the finished completion of highest total log-probability that a beam finds.
+def most_typical(group: Sequence[Transcript]) -> Transcript:
+    """Returns the transcript whose mean chrF against all texts of its group is the highest.
+
+    Reads no reference and no reward: the expected score of each text, if the samples were the
+    references. The first of equal ones.
+
+    Source: minimum Bayes risk decoding, Kumar and Byrne 2004, https://aclanthology.org/N04-1022.
+    """
+    texts = [transcript.text for transcript in group]
+    means = [np.mean([chrf(text, (other,)) for other in texts]) for text in texts]
+    return group[int(np.argmax(means))]
+
+
+Score = Callable[[LanguageVectorEnv], np.ndarray]
+"""Returns what each row's candidates add to the total of a beam, (N, K) float64, nats; -inf for
+candidates that must not be written."""
+
+
+def candidate_logprobs(env: LanguageVectorEnv) -> np.ndarray:
+    """Returns the model's log-probabilities of the candidates, (N, K) float64, nats."""
+    return env.candidate_logprobs.astype(np.float64)
+
+
+def beam_search(
+    env: LanguageVectorEnv,
+    index: int,
+    width: int | None = None,
+    score: Score = candidate_logprobs,
+) -> Transcript:
+    """Returns the finished completion of highest total that a beam finds, by log-probability.
 
     Each step keeps the `width` likeliest unfinished completions and sets finished ones aside. The
     search ends once no unfinished completion can exceed the best finished one, since further
@@ -61,23 +90,18 @@ def beam_search(env: LanguageVectorEnv, index: int, width: int | None = None) ->
         env: In autoreset mode DISABLED, of `width` rows or more.
         index: Index of the example.
         width: Number of beams; default all rows.
+        score: Added to the total for each token, at most 0 nats.
 
     Raises:
         ValueError: If the environment has fewer rows than `width`.
     """
-    width = env.num_envs if width is None else width
-    check_count("width", width)
-    if width > env.num_envs:
-        raise ValueError(
-            f"Got width={width}; allowed: up to the rows of the environment, {env.num_envs}. Make "
-            f"it with num_envs={width}."
-        )
+    width = _checked_width(env, width)
     env.reset(options={"index": index})
     # All rows start equal, so only the first may have children; the others would repeat them.
     totals = np.where(np.arange(env.num_envs) == 0, 0.0, -np.inf)
     best = _Best(-np.inf, None)
     while totals.max() > best.total:
-        expanded = totals[:, None] + env.candidate_logprobs.astype(np.float64)  # (N, K)
+        expanded = totals[:, None] + score(env)  # (N, K)
         children = np.argsort(-expanded, axis=None, kind="stable")[: env.num_envs]
         totals = expanded.ravel()[children]
         totals[width:] = -np.inf
@@ -87,6 +111,17 @@ def beam_search(env: LanguageVectorEnv, index: int, width: int | None = None) ->
         best = _better(best, env, totals, is_over)
         totals[is_over] = -np.inf
     return best.transcript()
+
+
+def _checked_width(env: LanguageVectorEnv, width: int | None) -> int:
+    width = env.num_envs if width is None else width
+    check_count("width", width)
+    if width > env.num_envs:
+        raise ValueError(
+            f"Got width={width}; allowed: up to the rows of the environment, {env.num_envs}. Make "
+            f"it with num_envs={width}."
+        )
+    return width
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,33 @@ def test_a_callers_own_prompt_is_refused(task):
         task.example_of("Customer: Hello.")
 
 
+def test_varied_customers_are_served_by_the_oracle_within_their_turns():
+    task = Dialogue(embedded_tokenizer(), customers="varied", split="test[:10%]")
+    assert (task.num_options, task.max_turns) == (22, 8)
+    for index in range(task.num_examples):
+        example, turns, is_over = task.example(index), [], False
+        while not is_over:
+            turns.append(task.oracle_completion(example, turns))
+            assert turns[-1] in option_texts(task, index, turns[:-1])
+            response = task.respond(example, turns)
+            is_over = response.is_over
+        assert response.task_scores["completed"] == 1.0
+
+
+def test_polite_service_without_regard_to_the_customer_fails_some_varied_customers():
+    task = Dialogue(embedded_tokenizer(), customers="varied", split="test[:10%]")
+    completed = []
+    for index, customer in enumerate(task.customers):
+        turns = [line.format(**customer.stated) for line in shortest_turns(customer, 1)]
+        completed.append(task.respond(task.example(index), turns).task_scores["completed"])
+    assert 0.1 < np.mean(completed) < 0.7
+
+
+def test_unknown_customers_are_refused():
+    with pytest.raises(ValueError, match="customers='kind'; allowed: 'simple', 'varied'"):
+        Dialogue(embedded_tokenizer(), customers="kind")
+
+
 @pytest.mark.parametrize("actions", ["choices", "top_k"])
 def test_the_customers_lines_are_in_infos_and_transcripts_and_survive_a_restore(actions):
     """Regression: only the agent's side of a conversation was shown."""

@@ -31,6 +31,9 @@ class ReadWriteActions(TokenActions):
 
     The first source word is read at the start. The translation does not end before the whole source
     was read; after that, both actions write.
+
+    Attributes:
+        line_ends: Ids of the tokens that end the translation.
     """
 
     num_candidates = NUM_CANDIDATES
@@ -53,7 +56,7 @@ class ReadWriteActions(TokenActions):
         assert isinstance(setup.task, Translation)  # `prepare` has checked it
         self._translation = setup.task
         newline = setup.tokenizer.encode("\n")[:1]
-        self._line_ends = np.append(setup.tokenizer.end_tokens, newline)
+        self.line_ends = np.append(setup.tokenizer.end_tokens, newline)
 
     @property
     def num_read(self) -> np.ndarray:
@@ -68,7 +71,7 @@ class ReadWriteActions(TokenActions):
     def to_tokens(self, actions: np.ndarray, outputs: Outputs, rows: np.ndarray) -> np.ndarray:
         """Returns the most likely candidates (N,) that can be written now; actions are ignored."""
         candidates = outputs.candidates
-        is_end = np.isin(candidates, self._line_ends)
+        is_end = np.isin(candidates, self.line_ends)
         has_more = self.num_read < self.num_source
         ranks = (is_end & has_more[:, None]).argmin(1)
         return np.take_along_axis(candidates, ranks[:, None], 1)[:, 0]

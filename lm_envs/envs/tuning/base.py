@@ -69,6 +69,10 @@ class TuningVectorEnv(EpisodicVectorEnv):
         render_mode: None, "ansi" or "rgb_array".
         task_options: Arguments of the task, such as `dataset` and `split`, but no rewards.
 
+    Attributes:
+        tuner: Implements the adjustments.
+        budget: The argument `adjustments`.
+
     Raises:
         UnexpectedArgumentError: If the task has no such argument.
         ValueError: If an argument is not allowed; the message names the allowed values.
@@ -99,7 +103,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
         check_count("num_envs", num_envs)
         network, self._groups = _build(task, passages, task_options, model, device, dtype)
         self.tuner = make_tuner(network, loading.locate(model))
-        self._rows, self._budget = range(num_envs), adjustments
+        self._rows, self.budget = range(num_envs), adjustments
         self._max_steps = np.inf if max_steps is None else max_steps
         self._actions: list[list[np.ndarray]] = [[] for _ in range(num_envs)]
         self._descriptions: list[list[str]] = [[] for _ in range(num_envs)]
@@ -120,7 +124,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
         plans = {
             name: partial(self._planned_actions, plan)
             for name, plan in self.tuner.plans.items()
-            if len(plan) - 1 <= self._budget
+            if len(plan) - 1 <= self.budget
         }
         return plans | dict(self.tuner.rule_policies())
 
@@ -183,7 +187,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
         steps = len(self._actions[row])
         if self.tuner.stopped[row]:
             return "complete"
-        if steps >= self._budget:
+        if steps >= self.budget:
             return "budget"
         return "time_limit" if steps >= self._max_steps else None
 
@@ -224,7 +228,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
 
     def observe(self) -> np.ndarray:
         """Returns the current observations of N rows, in a new array."""
-        left = 1.0 - self.steps[:, None] / self._budget
+        left = 1.0 - self.steps[:, None] / self.budget
         low, high = self.single_observation_space.low, self.single_observation_space.high  # type: ignore[attr-defined]  # a Box
         return np.concatenate([self.tuner.observe(), left], 1).clip(low, high).astype(np.float32)
 
@@ -255,7 +259,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
             and 0 <= index < self.num_examples
             and self._groups.group(index).title == episode["title"]
             and isinstance(actions, (list, tuple))
-            and len(actions) <= self._budget
+            and len(actions) <= self.budget
             and all(_is_in(self.single_action_space, action) for action in actions)
         )
 

@@ -9,6 +9,7 @@ import numpy as np
 from lm_envs.envs.actions.checks import check_discrete
 from lm_envs.envs.single_env import RowEnv
 from lm_envs.envs.tuning.base import TuningVectorEnv
+from lm_envs.envs.tuning.passages import Passages
 from lm_envs.envs.tuning.scaling import ScaledModelSpec, ScaledTuner
 from lm_envs.envs.tuning.tuner import LARGEST_FALL
 from lm_envs.model.base import LanguageModel
@@ -29,9 +30,12 @@ class StructureTuner(ScaledTuner):
         model: The network.
         price: Reward for saving all multiplications of the blocks, nats a token.
         ruin: Rise of the loss that ends an episode, nats a token.
+        probes: Whether observations show what each part alone is worth to the row's passages.
     """
 
-    def __init__(self, num_rows: int, model: LanguageModel, price: float, ruin: float) -> None:
+    def __init__(
+        self, num_rows: int, model: LanguageModel, price: float, ruin: float, probes: bool
+    ) -> None:
         config = model.config
         super().__init__(num_rows, model, CACHE_SIZE)
         layers, per_layer = self._losses.shape
@@ -46,10 +50,12 @@ class StructureTuner(ScaledTuner):
         num_parts = len(self._names)
         self.space: gym.Space[Any] = gym.spaces.Discrete(1 + num_parts)
         self.action_names = ["stop", *(f"remove {name}" for name in self._names)]
+        widest = np.full(num_parts if probes else 0, LARGEST_FALL)
         self.bounds = (
-            np.array([*np.zeros(num_parts), -LARGEST_FALL, 0.0], np.float32),
-            np.array([*np.ones(num_parts), LARGEST_FALL, 1.0], np.float32),
+            np.array([*-widest, *np.zeros(num_parts), -LARGEST_FALL, 0.0], np.float32),
+            np.array([*widest, *np.ones(num_parts), LARGEST_FALL, 1.0], np.float32),
         )
+        self._rises = np.zeros((num_rows, len(widest)))
         self.plans: Mapping[str, Sequence[np.ndarray]] = {"as it is": [np.array(STOP)]}
         self._is_left = np.ones((num_rows, num_parts), bool)
 
@@ -68,9 +74,43 @@ class StructureTuner(ScaledTuner):
         return [self._description(row, action) for row, action in pairs]
 
     def observe(self) -> np.ndarray:
-        """Returns (N, P + 2): which parts are left, the fall of the loss, the share saved."""
+        """Returns (N, P + 2): which parts are left, the fall of the loss, the share saved.
+
+        With probes (N, 2 P + 2): before them, the rise of the loss without each part alone.
+        """
         rest = np.stack([self._first - self._now, self._saved(self._is_left)], 1)
-        return np.concatenate([self._is_left, rest], 1).astype(np.float32)
+        return np.concatenate([self._rises, self._is_left, rest], 1).astype(np.float32)
+
+    def begin(self, rows: Sequence[int], passages: Sequence[Passages]) -> None:
+        """Starts `rows` with the unchanged model; removes each part once if there are probes."""
+        super().begin(rows, passages)
+        if self.has_probes:
+            count = self._rises.shape[1]
+            models = (
+                self._without(row, without)
+                for row in rows
+                for without in ~np.eye(count, dtype=bool)
+            )
+            losses = self._losses.get(list(models)).reshape(-1, count)
+            self._rises[rows] = losses - self._first[rows, None]
+
+    @property
+    def has_probes(self) -> bool:
+        """Whether observations show what each part alone is worth."""
+        return self._rises.shape[1] > 0
+
+    def expected_gains(self) -> np.ndarray:
+        """Returns by how much each removal raises the potential, if parts add up, (N, P).
+
+        -inf for parts that are removed already.
+
+        Raises:
+            ValueError: Without probes.
+        """
+        if not self.has_probes:
+            raise ValueError("Got no probes; make the environment with probes=True.")
+        gains = self._price * self._costs / self._costs.sum() - self._rises
+        return np.where(self._is_left, gains, -np.inf)
 
     def scores(self) -> dict[str, np.ndarray]:
         """Returns `loss`, nats a token, `saved`, and the potential of both, `reward`."""
@@ -139,6 +179,7 @@ class StructureSearchVectorEnv(TuningVectorEnv):
         adjustments: int = 16,
         price: float = 1.0,
         ruin: float = 1.0,
+        probes: bool = False,
         **arguments: Any,  # noqa: ANN401 - of TuningVectorEnv
     ) -> None:
         check_number("price", price)
@@ -147,7 +188,7 @@ class StructureSearchVectorEnv(TuningVectorEnv):
             raise ValueError(f"Got ruin={ruin!r}; allowed: a number over 0, nats a token.")
         super().__init__(
             num_envs,
-            lambda model, folder: StructureTuner(num_envs, model, price, ruin),
+            lambda model, folder: StructureTuner(num_envs, model, price, ruin, probes),
             task=task,
             passages=passages,
             adjustments=adjustments,
@@ -172,7 +213,10 @@ class StructureSearchEnv(RowEnv):
 
     ## Observation Space
     `Box(P + 3,)`: which parts are left (P), by how much the loss has fallen, nats a token, the
-    share of the blocks' multiplications that is saved, and the share of adjustments left.
+    share of the blocks' multiplications that is saved, and the share of adjustments left. With
+    `probes=True` `Box(2 P + 3,)`: before them, by how much the loss of the episode's passages rises
+    without each part alone, nats a token, which differs from passage to passage.
+    Source: importance of heads, Michel et al. 2019, https://arxiv.org/abs/1905.10650.
 
     ## Rewards
     By how much this step raised the potential: the fall of the loss, nats a token, plus `price`
@@ -187,8 +231,8 @@ class StructureSearchEnv(RowEnv):
     steps. Truncates after `max_steps`.
 
     ## Arguments
-    Those of `TuningVectorEnv`; `price` and `ruin`, nats a token. `scores`: `reward`, `loss`,
-    `saved`.
+    Those of `TuningVectorEnv`; `price` and `ruin`, nats a token; `probes`. `scores`: `reward`,
+    `loss`, `saved`.
 
     Example:
         >>> import gymnasium as gym

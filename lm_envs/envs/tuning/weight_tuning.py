@@ -43,7 +43,7 @@ class WeightTuner(ScaledTuner):
         self._num_settings = 1 + len(self._names)
         self.action_names = ["temperature", *self._names]
         self.space: gym.Space[Any] = gym.spaces.Box(-1.0, 1.0, (self._num_settings,), np.float32)
-        bound = np.append(np.ones(self._num_settings), LARGEST_FALL).astype(np.float32)
+        bound = np.append(np.ones(self._num_settings), [LARGEST_FALL] * 2).astype(np.float32)
         self.bounds = (-bound, bound)
         nothing = np.zeros(self._num_settings, np.float32)
         warmer = np.eye(1, self._num_settings, dtype=np.float32)[0]
@@ -67,9 +67,9 @@ class WeightTuner(ScaledTuner):
         return [self._description(row) for row in rows.tolist()]
 
     def observe(self) -> np.ndarray:
-        """Returns (N, K + 1): the settings, and by how much the loss has fallen, nats a token."""
-        fall = (self._first - self._now)[:, None]
-        return np.concatenate([self._settings, fall], 1).astype(np.float32)
+        """Returns (N, K + 2): the settings, the first loss, its fall since then, nats a token."""
+        losses = np.stack([self._first, self._first - self._now], 1)
+        return np.concatenate([self._settings, losses], 1).astype(np.float32)
 
     def scores(self) -> dict[str, np.ndarray]:
         """Returns `loss`, nats a token, and `reward`, by how much it has fallen."""
@@ -136,8 +136,9 @@ class WeightTuningEnv(RowEnv):
     K = 1 + L (H + 1)). A setting lies between -1 and 1; at x the factor is exp(0.5 x).
 
     ## Observation Space
-    `Box(K + 2,)`: the settings (K), by how much the loss has fallen, nats a token, and the share of
-    adjustments left.
+    `Box(K + 3,)`: the settings (K), the loss of the unchanged model and by how much the loss has
+    fallen since, nats a token, and the share of adjustments left. The first loss differs from
+    passage to passage, the more the fewer there are: it tells how far settings have to go.
 
     ## Rewards
     By how much this step lowered the loss, nats a token. The sum over an episode is by how much the

@@ -182,7 +182,8 @@ class Captioning(CompletionTask):
 
     def _item(self, captioned: CaptionedImage) -> CompletionItem:
         image, captions, group = captioned
-        return CompletionItem(self._prompt, captions, group, image=image)
+        columns = {"kind": group} if group else {}
+        return CompletionItem(self._prompt, captions, group, columns=columns, image=image)
 
     def _own_images(self, dataset: str, split: str) -> list[CaptionedImage]:
         """Returns the embedded scenes, or the digits, of a split."""

@@ -5,6 +5,7 @@ nothing of models, tokens or rewards.
 """
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,6 +90,23 @@ NUM_VALUES = 8
 
 
 @dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation so far.
+
+    Attributes:
+        known: Value of each slot that the customer has revealed.
+        replies: The customer's lines, the opening first.
+        is_satisfied: Whether the last line of the agent granted the request.
+        is_over: Whether the customer has ended the conversation.
+    """
+
+    known: dict[str, str]
+    replies: list[str]
+    is_satisfied: bool
+    is_over: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Customer:
     """A customer with one request.
 
@@ -117,6 +135,26 @@ class Customer:
         """The agent's line that grants the request."""
         return REQUESTS[self.request].grant.format(**self.values)
 
+    def converse(self, turns: Sequence[str]) -> "Conversation":
+        """Returns the conversation after the agent's lines."""
+        replies, revealed, is_satisfied = [self.opening], set(), False
+        for turn in turns:
+            is_satisfied = self.is_satisfied(turn, revealed)
+            answer, revealed = self.answer(turn, revealed)
+            replies.append(answer)
+        known = {slot: self.values[slot] for slot in revealed}
+        return Conversation(known, replies, is_satisfied, is_over=is_satisfied)
+
+    def options(self, turns: Sequence[str]) -> list[tuple[str, bool]]:
+        """Returns the lines that an agent can choose from, all of which are allowed."""
+        return [(line, True) for line in agent_lines(self.converse(turns).known)]
+
+    def oracle_line(self, turns: Sequence[str]) -> str:
+        """Returns the polite question for the first missing slot, or the polite grant."""
+        known = self.converse(turns).known
+        missing = [slot for slot in REQUESTS[self.request].slots if slot not in known]
+        return QUESTIONS[missing[0]][1] if missing else COURTESY + self.grant
+
     def is_satisfied(self, reply: str, revealed: set[str]) -> bool:
         """Returns whether a reply grants the request and every slot was revealed before."""
         return set(REQUESTS[self.request].slots) <= revealed and self.grant in reply
@@ -125,10 +163,15 @@ class Customer:
         """Returns the customer's next line, and the slots revealed up to and including it."""
         if self.is_satisfied(reply, revealed):
             return GOODBYE, revealed
-        asked = next((s for s, words in _KEYWORDS.items() if words in reply.lower()), None)
+        asked = asked_slot(reply)
         if asked not in self.values:
             return NOT_UNDERSTOOD, revealed
         return ANSWERS[asked].format(**self.values), revealed | {asked}
+
+
+def asked_slot(reply: str) -> str | None:
+    """Returns the slot that an agent's line asks for; None if it asks for none."""
+    return next((slot for slot, words in _KEYWORDS.items() if words in reply.lower()), None)
 
 
 def is_polite(reply: str) -> bool:

@@ -2,7 +2,7 @@ import gymnasium as gym
 import numpy as np
 
 import lm_envs
-from agents.baselines.constant_settings import constant_settings, evolved
+from agents.baselines.constant_settings import constant_settings, evolved, forward_selection
 from agents.baselines.families import Environments, tuned
 from agents.evaluation.rollouts import mean_scores, run_episodes
 from tests.agents.finished_run import CONFIG, changed
@@ -47,6 +47,19 @@ def test_evolution_lowers_the_loss_of_passages_that_it_did_not_see():
     rows = environments.get("test")
     family = evolved(rows)
     found = tuned(family, environments, "validation", np.arange(2))
-    assert len(found.trials) == 40
+    assert len(found.trials) == 120
     written = family.run(environments, "test", np.arange(4), found.setting, 0)
     assert mean_scores(written)["reward"] > 0.05
+
+
+def test_forward_selection_stops_at_the_plan_that_no_action_improves():
+    env = {"id": "lm_envs/StructureSearch-v0", "n_envs": 4}
+    env["kwargs"] = {"passages": 2, "adjustments": 4}
+    environments = Environments(changed(env=CONFIG.env.model_validate(env)))
+    rows = environments.get("test")
+    family, gains = forward_selection(rows), {1: 0.2, 3: 0.5, 7: -0.1}
+    trials = family.search(lambda plan: sum(gains.get(action, -1.0) for action in plan))
+    assert max(trials, key=lambda trial: trial[1]) == ([3, 1], 0.7)
+    written = family.run(environments, "test", np.arange(3), [3, 1], 0)
+    assert [text.token_texts[-1] for text in written] == ["stop\n"] * 3
+    assert [len(text.token_texts) for text in written] == [3] * 3

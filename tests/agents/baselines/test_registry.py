@@ -5,6 +5,7 @@ from agents.baselines.registry import families
 from agents.evaluation.baselines import RANKED
 from tests.agents.finished_run import CONFIG, changed
 
+MEMORY = "translation memory"
 TOKENS = {"sampling, tuned", "top-p, tuned", "no-repeat greedy", "echo greedy"}
 COPIES = {"kind": "top_k", "k": 4, "copies": 4}
 
@@ -19,9 +20,10 @@ def test_each_kind_of_environment_has_its_rules():
     pointers = {"greedy, with the pointer", "pointer, tuned"}
     for name, kwargs, expected in (
         ("NextWord", {}, TOKENS),
-        ("QuestionAnswering", extractive, TOKENS | pointers | {"context words"}),
+        ("QuestionAnswering", extractive, TOKENS | pointers | {"context words", MEMORY}),
         ("KnowledgeGraphQA", {}, {"relation lookup"}),
         ("Dialogue", {}, {"polite greedy"}),
+        ("Dialogue", {"customers": "varied"}, {"polite greedy", "classified customer"}),
         ("Classification", {"actions": "choices"}, {"logistic regression"}),
     ):
         assert names(id=f"lm_envs/{name}-v0", kwargs=kwargs) == set(RANKED) | expected
@@ -29,7 +31,11 @@ def test_each_kind_of_environment_has_its_rules():
 
 def test_interpreting_has_wait_k():
     found = names(id="lm_envs/Translation-v0", kwargs={"mode": "simultaneous"})
-    assert {"wait-1", "wait-2", "wait-3"} <= found
+    assert {"wait-1", "wait-2", "wait-3", "write when confident"} <= found
+
+
+def test_temperatures_have_a_line_search():
+    assert "line search of the temperature" in names(id="lm_envs/WeightTuning-v0", kwargs={})
 
 
 def test_a_search_by_reward_is_no_policy():

@@ -8,7 +8,7 @@ import pytest
 import lm_envs
 from agents.evaluation.baselines import greedy
 from agents.evaluation.rollouts import run_episodes
-from agents.evaluation.search import beam_search, best_of, best_of_n
+from agents.evaluation.search import beam_search, best_of, best_of_n, most_typical
 
 gym.register_envs(lm_envs)
 
@@ -124,3 +124,11 @@ def test_the_best_among_equal_rewards_is_drawn_at_random(texts):
     rng = np.random.default_rng(0)
     chosen = {id(best_of([worse, *equal], rng)) for _ in range(60)}
     assert chosen == set(map(id, equal))
+
+
+def test_the_most_typical_text_is_the_one_closest_to_the_others(texts):
+    some = next(iter(texts.values()))
+    group = [
+        replace(some, text=text) for text in ("a red house", "a red horse", "blue", "a red house")
+    ]
+    assert most_typical(group).text == "a red house"

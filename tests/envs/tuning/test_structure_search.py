@@ -1,8 +1,13 @@
 """Removal of heads and perceptrons."""
 
+import gymnasium as gym
+import numpy as np
 import pytest
 
+import lm_envs
 from tests.envs.tuning.helpers import HEADS, LAYERS, make_one
+
+gym.register_envs(lm_envs)
 
 
 def test_removing_a_part_again_is_masked_and_has_no_effect():
@@ -48,3 +53,19 @@ def test_greedy_search_is_as_good_as_every_single_removal():
         env.reset(options={"index": 0})
         singles.append(env.step(action)[1])
     assert total >= max(singles) > 0.0
+
+
+def test_probes_are_what_each_part_alone_is_worth_to_the_rows_passages():
+    env = gym.make_vec("lm_envs/StructureSearch-v0", num_envs=2, passages=2, probes=True).unwrapped
+    plain = gym.make_vec("lm_envs/StructureSearch-v0", num_envs=2, passages=2).unwrapped
+    shown, _ = env.reset(seed=0)
+    without, _ = plain.reset(seed=0)
+    parts = env.single_action_space.n - 1
+    assert shown.shape[1] == without.shape[1] + parts
+    np.testing.assert_array_equal(shown[:, parts:], without)
+    for part in (0, parts - 1):
+        plain.reset(seed=0)
+        _, _, _, _, infos = plain.step(np.full(2, 1 + part))
+        rises = infos["loss"] - env.tuner.scores()["loss"]
+        np.testing.assert_allclose(shown[:, part], rises, atol=1e-6)
+    assert (shown[0, :parts] != shown[1, :parts]).any()  # other passages, other parts

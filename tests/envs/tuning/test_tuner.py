@@ -30,7 +30,9 @@ def test_a_row_that_begins_has_its_passages_and_no_change(tuner):
     made.begin([0], [groups.group(2)])
     assert made.passages_of(0).index == 2
     assert made.passages_of(1).index == 1
-    assert not made.observe()[0].any()
+    *settings, first, fall = made.observe()[0].tolist()
+    assert (settings, fall) == ([0.0] * len(settings), 0.0)
+    assert first == pytest.approx(made.scores()["loss"][0])
     assert made.scores()["reward"][0] == 0.0
 
 

@@ -34,19 +34,35 @@ def no_repeat(size: int, scope: str = COMPLETION) -> Policy:
     """
 
     def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
-        logprobs, candidates = env.candidate_logprobs.copy(), env.outputs.candidates
-        episodes = env.episodes
-        for row, count in enumerate(episodes.counts.tolist()):
-            text = episodes.tokens[row, :count].tolist()
-            if scope == WHOLE_TEXT:
-                text = episodes.prompt_tokens[row].tolist() + text
-            is_repeated = np.isin(candidates[row], _repeating(text, size))
-            is_repeated &= candidates[row] != env.engine.end_token
-            if not (is_repeated | ~np.isfinite(logprobs[row])).all():
-                logprobs[row, is_repeated] = -np.inf
-        return env.actions_for_ranks(logprobs.argmax(1))
+        is_repeated = repeated_candidates(env, size, scope)
+        return env.actions_for_ranks(
+            np.where(is_repeated, -np.inf, env.candidate_logprobs).argmax(1)
+        )
 
     return act
+
+
+def repeated_candidates(env: LanguageVectorEnv, size: int, scope: str = COMPLETION) -> np.ndarray:
+    """Returns which candidates would repeat an n-gram of `size` tokens, (N, K) bool.
+
+    The end-of-text token is no repetition. Where every candidate repeats one, none is marked.
+
+    Args:
+        env: The rows.
+        size: n, 1 or more.
+        scope: `COMPLETION` or `WHOLE_TEXT`.
+    """
+    logprobs, candidates, episodes = env.candidate_logprobs, env.outputs.candidates, env.episodes
+    repeated = np.zeros(candidates.shape, bool)
+    for row, count in enumerate(episodes.counts.tolist()):
+        text = episodes.tokens[row, :count].tolist()
+        if scope == WHOLE_TEXT:
+            text = episodes.prompt_tokens[row].tolist() + text
+        is_repeated = np.isin(candidates[row], _repeating(text, size))
+        is_repeated &= candidates[row] != env.engine.end_token
+        if not (is_repeated | ~np.isfinite(logprobs[row])).all():
+            repeated[row] = is_repeated
+    return repeated
 
 
 def echo_bonus(bonus: float) -> Policy:
@@ -70,15 +86,25 @@ def pointer_belief(weight: float, bonus: float = 0.0) -> Policy:
     """
 
     def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
-        assert isinstance(env.actions, TopKActions)
-        assert env.actions.copied is not None
-        model = np.exp(env.candidate_logprobs.astype(np.float64))
-        mixed = (1.0 - weight) * model + weight * env.actions.copied.shares
-        scores = np.log(np.maximum(mixed, LEAST))
+        scores = mixture_logprobs(env, weight)
         scores += bonus * is_in_prompt(env.outputs.candidates, env.episodes)
         return env.actions_for_ranks(scores.argmax(1))
 
     return act
+
+
+def mixture_logprobs(env: LanguageVectorEnv, weight: float) -> np.ndarray:
+    """Returns log-probabilities (N, K) float64 of (1 - weight) model + weight pointer, nats.
+
+    Args:
+        env: Its actions copy tokens of the prompt.
+        weight: Of the pointer, in [0, 1].
+    """
+    assert isinstance(env.actions, TopKActions)
+    assert env.actions.copied is not None
+    model = np.exp(env.candidate_logprobs.astype(np.float64))
+    mixed = (1.0 - weight) * model + weight * env.actions.copied.shares
+    return np.log(np.maximum(mixed, LEAST))
 
 
 def _repeating(text: Sequence[int], size: int) -> list[int]:

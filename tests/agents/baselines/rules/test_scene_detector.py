@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from agents.baselines.scene_detector import describe
+from agents.baselines.rules.scene_detector import describe
 from lm_envs.tasks.captioning.scenes import scenes
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from agents.baselines.families import Family, fixed, grid
 from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
-from agents.baselines.scene_detector import describe
-from agents.baselines.text_rules import VOCABULARY, writes
+from agents.baselines.rules.scene_detector import describe
+from agents.baselines.rules.texts import VOCABULARY, writes
 from agents.evaluation.baselines import Policy
 from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.tasks.base import Task
@@ -27,7 +27,9 @@ def families(task: Task) -> list[Family]:
         Family("similar images", grid(*NEIGHBORS), by_learned_policy(_similar, VOCABULARY)),
     ]
     if isinstance(task, Captioning) and task.is_rendered:
-        run = by_learned_policy(lambda examples, setting: _writes(describe, examples), VOCABULARY)
+        run = by_learned_policy(
+            lambda examples, setting, seed: _writes(describe, examples), VOCABULARY
+        )
         found.append(Family("color and shape detector", fixed, run))
     return found
 
@@ -54,13 +56,13 @@ def nearest_caption(
     return caption_for
 
 
-def _most_frequent(examples: LearnedExamples, setting: object) -> Policy:
+def _most_frequent(examples: LearnedExamples, setting: object, seed: int) -> Policy:
     counts = Counter(example.targets[0] for example in examples.examples)
     text = counts.most_common(1)[0][0]
     return _writes(lambda image: text, examples)
 
 
-def _similar(examples: LearnedExamples, neighbors: float) -> Policy:
+def _similar(examples: LearnedExamples, neighbors: float, seed: int) -> Policy:
     found = examples.examples
     images = np.stack([example.image for example in found])
     captions = [example.targets[0] for example in found]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from agents.baselines.families import Environments
-from agents.baselines.image_rules import families, nearest_caption
+from agents.baselines.rules.images import families, nearest_caption
 from agents.config.train import TrainConfig
 from agents.evaluation.rollouts import mean_scores
 

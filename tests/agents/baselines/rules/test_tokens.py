@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import lm_envs
-from agents.baselines.token_rules import WHOLE_TEXT, echo_bonus, no_repeat, pointer_belief
+from agents.baselines.rules.tokens import WHOLE_TEXT, echo_bonus, no_repeat, pointer_belief
 from agents.evaluation.baselines import greedy
 from agents.evaluation.rollouts import run_episodes
 

@@ -3,12 +3,11 @@ import numpy as np
 import pytest
 
 import lm_envs
-from agents.baselines.text_rules import (
+from agents.baselines.rules.texts import (
     context_words,
     function_words,
     is_extractive,
     label_classifier,
-    prompt_of_row,
     writes,
 )
 from agents.evaluation.rollouts import run_episodes
@@ -47,9 +46,7 @@ def test_a_text_is_written_whole_whatever_the_model_finds_likely():
     env = gym.make_vec("lm_envs/QuestionAnswering-v0", num_envs=2, **arguments).unwrapped
     texts = {}
     written = run_episodes(
-        env,
-        writes(lambda prompt: texts.setdefault(prompt, "zebra, 7"), prompt_of_row),
-        np.arange(3),
+        env, writes(lambda prompt: texts.setdefault(prompt, "zebra, 7")), np.arange(3)
     )
     assert [t.text for t in written] == [" zebra, 7"] * 3
     assert {t.ending for t in written} == {"end_token"}

@@ -8,11 +8,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 
-from agents.baselines.line_rules import Rule
+from agents.baselines.rules.lines import Rule
 from agents.evaluation.baselines import Policy
 from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.envs.rows import Observations
@@ -20,8 +20,6 @@ from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.base import Task
 from lm_envs.tasks.question_answering import QuestionAnswering
 from lm_envs.tokenizer import Tokenizer
-
-K = TypeVar("K", bound=Hashable)
 
 VOCABULARY = "vocabulary"
 
@@ -33,14 +31,21 @@ _EXTRACTIVE = re.compile(
 )
 
 
-def writes(text_for: Callable[[K], str], shown: Callable[[EpisodeBuffer, int], K]) -> Policy:
+def prompt_of_row(episodes: EpisodeBuffer, row: int) -> str:
+    """Returns the prompt of a row."""
+    return episodes.prompts[row]
+
+
+def writes(
+    text_for: Callable[[Any], str], shown: Callable[[EpisodeBuffer, int], Hashable] = prompt_of_row
+) -> Policy:
     """Returns the policy that writes a text for each row, token by token, then the end token.
 
     Args:
         text_for: Returns the text for what a row shows; called once for each such thing.
-        shown: Returns what a row shows, such as its prompt; hashable.
+        shown: Returns what a row shows: by default its prompt.
     """
-    encode: Callable[[Tokenizer, K], np.ndarray] = lru_cache(2**12)(
+    encode: Callable[[Tokenizer, Hashable], np.ndarray] = lru_cache(2**12)(
         lambda tokenizer, found: tokenizer.encode(f" {text_for(found)}")
     )
 
@@ -53,11 +58,6 @@ def writes(text_for: Callable[[K], str], shown: Callable[[EpisodeBuffer, int], K
         return actions
 
     return act
-
-
-def prompt_of_row(episodes: EpisodeBuffer, row: int) -> str:
-    """Returns the prompt of a row."""
-    return episodes.prompts[row]
 
 
 def is_extractive(task: Task) -> bool:

@@ -2,7 +2,7 @@ import gymnasium as gym
 import numpy as np
 
 import lm_envs
-from agents.baselines.line_rules import by_rule, polite_greedy, relation_lookup
+from agents.baselines.rules.lines import by_rule, polite_greedy, relation_lookup
 from agents.evaluation.baselines import greedy
 from agents.evaluation.rollouts import mean_scores, run_episodes
 from lm_envs.tasks.simulators.customer import is_polite

@@ -1,0 +1,170 @@
+"""Classifiers of a customer's request, mood and mistakes from a conversation.
+
+Owns the texts that they read and the conversations that they learn from. Knows no policy.
+"""
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lm_envs.tasks.simulators.customer import QUESTIONS, REQUESTS, VALUES, asked_slot, is_polite
+from lm_envs.tasks.simulators.varied_customer import (
+    CLARIFY,
+    CONFIRM,
+    NOT_NEEDED,
+    WRONG_GRANT,
+    VariedCustomer,
+)
+
+PENALTY = 10.0
+"""C of the logistic regressions, the inverse strength of their penalty."""
+
+MOST_TURNS = 6
+"""Turns of a conversation that is learned from."""
+
+LEAST_SHARE = 0.02
+"""Factor of a request's probability after the customer refused it."""
+
+LONGEST_REFUSAL = 6
+"""Words; a longer reply without a value names a request."""
+
+_VALUES = re.compile("|".join(re.escape(value) for values in VALUES.values() for value in values))
+_GRANTS = {
+    name: re.compile(re.sub(r"\\\{\w+\\\}", ".+", re.escape(request.grant)))
+    for name, request in REQUESTS.items()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The customer's lines, the opening first, and the agent's lines between them."""
+
+    replies: tuple[str, ...]
+    turns: tuple[str, ...]
+
+    @property
+    def customer_text(self) -> str:
+        """The customer's lines."""
+        return " ".join(self.replies)
+
+    @property
+    def text(self) -> str:
+        """The customer's lines, each after the tone of the agent's line before it."""
+        tones = ["polite_line" if is_polite(turn) else "short_line" for turn in self.turns]
+        pairs = zip(["opening", *tones], self.replies, strict=True)
+        return " ".join(f"{tone} {reply}" for tone, reply in pairs)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the last reply looks like one to a wrong tone: short, and without a value."""
+        last = self.replies[-1]
+        is_short = len(last.split()) <= LONGEST_REFUSAL and not _VALUES.search(last)
+        return is_short and "right" not in last and last not in (NOT_NEEDED, WRONG_GRANT)
+
+
+@dataclass(frozen=True, slots=True)
+class Beliefs:
+    """Probabilities of what a customer does not say.
+
+    Attributes:
+        requests: Probability of each request.
+        moods: Probability of each mood.
+        mistaken: Probability that a stated value is mistaken.
+    """
+
+    requests: dict[str, float]
+    moods: dict[str, float]
+    mistaken: float
+
+
+@dataclass(frozen=True, slots=True)
+class Classifiers:
+    """Fitted pipelines of scikit-learn; each returns probabilities of its classes."""
+
+    request: Any
+    mood: Any
+    mistaken: Any
+
+
+def learned_classifiers(customers: Sequence[VariedCustomer], features: str) -> Classifiers:
+    """Returns logistic regressions over TF-IDF that learned from simulated conversations.
+
+    Args:
+        customers: One conversation is simulated with each.
+        features: "word" for words and pairs of words, "char_wb" for 2 to 4 characters of a word.
+
+    Raises:
+        ImportError: Without scikit-learn.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    rows = _practice(customers)
+    sizes = (1, 2) if features == "word" else (2, 4)
+
+    def learn(texts: list[str], labels: list[Any]) -> Any:  # noqa: ANN401 - a pipeline
+        vectorizer = TfidfVectorizer(analyzer=features, ngram_range=sizes, sublinear_tf=True)
+        regression = LogisticRegression(C=PENALTY, max_iter=1000)
+        return make_pipeline(vectorizer, regression).fit(texts, labels)
+
+    spoken, whole = [each.customer_text for each, *_ in rows], [each.text for each, *_ in rows]
+    return Classifiers(
+        learn(spoken, [request for _, request, _, _ in rows]),
+        learn(whole, [mood for _, _, mood, _ in rows]),
+        learn(spoken, [is_mistaken for *_, is_mistaken in rows]),
+    )
+
+
+def beliefs(classifiers: Classifiers, talks: Sequence[Conversation]) -> list[Beliefs]:
+    """Returns the beliefs about the customer of each conversation."""
+    spoken = [talk.customer_text for talk in talks]
+    requests = classifiers.request.predict_proba(spoken)
+    moods = classifiers.mood.predict_proba([talk.text for talk in talks])
+    mistaken = classifiers.mistaken.predict_proba(spoken)[:, 1]
+    names, feelings = classifiers.request.classes_, classifiers.mood.classes_
+    found = []
+    for row, talk in enumerate(talks):
+        shares = _without_refused(dict(zip(names, requests[row], strict=True)), talk)
+        mood = dict(zip(feelings, moods[row], strict=True))
+        found.append(Beliefs(shares, mood, float(mistaken[row])))
+    return found
+
+
+def _without_refused(shares: dict[str, float], talk: Conversation) -> dict[str, float]:
+    """Returns the probabilities of requests after what the customer refused."""
+    shares = dict(shares)
+    for turn, reply in zip(talk.turns, talk.replies[1:], strict=True):
+        for name, request in REQUESTS.items():
+            is_granted = reply == WRONG_GRANT and _GRANTS[name].search(turn) is not None
+            is_foreign = reply == NOT_NEEDED and asked_slot(turn) in request.slots
+            shares[name] *= LEAST_SHARE if is_granted or is_foreign else 1.0
+    total = sum(shares.values())
+    return {name: share / total for name, share in shares.items()}
+
+
+def _practice(
+    customers: Sequence[VariedCustomer],
+) -> list[tuple[Conversation, str, str, bool]]:
+    """Simulates one conversation with each customer.
+
+    Returns:
+        Each conversation after each turn, with request, mood, and whether a value is mistaken.
+    """
+    rng, rows = random.Random(0), []
+    for customer in customers:
+        turns: list[str] = []
+        state = customer.converse(turns)
+        while not state.is_over and len(turns) < MOST_TURNS:
+            talk = Conversation(tuple(state.replies), tuple(turns))
+            rows.append((talk, customer.request, state.mood, bool(state.mistaken)))
+            enabled = [line for line, is_enabled in customer.options(turns) if is_enabled]
+            asked = [line for slot in state.missing for line in QUESTIONS[slot]]
+            usual = asked or list(CONFIRM)
+            # Mostly sensible lines, so that the classifiers read conversations like the rule's.
+            pool = usual if rng.random() < 0.6 else rng.choice([enabled, [*CLARIFY, *CONFIRM]])
+            turns.append(rng.choice(pool))
+            state = customer.converse(turns)
+    return rows

@@ -1,0 +1,148 @@
+"""A rule for varied customers: text classifiers, then a hand-written policy over their beliefs.
+
+Owns the policy's thresholds and what it learns from. The classifiers learn from labels that no
+agent sees: request, mood and mistakes of simulated customers. Knows nothing of rewards.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from agents.baselines.families import Setting
+from agents.baselines.learned_examples import LearnedExamples
+from agents.baselines.rules.customer_beliefs import (
+    Beliefs,
+    Classifiers,
+    Conversation,
+    beliefs,
+    learned_classifiers,
+)
+from agents.evaluation.baselines import Policy
+from lm_envs.envs.rows import Observations
+from lm_envs.envs.vector_env import LanguageVectorEnv
+from lm_envs.tasks.base import Option
+from lm_envs.tasks.dialogue import Dialogue
+from lm_envs.tasks.simulators.customer import QUESTIONS, REQUESTS, is_polite
+from lm_envs.tasks.simulators.varied_customer import CLARIFY, CONFIRM, VariedCustomer
+
+NAME = "classified customer"
+NUM_TRIALS = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """When the rule does what.
+
+    Attributes:
+        request: A less probable request is clarified, once.
+        mistaken: A more probable mistake is confirmed, once, before the grant.
+        mistaken_per_turn: Added to `mistaken` for each turn so far.
+        talkative: Weight of an easy mood for a polite question, if several slots are missing.
+        hurried: Weight of a hurried mood against a polite line.
+        polite: Polite if the weighted moods exceed this.
+        switches_tone: Whether the tone changes after an answer without a value.
+        features: Of the classifiers: "word" or "char_wb", as in scikit-learn.
+    """
+
+    request: float = 0.4
+    mistaken: float = 0.2
+    mistaken_per_turn: float = 0.0
+    talkative: float = 0.6
+    hurried: float = 1.0
+    polite: float = 0.0
+    switches_tone: bool = False
+    features: str = "word"
+
+
+CHOICES: Mapping[str, Sequence[float | bool | str]] = {
+    "request": (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
+    "mistaken": (0.05, 0.1, 0.2, 0.3, 0.5, 1.0),
+    "mistaken_per_turn": (-0.05, 0.0, 0.05),
+    "talkative": (0.0, 0.3, 0.6, 1.0),
+    "hurried": (0.5, 0.75, 1.0, 1.5),
+    "polite": (-0.3, -0.1, 0.0, 0.1, 0.3),
+    "switches_tone": (False, True),
+    "features": ("word", "char_wb"),
+}
+
+
+def trials() -> list[dict[str, float | bool | str]]:
+    """Returns the tried thresholds: the default ones, then values drawn at random, by names."""
+    rng = np.random.default_rng(0)
+    drawn = [
+        {name: values[int(rng.integers(len(values)))] for name, values in CHOICES.items()}
+        for _ in range(NUM_TRIALS - 1)
+    ]
+    return [asdict(Thresholds()), *drawn]
+
+
+def classified_customers() -> Callable[[LearnedExamples, Setting, int], Policy]:
+    """Returns the function that makes the rule's policy from examples and thresholds, by names.
+
+    Its classifiers learn from the examples' customers, once for all thresholds.
+    """
+    known: dict[tuple[bytes, str], Classifiers] = {}
+
+    def learn(examples: LearnedExamples, setting: Setting, seed: int) -> Policy:
+        thresholds, task = Thresholds(**setting), examples.env.task
+        assert isinstance(task, Dialogue)
+        key = examples.indices.tobytes(), thresholds.features
+        if key not in known:
+            customers = [task.customers[index] for index in examples.indices.tolist()]
+            varied = [each for each in customers if isinstance(each, VariedCustomer)]
+            known[key] = learned_classifiers(varied, thresholds.features)
+        return _policy(thresholds, known[key])
+
+    return learn
+
+
+def _policy(thresholds: Thresholds, classifiers: Classifiers) -> Policy:
+    def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
+        talks = [_conversation(env, row) for row in range(env.num_envs)]
+        actions = np.zeros(env.num_envs, np.int64)
+        for row, belief in enumerate(beliefs(classifiers, talks)):
+            options = env.task.options(env.episodes.examples[row], talks[row].turns)
+            line = chosen_line(thresholds, talks[row], belief, options)
+            actions[row] = [option.text for option in options].index(line)
+        return actions
+
+    return act
+
+
+def chosen_line(
+    thresholds: Thresholds, talk: Conversation, belief: Beliefs, options: Sequence[Option]
+) -> str:
+    """Returns one of the offered lines: clarify, ask, confirm, or grant, in this order."""
+    enabled = {option.text for option in options if option.is_enabled}
+    request = max(belief.requests, key=lambda name: belief.requests[name])
+    slots = REQUESTS[request].slots
+    missing = [slot for slot in slots if QUESTIONS[slot][0] in enabled]
+    tone = int(_is_polite_better(thresholds, talk, belief, len(missing)))
+    if belief.requests[request] < thresholds.request and not set(CLARIFY) & set(talk.turns):
+        return CLARIFY[tone]
+    if missing:
+        return QUESTIONS[missing[0]][tone]
+    risk = belief.mistaken + thresholds.mistaken_per_turn * len(talk.turns)
+    if risk > thresholds.mistaken and not set(CONFIRM) & set(talk.turns):
+        return CONFIRM[tone]
+    # Grants follow the two questions for each slot; the short form of each is the first.
+    return options[2 * (len(QUESTIONS) + list(REQUESTS).index(request))].text
+
+
+def _is_polite_better(
+    thresholds: Thresholds, talk: Conversation, belief: Beliefs, num_missing: int
+) -> bool:
+    if thresholds.switches_tone and talk.turns and talk.is_refused:
+        return not is_polite(talk.turns[-1])
+    moods = belief.moods
+    talkative = thresholds.talkative * moods["easy"] if num_missing > 1 else 0.0
+    return moods["formal"] + talkative - thresholds.hurried * moods["hurried"] > thresholds.polite
+
+
+def _conversation(env: LanguageVectorEnv, row: int) -> Conversation:
+    """Returns what customer and agent have written in a row."""
+    episodes = env.episodes
+    lines = [episodes.prompts[row].split("\n", 1)[0], *(r.text for r in episodes.replies[row])]
+    replies = [line.removeprefix("Customer: ") for line in lines]
+    return Conversation(tuple(replies), tuple(episodes.turns[row]))

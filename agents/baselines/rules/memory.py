@@ -1,0 +1,73 @@
+"""A translation memory: the most similar known example, with the words that differ replaced.
+
+Learns nothing; keeps the examples. Knows nothing of rewards.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+_PIECES = re.compile(r"[^\W\d_\u3400-\u9fff]+|\d+|\s+|.", re.DOTALL)
+"""Words, numbers, spaces, and any other character alone, Chinese ones included."""
+
+Replacement = tuple[str, str]
+"""Words of a known example, and those of the new one that stand in their place."""
+
+
+def translation_memory(known: Mapping[str, str], tried: int) -> Callable[[str], str]:
+    """Returns the function that edits the target of the most similar known prompt.
+
+    Where the two prompts differ, the words of the known one are replaced in its target by those of
+    the new one. The most similar prompt comes first whose words are all found in its target; if
+    there is none of `tried`, the target of the most similar one is taken with the edits that fit.
+
+    Args:
+        known: Targets by prompt, at least one.
+        tried: Number of similar prompts, at least 1.
+
+    Source: fuzzy matches of translation memories, Koehn and Senellart 2010,
+    https://aclanthology.org/2010.jec-1.4.
+    """
+    prompts = list(known)
+
+    @lru_cache(2**14)
+    def text_for(prompt: str) -> str:
+        similar = difflib.get_close_matches(prompt, prompts, tried, cutoff=0.0)
+        edited = [_edited(known[each], _replacements(each, prompt)) for each in similar]
+        return next((text for text, is_whole in edited if is_whole), edited[0][0])
+
+    return text_for
+
+
+def _replacements(old: str, new: str) -> list[Replacement]:
+    """Returns the words of `old` that `new` has others for; spaces around them are cut off."""
+    before, after = _PIECES.findall(old), _PIECES.findall(new)
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    pairs = [
+        ("".join(before[i:j]).strip(), "".join(after[k:m]).strip())
+        for name, i, j, k, m in matcher.get_opcodes()
+        if name != "equal"
+    ]
+    return [pair for pair in pairs if pair[0]]
+
+
+def _edited(target: str, replacements: list[Replacement]) -> tuple[str, bool]:
+    """Returns a target after all replacements that fit, and whether all did."""
+    is_whole = True
+    for old, new in replacements:
+        for spelling in (str, _lower, _upper):
+            if spelling(old) in target:
+                target = target.replace(spelling(old), spelling(new))
+                break
+        else:
+            is_whole = False
+    return target, is_whole
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]

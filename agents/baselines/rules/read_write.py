@@ -1,0 +1,37 @@
+"""A rule for simultaneous translation: write while the model is confident, and read otherwise.
+
+Knows nothing of rewards.
+"""
+
+import numpy as np
+
+from agents.evaluation.baselines import Policy
+from lm_envs.envs.actions.read_write import READ, WRITE, ReadWriteActions
+from lm_envs.envs.rows import Observations
+from lm_envs.envs.vector_env import LanguageVectorEnv
+from lm_envs.tasks.rewards.text_normalization import rouge_words
+
+
+def confident(least: float, lag: int) -> Policy:
+    """Returns the policy that writes where the model is confident, or has read `lag` words ahead.
+
+    It reads if the likeliest token ends the text although source words are left.
+
+    Args:
+        least: Lowest probability of the likeliest token that is written, in [0, 1].
+        lag: Source words read beyond the target words written from which on it always writes.
+
+    Source: waiting by confidence, Cho and Esipova 2016, https://arxiv.org/abs/1606.02012.
+    """
+
+    def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
+        actions = env.actions
+        assert isinstance(actions, ReadWriteActions)
+        outputs = env.outputs
+        is_end = np.isin(outputs.candidates[:, 0], actions.line_ends)
+        is_sure = (outputs.logprobs[:, 0] >= np.log(max(least, 1e-12))) & ~is_end
+        written = np.array([len(rouge_words(text)) for text in env.episodes.texts])
+        is_ahead = actions.num_read >= lag + written
+        return np.where(is_sure | is_ahead | (actions.num_read >= actions.num_source), WRITE, READ)
+
+    return act

@@ -1,0 +1,65 @@
+"""`python -m benchmarks claims FILE`: trains, evaluates on the test split once, prints verdicts.
+
+Owns the command line and the files. What is claimed is in the YAML file.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agents.config.loading import UserError, load_config, reported
+from agents.runs.files import write_json, write_text
+from benchmarks.claims.evaluation import evaluate_claim
+from benchmarks.claims.settings import ClaimsConfig, claim_configs
+from benchmarks.claims.table import claim_rows, to_markdown
+from benchmarks.harness import timing
+from benchmarks.harness.results_folder import machine_folder
+from benchmarks.learning.sweep import run_all
+
+RESULTS = Path("benchmarks/results")
+
+
+def main(
+    claims: Annotated[Path, typer.Argument(help="YAML file: benchmarks/sweeps/claims.yaml")],
+    jobs: Annotated[int, typer.Option(min=1, help="runs at the same time, a thread each")] = 2,
+    runs: Annotated[Path, typer.Option(help="folder of finished runs, named by hash")] = Path(
+        "runs/claims"
+    ),
+    output: Annotated[
+        Path | None, typer.Option(help="folder; default results/DATE-MACHINE")
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option(help="names of configurations")] = None,
+    train_only: Annotated[bool, typer.Option(help="leave the evaluated split unread")] = False,
+) -> None:
+    """Trains every agent, compares it with its strongest baseline once, and adjusts all claims."""
+    with reported():
+        settings = load_config(ClaimsConfig, claims)
+        chosen = [(claim, claim_configs(claim)) for claim in settings.claims]
+        if only:
+            chosen = [(claim, configs) for claim, configs in chosen if configs[0].name in only]
+        if not chosen:
+            raise UserError(f"Got only={only}; allowed: names of configurations in {claims}.")
+        run_all([config for _, configs in chosen for config in configs], runs, jobs)
+        if train_only:
+            return
+        machine = timing.machine()
+        target = (output or machine_folder(machine, RESULTS)) / "claims"
+        documents = []
+        for claim, configs in chosen:
+            print(f"{configs[0].name}: {claim.split}", file=sys.stderr, flush=True)
+            documents.append(evaluate_claim(claim, configs, runs, target))
+        rows = claim_rows(documents)
+        table = {"rows": [row.record() for row in rows], "machine": machine}
+        write_json(target / "claims.json", table)
+        write_text(target / "claims.md", to_markdown(rows))
+        typer.echo(to_markdown(rows))
+
+
+def command(arguments: Sequence[str]) -> None:
+    """Runs `main` with command-line arguments, then exits."""
+    app = typer.Typer(add_completion=False)
+    app.command()(main)
+    app(list(arguments), prog_name="python -m benchmarks claims")

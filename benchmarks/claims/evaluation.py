@@ -1,0 +1,56 @@
+"""Evaluates one claim on its split, once: the agents of all seeds and every baseline.
+
+Owns the file of an evaluated claim, which is not computed a second time.
+"""
+
+import gzip
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from agents.config.train import TrainConfig
+from agents.evaluate import evaluate_with_baselines
+from agents.evaluation.comparison import listed_scores, prompt_scores
+from agents.runs.files import write_bytes
+from agents.runs.folder import versions
+from benchmarks.claims.settings import ClaimConfig
+from benchmarks.learning.sweep import run_folder
+
+
+def evaluate_claim(
+    claim: ClaimConfig, configs: Sequence[TrainConfig], runs: Path, target: Path
+) -> dict[str, Any]:
+    """Returns the document of a claim; reads it from its file if the same runs were evaluated.
+
+    Args:
+        claim: The claim.
+        configs: Of its finished runs, one for each seed.
+        runs: Parent folder of the runs.
+        target: Folder of the documents, `<name of the runs>.json.gz`.
+
+    Returns:
+        `environment`, `agent`, `config`, `seeds`, `split`, `runs`, their hashes; `baselines`, the
+        settings and the strongest; `prompt_scores` by policy, score, seed and prompt.
+    """
+    folders = [run_folder(config, runs) for config in configs]
+    hashes = [folder.name for folder in folders]
+    path = target / f"{configs[0].name}.json.gz"
+    options: dict[str, Any] = {"search": claim.search, "clone": claim.clone}
+    own = {"split": claim.split, "episodes": claim.episodes, **options}
+    names = {"environment": claim.environment, "agent": claim.agent}
+    if path.is_file():
+        known = json.loads(gzip.decompress(path.read_bytes()))
+        if (known["runs"], known["options"]) == (hashes, own):
+            return known | names
+    trained = [each / config.folder_name for each, config in zip(folders, configs, strict=True)]
+    rollouts, found = evaluate_with_baselines(trained, claim.split, claim.episodes, **options)
+    document = {
+        **names,
+        **{"config": configs[0].model_dump(), "seeds": [config.seed for config in configs]},
+        **{"runs": hashes, "options": own, **found, "versions": versions()},
+        "prompt_scores": listed_scores(prompt_scores(rollouts)),
+    }
+    # Without the time in its head, the same document always gives the same bytes.
+    write_bytes(path, gzip.compress(json.dumps(document).encode(), mtime=0))
+    return document

@@ -1,0 +1,115 @@
+"""Statistics of a family of claims: paired gains, Holm's adjustment, verdicts. Pure functions.
+
+Source of the adjustment: Holm 1979, "A simple sequentially rejective multiple test procedure".
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from agents.evaluation.comparison import AGENT
+from agents.evaluation.intervals import holm, mean_and_interval, p_value
+
+LEVEL = 0.05
+AHEAD, BEHIND, OPEN = "ahead", "behind", "not apart"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An agent beside its strongest baseline.
+
+    Attributes:
+        environment: Its name in the table.
+        agent: Its name in the table.
+        reward: Mean reward of the agent on the evaluated prompts.
+        baseline: Name of the strongest baseline, as chosen on another split.
+        baseline_reward: Its mean reward on the same prompts.
+        gain: Mean difference, prompt by prompt.
+        interval: Of the gain, 95 %, over seeds and prompts.
+        p: Of no difference.
+        p_holm: p adjusted for all claims of the family.
+        seeds: Number of the agent's seeds.
+        prompts: Number of evaluated prompts.
+        verdict: `AHEAD`, `BEHIND` or `OPEN`.
+    """
+
+    environment: str
+    agent: str
+    reward: float
+    baseline: str
+    baseline_reward: float
+    gain: float
+    interval: tuple[float, float]
+    p: float
+    p_holm: float
+    seeds: int
+    prompts: int
+    verdict: str
+
+    def record(self) -> dict[str, Any]:
+        """Returns the row for JSON."""
+        return asdict(self)
+
+
+def claim_rows(documents: Sequence[dict[str, Any]]) -> list[Row]:
+    """Returns one row for each document of an evaluated claim, adjusted as one family.
+
+    Args:
+        documents: See `benchmarks.claims.evaluation.evaluate_claim`.
+    """
+    rows = [_row(document) for document in documents]
+    adjusted = holm({str(place): row.p for place, row in enumerate(rows)})
+    rows = [replace(row, p_holm=adjusted[str(place)]) for place, row in enumerate(rows)]
+    return [replace(row, verdict=_verdict(row)) for row in rows]
+
+
+def _row(document: dict[str, Any]) -> Row:
+    strongest = document["baselines"]["strongest"]
+    scores = document["prompt_scores"]
+    agent, baseline = (np.array(scores[name]["reward"]) for name in (AGENT, strongest))
+    ahead = agent - baseline.mean(0)
+    gain, p = mean_and_interval(ahead), p_value(ahead)
+    return Row(
+        environment=document["environment"],
+        agent=document["agent"],
+        reward=float(agent.mean()),
+        baseline=strongest,
+        baseline_reward=float(baseline.mean()),
+        gain=gain["mean"],
+        interval=tuple(gain["interval"]),
+        p=p,
+        p_holm=p,
+        seeds=agent.shape[0],
+        prompts=agent.shape[1],
+        verdict=OPEN,
+    )
+
+
+def _verdict(row: Row) -> str:
+    if row.p_holm >= LEVEL:
+        return OPEN
+    return AHEAD if row.gain > 0 else BEHIND
+
+
+def to_markdown(rows: Sequence[Row]) -> str:
+    """Returns the rows as a Markdown table, the largest gain first."""
+    lines = [
+        "| environment, agent | agent | strongest baseline | paired gain (95 %) | p (Holm) "
+        "| seeds, prompts | verdict |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in sorted(rows, key=lambda row: -row.gain):
+        low, high = row.interval
+        gain = f"{row.gain:+.3f} ({low:+.3f} … {high:+.3f})"
+        verdict = f"**{row.verdict}**" if row.verdict == AHEAD else row.verdict
+        baseline = f"{row.baseline}: {row.baseline_reward:.3f}"
+        names = f"{row.environment}, {row.agent} | {row.reward:.3f} | {baseline}"
+        numbers = f"{gain} | {_p(row.p_holm)} | {row.seeds}, {row.prompts}"
+        lines.append(f"| {names} | {numbers} | {verdict} |")
+    return "\n".join(lines) + "\n"
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,0 +1,68 @@
+"""The varied customers of each split, the same on every call.
+
+Owns the shares of moods, vague openings, given values and mistakes. Knows no reaction.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from lm_envs.tasks.simulators import customer_wordings as wordings
+from lm_envs.tasks.simulators.customer import ITEMS, REQUESTS, VALUES
+from lm_envs.tasks.simulators.customer_wordings import Pool
+from lm_envs.tasks.simulators.varied_customer import DOUBT, MOODS, VariedCustomer
+
+COUNTS = {"train": 3000, "validation": 600, "test": 600}
+PATIENCE = {"hurried": (4, 5), "formal": (6, 7), "easy": (7, 8)}
+"""Numbers of lines before a customer leaves, by mood; each is as likely."""
+
+GREETED, VAGUE, GIVEN, MISTAKEN = 0.6, 0.35, 0.3, 0.25
+"""Chances that the opening shows the mood, that it does not name the request, that it states the
+value of a slot, and that one of the values that the customer states is mistaken."""
+
+NUM_LINES, DRAWS_PER_LINE = 12, 6
+
+
+@lru_cache(maxsize=len(COUNTS))
+def varied_customers(split: str) -> tuple[VariedCustomer, ...]:
+    """Returns the customers of "train", "validation" or "test"; no two have one description."""
+    # The seeds differ, so that no customer of one split has the draws of another's.
+    rng = np.random.default_rng(list(COUNTS).index(split))
+    found: dict[str, VariedCustomer] = {}
+    while len(found) < COUNTS[split]:
+        customer = _draw(split, rng)
+        found.setdefault(customer.description, customer)
+    return tuple(found.values())
+
+
+def _draw(split: str, rng: np.random.Generator) -> VariedCustomer:
+    request, mood = str(rng.choice(list(REQUESTS))), str(rng.choice(MOODS))
+    item, is_vague = str(rng.choice(ITEMS)), bool(rng.random() < VAGUE)
+    slots = REQUESTS[request].slots
+    values = {slot: str(rng.choice(VALUES[slot])) for slot in slots}
+    given = tuple(slot for slot in slots if slot != "reason" and rng.random() < GIVEN)
+    stated = dict(values)
+    if rng.random() < MISTAKEN:
+        slot = str(rng.choice([slot for slot in slots if slot != "reason"]))
+        stated[slot] = str(rng.choice([each for each in VALUES[slot] if each != values[slot]]))
+    doubted = {s for s in given if rng.random() < DOUBT[stated[s] != values[s]]}
+    opening = _opening(split, rng, mood, "" if is_vague else request, item)
+    for slot in given:
+        opening += f" {_one(wordings.STATEMENTS[slot], split, rng).format(stated[slot])}"
+        opening += f" {_one(wordings.DOUBTS, split, rng)}" if slot in doubted else ""
+    patience = int(rng.choice(PATIENCE[mood]))
+    draws = tuple(map(tuple, rng.random((NUM_LINES, DRAWS_PER_LINE)).tolist()))
+    return VariedCustomer(
+        request, item, values, stated, mood, patience, given, is_vague, opening, split, draws
+    )
+
+
+def _opening(split: str, rng: np.random.Generator, mood: str, named: str, item: str) -> str:
+    """Returns a greeting and a sentence about a request, which is "" for a vague one."""
+    greeting = _one(wordings.GREETINGS[mood if rng.random() < GREETED else ""], split, rng)
+    pool = wordings.WISHES[named] if named else wordings.VAGUE
+    return f"{greeting} {_one(pool, split, rng).format(item=item)}"
+
+
+def _one(pool: Pool, split: str, rng: np.random.Generator) -> str:
+    return str(rng.choice(pool.get(split)))

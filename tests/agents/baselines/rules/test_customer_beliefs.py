@@ -1,0 +1,32 @@
+from agents.baselines.rules.customer_beliefs import Conversation, beliefs, learned_classifiers
+from lm_envs.tasks.simulators.customer import QUESTIONS
+from lm_envs.tasks.simulators.customer_population import varied_customers
+from lm_envs.tasks.simulators.varied_customer import NOT_NEEDED, WRONG_GRANT
+
+CLASSIFIERS = learned_classifiers(varied_customers("train")[:400], "word")
+
+
+def believed(*replies, turns=()):
+    (found,) = beliefs(CLASSIFIERS, [Conversation(replies, turns)])
+    return found
+
+
+def test_wordings_tell_request_mood_and_doubt():
+    sure = believed("Hurry up. I want to return a lamp.")
+    assert max(sure.requests, key=sure.requests.__getitem__) == "return"
+    assert max(sure.moods, key=sure.moods.__getitem__) == "hurried"
+    doubted = believed("Hurry up. I want to return a lamp. The number is B7. I think.")
+    assert doubted.mistaken > sure.mistaken
+
+
+def test_a_refused_request_is_hardly_believed():
+    opening, day = "Hello. When does the shop open?", QUESTIONS["day"][0]
+    before = believed(opening).requests["hours"]
+    foreign = believed(opening, NOT_NEEDED, turns=(day,))
+    wrong = believed(opening, WRONG_GRANT, turns=("The shop in Rome opens at nine on Monday.",))
+    assert foreign.requests["hours"] < before / 2 > wrong.requests["hours"]
+
+
+def test_a_short_reply_without_a_value_is_a_refusal():
+    for reply, is_refused in (("Excuse me?", True), ("It is B7.", False), (NOT_NEEDED, False)):
+        assert Conversation(("Hello.", reply), ("Which city?",)).is_refused is is_refused

@@ -1,0 +1,37 @@
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import lm_envs
+from agents.baselines.rules.read_write import confident
+from agents.evaluation.rollouts import mean_scores, run_episodes
+
+gym.register_envs(lm_envs)
+INDICES = np.arange(12)
+
+
+@pytest.fixture(scope="module")
+def env():
+    made = gym.make_vec(
+        "lm_envs/Translation-v0", num_envs=6, mode="simultaneous", autoreset_mode="disabled"
+    )
+    return made.unwrapped
+
+
+def lagging(env, policy):
+    return mean_scores(run_episodes(env, policy, INDICES))["lagging"]
+
+
+def test_more_confidence_waits_longer(env):
+    laggings = [lagging(env, confident(least, 99)) for least in (0.0, 0.5, 0.99)]
+    assert laggings[0] < laggings[1] < laggings[2]
+
+
+def test_a_bound_on_the_lag_ends_the_waiting(env):
+    assert lagging(env, confident(1.0, 2)) < lagging(env, confident(1.0, 99)) - 0.5
+
+
+def test_the_source_is_read_to_its_end_before_the_text_ends(env):
+    for text in run_episodes(env, confident(0.0, 99), INDICES[:4]):
+        assert text.ending in ("complete", "end_token")
+        assert len(text.text.split()) > 1

@@ -1,0 +1,68 @@
+"""One command from a file of claims to the table; the evaluated split is read once."""
+
+import gzip
+import json
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from benchmarks.claims import command, evaluation
+from tests.benchmarks.finished_runs import SMOKE
+
+CLAIM = {
+    "config": str(SMOKE),
+    "environment": "next words",
+    "agent": "PPO",
+    "seeds": [0, 1],
+    "set": ["total_timesteps=128", "evaluation.every=128", "evaluation.episodes=8"],
+    "episodes": 8,
+    "search": False,
+    "clone": False,
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Arguments of the command, and the output of its first run."""
+    folder = tmp_path_factory.mktemp("claims")
+    path = folder / "claims.yaml"
+    path.write_text(yaml.safe_dump({"claims": [CLAIM]}))
+    arguments = [str(path), "--runs", str(folder / "runs"), "--output", str(folder / "results")]
+    return arguments, run(arguments), folder / "results" / "claims"
+
+
+def run(arguments):
+    import typer
+
+    app = typer.Typer()
+    app.command()(command.main)
+    return CliRunner().invoke(app, arguments, catch_exceptions=False)
+
+
+def test_the_document_holds_each_prompts_score_of_every_seed(finished):
+    _, result, target = finished
+    assert result.exit_code == 0, result.output
+    document = json.loads(gzip.decompress((target / "smoke.json.gz").read_bytes()))
+    scores = document["prompt_scores"]
+    assert [len(row) for row in scores["agent"]["reward"]] == [8, 8]
+    assert document["baselines"]["strongest"] in scores
+    assert "| next words, PPO |" in (target / "claims.md").read_text()
+    assert len(json.loads((target / "claims.json").read_text())["rows"]) == 1
+
+
+def test_the_evaluated_split_is_not_read_again(finished, monkeypatch):
+    arguments, first, _ = finished
+
+    def refuse(*_, **__):
+        raise AssertionError("evaluated again")
+
+    monkeypatch.setattr(evaluation, "evaluate_with_baselines", refuse)
+    assert run(arguments).stdout == first.stdout
+
+
+def test_an_unknown_name_is_refused(finished):
+    arguments, _, _ = finished
+    result = run([*arguments, "--only", "smok"])
+    assert result.exit_code != 0
+    assert "Got only=['smok']" in result.output

@@ -1,0 +1,20 @@
+"""The file of an evaluated claim."""
+
+import gzip
+import json
+
+from benchmarks.claims.evaluation import evaluate_claim
+from benchmarks.claims.settings import ClaimConfig, claim_configs
+from benchmarks.learning.sweep import run_folder
+from tests.benchmarks.claims.test_settings import CLAIM
+
+
+def test_a_known_document_takes_the_names_of_the_present_file(tmp_path):
+    claim = ClaimConfig.model_validate(CLAIM)
+    configs = claim_configs(claim)
+    hashes = [run_folder(config, tmp_path).name for config in configs]
+    options = {"split": "test", "episodes": 1000, "search": True, "clone": True}
+    known = {"runs": hashes, "options": options, "environment": "old name", "agent": "old"}
+    (tmp_path / "smoke.json.gz").write_bytes(gzip.compress(json.dumps(known).encode()))
+    found = evaluate_claim(claim, configs, tmp_path, tmp_path)
+    assert (found["environment"], found["agent"]) == ("next words", "PPO")
