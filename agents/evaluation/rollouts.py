@@ -36,9 +36,12 @@ def without_image(policy: Policy) -> Policy:
     Args:
         policy: Of observations with an `image`.
     """
-    return lambda env, observations: policy(
-        env, {**observations, "image": np.zeros_like(observations["image"])}
-    )
+
+    def act(env: EpisodicVectorEnv, observations: Observations) -> np.ndarray:
+        assert isinstance(observations, dict)
+        return policy(env, {**observations, "image": np.zeros_like(observations["image"])})
+
+    return act
 
 
 def shows_image(env: EpisodicVectorEnv) -> bool:

@@ -140,3 +140,9 @@ class ImageTask(Task, Protocol):
 def as_image_task(task: Task) -> ImageTask | None:
     """Returns a task that has images; None for any other."""
     return cast(ImageTask, task) if hasattr(task, "image_shape") else None
+
+
+def shown_image(example: Example) -> np.ndarray:
+    """Returns the image (H, W, 3) uint8 of an example of a task with images."""
+    assert example.image is not None
+    return example.image

@@ -14,7 +14,7 @@ from agents.baselines.rules.scene_detector import describe
 from agents.baselines.rules.texts import VOCABULARY, writes
 from agents.evaluation.baselines import Policy
 from lm_envs.envs.episode_buffer import EpisodeBuffer
-from lm_envs.tasks.base import Task
+from lm_envs.tasks.base import Task, shown_image
 from lm_envs.tasks.captioning.task import Captioning
 
 NEIGHBORS = (1, 3, 9, 27)
@@ -64,22 +64,18 @@ def _most_frequent(examples: LearnedExamples, setting: object, seed: int) -> Pol
 
 def _similar(examples: LearnedExamples, neighbors: float, seed: int) -> Policy:
     found = examples.examples
-    images = np.stack([example.image for example in found])
+    images = np.stack([shown_image(example) for example in found])
     captions = [example.targets[0] for example in found]
     return _writes(nearest_caption(images, captions, int(neighbors)), examples)
 
 
 def _writes(caption_for: Callable[[np.ndarray], str], examples: LearnedExamples) -> Policy:
     """Returns the policy that writes the caption of each row's image."""
-    image = examples.examples[0].image
-    assert image is not None
-    shape = image.shape
+    shape = shown_image(examples.examples[0]).shape
     return writes(
         lambda pixels: caption_for(np.frombuffer(pixels, np.uint8).reshape(shape)), _pixels
     )
 
 
 def _pixels(episodes: EpisodeBuffer, row: int) -> bytes:
-    image = episodes.examples[row].image
-    assert image is not None
-    return image.tobytes()
+    return shown_image(episodes.examples[row]).tobytes()

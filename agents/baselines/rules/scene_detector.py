@@ -41,7 +41,8 @@ def describe(image: np.ndarray) -> str:
 def _objects(image: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
     """Returns color, shape and center (2,) of each object, the largest first."""
     background = np.median(image.reshape(-1, 3), 0)
-    parts, _ = label(abs(image - background).max(2) > SATURATED, np.ones((3, 3)))
+    is_object = abs(image - background).max(2) > SATURATED
+    parts: np.ndarray = label(is_object, np.ones((3, 3)))[0]  # type: ignore[index]  # a pair
     found = []
     for number, box in enumerate(find_objects(parts), start=1):
         mask = parts[box] == number

@@ -13,6 +13,7 @@ from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.envs.observations.features import Feature
 from lm_envs.envs.observations.reducers import Reducer
 from lm_envs.model.engine import Outputs
+from lm_envs.tasks.base import shown_image
 
 
 class Observation(Protocol):
@@ -124,7 +125,7 @@ class ImageAndText:
     def encode(self, outputs: Outputs, episodes: EpisodeBuffer) -> dict[str, np.ndarray]:
         """Returns `image` (N, H, W, 3) uint8 and the entries of the text, (N, ...) each."""
         text = self._text.encode(outputs, episodes)
-        images = np.stack([example.image for example in episodes.examples])
+        images = np.stack([shown_image(example) for example in episodes.examples])
         return {"image": images, **(text if isinstance(text, dict) else {"text": text})}
 
 

@@ -108,11 +108,11 @@ def _decoded(path: Path, size: tuple[int, int] | None, what: str) -> np.ndarray:
                     f"Got image {what} of mode {mode} and {sides[0]} x {sides[1]} pixels; allowed: "
                     f"{', '.join(MODES)}, up to {LARGEST_SIDE} pixels a side. Save it as 8-bit RGB."
                 )
-            captioned = ImageOps.exif_transpose(file).convert("RGB")
+            found = ImageOps.exif_transpose(file).convert("RGB")
     except (OSError, SyntaxError, Warning, Image.DecompressionBombError) as error:
         raise ValueError(
             f"Got an unreadable image {what} ({first_line(error)}); allowed: {', '.join(FORMATS)}."
         ) from None
-    if size is not None and captioned.size != size[::-1]:
-        captioned = captioned.resize(size[::-1], Image.Resampling.BILINEAR)
-    return np.asarray(captioned, np.uint8).copy()
+    if size is not None:
+        found = found.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return np.asarray(found, np.uint8).copy()
