@@ -18,6 +18,7 @@ from agents.evaluation.summary import print_files, print_stages, rounded
 from agents.imitation.runs import DOCUMENT, MODEL, distill_agent
 from agents.runs.finished import read_configs
 from agents.runs.folder import versions
+from agents.runs.session import stopped_at_once
 
 RESULTS = "distilled"
 """Folder of the results, in the run folder."""
@@ -42,12 +43,19 @@ def distill(
         The result of `distill_agent`.
 
     Raises:
-        UserError: If the folder holds no finished run, or its environment writes no text.
+        UserError: If the folder holds no finished run, its environment writes no text, or another
+            process writes the results.
         ValueError: If an episode of the environment has several turns.
+        Interrupted: If SIGINT or SIGTERM arrived.
     """
     (config,) = read_configs([folder])
     import_for_run(config, trusted=trust_imports)
-    return distill_agent(folder, config, settings, output or folder / RESULTS)
+    target = output or folder / RESULTS
+    with stopped_at_once(
+        f"Stopped the distillation of {folder}, which writes {target} at its end; repeat the "
+        "command to begin it again."
+    ):
+        return distill_agent(folder, config, settings, target)
 
 
 def _print(result: dict[str, Any]) -> None:

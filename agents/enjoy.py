@@ -17,7 +17,7 @@ from agents.runs.files import write_bytes, write_text
 from agents.viewing.page import traces_page
 from agents.viewing.pictures import animation, picture
 from agents.viewing.recorder import record, record_prompts
-from agents.viewing.runs import LoadedRun, load_run
+from agents.viewing.runs import CHECKPOINT_HELP, ViewedRun, load_run
 from agents.viewing.terminal_view import play_back
 from agents.viewing.trace import EpisodeTrace
 from lm_envs.envs.vector_env import LanguageVectorEnv
@@ -26,7 +26,7 @@ MOST_ROWS = 8
 
 
 def enjoy(
-    run: LoadedRun, split: str, episodes: int, indices: Sequence[int], prompt: str | None
+    run: ViewedRun, split: str, episodes: int, indices: Sequence[int], prompt: str | None
 ) -> list[EpisodeTrace]:
     """Runs the agent on examples, or on a caller's own prompt.
 
@@ -66,11 +66,12 @@ def main(
     html: Annotated[Path | None, typer.Option(help="writes a page")] = None,
     gif: Annotated[Path | None, typer.Option(help="writes an animation")] = None,
     png: Annotated[Path | None, typer.Option(help="writes a picture")] = None,
+    checkpoint: Annotated[str, typer.Option(help=CHECKPOINT_HELP)] = "last",
     trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
 ) -> None:
     """Shows what the agent could do at each step, what it preferred, and what it earned."""
     with reported():
-        run = load_run(folder, trust_imports=trust_imports)
+        run = load_run(folder, checkpoint, trust_imports=trust_imports)
         traces = enjoy(run, split, episodes, index or [], prompt)
         console = Console(no_color=None if color else True, highlight=False)
         play_back(traces, console, run.title, speed)

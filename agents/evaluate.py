@@ -5,12 +5,13 @@ files are written; statistics and layout live in `agents.evaluation`.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
+from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.baselines.families import Environments
 from agents.baselines.registry import requested_families
@@ -22,6 +23,7 @@ from agents.baselines.suite import (
 )
 from agents.config.imports import TRUST_HELP, import_for_run
 from agents.config.loading import reported
+from agents.config.train import TrainConfig
 from agents.evaluation import plots
 from agents.evaluation.baselines import Policy, oracle
 from agents.evaluation.breakdown import breakdown, evaluated_examples
@@ -77,10 +79,11 @@ def evaluate_with_baselines(
     clone: bool = False,
     trust_imports: bool = False,
     checkpoint: str = "last",
+    shows_progress: bool = False,
 ) -> tuple[Rollouts, dict[str, Any]]:
     """Runs every agent and every baseline, with settings chosen on other examples.
 
-    Returns the transcripts, and for JSON the baselines' settings and the rewards by kind of prompt.
+    Returns transcripts, and for JSON the baselines' settings and the rewards by kind of prompt.
 
     Args:
         folders: Run folders of one configuration, one per seed.
@@ -90,24 +93,37 @@ def evaluate_with_baselines(
         clone: As in `requested_families`.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
         checkpoint: Of each run: "last", or "best" by held-out reward.
+        shows_progress: Print the name of each policy to stderr before it is run.
 
     Raises:
         UserError: If the folders are not seeds of one configuration, or an option does not fit.
         ValueError: If there is no such split.
     """
     SplitSpec.parse(split)  # refused before any run is read
-    configs = read_configs(folders)
-    import_for_run(first := configs[0], trusted=trust_imports)
+    import_for_run(first := (configs := read_configs(folders))[0], trusted=trust_imports)
     env = (environments := Environments(first, ROWS)).get(split)
     found = requested_families(environments, split, search=search, clone=clone)
     indices = evenly_spaced_indices(env.num_examples, episodes)
-    # One at a time: each agent comes with a training environment and its KV cache.
-    agents = (load_agent(*run, checkpoint) for run in zip(folders, configs, strict=True))
+    agents = _agents(folders, configs, checkpoint, shows_progress=shows_progress)
     written = _written(env, map(agent_policy, agents), indices)
-    suite = run_suite(environments, split, indices, found)
-    record = suite.record() | best_of_record(environments, split, indices, suite)
+    suite = run_suite(environments, split, indices, found, shows_progress=shows_progress)
     rollouts = written | suite.rollouts | _oracle(env, indices)
-    return rollouts, record | _breakdown(env, indices, rollouts)
+    best = best_of_record(environments, split, indices, suite)
+    return rollouts, suite.record() | best | _breakdown(env, indices, rollouts)
+
+
+def _agents(
+    folders: Sequence[Path],
+    configs: Sequence[TrainConfig],
+    checkpoint: str,
+    *,
+    shows_progress: bool,
+) -> Iterator[BaseAlgorithm]:
+    """Yields the agents; one at a time, since each has a training environment and its KV cache."""
+    for folder, config in zip(folders, configs, strict=True):
+        if shows_progress:
+            typer.echo(f"{folder} …", err=True)
+        yield load_agent(folder, config, checkpoint)
 
 
 def _breakdown(env: EpisodicVectorEnv, indices: np.ndarray, rollouts: Rollouts) -> dict[str, Any]:
@@ -179,7 +195,7 @@ def main(
         target = output or folders[0] / "evaluation"
         check_writable(target)
         options: dict[str, Any] = {"search": search, "clone": clone, "checkpoint": checkpoint}
-        options["trust_imports"] = trust_imports
+        options |= {"trust_imports": trust_imports, "shows_progress": True}
         rollouts, baselines = evaluate_with_baselines(folders, split, episodes, **options)
         summary = summarize(rollouts)
         summary |= {**baselines, "prompt_scores": listed_scores(prompt_scores(rollouts))}

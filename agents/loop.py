@@ -21,7 +21,7 @@ from agents.evaluation.summary import print_files, rounded
 from agents.imitation.runs import distill_agent, greedy_reward
 from agents.runs.files import write_json, write_jsonl, write_yaml
 from agents.runs.folder import RESULT, check_exists, versions
-from agents.runs.session import RunSession
+from agents.runs.session import RunSession, stopped_at_once
 from agents.train import train
 from lm_envs.model.loading import EMBEDDED
 from lm_envs.rendering import printable
@@ -50,11 +50,13 @@ def loop(
     Raises:
         UserError: If the folder exists already, is in use, or cannot be resumed with this
             configuration.
+        Interrupted: If SIGINT or SIGTERM arrived; finished rounds and the checkpoint of an agent
+            that was learning are kept.
     """
     folder = runs / f"{config.name}-s{config.agent.seed}"
     if resume:
         check_exists(folder)  # before the lock makes the folder
-    # Each round's training handles signals itself; distillation has no checkpoint to save.
+    # Each round's training saves a checkpoint after a signal; distillation has nothing to save.
     with RunSession(folder, handles_signals=False):
         rounds = _open(config, folder, resume=resume)
         _run_rounds(config, folder, rounds, trust_imports=trust_imports)
@@ -71,12 +73,14 @@ def _run_rounds(
     while len(rounds) < config.rounds and not _is_good_enough(config, rounds):
         model = rounds[-1]["model"] if rounds else first
         agent = _round_config(config, len(rounds) + 1, model)
-        run = folder / agent.folder_name
-        # Whatever an interruption left of this round's agent is continued.
-        train(agent, folder, resume=run.is_dir(), trust_imports=trust_imports)
-        found = distill_agent(run, agent, config.imitation, run / RESULTS, judge=first)
+        run, number = folder / agent.folder_name, len(rounds) + 1
+        again = f"repeat the command with --resume to go on with round {number}"
+        with stopped_at_once(f"Stopped {folder} in round {number}; {again}."):
+            # Whatever an interruption left of this round's agent is continued.
+            train(agent, folder, resume=run.is_dir(), trust_imports=trust_imports)
+            found = distill_agent(run, agent, config.imitation, run / RESULTS, judge=first)
         start = rounds[-1]["reward"] if rounds else greedy_reward(found, "base")
-        row = {"round": len(rounds) + 1, "model": found["model"], "agent": found["agent"]}
+        row = {"round": number, "model": found["model"], "agent": found["agent"]}
         rounds.append({**row, "before": start, "reward": greedy_reward(found)})
         write_jsonl(folder / LOG, rounds)
 

@@ -21,7 +21,7 @@ from agents.config.imports import TRUST_HELP, check_trusted
 from agents.config.loading import UserError, reported
 from agents.viewing.play_session import PlaySession, opponents_for
 from agents.viewing.policies import ViewedPolicy
-from agents.viewing.runs import load_run
+from agents.viewing.runs import CHECKPOINT_HELP, ViewedRun, load_run
 from lm_envs.envs.base import EpisodicVectorEnv
 
 gym.register_envs(lm_envs)
@@ -38,13 +38,13 @@ def read_key() -> str:
 
 
 def make_session_env(
-    env_id: str, run: Path | None, split: str, assignments: list[str], *, trust_imports: bool
+    env_id: str, run: ViewedRun | None, split: str, assignments: list[str], *, trust_imports: bool
 ) -> tuple[EpisodicVectorEnv, ViewedPolicy | None]:
     """Returns one row of an environment, and the agent of a run that plays it too.
 
     Args:
         env_id: Of the environment.
-        run: Run folder, whose environment arguments are used; None for the id's defaults.
+        run: Run whose environment arguments are used; None for the id's defaults.
         split: Of the examples.
         assignments: Further environment arguments, "name=value".
         trust_imports: Whether they may import modules; see `check_trusted`.
@@ -60,13 +60,12 @@ def make_session_env(
             raise UserError(f"Got --set {assignment!r}; allowed: name=value.")
         kwargs[name] = yaml.safe_load(value)
     if run is not None:
-        loaded = load_run(run, trust_imports=trust_imports)
-        if kwargs or loaded.config.env.id != env_id:
+        if kwargs or run.config.env.id != env_id:
             raise UserError(
-                f"Got {env_id} {kwargs or ''} with a run of {loaded.config.env.id}; allowed: the "
+                f"Got {env_id} {kwargs or ''} with a run of {run.config.env.id}; allowed: the "
                 "run's own id, and no --set, because the agent needs its own observations."
             )
-        return loaded.environment(split, 1), loaded.policy
+        return run.environment(split, 1), run.policy
     check_trusted({"env": {"kwargs": kwargs}}, trusted=trust_imports)
     try:
         check_env_id(env_id)
@@ -88,12 +87,14 @@ def main(
     seed: Annotated[int, typer.Option(help="of the drawn examples")] = 0,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="name=value")] = None,
     color: Annotated[bool, typer.Option("--color/--no-color", help="colors")] = True,
+    checkpoint: Annotated[str, typer.Option(help=CHECKPOINT_HELP)] = "last",
     trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
 ) -> None:
     """Lets you be the agent: choose by key, and see what the model and an agent would have done."""
     with reported():
+        loaded = load_run(run, checkpoint, trust_imports=trust_imports) if run else None
         env, agent = make_session_env(
-            env_id, run, split, assignments or [], trust_imports=trust_imports
+            env_id, loaded, split, assignments or [], trust_imports=trust_imports
         )
         wrong = [each for each in index or [] if not 0 <= each < env.num_examples]
         if wrong:

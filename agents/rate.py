@@ -15,7 +15,7 @@ from agents.rating.exchange import MODEL, export_ratings, import_ratings
 from agents.rating.queue import RatingQueue, check_rater
 from agents.rating.server import RatingServer
 from agents.rating.serving_lock import serving
-from agents.rating.texts import make_writers, model_of, pairs
+from agents.rating.texts import TextSource, load_source, make_writers, pairs
 from lm_envs.model.loading import fingerprint
 from lm_envs.tasks.ratings import RatingStore
 
@@ -24,44 +24,36 @@ SOURCE = "source "
 
 
 def fill_store(
-    store: RatingStore,
-    source: str,
-    prompts: str | None,
-    count: int,
-    *,
-    seed: int = 0,
-    trust_imports: bool = False,
+    store: RatingStore, source: TextSource, prompts: str | None, count: int, *, seed: int = 0
 ) -> None:
     """Adds pairs to a store until it has `count`.
 
     Args:
         store: Of the same model, or new.
-        source: Run folder, or model.
+        source: Run, or model.
         prompts: File, or id of an environment; None for the run's own.
         count: Of pairs.
         seed: Of the samples.
-        trust_imports: Whether a run's configuration may import modules.
 
     Raises:
         UserError: If the store is of another model, has enough pairs of another source, or no pair
             of different texts was found.
     """
-    bind_model(store, model_of(source, trust_imports=trust_imports))
-    known, name = len(store.pairs), f"{SOURCE}{source} {prompts or ''}".rstrip()
+    bind_model(store, source.model)
+    known, name = len(store.pairs), f"{SOURCE}{source.name} {prompts or ''}".rstrip()
     sources = [each for each in store.properties if each.startswith(SOURCE)]
     if known >= count:
         if sources and name not in sources:
             raise UserError(
                 f"Got {store.path}, which has {known} pairs of "
                 f"{sources[0].removeprefix(SOURCE)!r}; allowed: --pairs {known + count} to add "
-                f"{count} of {source!r}, or another --store."
+                f"{count} of {source.name!r}, or another --store."
             )
         return
-    options = {"seed": seed + known, "trust_imports": trust_imports}
-    writers = make_writers(source, prompts, count - known, **options)
+    writers = make_writers(source, prompts, count - known, seed=seed + known)
     store.add_pairs(pairs(writers, count - known, seed + known))
     if not store.pairs:
-        raise UserError(f"Got no pair of different texts of {source}; use other --prompts.")
+        raise UserError(f"Got no pair of different texts of {source.name}; use other --prompts.")
     store.set_property(name, str(seed))
 
 
@@ -87,12 +79,10 @@ def serve(store: RatingStore, raters: list[str], port: int, *, is_scale: bool) -
 
     Args:
         store: With pairs.
-        raters: Names; none for a page that asks for the name.
+        raters: Checked names; none for a page that asks for the name.
         port: 0 for any free one.
         is_scale: Whether single texts are rated from 0 to 10.
     """
-    for rater in raters:
-        check_rater(rater)
     queue = RatingQueue(store, is_scale=is_scale)
     with RatingServer(queue, token_urlsafe(24), port) as server:
         for rater in raters or [""]:
@@ -115,6 +105,7 @@ def main(
     seed: Annotated[int, typer.Option(min=0, help="of the samples")] = 0,
     export_to: Annotated[Path | None, typer.Option(help="writes JSONL and ends")] = None,
     import_from: Annotated[Path | None, typer.Option(help="adds JSONL and ends")] = None,
+    checkpoint: Annotated[str, typer.Option(help="of a run: last, or best")] = "last",
     trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
 ) -> None:
     """Shows two continuations of a prompt side by side, and stores which one is better."""
@@ -123,14 +114,16 @@ def main(
             raise UserError(f"Got no file {store}; allowed: a store of agents.rate.")
         ratings = RatingStore(store)
         if import_from is not None:
-            bind_model(ratings, model_of(source, trust_imports=trust_imports))
+            bind_model(ratings, load_source(source, checkpoint, trust_imports=trust_imports).model)
             print(f"{import_ratings(ratings, import_from)} new ratings in {store}")
         if export_to is not None:
             print(f"{export_ratings(ratings, export_to)} ratings in {export_to}")
         if import_from is None and export_to is None:
+            for name in rater or []:
+                check_rater(name)
             with serving(store):
-                options = {"seed": seed, "trust_imports": trust_imports}
-                fill_store(ratings, source, prompts, num_pairs, **options)
+                texts = load_source(source, checkpoint, trust_imports=trust_imports)
+                fill_store(ratings, texts, prompts, num_pairs, seed=seed)
                 serve(ratings, rater or [], port, is_scale=scale)
 
 

@@ -5,6 +5,7 @@ live in the packages beside it.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,6 +56,72 @@ EVALUATION_ROWS = 64
 LARGEST_CHECK = 10_000
 """Examples whose prompts are measured before a run, so that large data sets start at once."""
 
+Learn = Callable[
+    [TrainConfig, OpenedRun, BaseAlgorithm, EpisodicVectorEnv], list[Transcript] | None
+]
+"""Trains an agent in an open run folder; see `learn_in_one_process`."""
+
+
+def start_callback(
+    config: TrainConfig,
+    run: OpenedRun,
+    model: BaseAlgorithm,
+    held_out: EpisodicVectorEnv,
+    kind: type[TrainingCallback] = TrainingCallback,
+) -> TrainingCallback:
+    """Prepares an agent and the logs of a run, from the start or from its checkpoint.
+
+    Args:
+        config: Of the run.
+        run: Its folder. When it continues, the logs are cut off at the step of the checkpoint.
+        model: Untrained; it gets the state of the checkpoint, and a logger.
+        held_out: Rows for evaluations.
+        kind: Class of the callback.
+    """
+    folder = run.folder
+    notes: dict[str, Any] = {}
+    if run.is_continued:
+        notes = checkpoints.restore(model, folder / CHECKPOINT)
+        logs.rewind(folder, model.num_timesteps)
+        _warn_about_replay_buffer(model)
+    else:
+        logs.delete_logs(folder)
+        if config.clone_epochs:
+            losses = clone_oracle(config, model)
+            typer.echo(f"cloning: mean loss {losses[0]:.3f} to {losses[-1]:.3f} nats", err=True)
+    model.set_logger(logs.make_logger(folder, notes.get("pending"), step=model.num_timesteps))
+    return kind(
+        config,
+        folder,
+        held_out,
+        seconds=notes.get("seconds", 0.0),
+        session=run.session,
+        tracker=run.tracker,
+        noise=notes.get("noise"),
+    )
+
+
+def learn_in_one_process(
+    config: TrainConfig, run: OpenedRun, model: BaseAlgorithm, held_out: EpisodicVectorEnv
+) -> list[Transcript] | None:
+    """Trains from the start, or from the checkpoint with the logs cut off at its step.
+
+    Returns:
+        The held-out episodes of the trained agent; None if the last evaluation was not at the last
+        step: the run stopped at its target, or there was nothing left to learn.
+    """
+    folder, session = run.folder, run.session
+    callback = start_callback(config, run, model, held_out)
+    remaining = config.total_timesteps - model.num_timesteps
+    try:
+        if remaining > 0 and not logs.has_reached(folder, config.stop_at_reward):
+            model.learn(remaining, callback=callback, reset_num_timesteps=not run.is_continued)
+    finally:
+        callback.close()
+        model.logger.close()
+    session.stop_if_asked(model.num_timesteps)
+    return callback.rollouts if callback.evaluated_step == model.num_timesteps else None
+
 
 def train(
     config: TrainConfig,
@@ -104,6 +171,7 @@ def train_and_compare(
     trust_imports: bool = False,
     checkpoint: str = "last",
     track: str = "tensorboard",
+    learn: Learn = learn_in_one_process,
 ) -> tuple[dict[str, Any], Rollouts]:
     """Trains as `train` does; returns its result, and the held-out rollouts of agent and baselines.
 
@@ -114,6 +182,7 @@ def train_and_compare(
         trust_imports: As in `train`.
         checkpoint: As in `train`.
         track: As in `train`.
+        learn: How the agent is trained.
     """
     check_tracker(track)
     import_for_run(config, trusted=trust_imports)
@@ -121,10 +190,10 @@ def train_and_compare(
     if config.clone_epochs:
         check_clonable(config, "clone_epochs")
     with opened_run(config, runs, resume=resume, checkpoint=checkpoint, track=track) as run:
-        return _run(config, run)
+        return _run(config, run, learn)
 
 
-def _run(config: TrainConfig, run: OpenedRun) -> tuple[dict[str, Any], Rollouts]:
+def _run(config: TrainConfig, run: OpenedRun, learn: Learn) -> tuple[dict[str, Any], Rollouts]:
     """Trains in an open run folder and writes its files; returns as `train_and_compare` does."""
     folder = run.folder
     env, held_out = _make_environments(config)
@@ -136,7 +205,7 @@ def _run(config: TrainConfig, run: OpenedRun) -> tuple[dict[str, Any], Rollouts]
     suite = _baseline_suite(held_out, config)
     rollouts = suite.rollouts
     before = _sample(held_out, agent_policy(model))  # untrained, also when resumed
-    evaluated = _learn(config, run, model, held_out)
+    evaluated = learn(config, run, model, held_out)
     after = _sample(held_out, agent_policy(model))
     name, policy = untrained(held_out)
     samples = {"before": before, name: _sample(held_out, policy), "after": after}
@@ -181,42 +250,6 @@ def _description(env: EpisodicVectorEnv) -> str:
     return f"{count}, the longest prompt has {longest} of {env.task.prompt_tokens} tokens"
 
 
-def _learn(
-    config: TrainConfig, run: OpenedRun, model: BaseAlgorithm, held_out: EpisodicVectorEnv
-) -> list[Transcript] | None:
-    """Trains from the start, or from the checkpoint with the logs cut off at its step.
-
-    Returns:
-        The held-out episodes of the trained agent; None if the last evaluation was not at the last
-        step: the run stopped at its target, or there was nothing left to learn.
-    """
-    folder, session = run.folder, run.session
-    notes: dict[str, Any] = {}
-    if run.is_continued:
-        notes = checkpoints.restore(model, folder / CHECKPOINT)
-        logs.rewind(folder, model.num_timesteps)
-        _warn_about_replay_buffer(model)
-    else:
-        logs.delete_logs(folder)
-        if config.clone_epochs:
-            losses = clone_oracle(config, model)
-            typer.echo(f"cloning: mean loss {losses[0]:.3f} to {losses[-1]:.3f} nats", err=True)
-    model.set_logger(logs.make_logger(folder, notes.get("pending"), step=model.num_timesteps))
-    seconds = notes.get("seconds", 0.0)
-    callback = TrainingCallback(
-        config, folder, held_out, seconds=seconds, session=session, tracker=run.tracker
-    )
-    remaining = config.total_timesteps - model.num_timesteps
-    try:
-        if remaining > 0 and not logs.has_reached(folder, config.stop_at_reward):
-            model.learn(remaining, callback=callback, reset_num_timesteps=not run.is_continued)
-    finally:
-        callback.close()
-        model.logger.close()
-    session.stop_if_asked(model.num_timesteps)
-    return callback.rollouts if callback.evaluated_step == model.num_timesteps else None
-
-
 def _warn_about_replay_buffer(model: BaseAlgorithm) -> None:
     if isinstance(model, OffPolicyAlgorithm):
         assert model.replay_buffer is not None
@@ -237,7 +270,8 @@ def _baseline_suite(env: EpisodicVectorEnv, config: TrainConfig) -> Suite:
     return run_suite(environments, split, indices, found, seeds=(config.seed,))
 
 
-def _print(config: TrainConfig, result: dict[str, Any], rollouts: Rollouts) -> None:
+def print_result(config: TrainConfig, result: dict[str, Any], rollouts: Rollouts) -> None:
+    """Prints the summary of a run, its files and the commands that go on with it."""
     folder, summary = Path(result["run"]), summarize(rollouts)
     texts = before_and_after(rollouts, NUM_TEXTS)
     files = {"picture": folder / "reward.png", "texts": folder / "samples.md"}
@@ -275,7 +309,7 @@ def main(
         if as_json:
             typer.echo(json.dumps({**result, "versions": versions()}))
         else:
-            _print(settings, result, rollouts)
+            print_result(settings, result, rollouts)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,10 @@ from agents.runs.files import write_json
 from benchmarks.claims import command as claims
 from benchmarks.gpu import command as gpu
 from benchmarks.harness import timing
+from benchmarks.harness.models import SHAPES
 from benchmarks.harness.results_folder import machine_folder
 from benchmarks.learning import command as learning
-from benchmarks.report import page
+from benchmarks.report import page, pictures
 from benchmarks.report.table import result_table
 from benchmarks.subjects.defaults import DTYPES
 from benchmarks.subjects.registry import SUBJECTS, measure, subjects_accepting
@@ -31,12 +32,16 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "claims": claims.command,
     "gpu": gpu.command,
     "learning": learning.command,
+    "pictures": pictures.command,
     "report": page.command,
 }
 """Subjects with a command line of their own."""
 
 WIDTH = 180
 """Columns of a table that is written to a file."""
+
+
+_RANDOM, _MODEL = ", ".join(SHAPES), "gpt2-124m (calls: embedded)"
 
 
 def _help(option: str, text: str) -> str:
@@ -47,7 +52,9 @@ Subject = Annotated[str, typer.Argument(help=", ".join((*SUBJECTS, *COMMANDS)))]
 Model = Annotated[
     str | None,
     typer.Option(
-        help=_help("model", "gpt2-124m (default; calls: embedded), embedded, or a folder")
+        help=_help(
+            "model", f"{_RANDOM} (random weights), embedded, smollm2, or a folder; default {_MODEL}"
+        )
     ),
 ]
 Rows = Annotated[
@@ -70,6 +77,20 @@ Repeats = Annotated[
     int | None,
     typer.Option(min=1, help=_help("repeats", "timed runs of each competitor; default 5")),
 ]
+Runners = Annotated[
+    list[int] | None,
+    typer.Option(min=1, help=_help("runners", "processes of Ray RLlib; repeat for more")),
+]
+Competitors = Annotated[
+    list[str] | None,
+    typer.Option(help=_help("competitor", "repeat for more, beside the environment; default: all")),
+]
+Label = Annotated[
+    str,
+    typer.Option(
+        help="ends the name of the result's file, so that parts of a comparison keep their own"
+    ),
+]
 Output = Annotated[Path, typer.Option(help="folder of results")]
 
 
@@ -81,6 +102,9 @@ def main(
     dtype: Dtypes = None,
     env: Ids = None,
     repeats: Repeats = None,
+    runners: Runners = None,
+    competitor: Competitors = None,
+    label: Label = "",
     output: Output = Path("benchmarks/results"),
 ) -> None:
     """Measures one subject and stores the result under `<output>/<date>-<device>/`."""
@@ -91,19 +115,20 @@ def main(
         for each in dtype or ():
             check_choice("dtype", each, (*DTYPES, INT8))
         given = {"model": model, "n": n, "prompt": prompt, "dtype": dtype, "env": env}
-        result = measure(subject, {**given, "repeats": repeats})
+        given |= {"repeats": repeats, "runners": runners, "competitor": competitor}
+        result = measure(subject, given)
         command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
         document = {**result, "machine": timing.machine(), "command": command}
         width = None if sys.stdout.isatty() else WIDTH
         Console(width=width).print(result_table(document))
-        write_json(result_path(document, output), document)
+        write_json(result_path(document, output, label), document)
         typer.echo(json.dumps(document))
 
 
-def result_path(document: Mapping[str, Any], output: Path) -> Path:
-    """File of a result: the folder has date and device, the name has subject and model."""
+def result_path(document: Mapping[str, Any], output: Path, label: str = "") -> Path:
+    """File of a result: the folder has date and device, the name has subject, model and label."""
     model = Path(document.get("model", "")).name
-    name = "-".join(part for part in (document["subject"], model) if part)
+    name = "-".join(part for part in (document["subject"], model, label) if part)
     return machine_folder(document["machine"], output) / f"{name}.json"
 
 
@@ -113,4 +138,14 @@ def command(arguments: Sequence[str]) -> None:
         COMMANDS[arguments[0]](arguments[1:])
     app = typer.Typer(add_completion=False)
     app.command()(main)
-    app(list(arguments), prog_name="python -m benchmarks")
+    app(repeated_options(arguments), prog_name="python -m benchmarks")
+
+
+def repeated_options(arguments: Sequence[str]) -> list[str]:
+    """Returns arguments with an option before each number: `--runners 1 2` gives it twice."""
+    found: list[str] = []
+    for argument in arguments:
+        if argument.isdigit() and len(found) > 1 and found[-1].isdigit():
+            found.append(found[-2])
+        found.append(argument)
+    return found

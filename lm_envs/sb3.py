@@ -58,6 +58,7 @@ class LanguageVecEnv(VecEnv):
 
     def _adopt(self, vector_env: EpisodicVectorEnv) -> None:
         self.vector_env = vector_env
+        self.spec = vector_env.spec  # VecMonitor writes its id
         self._actions = np.zeros(0, np.int64)
         self._returns = np.zeros(vector_env.num_envs)
         self._lengths = np.zeros(vector_env.num_envs, np.int64)

@@ -93,12 +93,18 @@ def check_number(name: str, value: object) -> None:
     Raises:
         ValueError: If it is not; the message names the argument.
     """
-    if not (_is_real(value) and math.isfinite(value)):
-        raise ValueError(f"Got {name}={value!r}; allowed: a finite number.")
+    if not is_finite(value):
+        raise ValueError(f"Got {name}={value!r:.60}; allowed: a finite number.")
 
 
-def _is_real(value: object) -> TypeGuard[float]:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+def is_finite(value: object) -> TypeGuard[float]:
+    """Returns whether a value is a finite real number, of Python or NumPy; a boolean is not."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond the largest float
+        return False
 
 
 def first_line(error: BaseException) -> str:

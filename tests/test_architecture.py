@@ -26,6 +26,7 @@ RANK = {
     "lm_envs.rendering": 2,
     "lm_envs.envs": 3,
     "lm_envs.sb3": 4,
+    "lm_envs.services": 4,
     "lm_envs.testing": 4,
     "lm_envs": 4,
     "lm_envs.command": 5,

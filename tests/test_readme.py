@@ -2,25 +2,18 @@
 
 import importlib
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-PAGES = [
-    "README.md",
-    "CONTRIBUTING.md",
-    "AGENTS.md",
-    *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
-]
+from tests.pages import PAGES, ROOT, blocks, text_of
+
+README = text_of("README.md")
 SUFFIXES = r"(?:py|md|ya?ml|jsonl|png)"
-NEW_FILES = re.findall(r"```python\n# (\S+/\S+)\n", (ROOT / "CONTRIBUTING.md").read_text())
+NEW_FILES = re.findall(r"```python\n# (\S+/\S+)\n", text_of("CONTRIBUTING.md"))
 """Files that a reader of the recipes makes."""
 
 
-@pytest.mark.parametrize("code", EXAMPLES)
+@pytest.mark.parametrize("code", blocks("README.md", "python"))
 def test_examples_of_the_readme_run(code):
     exec(compile(code, "README.md", "exec"), {})
 
@@ -33,7 +26,7 @@ def test_the_readme_fits_in_200_lines_of_120_characters():
 
 @pytest.mark.parametrize("page", PAGES)
 def test_files_that_a_page_names_exist(page):
-    text = (ROOT / page).read_text(encoding="utf-8")
+    text = text_of(page)
     tree = rf"\b((?:lm_envs|agents|benchmarks|configs|tests|docs)/[\w/.-]*\.{SUFFIXES})\b"
     named = set(re.findall(tree, text)) - set(NEW_FILES)
     named = {name for name in named if not re.search(r"\b[xy]\.py|test_[xy]\.py", name)}
@@ -47,7 +40,7 @@ def test_files_that_a_page_names_exist(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_names_that_a_page_mentions_exist(page):
-    text = (ROOT / page).read_text(encoding="utf-8")
+    text = text_of(page)
     names = re.findall(r"`((?:lm_envs|agents|benchmarks)(?:\.\w+)+)(?:\(.*?\))?`", text)
     for name in sorted(set(names) - {"lm_envs.environments"}):
         parts = name.split(".")
@@ -63,7 +56,7 @@ def test_commands_that_a_page_names_exist(page):
     from benchmarks.command import COMMANDS
     from benchmarks.subjects.registry import SUBJECTS
 
-    text = (ROOT / page).read_text(encoding="utf-8")
+    text = text_of(page)
     for command in re.findall(r"python -m (agents\.\w+)", text):
         path = ROOT / command.replace(".", "/")
         assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), command

@@ -7,6 +7,7 @@ from gymnasium.wrappers import TransformReward
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.vec_env import VecFrameStack, VecMonitor, VecNormalize
 
 import lm_envs
 from lm_envs.envs.ids.next_word import NextWordEnv
@@ -172,3 +173,22 @@ def test_earlier_seeds_do_not_apply_after_a_restored_state():
     state = env.get_state()
     fresh.set_state(state)
     np.testing.assert_array_equal(fresh.reset(), env.reset())
+
+
+@pytest.mark.parametrize("wrap", [VecNormalize, lambda venv: VecFrameStack(venv, 2)])
+def test_statistics_and_stacks_of_token_ids_step_without_an_error(wrap):
+    """Regression: IndexError and ZeroDivisionError inside Stable-Baselines3."""
+    venv = wrap(make_language_vec_env(ID, 2, actions="vocabulary", observation="tokens"))
+    first = venv.reset()
+    observations, rewards, _, _ = venv.step(np.array([300, 400]))
+    assert observations.keys() == first.keys()
+    assert np.isfinite(rewards).all()
+
+
+def test_the_file_of_a_monitor_names_the_id(tmp_path):
+    """Regression: env_id was None."""
+    venv = make_language_vec_env(ID, 2, max_new_tokens=2)
+    with pytest.warns(UserWarning, match="already wrapped with a `Monitor`"):
+        monitor = VecMonitor(venv, str(tmp_path / "a"))
+    monitor.close()
+    assert ID in (tmp_path / "a.monitor.csv").read_text()

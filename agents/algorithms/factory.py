@@ -10,6 +10,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -150,6 +151,33 @@ def make_algorithm(config: TrainConfig, env: LanguageVecEnv, log: str | None) ->
         ) from None
     prepare_env(config, made, env)
     return made
+
+
+def make_policy(
+    config: TrainConfig, observations: gym.Space[Any], actions: gym.Space[Any]
+) -> ActorCriticPolicy:
+    """Returns the untrained actor-critic policy of a configuration, without an environment.
+
+    It has the parameters of the policy of `make_algorithm`, in the same order.
+
+    Raises:
+        UserError: If the algorithm has no such policy, or does not take its arguments.
+    """
+    named = _policy(config)
+    aliases = ALGORITHMS[config.algorithm.name].kind.policy_aliases
+    kind = aliases.get(named) if isinstance(named, str) else named
+    if kind is None or not issubclass(kind, ActorCriticPolicy):
+        raise UserError(
+            f"Got algorithm.policy={named!r}; allowed here: {', '.join(aliases)}, CandidatePolicy."
+        )
+    kwargs = _policy_kwargs(copy.deepcopy(config.algorithm.kwargs.get("policy_kwargs", {})))
+    try:
+        return kind(observations, actions, lambda _: 0.0, **kwargs)
+    except (TypeError, AttributeError, AssertionError, LookupError) as error:
+        raise UserError(
+            f"Got algorithm.kwargs.policy_kwargs that {kind.__name__} does not take: "
+            f"{first_line(error)}."
+        ) from None
 
 
 def prepare_env(config: TrainConfig, model: BaseAlgorithm, env: VecEnv) -> None:

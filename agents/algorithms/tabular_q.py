@@ -181,7 +181,7 @@ class TabularQ(BaseAlgorithm):
         return ["policy"], []
 
     def _step(self, callback: BaseCallback) -> bool:
-        """Takes one step of N rows and updates the table; returns whether to continue."""
+        """Takes one step of N rows and learns from it; returns whether to continue."""
         assert self.env is not None
         states = np.asarray(self._last_obs)
         self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
@@ -191,11 +191,14 @@ class TabularQ(BaseAlgorithm):
         observations, rewards, dones, infos = stepped
         self.num_timesteps += len(actions)
         callback.update_locals({"rewards": rewards, "infos": infos, "dones": dones})
-        is_going_on = callback.on_step()
+        if not callback.on_step():
+            # As in Stable-Baselines3: the step that ends the training is not learned from, so that
+            # the agent stays the one of the checkpoint that was written before it.
+            return False
         self._update_info_buffer(infos, dones)
         self._update_table(states, actions, rewards, *successors(observations, dones, infos))
         self._last_obs = observations
-        return is_going_on
+        return True
 
     def _epsilon(self, progress: float) -> float:
         first, last = (self.settings[f"exploration_{when}_eps"] for when in ("initial", "final"))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, Union, get_args, get_origin
 
 from agents.config.loading import KeyedValueError, is_number
-from lm_envs.validation import is_whole
+from lm_envs.validation import is_finite, is_whole
 
 LINEAR = "lin_"
 """Prefix of a learning rate that falls linearly to 0."""
@@ -114,11 +114,10 @@ def _fits(name: str, value: Any, hint: Any) -> bool:  # noqa: ANN401 - any value
 
 def _fits_class(name: str, value: Any, kind: Any) -> bool:  # noqa: ANN401
     """Whether a value is of a class; any value fits an annotation that is no class."""
-    is_boolean = isinstance(value, bool)
     if kind is int:
         return is_whole(value)
     if kind is float:
-        return isinstance(value, (int, float)) and not is_boolean and math.isfinite(value)
+        return is_finite(value)
     if kind in (None, types.NoneType):
         return value is None
     if kind is str:  # such as ent_coef="auto"; a number as text is a mistake

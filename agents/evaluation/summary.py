@@ -74,7 +74,7 @@ def verdict(ahead: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def strongest_sentence(document: Mapping[str, Any]) -> str:
-    """Returns a sentence about the strongest baseline and how far the agent is ahead of it.
+    """Returns a sentence about the strongest baseline and how far the agent is ahead or behind.
 
     Args:
         document: Result of `summarize` with the key `baselines`, the record of a suite.
@@ -83,11 +83,19 @@ def strongest_sentence(document: Mapping[str, Any]) -> str:
     name = baselines["strongest"]
     setting = baselines["settings"][name]["setting"]
     shown = "" if setting is None else f" with {_shortened(str(setting))}"
-    difference = mean_and_half_width(document["agent_ahead"][name], "+")
+    difference = _signed_difference(document["agent_ahead"][name])
     return (
         f"The strongest baseline, chosen on {baselines['chosen_on']}, is {name}{shown}; the agent "
-        f"is ahead of it by {difference} on the same prompts."
+        f"is {difference} on the same prompts."
     )
+
+
+def _signed_difference(difference: Mapping[str, Any]) -> str:
+    """Returns "ahead of it by", "behind it by" or "level with it:", and mean and half-width."""
+    mean = rounded(difference["mean"])
+    phrase = "ahead of it by" if mean > 0 else "behind it by" if mean < 0 else "level with it:"
+    low, high = difference["interval"]
+    return f"{phrase} {abs(mean):.3f} ± {(high - low) / 2:.3f}"
 
 
 def best_of_sentence(document: Mapping[str, Any]) -> str:

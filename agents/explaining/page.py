@@ -30,10 +30,18 @@ HOW_TREE = (
     "episodes. On the other half it is right at {fidelity:.1%} of {steps} steps; always giving the "
     "more frequent answer is right at {baseline:.1%}."
 )
-HOW_WORDS = (
-    "A word's value is by how much it raised the mean log-probability of the written tokens: they "
-    "are scored once more without the word. {sentence}"
-)
+HOW_WORDS = {
+    "words": "A word's value is by how much it raised the mean log-probability of the written "
+    "tokens: they are scored once more without the word (occlusion). {sentence}",
+    "gradients": "Integrated gradients: the words' embeddings go from those of end-of-text tokens "
+    "to their own, and a word's value is its part of the rise of the mean log-probability of the "
+    "written tokens; the values add up to the rise. {sentence}",
+}
+CAPTIONS = {
+    "words": "The prompt's words, by occlusion: green ones made the written text more likely, red "
+    "ones less.",
+    "gradients": "The same by integrated gradients.",
+}
 
 
 def explanation_page(report: Mapping[str, Any], traces: Sequence[EpisodeTrace]) -> str:
@@ -49,7 +57,7 @@ def explanation_page(report: Mapping[str, Any], traces: Sequence[EpisodeTrace]) 
     lead = f'<p class="lead"><strong>{escape(printable(report["sentence"]))}</strong></p>'
     parts = [Html(lead), paragraph(f"{counts}; {mean}. Intervals are 95 % intervals.")]
     parts += _groups(report.get("groups"))
-    parts += _words(report.get("words"))
+    parts += _words(report)
     parts += _departures(report.get("departures"))
     parts += _tree(report.get("tree"))
     parts += [paragraph(note) for note in report["notes"]]
@@ -92,11 +100,10 @@ def _groups(groups: Mapping[str, Any] | None) -> list[Html]:
     ]
 
 
-def _words(words: Mapping[str, Any] | None) -> list[Html]:
-    if words is None:
-        return []
-    text = HOW_WORDS.format(sentence=word_sentence(dict(words)))
-    return [heading("The prompt's words"), paragraph(text)]
+def _words(report: Mapping[str, Any]) -> list[Html]:
+    checks = {name: report[name] for name in HOW_WORDS if report.get(name)}
+    texts = [HOW_WORDS[n].format(sentence=word_sentence(check)) for n, check in checks.items()]
+    return [heading("The prompt's words"), *map(paragraph, texts)] if texts else []
 
 
 def _departures(departures: Mapping[str, Any] | None) -> list[Html]:
@@ -127,8 +134,9 @@ def _tree(tree: Mapping[str, Any] | None) -> list[Html]:
 
 def _episode(document: Mapping[str, Any], trace: EpisodeTrace) -> list[Html]:
     parts = [colored_text(trace)]
-    if words := document.get("words"):
-        parts.append(_colored_words(words))
+    for name, caption in CAPTIONS.items():
+        if words := document.get(name):
+            parts.append(_colored_words(words, caption))
     scores = wording.scores_text(trace.transcript.scores)
     parts.append(paragraph(printable(f"{trace.transcript.ending}: {scores}")))
     steps = "".join(
@@ -147,13 +155,12 @@ def _attribution(values: Mapping[str, float] | None) -> Html:
     return bars([(name, abs(value) / largest, f"{value:+.3f}") for name, value in ranked])
 
 
-def _colored_words(words: Sequence[Mapping[str, Any]]) -> Html:
+def _colored_words(words: Sequence[Mapping[str, Any]], caption: str) -> Html:
     largest = max([abs(each["value"]) for each in words] + [1e-9])
     spans = [
         colored_span(printable(each["word"]), each["value"], each["value"] / largest)
         for each in words
     ]
-    caption = "The prompt's words: green ones made the written text more likely, red ones less."
     return Html(f'<p class="text" dir="auto">{" ".join(spans)}</p>{paragraph(caption)}')
 
 

@@ -15,14 +15,17 @@ from sb3_contrib import RecurrentPPO
 from agents.evaluation.intervals import mean_and_interval
 from agents.explaining.attribution import attribute, drawn, values_of_steps
 from agents.explaining.departures import departure_report
+from agents.explaining.gradients import integrated_gradients
 from agents.explaining.groups import observation_groups
-from agents.explaining.occlusion import occlusion_check, word_attributions
+from agents.explaining.occlusion import Attribute, occlusion_check, word_attributions
 from agents.explaining.steps import Recorded, StepArrays
 from agents.explaining.surrogate import fit_tree
 from agents.language_model.policy import LanguageModelPolicy
-from agents.viewing.runs import LoadedRun
+from agents.viewing.runs import ViewedRun
+from agents.viewing.trace import EpisodeTrace
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
+from lm_envs.tokenizer import Tokenizer
 
 SHOWN = 3
 """Episodes whose steps are explained one by one."""
@@ -32,7 +35,7 @@ SEED = 0
 
 
 def explain(
-    run: LoadedRun, env: EpisodicVectorEnv, records: Recorded, most_departures: int
+    run: ViewedRun, env: EpisodicVectorEnv, records: Recorded, most_departures: int
 ) -> dict[str, Any]:
     """Returns everything that the page shows.
 
@@ -44,8 +47,8 @@ def explain(
 
     Returns:
         `sentence`; `episodes` with their steps; `reward`; and, where they apply, `groups` (see
-        `Attribution`), `departures` (see `departure_report`), `tree` (see `fit_tree`), `words` (see
-        `occlusion_check`); `notes` on what does not apply.
+        `Attribution`), `departures` (see `departure_report`), `tree` (see `fit_tree`), `words` and
+        `gradients` (see `occlusion_check`); `notes` on what does not apply.
     """
     traces = [trace for trace, _ in records]
     notes: list[str] = []
@@ -61,12 +64,32 @@ def explain(
         _add_values(run, steps, groups, shown)
     policy = run.agent.policy
     if isinstance(policy, LanguageModelPolicy):
-        report["words"] = occlusion_check(policy, traces)
-        for document, trace in zip(shown, traces, strict=False):
-            document["words"] = word_attributions(policy, trace.transcript)
+        assert isinstance(env, LanguageVectorEnv)
+        report |= _words(policy, env.tokenizer, traces, shown, notes)
     report |= _departures(run, env, records, most_departures, notes)
     report |= {"notes": notes, "episodes": shown}
     return {"sentence": main_sentence(report), **report}
+
+
+def _words(
+    policy: LanguageModelPolicy,
+    tokenizer: Tokenizer,
+    traces: Sequence[EpisodeTrace],
+    shown: Sequence[dict[str, Any]],
+    notes: list[str],
+) -> dict[str, Any]:
+    """Returns the checks of the words' attributions, and adds these to the shown episodes."""
+    methods: dict[str, Attribute] = {"words": word_attributions}
+    if find_spec("captum") is None:
+        notes.append("No integrated gradients: Captum is missing; pip install 'lm_envs[explain]'.")
+    else:
+        methods["gradients"] = integrated_gradients
+    for name, method in methods.items():
+        for document, trace in zip(shown, traces, strict=False):
+            document[name] = method(policy, tokenizer, trace.transcript, 1)
+    return {
+        name: occlusion_check(policy, tokenizer, traces, method) for name, method in methods.items()
+    }
 
 
 def main_sentence(report: dict[str, Any]) -> str:
@@ -104,8 +127,8 @@ def check_sentence(check: dict[str, Any]) -> str:
         return "There is one group only, so that nothing can be compared."
     return (
         f"This {'is' if check['is_true'] else 'is NOT'} confirmed on held-out prompts: without "
-        f"{', '.join(check['important'])} the action changes in {_percentages(check)[0]} of steps, "
-        f"without all others in {_percentages(check)[1]}."
+        f"{' and '.join(map(repr, check['important']))}, the action changes in "
+        f"{_percentages(check)[0]} of steps; without all others, in {_percentages(check)[1]}."
     )
 
 
@@ -127,7 +150,7 @@ def _percentages(check: dict[str, Any]) -> tuple[str, str]:
 
 
 def _departures(
-    run: LoadedRun, env: EpisodicVectorEnv, records: Recorded, most: int, notes: list[str]
+    run: ViewedRun, env: EpisodicVectorEnv, records: Recorded, most: int, notes: list[str]
 ) -> dict[str, Any]:
     """Returns `departures` and `tree`; nothing, with a note, where the model has no choice."""
     traces = [trace for trace, _ in records]
@@ -148,7 +171,7 @@ def _missing_tree_reason() -> str:
     return "in half of the episodes the agent departs always or never"
 
 
-def _groups(run: LoadedRun, env: EpisodicVectorEnv, notes: list[str]) -> dict[str, slice]:
+def _groups(run: ViewedRun, env: EpisodicVectorEnv, notes: list[str]) -> dict[str, slice]:
     """Returns the groups to attribute to; none, with a note, where there are no Shapley values."""
     groups = observation_groups(env)
     if isinstance(run.agent.policy, LanguageModelPolicy):
@@ -165,7 +188,7 @@ def _groups(run: LoadedRun, env: EpisodicVectorEnv, notes: list[str]) -> dict[st
 
 
 def _add_values(
-    run: LoadedRun,
+    run: ViewedRun,
     steps: StepArrays,
     groups: dict[str, slice],
     shown: Sequence[dict[str, Any]],

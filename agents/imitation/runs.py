@@ -30,6 +30,7 @@ from agents.language_model.stage_measures import measure_stage
 from agents.runs.files import write_json, write_jsonl, write_text
 from agents.runs.finished import load_agent
 from agents.runs.logs import METRICS
+from agents.runs.session import RunSession
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.model.loading import EMBEDDED
 
@@ -51,6 +52,9 @@ def distill_agent(
 ) -> dict[str, Any]:
     """Trains the language model of an agent's run on what the agent chooses; writes the model.
 
+    Nothing is written before the end: an interrupted distillation begins again. A folder with a
+    distill.json is complete, and all of its files are of one distillation.
+
     Args:
         folder: Of the agent's run.
         config: Of that run.
@@ -63,10 +67,23 @@ def distill_agent(
         learned from; `stages`, measures of held-out texts of the model before and after.
 
     Raises:
+        UserError: If another process writes to `target`.
         ValueError: If the environment writes no text, or an episode has several turns.
         FloatingPointError: If a loss is NaN or infinite.
     """
     check_writes(config)
+    with RunSession(target, handles_signals=False):
+        return _distill(folder, config, settings, target, judge)
+
+
+def _distill(
+    folder: Path,
+    config: TrainConfig,
+    settings: ImitationConfig,
+    target: Path,
+    judge: str | None,
+) -> dict[str, Any]:
+    """Does the work of `distill_agent` in a locked folder."""
     agent = load_agent(folder, config)
     held_out = _judging_env(config, judge)
     indices = evenly_spaced_indices(held_out.task.num_examples, config.evaluation.episodes)
@@ -76,6 +93,7 @@ def distill_agent(
     losses = list(imitate(policy, lessons, **_training(settings)))
     stages.append(measure_stage("distilled", policy, held_out, indices))
     story = stage_table(stages, config.evaluation.split)
+    (target / DOCUMENT).unlink(missing_ok=True)  # until it is there again, the folder is incomplete
     save_pretrained(policy, target / MODEL, story=story)
     result: dict[str, Any] = {"model": str(target / MODEL), "lessons": mean_reward(lessons)}
     result["agent"] = _agent_reward(config, agent, indices)

@@ -129,6 +129,7 @@ class FinetuneRun:
                 is_new = not self._notes  # a run stopped at step 0 must not reset its rows again
                 self.agent.learn(budget, callback=callback, reset_num_timesteps=is_new)
         finally:
+            callback.close()
             self.agent.logger.close()
         self._stop_if_asked(self.agent.num_timesteps)
         self.finish_stage(REINFORCED)

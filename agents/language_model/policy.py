@@ -74,7 +74,7 @@ class LanguageModelPolicy(ActorCriticPolicy):
         if not temperature > 0.0:
             raise ValueError(f"Got temperature={temperature!r}; allowed: a number over 0.")
         self.model_name = model
-        self._dtype = loading.DTYPES[dtype]
+        self._dtype_name, self._dtype = dtype, loading.DTYPES[dtype]
         self._options = {
             "temperature": temperature,
             "bfloat16": bfloat16,
@@ -85,6 +85,13 @@ class LanguageModelPolicy(ActorCriticPolicy):
         self._current: IncrementalDecoder | None = None
         self.last_log_probs = torch.zeros(0)
         super().__init__(observation_space, action_space, lr_schedule, net_arch=[], **arguments)
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        """Arguments with which `load` makes the policy of a file that `save` wrote."""
+        inherited = super()._get_constructor_parameters()
+        del inherited["net_arch"]  # there are no layers between the model and its heads
+        own = {"model": self.model_name, "dtype": self._dtype_name, "mask": self._mask}
+        return {**inherited, **own, **self._options}
 
     def _build(self, lr_schedule: Schedule) -> None:
         """Makes network, value head and optimizer; called once by the base class."""

@@ -23,7 +23,7 @@ from lm_envs.tokenizer import Tokenizer
 TEXTS_AT_ONCE = 512
 """Bounds the memory of hidden states, and of comparisons between all tokens of a text."""
 
-KIND = "lm_envs rated features"
+KIND = "lm_envs rated features 2"
 DIGEST = 16
 """Bytes of the digest of a text."""
 
@@ -88,7 +88,7 @@ Ids = tuple[np.ndarray, np.ndarray]
 def _token_ids(text: RatedText, tokenizer: Tokenizer, longest: int) -> Ids:
     prompt, own = (np.array(ids, np.int64) for ids in (text.prompt_tokens, text.tokens))
     if not len(prompt):
-        prompt = tokenizer.encode(text.prompt)
+        prompt = tokenizer.encode_prompt(text.prompt)  # with the tokens that begin every prompt
     if not len(own):
         # A stored text has lost the space before it, which is a part of its first token.
         space = "" if text.prompt[-1:].isspace() or not text.prompt else " "

@@ -25,7 +25,7 @@ from lm_envs.tasks.ratings.rating import normalized
 from lm_envs.transcript import Transcript
 
 if TYPE_CHECKING:
-    from agents.viewing.runs import LoadedRun
+    from agents.viewing.runs import ViewedRun
 
 gym.register_envs(lm_envs)
 
@@ -60,35 +60,63 @@ def is_run(source: str) -> bool:
     return (Path(source) / CONFIG).is_file()
 
 
-def model_of(source: str, *, trust_imports: bool = False) -> str:
-    """Returns the name of the model that a run uses, or the name itself."""
-    if not is_run(source):
-        return source
-    run = _load_run(source, trust_imports=trust_imports)
-    return str(run.config.env.kwargs.get("model", "embedded"))
+@dataclass(frozen=True, slots=True)
+class TextSource:
+    """What texts are rated of.
+
+    Attributes:
+        name: Run folder, or model, as given.
+        run: The run; None for a model.
+    """
+
+    name: str
+    run: "ViewedRun | None" = None
+
+    @property
+    def model(self) -> str:
+        """Name of the model that writes, or that the run's agent steers."""
+        if self.run is None:
+            return self.name
+        return str(self.run.config.env.kwargs.get("model", "embedded"))
 
 
-def make_writers(
-    source: str, prompts: str | None, count: int, *, seed: int = 0, trust_imports: bool = False
-) -> Writers:
-    """Returns what writes `count` pairs: agent and model for a run, two samples for a model.
+def load_source(name: str, checkpoint: str = "last", *, trust_imports: bool = False) -> TextSource:
+    """Returns a run with its agent, or a model that is loaded later.
 
     Args:
-        source: Run folder, or a model as for `model=` of an environment.
-        prompts: File of prompts, or an environment id; None for the run's own, or NextWord.
-        count: Of pairs.
-        seed: Of the samples.
+        name: Run folder, or a model as for `model=` of an environment.
+        checkpoint: Of a run, "last" or "best".
         trust_imports: Whether a run's configuration may import modules.
 
     Raises:
-        UserError: If the run cannot be loaded, or the prompts cannot be read.
+        UserError: If the run cannot be loaded.
+    """
+    if not is_run(name):
+        return TextSource(name)
+    # Imported here: fine-tuning needs transformers, whose import takes seconds, and texts of a
+    # model do not.
+    from agents.viewing.runs import load_run
+
+    return TextSource(name, load_run(Path(name), checkpoint, trust_imports=trust_imports))
+
+
+def make_writers(source: TextSource, prompts: str | None, count: int, *, seed: int = 0) -> Writers:
+    """Returns what writes `count` pairs: agent and model for a run, two samples for a model.
+
+    Args:
+        source: Of the texts.
+        prompts: File of prompts, or an environment id; None for the run's own, or NextWord.
+        count: Of pairs.
+        seed: Of the samples.
+
+    Raises:
+        UserError: If the prompts cannot be read, or the run writes no text.
         ValueError: If there is no such model.
     """
     is_file = prompts is not None and Path(prompts).is_file()
     own = read_prompts(Path(str(prompts))) if is_file else None
     rows, name = min(MOST_ROWS, count), None if is_file else prompts
-    if is_run(source):
-        run = _load_run(source, trust_imports=trust_imports)
+    if (run := source.run) is not None:
         if name is not None:
             raise UserError(
                 f"Got --prompts {name!r} for a run; allowed: a file that exists, or none for the "
@@ -97,10 +125,10 @@ def make_writers(
         env: Any = run.environment(run.config.evaluation.split, rows)
         first = (run.config.name, agent_policy(run.agent))
     else:
-        env = _model_env(source, name or DEFAULT_ID, rows)
+        env = _model_env(source.name, name or DEFAULT_ID, rows)
         first = ("model", _samples(env, seed + 1))
     if not isinstance(env, LanguageVectorEnv):
-        raise UserError(f"Got {source}, which writes no text; allowed: runs that write text.")
+        raise UserError(f"Got {source.name}, which writes no text; allowed: runs that write text.")
     return Writers(env, (first, ("model", _samples(env, seed))), own)
 
 
@@ -173,14 +201,6 @@ def read_prompts(path: Path) -> tuple[str, ...]:
     if not found:
         raise UserError(f"Got {path} without prompts; allowed: one or more.")
     return found
-
-
-def _load_run(source: str, *, trust_imports: bool) -> "LoadedRun":
-    # Imported here: fine-tuning needs transformers, whose import takes seconds, and texts of a
-    # model do not.
-    from agents.viewing.runs import load_run
-
-    return load_run(Path(source), trust_imports=trust_imports)
 
 
 def _model_env(model: str, env_id: str, rows: int) -> object:

@@ -5,6 +5,7 @@ a run can be resumed exactly: at the first such point at or after each multiple 
 """
 
 import time
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from stable_baselines3.common.callbacks import BaseCallback
+from torch.utils.hooks import RemovableHandle
 
 from agents.config.train import TrainConfig
 from agents.evaluation.rollouts import (
@@ -22,6 +24,7 @@ from agents.evaluation.rollouts import (
 )
 from agents.runs import checkpoints, logs, manifest, nan_guard
 from agents.runs.checkpoints import BEST, CHECKPOINT
+from agents.runs.exploration_noise import restore_exploration_noise
 from agents.runs.session import RunSession
 from agents.runs.tracking import TensorBoard, Tracker, log_metrics
 from lm_envs.envs.base import EpisodicVectorEnv
@@ -40,6 +43,7 @@ class RunCallback(BaseCallback):
         seconds: Training time before the run was interrupted; 0 in a new run.
         session: Of the run; None if no signal can stop it and its folder is not locked.
         tracker: Gets each row of metrics.jsonl too.
+        noise: Of the first rollout, if the run is resumed; see `exploration_noise`.
 
     Attributes:
         evaluated_step: Of the last evaluation; None before the first.
@@ -61,8 +65,10 @@ class RunCallback(BaseCallback):
         seconds: float = 0.0,
         session: RunSession | None = None,
         tracker: Tracker | None = None,
+        noise: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        self._noise = noise or {}
         self._tracker = tracker or TensorBoard()
         self._session = session
         self._config = config
@@ -74,6 +80,13 @@ class RunCallback(BaseCallback):
         self.rollouts: list[Transcript] = []
         self._next_evaluation = self._next_save = 0
         self._should_stop = False
+        self._handles: list[RemovableHandle] = []
+
+    def close(self) -> None:
+        """Ends the checks of the weights, which hold the agent; to be called after an error too."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
 
     @property
     def seconds(self) -> float:
@@ -113,10 +126,14 @@ class RunCallback(BaseCallback):
         # A run that was stopped at step 0 has logged that evaluation already.
         is_due = self.evaluates_at_start and not done and not logs.read_metrics(self._folder)
         self._next_evaluation = 0 if is_due else multiple_after(done, every)
-        nan_guard.guard(self.model.policy, lambda: self.num_timesteps, unchecked=self.unchecked)
+        self._handles = nan_guard.guard(
+            self.model.policy, lambda: self.num_timesteps, unchecked=self.unchecked
+        )
 
     def _on_rollout_start(self) -> None:
         done, session = self.num_timesteps, self._session
+        restore_exploration_noise(self.model, self._noise)
+        self._noise = {}
         if session is not None:
             session.check_folder()
         if done >= self._next_evaluation:
@@ -167,7 +184,8 @@ class TrainingCallback(RunCallback):
         return {**row, "training_reward": self.training_reward(), "held_out": scores}
 
     def close(self) -> None:
-        """Restores the terminal; to be called after an error too."""
+        """Restores the terminal too."""
+        super().close()
         self._progress.stop()
 
     def _on_training_start(self) -> None:

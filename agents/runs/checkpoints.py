@@ -25,6 +25,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from agents.config.loading import UserError
 from agents.runs import manifest, replay
+from agents.runs.exploration_noise import exploration_noise
 from agents.runs.manifest import CHECKPOINTS
 from lm_envs.validation import first_line
 
@@ -78,14 +79,15 @@ def save(
     """
     env = model.get_env()
     assert isinstance(env, HasState)
-    state = {
-        "parameters": {**model.get_parameters(), **_loose_tensors(model)},
+    values = {
+        "parameters": {**model.get_parameters(), **loose_tensors(model)},
         **{name: getattr(model, name) for name in _COUNTERS},
         **{name: getattr(model, name) for name in _OPTIONAL if hasattr(model, name)},
         **{name: list(getattr(model, name) or ()) for name in _WINDOWS},
         "memory": list(getattr(model, "_last_lstm_states", None) or ()),  # of RecurrentPPO
         # Off-policy algorithms draw their first actions from it; as text, for its large numbers.
         "action_space": json.dumps(model.action_space.np_random.bit_generator.state),
+        "noise": exploration_noise(model),
         "replay": _store_replay(model, path, max_replay_bytes),
         "env": env.get_state(),
         "gamma": env.get_attr("gamma")[0] if env.has_attr("gamma") else 1.0,
@@ -95,9 +97,8 @@ def save(
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
         "notes": dict(notes or {}),
     }
-    plain = _to_plain(state)
-    listed = {"step": model.num_timesteps, **(facts or {})}
-    manifest.write_listed(path, lambda temporary: torch.save(plain, temporary), listed)
+    state, listed = _to_plain(values), {"step": model.num_timesteps, **(facts or {})}
+    manifest.write_listed(path, lambda temporary: torch.save(state, temporary), listed)
     if path.name == CHECKPOINT:  # only now the former buffer is no longer needed
         manifest.remove(path.parent, REPLAY.format("*"), keep=state["replay"])
 
@@ -120,11 +121,13 @@ def promote_best(folder: Path) -> None:
 
 def load_parameters(model: BaseAlgorithm, path: Path) -> None:
     """Loads the parameters of a checkpoint into an algorithm; nothing else changes."""
-    _set_parameters(model, _read(path)["parameters"])
+    set_parameters(model, _read(path)["parameters"])
 
 
 def restore(model: BaseAlgorithm, path: Path) -> dict[str, Any]:
     """Restores the state at `save`, bit for bit; returns its notes.
+
+    The notes have a further key "noise", for `restore_exploration_noise`.
 
     A replay buffer that was not stored restarts empty. A checkpoint written on a GPU continues
     without one, with a warning: other random numbers are drawn there.
@@ -135,7 +138,7 @@ def restore(model: BaseAlgorithm, path: Path) -> dict[str, Any]:
     state = _read(path)
     env = model.get_env()
     assert isinstance(env, HasState)
-    _set_parameters(model, state["parameters"])
+    set_parameters(model, state["parameters"])
     for name in _COUNTERS:
         setattr(model, name, state[name])
     for name in set(_OPTIONAL) & set(state):
@@ -157,7 +160,7 @@ def restore(model: BaseAlgorithm, path: Path) -> dict[str, Any]:
     np.random.set_state(_tupled(state["numpy"]))
     torch.set_rng_state(torch.from_numpy(state["torch"]))
     _set_cuda_generators(state.get("cuda", []), path)
-    return state["notes"]
+    return {**state["notes"], "noise": state.get("noise", {})}
 
 
 def read_state(path: Path, keys: Iterable[str]) -> dict[str, Any]:
@@ -227,14 +230,15 @@ def _restore_memory(model: BaseAlgorithm, memory: list[list[np.ndarray]] | None)
         model._last_lstm_states = type(former)(*tensors)  # type: ignore[attr-defined]
 
 
-def _loose_tensors(model: BaseAlgorithm) -> dict[str, torch.Tensor]:
+def loose_tensors(model: BaseAlgorithm) -> dict[str, torch.Tensor]:
     """Returns learned tensors outside any network, such as SAC's log of the entropy coefficient."""
     names = model._get_torch_save_params()[1]
     return {name: getattr(model, name).detach().clone() for name in names}
 
 
-def _set_parameters(model: BaseAlgorithm, parameters: dict[str, Any]) -> None:
-    loose = _loose_tensors(model)
+def set_parameters(model: BaseAlgorithm, parameters: dict[str, Any]) -> None:
+    """Gives an algorithm all its parameters: of networks, of optimizers and loose tensors."""
+    loose = loose_tensors(model)
     model.set_parameters({n: value for n, value in parameters.items() if n not in loose})
     with torch.no_grad():
         for name in loose:

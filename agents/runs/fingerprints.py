@@ -11,6 +11,7 @@ from agents.config.loading import UserError
 from agents.config.train import TrainConfig
 from agents.runs.manifest import file_hash
 from lm_envs.model.loading import EMBEDDED, locate
+from lm_envs.tasks.data.files import path_and_encoding
 
 _MODEL_FILES = ("*.json", "*.txt", "*.safetensors")
 """Files of a model's folder that are loaded: weights, configuration, tokenizer; no model card."""
@@ -81,10 +82,10 @@ def _texts(value: Any, key: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401 -
 
 def _files(text: str) -> list[Path]:
     """The file that a text names, or the files in the folder that it names."""
-    path = Path(text)
     try:
+        path, _ = path_and_encoding(text)
         if path.is_dir():
             return sorted(each for each in path.iterdir() if each.is_file())
         return [path] if path.is_file() else []
-    except OSError:  # a text that is too long for a path
+    except (OSError, ValueError):  # a text that is too long for a path; an unknown encoding
         return []

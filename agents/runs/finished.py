@@ -58,14 +58,18 @@ def load_agent(folder: Path, config: TrainConfig, checkpoint: str = "last") -> B
         UserError: If the checkpoint is damaged, or of another configuration, model or version.
     """
     check_choice("checkpoint", checkpoint, CHECKPOINTS)
-    if isinstance(config, FinetuneConfig):
-        env = make_training_env(with_one_precision(config))
-        agent: BaseAlgorithm = make_agent(config, KLPenalty(env, **config.kl.model_dump()))
-    else:
-        agent = make_algorithm(config, make_training_env(config), None)
+    agent = untrained_agent(config)
     _load_fitting(agent, folder / CHECKPOINTS[checkpoint])
     _warn_of_changed_files(folder, config)
     return agent
+
+
+def untrained_agent(config: TrainConfig) -> BaseAlgorithm:
+    """Builds the algorithm of a configuration of `agents.train` or `agents.finetune`."""
+    if isinstance(config, FinetuneConfig):
+        env = make_training_env(with_one_precision(config))
+        return make_agent(config, KLPenalty(env, **config.kl.model_dump()))
+    return make_algorithm(config, make_training_env(config), None)
 
 
 class LoadedPolicy:

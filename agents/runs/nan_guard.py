@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.hooks import RemovableHandle
 
 REMEDY = (
     "The weights were not updated with it and the last checkpoint is intact. Lower "
@@ -49,7 +50,7 @@ def check_parameters(policy: torch.nn.Module, step: int) -> None:
 
 def guard(
     policy: torch.nn.Module, step: Callable[[], int], *, unchecked: Collection[str] = ()
-) -> None:
+) -> list[RemovableHandle]:
     """Registers hooks that raise FloatingPointError at the first NaN or infinity in any pass.
 
     Gradients, and outputs that have one, are checked at the end of the backward pass: before the
@@ -61,15 +62,22 @@ def guard(
         step: Returns the environment step, for the message.
         unchecked: Names of submodules whose outputs are not checked, such as those whose NaN would
             reach another output.
+
+    Returns:
+        Handles whose `remove` ends the checks. Python cannot free a policy while it has hooks,
+        since autograd holds those of parameters.
     """
-    backward = _BackwardCheck(step)
+    backward, handles = _BackwardCheck(step), []
     for name, parameter in policy.named_parameters():
         if parameter.requires_grad:
-            parameter.register_hook(partial(backward.add_gradient, f"gradient of {name}"))
+            hook = partial(backward.add_gradient, f"gradient of {name}")
+            handles.append(parameter.register_hook(hook))
     for name, module in policy.named_modules():
         is_checked = not any(name == own or name.startswith(f"{own}.") for own in unchecked)
         if isinstance(module, torch.nn.Linear) and is_checked:
-            module.register_forward_hook(partial(backward.check_output, f"output of {name}"))
+            check = partial(backward.check_output, f"output of {name}")
+            handles.append(module.register_forward_hook(check))
+    return handles
 
 
 class _BackwardCheck:

@@ -7,7 +7,8 @@ when the process ends, also by a kill. Knows nothing of what a run writes.
 import os
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
@@ -60,9 +61,8 @@ class RunSession:
         self._refuse_links()
         # Only killed processes can have left them, since this one holds the lock.
         remove_temporary_files(self._folder)
-        if self._handles_signals and threading.current_thread() is threading.main_thread():
-            used = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
-            self._handlers = {each: signal.signal(each, self._request) for each in used}
+        if self._handles_signals:
+            self._handlers = {each: signal.signal(each, self._request) for each in _handled()}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
@@ -126,5 +126,34 @@ class RunSession:
             )
         self._signal = number
         # Not print: a handler may run while the main program holds the stream's buffer.
-        text = f"\nGot {name}: the run saves a checkpoint after this update and stops. "
+        text = f"\nGot {name}: the run stops after this update and prints what it saved. "
         os.write(2, f"{text}Another one stops it at once, without saving.\n".encode())
+
+
+@contextmanager
+def stopped_at_once(message: str) -> Iterator[None]:
+    """Turns SIGINT and SIGTERM into `Interrupted`, for work that has nothing to save.
+
+    Args:
+        message: What is left, and how to continue.
+
+    Raises:
+        Interrupted: If a signal arrives.
+    """
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(message, number)
+
+    handlers = {each: signal.signal(each, stop) for each in _handled()}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _handled() -> list[signal.Signals]:
+    """Signals that are handled here: in the main thread, those that the process does not ignore."""
+    if threading.current_thread() is not threading.main_thread():
+        return []
+    return [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]

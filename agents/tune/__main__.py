@@ -5,19 +5,16 @@ Owns the options and the order: check everything, run trials, report.
 
 import importlib
 import json
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
 
 from agents.algorithms.factory import check_actions, make_evaluation_env
 from agents.config.imports import TRUST_HELP, import_for_run
-from agents.config.loading import Interrupted, UserError, read_values, reported, validated
+from agents.config.loading import UserError, load_config, read_values, reported, validated
 from agents.config.train import TrainConfig
+from agents.runs.session import stopped_at_once
 from agents.tune.space import Space, read_space
 from lm_envs.validation import check_choice, check_count
 
@@ -56,6 +53,7 @@ def tune(
     trials: int = 30,
     pruner: str = "median",
     startup: int = 5,
+    compare: int = 0,
     trust_imports: bool = False,
 ) -> dict[str, Any]:
     """Runs trials until the study of a folder has the given number; returns its report.
@@ -67,26 +65,45 @@ def tune(
         trials: Of the study, over all processes and starts.
         pruner: One of `PRUNERS`.
         startup: Trials before the sampler learns from results and the median pruner stops any.
+        compare: Seeds of a comparison with `config` on the test split, under the key "test"; or 0.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
 
     Raises:
         ModuleNotFoundError: If optuna is missing.
         UserError: If the search space is invalid, the folder holds another study, imports are not
             trusted, or every trial failed.
-        Interrupted: If SIGINT or SIGTERM arrived; the running trial is repeated by the next start.
+        Interrupted: If a signal arrived; the running trial is repeated by the next start.
     """
     _check_optuna()  # an extra, imported here: `--help` works without it
     from agents.tune.report import print_trial, report
     from agents.tune.study import PRUNERS, Settings, open_study, run_trials, tuning_splits
 
     check_choice("pruner", pruner, PRUNERS)
-    check_count("trials", trials)
-    check_count("startup", startup)
+    _check_counts(trials, startup, compare)
     _check_environments(space := read_space(tuning_splits(config), search), trust_imports)
     study = open_study(folder, space, Settings(pruner, startup))
-    with _stopping(folder):
+    again = "repeat the command to go on, which begins with the trial that was running"
+    with stopped_at_once(f"Stopped the study {folder}; {again}."):
         run_trials(study, space, folder, trials, trust_imports=trust_imports, announce=print_trial)
-    return report(study, space, config, folder)
+    return report(study, space, folder) | _compared(space, folder, compare, trust_imports)
+
+
+def _compared(space: Space, folder: Path, seeds: int, trust_imports: bool) -> dict[str, Any]:
+    """Returns the comparison on the test split under the key "test"; nothing without seeds."""
+    if not seeds:
+        return {}
+    from agents.tune.comparison import compare_on_test
+    from agents.tune.report import BEST
+
+    best = load_config(TrainConfig, folder / BEST)
+    given = space.config({})
+    return {"test": compare_on_test(given, best, folder, seeds, trust_imports=trust_imports)}
+
+
+def _check_counts(trials: int, startup: int, compare: int) -> None:
+    check_count("trials", trials)
+    check_count("startup", startup)
+    check_count("compare", compare, least=0)
 
 
 def _check_optuna() -> None:
@@ -110,25 +127,6 @@ def _check_environments(space: Space, trust_imports: bool) -> None:
             make_evaluation_env(tried, tried.evaluation.split, 1).close()
 
 
-@contextmanager
-def _stopping(folder: Path) -> Iterator[None]:
-    """Turns SIGINT and SIGTERM into `Interrupted`, so that the running trial is stopped first."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise Interrupted(
-            f"Stopped the study {folder}; repeat the command to go on, which begins with the "
-            "trial that was running.",
-            number,
-        )
-
-    handlers = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-
-
 def main(
     config: Annotated[Path, typer.Argument(help="YAML file of agents.train, with a key `search`")],
     search: Annotated[Path | None, typer.Option(help="file with the key `search`")] = None,
@@ -138,33 +136,33 @@ def main(
     trials: Annotated[int, typer.Option(help="of the study, over all its processes")] = 30,
     pruner: Annotated[str, typer.Option(help="median, hyperband or none")] = "median",
     startup: Annotated[int, typer.Option(help="trials before sampling and pruning learn")] = 5,
+    compare: Annotated[
+        int, typer.Option(min=0, help="seeds to compare best.yaml and CONFIG with, once, on test")
+    ] = 0,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="key.key=value")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, not the table")] = False,
     trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
 ) -> None:
     """Searches for hyperparameters, judged on the validation split; several processes may join.
 
-    No trial reads the test split: train STUDY/best.yaml afterwards and read it once, by
-    `python -m agents.evaluate RUN --split test`.
+    No trial reads the test split. It is read once, at the end, with --compare; or train
+    STUDY/best.yaml, and read it by `python -m agents.evaluate RUN --split test`.
     """
     with reported():
         settings, ranges = read_files(config, search, assignments or [])
         folder = study or Path("studies") / settings.name
-        result = tune(
-            settings,
-            ranges,
-            folder,
-            trials=trials,
-            pruner=pruner,
-            startup=startup,
-            trust_imports=trust_imports,
-        )
+        options: dict[str, Any] = {"trials": trials, "pruner": pruner, "startup": startup}
+        options |= {"compare": compare, "trust_imports": trust_imports}
+        result = tune(settings, ranges, folder, **options)
         if as_json:
             typer.echo(json.dumps(result))
         else:
+            from agents.tune.comparison import print_comparison
             from agents.tune.report import print_report
 
             print_report(result, settings)
+            if compare:
+                print_comparison(result["test"], folder)
 
 
 if __name__ == "__main__":

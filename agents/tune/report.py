@@ -29,15 +29,15 @@ BEST, RESULT, IMPORTANCE = "best.yaml", "result.json", "importance.png"
 KILLED = "its process was stopped or killed; the same values are tried again"
 
 
-def report(study: optuna.Study, space: Space, config: TrainConfig, folder: Path) -> dict[str, Any]:
+def report(study: optuna.Study, space: Space, folder: Path) -> dict[str, Any]:
     """Writes best.yaml, result.json and importance.png; returns the content of result.json.
 
-    Before there are trials enough for importances, there is no picture.
+    best.yaml has the splits of the trials, so that no run of it reads the test split. Before there
+    are trials enough for importances, there is no picture.
 
     Args:
         study: With at least one complete trial.
         space: Of the study.
-        config: With its own splits, which the best configuration keeps.
         folder: Of the study.
 
     Raises:
@@ -50,7 +50,8 @@ def report(study: optuna.Study, space: Space, config: TrainConfig, folder: Path)
         raise UserError(f"Got no complete trial in {folder}: {first}. See its files in trials/.")
     best = study.best_trial
     values = space.to_values(best.params)
-    tuned = with_values(config.model_dump(), {**values, "name": f"{config.name}_tuned"}, BEST)
+    name = f"{space.base['name']}_tuned"
+    tuned = with_values(space.base, {**values, "name": name}, BEST)
     write_yaml(folder / BEST, tuned.model_dump())
     importances = _importances(study)
     if importances:

@@ -6,15 +6,14 @@ optuna's study, of processes or of files that a study leaves.
 
 import copy
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 from agents.config.loading import UserError, is_number, section, validated
 from agents.config.parameters import LINEAR
 from agents.config.train import TrainConfig
-from lm_envs.validation import did_you_mean, is_whole
+from lm_envs.validation import did_you_mean, is_finite, is_whole
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -227,7 +226,7 @@ def _problem_of_ends(key: str, value: Mapping[Any, Any]) -> str:
     if value.get("linear") and not key.endswith("learning_rate"):
         return "where linear belongs to a learning rate"
     low, high = value.get("low"), value.get("high")
-    if not (_is_finite(low) and _is_finite(high)):
+    if not (is_finite(low) and is_finite(high)):
         texts = [each for each in (low, high) if isinstance(each, str) and is_number(each)]
         hint = f" ({texts[0]!r} is text in YAML: write 3.0e-4)" if texts else ""
         return f"where low and high are not both numbers{hint}"
@@ -236,8 +235,3 @@ def _problem_of_ends(key: str, value: Mapping[Any, Any]) -> str:
         if low < high and (low > 0 or not value.get("log"))
         else ("where low is not below high, or not above 0 with log: true")
     )
-
-
-def _is_finite(value: object) -> TypeGuard[int | float]:
-    # A boolean is an int in Python, and YAML's `true` is no end of a range.
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

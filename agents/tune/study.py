@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from secrets import token_hex
 
 import optuna
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from agents.config.loading import UserError, flattened, read_values
 from agents.config.train import TrainConfig
@@ -30,7 +31,16 @@ HELD_OUT_PERCENT = 25.0
 """Of the validation split, which judges the trials of a configuration that learns from it."""
 
 HEARTBEAT_S, GRACE_S = 10, 60
-"""A process signs its trial every 10 s; one without a sign for 60 s was killed, and is repeated."""
+"""A process signs its trial every 10 s; one without a sign for 60 s was killed, and is repeated.
+
+On one machine a kill is known at once, since it releases the lock of the process.
+"""
+
+LOCK, WORKER_LOCK = ".lock", ".worker-{}.lock"
+"""Locks of a study folder: while it is opened, and of each process that runs trials."""
+
+WORKER = "worker"
+"""Attribute of a trial: the process that runs it."""
 
 ERROR = "error"
 """Attribute of a failed trial: one line. A trial that was stopped by a signal has none."""
@@ -88,7 +98,7 @@ def open_study(folder: Path, space: Space, settings: Settings) -> optuna.Study:
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # the report has its own line for each trial
     (folder / TRIALS).mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):
+    with FileLock(folder / LOCK):
         _check_same(folder / SETTINGS, space, settings)
         study = optuna.create_study(
             storage=_storage(folder / DATABASE),
@@ -97,9 +107,9 @@ def open_study(folder: Path, space: Space, settings: Settings) -> optuna.Study:
             load_if_exists=True,
         )
         joined = study.user_attrs.get("joined", 0)
+        if not joined:  # before it counts as joined, so that a kill between the two loses nothing
+            study.enqueue_trial(space.own_values(), skip_if_exists=True)
         study.set_user_attr("joined", joined + 1)
-        if not joined:
-            study.enqueue_trial(space.own_values())
     # Each process draws from a seed of its own: with one seed they would try the same values.
     study.sampler = optuna.samplers.TPESampler(
         n_startup_trials=settings.startup, seed=space.base["seed"] + joined, constant_liar=True
@@ -140,18 +150,23 @@ def run_trials(
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
         announce: Called with each trial that ended in this process.
     """
+    worker = token_hex(4)
 
     def objective(trial: optuna.Trial) -> float:
+        trial.set_user_attr(WORKER, worker)
         return _run(trial, space, folder, trust_imports=trust_imports)
 
-    while _counted(study) < count:
-        with _repeated_if_stopped(study):
-            study.optimize(
-                objective,
-                n_trials=1,
-                catch=(TrialFailedError, UserError),
-                callbacks=[lambda _, trial: announce(trial)],
-            )
+    with FileLock(path := folder / WORKER_LOCK.format(worker)):
+        _repeat_trials_of_killed_processes(study, folder, worker)
+        while _counted(study) < count:
+            with _repeated_if_stopped(study):
+                study.optimize(
+                    objective,
+                    n_trials=1,
+                    catch=(TrialFailedError, UserError),
+                    callbacks=[lambda _, trial: announce(trial)],
+                )
+    path.unlink(missing_ok=True)
 
 
 def _run(trial: optuna.Trial, space: Space, folder: Path, *, trust_imports: bool) -> float:
@@ -189,8 +204,33 @@ def _repeated_if_stopped(study: optuna.Study) -> Iterator[None]:
         raise
 
 
+def _repeat_trials_of_killed_processes(study: optuna.Study, folder: Path, own: str) -> None:
+    """Ends the running trials whose process no longer holds its lock, and queues them again."""
+    with FileLock(folder / LOCK):
+        alive = {own, *filter(None, map(_living_worker, folder.glob(WORKER_LOCK.format("*"))))}
+        running = optuna.trial.TrialState.RUNNING
+        for trial in study.get_trials(deepcopy=False, states=[running]):
+            worker = trial.user_attrs.get(WORKER)
+            # A trial without a worker has just begun, in a process that is alive or was killed.
+            if worker not in alive and (worker or alive == {own}):
+                study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+                _repeat(study, trial)
+
+
+def _living_worker(path: Path) -> str | None:
+    """Returns the process whose lock this is; None, without the lock, if it was killed."""
+    try:
+        with FileLock(path, timeout=0):
+            path.unlink(missing_ok=True)
+            return None
+    except Timeout:
+        return path.name.removeprefix(".worker-").removesuffix(".lock")
+
+
 def _repeat(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
-    study.enqueue_trial(trial.params, user_attrs={"repeats": trial.number})
+    # A trial that was queued has its values before it asks for them.
+    values = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+    study.enqueue_trial(values, user_attrs={"repeats": trial.number})
 
 
 def _counted(study: optuna.Study) -> int:

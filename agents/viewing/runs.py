@@ -11,13 +11,15 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from agents.config.imports import import_for_run
 from agents.config.train import TrainConfig
 from agents.runs.finished import load_agent, make_held_out_env, read_finished
+from agents.runs.manifest import CHECKPOINTS
 from agents.viewing.policies import ViewedPolicy, viewed_agent
 from lm_envs.envs.base import EpisodicVectorEnv
+from lm_envs.validation import check_choice
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedRun:
-    """A finished run.
+class ViewedRun:
+    """A finished run whose agent shows its preferences.
 
     Attributes:
         config: Its configuration.
@@ -39,18 +41,23 @@ class LoadedRun:
         return f"{self.config.name} on {self.config.env.id}"
 
 
-def load_run(folder: Path, *, trust_imports: bool = False) -> LoadedRun:
+CHECKPOINT_HELP = "last, or best by held-out reward"
+
+
+def load_run(folder: Path, checkpoint: str = "last", *, trust_imports: bool = False) -> ViewedRun:
     """Loads a run.
 
     Args:
         folder: Of `agents.train` or `agents.finetune`.
+        checkpoint: "last", or "best" by held-out reward.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
 
     Raises:
         UserError: If the folder has no checkpoint or no configuration, imports are not trusted, or
             the checkpoint does not fit the configuration.
     """
-    config = read_finished(folder)
+    check_choice("checkpoint", checkpoint, CHECKPOINTS)
+    config = read_finished(folder, checkpoint)
     import_for_run(config, trusted=trust_imports)
-    agent = load_agent(folder, config)
-    return LoadedRun(config, agent, viewed_agent("agent", agent))
+    agent = load_agent(folder, config, checkpoint)
+    return ViewedRun(config, agent, viewed_agent("agent", agent))

@@ -96,12 +96,19 @@ def row_bytes(folder: Path, capacity: int, dtype: str) -> int:
 
 def model_bytes(folder: Path, dtype: str) -> int:
     """Bytes that a process takes with no rows: weights in `dtype` and as loaded, and Python."""
-    num_weights = num_matrix_weights(loading.read_model_config(folder))
+    config = loading.read_model_config(folder)
+    num_weights = num_matrix_weights(config)
+    if not config.is_tied:  # embeddings beside the output matrix: looked up, not multiplied
+        num_weights += config.vocab_size * config.hidden_size
     return PYTHON_BYTES + num_weights * (4 + _value_bytes(dtype))
 
 
 def num_matrix_weights(config: ModelConfig) -> int:
-    """Number of weights that a decoding step multiplies; the output matrix counts once."""
+    """Number of weights that a decoding step multiplies.
+
+    The output matrix counts once, tied to the embeddings or not: of these a step reads one row a
+    token. Grouped key and value heads count as they are, and so does the gate of a perceptron.
+    """
     block = config.attention_weights + config.mlp_weights
     return config.num_layers * block + config.vocab_size * config.hidden_size
 

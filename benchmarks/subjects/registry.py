@@ -42,6 +42,8 @@ ARGUMENTS = {
     "dtype": "dtypes",
     "env": "ids",
     "repeats": "repeats",
+    "runners": "counts",
+    "competitor": "competitors",
 }
 """Argument of a subject's `run` for each option of the command line."""
 

@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.harness import roofline, timing
 from benchmarks.harness.episodes import RandomSteps
 from benchmarks.harness.models import GPT2_SHAPES, model_folder
+from benchmarks.subjects import runners
 from benchmarks.subjects.defaults import DTYPES, MODEL, REPEATS, ROWS
 from lm_envs.model import loading
 from lm_envs.model.base import LanguageModel
@@ -38,14 +39,19 @@ def run(
     rows: Sequence[int] = ROWS,
     dtypes: Sequence[str] = DTYPES,
     repeats: int = REPEATS,
+    counts: Sequence[int] = (),
 ) -> dict[str, Any]:
     """Steps per second by rows; milliseconds per step by context and by size of the model.
 
-    `slope` is the slope of a straight line through the logarithms of size and milliseconds: 1 where
-    the cost is proportional to the size, 0 where it is constant.
+    With `counts` it measures steps per second by the number of Ray's runners instead, with the
+    first of `rows` in each. `slope` is the slope of a straight line through the logarithms of size
+    and milliseconds: 1 where the cost is proportional to the size, 0 where it is constant.
     """
     results = []
     for dtype in dtypes:
+        if counts:
+            results += runners.measure(model, counts, rows[0], dtype, repeats)
+            continue
         results += _by_rows(model, rows, dtype, repeats)
         for cache_dtype in CACHES:
             results += _by_context(model, dtype, cache_dtype, repeats)

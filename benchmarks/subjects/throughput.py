@@ -19,6 +19,7 @@ from benchmarks.harness.models import GPT2_SHAPES, model_folder
 from benchmarks.harness.processes import CompetitorProcess, GenerateFn, GenerationJob
 from benchmarks.subjects.defaults import DTYPES, MODEL, REPEATS, ROWS
 from lm_envs.model import loading
+from lm_envs.validation import check_choice
 
 PROMPT, NEW = 32, 64
 SLOW_ROWS = 8
@@ -72,6 +73,8 @@ COMPETITORS = {
     "single environments": Competitor(ours.single_environments, min_tokens=0, max_rows=SLOW_ROWS),
     "re-encoding, no cache": Competitor(generators.re_encoding, max_rows=SLOW_ROWS),
 }
+COMPARED_WITH = "environment"
+"""The competitor that the others are compared with: it is always measured."""
 
 
 def run(
@@ -80,15 +83,27 @@ def run(
     dtypes: Sequence[str] = DTYPES,
     repeats: int = REPEATS,
     prompts: Sequence[int] = (PROMPT,),
+    competitors: Sequence[str] | None = None,
 ) -> Row:
-    """Compares all competitors on one model; returns a JSON document.
+    """Compares competitors on one model; returns a JSON document.
 
     `speedup` is the time of the row's competitor over the environment's, prompts included;
     `share_of_limit` is decoding's share of the roofline.
 
+    Args:
+        model: A name in `benchmarks.harness.models.SHAPES`, or a `model=` of an environment.
+        rows: Numbers of texts that are generated together.
+        dtypes: "float32", "bfloat16" or "int8".
+        repeats: Timed runs of each competitor.
+        prompts: Tokens of a prompt.
+        competitors: Keys of `COMPETITORS`, beside the environment; None for all.
+
     Raises:
-        ValueError: If the most rows do not fit in memory, or a prompt does not fit in the context.
+        ValueError: If a competitor is unknown, the most rows do not fit in memory, or a prompt does
+            not fit in the context.
     """
+    for name in competitors or ():
+        check_choice("competitor", name, COMPETITORS)
     folder = model_folder(model)
     jobs = [
         GenerationJob(folder, num_rows, prompt, NEW, dtype)
@@ -97,12 +112,12 @@ def run(
         for num_rows in rows
     ]
     for job in jobs:
-        check_fits(model, job)
-    results = [row for job in jobs for row in _compare(model, job, repeats)]
+        check_fits(model, job, competitors)
+    results = [row for job in jobs for row in _compare(model, job, repeats, competitors)]
     return {"subject": "throughput", "model": model, "new": NEW, "rows": results}
 
 
-def check_fits(model: str, job: GenerationJob) -> None:
+def check_fits(model: str, job: GenerationJob, competitors: Sequence[str] | None = None) -> None:
     """Checks that texts fit in the model's context and rows in memory, before anything is measured.
 
     Raises:
@@ -112,7 +127,7 @@ def check_fits(model: str, job: GenerationJob) -> None:
     if job.prompt > longest:
         raise ValueError(f"Got prompts of {job.prompt} tokens; {model} has room for {longest}.")
     per_row = roofline.row_bytes(job.folder, job.prompt + job.new, job.dtype)
-    count = sum(competitor.accepts(model, job) for competitor in COMPETITORS.values())
+    count = len(_accepting(model, job, competitors))
     # A tenth stays free for what is not counted, such as activations.
     free = 0.9 * available_memory(default_device()) - count * roofline.model_bytes(
         job.folder, job.dtype
@@ -121,13 +136,24 @@ def check_fits(model: str, job: GenerationJob) -> None:
     if job.num_rows > most:
         raise ValueError(
             f"Got {job.num_rows} rows of {count * per_row / 2**20:.0f} MiB each in {job.dtype}, "
-            f"for {count} competitors; at most {most} fit here."
+            f"for {count} competitors; at most {most} fit here. Name fewer by --competitor."
         )
 
 
-def _compare(model: str, job: GenerationJob, repeats: int) -> list[Row]:
+def _accepting(
+    model: str, job: GenerationJob, competitors: Sequence[str] | None
+) -> dict[str, Competitor]:
+    """The environment and the named competitors, all for None, in the order of `COMPETITORS`."""
+    named = COMPETITORS if competitors is None else {COMPARED_WITH, *competitors}
+    chosen = {name: each for name, each in COMPETITORS.items() if name in named}
+    return {name: each for name, each in chosen.items() if each.accepts(model, job)}
+
+
+def _compare(
+    model: str, job: GenerationJob, repeats: int, competitors: Sequence[str] | None
+) -> list[Row]:
     """A row for each competitor in one job, those that are not installed included."""
-    compared = {name: each for name, each in COMPETITORS.items() if each.accepts(model, job)}
+    compared = _accepting(model, job, competitors)
     installed = {n: each for n, each in compared.items() if importlib.util.find_spec(each.package)}
     timings, peaks = _measure(installed, job, repeats)
     limit = roofline.decoding_limit(job)
@@ -136,7 +162,7 @@ def _compare(model: str, job: GenerationJob, repeats: int) -> list[Row]:
         row: Row = {"what": name, "n": job.num_rows, "dtype": job.dtype, "prompt": job.prompt}
         if name in installed:
             row |= _rates(job, competitor, timings[name], timings.get(_prompts_key(name)))
-            row["speedup"] = timing.speedup(timings["environment"], timings[name])
+            row["speedup"] = timing.speedup(timings[COMPARED_WITH], timings[name])
             row |= _share_of_limit(limit, row, job) if competitor.has_limit else {}
             row["peak_gib"] = peaks[name] / 2**30
         else:

@@ -154,8 +154,8 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         """Returns everything that `_set_episodes` needs, in plain values."""
 
     @abstractmethod
-    def _checked_episodes(self, episodes: Any) -> Any:  # noqa: ANN401 - a caller's value
-        """Returns episodes for `_set_episodes`; raises ValueError if they do not fit."""
+    def _checked_episodes(self, episodes: Any, over: np.ndarray) -> Any:  # noqa: ANN401
+        """Returns episodes for `_set_episodes`; raises ValueError if rows not over cannot go on."""
 
     @abstractmethod
     def _set_episodes(self, episodes: Any) -> None:  # noqa: ANN401 - defined by the subclass
@@ -256,9 +256,9 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         check_arrays(state, {"over": self._over})
         check_lists(state, ("generators",), self.num_envs)
         generators = restored_generators(state["generators"])
-        episodes = self._checked_episodes(state["episodes"])
-        self._unready = "after a set_state() that failed"
-        self._over = np.array(state["over"], bool)
+        over = np.array(state["over"], bool)
+        episodes = self._checked_episodes(state["episodes"], over)
+        self._unready, self._over = "after a set_state() that failed", over
         self._set_episodes(episodes)
         self._rngs[:], self._seeds[:] = generators, [UNKNOWN_SEED] * self.num_envs
         observations, self._unready = self.observe(), None

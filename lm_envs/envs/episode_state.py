@@ -59,8 +59,13 @@ def upgraded(state: Any, episodes: EpisodeBuffer) -> Any:  # noqa: ANN401 - a ca
     return renamed
 
 
-def check_state(episodes: EpisodeBuffer, state: Any) -> None:  # noqa: ANN401 - a caller's value
+def check_state(episodes: EpisodeBuffer, state: Any, over: np.ndarray) -> None:  # noqa: ANN401 - a caller's value
     """Raises ValueError if a state does not fit these rows, texts and examples.
+
+    Args:
+        episodes: Of the rows.
+        state: Of `get_state`, or a caller's value.
+        over: (N,) bool, rows whose episode is over.
 
     Raises:
         ValueError: Naming what differs.
@@ -74,6 +79,7 @@ def check_state(episodes: EpisodeBuffer, state: Any) -> None:  # noqa: ANN401 - 
     _check_numbers(episodes, state)
     for row in range(len(episodes.examples)):
         _check_row(episodes, row, state)
+        _check_ending(episodes, row, state, bool(over[row]))
 
 
 def set_state(episodes: EpisodeBuffer, state: Mapping[str, Any]) -> None:
@@ -120,6 +126,21 @@ def _check_row(episodes: EpisodeBuffer, row: int, state: Mapping[str, Any]) -> N
     if not isinstance(turns, (list, tuple)) or not all(isinstance(t, str) for t in turns):
         raise ValueError(f"Got a state whose turns of row {row} are {turns!r}; allowed: texts.")
     check_choice(f"ending of row {row} in a state", ending, (None, *get_args(Ending)))
+
+
+def _check_ending(
+    episodes: EpisodeBuffer, row: int, state: Mapping[str, Any], is_over: bool
+) -> None:
+    """Raises ValueError if a row is over without an ending, or cannot go on although it is not."""
+    ending = state["endings"][row]
+    count, length = int(state["counts"][row]), int(state["context_lengths"][row])
+    is_full = count >= episodes.tokens.shape[1] or length >= episodes.contexts.shape[1]
+    if is_over != (ending is not None) or (is_full and not is_over):
+        raise ValueError(
+            f"Got a state whose row {row} has ending {ending!r}, {count} tokens written and a "
+            f"context of {length}, but over={is_over}; allowed: an ending where it is over, and "
+            f"space for a token where it is not. {REMEDY}"
+        )
 
 
 def _known_example(

@@ -60,6 +60,7 @@ def build(
     cache_dtype: str,
     chat_template: bool,
     system_prompt: str | None,
+    user_prompt: str | None,
 ) -> Components:
     """Returns the components of an environment with one row for each generator.
 
@@ -67,12 +68,11 @@ def build(
         UnexpectedArgumentError: If the task has no such argument.
         ValueError: If an argument is not allowed; the message names the allowed values.
     """
-    texts = {"model": model, "device": device, "dtype": dtype, "system_prompt": system_prompt}
-    check_types(build, texts)
+    check_types(build, {"model": model, "device": device, "dtype": dtype})
     check_count("prompt_cache", prompt_cache, least=0)
     check_choice("cache_dtype", cache_dtype, CACHE_DTYPES)
     folder = loading.locate(model)
-    tokenizer = load_tokenizer(folder, chat_template, system_prompt)
+    tokenizer = load_tokenizer(folder, chat_template, system_prompt, user_prompt)
     made, name = make_task(task, tokenizer, task_options)
     if made.reward.models:  # the digest of a large model takes seconds
         made.reward.check_model(loading.fingerprint(model))
@@ -88,26 +88,33 @@ def build(
     return Components(tokenizer, made, engine, episodes, chosen, seen)
 
 
-def load_tokenizer(folder: Path, chat_template: bool, system_prompt: str | None) -> Tokenizer:
+def load_tokenizer(
+    folder: Path, chat_template: bool, system_prompt: str | None, user_prompt: str | None
+) -> Tokenizer:
     """Returns the tokenizer of a checkpoint's folder.
 
     Args:
         folder: Of the checkpoint.
         chat_template: Whether prompts are put into the tokenizer's chat template.
         system_prompt: Text of the system's message in it; None for none.
+        user_prompt: Text of the user's message, with `{prompt}` in place of the prompt; None for
+            the prompt alone.
 
     Raises:
-        ValueError: If the tokenizer has no such template, or it is malformed.
+        ValueError: If the tokenizer has no such template, it is malformed, or a text is given
+            without it.
     """
     check_choice("chat_template", chat_template, (True, False))
-    if system_prompt is not None and not chat_template:
-        raise ValueError(
-            f"Got system_prompt={system_prompt!r} without chat_template=True, which renders it."
-        )
+    texts = {"system_prompt": system_prompt, "user_prompt": user_prompt}
+    check_types(load_tokenizer, texts)
+    for name, text in texts.items():
+        if text is not None and not chat_template:
+            raise ValueError(f"Got {name}={text!r} without chat_template=True, which renders it.")
     tokenizer = Tokenizer.from_folder(folder)
     if not chat_template:
         return tokenizer
-    return tokenizer.with_chat_template(ChatTemplate.from_folder(folder, system_prompt))
+    template = ChatTemplate.from_folder(folder, system_prompt, user_prompt)
+    return tokenizer.with_chat_template(template)
 
 
 def _make_engine(

@@ -120,7 +120,7 @@ def _prompted(prompt: Any, row: int, task: Task, longest: int) -> Example:  # no
     example = task.example_of(prompt)
     if len(example.prompt) > longest:
         raise ValueError(
-            f"Got a prompt of {len(example.prompt)} tokens for row {row}; allowed: {longest} "
-            f"with prompt_tokens={task.prompt_tokens}. Shorten it, or raise prompt_tokens."
+            f"Got a prompt of {len(example.prompt)} tokens for row {row}; allowed: {longest}. "
+            "Shorten it, or raise prompt_tokens."
         )
     return example

@@ -9,9 +9,18 @@ from gymnasium.utils import seeding
 Observations = np.ndarray | dict[str, np.ndarray]
 """Observations of N rows: one array (N, ...), or several by name."""
 
+MOST_ROWS = 2**16
+"""Rows of a batch; what Python holds for a million of them would take gigabytes and minutes."""
+
 
 def new_generators(num_rows: int) -> tuple[list[np.random.Generator], list[int]]:
-    """Returns N unseeded generators and the seeds that were drawn for them."""
+    """Returns N unseeded generators and the seeds that were drawn for them.
+
+    Raises:
+        ValueError: If there are more rows than a batch can have.
+    """
+    if num_rows > MOST_ROWS:
+        raise ValueError(f"Got num_envs={num_rows}; allowed: 1 to {MOST_ROWS}.")
     pairs = [seeding.np_random() for _ in range(num_rows)]
     return [rng for rng, _ in pairs], [seed for _, seed in pairs]
 

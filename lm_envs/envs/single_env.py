@@ -74,7 +74,17 @@ class RowEnv(gym.Env[Any, Any]):
         return index_row(observations, 0), _row(infos)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:  # noqa: ANN401
-        """Performs one action."""
+        """Performs one action.
+
+        Raises:
+            ValueError: If the action has another shape than those of the space.
+        """
+        shape = self.action_space.shape
+        if isinstance(action, np.ndarray) and shape is not None and action.shape != shape:
+            raise ValueError(
+                f"Got an action of shape {action.shape}; allowed: one action, of shape {shape}. "
+                "An array with an action for each row is for gymnasium.make_vec."
+            )
         observations, rewards, terminated, truncated, infos = self.batch.step(np.array([action]))
         if self.render_mode == "human":
             self.render()
@@ -120,11 +130,11 @@ class LanguageEnv(RowEnv):
 
     ## Arguments
     All ids take `model`, `device`, `dtype`, `cache_dtype`, `actions`, `observation`, `dense`,
-    `gamma`, `max_steps`, `prompt_cache`, `chat_template`, `system_prompt`, `render_mode` (see
-    `LanguageVectorEnv`) and the arguments of their task. With `gamma=1`, the default, the rewards
-    of an episode add up to its score, and the best policy is that of the score for an agent with
-    gamma = 1 only; give the discount of any other agent (0.99 is the default of Stable-Baselines3)
-    as `gamma`.
+    `gamma`, `max_steps`, `prompt_cache`, `chat_template`, `system_prompt`, `user_prompt`,
+    `render_mode` (see `LanguageVectorEnv`) and the arguments of their task. With `gamma=1`, the
+    default, the rewards of an episode add up to its score, and the best policy is that of the score
+    for an agent with gamma = 1 only; give the discount of any other agent (0.99 is the default of
+    Stable-Baselines3) as `gamma`.
 
     ## Vectorized environment
     `gymnasium.make_vec(id, num_envs=64)` advances all rows in one batch; `autoreset_mode` is

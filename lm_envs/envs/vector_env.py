@@ -75,8 +75,11 @@ class LanguageVectorEnv(EpisodicVectorEnv):
             turns it off.
         chat_template: Put each prompt as a user's message into the chat template of the model's
             tokenizer; what the agent writes is then the assistant's message. Rewards and infos
-            see the prompt without the template; `prompt_tokens` counts it with the template.
+            see the prompt without the template, and `prompt_tokens` counts it without. In a task of
+            several turns the message has the whole conversation so far.
         system_prompt: Text of the system's message before it; None for none.
+        user_prompt: Text of the user's message, with `{prompt}` in place of the prompt; None for
+            the prompt alone.
         autoreset_mode: "next_step", "same_step" or "disabled", or Gymnasium's enum.
         render_mode: None, "ansi" or "rgb_array".
         task_options: Arguments of the task, such as `dataset`, `split` and `rewards`.
@@ -114,23 +117,23 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         prompt_cache: int = 1024,
         chat_template: bool = False,
         system_prompt: str | None = None,
+        user_prompt: str | None = None,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
         **task_options: Any,  # noqa: ANN401 - the task's own arguments
     ) -> None:
         check_modes(autoreset_mode, render_mode)
-        _check_limits(num_envs, dense, max_steps)
+        self._max_steps = _checked_limit(num_envs, dense, max_steps)
         rngs, seeds = new_generators(num_envs)
         self._groups = PromptGroups(rngs, seeds, group_size)
         named: dict[str, Any] = {"model": model, "device": device, "dtype": dtype}
         named |= {"cache_dtype": cache_dtype, "prompt_cache": prompt_cache}
         named |= {"chat_template": chat_template, "system_prompt": system_prompt}
-        named |= {"actions": actions, "observation": observation}
+        named |= {"user_prompt": user_prompt, "actions": actions, "observation": observation}
         parts = build(rngs, task, task_options, **named)
         self.tokenizer, self.task, self.engine = parts.tokenizer, parts.task, parts.engine
         self.episodes, self.observation = parts.episodes, parts.observation
         self.actions, self.dense, self.gamma = parts.actions, dense, check_discount(gamma)
-        self._max_steps = np.inf if max_steps is None else max_steps
         self._example = lru_cache(CACHE_SIZE)(self.task.example)
         self._encode = lru_cache(CACHE_SIZE)(self.tokenizer.encode_prompt)
         self._tracker = RewardTracker(self.task.reward, self.episodes, dense=dense)
@@ -291,10 +294,10 @@ class LanguageVectorEnv(EpisodicVectorEnv):
     def _get_episodes(self) -> dict[str, Any]:
         return episode_state.get_state(self.episodes) | self._groups.get_state()
 
-    def _checked_episodes(self, episodes: Any) -> Any:  # noqa: ANN401 - a caller's value
+    def _checked_episodes(self, episodes: Any, over: np.ndarray) -> Any:  # noqa: ANN401 - a caller's value
         rest, generators = self._groups.split_state(episodes)
         state = episode_state.upgraded(rest, self.episodes)
-        episode_state.check_state(self.episodes, state)
+        episode_state.check_state(self.episodes, state, over)
         return state, generators
 
     def _set_episodes(self, episodes: tuple[dict[str, Any], list[np.random.Generator]]) -> None:
@@ -307,9 +310,11 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         self._tracker.potentials(np.arange(self.num_envs), self._over)
 
 
-def _check_limits(num_envs: int, dense: bool, max_steps: int | None) -> None:
-    """Raises ValueError for a number out of range, before anything is built."""
+def _checked_limit(num_envs: int, dense: bool, max_steps: int | None) -> float:
+    """Returns the most steps; raises ValueError for a number out of range, before any building."""
     check_count("num_envs", num_envs)
     check_choice("dense", dense, (True, False))
-    if max_steps is not None:
-        check_count("max_steps", max_steps)
+    if max_steps is None:
+        return np.inf
+    check_count("max_steps", max_steps)
+    return max_steps

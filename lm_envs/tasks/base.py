@@ -68,7 +68,7 @@ class Task(Protocol):
 
     Attributes:
         num_examples: Number of examples.
-        prompt_tokens: Most tokens in a prompt.
+        prompt_tokens: Most tokens in a prompt, with the tokenizer's `prompt_overhead`.
         max_new_tokens: Token budget: the episode terminates when so many tokens are written.
         context_tokens: Most tokens in the whole context.
         max_turns: Most turns in an episode.

@@ -39,7 +39,8 @@ class Classification(CompletionTask):
         columns: Field of the text and of the label or labels, if they have other names than "text",
             "label". Line ends in a label count as spaces.
         costs: Cost of writing one label where another is correct, {correct: {written: cost}}.
-        prompt_tokens: Largest number of tokens in a prompt; longer examples are left out.
+        prompt_tokens: Largest number of tokens in the text of a prompt; longer examples are left
+            out. First tokens or a chat template come on top.
         max_new_tokens: Token budget of an episode.
         rewards: Weight of each score; default `DEFAULT_REWARDS`.
     """

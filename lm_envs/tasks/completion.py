@@ -68,11 +68,12 @@ class CompletionTask:
 
     Args:
         tokenizer: Encodes and decodes texts.
-        dataset: "embedded", a .jsonl, .csv or .tsv file, or a hub dataset.
+        dataset: "embedded", a .jsonl, .csv or .tsv file, or a hub dataset. The encoding of a file
+            that is not UTF-8 stands behind a colon: "reviews.csv:cp1252".
         split: "train", "validation" or "test", or a part of one, such as "train[:25%]".
         columns: Fields for names in `column_names` that have another name in the file.
-        prompt_tokens: Largest number of tokens in a prompt; examples with longer prompts are left
-            out, with a warning.
+        prompt_tokens: Largest number of tokens in the text of a prompt; examples with longer
+            prompts are left out, with a warning. First tokens or a chat template come on top.
         max_new_tokens: Token budget of an episode; examples with longer first targets are left out,
             with a warning.
         rewards: Weight of each score; default `default_rewards`.
@@ -108,8 +109,9 @@ class CompletionTask:
         check_count("prompt_tokens", prompt_tokens)
         check_count("max_new_tokens", max_new_tokens)
         SplitSpec.parse(split)
-        self.prompt_tokens, self.max_new_tokens = prompt_tokens, max_new_tokens
-        self.context_tokens = prompt_tokens + max_new_tokens
+        self.prompt_tokens = prompt_tokens + tokenizer.prompt_overhead
+        self.max_new_tokens = max_new_tokens
+        self.context_tokens = self.prompt_tokens + max_new_tokens
         self.reward = Reward(self.default_rewards if rewards is None else rewards, self.task_scores)
         self._tokenizer = tokenizer
         items = [_single_line(item) for item in self.load_items(dataset, split, columns)]
@@ -207,11 +209,13 @@ class CompletionTask:
 
     def _short_items(self, items: Sequence[CompletionItem], dataset: str) -> list[CompletionItem]:
         encode_prompt, encode = self._tokenizer.encode_prompt, self._tokenizer.encode_completion
+        overhead = self._tokenizer.prompt_overhead
         lengths = {
-            "prompt_tokens": [len(encode_prompt(item.prompt)) for item in items],
+            "prompt_tokens": [len(encode_prompt(item.prompt)) - overhead for item in items],
             "max_new_tokens": [len(encode(item.targets[0])) for item in items],
         }
-        limits = {"prompt_tokens": self.prompt_tokens, "max_new_tokens": self.max_new_tokens}
+        longest = self.prompt_tokens - overhead
+        limits = {"prompt_tokens": longest, "max_new_tokens": self.max_new_tokens}
         return drop_too_long(items, lengths, limits, dataset)
 
 

@@ -6,13 +6,19 @@ Owns the check of rows and their splits. Knows nothing of prompts, tokens or sco
 import json
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
-from lm_envs.tasks.data.files import FORMATS, RawRow, can_read, jsonl_rows, raw_rows
+from lm_envs.tasks.data.files import (
+    FORMATS,
+    RawRow,
+    can_read,
+    jsonl_rows,
+    path_and_encoding,
+    raw_rows,
+)
 from lm_envs.tasks.data.hub import hub_rows
 from lm_envs.tasks.splits import SPLIT_NAMES, SplitSpec, split_of
 from lm_envs.validation import check_choice, first_line
@@ -69,10 +75,12 @@ def read_rows(
     """Returns the rows of one split, in file order.
 
     Args:
-        dataset: "embedded", a file or folder (see `data.files`), or the name of a hub dataset.
+        dataset: "embedded", a file or folder (see `data.files`), with its encoding behind a colon
+            if it is not UTF-8, or the name of a hub dataset.
         split: A split, or a part of one (`SplitSpec`), taken by a hash of the rows' first text
             before rows with the same prompt are merged. None for all rows of a file, or for "train"
-            of a hub dataset. Rows without a field "split" are split 90/5/5 by that hash.
+            of a hub dataset. Rows without a field "split" are split 90/5/5 by that hash, with a
+            warning if that leaves one row.
         columns: Field of each name in `Row.texts`: a text, a list, or an object with a list "text";
             "a.b" is a field of an object, "0", "1", … are columns of a table without a header. Rows
             with an empty one are left out, with a warning.
@@ -83,28 +91,54 @@ def read_rows(
         ValueError: If a row is malformed, or no row is left.
     """
     spec = SplitSpec("train") if split is None else SplitSpec.parse(split)
-    rows: list[Row] = []
     empty: Counter[str] = Counter()
-    for location, raw in _raw_rows(dataset, spec.name, embedded, columns):
-        if any(raw.get(name, value) != value for name, value in (filters or {}).items()):
-            continue
-        row = _checked_row(raw, columns, location)
-        if isinstance(row, str):
-            empty[row] += 1
-        elif split is None or spec.name == _split(raw, row):
-            rows.append(row)
+    usable = list(
+        _usable_rows(_raw_rows(dataset, spec.name, embedded, columns), columns, filters, empty)
+    )
+    parts = [split and _split(raw, row) for raw, row in usable]
+    rows = [row for (_, row), part in zip(usable, parts, strict=True) if part in (None, spec.name)]
     left_out = " and ".join(f"{n} with an empty {column!r}" for column, n in empty.items())
     if not rows:
         raise _no_rows_error(dataset, split, filters or {}, left_out)
     if left_out:
         warnings.warn(f"Left out rows of {dataset}: {left_out}.", UserWarning, stacklevel=2)
+    if split is not None and len(rows) == 1 and not any(raw.get("split") for raw, _ in usable):
+        _warn_of_one_row(dataset, spec.name, Counter(parts))
     return spec.select(rows, _first_text)
+
+
+def _usable_rows(
+    raw_rows: Iterable[RawRow],
+    columns: Mapping[str, str],
+    filters: Mapping[str, str] | None,
+    empty: Counter[str],
+) -> Iterator[tuple[dict[str, Any], Row]]:
+    """Yields rows as read and checked; counts those that are left out in `empty`, by column."""
+    for location, raw in raw_rows:
+        if any(raw.get(name, value) != value for name, value in (filters or {}).items()):
+            continue
+        row = _checked_row(raw, columns, location)
+        if isinstance(row, str):
+            empty[row] += 1
+        else:
+            yield raw, row
 
 
 def _split(raw: Mapping[str, Any], row: Row) -> str:
     own_split = raw.get("split") or split_of(_first_text(row))
     check_choice(f"split at {row.location}", own_split, SPLIT_NAMES)
     return SPLIT_NAMES[own_split]
+
+
+def _warn_of_one_row(dataset: str, split: str, sizes: Mapping[str | None, int]) -> None:
+    counts = ", ".join(f"{name} {sizes.get(name, 0)}" for name in ("train", "validation", "test"))
+    warnings.warn(
+        f"Got one row in split {split!r} of {dataset}, whose rows were divided by a hash "
+        f'({counts}): nothing can be measured by one example. Mark rows with a field "split", or '
+        "divide a split by shares, such as split='train[:80%]' and 'train[80%:]'.",
+        UserWarning,
+        stacklevel=3,
+    )
 
 
 def resolve_columns(columns: Mapping[str, str] | None, names: Sequence[str]) -> dict[str, str]:
@@ -135,14 +169,14 @@ def _raw_rows(
     if dataset == EMBEDDED:
         file = resources.files("lm_envs") / "assets" / "examples" / f"{embedded}.jsonl"
         return jsonl_rows(file.read_text(encoding="utf-8"), f"embedded {embedded}")
-    path = Path(dataset).expanduser()
+    path, encoding = path_and_encoding(dataset)
     try:
         is_local = can_read(path) or path.exists() or dataset.startswith((".", "/", "~"))
     except OSError as error:
         raise ValueError(f"Got dataset={dataset[:60]!r}: {first_line(error)}.") from None
     if can_read(path):
         has_header = not all(column.isdecimal() for column in columns.values())
-        return raw_rows(path, has_header=has_header)
+        return raw_rows(path, has_header=has_header, encoding=encoding)
     if is_local:
         raise ValueError(f"Got dataset {dataset!r}; allowed: a file ending in {FORMATS}.")
     return hub_rows(dataset, split, ", ".join(columns.values()))

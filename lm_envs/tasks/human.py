@@ -7,7 +7,7 @@ Knows nothing of tokens or models.
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -37,7 +37,8 @@ def rating(
     store of `python -m agents.rate` (.sqlite), whose ratings of single texts count, averaged over
     raters; or JSONL. Each line of JSONL is `{"prompt": …, "text": …, "rating": 0 to 1}`; a line
     without a prompt, as earlier versions wrote it, is the rating of this text after any other
-    prompt. Lines can also be written beforehand.
+    prompt. Lines can also be written beforehand. Lines of `python -m agents.rate --export-to` that
+    rate no single text are left out: skipped texts ("rating": null), and pairs ("texts").
 
     Raises:
         ValueError: If a text has no rating and there is no terminal, or the file is malformed.
@@ -92,6 +93,8 @@ def _ratings(path: Path) -> dict[tuple[str | None, str], float]:
         location = f"{path}:{number}"
         try:
             row = json.loads(line)
+            if _is_no_rating(row):
+                continue
             prompt, text, value = row.get("prompt"), row["text"], row["rating"]
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise ValueError(
@@ -103,6 +106,12 @@ def _ratings(path: Path) -> dict[tuple[str | None, str], float]:
             raise ValueError(f"Got rating={value!r} at {location}; allowed: 0 to 1.")
         found[prompt, text] = float(value)
     return found
+
+
+def _is_no_rating(row: Mapping[str, object]) -> bool:
+    """Returns whether a line is a skipped text, or a pair, of which neither text has a rating."""
+    is_skipped = "rating" in row and row["rating"] is None
+    return is_skipped or ("texts" in row and "value" in row)
 
 
 def _append(path: Path, row: dict[str, str | float]) -> None:

@@ -37,7 +37,8 @@ class KnowledgeGraphQA:
             questions.
         hops: 1, 2, or None for both: number of edges between the start and the answer.
         max_turns: Largest number of turns; a walk that has not stopped by then has failed.
-        prompt_tokens: Largest number of tokens in a prompt; longer questions are left out.
+        prompt_tokens: Largest number of tokens in the text of a prompt; longer questions are left
+            out. First tokens or a chat template come on top.
         rewards: Weight of each score; default `DEFAULT_REWARDS`.
     """
 
@@ -58,7 +59,8 @@ class KnowledgeGraphQA:
         check_choice("hops", hops, (None, 1, 2))
         check_count("max_turns", max_turns)
         check_count("prompt_tokens", prompt_tokens)
-        self.prompt_tokens, self.max_turns = prompt_tokens, max_turns
+        self.prompt_tokens = prompt_tokens + tokenizer.prompt_overhead
+        self.max_turns = max_turns
         self.reward = Reward(DEFAULT_REWARDS if rewards is None else rewards, self.task_scores)
         self._tokenizer = tokenizer
         self._graph = FactGraph(_read_facts(dataset))
@@ -75,7 +77,7 @@ class KnowledgeGraphQA:
         entity = max(len(tokenizer.encode(f" -> {name}")) for name in self._graph.entities)
         self.max_new_tokens = max_turns * line
         # The path shows three entities; the prompt already contains the first.
-        self.context_tokens = prompt_tokens + 2 * entity + self.max_new_tokens
+        self.context_tokens = self.prompt_tokens + 2 * entity + self.max_new_tokens
 
     def example(self, index: int) -> Example:
         """Returns the question with this index, at the start of the walk."""
@@ -138,11 +140,12 @@ class KnowledgeGraphQA:
             for each in self._graph.path_questions(count)
         ]
         found = [each for each in found if split_of(each.question, HELD_OUT) == spec.name]
+        overhead = self._tokenizer.prompt_overhead
         lengths = [
-            len(self._tokenizer.encode_prompt(_context(each.question, [each.start])))
+            len(self._tokenizer.encode_prompt(_context(each.question, [each.start]))) - overhead
             for each in found
         ]
-        limits = {"prompt_tokens": self.prompt_tokens}
+        limits = {"prompt_tokens": self.prompt_tokens - overhead}
         found = drop_too_long(found, {"prompt_tokens": lengths}, limits, dataset)
         return spec.select(found, lambda chosen: chosen.question)
 

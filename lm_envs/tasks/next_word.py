@@ -26,7 +26,8 @@ class NextWord:
         split: "train", "validation" or "test", or a part of one, such as "train[:25%]"; whole
             documents of the embedded prose are held out.
         column: Field of the passages in a file or dataset with several fields.
-        prompt_tokens: Number of tokens in a prompt, but at most half of the passage.
+        prompt_tokens: Number of tokens in the text of a prompt, but at most half of the passage.
+            First tokens or a chat template come on top.
         max_new_tokens: Token budget of an episode.
         rewards: Weight of each score; default `DEFAULT_REWARDS`.
 
@@ -51,9 +52,10 @@ class NextWord:
     ) -> None:
         check_count("prompt_tokens", prompt_tokens)
         check_count("max_new_tokens", max_new_tokens)
-        self.prompt_tokens = prompt_tokens
+        self._text_tokens = prompt_tokens
+        self.prompt_tokens = prompt_tokens + tokenizer.prompt_overhead
         self.max_new_tokens = max_new_tokens
-        self.context_tokens = prompt_tokens + max_new_tokens
+        self.context_tokens = self.prompt_tokens + max_new_tokens
         self.reward = Reward(dict(DEFAULT_REWARDS if rewards is None else rewards))
         self._tokenizer = tokenizer
         rows = read_rows(dataset, split, {"text": column}, "prose")
@@ -77,17 +79,19 @@ class NextWord:
         """Returns the ids of a prompt and how many of a passage's `tokens` its text has.
 
         Raises:
-            ValueError: If a chat template leaves no place for the text.
+            ValueError: If a chat template takes more tokens around this text than around another.
         """
-        cut = min(self.prompt_tokens, most)
+        cut = min(self._text_tokens, most)
         # A copy, so that the example does not keep the whole passage alive.
         prompt = self._tokenizer.prompt_from(tokens[:cut].copy())
-        while len(prompt) > self.prompt_tokens:  # what surrounds the text takes tokens too
+        # A text may take more tokens inside a chat template, where it is encoded again.
+        while len(prompt) > self.prompt_tokens:
             excess = len(prompt) - self.prompt_tokens
             if excess >= cut:
                 raise ValueError(
-                    f"Got prompt_tokens={self.prompt_tokens}; allowed: more than the "
-                    f"{len(prompt) - cut} tokens that surround a prompt's text. Raise it."
+                    f"Got prompt_tokens={self._text_tokens}; allowed: more, because the chat "
+                    f"template takes {excess} more tokens around a text of the dataset than around "
+                    "a short one. Raise it."
                 )
             cut -= excess
             prompt = self._tokenizer.prompt_from(tokens[:cut].copy())

@@ -28,7 +28,8 @@ class Paraphrase(CompletionTask):
         columns: Field of the text and of the target or targets, if they have other names than
             "text", "target". Line ends in a target count as spaces.
         language: "en" or "zh" of the embedded pairs; None for both.
-        prompt_tokens: Largest number of tokens in a prompt; longer examples are left out.
+        prompt_tokens: Largest number of tokens in the text of a prompt; longer examples are left
+            out. First tokens or a chat template come on top.
         max_new_tokens: Token budget of an episode.
         rewards: Weight of each score; default `DEFAULT_REWARDS`.
     """

@@ -37,7 +37,8 @@ class QuestionAnswering(CompletionTask):
         columns: Field of the question, of the answer or answers, and of the context, if they have
             other names than "question", "answer", "context". Line ends in an answer count as
             spaces; the paragraphs of a context that is a list are joined by spaces.
-        prompt_tokens: Largest number of tokens in a prompt; longer examples are left out.
+        prompt_tokens: Largest number of tokens in the text of a prompt; longer examples are left
+            out. First tokens or a chat template come on top.
         max_new_tokens: Token budget of an episode.
         rewards: Weight of each score; default `DEFAULT_REWARDS`, or `REASONING_REWARDS`.
     """

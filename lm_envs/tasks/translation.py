@@ -1,5 +1,6 @@
 """Translation between two languages: terms, phrases and sentences."""
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,6 +10,7 @@ from lm_envs.tasks.base import Example
 from lm_envs.tasks.completion import CompletionItem, CompletionTask
 from lm_envs.tasks.datasets import Row
 from lm_envs.tasks.rewards.reward import Weights
+from lm_envs.tasks.rewards.text_normalization import CJK
 from lm_envs.tokenizer import Tokenizer
 from lm_envs.validation import check_choice
 
@@ -22,6 +24,9 @@ KINDS = (
     *("list", "sentence"),
 )
 """Kinds of the embedded pairs, from single terms to sentences."""
+
+_WORD = re.compile(rf"[{CJK}][^\s\w]*|[^\s{CJK}]+")
+"""A word of a source: a CJK character with its punctuation, or what stands between blanks."""
 
 
 class Translation(CompletionTask):
@@ -43,7 +48,8 @@ class Translation(CompletionTask):
         mode: "whole", or "simultaneous".
         columns: Field of the source and of the translation or translations, if they have other
             names than "source", "target". Line ends in a translation count as spaces.
-        prompt_tokens: Largest number of tokens in a prompt; longer examples are left out.
+        prompt_tokens: Largest number of tokens in the text of a prompt; longer examples are left
+            out. First tokens or a chat template come on top.
         max_new_tokens: Token budget of an episode.
         rewards: Weight of each score; default `DEFAULT_REWARDS`, and in the mode "simultaneous"
             also `LAGGING_WEIGHT` for lagging.
@@ -82,7 +88,7 @@ class Translation(CompletionTask):
         if self.is_simultaneous:
             self.task_scores = (LAGGING,)
             self.default_rewards = {**DEFAULT_REWARDS, LAGGING: LAGGING_WEIGHT}
-        self._source_words: dict[str, list[str]] = {}  # by prompt
+        self._source_prefixes: dict[str, list[str]] = {}  # by prompt
         super().__init__(
             tokenizer,
             dataset=dataset,
@@ -98,9 +104,11 @@ class Translation(CompletionTask):
         return {"pair": self._pair} | ({"kind": self._kind} if self._kind else {})
 
     def make_item(self, row: Row) -> CompletionItem:
-        """Returns the item of a pair, and stores the words of its source for `source_prefix`."""
-        prompt = self._prompt(row.text("source"))
-        self._source_words[prompt] = row.text("source").split()
+        """Returns the item of a pair, and stores the beginnings of its source."""
+        source = row.text("source")
+        prompt = self._prompt(source)
+        ends = [word.end() for word in _WORD.finditer(source)]
+        self._source_prefixes[prompt] = ["", *(source[:end] for end in ends[:-1]), source]
         return CompletionItem(prompt, row.texts["target"])
 
     def example_of(self, prompt: str) -> Example:
@@ -116,15 +124,16 @@ class Translation(CompletionTask):
         return super().example_of(prompt)
 
     def num_source_words(self, example: Example) -> int:
-        """Returns the number of words in the source."""
-        return len(self._words(example))
+        """Returns the number of words in the source; each CJK character is one."""
+        return len(self._prefixes(example)) - 1
 
     def source_prefix(self, example: Example, count: int) -> np.ndarray:
         """Returns the prompt (P,) int64 with the first `count` words of the source only."""
-        return self._tokenizer.encode_prompt(self._prompt(" ".join(self._words(example)[:count])))
+        prefixes = self._prefixes(example)
+        return self._tokenizer.encode_prompt(self._prompt(prefixes[min(count, len(prefixes) - 1)]))
 
-    def _words(self, example: Example) -> list[str]:
-        return self._source_words[self.item(example).prompt]
+    def _prefixes(self, example: Example) -> list[str]:
+        return self._source_prefixes[self.item(example).prompt]
 
     def _prompt(self, source: str) -> str:
         return prompt_templates.translation(source, "", self._pair)[0]

@@ -23,6 +23,9 @@ that the template of Llama 3.2 falls back to."""
 _GENERATION = re.compile(r"(\{%-?\s*)(end)?generation(\s*-?%\})")
 """A tag of transformers for training; its content is rendered as it is."""
 
+PROMPT = "{prompt}"
+"""What a `user_prompt` has in place of the prompt."""
+
 _MARK = "\ue000"
 """A character that no template contains, in place of the user's text."""
 
@@ -36,9 +39,11 @@ class ChatTemplate:
         system_prompt: Text of a message of the system; None for none, which some templates replace
             by their own.
         folder: Of the tokenizer, for messages.
+        user_prompt: Text of the user's message, with `{prompt}` in place of the user's text; None
+            for that text alone.
 
     Attributes:
-        before: What comes before the user's text.
+        before: What comes before the user's text, `user_prompt` included.
         after: What comes after it.
 
     Raises:
@@ -48,9 +53,20 @@ class ChatTemplate:
     """
 
     def __init__(
-        self, source: str, variables: Mapping[str, Any], system_prompt: str | None, folder: Path
+        self,
+        source: str,
+        variables: Mapping[str, Any],
+        system_prompt: str | None,
+        folder: Path,
+        user_prompt: str | None = None,
     ) -> None:
         self._source, self._variables, self._folder = source, dict(variables), folder
+        self._user = PROMPT if user_prompt is None else user_prompt
+        if self._user.count(PROMPT) != 1:
+            raise ValueError(
+                f"Got user_prompt={user_prompt!r}; allowed: a text with {PROMPT} once, in place of "
+                "the task's prompt."
+            )
         self._system = [] if system_prompt is None else [("system", system_prompt)]
         rendered = self.render(_MARK)
         if rendered == self._render(_MARK, add_generation_prompt=False):
@@ -67,7 +83,9 @@ class ChatTemplate:
         self.before, _, self.after = rendered.partition(_MARK)
 
     @classmethod
-    def from_folder(cls, folder: Path, system_prompt: str | None = None) -> "ChatTemplate":
+    def from_folder(
+        cls, folder: Path, system_prompt: str | None = None, user_prompt: str | None = None
+    ) -> "ChatTemplate":
         """Loads the template of a checkpoint's tokenizer.
 
         Raises:
@@ -81,7 +99,7 @@ class ChatTemplate:
                 "chat_template=False, or a chat model, which has chat_template.jinja, or "
                 "chat_template in tokenizer_config.json."
             )
-        return cls(source, names, system_prompt, folder)
+        return cls(source, names, system_prompt, folder, user_prompt)
 
     def render(self, text: str) -> str:
         """Returns what the model reads for a user's text."""
@@ -90,7 +108,8 @@ class ChatTemplate:
     def _render(self, text: str, *, add_generation_prompt: bool) -> str:
         from jinja2 import TemplateError
 
-        messages = [{"role": r, "content": c} for r, c in [*self._system, ("user", text)]]
+        user = ("user", self._user.replace(PROMPT, text))
+        messages = [{"role": role, "content": content} for role, content in [*self._system, user]]
         options = {"add_generation_prompt": add_generation_prompt, "tools": None, "documents": None}
         try:
             return self._template.render(messages=messages, **self._variables | options)

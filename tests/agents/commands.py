@@ -14,7 +14,8 @@ import yaml
 from agents.corpus import streams
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["agents.train", "agents.finetune", "agents.pretrain"])
+PRELOADED = ("train", "finetune", "pretrain", "distill", "loop", "rate", "tune.__main__")
+CONTEXT.set_forkserver_preload([f"agents.{name}" for name in PRELOADED])
 
 
 def warm_up():
@@ -25,7 +26,7 @@ def warm_up():
 
 
 def start(command, log, *args, **options):
-    """Starts the `main` of `agents.<command>`, or a function; its output is appended to `log`."""
+    """Starts a command of `PRELOADED`, or a function; its output is appended to `log`."""
     process = CONTEXT.Process(target=_main, args=(command, log, args, options))
     process.start()
     return process
@@ -56,10 +57,10 @@ def _main(command, log, args, options):
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
-    main = (
-        importlib.import_module(f"agents.{command}").main if isinstance(command, str) else command
-    )
-    main(*args, **options)
+    if isinstance(command, str):
+        name = next(name for name in PRELOADED if name.split(".")[0] == command)
+        command = importlib.import_module(f"agents.{name}").main
+    command(*args, **options)
 
 
 def pretrain(config, **options):

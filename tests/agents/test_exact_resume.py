@@ -8,7 +8,7 @@ import agents.train
 from agents.config.train import ALGORITHMS
 from agents.evaluate import evaluate
 from agents.train import train
-from tests.agents.exact_state import configured, state
+from tests.agents.exact_state import configured, fitted_reducer, state
 from tests.agents.finished_run import failing_at, metrics, power_cut
 
 
@@ -22,15 +22,20 @@ def interrupted(runs, step, config):
     torch.manual_seed(99)
 
 
-FAST = ("DQN", "RecurrentPPO")
-SLOW = sorted(set(ALGORITHMS) - {*FAST, "ARS", "TabularQ"})
+FAST = ("DQN", "RecurrentPPO", "PPO use_sde")
+SLOW = sorted({*ALGORITHMS, "A2C use_sde", "SAC use_sde", "TQC use_sde"} - {*FAST})
 
 
 @pytest.mark.parametrize("name", [*FAST, *(pytest.param(n, marks=pytest.mark.slow) for n in SLOW)])
 def test_a_killed_and_resumed_run_has_every_number_of_an_uninterrupted_one(tmp_path, name):
-    """Regression: replay buffers restarted empty, and RecurrentPPO forgot its states."""
+    """Regression: replay buffers restarted empty, and RecurrentPPO forgot its states.
+
+    With `use_sde` the noise of the first rollout was drawn again.
+    """
+    name, _, sde = name.partition(" ")
+    reducer = fitted_reducer(tmp_path) if name == "TabularQ" else None
     step = 4 * int(np.random.default_rng(len(name)).integers(25, 62))
-    check_resume(tmp_path, configured(name), step)
+    check_resume(tmp_path, configured(name, reducer, use_sde=bool(sde)), step)
 
 
 def test_a_run_that_sees_images_and_began_as_a_clone_is_resumed_exactly(tmp_path):

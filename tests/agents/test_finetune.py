@@ -1,5 +1,6 @@
 """A whole run that trains the language model itself."""
 
+import gc
 import json
 
 import pytest
@@ -11,6 +12,7 @@ from agents.config.finetune import LoRAConfig, MaskConfig
 from agents.config.loading import UserError
 from agents.finetune import finetune
 from agents.language_model import finetuning
+from agents.language_model.policy import LanguageModelPolicy
 from tests.agents.finetune_run import small_config
 from tests.agents.finished_run import failing_at, metrics, power_cut
 
@@ -93,3 +95,17 @@ def test_a_run_that_reached_its_reward_does_not_go_on(config, tmp_path):
     after = weights(folder)
     assert all(torch.equal(after[name], values) for name, values in before.items())
     assert [row for row in metrics(folder) if "kl_per_word" in row] == learned
+
+
+def policies():
+    return [each for each in gc.get_objects() if isinstance(each, LanguageModelPolicy)]
+
+
+def test_a_finished_run_leaves_no_policy_in_memory(config, tmp_path):
+    """Regression: each `finetune()` of a process kept its agent, held by hooks of the NaN guard."""
+    gc.collect()
+    before = {id(each) for each in policies()}
+    for number in range(2):
+        finetune(config.model_copy(update={"name": f"run{number}"}), tmp_path)
+    gc.collect()
+    assert not [each for each in policies() if id(each) not in before]

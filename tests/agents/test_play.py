@@ -5,6 +5,7 @@ from typer.testing import CliRunner
 from agents.config.loading import UserError
 from agents.play import main, make_session_env
 from agents.train import train
+from agents.viewing.runs import load_run
 from tests.agents.finished_run import changed
 
 
@@ -27,7 +28,6 @@ def test_what_cannot_be_played_is_refused(tmp_path):
     with pytest.raises(UserError, match="lm_envs/None-v0"):
         make_session_env("lm_envs/None-v0", None, "test", [], trust_imports=False)
     train(changed(total_timesteps=64), tmp_path)
+    loaded = load_run(tmp_path / "test-s0")
     with pytest.raises(UserError, match="with a run of lm_envs/NextWord-v0"):
-        make_session_env(
-            "lm_envs/Dialogue-v0", tmp_path / "test-s0", "test", [], trust_imports=False
-        )
+        make_session_env("lm_envs/Dialogue-v0", loaded, "test", [], trust_imports=False)

@@ -12,7 +12,7 @@ from agents import rate
 from agents.config.loading import UserError
 from agents.preferences import __main__ as preferences
 from agents.rate import bind_model, fill_store
-from agents.rating.texts import make_writers, pairs
+from agents.rating.texts import TextSource, load_source, make_writers, pairs
 from agents.train import train
 from lm_envs.tasks.ratings import RatedText, Rating, RatingStore
 from tests.agents.finished_run import changed
@@ -146,10 +146,11 @@ def test_rate_undo_kill_go_on_fit_train_and_the_preference_rises(tmp_path, rater
     result = train_for(tmp_path, file)
     assert result["held_out_reward"] > result["baselines"]["random"]
 
-    ((first, second), *_) = pairs(make_writers(result["run"], None, 3), 3)
+    run = load_source(result["run"])
+    ((first, second), *_) = pairs(make_writers(run, None, 3), 3)
     assert (first.source, second.source) == ("liked", "model")
     with pytest.raises(UserError, match=r"for a run; allowed: a file that exists"):
-        make_writers(result["run"], "lm_envs/Dialogue-v0", 3)
+        make_writers(run, "lm_envs/Dialogue-v0", 3)
 
 
 def train_for(folder, file):
@@ -180,18 +181,18 @@ def test_a_store_of_another_model_is_refused(tmp_path):
 def test_a_store_that_has_its_pairs_is_left_as_it_is(tmp_path):
     store = RatingStore(tmp_path / "r.sqlite")
     store.add_pairs([(RatedText("p", "a"), RatedText("p", "b"))])
-    fill_store(store, "embedded", None, 1)
+    fill_store(store, TextSource("embedded"), None, 1)
     assert len(store.pairs) == 1
 
 
 def test_pairs_of_another_source_are_not_taken_for_those_that_are_asked_for(tmp_path):
     store, prompts = RatingStore(tmp_path / "r.sqlite"), tmp_path / "prompts.txt"
     prompts.write_text("The sea\nThe law\n")
-    fill_store(store, "embedded", str(prompts), 2)
-    fill_store(store, "embedded", str(prompts), 2)
+    fill_store(store, TextSource("embedded"), str(prompts), 2)
+    fill_store(store, TextSource("embedded"), str(prompts), 2)
     with pytest.raises(UserError, match=r"has 2 pairs of .*prompts.txt'; allowed: --pairs 4 to"):
-        fill_store(store, "embedded", None, 2)
-    fill_store(store, "embedded", None, 4)
+        fill_store(store, TextSource("embedded"), None, 2)
+    fill_store(store, TextSource("embedded"), None, 4)
     assert len(store.pairs) == 4
 
 

@@ -8,19 +8,17 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 import agents.train
 from agents.config.loading import UserError, load_config
 from agents.config.train import ALGORITHMS, TrainConfig
-from agents.evaluation.reducer_fitting import fit, sample_states
 from agents.evaluation.rollouts import evenly_spaced_indices
 from agents.runs.checkpoints import CHECKPOINT
 from agents.runs.finished import load
 from agents.runs.manifest import MANIFEST
 from agents.train import train
-from lm_envs.envs.observations.wrappers import model_of
+from tests.agents.exact_state import configured, fitted_reducer
 from tests.agents.finished_run import CONFIG, changed, failing_at, metrics, power_cut
 
 
@@ -315,21 +313,7 @@ def test_continuous_algorithms_train_and_resume_on_continuous_actions(tmp_path):
 
 
 def test_a_table_resumes_bit_for_bit(tmp_path):
-    reducer = tmp_path / "hash.safetensors"
-    rows = gym.make_vec(
-        "lm_envs/NextWord-v0",
-        num_envs=4,
-        autoreset_mode=AutoresetMode.SAME_STEP,
-        max_new_tokens=5,
-    )
-    states = sample_states(rows, 200)
-    fit("hashed", states, model_of(rows.unwrapped.spec), {}).save(reducer)
-    observation = {"kind": "hidden", "reducer": str(reducer)}
-    env = CONFIG.env.model_copy(
-        update={"kwargs": {"max_new_tokens": 5, "observation": observation}}
-    )
-    algorithm = CONFIG.algorithm.model_copy(update={"name": "TabularQ", "kwargs": {}})
-    config = changed(env=env, algorithm=algorithm)
+    config = configured("TabularQ", fitted_reducer(tmp_path))
     train(config, tmp_path)
     runs = interrupted(tmp_path / "cut", 240, config)
     train(config, runs, resume=True)

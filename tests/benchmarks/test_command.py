@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from benchmarks.command import result_path
+from benchmarks.command import repeated_options, result_path
 from benchmarks.subjects.registry import SUBJECTS
 
 
@@ -14,7 +14,7 @@ def test_unknown_subject_is_refused_with_all_subjects(run_benchmarks):
     result = run_benchmarks("foo")
     assert result.exit_code == 2
     assert (
-        f"Got subject 'foo'; allowed: {', '.join(SUBJECTS)}, gpu, learning, report."
+        f"Got subject 'foo'; allowed: {', '.join(SUBJECTS)}, gpu, learning, pictures, report."
         in result.output
     )
 
@@ -22,7 +22,7 @@ def test_unknown_subject_is_refused_with_all_subjects(run_benchmarks):
 def test_help_names_all_subjects():
     command = [sys.executable, "-m", "benchmarks", "--help"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert all(subject in shown for subject in (*SUBJECTS, "gpu", "learning", "report"))
+    assert all(subject in shown for subject in (*SUBJECTS, "gpu", "learning", "pictures", "report"))
 
 
 def test_unknown_dtype_is_refused(run_benchmarks):
@@ -46,6 +46,12 @@ def test_option_that_the_subject_ignores_is_refused(run_benchmarks, arguments, m
     assert f"Got {message}" in result.output
 
 
+def test_several_numbers_after_an_option_repeat_it():
+    given = ["scaling", "--runners", "1", "2", "4", "--model", "embedded", "--n", "8"]
+    expected = ["scaling", "--runners", "1", "--runners", "2", "--runners", "4", "--model"]
+    assert repeated_options(given) == [*expected, "embedded", "--n", "8"]
+
+
 def test_result_is_a_table_a_json_line_and_a_file(run_benchmarks, tmp_path):
     result = run_benchmarks("calls")
     assert "lm_envs/NextWord-v0" in result.stdout.splitlines()[4]
@@ -62,3 +68,5 @@ def test_result_path_has_date_processor_subject_and_model(tmp_path):
     document = {"subject": "scaling", "model": "runs/my_model", "machine": machine}
     expected = tmp_path / "2026-11-24-intel-r-xeon-r-cpu" / "scaling-my_model.json"
     assert result_path(document, tmp_path) == expected
+    labeled = expected.with_name("scaling-my_model-64-rows.json")
+    assert result_path(document, tmp_path, "64-rows") == labeled

@@ -43,6 +43,7 @@ def test_a_state_of_another_shape_is_refused_and_changes_nothing(options):
 def wrong_states(state):
     """Returns states with one wrong part each, by the error that they raise."""
     episodes = state["episodes"]
+    full = np.full_like(episodes["context_lengths"], episodes["contexts"].shape[1])
     parts = {
         "row 0 is of example 1000000": {"indices": [10**6, *episodes["indices"][1:]]},
         "row 0 is of example 'x'": {"indices": ["x", *episodes["indices"][1:]]},
@@ -55,6 +56,9 @@ def wrong_states(state):
         "whose potentials has dtype <U1": {"potentials": np.full(len(episodes["potentials"]), "x")},
         "whose prompts is no list": {"prompts": "text"},
         "not of this task's scores: .*unknown": {"task_scores": {"blue": np.zeros(4)}},
+        "row 0 has ending 'budget', .*over=False": {"endings": ["budget", None, None, None]},
+        "row 0 has ending None, 8 tokens written": {"counts": np.full_like(episodes["counts"], 8)},
+        r"row 0 has .* context of \d+, but over=False": {"context_lengths": full},
     }
     wrong = {what: state | {"episodes": episodes | part} for what, part in parts.items()}
     without = {name: values for name, values in episodes.items() if name != "turns"}
@@ -65,11 +69,13 @@ def wrong_states(state):
         "not of a vector environment, but NoneType": None,
         "generator of row 0": state | {"generators": [{}, *state["generators"][1:]]},
         r"over has shape \(\)": state | {"over": None},
+        "row 0 has ending None, .*over=True": state | {"over": np.ones(4, bool)},
     }
 
 
 def test_a_wrong_state_is_refused_and_changes_nothing():
-    """Regression: arrays were overwritten before examples and generators were checked."""
+    """Regressions: arrays were overwritten before examples and generators were checked, and a row
+    that could not go on failed in the next step."""
     env, other = make(), make()
     env.reset(seed=0)
     other.reset(seed=1)

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from lm_envs.tasks.datasets import read_rows, read_texts, resolve_columns
+from lm_envs.tasks.splits import split_of
 
 
 def write(tmp_path, name, content):
@@ -74,7 +75,7 @@ def test_end_of_text_in_a_file_is_kept_as_characters(tmp_path):
         ("a.csv", "text,split\na,b,c\n", "line 2 with more or fewer cells"),
         ("a.csv", 'text,split\na,train\n"b" c,train\n', "broken table at .*line 3"),
         ("a.csv", "text,split,text\na,train,b\n", "2 columns 'text' in the header of .*a name of"),
-        ("a.txt", b"fine\nbad \xff\n", "not UTF-8 at .*line 2; save the file as UTF-8"),
+        ("a.txt", b"fine\nbad \xff\n", r"not UTF-8 at .*line 2; state .*a\.txt:cp1252"),
         ("a.jsonl", '{"text": "x", "split": "test"}\n', "no text in split 'train'"),
         (
             "a.jsonl",
@@ -203,3 +204,26 @@ def test_columns_of_a_table_without_a_header_are_numbered(tmp_path, name, conten
 def test_other_names_of_splits_are_known(tmp_path):
     lines = "".join(f'{{"text": "{name}", "split": "{name}"}}\n' for name in ("dev", "val", "test"))
     assert read_texts(write(tmp_path, "a.jsonl", lines), "validation") == ["dev", "val"]
+
+
+def test_an_encoding_behind_the_file_is_that_of_the_rows(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes("text\nnaïve\n".encode("cp1252"))
+    (row,) = read_rows(f"{path}:cp1252", None, {"text": "text"}, "")
+    assert row.text("text") == "naïve"
+
+
+def test_a_split_by_hash_with_one_row_is_a_warning_with_all_sizes(tmp_path):
+    """Regression: 44/1/5 of 50 rows, and every policy was judged by one example."""
+    for count in range(2, 40):
+        lines = "".join(f'{{"text": "text {number}"}}\n' for number in range(count))
+        path = write(tmp_path, f"{count}.jsonl", lines)
+        if sum(split_of(f"text {number}") == "validation" for number in range(count)) == 1:
+            break
+    with pytest.warns(UserWarning, match=r"one row in split 'validation' .*\(train \d+, valid"):
+        assert len(read_texts(path, "validation")) == 1
+
+
+def test_a_stated_split_of_one_row_is_no_warning(tmp_path):
+    path = write(tmp_path, "a.jsonl", '{"text": "a", "split": "test"}\n')
+    assert read_texts(path, "test") == ["a"]

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,20 @@ def test_a_source_prefix_is_the_prompt_of_its_first_words(simultaneous):
     two = TOKENIZER.decode(simultaneous.source_prefix(example, 2))
     assert two == f"English: {' '.join(words[:2])}\nFrench:"
     assert np.array_equal(simultaneous.source_prefix(example, len(words)), example.prompt)
+
+
+def test_a_chinese_source_is_heard_by_characters_and_blanks_stay(tmp_path):
+    """Regression: Chinese was one word, and two blanks were heard as one."""
+    path = tmp_path / "a.jsonl"
+    lines = ({"source": "你好，世界。", "target": "Hello"}, {"source": "a  b", "target": "c"})
+    path.write_text("".join(json.dumps(line | {"split": "train"}) + "\n" for line in lines))
+    task = Translation(TOKENIZER, mode="simultaneous", dataset=str(path))
+    chinese, blanks = (task.example(number) for number in range(2))
+    heard = [TOKENIZER.decode(task.source_prefix(chinese, n)).split("\n")[0] for n in range(6)]
+    text = "你好，世界。"
+    assert heard == [f"English: {text[:end]}" for end in (0, 1, 3, 4, 6, 6)]
+    assert task.num_source_words(chinese) == 4
+    assert np.array_equal(task.source_prefix(blanks, 2), blanks.prompt)
 
 
 def test_only_a_simultaneous_translation_is_scored_by_lagging(simultaneous):

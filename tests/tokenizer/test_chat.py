@@ -37,10 +37,10 @@ def chat_folder(folder, template):
     return folder
 
 
-def loaded(folder, template, system_prompt=None):
+def loaded(folder, template, system_prompt=None, user_prompt=None):
     folder = chat_folder(folder, template)
     return Tokenizer.from_folder(folder).with_chat_template(
-        ChatTemplate.from_folder(folder, system_prompt)
+        ChatTemplate.from_folder(folder, system_prompt, user_prompt)
     )
 
 
@@ -78,6 +78,24 @@ def test_the_text_of_a_prompt_is_the_users_text(tmp_path, template):
         assert tokenizer.decode_prompt(tokenizer.encode_prompt(text)) == text
         tokens = tokenizer.encode_start(text)
         assert tokenizer.decode_prompt(tokenizer.prompt_from(tokens)) == text
+
+
+@pytest.mark.parametrize("template", [CHATML, LLAMA3])
+def test_a_user_prompt_stands_around_the_text_and_is_no_part_of_it(tmp_path, template):
+    tokenizer = loaded(tmp_path, template, user_prompt="Sing: {prompt} Now!")
+    theirs = AutoTokenizer.from_pretrained(tmp_path)
+    for text in ("the cats", "a {prompt} b"):
+        chat = [{"role": "user", "content": f"Sing: {text} Now!"}]
+        expected = theirs.apply_chat_template(chat, add_generation_prompt=True, return_dict=False)
+        found = tokenizer.encode_prompt(text)
+        assert found.tolist() == expected
+        assert tokenizer.decode_prompt(found) == text
+
+
+@pytest.mark.parametrize("user_prompt", ["Sing!", "{prompt} and {prompt}", ""])
+def test_a_user_prompt_without_place_for_the_prompt_is_refused(tmp_path, user_prompt):
+    with pytest.raises(ValueError, match=r"Got user_prompt=.*; allowed: a text with {prompt} once"):
+        ChatTemplate.from_folder(chat_folder(tmp_path, CHATML), None, user_prompt)
 
 
 def test_a_completion_begins_without_space_where_the_template_ends_in_a_line_break(tmp_path):
@@ -132,32 +150,34 @@ def chat_model(tmp_path_factory):
 @pytest.mark.parametrize(
     ("env_id", "options"),
     [
-        ("lm_envs/NextWord-v0", {"prompt_tokens": 60}),
-        ("lm_envs/QuestionAnswering-v0", {"prompt_tokens": 100}),
+        ("lm_envs/NextWord-v0", {}),
+        ("lm_envs/Paraphrase-v0", {}),
+        ("lm_envs/QuestionAnswering-v0", {}),
         ("lm_envs/Dialogue-v0", {"max_new_tokens": 60}),
-        ("lm_envs/KnowledgeGraphQA-v0", {"prompt_tokens": 100}),
+        ("lm_envs/KnowledgeGraphQA-v0", {}),
     ],
 )
 def test_every_task_reads_the_template_and_reports_the_plain_prompt(chat_model, env_id, options):
-    prompts = []
-    for chat in ({}, {"chat_template": True, "system_prompt": "Sing!"}):
+    """With their defaults: a template takes no room from the prompt."""
+    prompts, sizes, texts = [], [], {"system_prompt": "Sing!", "user_prompt": "Now: {prompt}"}
+    for chat in ({}, {"chat_template": True, **texts}):
         env = gym.make(env_id, model=chat_model, **chat, **options).unwrapped
         _, info = env.reset(seed=0, options={"index": 3})
         ids = env.batch.episodes.prompt_ids[0].copy()
         prompts.append(info["prompt"])
+        sizes.append(env.batch.num_examples)
         for _ in range(3):
             *_, info = env.step(env.action_space.sample())
             if "prompt" in info:
                 break
     text = env.batch.tokenizer.decode(ids)
-    assert text.startswith("system\nSing!\nuser\n")
-    assert text.endswith(f"{prompts[1]}\nassistant\n")
-    is_passage = env_id == "lm_envs/NextWord-v0"  # cut to prompt_tokens with the template
-    assert prompts[0].startswith(prompts[1]) if is_passage else prompts[0] == prompts[1]
+    assert text == f"system\nSing!\nuser\nNow: {prompts[1]}\nassistant\n"
+    assert prompts[0] == prompts[1]
+    assert sizes[0] == sizes[1]
 
 
 def test_a_chat_state_is_restored(chat_model):
-    make = {"model": chat_model, "chat_template": True, "prompt_tokens": 100}
+    make = {"model": chat_model, "chat_template": True}
     env = gym.make("lm_envs/QuestionAnswering-v0", **make).unwrapped
     env.reset(seed=0)
     state = env.get_state()
@@ -167,12 +187,35 @@ def test_a_chat_state_is_restored(chat_model):
     assert np.array_equal(env.step(0)[0], other.step(0)[0])
 
 
-def test_a_system_prompt_needs_the_template(chat_model):
-    with pytest.raises(ValueError, match="system_prompt='Sing!' without chat_template=True"):
-        gym.make("lm_envs/NextWord-v0", model=chat_model, system_prompt="Sing!")
+@pytest.mark.parametrize("name", ["system_prompt", "user_prompt"])
+@pytest.mark.parametrize("env_id", ["lm_envs/NextWord-v0", "lm_envs/WeightTuning-v0"])
+def test_a_text_of_the_template_needs_the_template(chat_model, env_id, name):
+    with pytest.raises(ValueError, match=f"{name}='{{prompt}}' without chat_template=True"):
+        gym.make(env_id, model=chat_model, **{name: "{prompt}"})
 
 
-def test_a_prompt_without_place_for_its_text_is_refused(chat_model):
-    env = gym.make("lm_envs/NextWord-v0", model=chat_model, chat_template=True, prompt_tokens=5)
-    with pytest.raises(ValueError, match=r"prompt_tokens=5; allowed: more than the \d+ tokens"):
+def test_a_tuned_model_reads_its_passages_in_the_template(chat_model):
+    chat = {"chat_template": True, "system_prompt": "Sing!"}
+    env = gym.make("lm_envs/WeightTuning-v0", model=chat_model, task="paraphrase", **chat)
+    _, info = env.reset(seed=0)
+    assert ": system Sing! user " in info["prompt"]
+    assert " assistant " in info["prompt"]
+
+
+def test_a_short_prompt_has_room_beside_the_template(chat_model):
+    env = gym.make("lm_envs/NextWord-v0", model=chat_model, chat_template=True, prompt_tokens=2)
+    _, info = env.reset(seed=0)
+    tokenizer = env.unwrapped.batch.tokenizer
+    assert len(tokenizer.encode_start(info["prompt"])) == 2
+    assert len(env.unwrapped.batch.episodes.prompt_ids[0]) == 2 + tokenizer.prompt_overhead
+
+
+def test_a_template_that_takes_more_tokens_around_long_texts_is_refused(chat_model, tmp_path):
+    folder = shutil.copytree(chat_model, tmp_path / "model")
+    long = "{% if message['content'] | length > 1 %}{{ ' so' * 9 }}{% endif %}{% endfor %}"
+    template = CHATML.replace("<|begin_of_text|>", "").replace("<|eot_id|>", "")
+    (folder / "chat_template.jinja").write_text(template.replace("{% endfor %}", long))
+    make = {"model": str(folder), "chat_template": True, "prompt_tokens": 3}
+    env = gym.make("lm_envs/NextWord-v0", **make)
+    with pytest.raises(ValueError, match=r"prompt_tokens=3; allowed: more, .* \d+ more tokens"):
         env.reset(seed=0)

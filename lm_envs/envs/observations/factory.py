@@ -29,6 +29,9 @@ from lm_envs.validation import check_count
 DEFAULT_LAST = 4
 """Last tokens whose embeddings observation="embeddings" shows."""
 
+MOST_LAST = 1024
+"""Last tokens that may be shown beyond the longest text, of which all are zeros."""
+
 Extra = Sequence[str | Feature | Callable[["View"], Feature]]
 """Further features: objects, classes, or "module:Class"."""
 
@@ -97,6 +100,8 @@ def embeddings(
         reducer: A reducer, or its file.
     """
     check_count("last", last)
+    if last > (most := max(view.setup.task.context_tokens, MOST_LAST)):
+        raise ValueError(f"Got last={last}; allowed: 1 to {most}.")
     vectors = TextEmbeddings(view.setup.model)
     mean = TextMean(vectors, view.setup.task.context_tokens)
     return _vector(view, [mean, LastTokens(vectors, last)], features, reducer)

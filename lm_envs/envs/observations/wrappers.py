@@ -99,6 +99,11 @@ def fitting_reducer(reducer: Reducer | str | Path, model: str, space: gym.Space[
     Raises:
         ValueError: If the reducer was fitted on another model or another kind of observation.
     """
+    if not isinstance(reducer, (Reducer, str, Path)):
+        raise ValueError(
+            f"Got reducer={reducer!r}; allowed: a reducer, or its file, which agents.fit_reducer "
+            "writes."
+        )
     if not isinstance(reducer, Reducer):
         reducer = load_reducer(Path(reducer))
     if space.shape != (reducer.num_features,):

@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from lm_envs.envs.base import EpisodicVectorEnv
-from lm_envs.envs.factory import check_fit, make_task
+from lm_envs.envs.factory import check_fit, load_tokenizer, make_task
 from lm_envs.envs.modes import check_modes
 from lm_envs.envs.reset_options import selected_indices
 from lm_envs.envs.rows import new_generators
@@ -25,7 +25,6 @@ from lm_envs.model import loading
 from lm_envs.model.base import LanguageModel
 from lm_envs.tasks import TaskSpec
 from lm_envs.tasks.base import required_actions
-from lm_envs.tokenizer import Tokenizer
 from lm_envs.transcript import TRUNCATIONS, Ending, Transcript
 from lm_envs.validation import check_count, check_types, is_whole
 
@@ -62,6 +61,11 @@ class TuningVectorEnv(EpisodicVectorEnv):
         device: "auto" (the environment variable LM_ENVS_DEVICE if set, else CUDA where available),
             "cpu", "cuda", "cuda:1", …
         dtype: "auto", "float32", "bfloat16" or "int8".
+        chat_template: Put each prompt into the model's chat template, as in `LanguageVectorEnv`;
+            the reference is then the assistant's message.
+        system_prompt: Text of the system's message in it; None for none.
+        user_prompt: Text of the user's message, with `{prompt}` in place of the prompt; None for
+            the prompt alone.
         gamma: Discount of the agent; a step before the end pays gamma times the new potential less
             the old one (see `LanguageVectorEnv`).
         max_steps: Truncate after this many steps; None for no limit.
@@ -89,6 +93,9 @@ class TuningVectorEnv(EpisodicVectorEnv):
         model: str = loading.EMBEDDED,
         device: str = "auto",
         dtype: str = "auto",
+        chat_template: bool = False,
+        system_prompt: str | None = None,
+        user_prompt: str | None = None,
         gamma: float = 1.0,
         max_steps: int | None = None,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
@@ -101,15 +108,12 @@ class TuningVectorEnv(EpisodicVectorEnv):
         if max_steps is not None:
             check_count("max_steps", max_steps)
         check_count("num_envs", num_envs)
-        network, self._groups = _build(task, passages, task_options, model, device, dtype)
+        chat = (chat_template, system_prompt, user_prompt)
+        network, self._groups = _build(task, passages, task_options, chat, model, device, dtype)
         self.tuner = make_tuner(network, loading.locate(model))
-        self._rows, self.budget = range(num_envs), adjustments
         self._max_steps = np.inf if max_steps is None else max_steps
-        self._actions: list[list[np.ndarray]] = [[] for _ in range(num_envs)]
-        self._descriptions: list[list[str]] = [[] for _ in range(num_envs)]
-        self._rewards: list[list[float]] = [[] for _ in range(num_envs)]
-        self._potentials = np.zeros(num_envs)
-        self._endings: list[Ending | None] = [None] * num_envs
+        self.budget = adjustments
+        self._allocate(num_envs)
         low, high = self.tuner.bounds
         super().__init__(
             *new_generators(num_envs),
@@ -118,6 +122,15 @@ class TuningVectorEnv(EpisodicVectorEnv):
             autoreset_mode=autoreset_mode,
             render_mode=render_mode,
         )
+
+    def _allocate(self, num_rows: int) -> None:
+        """Makes the record of each row's episode, empty."""
+        self._rows = range(num_rows)
+        self._actions: list[list[np.ndarray]] = [[] for _ in self._rows]
+        self._descriptions: list[list[str]] = [[] for _ in self._rows]
+        self._rewards: list[list[float]] = [[] for _ in self._rows]
+        self._potentials = np.zeros(num_rows)
+        self._endings: list[Ending | None] = [None] * num_rows
 
     def rule_policies(self) -> Mapping[str, Callable[[], np.ndarray]]:
         """Returns the tuner's open-loop plans that the budget allows, and its other baselines."""
@@ -239,18 +252,18 @@ class TuningVectorEnv(EpisodicVectorEnv):
             for own, actions in zip(passages, self._actions, strict=True)
         ]
 
-    def _checked_episodes(self, episodes: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+    def _checked_episodes(self, episodes: Any, over: np.ndarray) -> list[dict[str, Any]]:  # noqa: ANN401
         if not (isinstance(episodes, list) and len(episodes) == self.num_envs):
             raise ValueError(f"Got a state that is not of {self.num_envs} tuned rows.")
         for row, each in enumerate(episodes):
-            if not self._fits(each):
+            if not self._fits(each, bool(over[row])):
                 raise ValueError(
                     f"Got a state whose row {row} is of an environment with other arguments; make "
                     "this one as that one was made."
                 )
         return episodes
 
-    def _fits(self, episode: Any) -> bool:  # noqa: ANN401 - a caller's value
+    def _fits(self, episode: Any, is_over: bool) -> bool:  # noqa: ANN401 - a caller's value
         """Returns whether an episode of `_get_episodes` is possible here."""
         check_parts("of tuned rows", episode, ("title", "index", "actions"))
         index, actions = episode["index"], episode["actions"]
@@ -259,7 +272,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
             and 0 <= index < self.num_examples
             and self._groups.group(index).title == episode["title"]
             and isinstance(actions, (list, tuple))
-            and len(actions) <= self.budget
+            and len(actions) < self.budget + is_over
             and all(_is_in(self.single_action_space, action) for action in actions)
         )
 
@@ -287,6 +300,7 @@ def _build(
     task: TaskSpec,
     passages: int,
     options: Mapping[str, Any],
+    chat: tuple[bool, str | None, str | None],
     model: str,
     device: str,
     dtype: str,
@@ -300,7 +314,7 @@ def _build(
     check_types(_build, {"model": model, "device": device, "dtype": dtype})
     check_count("passages", passages)
     folder = loading.locate(model)
-    tokenizer = Tokenizer.from_folder(folder)
+    tokenizer = load_tokenizer(folder, *chat)
     made, name = make_task(task, tokenizer, options, REFUSED)
     if made.max_turns != 1:
         raise ValueError(

@@ -166,7 +166,15 @@ class StructureTuner(ScaledTuner):
 
 
 class StructureSearchVectorEnv(TuningVectorEnv):
-    """`StructureSearchEnv` with N rows."""
+    """`StructureSearchEnv` with N rows.
+
+    Args:
+        num_envs: N.
+        price: Reward for saving all multiplications of the blocks, nats a token.
+        ruin: Rise of the loss that ends an episode, nats a token.
+        probes: Whether observations show what each part alone is worth.
+        arguments: Of `TuningVectorEnv`, such as `task`, `passages` and `adjustments`.
+    """
 
     tuner: StructureTuner
 

@@ -164,7 +164,16 @@ def _rate(action: float) -> float:
 
 
 class TrainingControlVectorEnv(TuningVectorEnv):
-    """`TrainingControlEnv` with N rows."""
+    """`TrainingControlEnv` with N rows.
+
+    Args:
+        num_envs: N.
+        passages: Number of examples of an episode; half are learned, half are held out.
+        optimiser_steps: Steps of AdamW that one action sets.
+        price: Cost of one adjustment, nats a token.
+        dtype: "auto", "float32" or "bfloat16", that of matrix products.
+        arguments: Of `TuningVectorEnv`, such as `task`, `passages` and `adjustments`.
+    """
 
     def __init__(
         self,

@@ -96,7 +96,13 @@ class WeightTuner(ScaledTuner):
 
 
 class WeightTuningVectorEnv(TuningVectorEnv):
-    """`WeightTuningEnv` with N rows."""
+    """`WeightTuningEnv` with N rows.
+
+    Args:
+        num_envs: N.
+        parts: "blocks", where the heads of a layer share a setting, or "heads".
+        arguments: Of `TuningVectorEnv`, such as `task`, `passages` and `adjustments`.
+    """
 
     def __init__(
         self,

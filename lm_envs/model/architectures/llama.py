@@ -10,7 +10,7 @@ Source: Touvron et al. 2023, https://arxiv.org/abs/2302.13971.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -26,11 +26,16 @@ from lm_envs.model.architectures.llama_config import (
     tensor_shapes,
 )
 from lm_envs.model.architectures.network import Network, own_copy, scale_parts
+from lm_envs.model.architectures.rotary import Rotary
 from lm_envs.model.attention import Attend
 from lm_envs.model.kernels.base import HeadNorms, LinearLayer, RMSNorm
 from lm_envs.model.kernels.torch_ops import turn
 
 _QKV = ("q_proj", "k_proj", "v_proj")
+
+STORED_TABLES = 64
+"""Tables of angles that a process keeps, one for each length of text: at most 256 KiB each for
+texts of 1,024 tokens and heads of size 64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,16 @@ def _joined(
     return weight, torch.cat(biases) if biases else None
 
 
+@lru_cache(maxsize=STORED_TABLES)
+def _stored_turns(
+    rotary: Rotary, num_tokens: int, head_size: int, device: torch.device
+) -> torch.Tensor:
+    """Angles (T, d) of texts of T tokens, made once for each T; see `Rotary.table`."""
+    # The first text may be read in inference mode, whose tensors could not be used in training.
+    with torch.inference_mode(False):
+        return rotary.table(num_tokens, head_size, device)
+
+
 def hidden_states(
     config: LlamaConfig, weights: Mapping[str, torch.Tensor], tokens: torch.Tensor
 ) -> torch.Tensor:
@@ -146,7 +161,7 @@ def hidden_states(
     def linear(x: torch.Tensor, name: str) -> torch.Tensor:
         return F.linear(x, weights[f"{name}.weight"], weights.get(f"{name}.bias"))
 
-    turns = config.rotary.table(tokens.shape[1], config.head_size, tokens.device)
+    turns = _stored_turns(config.rotary, tokens.shape[1], config.head_size, tokens.device)
     x = F.embedding(tokens, weights["embed_tokens.weight"])
     for layer in range(config.num_layers):
         name = f"layers.{layer}"

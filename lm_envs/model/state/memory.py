@@ -1,7 +1,9 @@
-"""Whether the rows of an engine fit into a GPU's memory, asked before anything is allocated.
+"""Whether the rows of an engine fit into the device's memory, asked before anything is allocated.
 
 Owns the estimate: keys and values, hidden states, and the activations of a pass.
 """
+
+import os
 
 import torch
 
@@ -20,30 +22,32 @@ def check_room(
     cache_dtype: torch.dtype | None,
     free_bytes: int | None = None,
 ) -> None:
-    """Refuses rows that do not fit into the memory of a CUDA device.
+    """Refuses rows that do not fit into the memory of a CUDA device, or of the computer.
 
     Args:
         model: The network, already in memory.
         num_rows: N.
         capacity: Most tokens in a row.
         cache_dtype: Type of stored keys and values; None for that of the model's linears.
-        free_bytes: Free memory; None asks the device, and a device other than CUDA nothing.
+        free_bytes: Free memory; None asks the device, and on a CPU takes all of the computer's.
 
     Raises:
         ValueError: Naming the most rows that fit.
     """
     if free_bytes is None:
-        if model.device.type != "cuda":
-            return
-        free_bytes = free_memory(model.device)
+        is_cuda = model.device.type == "cuda"
+        free_bytes = free_memory(model.device) if is_cuda else _computers_memory()
+    if free_bytes is None:
+        return
     a_row, fixed = row_bytes(model, capacity, cache_dtype), pass_bytes(model)
     most = max(0, int((SHARE * free_bytes - fixed) // a_row))
     if num_rows > most:
         gib = (num_rows * a_row + fixed) / 2**30
+        elsewhere = ", or device='cpu'" if model.device.type == "cuda" else ""
         raise ValueError(
             f"Got {num_rows} rows of up to {capacity} tokens, which need about {gib:.1f} GiB; free "
             f"on {model.device}: {free_bytes / 2**30:.1f} GiB, enough for {most} rows. Use fewer "
-            "rows (num_envs), shorter texts, cache_dtype='int8', or device='cpu'."
+            f"rows (num_envs), shorter texts, cache_dtype='int8'{elsewhere}."
         )
 
 
@@ -51,6 +55,14 @@ def free_memory(device: torch.device) -> int:
     """Bytes that a process can still allocate: free ones, and what its allocator holds unused."""
     held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return torch.cuda.mem_get_info(device)[0] + held
+
+
+def _computers_memory() -> int | None:
+    """Bytes of the computer's memory, free or not; None where the system does not tell."""
+    names = ("SC_PAGE_SIZE", "SC_PHYS_PAGES")
+    if not {*names} <= {*getattr(os, "sysconf_names", {})}:
+        return None
+    return os.sysconf(names[0]) * os.sysconf(names[1])
 
 
 def row_bytes(model: LanguageModel, capacity: int, cache_dtype: torch.dtype | None) -> int:

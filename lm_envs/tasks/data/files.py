@@ -3,6 +3,8 @@
 A .txt file is divided at blank lines, or at line ends if it has no blank line. A .json file holds
 an array of objects, an object with such an array as "data", or SQuAD's own form.
 
+A file is UTF-8, or has a byte order mark, or its encoding is stated: "reviews.csv:cp1252".
+
 Owns formats, encodings and compression. Knows nothing of the columns that a task uses.
 """
 
@@ -18,6 +20,9 @@ from lm_envs.tasks.data.tables import csv_rows, tsv_rows
 from lm_envs.tasks.splits import SPLIT_NAMES
 
 MAX_BYTES = 2**30
+_LEAST_BYTES, _SAMPLE_BYTES = 200, 100_000
+"""Bytes from which an encoding is guessed, at least and at most."""
+
 FORMATS = (
     ".txt, .jsonl, .json, .csv, .tsv or .parquet, each also with .gz, or a folder of .txt files"
 )
@@ -30,31 +35,53 @@ RawRow = tuple[str, dict[str, Any]]
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
+def path_and_encoding(dataset: str) -> tuple[Path, str | None]:
+    """Returns the path of a dataset, and the encoding if it is stated: "reviews.csv:cp1252".
+
+    Raises:
+        ValueError: If Python knows no such encoding.
+    """
+    name, _, encoding = dataset.rpartition(":")
+    if not name or not can_read(Path(name)):
+        return Path(dataset).expanduser(), None
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        raise ValueError(
+            f"Got the unknown encoding {encoding!r} in dataset={dataset!r}; allowed: a codec of "
+            "Python, such as cp1252, latin-1, utf-16, gb18030 or shift_jis."
+        ) from None
+    return Path(name).expanduser(), encoding
+
+
 def can_read(path: Path) -> bool:
     """Returns whether a path is a folder, or has the ending of a format that can be read."""
     return path.is_dir() or _suffix(path) in (*_READERS, *_TABLES, ".parquet")
 
 
-def raw_rows(path: Path, *, has_header: bool = True) -> Iterator[RawRow]:
+def raw_rows(
+    path: Path, *, has_header: bool = True, encoding: str | None = None
+) -> Iterator[RawRow]:
     """Yields the rows of a file or folder, unchecked.
 
     Args:
         path: For which `can_read` is true.
         has_header: Whether the first line of a table names its columns; else they are "0", "1", ….
+        encoding: Of the text; None for UTF-8, or what a byte order mark states.
 
     Raises:
         ValueError: If the file is missing, too large, broken or in another encoding.
     """
     if path.is_dir():
-        return _folder(path)
+        return _folder(path, encoding)
     suffix = _suffix(path)
     if not path.is_file():
         raise ValueError(f"Got no file {path}; allowed: 'embedded' or a file in {FORMATS}.")
     if suffix == ".parquet":
         return _parquet(path)
     if suffix in _TABLES:
-        return _TABLES[suffix](_text(path), str(path), has_header)
-    return _READERS[suffix](_text(path), str(path))
+        return _TABLES[suffix](_text(path, encoding), str(path), has_header)
+    return _READERS[suffix](_text(path, encoding), str(path))
 
 
 def jsonl_rows(content: str, name: str) -> Iterator[RawRow]:
@@ -69,7 +96,7 @@ def _suffix(path: Path) -> str:
     return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, encoding: str | None = None) -> str:
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"Got {path} of {path.stat().st_size} bytes; allowed: {MAX_BYTES}.")
     content = path.read_bytes()
@@ -81,15 +108,31 @@ def _text(path: Path) -> str:
             raise ValueError(f"Got a broken {path} ({error}); compress it again.") from None
         if len(content) > MAX_BYTES:
             raise ValueError(f"Got {path}, which is larger than {MAX_BYTES} bytes unpacked.")
-    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+    if encoding is None:
+        encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
     try:
         return content.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
+    except LookupError as error:  # a codec that is not one of texts, such as hex
+        raise ValueError(f"Got the encoding {encoding!r} of {path}: {error}.") from None
+    except UnicodeError as error:
+        start = error.start if isinstance(error, UnicodeDecodeError) else 0
+        line = content[:start].count(b"\n") + 1
         raise ValueError(
-            f"Got bytes that are not UTF-8 at {path} line {line}; save the file as UTF-8, for "
-            "instance by `iconv -f WINDOWS-1252 -t UTF-8`."
+            f"Got bytes that are not {encoding.upper()} at {path} line {line}; state the encoding, "
+            f"for instance dataset='{path.name}:{_likely_encoding(content)}', or save the file as "
+            "UTF-8."
         ) from None
+
+
+def _likely_encoding(content: bytes) -> str:
+    """Returns the encoding that charset-normalizer finds likely; that of Windows without it."""
+    try:
+        from charset_normalizer import from_bytes
+    except ModuleNotFoundError:
+        return "cp1252"
+    # Of a few letters every encoding is likely.
+    best = from_bytes(content[:_SAMPLE_BYTES]).best() if len(content) >= _LEAST_BYTES else None
+    return "cp1252" if best is None else best.encoding
 
 
 def _parse(text: str, location: str) -> Any:  # noqa: ANN401 - a JSON value
@@ -152,7 +195,7 @@ def _text_file(content: str, name: str) -> Iterator[RawRow]:
         line += part.count("\n")
 
 
-def _folder(folder: Path) -> Iterator[RawRow]:
+def _folder(folder: Path, encoding: str | None) -> Iterator[RawRow]:
     """One row for each .txt file; a folder in between may name its split, and the last its label.
 
     The layout of IMDB's reviews: train/pos/1.txt is a text of "train" with the label "pos".
@@ -162,7 +205,7 @@ def _folder(folder: Path) -> Iterator[RawRow]:
         raise ValueError(f"Got the folder {folder} without a .txt file; allowed: {FORMATS}.")
     for path in paths:
         folders = path.relative_to(folder).parts[:-1]
-        row: dict[str, Any] = {"text": " ".join(_text(path).split())}
+        row: dict[str, Any] = {"text": " ".join(_text(path, encoding).split())}
         splits = [part for part in folders if part.lower() in SPLIT_NAMES]
         labels = [part for part in folders if part not in splits]
         row |= {"split": splits[0].lower()} if splits else {}

@@ -135,6 +135,15 @@ def test_a_callback_stops_the_training():
     assert agent.num_timesteps == 640
 
 
+def test_the_step_at_which_a_callback_stops_is_not_learned_from():
+    """Regression: a run that stopped at its reward had one update more than its checkpoint."""
+    agent, whole = (TabularQ("TablePolicy", ChainVecEnv(), seed=0) for _ in range(2))
+    agent.learn(10**9, lambda *_: agent.num_timesteps < 640)
+    whole.learn(640 - 64)
+    assert whole.table.visits.sum() == 640 - 64
+    assert agent.table.visits.sum() == 640 - 64
+
+
 def test_a_saved_agent_acts_alike(tmp_path):
     env = ChainVecEnv()
     agent = TabularQ("TablePolicy", env, seed=0, update="double_q", gamma=0.5).learn(2_000)

@@ -88,9 +88,19 @@ def test_a_summary_in_a_file_has_no_escape_codes(tmp_path):
     assert "\x1b" not in (tmp_path / "log").read_text()
 
 
-def test_the_strongest_baseline_is_named_with_its_setting_and_the_difference():
+@pytest.mark.parametrize(
+    ("mean", "phrase"),
+    [
+        (0.0123, "ahead of it by 0.012"),
+        (-0.003, "behind it by 0.003"),
+        (-0.0001, "level with it: 0.000"),
+    ],
+)
+def test_the_strongest_baseline_is_named_with_its_setting_and_the_difference(mean, phrase):
+    """Regression: an agent was "ahead of it by -0.003"."""
+    interval = (mean - 0.01, mean + 0.01)
     document = {
-        "agent_ahead": {"no-repeat greedy": {"mean": 0.0123, "interval": (0.002, 0.022)}},
+        "agent_ahead": {"no-repeat greedy": {"mean": mean, "interval": interval}},
         "baselines": {
             "strongest": "no-repeat greedy",
             "chosen_on": "validation",
@@ -99,7 +109,7 @@ def test_the_strongest_baseline_is_named_with_its_setting_and_the_difference():
     }
     assert strongest_sentence(document) == (
         "The strongest baseline, chosen on validation, is no-repeat greedy with [2, 'completion']; "
-        "the agent is ahead of it by +0.012 ± 0.010 on the same prompts."
+        f"the agent is {phrase} ± 0.010 on the same prompts."
     )
 
 

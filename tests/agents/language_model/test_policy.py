@@ -90,3 +90,16 @@ def test_special_tokens_have_the_probability_zero_as_in_the_environment(tmp_path
     assert distribution.distribution.probs[:, [0, 1, 3]].sum() == 0.0
     agent.train()
     assert all(torch.isfinite(each).all() for each in agent.policy.parameters())
+
+
+def test_a_saved_policy_is_loaded_as_it_was(checkpoint, tmp_path):
+    """Regression: `load` was a TypeError, `net_arch` given twice."""
+    options = {"model": str(checkpoint), "temperature": 0.7, "mask": NLPOMaskSpec(top_k=50)}
+    agent = make_agent(checkpoint, policy_kwargs=options)
+    with torch.no_grad():
+        next(agent.policy.network.parameters()).add_(0.01)
+    agent.policy.save(tmp_path / "policy.pt")
+    loaded = LanguageModelPolicy.load(tmp_path / "policy.pt", device="cpu")
+    observations, _ = agent.policy.obs_to_tensor(agent.get_env().reset())
+    found = [each.get_distribution(observations).distribution for each in (agent.policy, loaded)]
+    assert torch.equal(found[0].logits, found[1].logits)

@@ -2,14 +2,16 @@ import numpy as np
 import pytest
 
 from agents.preferences.features import cached_features, text_features
-from agents.rating.texts import make_writers, pairs
+from agents.rating.texts import TextSource, make_writers, pairs
 from lm_envs.tasks.ratings import RatedText
 from lm_envs.tasks.rewards.preference import FEATURES
 
 
 @pytest.fixture(scope="module")
 def texts():
-    return [text for pair in pairs(make_writers("embedded", None, 4), 4) for text in pair]
+    return [
+        text for pair in pairs(make_writers(TextSource("embedded"), None, 4), 4) for text in pair
+    ]
 
 
 def test_features_do_not_depend_on_the_other_texts(texts):

@@ -1,13 +1,13 @@
 import pytest
 
 from agents.config.loading import UserError
-from agents.rating.texts import make_writers, pairs, read_prompts
+from agents.rating.texts import TextSource, make_writers, pairs, read_prompts
 
 
 def test_two_samples_of_a_model_follow_a_callers_prompts(tmp_path):
     file = tmp_path / "prompts.txt"
     file.write_text("The weather in May\n\nMy fellow citizens\r\n")
-    found = pairs(make_writers("embedded", str(file), 4), 4)
+    found = pairs(make_writers(TextSource("embedded"), str(file), 4), 4)
     assert len(found) == 4
     assert {first.prompt for first, _ in found} == {"The weather in May", "My fellow citizens"}
     for first, second in found:
@@ -19,12 +19,14 @@ def test_two_samples_of_a_model_follow_a_callers_prompts(tmp_path):
 
 
 def test_lines_to_choose_from_can_be_rated_with_the_replies_to_them():
-    ((first, _), *_) = pairs(make_writers("embedded", "lm_envs/Dialogue-v0", 2), 2)
+    ((first, _), *_) = pairs(make_writers(TextSource("embedded"), "lm_envs/Dialogue-v0", 2), 2)
     assert "[" in first.shown
 
 
 def test_a_text_that_completes_a_word_is_shown_with_it():
-    found = [text for pair in pairs(make_writers("embedded", None, 24), 24) for text in pair]
+    found = [
+        text for pair in pairs(make_writers(TextSource("embedded"), None, 24), 24) for text in pair
+    ]
     joined = [text for text in found if text.shown]
     assert 0 < len(joined) < len(found)
     for text in joined:
@@ -50,4 +52,4 @@ def test_a_file_without_prompts_is_refused(tmp_path, content):
 
 def test_prompts_that_are_neither_file_nor_id_are_refused():
     with pytest.raises(UserError, match=r"Got --prompts 'missing.txt', neither a file nor an id"):
-        make_writers("embedded", "missing.txt", 3)
+        make_writers(TextSource("embedded"), "missing.txt", 3)

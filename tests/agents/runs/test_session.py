@@ -1,13 +1,21 @@
+import ctypes
 import os
+import resource
 import signal
+import sys
+import time
 
 import pytest
 import torch
 
+import agents.train
 from agents.config.loading import Interrupted, UserError
 from agents.config.pretrain import PretrainConfig
-from agents.runs.session import RunSession
+from agents.finetune import finetune
+from agents.runs import manifest
+from agents.runs.session import RunSession, stopped_at_once
 from tests.agents.commands import CONTEXT, pretrain, run, start, wait_for, write_config
+from tests.agents.finetune_run import VALUES as FINETUNE
 from tests.agents.finetune_run import small_config
 from tests.agents.finished_run import changed, metrics
 from tests.agents.pretrain_run import VALUES
@@ -58,10 +66,59 @@ def test_a_signal_saves_a_checkpoint_and_tells_how_to_resume(
     assert process.exitcode == code
     state = torch.load(folder / "checkpoint.pt", weights_only=True)
     step = state.get("num_timesteps", state.get("step"))
-    assert f"Got {number.name}: the run saves a checkpoint" in output
+    assert f"Got {number.name}: the run stops after this update" in output
     assert f"a checkpoint of step {step}; repeat the command with --resume" in output
     assert "Traceback" not in output
     assert step >= metrics(folder)[-1]["step"] > 0
+
+
+def test_a_signal_in_a_supervised_stage_begins_it_again(tmp_path, checkpoint):
+    """The stages before reinforcement learning are short, and have no checkpoint."""
+    steps = {"steps": 200, "batch_size": 4}
+    values = {**FINETUNE, "warm_start": steps, "total_timesteps": 32, "value_warm_up": 0}
+    config = small_config(checkpoint, **{k: v for k, v in values.items() if k != "env"})
+    file, options = write_config(tmp_path / "config.yaml", config), {"runs": tmp_path}
+    process = start("finetune", tmp_path / "log", file, **options)
+    wait_for(has_rows(tmp_path / "test-s0", 3))
+    process.terminate()
+    process.join(60)
+    assert process.exitcode == 143
+    output = (tmp_path / "log").read_text()
+    assert "before its first checkpoint; repeat the command with --resume to start it" in output
+    code, _ = run("finetune", tmp_path / "log", file, resume=True, **options)
+    assert code == 0
+    finetune(config, tmp_path / "whole")
+    rows = [metrics(runs / "test-s0") for runs in (tmp_path, tmp_path / "whole")]
+    assert rows[0] == rows[1]
+
+
+def without_privileges(config, **options):
+    """Trains with the permissions of other users: the capabilities of root are dropped."""
+    version, none = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    assert ctypes.CDLL(None).capset(version, none) == 0
+    agents.train.main(config, **options)
+
+
+def on_a_full_disk(config, **options):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+    agents.train.main(config, **options)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+@pytest.mark.parametrize("main", [without_privileges, on_a_full_disk])
+def test_a_full_or_closed_folder_is_one_line_and_keeps_the_checkpoint(tmp_path, main):
+    """Regressions: a full disk was a traceback; so is a quota, which is the same error."""
+    config, options = write_config(tmp_path / "c.yaml", changed()), {"runs": tmp_path / "runs"}
+    agents.train.train(changed(total_timesteps=128), tmp_path / "runs")
+    checkpoint = tmp_path / "runs" / "test-s0" / "checkpoint.pt"
+    before = checkpoint.read_bytes()
+    checkpoint.parent.chmod(0o555 if main is without_privileges else 0o755)
+    code, output = run(main, tmp_path / "log", config, resume=True, **options)
+    assert code == 2
+    assert "Traceback" not in output
+    assert output.count("error: ") == 1
+    assert checkpoint.read_bytes() == before
+    manifest.check(checkpoint)
 
 
 def test_a_folder_that_is_deleted_or_in_use_stops_with_one_line(tmp_path, checkpoint):
@@ -117,3 +174,18 @@ def test_a_second_signal_stops_at_once_and_handlers_come_back(tmp_path):
         with pytest.raises(Interrupted, match="before its first checkpoint"):
             session.stop_if_asked()
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def wait_for_a_signal(number):
+    with stopped_at_once("Stopped; repeat the command to begin it again."):
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_work_that_has_nothing_to_save_is_stopped_at_once(number):
+    before = signal.getsignal(number)
+    with pytest.raises(Interrupted, match="begin it again") as stopped:
+        wait_for_a_signal(number)
+    assert stopped.value.number == number
+    assert signal.getsignal(number) is before

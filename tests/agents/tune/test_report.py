@@ -26,19 +26,32 @@ def made_study(space, rewards):
     return study
 
 
+def test_a_configuration_that_learns_from_validation_is_judged_on_the_rest_of_it(tmp_path):
+    """As configs/question_answering_ppo.yaml, which is judged on test."""
+    env = small().env.model_copy(update={"split": "validation"})
+    evaluation = small().evaluation.model_copy(update={"split": "test"})
+    space = read_space(tuning_splits(small(env=env, evaluation=evaluation)), SEARCH)
+    report(made_study(space, [0.1, 0.2]), space, tmp_path)
+    best = load_config(TrainConfig, tmp_path / "best.yaml")
+    assert (best.env.split, best.evaluation.split) == ("validation[:75%]", "validation[75%:]")
+
+
 @pytest.fixture
 def config():
     evaluation = small().evaluation.model_copy(update={"split": "test"})
     return small(evaluation=evaluation)
 
 
-def test_the_best_trial_is_a_ready_configuration_with_its_own_splits(config, tmp_path, capsys):
+def test_the_best_trial_is_a_ready_configuration_that_does_not_read_the_test_split(
+    config, tmp_path, capsys
+):
     space = read_space(tuning_splits(config), SEARCH)
     study = made_study(space, [0.1, None, 0.9, *[0.2 + 0.01 * n for n in range(12)]])
-    result = report(study, space, config, tmp_path)
+    result = report(study, space, tmp_path)
     best = load_config(TrainConfig, tmp_path / "best.yaml")
     assert best.algorithm.kwargs[KEY.rsplit(".", 1)[1]] == result["best"]["values"][KEY]
-    assert best.evaluation.split == "test"
+    assert config.evaluation.split == "test"
+    assert best.evaluation.split == "validation"
     assert best.name == "test_tuned"
     assert sum(result["importances"].values()) == pytest.approx(1.0)
     assert (tmp_path / "importance.png").read_bytes().startswith(b"\x89PNG")
@@ -51,4 +64,4 @@ def test_the_best_trial_is_a_ready_configuration_with_its_own_splits(config, tmp
 def test_a_study_whose_trials_all_failed_gives_the_first_error(config, tmp_path):
     space = read_space(tuning_splits(config), SEARCH)
     with pytest.raises(UserError, match=r"Got no complete trial in .*: ValueError: too bad"):
-        report(made_study(space, [None, None]), space, config, tmp_path)
+        report(made_study(space, [None, None]), space, tmp_path)

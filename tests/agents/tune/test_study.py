@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from optuna.trial import TrialState
 
 from agents.config.loading import UserError
@@ -10,7 +11,7 @@ from agents.config.train import TrainConfig
 from agents.tune import study as study_module
 from agents.tune.__main__ import read_files
 from agents.tune.space import read_space
-from agents.tune.study import Settings, open_study, run_trials, tuning_splits
+from agents.tune.study import WORKER, WORKER_LOCK, Settings, open_study, run_trials, tuning_splits
 from agents.tune.trial import TrialFailedError
 from tests.agents.tune.small_study import KEY, SEARCH, small
 
@@ -90,6 +91,30 @@ def test_a_stopped_trial_is_repeated_and_does_not_count(space, tmp_path, monkeyp
     assert repeated.params == stopped.params
     assert repeated.user_attrs["repeats"] == stopped.number
     assert [trial.value for trial in joined.trials] == [0.5, None, 0.7]
+
+
+def test_the_trial_of_a_killed_process_is_repeated_at_once(space, tmp_path, monkeypatch):
+    """Regression: it counted as running for a minute, and a study began again ended without it."""
+    fake_trials(monkeypatch, 0.5)
+    study = open_study(tmp_path, space, Settings())
+    killed = study.ask()
+    killed.set_user_attr(WORKER, "killed")
+    (tmp_path / WORKER_LOCK.format("killed")).touch()
+    run_trials(study, space, tmp_path, 1)
+    dead, repeated = study.trials
+    assert dead.state is TrialState.FAIL
+    assert repeated.params == space.own_values()
+    assert repeated.value == 0.5
+    assert not list(tmp_path.glob(WORKER_LOCK.format("*")))
+
+
+def test_the_trial_of_another_living_process_is_left_alone(space, tmp_path, monkeypatch):
+    fake_trials(monkeypatch, 0.5)
+    study = open_study(tmp_path, space, Settings())
+    study.ask().set_user_attr(WORKER, "other")
+    with FileLock(tmp_path / WORKER_LOCK.format("other")):
+        run_trials(study, space, tmp_path, 2)
+    assert [trial.state for trial in study.trials] == [TrialState.RUNNING, TrialState.COMPLETE]
 
 
 @pytest.mark.parametrize(("pruner", "is_stopped"), [("median", True), ("none", False)])

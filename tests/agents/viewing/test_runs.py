@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 import torch
 import yaml
@@ -49,3 +51,13 @@ def test_a_damaged_checkpoint_is_refused(folder, tmp_path):
     torch.save({"weights": 1}, other / CHECKPOINT)
     with pytest.raises(UserError, match="unreadable"):
         load_run(other)
+
+
+def test_the_other_checkpoint_can_be_shown_where_the_last_one_is_damaged(folder, tmp_path):
+    """Regression: `agents.enjoy` offered --checkpoint best, which it did not have."""
+    other = tmp_path / "copy-s0"
+    shutil.copytree(folder, other)
+    (other / CHECKPOINT).write_bytes(b"damaged")
+    with pytest.raises(UserError, match="take it by --checkpoint best"):
+        load_run(other)
+    assert load_run(other, "best").title == load_run(folder).title

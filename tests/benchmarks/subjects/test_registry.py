@@ -6,7 +6,7 @@ from benchmarks.subjects import registry
 @pytest.mark.parametrize(
     ("subject", "options"),
     [
-        ("throughput", ["model", "n", "prompt", "dtype", "repeats"]),
+        ("throughput", ["model", "n", "prompt", "dtype", "repeats", "competitor"]),
         ("startup", ["repeats"]),
         ("precision", ["model", "dtype"]),
         ("profile", ["model", "n", "dtype", "env", "repeats"]),

@@ -1,8 +1,10 @@
 import importlib.util
 import json
+import re
 
 import pytest
 
+from benchmarks.harness import models
 from benchmarks.subjects import throughput
 from tests.benchmarks.generation_jobs import make_job
 
@@ -27,6 +29,46 @@ def test_decoding_is_the_total_without_the_prompts(rows):
     assert ours["decode_tokens_per_s"] == pytest.approx(2 * 64 / decoding)
     assert ours["gb_per_s"] == pytest.approx(ours["limit"]["cost"]["bytes"] * 64 / decoding / 1e9)
     assert "decode_tokens_per_s" not in rows["Stable-Baselines3 rollout"]
+
+
+@pytest.fixture(scope="module")
+def llama_like(tmp_path_factory):
+    """A folder with grouped heads, a gated perceptron and an output matrix of its own."""
+    folder = tmp_path_factory.mktemp("models")
+    shape = {"hidden_size": 64, "intermediate_size": 112, "num_hidden_layers": 2}
+    shape |= {"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 128}
+    shape |= {"model_type": "qwen2", "vocab_size": 6200, "tie_word_embeddings": False}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(models, "CACHE", folder)
+        patch.setitem(models.SHAPES, "tiny", shape)
+        return str(models.model_folder("tiny"))
+
+
+def test_chosen_competitors_are_measured_beside_the_environment(llama_like):
+    chosen = {"competitors": ["transformers generate"]}
+    document = throughput.run(llama_like, [2], ["float32"], 1, **chosen)
+    ours, generate = document["rows"]
+    assert (ours["what"], generate["what"]) == ("environment", "transformers generate")
+    inner, width, vocabulary = 112, 64, 6200
+    weights = 2 * (2 * width * (width + width // 2) + 3 * width * inner) + vocabulary * width
+    cached = 2 * 2 * width // 2 * (32 + 64 / 2)  # layers, keys and values, half of the heads
+    assert ours["limit"]["cost"]["bytes"] == 4 * (weights + 2 * cached)
+    assert ours["share_of_limit"] > 0
+
+
+def test_unknown_competitor_is_refused():
+    with pytest.raises(ValueError, match="Got competitor='vLLM'; allowed: 'environment'"):
+        throughput.run("embedded", competitors=["vLLM"])
+
+
+def test_fewer_competitors_need_less_memory():
+    job = make_job(num_rows=10**9)
+    most = []
+    for chosen in (["engine"], list(throughput.COMPETITORS)):
+        with pytest.raises(ValueError, match="Name fewer by --competitor") as caught:
+            throughput.check_fits("embedded", job, chosen)
+        most.append(int(re.search(r"at most (\d+) fit", str(caught.value))[1]))
+    assert most[0] > 2 * most[1]
 
 
 def test_competitor_that_is_not_installed_has_a_note(monkeypatch):

@@ -31,6 +31,23 @@ def test_the_differentiable_pass_and_its_gradients_equal_transformers(variant):
         )
 
 
+def test_a_length_of_text_that_was_read_without_gradients_can_be_trained():
+    """Angles are made once for each length; a tensor of inference mode would fail in training."""
+    reference = make_reference("llama")
+    architecture = ARCHITECTURES["llama"]
+    config, weights = architecture.read(
+        reference.config.to_dict(), reference.state_dict(), "folder"
+    )
+    weights = {name: each.clone().requires_grad_() for name, each in weights.items()}
+    tokens = torch.arange(2 * 13).reshape(2, 13)  # a length that no other test reads
+    with torch.inference_mode():
+        read = architecture.hidden_states(config, weights, tokens)
+    trained = architecture.hidden_states(config, weights, tokens)
+    trained.sum().backward()
+    assert torch.equal(read, trained)
+    assert weights["layers.0.self_attn.q_proj.weight"].grad.abs().sum() > 0
+
+
 @pytest.mark.parametrize("variant", ["llama", "qwen3"])
 def test_hidden_states_lie_inside_their_bound(variant, tmp_path):
     model = load_reference(make_reference(variant), tmp_path)

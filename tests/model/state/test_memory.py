@@ -21,5 +21,7 @@ def test_the_estimate_covers_the_cache(model):
     assert 5 * row_bytes(model, engine.capacity, None) > engine.num_bytes
 
 
-def test_nothing_is_asked_of_a_cpu(model):
-    check_room(model, 10**9, 100, None)
+def test_rows_beyond_the_memory_of_the_computer_are_refused(model):
+    """Regression: a million rows allocated for minutes, until the system ended the process."""
+    with pytest.raises(ValueError, match=r"Got 1000000000 rows .*free on cpu: .*int8'\.$"):
+        check_room(model, 10**9, 100, None)

@@ -1,9 +1,10 @@
 import gzip
 import json
+import sys
 
 import pytest
 
-from lm_envs.tasks.data.files import can_read, raw_rows
+from lm_envs.tasks.data.files import can_read, path_and_encoding, raw_rows
 
 
 def rows(path):
@@ -84,13 +85,48 @@ def test_encodings_that_a_file_states_are_read(tmp_path, encoding):
         ("a.json", b"[" * 100_000, "nested too deeply|recursion"),
         ("a.jsonl", b'{"a":' * 100_000, "broken line at .*line 1"),
         ("a.txt.gz", b"text", "Got a broken .*compress it again"),
-        ("a.csv", b"text\n\xe9\n", "not UTF-8 at .*line 2; .*iconv"),
+        ("a.csv", b"text\n\xe9\n", r"not UTF-8 at .*line 2; state .*dataset='a\.csv:\w+'"),
     ],
 )
 def test_broken_files_are_refused_in_one_line(tmp_path, name, content, message):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(ValueError, match=message):
+        rows(path)
+
+
+def test_an_encoding_is_stated_behind_the_file(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes("text;n\nПривет, мир;1\n".encode("cp1251"))
+    with pytest.raises(ValueError, match="not UTF-8"):
+        rows(path)
+    found, encoding = path_and_encoding(f"{path}:cp1251")
+    assert [row for _, row in raw_rows(found, encoding=encoding)] == [
+        {"text": "Привет, мир", "n": "1"}
+    ]
+    assert path_and_encoding(str(path)) == (path, None)
+    with pytest.raises(ValueError, match=r"unknown encoding 'cp99'.*allowed: a codec"):
+        path_and_encoding(f"{path}:cp99")
+    with pytest.raises(ValueError, match="not a text encoding"):
+        list(raw_rows(path, encoding="hex"))
+
+
+def test_parquet_is_read_with_its_lists(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "a.parquet"
+    given = [{"text": "a", "labels": ["x", "y"]}, {"text": "b", "labels": []}]
+    parquet.write_table(pyarrow.Table.from_pylist(given), path)
+    assert rows(path) == given
+    path.write_bytes(b"PAR1")
+    with pytest.raises(ValueError, match=r"Got an unreadable .*save it again"):
+        rows(path)
+
+
+def test_parquet_without_its_package_names_the_extra(tmp_path, monkeypatch):
+    (path := tmp_path / "a.parquet").touch()
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ValueError, match=r"needs `pip install lm_envs\[data\]`"):
         rows(path)
 
 

@@ -1,0 +1,1 @@
+"""Agents and models on a hub: the Hugging Face Hub, or a folder of this machine."""
