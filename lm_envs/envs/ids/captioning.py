@@ -5,7 +5,7 @@ from typing import Any
 from lm_envs.envs.single_env import LanguageEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 
-ACTIONS = {"kind": "top_k", "k": 1, "copies": 37, "order": "prompt"}
+DEFAULTS = {"actions": {"kind": "top_k", "k": 1, "copies": 37, "order": "prompt"}}
 
 
 class CaptioningEnv(LanguageEnv):
@@ -69,11 +69,11 @@ class CaptioningEnv(LanguageEnv):
     """
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - as LanguageVectorEnv
-        super().__init__(task="captioning", **{"actions": ACTIONS, **arguments})
+        super().__init__(task="captioning", **{**DEFAULTS, **arguments})
 
 
 class CaptioningVectorEnv(LanguageVectorEnv):
     """`CaptioningEnv` with N rows."""
 
     def __init__(self, num_envs: int = 1, **arguments: Any) -> None:  # noqa: ANN401
-        super().__init__(num_envs, task="captioning", **{"actions": ACTIONS, **arguments})
+        super().__init__(num_envs, task="captioning", **{**DEFAULTS, **arguments})
