@@ -77,7 +77,9 @@ def pending(logger: Logger) -> dict[str, Any]:
     return {
         "values": values,
         # A checkpoint holds plain numbers, of which a float32 would be written with more digits.
-        "float32": [name for name, value in values.items() if isinstance(value, np.float32)],
+        "float32": [
+            n for n, value in values.items() if getattr(value, "dtype", None) == np.float32
+        ],
         "counts": dict(logger.name_to_count),
         "excluded": {name: list(formats) for name, formats in logger.name_to_excluded.items()},
     }
