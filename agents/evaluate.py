@@ -5,7 +5,7 @@ files are written; statistics and layout live in `agents.evaluation`.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +25,7 @@ from agents.config.imports import TRUST_HELP, import_for_run
 from agents.config.loading import reported
 from agents.config.train import TrainConfig
 from agents.evaluation import plots
-from agents.evaluation.baselines import oracle
+from agents.evaluation.baselines import Policy, oracle
 from agents.evaluation.breakdown import breakdown, evaluated_examples
 from agents.evaluation.comparison import (
     AGENT,
@@ -36,7 +36,13 @@ from agents.evaluation.comparison import (
     summarize,
 )
 from agents.evaluation.report import evaluation_page
-from agents.evaluation.rollouts import agent_policy, evenly_spaced_indices, run_episodes
+from agents.evaluation.rollouts import (
+    agent_policy,
+    evenly_spaced_indices,
+    run_episodes,
+    shows_image,
+    without_image,
+)
 from agents.evaluation.samples import (
     before_and_after,
     evaluation_samples,
@@ -51,6 +57,7 @@ from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.splits import SplitSpec
 
 ROWS = 64
+BLINDFOLDED = "agent, image blanked"
 
 
 def evaluate(
@@ -98,9 +105,9 @@ def evaluate_with_baselines(
     found = requested_families(environments, split, search=search, clone=clone)
     indices = evenly_spaced_indices(env.num_examples, episodes)
     agents = _agents(folders, configs, checkpoint, shows_progress=shows_progress)
-    written = [run_episodes(env, agent_policy(agent), indices) for agent in agents]
+    written = _written(env, map(agent_policy, agents), indices)
     suite = run_suite(environments, split, indices, found, shows_progress=shows_progress)
-    rollouts = {AGENT: written} | suite.rollouts | _oracle(env, indices)
+    rollouts = written | suite.rollouts | _oracle(env, indices)
     best = best_of_record(environments, split, indices, suite)
     return rollouts, suite.record() | best | _breakdown(env, indices, rollouts)
 
@@ -123,6 +130,16 @@ def _breakdown(env: EpisodicVectorEnv, indices: np.ndarray, rollouts: Rollouts) 
     """Returns the rewards by kind of prompt, by the key `breakdown`."""
     rewards = {name: scores["reward"] for name, scores in prompt_scores(rollouts).items()}
     return {"breakdown": breakdown(evaluated_examples(env, indices), rewards)}
+
+
+def _written(env: EpisodicVectorEnv, policies: Iterable[Policy], indices: np.ndarray) -> Rollouts:
+    """Returns the episodes of each seed's agent; also without its image, where it has one."""
+    written: Rollouts = {AGENT: [], **({BLINDFOLDED: []} if shows_image(env) else {})}
+    for policy in policies:
+        written[AGENT].append(run_episodes(env, policy, indices))
+        if BLINDFOLDED in written:
+            written[BLINDFOLDED].append(run_episodes(env, without_image(policy), indices))
+    return written
 
 
 def _oracle(env: EpisodicVectorEnv, indices: np.ndarray) -> Rollouts:

@@ -21,6 +21,7 @@ from agents.algorithms.factory import (
     make_evaluation_env,
     make_training_env,
 )
+from agents.baselines.cloning import check_clonable, clone_oracle
 from agents.baselines.families import Environments
 from agents.baselines.reachability import reachability_report, reachable_share
 from agents.baselines.registry import families
@@ -85,6 +86,9 @@ def start_callback(
         _warn_about_replay_buffer(model)
     else:
         logs.delete_logs(folder)
+        if config.clone_epochs:
+            losses = clone_oracle(config, model)
+            typer.echo(f"cloning: mean loss {losses[0]:.3f} to {losses[-1]:.3f} nats", err=True)
     model.set_logger(logs.make_logger(folder, notes.get("pending"), step=model.num_timesteps))
     return kind(
         config,
@@ -183,6 +187,8 @@ def train_and_compare(
     check_tracker(track)
     import_for_run(config, trusted=trust_imports)
     check_actions(config)
+    if config.clone_epochs:
+        check_clonable(config, "clone_epochs")
     with opened_run(config, runs, resume=resume, checkpoint=checkpoint, track=track) as run:
         return _run(config, run, learn)
 

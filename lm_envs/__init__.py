@@ -25,6 +25,7 @@ _PAGES = {
     "Translation": "ids.translation",
     "Classification": "ids.classification",
     "Dialogue": "ids.dialogue",
+    "Captioning": "ids.captioning",
     "WeightTuning": "tuning.weight_tuning",
     "TrainingControl": "tuning.training_control",
     "StructureSearch": "tuning.structure_search",

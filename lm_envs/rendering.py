@@ -34,6 +34,9 @@ TINT = 0.45
 WEAKEST = 0.1
 """Shares of the largest reward below this have no color in a terminal."""
 
+PICTURE = 160
+"""Longer side of the agent's picture in a frame, pixels."""
+
 LONGEST_CAPTION = 4
 """Lines of a frame that the caption may take."""
 
@@ -171,18 +174,36 @@ def html_tokens(transcript: Transcript) -> str:
 def rgb(transcript: Transcript) -> np.ndarray:
     """Returns a frame (360, 640, 3) uint8; of a long text it shows the last lines.
 
+    A picture that the agent saw is at the right.
     Costs are underlined. Characters that no font has are boxes; see `lm_envs.fonts`.
     """
     from PIL import Image, ImageDraw
 
     image, layout = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND), FRAME_LAYOUT
     canvas = ImageDraw.Draw(image)
+    if transcript.image is not None:
+        shown = enlarged(transcript.image)
+        image.paste(Image.fromarray(shown), (WIDTH - MARGIN - shown.shape[1], MARGIN))
+        layout = layout._replace(width=WIDTH - shown.shape[1] - MARGIN)
     note = layout.wrap([Run(printable(caption(transcript)), WHITE)])[:LONGEST_CAPTION]
     text = layout.wrap(_runs(transcript))
     num_visible = (HEIGHT - 3 * MARGIN - len(note) * LINE_HEIGHT) // LINE_HEIGHT
     layout.draw(canvas, text[-num_visible:], MARGIN)
     layout.draw(canvas, note, HEIGHT - MARGIN - len(note) * LINE_HEIGHT)
     return np.asarray(image, np.uint8).copy()
+
+
+def enlarged(image: np.ndarray) -> np.ndarray:
+    """Returns a picture (H, W, 3) with sides of at most `PICTURE` pixels, each pixel repeated.
+
+    A larger picture loses rows and columns.
+    """
+    share = PICTURE / max(image.shape[:2])
+    rows, columns = (
+        np.minimum(np.arange(round(side * share)) / share, side - 1).astype(int)
+        for side in image.shape[:2]
+    )
+    return image[rows][:, columns]
 
 
 def caption(transcript: Transcript) -> str:

@@ -51,6 +51,7 @@ class Transcript:
         ending: Reason for the end; None while the episode runs.
         scores: Named scores of the finished text; empty while it runs.
         replies: Lines of the other speaker between the turns; they are no part of `text`.
+        image: (H, W, 3) uint8 image that the agent saw; None in tasks without.
     """
 
     prompt: str
@@ -64,3 +65,4 @@ class Transcript:
     ending: Ending | None
     scores: dict[str, float]
     replies: tuple[Reply, ...] = ()
+    image: np.ndarray | None = None

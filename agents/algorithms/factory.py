@@ -92,14 +92,20 @@ def check_alike(config: TrainConfig, env: LanguageVecEnv, held_out: EpisodicVect
     Raises:
         UserError: If the spaces differ; the message names the training split.
     """
-    learned = (env.action_space, env.observation_space.shape)
-    judged = (held_out.single_action_space, held_out.single_observation_space.shape)
+    learned = (env.action_space, _shapes(env.observation_space))
+    judged = (held_out.single_action_space, _shapes(held_out.single_observation_space))
     if learned != judged:
         raise UserError(
             f"Got env.split={config.env.split!r} of {env.vector_env.num_examples} examples, with "
             f"actions {learned[0]}; allowed: those of evaluation.split="
             f"{config.evaluation.split!r}, {judged[0]}. Take a larger part, or more examples."
         )
+
+
+def _shapes(space: gym.Space[Any]) -> Any:  # noqa: ANN401 - a shape, or several by name
+    if isinstance(space, gym.spaces.Dict):
+        return {name: entry.shape for name, entry in space.spaces.items()}
+    return space.shape
 
 
 def check_writes(config: TrainConfig) -> None:

@@ -14,13 +14,19 @@ from sb3_contrib import QRDQN, TRPO, MaskablePPO
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from agents.algorithms.factory import check_writes, make_algorithm, make_training_env
-from agents.baselines.families import Family, grid
+from agents.algorithms.factory import (
+    as_language,
+    check_writes,
+    make_algorithm,
+    make_evaluation_env,
+    make_training_env,
+)
+from agents.baselines.families import ROWS, Family, grid
 from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
 from agents.config.loading import UserError
 from agents.config.train import TrainConfig
 from agents.evaluation.baselines import Policy
-from agents.evaluation.rollouts import agent_policy, run_episodes
+from agents.evaluation.rollouts import agent_policy, evenly_spaced_indices, run_episodes
 from lm_envs.envs.rows import Observations
 from lm_envs.envs.vector_env import LanguageVectorEnv
 
@@ -29,6 +35,9 @@ EPOCHS = (1, 2, 4, 8, 16, 32, 64, 128)
 BATCH = 256
 LEARNING_RATE = 1.0e-3
 LARGEST_NORM = 1.0
+
+CLONED_EXAMPLES = 4_000
+"""Examples that an agent imitates before it earns rewards; their observations stay in memory."""
 
 VALUE_SCALE = 10.0
 """Action values times this are the logits: rewards differ by less than 1, too little for a softmax
@@ -39,17 +48,9 @@ def cloned(config: TrainConfig) -> Family:
     """Returns the family of clones, whose setting is the number of epochs.
 
     Raises:
-        UserError: If the environment writes no text, or the algorithm has no policy that can learn
-            actions by supervised learning.
+        UserError: As by `check_clonable`.
     """
-    check_writes(config)
-    name = config.algorithm.name
-    if name not in ("PPO", "A2C", "TRPO", "MaskablePPO", "DQN", "QRDQN"):
-        raise UserError(
-            f"Got --clone for algorithm.name={name!r}; allowed: PPO, A2C, TRPO, MaskablePPO, DQN "
-            "and QRDQN. Leave it out."
-        )
-
+    check_clonable(config, "--clone")
     known: dict[bytes, Steps] = {}  # by the examples, which are the same for every number of epochs
 
     def learn(examples: LearnedExamples, epochs: float, seed: int) -> Policy:
@@ -62,6 +63,38 @@ def cloned(config: TrainConfig) -> Family:
         return agent_policy(model)
 
     return Family(NAME, grid(*EPOCHS), by_learned_policy(learn), is_drawn=True)
+
+
+def check_clonable(config: TrainConfig, what: str) -> None:
+    """Checks that a configuration's agent can learn the oracle's actions.
+
+    Args:
+        config: Of the run.
+        what: Which option or key asks for it.
+
+    Raises:
+        UserError: If the environment writes no text, or the algorithm has no policy that can learn
+            actions by supervised learning.
+    """
+    check_writes(config)
+    name = config.algorithm.name
+    if name not in ("PPO", "A2C", "TRPO", "MaskablePPO", "DQN", "QRDQN"):
+        raise UserError(
+            f"Got {what} for algorithm.name={name!r}; allowed: PPO, A2C, TRPO, MaskablePPO, DQN "
+            "and QRDQN. Leave it out."
+        )
+
+
+def clone_oracle(config: TrainConfig, model: BaseAlgorithm) -> list[float]:
+    """Trains a new agent for `clone_epochs` on its own training examples; returns each mean loss.
+
+    Raises:
+        UserError: As by `check_clonable`.
+    """
+    check_clonable(config, "clone_epochs")
+    env = as_language(make_evaluation_env(config, config.env.split, min(ROWS, config.env.n_envs)))
+    examples = LearnedExamples(env, evenly_spaced_indices(env.num_examples, CLONED_EXAMPLES))
+    return fit(model, *oracle_steps(examples), config.clone_epochs)
 
 
 Steps = tuple[Observations, np.ndarray, np.ndarray | None]

@@ -12,6 +12,7 @@ from agents.baselines.families import Environments, Run, Setting
 from agents.evaluation.baselines import Policy
 from agents.evaluation.rollouts import evenly_spaced_indices, run_episodes
 from lm_envs.envs.vector_env import LanguageVectorEnv
+from lm_envs.tasks.base import Example
 
 MOST_EXAMPLES = 2_000
 """Examples that are learned from, so that large data sets do not take longer than the agent."""
@@ -28,6 +29,11 @@ class LearnedExamples:
 
     env: LanguageVectorEnv
     indices: np.ndarray
+
+    @property
+    def examples(self) -> list[Example]:
+        """The examples, in the order of `indices`."""
+        return [self.env.task.example(index) for index in self.indices.tolist()]
 
     def pairs(self, count: int | None = None) -> list[tuple[str, tuple[str, ...]]]:
         """Returns prompts and their targets; `count` evenly spaced ones, or all."""
@@ -52,10 +58,16 @@ def learned_examples(
     )
     assert isinstance(env, LanguageVectorEnv)
     assert isinstance(other, LanguageVectorEnv)
-    left_out = {other.task.example(int(index)).prompt.tobytes() for index in judged}
+    left_out = {_shown(other.task.example(int(index))) for index in judged}
     indices = evenly_spaced_indices(env.num_examples, MOST_EXAMPLES).tolist()
-    kept = [i for i in indices if env.task.example(i).prompt.tobytes() not in left_out]
+    kept = [i for i in indices if _shown(env.task.example(i)) not in left_out]
     return LearnedExamples(env, np.array(kept, np.int64))
+
+
+def _shown(example: Example) -> tuple[bytes, bytes]:
+    """Returns what an example shows: its prompt and its image, if it has one."""
+    image = b"" if example.image is None else example.image.tobytes()
+    return example.prompt.tobytes(), image
 
 
 def by_learned_policy(

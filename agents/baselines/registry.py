@@ -8,6 +8,7 @@ import typer
 from agents.baselines.cloning import cloned
 from agents.baselines.families import Environments, Family, by_policy, fixed, grid
 from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
+from agents.baselines.rules import images
 from agents.baselines.rules.dialogue import NAME as CLASSIFIED
 from agents.baselines.rules.dialogue import classified_customers, trials
 from agents.baselines.rules.importance import has_probes, least_important_first
@@ -40,7 +41,7 @@ from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.tuning.weight_tuning import WeightTuner
 from lm_envs.envs.vector_env import LanguageVectorEnv
-from lm_envs.tasks.base import Task
+from lm_envs.tasks.base import Task, as_image_task
 from lm_envs.tasks.classification import Classification
 from lm_envs.tasks.completion import CompletionTask
 from lm_envs.tasks.dialogue import Dialogue
@@ -161,6 +162,8 @@ def _task_rules(env: LanguageVectorEnv) -> list[Family]:
     if is_extractive(task):
         run = by_learned_policy(_context_words, VOCABULARY)
         found.append(Family("context words", grid(*COUNTS), run))
+    if as_image_task(task) is not None:
+        found += images.families(task)
     return found
 
 

@@ -177,6 +177,9 @@ class TrainConfig(Config):
 
     Attributes:
         name: Of the run folder, `runs/<name>-s<seed>`.
+        clone_epochs: Passes over what the oracle does on up to 4,000 examples of `env.split`, which
+            the policy learns to do before it earns rewards; 0 for none. See
+            `agents.baselines.cloning`, which names the algorithms that can.
         total_timesteps: Environment steps, counted over all rows.
         checkpoint_every: Environment steps between checkpoints.
         max_replay_mb: Largest replay buffer that a checkpoint stores, MiB; a larger one restarts
@@ -203,6 +206,7 @@ class TrainConfig(Config):
     env: EnvConfig
     algorithm: AlgorithmConfig
     total_timesteps: PositiveInt
+    clone_epochs: NonNegativeInt = 0
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint_every: PositiveInt = 100_000
     keep_best: bool = True

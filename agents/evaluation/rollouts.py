@@ -3,6 +3,7 @@
 Owns the assignment of examples to rows. Knows nothing of statistics.
 """
 
+import gymnasium as gym
 import numpy as np
 from sb3_contrib import MaskablePPO, RecurrentPPO
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -27,6 +28,26 @@ def agent_policy(model: BaseAlgorithm, *, deterministic: bool = True) -> Policy:
     if isinstance(model, RecurrentPPO):
         return _recurrent_policy(model, deterministic=deterministic)
     return lambda env, observations: model.predict(observations, deterministic=deterministic)[0]
+
+
+def without_image(policy: Policy) -> Policy:
+    """Returns a policy that sees a black image in place of each: what it can do without seeing.
+
+    Args:
+        policy: Of observations with an `image`.
+    """
+
+    def act(env: EpisodicVectorEnv, observations: Observations) -> np.ndarray:
+        assert isinstance(observations, dict)
+        return policy(env, {**observations, "image": np.zeros_like(observations["image"])})
+
+    return act
+
+
+def shows_image(env: EpisodicVectorEnv) -> bool:
+    """Returns whether the observations of an environment have an `image`."""
+    space = env.single_observation_space
+    return isinstance(space, gym.spaces.Dict) and "image" in space.spaces
 
 
 def _recurrent_policy(model: RecurrentPPO, *, deterministic: bool) -> Policy:

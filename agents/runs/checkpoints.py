@@ -281,7 +281,9 @@ def _to_plain(value: Any) -> Any:  # noqa: ANN401 - a tree of values
     if isinstance(value, (list, tuple)):
         return [_to_plain(entry) for entry in value]
     if isinstance(value, np.ndarray):
-        return torch.from_numpy(value.copy())
+        # "K" keeps the order in memory: PyTorch convolves images of another order with other last
+        # bits, and Stable-Baselines3 transposes them without a copy.
+        return torch.from_numpy(value.copy(order="K"))
     return value.item() if isinstance(value, np.generic) else value
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from stable_baselines3.common.logger import CSVOutputFormat, Logger, TensorBoardOutputFormat
 from torch.utils.tensorboard.writer import SummaryWriter
 
@@ -60,7 +61,10 @@ def make_logger(
     outputs = [ContinuedCSV(folder / PROGRESS), ContinuedTensorBoard(folder, step)]
     logger = Logger(str(folder), outputs)
     if recorded is not None:
-        logger.name_to_value.update(recorded["values"])
+        narrow = set(recorded.get("float32", ()))  # which checkpoints of version 0.1 lack
+        values = recorded["values"].items()
+        restored = {name: np.float32(v) if name in narrow else v for name, v in values}
+        logger.name_to_value.update(restored)
         logger.name_to_count.update(recorded["counts"])
         excluded = {name: tuple(formats) for name, formats in recorded["excluded"].items()}
         logger.name_to_excluded.update(excluded)
@@ -69,8 +73,13 @@ def make_logger(
 
 def pending(logger: Logger) -> dict[str, Any]:
     """Returns values recorded since the last row of progress.csv, for `make_logger`."""
+    values = dict(logger.name_to_value)
     return {
-        "values": dict(logger.name_to_value),
+        "values": values,
+        # A checkpoint holds plain numbers, of which a float32 would be written with more digits.
+        "float32": [
+            n for n, value in values.items() if getattr(value, "dtype", None) == np.float32
+        ],
         "counts": dict(logger.name_to_count),
         "excluded": {name: list(formats) for name, formats in logger.name_to_excluded.items()},
     }

@@ -21,6 +21,9 @@ from lm_envs.validation import check_choice, check_count
 SEARCH = "search"
 """Key of the ranges, in the configuration's file or in a file of their own."""
 
+AGAIN = "repeat the command to go on, which begins with the trial that was running"
+"""What a study that was stopped needs."""
+
 
 def read_files(
     config: Path, search: Path | None, assignments: list[str]
@@ -82,8 +85,7 @@ def tune(
     _check_counts(trials, startup, compare)
     _check_environments(space := read_space(tuning_splits(config), search), trust_imports)
     study = open_study(folder, space, Settings(pruner, startup))
-    again = "repeat the command to go on, which begins with the trial that was running"
-    with stopped_at_once(f"Stopped the study {folder}; {again}."):
+    with stopped_at_once(f"Stopped the study {folder}; {AGAIN}."):
         run_trials(study, space, folder, trials, trust_imports=trust_imports, announce=print_trial)
     return report(study, space, folder) | _compared(space, folder, compare, trust_imports)
 

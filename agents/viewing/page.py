@@ -6,8 +6,9 @@ Owns the content. All untrusted text is sanitized by `wording` and escaped by `h
 from collections.abc import Sequence
 from html import escape
 
-from agents.evaluation.html import Html, heading, page, paragraph, table
+from agents.evaluation.html import Html, heading, page, paragraph, picture, table
 from agents.viewing import wording
+from agents.viewing.pictures import image_png
 from agents.viewing.terminal_view import step_shares
 from agents.viewing.trace import EpisodeTrace, Step
 from lm_envs.rendering import colored_span, printable
@@ -33,6 +34,8 @@ def episode_parts(trace: EpisodeTrace) -> list[Html]:
     own = trace.transcript
     scores = wording.scores_text({n: v for n, v in own.scores.items() if n != "reward"})
     parts = [colored_text(trace)]
+    if own.image is not None:
+        parts.insert(0, picture(image_png(own.image), "The picture that the agent saw"))
     if own.reference:
         parts.append(paragraph(f"Reference: {printable(own.reference)}"))
     parts.append(paragraph(printable(f"Reward {trace.reward:+.3f} ({own.ending}). {scores}")))

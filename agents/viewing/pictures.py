@@ -9,11 +9,13 @@ from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from agents.viewing import wording
 from agents.viewing.terminal_view import step_shares
 from agents.viewing.trace import EpisodeTrace, Step
 from lm_envs.fonts import typeface
-from lm_envs.rendering import WEAKEST, Layout, Run, printable
+from lm_envs.rendering import PICTURE, WEAKEST, Layout, Run, enlarged, printable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -42,6 +44,15 @@ def picture(trace: EpisodeTrace) -> bytes:
     place = max(places, key=lambda number: trace.steps[number].reward)
     file = BytesIO()
     _frame(trace, place, last=len(trace.steps) - 1).save(file, "PNG")
+    return file.getvalue()
+
+
+def image_png(image: np.ndarray) -> bytes:
+    """Returns a PNG of a picture (H, W, 3) uint8 that the agent saw, enlarged."""
+    from PIL import Image
+
+    file = BytesIO()
+    Image.fromarray(enlarged(image)).save(file, "PNG")
     return file.getvalue()
 
 
@@ -74,9 +85,13 @@ def _frame(trace: EpisodeTrace, place: int, last: int) -> Image:
     notes.append(printable(f"{when}: {wording.scores_text(scores)}"))
     wrapped = [line for note in notes for line in LAYOUT.wrap([Run(note, INK)])]
     table = len(candidates) + (1 if candidates else 0)
-    height = 2 * MARGIN + (len(lines) + table + len(wrapped) + 2) * LINE
+    shown = trace.transcript.image
+    top = MARGIN if shown is None else MARGIN + PICTURE + LINE // 2
+    height = top + MARGIN + (len(lines) + table + len(wrapped) + 2) * LINE
     image = Image.new("RGB", (WIDTH, height), PAPER)
-    canvas, y = ImageDraw.Draw(image), MARGIN
+    if shown is not None:
+        image.paste(Image.fromarray(enlarged(shown)), (MARGIN, MARGIN))
+    canvas, y = ImageDraw.Draw(image), top
     y = LAYOUT.draw(canvas, lines, y) + LINE
     y = LAYOUT.draw(canvas, wrapped, y) + LINE // 2
     if candidates:

@@ -132,9 +132,11 @@ def actions(env: gym.Env) -> list[Action]:
         for token in outputs.candidates[0]
     ]
     chances = np.exp(outputs.logprobs[0].astype(float))
+    ranks = range(len(texts))
+    numbers = [int(batch.actions_for_ranks(np.full(1, rank))[0]) for rank in ranks]
     return [
         Action(str(number), text, float(chance))
-        for number, (text, chance) in enumerate(zip(texts, chances, strict=True))
+        for number, text, chance in sorted(zip(numbers, texts, chances, strict=True))
     ]
 
 

@@ -262,6 +262,7 @@ class EpisodeBuffer:
             ending=self.endings[row],
             scores=scores,
             replies=tuple(self.replies[row]),
+            image=self.examples[row].image,
         )
 
     def reference(self, row: int) -> str:

@@ -5,13 +5,14 @@ rebuilt. Knows nothing of models or random generators.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
 
 from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.envs.snapshots import REMEDY, check_arrays, check_lists, check_parts
-from lm_envs.tasks.base import Example
+from lm_envs.tasks.base import Example, as_image_task
 from lm_envs.transcript import Ending
 from lm_envs.validation import check_choice, is_whole
 
@@ -33,6 +34,8 @@ _OLD_NAMES = {
 def get_state(episodes: EpisodeBuffer) -> dict[str, Any]:
     """Returns everything that `set_state` needs, as fresh arrays and lists."""
     state: dict[str, Any] = {name: getattr(episodes, name).copy() for name in _ARRAYS}
+    if as_image_task(episodes.task) is not None:
+        state["images"] = [_own_image(example) for example in episodes.examples]
     return state | {
         "indices": [example.index for example in episodes.examples],
         "prompts": list(episodes.prompts),
@@ -67,11 +70,12 @@ def check_state(episodes: EpisodeBuffer, state: Any, over: np.ndarray) -> None: 
     Raises:
         ValueError: Naming what differs.
     """
-    check_parts("of an environment that writes text", state, (*_ARRAYS, *_LISTS, "task_scores"))
+    lists = _LISTS if as_image_task(episodes.task) is None else (*_LISTS, "images")
+    check_parts("of an environment that writes text", state, (*_ARRAYS, *lists, "task_scores"))
     check_arrays(state, {name: getattr(episodes, name) for name in _ARRAYS})
     check_parts("of this task's scores", state["task_scores"], episodes.task_scores)
     check_arrays(state["task_scores"], episodes.task_scores)
-    check_lists(state, _LISTS, len(episodes.examples))
+    check_lists(state, lists, len(episodes.examples))
     _check_numbers(episodes, state)
     for row in range(len(episodes.examples)):
         _check_row(episodes, row, state)
@@ -85,7 +89,7 @@ def set_state(episodes: EpisodeBuffer, state: Mapping[str, Any]) -> None:
     for name, values in state["task_scores"].items():
         episodes.task_scores[name][...] = values
     for row, pair in enumerate(zip(state["indices"], state["prompts"], strict=True)):
-        episodes.set_example(row, _example(episodes, *pair))
+        episodes.set_example(row, _example(episodes, *pair, _image(state, row)))
         episodes.turns[row] = list(state["turns"][row])
         episodes.endings[row] = state["endings"][row]
     episodes.rebuild_texts()
@@ -111,7 +115,9 @@ def _check_row(episodes: EpisodeBuffer, row: int, state: Mapping[str, Any]) -> N
     """Raises ValueError for an unknown example, or for turns or an ending of another type."""
     index, prompt = state["indices"][row], state["prompts"][row]
     count = int(state["reference_counts"][row])
-    if not _is_known(episodes, index, prompt, np.asarray(state["references"])[row, :count]):
+    example = _known_example(episodes, index, prompt, _image(state, row))
+    references = np.asarray(state["references"])[row, :count]
+    if example is None or not np.array_equal(_reference(episodes, example), references):
         raise ValueError(
             f"Got a state whose row {row} is of example {index!r}, {str(prompt)[:60]!r}, "
             f"which is not that one here. {REMEDY}"
@@ -137,18 +143,45 @@ def _check_ending(
         )
 
 
-def _is_known(episodes: EpisodeBuffer, index: Any, prompt: Any, reference: np.ndarray) -> bool:  # noqa: ANN401
-    """Returns whether the example of that index has this prompt and this reference."""
+def _known_example(
+    episodes: EpisodeBuffer,
+    index: Any,  # noqa: ANN401 - a caller's values
+    prompt: Any,  # noqa: ANN401
+    image: Any,  # noqa: ANN401
+) -> Example | None:
+    """Returns the example of that index, or of a caller's own prompt; None if it has another one.
+
+    Raises:
+        ValueError: If the caller's own image has another shape or type than those here.
+    """
     in_range = is_whole(index) and -1 <= index < episodes.task.num_examples
     if not in_range or not isinstance(prompt, str):
-        return False
-    example = _example(episodes, index, prompt)
+        return None
+    example = _example(episodes, index, prompt, image)
     is_same = index < 0 or episodes.tokenizer.decode_prompt(example.prompt) == prompt
-    own = example.reference[: episodes.tokens.shape[1]]
-    return is_same and bool(np.array_equal(own, reference))
+    return example if is_same else None
 
 
-def _example(episodes: EpisodeBuffer, index: int, prompt: str) -> Example:
-    """Returns the example of an index, or one made from a caller's prompt if the index is -1."""
+def _reference(episodes: EpisodeBuffer, example: Example) -> np.ndarray:
+    return example.reference[: episodes.tokens.shape[1]]
+
+
+def _example(episodes: EpisodeBuffer, index: int, prompt: str, image: np.ndarray | None) -> Example:
+    """Returns the example of an index, or one of a caller's prompt and image if it is -1."""
     task = episodes.task
-    return task.example(index) if index >= 0 else task.example_of(prompt)
+    if index >= 0:
+        return task.example(index)
+    example, images = task.example_of(prompt), as_image_task(task)
+    if images is None:
+        return example
+    own = images.example_of_image(image)  # type: ignore[arg-type]  # refuses None
+    return replace(own, prompt=example.prompt)
+
+
+def _own_image(example: Example) -> np.ndarray | None:
+    """Returns a copy of a caller's own image; None for an image of the task."""
+    return example.image.copy() if example.index < 0 and example.image is not None else None
+
+
+def _image(state: Mapping[str, Any], row: int) -> Any:  # noqa: ANN401 - a caller's value
+    return state["images"][row] if "images" in state else None

@@ -5,10 +5,12 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from lm_envs.tasks.base import Example, Task
+from lm_envs.tasks.base import Example, Task, as_image_task
 from lm_envs.validation import is_whole
 
 OPTIONS = ("reset_mask", "index", "prompt")
+IMAGE = "image"
+"""Another option, of tasks with images."""
 
 
 def selected_examples(
@@ -20,9 +22,10 @@ def selected_examples(
         TypeError: If `reset_mask` is not a bool array.
         ValueError: If an option is unknown, or an index or prompt is not allowed.
     """
-    _check_names(options, OPTIONS)
-    if "index" in options and "prompt" in options:
-        raise ValueError("Got both 'index' and 'prompt' in the reset options; give one.")
+    images = as_image_task(task)
+    _check_names(options, OPTIONS if images is None else (*OPTIONS, IMAGE))
+    if len(given := [name for name in (*OPTIONS[1:], IMAGE) if name in options]) > 1:
+        raise ValueError(f"Got both {given[0]!r} and {given[1]!r} in the reset options; give one.")
     rows = np.flatnonzero(_mask(options.get("reset_mask"), num_rows)).tolist()
     if "index" in options:
         indices = _spread(options["index"], num_rows, "index")
@@ -31,6 +34,9 @@ def selected_examples(
     if "prompt" in options:
         prompts = _spread(options["prompt"], num_rows, "prompt")
         return rows, [_prompted(prompts[row], row, task, longest_prompt) for row in rows]
+    if images is not None and IMAGE in options:
+        shown = _spread(options[IMAGE], num_rows, IMAGE, len(images.image_shape))
+        return rows, [images.example_of_image(shown[row]) for row in rows]
     return rows, [None] * len(rows)
 
 
@@ -85,8 +91,9 @@ def _mask(mask: Any, num_rows: int) -> np.ndarray:  # noqa: ANN401 - a caller's 
     return mask
 
 
-def _spread(value: Any, num_rows: int, name: str) -> list[Any]:  # noqa: ANN401 - a caller's value
-    if isinstance(value, str) or np.ndim(value) == 0:
+def _spread(value: Any, num_rows: int, name: str, dims: int = 0) -> list[Any]:  # noqa: ANN401
+    """Returns a value for each row: those given, or the only one, which has `dims` dimensions."""
+    if isinstance(value, str) or np.ndim(value) <= dims:
         return [value] * num_rows
     if len(value) != num_rows:
         raise ValueError(f"Got {len(value)} values of {name!r}; allowed: one, or {num_rows}.")

@@ -5,6 +5,7 @@ from typing import Any
 
 from lm_envs.plugins import is_path, load_object
 from lm_envs.tasks.base import Example, Option, Response, Task
+from lm_envs.tasks.captioning.task import Captioning
 from lm_envs.tasks.classification import Classification
 from lm_envs.tasks.completion import CompletionItem, CompletionTask
 from lm_envs.tasks.dialogue import Dialogue
@@ -35,6 +36,7 @@ TASKS: dict[str, Callable[..., Any]] = {
     "translation": Translation,
     "classification": Classification,
     "dialogue": Dialogue,
+    "captioning": Captioning,
 }
 """Every task by name; the only list to edit for a new one."""
 

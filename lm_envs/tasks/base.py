@@ -7,7 +7,7 @@ be restored from them.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
@@ -24,6 +24,7 @@ class Example:
         targets: Texts, any of which is right; empty where there is none.
         index: Index of the example in its task; -1 for a caller's own prompt.
         columns: Other fields of the example, which reward functions receive, by name.
+        image: (H, W, 3) uint8 image that is observed beside the text; None in tasks without.
     """
 
     prompt: np.ndarray
@@ -31,6 +32,7 @@ class Example:
     targets: tuple[str, ...] = ()
     index: int = -1
     columns: Mapping[str, Any] = field(default_factory=dict)
+    image: np.ndarray | None = None
 
 
 class Option(NamedTuple):
@@ -115,3 +117,32 @@ def required_actions(task: Task) -> str | None:
     It is the value of the task's attribute `required_actions`, if there is one.
     """
     return getattr(task, "required_actions", None)
+
+
+class ImageTask(Task, Protocol):
+    """A task whose examples have images, which are observed beside the text.
+
+    Attributes:
+        image_shape: (H, W, 3) of each image, uint8.
+    """
+
+    image_shape: tuple[int, ...]
+
+    def example_of_image(self, image: np.ndarray) -> Example:
+        """Returns an example made from a caller's own image, with the task's usual prompt.
+
+        Raises:
+            ValueError: If it is no uint8 array of the shape `image_shape`.
+        """
+        ...
+
+
+def as_image_task(task: Task) -> ImageTask | None:
+    """Returns a task that has images; None for any other."""
+    return cast(ImageTask, task) if hasattr(task, "image_shape") else None
+
+
+def shown_image(example: Example) -> np.ndarray:
+    """Returns the image (H, W, 3) uint8 of an example of a task with images."""
+    assert example.image is not None
+    return example.image

@@ -34,6 +34,7 @@ class CompletionItem:
             cannot be ruled out by its kind alone.
         verify: Returns the correctness of a completion, 0 to 1; None if only `targets` are known.
         columns: Other fields of the row that the item was made from, as read.
+        image: (H, W, 3) uint8 image that belongs to the prompt; None in tasks without.
     """
 
     prompt: str
@@ -41,6 +42,7 @@ class CompletionItem:
     group: str = ""
     verify: Callable[[str], float] | None = None
     columns: Mapping[str, Any] = field(default_factory=dict)
+    image: np.ndarray | None = None
 
 
 class CompletionTask:
@@ -183,7 +185,7 @@ class CompletionTask:
         item = self._items[index]
         reference = self._tokenizer.encode_completion(item.targets[0])[: self.max_new_tokens]
         prompt = self._tokenizer.encode_prompt(item.prompt)
-        return Example(prompt, reference, item.targets, index, item.columns)
+        return Example(prompt, reference, item.targets, index, item.columns, item.image)
 
     def example_of(self, prompt: str) -> Example:
         """Returns an example without targets for a caller's own prompt, which is not shortened."""
@@ -226,12 +228,15 @@ def _single_line(item: CompletionItem) -> CompletionItem:
 def _merge_same_prompts(items: Sequence[CompletionItem]) -> list[CompletionItem]:
     """Returns one item for each prompt, with the targets of all; the rest is that of the first.
 
+    An image counts as a part of the prompt.
+
     Otherwise a target of one item would be a wrong option of another with the same prompt.
     """
     merged: dict[object, CompletionItem] = {}
     for number, item in enumerate(items):
         # A verifier knows the answers to its own question only.
-        key = to_nfc(item.prompt) if item.verify is None else number
+        shown = None if item.image is None else item.image.tobytes()
+        key = (to_nfc(item.prompt), shown) if item.verify is None else number
         first = merged.get(key)
         if first is not None:
             item = replace(first, targets=tuple(dict.fromkeys((*first.targets, *item.targets))))

@@ -5,6 +5,8 @@ A prompt ends right after its colon; the completion starts with a space. Each fu
 a changed format needs a newly trained embedded model.
 """
 
+from collections.abc import Sequence
+
 LANGUAGES = {"en": "English", "fr": "French", "zh": "Chinese"}
 
 
@@ -28,3 +30,11 @@ def paraphrase(text: str, target: str) -> tuple[str, str]:
 def classification(text: str, label: str, kind: str) -> tuple[str, str]:
     """Formats a text and its label; `kind` is a word such as "topic", "language", "sentiment"."""
     return f"Text: {text}\n{kind.capitalize()}:", f" {label}"
+
+
+def caption(shots: Sequence[str], target: str) -> tuple[str, str]:
+    """Formats captions of other images, and the caption of an image.
+
+    The form is that of a paraphrase, in which the embedded model has read texts that repeat words.
+    """
+    return paraphrase("; ".join(shots), target)

@@ -6,6 +6,7 @@ import torch
 
 import agents.train
 from agents.config.train import ALGORITHMS
+from agents.evaluate import evaluate
 from agents.train import train
 from tests.agents.exact_state import configured, fitted_reducer, state
 from tests.agents.finished_run import failing_at, metrics, power_cut
@@ -33,9 +34,29 @@ def test_a_killed_and_resumed_run_has_every_number_of_an_uninterrupted_one(tmp_p
     """
     name, _, sde = name.partition(" ")
     reducer = fitted_reducer(tmp_path) if name == "TabularQ" else None
-    config = configured(name, reducer, use_sde=bool(sde))
-    train(config, tmp_path)
     step = 4 * int(np.random.default_rng(len(name)).integers(25, 62))
+    check_resume(tmp_path, configured(name, reducer, use_sde=bool(sde)), step)
+
+
+def test_a_run_that_sees_images_and_began_as_a_clone_is_resumed_exactly(tmp_path):
+    kwargs = {"kind": "object", "max_new_tokens": 7}
+    env = {"id": "lm_envs/Captioning-v0", "n_envs": 4, "split": "train[:2%]", "kwargs": kwargs}
+    config = configured("PPO", clone_epochs=1)
+    named = {"policy": "MultiInputPolicy"}
+    updates = {
+        "env": config.env.model_validate(env),
+        "algorithm": config.algorithm.model_copy(update=named),
+    }
+    check_resume(tmp_path, config.model_copy(update=updates), 148)
+    written = evaluate([tmp_path / "test-s0"], "test[:5%]", 5)
+    blank, seen = written["agent, image blanked"][0], written["agent"][0]
+    assert len(blank) == len(seen) > 1
+    assert len({text.text for text in blank}) == 1  # nothing else tells the examples apart
+
+
+def check_resume(tmp_path, config, step):
+    """Asserts that a run ends with the same numbers if it is cut off at a step and resumed."""
+    train(config, tmp_path)
     interrupted(tmp_path / "cut", step, config)
     train(config, tmp_path / "cut", resume=True)
     whole, joined = state(tmp_path / "test-s0"), state(tmp_path / "cut" / "test-s0")

@@ -53,5 +53,6 @@ def test_the_machine_finds_a_fault(fault, monkeypatch):
     faults["restore"] = ("set_state", without_generators)
     monkeypatch.setattr(kind, *faults[fault])
     more = settings(QUICK, max_examples=40, stateful_step_count=30)
-    with pytest.raises((AssertionError, ExceptionGroup)):
+    # Where the fault hides a refusal too, the failures are a group of which one is no Exception.
+    with pytest.raises((AssertionError, BaseExceptionGroup, pytest.fail.Exception)):
         run_state_machine_as_test(machine(env_id, "same_step"), settings=more)

@@ -10,7 +10,7 @@ from lm_envs.services.text_episode import OVER, TextEpisode
 
 
 def episode(task, **options):
-    tokenizer = load_tokenizer(loading.locate("embedded"), False, None)
+    tokenizer = load_tokenizer(loading.locate("embedded"), False, None, None)
     return TextEpisode(make_task(task, tokenizer, options)[0], tokenizer, seed=0)
 
 

@@ -6,13 +6,15 @@ Knows nothing of rewards.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from agents.baselines.rules.lines import Rule
 from agents.evaluation.baselines import Policy
+from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.envs.rows import Observations
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.base import Task
@@ -29,20 +31,28 @@ _EXTRACTIVE = re.compile(
 )
 
 
-def writes(text_for: Callable[[str], str]) -> Policy:
-    """Returns the policy that writes the text of each prompt, token by token, then the end token.
+def prompt_of_row(episodes: EpisodeBuffer, row: int) -> str:
+    """Returns the prompt of a row."""
+    return episodes.prompts[row]
+
+
+def writes(
+    text_for: Callable[[Any], str], shown: Callable[[EpisodeBuffer, int], Hashable] = prompt_of_row
+) -> Policy:
+    """Returns the policy that writes a text for each row, token by token, then the end token.
 
     Args:
-        text_for: Returns the text for a prompt.
+        text_for: Returns the text for what a row shows; called once for each such thing.
+        shown: Returns what a row shows: by default its prompt.
     """
-    encode: Callable[[Tokenizer, str], np.ndarray] = lru_cache(2**12)(
-        lambda tokenizer, prompt: tokenizer.encode(f" {text_for(prompt)}")
+    encode: Callable[[Tokenizer, Hashable], np.ndarray] = lru_cache(2**12)(
+        lambda tokenizer, found: tokenizer.encode(f" {text_for(found)}")
     )
 
     def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
         actions, episodes = np.full(env.num_envs, env.engine.end_token), env.episodes
         for row, count in enumerate(episodes.counts.tolist()):
-            tokens = encode(env.tokenizer, episodes.prompts[row])
+            tokens = encode(env.tokenizer, shown(episodes, row))
             if count < len(tokens):
                 actions[row] = tokens[count]
         return actions

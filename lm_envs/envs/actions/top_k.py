@@ -8,10 +8,13 @@ import numpy as np
 from lm_envs.envs.actions.base import DEFAULT_K, Setup
 from lm_envs.envs.actions.copying import CopyCandidates
 from lm_envs.envs.actions.pointer import POINTER_WEIGHT, Pointer
+from lm_envs.envs.actions.prompt_order import InOrder, prompt_order
 from lm_envs.envs.actions.token_actions import TokenActions
 from lm_envs.envs.observations.features import Feature, pointer_shares
 from lm_envs.model.engine import Outputs
-from lm_envs.validation import check_count, is_whole
+from lm_envs.validation import check_choice, check_count, is_whole
+
+ORDERS = ("likelihood", "prompt")
 
 
 class TopKActions(TokenActions):
@@ -23,19 +26,27 @@ class TopKActions(TokenActions):
     hidden states (`lm_envs.envs.actions.pointer`), for text that has to be copied. All candidates
     are then ordered by likelihood, the end token too.
 
+    With `order="prompt"` the actions are the tokens of the prompt in the order of the prompt, then
+    the other candidates by likelihood, the end token last (`lm_envs.envs.actions.prompt_order`): an
+    action then keeps its meaning where all episodes have one prompt and `copies` covers it.
+
     Source of the pointer: See et al. 2017, https://arxiv.org/abs/1704.04368.
 
     Args:
-        k: Number of the model's most likely tokens, 2 or more.
+        k: Number of the model's most likely tokens, the end token among them: 2 or more, or with
+            `copies` also 1.
         copies: Number of tokens of the prompt.
+        order: "likelihood", or with `copies` also "prompt".
 
     Attributes:
         copied: Candidates with copied tokens; None if `copies` is 0.
     """
 
-    def __init__(self, *, k: int = DEFAULT_K, copies: int = 0) -> None:
-        check_k("top_k", k)
+    def __init__(self, *, k: int = DEFAULT_K, copies: int = 0, order: str = ORDERS[0]) -> None:
         check_count("copies", copies, least=0)
+        check_k("top_k", k, least=1 if copies else 2)
+        check_choice("order", order, ORDERS if copies else ORDERS[:1])
+        self._is_by_prompt = order == "prompt"
         self.num_candidates = int(k + copies)
         self.space = gym.spaces.Discrete(self.num_candidates)
         self._num_copies = copies
@@ -54,23 +65,34 @@ class TopKActions(TokenActions):
         return self.engine.outputs if self.copied is None else self.copied.outputs
 
     def to_tokens(self, actions: np.ndarray, outputs: Outputs, rows: np.ndarray) -> np.ndarray:
-        """Returns the candidates (N,) of the ranks `actions` (N,)."""
-        return np.take_along_axis(outputs.candidates, actions[:, None], 1)[:, 0]
+        """Returns the candidates (N,) that the actions (N,) stand for."""
+        ranks = actions[:, None]
+        if self._is_by_prompt:
+            ranks = np.take_along_axis(self._ranks(), ranks, 1)
+        return np.take_along_axis(outputs.candidates, ranks, 1)[:, 0]
 
     def actions_for_ranks(self, ranks: np.ndarray) -> np.ndarray:
-        """Returns the ranks themselves, (N,)."""
-        return ranks
+        """Returns the actions (N,) that write the candidates of these ranks (N,) by likelihood."""
+        if not self._is_by_prompt:
+            return ranks
+        return (self._ranks() == ranks[:, None]).argmax(1)
 
     def features(self) -> list[Feature]:
         """Returns the candidates' columns, the pointer's weights, and the budget left."""
         features = super().features()
         if (copied := self.copied) is not None:
             features.insert(1, pointer_shares(lambda: copied.shares, self.num_candidates))
+        if self._is_by_prompt:
+            features[:2] = [InOrder(feature, self._ranks) for feature in features[:2]]
         return features
 
     def rule_policies(self) -> Mapping[str, Callable[[], np.ndarray]]:
         """Returns greedy decoding of a mixture of model and pointer, where there is a pointer."""
         return {} if self.copied is None else {"greedy, with the pointer": self._mixture_actions}
+
+    def _ranks(self) -> np.ndarray:
+        """Returns the rank of the candidate that each action writes, (N, K)."""
+        return prompt_order(self.outputs.candidates, self.episodes, self.engine.end_token)
 
     def _mixture_actions(self) -> np.ndarray:
         """Most likely candidates (N,) of a mixture of the model and its pointer.
@@ -83,7 +105,9 @@ class TopKActions(TokenActions):
         return self.actions_for_ranks(mixed.argmax(1))
 
 
-def check_k(kind: str, k: object) -> None:
-    """Raises ValueError if k is not a whole number, 2 or more."""
-    if not is_whole(k) or k < 2:
-        raise ValueError(f"Got k={k!r} for {kind} actions; allowed: a whole number, 2 or more.")
+def check_k(kind: str, k: object, least: int = 2) -> None:
+    """Raises ValueError if k is not a whole number, `least` or more."""
+    if not is_whole(k) or k < least:
+        raise ValueError(
+            f"Got k={k!r} for {kind} actions; allowed: a whole number, {least} or more."
+        )

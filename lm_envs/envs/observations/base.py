@@ -13,6 +13,7 @@ from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.envs.observations.features import Feature
 from lm_envs.envs.observations.reducers import Reducer
 from lm_envs.model.engine import Outputs
+from lm_envs.tasks.base import shown_image
 
 
 class Observation(Protocol):
@@ -98,6 +99,34 @@ class TokensObservation:
         lengths = episodes.context_lengths[:, None].copy()
         is_text = np.arange(episodes.contexts.shape[1]) < lengths
         return {"tokens": np.where(is_text, episodes.contexts, 0), "length": lengths}
+
+
+class ImageAndText:
+    """The image of each row's example beside an observation of its text.
+
+    `image` (H, W, 3) uint8, and `text`, or the entries of an observation that is a dict already.
+
+    Args:
+        text: The observation of the text.
+        image_shape: (H, W, 3).
+
+    Attributes:
+        columns: Slice of each name of the text's columns; empty if it is no vector of columns.
+    """
+
+    def __init__(self, text: Observation, image_shape: tuple[int, ...]) -> None:
+        self._text = text
+        self.columns: Mapping[str, slice] = getattr(text, "columns", {})
+        image = gym.spaces.Box(0, 255, image_shape, np.uint8)
+        inner = text.space
+        entries = inner.spaces if isinstance(inner, gym.spaces.Dict) else {"text": inner}
+        self.space = gym.spaces.Dict({"image": image, **entries})
+
+    def encode(self, outputs: Outputs, episodes: EpisodeBuffer) -> dict[str, np.ndarray]:
+        """Returns `image` (N, H, W, 3) uint8 and the entries of the text, (N, ...) each."""
+        text = self._text.encode(outputs, episodes)
+        images = np.stack([shown_image(example) for example in episodes.examples])
+        return {"image": images, **(text if isinstance(text, dict) else {"text": text})}
 
 
 class ReducedVector:

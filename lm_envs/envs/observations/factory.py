@@ -11,6 +11,7 @@ from typing import Any
 
 from lm_envs.envs.actions.base import Actions, Setup
 from lm_envs.envs.observations.base import (
+    ImageAndText,
     Observation,
     ReducedVector,
     TokensObservation,
@@ -22,6 +23,7 @@ from lm_envs.envs.observations.wrappers import fitting_reducer
 from lm_envs.model.embeddings import TextEmbeddings
 from lm_envs.model.loading import fingerprint
 from lm_envs.plugins import resolve_kind
+from lm_envs.tasks.base import as_image_task
 from lm_envs.validation import check_count
 
 DEFAULT_LAST = 4
@@ -52,7 +54,7 @@ class View:
 def make_observation(
     spec: str | Mapping[str, Any] | Observation | Callable[..., Observation], view: View
 ) -> Observation:
-    """Returns the observation of a spec.
+    """Returns the observation of a spec; in a task with images, beside the image.
 
     Args:
         spec: A kind, {"kind": kind, option: value, ...}, "module:Class", a class that takes a
@@ -64,7 +66,9 @@ def make_observation(
             a reducer was fitted on something else.
     """
     kind, options = resolve_kind("observation", spec, KINDS, is_made=_is_made)
-    return kind if _is_made(kind) else kind(view, **options)
+    made = kind if _is_made(kind) else kind(view, **options)
+    task = as_image_task(view.setup.task)
+    return made if task is None else ImageAndText(made, task.image_shape)
 
 
 def hidden(

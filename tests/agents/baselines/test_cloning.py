@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from agents.algorithms.factory import make_algorithm, make_training_env
-from agents.baselines.cloning import cloned, fit, oracle_steps
+from agents.baselines.cloning import clone_oracle, cloned, fit, oracle_steps
 from agents.baselines.families import Environments
 from agents.baselines.learned_examples import learned_examples
 from agents.config.loading import UserError
@@ -49,3 +49,16 @@ def test_a_clone_serves_more_customers_that_it_has_not_seen():
 def test_algorithms_without_a_policy_to_imitate_are_refused():
     with pytest.raises(UserError, match=r"Got --clone for algorithm.name='ARS'; allowed: PPO"):
         cloned(config("ARS"))
+
+
+def test_a_new_agent_learns_for_the_epochs_of_its_configuration():
+    run = config().model_copy(update={"clone_epochs": 3})
+    losses = clone_oracle(run, make_algorithm(run, make_training_env(run), None))
+    assert len(losses) == 3
+    assert losses[-1] < losses[0]
+
+
+def test_clone_epochs_of_an_algorithm_that_cannot_imitate_are_refused():
+    run = config("ARS").model_copy(update={"clone_epochs": 3})
+    with pytest.raises(UserError, match=r"Got clone_epochs for algorithm.name='ARS'; allowed: PPO"):
+        clone_oracle(run, make_algorithm(run, make_training_env(run), None))

@@ -31,7 +31,9 @@ def path(tmp_path, model):
 
 
 def test_notes_come_back_as_plain_values(model, path):
-    assert checkpoints.restore(model, path) == {"seconds": 12.5, "loss": 0.5}
+    notes = checkpoints.restore(model, path)
+    assert notes.pop("noise") == {}  # PPO without use_sde explores without it
+    assert notes == {"seconds": 12.5, "loss": 0.5}
 
 
 def test_a_run_of_a_version_without_discounts_goes_on_without_one(path):

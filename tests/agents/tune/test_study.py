@@ -161,5 +161,5 @@ def test_the_shipped_search_space_fits_its_configuration():
     )
     config, search = read_files(*files, [])
     tuned = tuning_splits(config)
-    assert split_pair(tuned) == ("validation[:75%]", "validation[75%:]")
+    assert split_pair(tuned) == ("validation[25%:]", "validation[:25%]")
     assert read_space(tuned, search).own_values()["algorithm.kwargs.n_steps"] == "64"

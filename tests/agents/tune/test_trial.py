@@ -33,8 +33,10 @@ def test_a_failed_trial_gives_one_line_and_a_log(tmp_path):
 
 
 def test_a_killed_process_fails_its_trial_only(tmp_path):
+    before = set(multiprocessing.active_children())  # of other tests
+
     def kill(number, reward):
-        (process,) = multiprocessing.active_children()
+        (process,) = set(multiprocessing.active_children()) - before
         process.kill()
         return False
 

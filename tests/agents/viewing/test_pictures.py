@@ -1,9 +1,12 @@
+from dataclasses import replace
 from io import BytesIO
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from agents.viewing.pictures import WIDTH, animation, picture
+from agents.viewing.pictures import WIDTH, animation, image_png, picture
+from lm_envs.rendering import PICTURE
 from tests.agents.viewing.traces import make_hostile, make_traces
 
 
@@ -20,3 +23,13 @@ def test_a_picture_is_a_png_and_an_animation_has_a_frame_a_step():
 @pytest.mark.filterwarnings("ignore:No font has")
 def test_text_of_any_kind_can_be_drawn():
     assert picture(make_hostile(make_traces(1)[0]))
+
+
+@pytest.mark.filterwarnings("ignore:No font has")
+def test_the_image_that_the_agent_saw_stands_above_the_text():
+    trace = make_traces(1)[0]
+    red = np.full((4, 4, 3), (215, 35, 35), np.uint8)
+    seen = replace(trace, transcript=replace(trace.transcript, image=red))
+    frame = np.asarray(Image.open(BytesIO(picture(seen))))
+    assert (frame == (215, 35, 35)).all(2).sum() == PICTURE**2
+    assert np.asarray(Image.open(BytesIO(image_png(red)))).shape == (PICTURE, PICTURE, 3)

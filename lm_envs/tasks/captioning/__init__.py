@@ -1,0 +1,1 @@
+"""Captioning: images, their captions, and the task that asks for a caption."""
