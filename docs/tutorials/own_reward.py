@@ -35,8 +35,8 @@ print(info["scores"])
 
 # %%
 # ``fluency`` and ``enumerates`` have the weight 1; ``repetition`` has the weight 0, so that it is
-# logged and not paid. A negative weight makes a penalty. An empty text scores 0 without a call, and a
-# function that raises or returns a NaN stops the step with an error that names it.
+# logged and not paid. A negative weight makes a penalty. An empty text scores 0 without a call, and
+# a function that raises or returns a NaN stops the step with an error that names it.
 #
 # An agent that is paid by it
 # ---------------------------
