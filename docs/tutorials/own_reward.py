@@ -3,7 +3,7 @@ Your own reward
 ===============
 
 ``rewards={score: weight}``: a score is a name of the library, or a function of yours. This tutorial
-pays an agent for questions, and shows what it does to earn that.
+pays an agent for enumerations, and shows what it does to earn that.
 """
 
 # %%
@@ -19,12 +19,12 @@ import gymnasium as gym
 import lm_envs  # noqa: F401 - registers the ids
 
 
-def asks(completions, **columns):
-    """Returns 1 for a text with a question mark, else 0."""
-    return [float("?" in text) for text in completions]
+def enumerates(completions, **columns):
+    """Returns a third for each comma of a text, at most 1."""
+    return [min(1.0, text.count(",") / 3) for text in completions]
 
 
-env = gym.make("lm_envs/NextWord-v0", rewards={"fluency": 1.0, asks: 1.0, "repetition": 0.0})
+env = gym.make("lm_envs/NextWord-v0", rewards={"fluency": 1.0, enumerates: 1.0, "repetition": 0.0})
 env.reset(seed=0)
 is_over = False
 while not is_over:
@@ -34,9 +34,9 @@ print(info["text"])
 print(info["scores"])
 
 # %%
-# ``fluency`` has the weight 1, ``asks`` too; ``repetition`` has the weight 0, so that it is logged
-# and not paid. A negative weight makes a penalty. An empty text scores 0 without a call, and a
-# function that raises or returns a NaN stops the step with an error that names it.
+# ``fluency`` and ``enumerates`` have the weight 1; ``repetition`` has the weight 0, so that it is
+# logged and not paid. A negative weight makes a penalty. An empty text scores 0 without a call, and
+# a function that raises or returns a NaN stops the step with an error that names it.
 #
 # An agent that is paid by it
 # ---------------------------
@@ -48,15 +48,15 @@ from stable_baselines3 import PPO
 
 from lm_envs.sb3 import make_language_vec_env
 
-STEPS = 8_000
-SETTINGS = {"rewards": {"fluency": 1.0, asks: 1.0, "repetition": 0.0}, "max_new_tokens": 16}
+STEPS = 20_000
+SETTINGS = {"rewards": {"fluency": 1.0, enumerates: 1.0, "repetition": 0.0}, "max_new_tokens": 16}
 
 envs = make_language_vec_env("lm_envs/NextWord-v0", n_envs=64, seed=0, **SETTINGS)
 agent = PPO("MlpPolicy", envs, n_steps=16, batch_size=512, gamma=1.0, ent_coef=0.003, seed=0)
 agent.learn(STEPS)
 
 # %%
-# Texts of the agent on held-out prompts, beside the share of them that ask:
+# Texts of the agent on held-out prompts, and the mean of each score over all of them:
 
 import numpy as np
 
@@ -87,14 +87,14 @@ for name, choose in policies.items():
         print("  ", repr(each["text"]))
 
 # %%
-# Read the texts before you trust the number: a reward is a proxy, and an agent that is paid for a
-# question mark has no reason to ask anything. Higher weights of ``fluency``, a penalty for
+# Read the texts before you trust the number: a reward is a proxy, and an agent that is paid for
+# commas has no reason to enumerate anything. Higher weights of ``fluency``, a penalty for
 # ``repetition``, or fewer candidates hold it closer to the language model.
 #
 # Other rewards
 # -------------
 #
-# * In a file: ``rewards={"my_module:asks": 1.0}``; in a configuration this needs
+# * In a file: ``rewards={"my_module:enumerates": 1.0}``; in a configuration this needs
 #   ``--trust-imports``.
 # * ``async def`` is allowed, for scores that wait for a server.
 # * Ratings by people: ``python -m agents.rate``, then ``rewards={"preference:FILE": 1.0}``
