@@ -13,6 +13,7 @@ from agents.baselines.families import Family, Trial, by_policy
 from agents.evaluation.baselines import Policy
 from lm_envs.envs.rows import Observations
 from lm_envs.envs.tuning.base import TuningVectorEnv
+from lm_envs.envs.tuning.structure_search import STOP
 
 NAME = "constant settings, by evolution"
 PLAN = "the same plan, by forward selection"
@@ -55,13 +56,9 @@ def constant_settings(point: list[float]) -> Policy:
 
 
 def planned(actions: list[int]) -> Policy:
-    """Returns the policy that takes discrete actions in this order, then the first one, "stop"."""
-    plan = np.array([*actions, 0])
-
-    def act(env: TuningVectorEnv, observations: Observations) -> np.ndarray:
-        return plan[np.minimum(env.steps, len(plan) - 1)]
-
-    return act
+    """Returns the policy that takes discrete actions in this order, then stops."""
+    plan = [np.array(action) for action in (*actions, STOP)]
+    return lambda env, observations: env.planned_actions(plan)
 
 
 def forward_selection(env: TuningVectorEnv) -> Family:
@@ -75,15 +72,16 @@ def forward_selection(env: TuningVectorEnv) -> Family:
     count, budget = int(env.single_action_space.n), env.budget  # type: ignore[attr-defined]  # a Discrete
 
     def search(mean_reward: Callable[[list[int]], float]) -> list[Trial]:
-        best, tried = [], [([], mean_reward([]))]
+        best, reward = [], mean_reward([])
+        tried = [(best, reward)]
         while len(best) < budget:
             left = [action for action in range(1, count) if action not in best]
             found = [([*best, action], mean_reward([*best, action])) for action in left]
             tried += found
-            longer, reward = max(found, key=lambda trial: trial[1])
-            if reward <= max(value for plan, value in tried if plan == best):
+            longer, higher = max(found, key=lambda trial: trial[1])
+            if higher <= reward:
                 break
-            best = longer
+            best, reward = longer, higher
         return tried
 
     return Family(PLAN, search, by_policy(lambda plan, seed: planned(plan)))

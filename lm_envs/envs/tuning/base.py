@@ -135,14 +135,14 @@ class TuningVectorEnv(EpisodicVectorEnv):
     def rule_policies(self) -> Mapping[str, Callable[[], np.ndarray]]:
         """Returns the tuner's open-loop plans that the budget allows, and its other baselines."""
         plans = {
-            name: partial(self._planned_actions, plan)
+            name: partial(self.planned_actions, plan)
             for name, plan in self.tuner.plans.items()
             if len(plan) - 1 <= self.budget
         }
         return plans | dict(self.tuner.rule_policies())
 
-    def _planned_actions(self, plan: Sequence[np.ndarray]) -> np.ndarray:
-        """Actions (N, ...) of an open-loop plan; the last one repeats."""
+    def planned_actions(self, plan: Sequence[np.ndarray]) -> np.ndarray:
+        """Returns the actions (N, ...) of an open-loop plan; the last one repeats."""
         return np.stack([plan[min(step, len(plan) - 1)] for step in self.steps.tolist()])
 
     @property
