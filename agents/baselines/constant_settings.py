@@ -64,7 +64,7 @@ def planned(actions: list[int]) -> Policy:
 def forward_selection(env: TuningVectorEnv) -> Family:
     """Returns the family of one plan for all episodes: the best next action, found one by one.
 
-    It stops where no further action raises the mean reward, or at the budget.
+    It stops where no further action raises the mean reward, at the budget, or after all actions.
 
     Args:
         env: Any rows of the environment, whose actions are discrete.
@@ -74,7 +74,7 @@ def forward_selection(env: TuningVectorEnv) -> Family:
     def search(mean_reward: Callable[[list[int]], float]) -> list[Trial]:
         best, reward = [], mean_reward([])
         tried = [(best, reward)]
-        while len(best) < budget:
+        while len(best) < min(budget, count - 1):
             left = [action for action in range(1, count) if action not in best]
             found = [([*best, action], mean_reward([*best, action])) for action in left]
             tried += found

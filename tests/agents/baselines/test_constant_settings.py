@@ -63,3 +63,11 @@ def test_forward_selection_stops_at_the_plan_that_no_action_improves():
     written = family.run(environments, "test", np.arange(3), [3, 1], 0)
     assert [text.token_texts[-1] for text in written] == ["stop\n"] * 3
     assert [len(text.token_texts) for text in written] == [3] * 3
+
+
+def test_forward_selection_ends_after_all_actions_of_a_larger_budget():
+    env = {"id": "lm_envs/StructureSearch-v0", "n_envs": 2}
+    env["kwargs"] = {"passages": 2, "adjustments": 99}
+    rows = Environments(changed(env=CONFIG.env.model_validate(env))).get("test")
+    best, _ = max(forward_selection(rows).search(len), key=lambda trial: trial[1])
+    assert sorted(best) == list(range(1, rows.single_action_space.n))
