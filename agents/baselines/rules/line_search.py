@@ -19,20 +19,24 @@ class _Row:
     """
 
     def __init__(self, change: float) -> None:
-        self.change, self.place = change, 0.0
+        self.change = change
         self.best_place, self.best_reward, self.last_reward = 0.0, 0.0, 0.0
 
-    def action(self, reward: float, is_last: bool) -> float:
-        """Returns the next action, in [-1, 1], given the reward so far of the episode."""
+    def action(self, place: float, reward: float, is_last: bool) -> float:
+        """Returns the next action, in [-1, 1].
+
+        Args:
+            place: The setting now.
+            reward: Of the episode so far.
+            is_last: Whether it is the last step.
+        """
         if reward >= self.best_reward:
-            self.best_place, self.best_reward = self.place, reward
+            self.best_place, self.best_reward = place, reward
         if reward < self.last_reward:
             self.change *= -0.5
         self.last_reward = reward
-        action = (self.best_place - self.place) / STEP if is_last else self.change
-        action = float(np.clip(action, -1.0, 1.0))
-        self.place = float(np.clip(self.place + STEP * action, -1.0, 1.0))
-        return action
+        action = (self.best_place - place) / STEP if is_last else self.change
+        return float(np.clip(action, -1.0, 1.0))
 
 
 def line_search(change: float) -> Policy:
@@ -44,20 +48,19 @@ def line_search(change: float) -> Policy:
     Args:
         change: First action, in [-1, 1].
 
-    Source: the success-step rule of Kiefer 1953, https://doi.org/10.2307/2032161, in its simplest
-    form.
+    Source: direct search in one dimension, Hooke and Jeeves 1961,
+    https://doi.org/10.1145/321062.321069.
     """
     rows: dict[int, _Row] = {}
 
     def act(env: TuningVectorEnv, observations: Observations) -> np.ndarray:
         actions = np.zeros(env.action_space.shape or (), np.float32)
-        left = np.asarray(observations)[:, -1]
-        rewards, steps = env.tuner.scores()["reward"], env.steps
-        for row, step in enumerate(steps.tolist()):
+        places, rewards = np.asarray(observations)[:, 0], env.tuner.scores()["reward"]
+        for row, step in enumerate(env.steps.tolist()):
             if step == 0:
                 rows[row] = _Row(change)
-            is_last = step > 0 and left[row] * (step / (1.0 - left[row])) < 1.5
-            actions[row, 0] = rows[row].action(float(rewards[row]), is_last)
+            is_last = step > 0 and step >= env.budget - 1
+            actions[row, 0] = rows[row].action(float(places[row]), float(rewards[row]), is_last)
         return actions
 
     return act
