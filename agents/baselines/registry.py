@@ -29,6 +29,7 @@ from agents.baselines.rules.tokens import (
     COMPLETION,
     WHOLE_TEXT,
     echo_bonus,
+    has_pointer,
     no_repeat,
     pointer_belief,
 )
@@ -140,7 +141,7 @@ def _token_rules(env: LanguageVectorEnv) -> list[Family]:
         ),
         Family("echo greedy", grid(*BONUSES), by_policy(lambda bonus, seed: echo_bonus(bonus))),
     ]
-    if isinstance(env.actions, TopKActions) and env.actions.copied is not None:
+    if has_pointer(env):
         pairs = [[weight, bonus] for bonus in (0.0, 2.0) for weight in WEIGHTS]
         run = by_policy(lambda pair, seed: pointer_belief(*pair))
         found.append(Family("pointer, tuned", grid(*pairs), run, is_cheap=True))

@@ -12,12 +12,11 @@ from scipy.special import gammaln
 
 from agents.baselines.constant_settings import evolved, forward_selection
 from agents.baselines.families import Environments, Family, Setting, grid
-from agents.baselines.rules.tokens import mixture_logprobs, repeated_candidates
+from agents.baselines.rules.tokens import has_pointer, mixture_logprobs, repeated_candidates
 from agents.evaluation.baselines import sampling, sampling_from
 from agents.evaluation.rollouts import run_episodes
 from agents.evaluation.search import beam_search, best_of_n, candidate_logprobs, most_typical
 from lm_envs.envs.actions.read_write import ReadWriteActions
-from lm_envs.envs.actions.top_k import TopKActions
 from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.transcript import Transcript
@@ -54,7 +53,7 @@ def searches(environments: Environments, split: str) -> list[Family]:
         return []
     if isinstance(env.actions, ReadWriteActions):  # its actions are no continuations of the text
         return []
-    shares = POINTER_SHARES if _copies(env) else (0.0,)
+    shares = POINTER_SHARES if has_pointer(env) else (0.0,)
     beams = [[width, size, share] for width in WIDTHS for size in NGRAMS for share in shares]
     samples = [[temperature, share] for temperature in TEMPERATURES for share in shares]
     return [
@@ -156,10 +155,6 @@ def _run_typical(
 def _followed(env: LanguageVectorEnv, share: float) -> np.ndarray:
     """Returns log-probabilities (N, K) of the model, or of its mixture with the pointer, nats."""
     return mixture_logprobs(env, share) if share else candidate_logprobs(env)
-
-
-def _copies(env: LanguageVectorEnv) -> bool:
-    return isinstance(env.actions, TopKActions) and env.actions.copied is not None
 
 
 def _run_best(

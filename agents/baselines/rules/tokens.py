@@ -93,6 +93,11 @@ def pointer_belief(weight: float, bonus: float = 0.0) -> Policy:
     return act
 
 
+def has_pointer(env: LanguageVectorEnv) -> bool:
+    """Returns whether the actions copy tokens of the prompt, which a pointer finds."""
+    return isinstance(env.actions, TopKActions) and env.actions.copied is not None
+
+
 def mixture_logprobs(env: LanguageVectorEnv, weight: float) -> np.ndarray:
     """Returns log-probabilities (N, K) float64 of (1 - weight) model + weight pointer, nats.
 
