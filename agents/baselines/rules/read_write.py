@@ -5,11 +5,11 @@ Knows nothing of rewards.
 
 import numpy as np
 
+from agents.baselines.rules.tokens import LEAST
 from agents.evaluation.baselines import Policy
 from lm_envs.envs.actions.read_write import READ, WRITE, ReadWriteActions
 from lm_envs.envs.rows import Observations
 from lm_envs.envs.vector_env import LanguageVectorEnv
-from lm_envs.tasks.rewards.text_normalization import rouge_words
 
 
 def confident(least: float, lag: int) -> Policy:
@@ -29,9 +29,9 @@ def confident(least: float, lag: int) -> Policy:
         assert isinstance(actions, ReadWriteActions)
         outputs = env.outputs
         is_end = np.isin(outputs.candidates[:, 0], actions.line_ends)
-        is_sure = (outputs.logprobs[:, 0] >= np.log(max(least, 1e-12))) & ~is_end
-        written = np.array([len(rouge_words(text)) for text in env.episodes.texts])
-        is_ahead = actions.num_read >= lag + written
-        return np.where(is_sure | is_ahead | (actions.num_read >= actions.num_source), WRITE, READ)
+        is_sure = (outputs.logprobs[:, 0] >= np.log(max(least, LEAST))) & ~is_end
+        num_read = actions.num_read
+        is_ahead = num_read >= lag + actions.num_written
+        return np.where(is_sure | is_ahead | (num_read >= actions.num_source), WRITE, READ)
 
     return act

@@ -68,6 +68,11 @@ class ReadWriteActions(TokenActions):
         """(N,) source words in all."""
         return np.array([self._translation.num_source_words(e) for e in self.episodes.examples])
 
+    @property
+    def num_written(self) -> np.ndarray:
+        """(N,) target words written."""
+        return np.array([len(rouge_words(text)) for text in self.episodes.texts])
+
     def to_tokens(self, actions: np.ndarray, outputs: Outputs, rows: np.ndarray) -> np.ndarray:
         """Returns the most likely candidates (N,) that can be written now; actions are ignored."""
         candidates = outputs.candidates
@@ -132,8 +137,7 @@ class ReadWriteActions(TokenActions):
 
     def _wait(self, k: int) -> np.ndarray:
         """Actions (N,) that stay k source words ahead of the target words written."""
-        num_written = np.array([len(rouge_words(text)) for text in self.episodes.texts])
-        return np.where(self.num_read < k + num_written, READ, WRITE)
+        return np.where(self.num_read < k + self.num_written, READ, WRITE)
 
     def _lagging(self, row: int) -> float:
         count = self.episodes.counts[row]
