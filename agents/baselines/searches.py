@@ -15,7 +15,13 @@ from agents.baselines.families import Environments, Family, Setting, grid
 from agents.baselines.rules.tokens import has_pointer, mixture_logprobs, repeated_candidates
 from agents.evaluation.baselines import sampling, sampling_from
 from agents.evaluation.rollouts import run_episodes
-from agents.evaluation.search import beam_search, best_of_n, candidate_logprobs, most_typical
+from agents.evaluation.search import (
+    beam_search,
+    best_of_n,
+    candidate_logprobs,
+    grouped,
+    most_typical,
+)
 from lm_envs.envs.actions.read_write import ReadWriteActions
 from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
@@ -148,8 +154,7 @@ def _run_typical(
     temperature, share = setting
     policy = sampling_from(lambda rows: _followed(rows, share) / temperature, seed)
     drawn = run_episodes(_language(environments, split), policy, indices.repeat(NUM_SAMPLES))
-    starts = range(0, len(drawn), NUM_SAMPLES)
-    return [most_typical(drawn[start : start + NUM_SAMPLES]) for start in starts]
+    return [most_typical(group) for group in grouped(drawn, NUM_SAMPLES)]
 
 
 def _followed(env: LanguageVectorEnv, share: float) -> np.ndarray:

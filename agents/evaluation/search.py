@@ -40,8 +40,12 @@ def best_of_n(
     check_count("n", n)
     sampled = run_episodes(env, sampling(temperature, seed), np.repeat(indices, n))
     rng = np.random.default_rng([seed, 1])  # the sampling has the first one
-    groups = [sampled[start : start + n] for start in range(0, len(sampled), n)]
-    return [best_of(group, rng) for group in groups]
+    return [best_of(group, rng) for group in grouped(sampled, n)]
+
+
+def grouped(texts: Sequence[Transcript], n: int) -> list[Sequence[Transcript]]:
+    """Returns the texts of repeated examples in groups of `n`, one for each example."""
+    return [texts[start : start + n] for start in range(0, len(texts), n)]
 
 
 def best_of(group: Sequence[Transcript], rng: np.random.Generator) -> Transcript:

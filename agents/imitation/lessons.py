@@ -15,7 +15,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from agents.evaluation.rollouts import agent_policy, run_episodes
-from agents.evaluation.search import best_of
+from agents.evaluation.search import best_of, grouped
 from lm_envs.envs.rows import Observations
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.transcript import Transcript
@@ -101,8 +101,7 @@ def best_texts(
     torch.manual_seed(seed)
     texts = run_episodes(env, agent_policy(agent, deterministic=False), indices.repeat(n))
     rng = np.random.default_rng(seed)
-    groups = [texts[first : first + n] for first in range(0, len(texts), n)]
-    return [Lesson.from_text(best_of(group, rng)) for group in groups]
+    return [Lesson.from_text(best_of(group, rng)) for group in grouped(texts, n)]
 
 
 def check_single_turn(env: LanguageVectorEnv) -> None:
