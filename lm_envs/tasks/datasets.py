@@ -172,8 +172,8 @@ def _raw_rows(
     if dataset == EMBEDDED:
         file = resources.files("lm_envs") / "assets" / "examples" / f"{embedded}.jsonl"
         return jsonl_rows(file.read_text(encoding="utf-8"), f"embedded {embedded}")
-    path, encoding = path_and_encoding(dataset)
     try:
+        path, encoding = path_and_encoding(dataset)
         is_local = can_read(path) or path.exists() or dataset.startswith((".", "/", "~"))
     except OSError as error:
         raise ValueError(f"Got dataset={dataset[:60]!r}: {first_line(error)}.") from None
