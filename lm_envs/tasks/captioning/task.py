@@ -10,7 +10,7 @@ from lm_envs.tasks import prompt_templates
 from lm_envs.tasks.base import Example
 from lm_envs.tasks.captioning.digits import digits
 from lm_envs.tasks.captioning.images import CaptionedImage, check_size, checked_image, read_image
-from lm_envs.tasks.captioning.scenes import HELD_OUT, KINDS, scenes
+from lm_envs.tasks.captioning.scenes import HELD_OUT, KINDS, first_captions, scenes
 from lm_envs.tasks.completion import CompletionItem, CompletionTask
 from lm_envs.tasks.datasets import EMBEDDED, Row
 from lm_envs.tasks.rewards.reward import Weights
@@ -196,7 +196,9 @@ class Captioning(CompletionTask):
 
     def _training_captions(self, dataset: str, columns: Mapping[str, str] | None) -> list[str]:
         """Returns the first captions of the training images."""
-        if dataset in (EMBEDDED, DIGITS):
+        if dataset == EMBEDDED:
+            return list(first_captions("train", self._kind, self._held_out))
+        if dataset == DIGITS:
             return [captioned.captions[0] for captioned in self._own_images(dataset, "train")]
         rows = self.read_rows(dataset, "train", columns)
         return [one_line(row.texts["caption"][0]) for row in rows]
