@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from lm_envs.tasks.captioning.scenes import COLORS, KINDS, SHAPES, SIZES, first_captions, pairs, scenes
+from lm_envs.tasks.captioning.scenes import (
+    COLORS,
+    KINDS,
+    SHAPES,
+    SIZES,
+    first_captions,
+    pairs,
+    scenes,
+)
 
 SIZE = (36, 36)
 
