@@ -21,8 +21,8 @@ from lm_envs.validation import check_choice
 class ToolEnvironment:
     """An episode with tools; subclasses define them.
 
-    TRL takes every public function of the class but `reset` and `get_reward` for a tool, so what is
-    no tool is a property or private.
+    TRL offers every public function of the class except `reset` and `get_reward` as a tool, so
+    everything else here is a property or private.
 
     Args:
         episode: Its texts and its reward.

@@ -53,8 +53,8 @@ class Captioning(CompletionTask):
         image_size: Height and width that images are drawn in or resized to, pixels. None draws
             36 x 36, and needs files of one size.
         blank: Show a black image in place of each: what can be said without seeing.
-        shots: Most captions in the prompt. They are chosen from the split "train", each for the
-            most words that those before it lack, until no word is new or the prompt is full.
+        shots: Most captions in the prompt. Captions of the split "train" are added one by one, each
+            time that with the most new words, until none has a new word or the prompt is full.
         columns: Field of the file name and of the caption or captions, if they have other names
             than "image", "caption". Captions of several rows with one image count together.
         prompt_tokens: Largest number of tokens in a prompt.
