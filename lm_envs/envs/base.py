@@ -155,7 +155,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
 
     @abstractmethod
     def _checked_episodes(self, episodes: Any, over: np.ndarray) -> Any:  # noqa: ANN401
-        """Returns episodes for `_set_episodes`; raises ValueError if rows not over cannot go on."""
+        """Returns episodes for `_set_episodes`; raises ValueError if they do not fit `over`."""
 
     @abstractmethod
     def _set_episodes(self, episodes: Any) -> None:  # noqa: ANN401 - defined by the subclass

@@ -131,7 +131,7 @@ def _check_row(episodes: EpisodeBuffer, row: int, state: Mapping[str, Any]) -> N
 def _check_ending(
     episodes: EpisodeBuffer, row: int, state: Mapping[str, Any], is_over: bool
 ) -> None:
-    """Raises ValueError if a row is over without an ending, or cannot go on although it is not."""
+    """Raises ValueError if a row is over without an ending, or is full but not over."""
     ending = state["endings"][row]
     count, length = int(state["counts"][row]), int(state["context_lengths"][row])
     is_full = count >= episodes.tokens.shape[1] or length >= episodes.contexts.shape[1]
@@ -149,7 +149,7 @@ def _known_example(
     prompt: Any,  # noqa: ANN401
     image: Any,  # noqa: ANN401
 ) -> Example | None:
-    """Returns the example of that index, or of a caller's own prompt; None if it has another one.
+    """Returns the example of an index, or of a caller's prompt; None if its prompt is another.
 
     Raises:
         ValueError: If the caller's own image has another shape or type than those here.

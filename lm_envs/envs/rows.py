@@ -10,7 +10,7 @@ Observations = np.ndarray | dict[str, np.ndarray]
 """Observations of N rows: one array (N, ...), or several by name."""
 
 MOST_ROWS = 2**16
-"""Rows of a batch; what Python holds for a million of them would take gigabytes and minutes."""
+"""Largest number of rows; Python objects for a million rows would take gigabytes and minutes."""
 
 
 def new_generators(num_rows: int) -> tuple[list[np.random.Generator], list[int]]:

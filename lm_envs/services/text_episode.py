@@ -16,7 +16,7 @@ OVER = "The episode is over."
 
 
 class TextEpisode:
-    """An episode, begun anew as often as one likes.
+    """An episode; `begin` starts the next one.
 
     Args:
         task: Its rewards are scores of the task's own or of texts.

@@ -10,17 +10,19 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from lm_envs.envs.factory import load_tokenizer, make_task
+from lm_envs.envs.factory import make_task
 from lm_envs.model import loading
 from lm_envs.services.text_episode import OVER, TextEpisode
+from lm_envs.tasks.base import Task
+from lm_envs.tokenizer import Tokenizer
 from lm_envs.validation import check_choice
 
 
 class ToolEnvironment:
     """An episode with tools; subclasses define them.
 
-    TRL takes every public function of the class but `reset` and `get_reward` for a tool, so what is
-    no tool is a property or private.
+    TRL offers every public function of the class except `reset` and `get_reward` as a tool, so
+    everything else here is a property or private.
 
     Args:
         episode: Its texts and its reward.
@@ -168,10 +170,7 @@ def tool_environments(
         >>> env.reply("What is your order number?")
         'Customer: It is G7.'
     """
-    check_choice("task", task, KINDS)
-    # Only for lengths: the tasks count the tokens of their prompts.
-    tokenizer = load_tokenizer(loading.locate(loading.EMBEDDED), False, None, None)
-    made, _ = make_task(task, tokenizer, options)
+    made, tokenizer = _make(task, options)
     TextEpisode(made, tokenizer, seed)  # refuses rewards that need a model, before any training
     seeds = itertools.count(seed)
     return lambda: KINDS[task](TextEpisode(made, tokenizer, next(seeds)))
@@ -187,10 +186,16 @@ def dataset_rows(task: str, **options: Any) -> list[dict[str, Any]]:  # noqa: AN
         options: The same as those of `tool_environments`.
 
     Raises:
-        ValueError: As `tool_environments`.
+        ValueError: If there is no such task or argument.
     """
-    check_choice("task", task, KINDS)
-    tokenizer = load_tokenizer(loading.locate(loading.EMBEDDED), False, None, None)
-    made, _ = make_task(task, tokenizer, options)
+    made, _ = _make(task, options)
     message = {"role": "user", "content": f"{KINDS[task].instruction}\n\n"}
     return [{"prompt": [dict(message)], "index": index} for index in range(made.num_examples)]
+
+
+def _make(task: str, options: Mapping[str, Any]) -> tuple[Task, Tokenizer]:
+    """Returns a task of `KINDS` and its tokenizer, by which it counts the tokens of its prompts."""
+    check_choice("task", task, KINDS)
+    tokenizer = Tokenizer.from_folder(loading.locate(loading.EMBEDDED))
+    made, _ = make_task(task, tokenizer, options)
+    return made, tokenizer

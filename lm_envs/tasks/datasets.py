@@ -91,19 +91,19 @@ def read_rows(
         ValueError: If a row is malformed, or no row is left.
     """
     spec = SplitSpec("train") if split is None else SplitSpec.parse(split)
-    empty: Counter[str] = Counter()
-    usable = list(
-        _usable_rows(_raw_rows(dataset, spec.name, embedded, columns), columns, filters, empty)
-    )
-    parts = [split and _split(raw, row) for raw, row in usable]
-    rows = [row for (_, row), part in zip(usable, parts, strict=True) if part in (None, spec.name)]
+    rows, empty, hashed = list[Row](), Counter[str](), Counter[str | None]()
+    found = _raw_rows(dataset, spec.name, embedded, columns)
+    for raw, row in _usable_rows(found, columns, filters, empty):
+        part = split and _split(raw, row)
+        hashed[None if raw.get("split") else part] += 1
+        if part in (None, spec.name):
+            rows.append(row)
     left_out = " and ".join(f"{n} with an empty {column!r}" for column, n in empty.items())
     if not rows:
         raise _no_rows_error(dataset, split, filters or {}, left_out)
     if left_out:
         warnings.warn(f"Left out rows of {dataset}: {left_out}.", UserWarning, stacklevel=2)
-    if split is not None and len(rows) == 1 and not any(raw.get("split") for raw, _ in usable):
-        _warn_of_one_row(dataset, spec.name, Counter(parts))
+    _warn_of_one_row(dataset, spec.name, hashed)
     return spec.select(rows, _first_text)
 
 
@@ -130,8 +130,11 @@ def _split(raw: Mapping[str, Any], row: Row) -> str:
     return SPLIT_NAMES[own_split]
 
 
-def _warn_of_one_row(dataset: str, split: str, sizes: Mapping[str | None, int]) -> None:
-    counts = ", ".join(f"{name} {sizes.get(name, 0)}" for name in ("train", "validation", "test"))
+def _warn_of_one_row(dataset: str, split: str, hashed: Counter[str | None]) -> None:
+    """Warns if the hash leaves one row in a split; `hashed[None]` counts rows without a hash."""
+    if None in hashed or hashed[split] != 1:
+        return
+    counts = ", ".join(f"{name} {hashed[name]}" for name in ("train", "validation", "test"))
     warnings.warn(
         f"Got one row in split {split!r} of {dataset}, whose rows were divided by a hash "
         f'({counts}): nothing can be measured by one example. Mark rows with a field "split", or '
@@ -169,8 +172,8 @@ def _raw_rows(
     if dataset == EMBEDDED:
         file = resources.files("lm_envs") / "assets" / "examples" / f"{embedded}.jsonl"
         return jsonl_rows(file.read_text(encoding="utf-8"), f"embedded {embedded}")
-    path, encoding = path_and_encoding(dataset)
     try:
+        path, encoding = path_and_encoding(dataset)
         is_local = can_read(path) or path.exists() or dataset.startswith((".", "/", "~"))
     except OSError as error:
         raise ValueError(f"Got dataset={dataset[:60]!r}: {first_line(error)}.") from None

@@ -4,13 +4,13 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from lm_envs.envs.factory import load_tokenizer, make_task
-from lm_envs.model import loading
+from lm_envs.envs.factory import make_task
 from lm_envs.services.text_episode import OVER, TextEpisode
+from tests.tasks.helpers import embedded_tokenizer
 
 
 def episode(task, **options):
-    tokenizer = load_tokenizer(loading.locate("embedded"), False, None, None)
+    tokenizer = embedded_tokenizer()
     return TextEpisode(make_task(task, tokenizer, options)[0], tokenizer, seed=0)
 
 

@@ -96,6 +96,7 @@ def test_malformed_files_are_refused_with_their_line(tmp_path, name, content, me
         ("./data.parquet", "Got no file"),
         ("./pyproject.toml", r"allowed: a file ending in \.txt, \.jsonl"),
         ("x" * 5000, "File name too long"),
+        ("x" * 5000 + ":cp1252", "File name too long"),
         ("some/hub-dataset", r"pip install lm_envs\[data\]|the hub could not load"),
     ],
 )

@@ -36,16 +36,16 @@ def test_a_source_prefix_is_the_prompt_of_its_first_words(simultaneous):
     assert np.array_equal(simultaneous.source_prefix(example, len(words)), example.prompt)
 
 
-def test_a_chinese_source_is_heard_by_characters_and_blanks_stay(tmp_path):
-    """Regression: Chinese was one word, and two blanks were heard as one."""
+def test_a_chinese_source_is_read_by_characters_and_blanks_stay(tmp_path):
+    """Regression: a Chinese source counted as one word, and a prefix had one blank for two."""
     path = tmp_path / "a.jsonl"
     lines = ({"source": "你好，世界。", "target": "Hello"}, {"source": "a  b", "target": "c"})
     path.write_text("".join(json.dumps(line | {"split": "train"}) + "\n" for line in lines))
     task = Translation(TOKENIZER, mode="simultaneous", dataset=str(path))
     chinese, blanks = (task.example(number) for number in range(2))
-    heard = [TOKENIZER.decode(task.source_prefix(chinese, n)).split("\n")[0] for n in range(6)]
+    prefixes = [TOKENIZER.decode(task.source_prefix(chinese, n)).split("\n")[0] for n in range(6)]
     text = "你好，世界。"
-    assert heard == [f"English: {text[:end]}" for end in (0, 1, 3, 4, 6, 6)]
+    assert prefixes == [f"English: {text[:end]}" for end in (0, 1, 3, 4, 6, 6)]
     assert task.num_source_words(chinese) == 4
     assert np.array_equal(task.source_prefix(blanks, 2), blanks.prompt)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from lm_envs.envs.actions.pointer import NO_TOKEN
 from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.envs.observations.features import Bounds, Feature
 from lm_envs.model.engine import Outputs
@@ -15,9 +16,10 @@ from lm_envs.model.engine import Outputs
 def prompt_order(candidates: np.ndarray, episodes: EpisodeBuffer, end_token: int) -> np.ndarray:
     """Returns the rank of the candidate that each action writes, (N, K) int64.
 
-    Candidates come by where they first occur in the prompt, its first token not counted; then the
-    others, the most likely first, and the end token last. Where all tokens of the prompt are
-    candidates, an action thus writes the same token at each step of each episode with that prompt.
+    First are the candidates in the prompt, in the order in which they first occur after its first
+    token; then the others, the most likely first; the end token is last. Where all tokens of the
+    prompt are candidates, an action writes the same token at each step of all episodes with that
+    prompt.
 
     Args:
         candidates: (N, K) ids, the most likely first.
@@ -26,7 +28,8 @@ def prompt_order(candidates: np.ndarray, episodes: EpisodeBuffer, end_token: int
     """
     width = int(episodes.prompt_lengths.max())
     is_prompt = np.arange(1, width) < episodes.prompt_lengths[:, None]  # (N, P - 1)
-    prompts = np.where(is_prompt, episodes.contexts[:, 1:width], -1)
+    # Without the first token, as in `Pointer`, which copies tokens that follow another one.
+    prompts = np.where(is_prompt, episodes.contexts[:, 1:width], NO_TOKEN)
     is_same = candidates[:, :, None] == prompts[:, None, :]  # (N, K, P - 1)
     ranks = np.arange(candidates.shape[1])
     places = np.where(is_same.any(2), is_same.argmax(2), width + ranks)

@@ -30,7 +30,7 @@ DEFAULT_LAST = 4
 """Last tokens whose embeddings observation="embeddings" shows."""
 
 MOST_LAST = 1024
-"""Last tokens that may be shown beyond the longest text, of which all are zeros."""
+"""Largest `last` where a task's texts are shorter; the places of missing tokens are zeros."""
 
 Extra = Sequence[str | Feature | Callable[["View"], Feature]]
 """Further features: objects, classes, or "module:Class"."""

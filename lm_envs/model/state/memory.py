@@ -29,7 +29,7 @@ def check_room(
         num_rows: N.
         capacity: Most tokens in a row.
         cache_dtype: Type of stored keys and values; None for that of the model's linears.
-        free_bytes: Free memory; None asks the device, and on a CPU takes all of the computer's.
+        free_bytes: Free memory; None for that of the CUDA device, or all of the computer's memory.
 
     Raises:
         ValueError: Naming the most rows that fit.
@@ -58,7 +58,7 @@ def free_memory(device: torch.device) -> int:
 
 
 def _computers_memory() -> int | None:
-    """Bytes of the computer's memory, free or not; None where the system does not tell."""
+    """Bytes of the computer's memory, free or not; None where the system does not state it."""
     names = ("SC_PAGE_SIZE", "SC_PHYS_PAGES")
     if not {*names} <= {*getattr(os, "sysconf_names", {})}:
         return None

@@ -14,10 +14,10 @@ from lm_envs.validation import check_count, first_line
 
 CHANNELS = 3
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
-"""Formats that are read, by Pillow's names; others of Pillow's need programs from outside."""
+"""Formats that are read, by Pillow's names; some others of Pillow's start external programs."""
 
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
-"""Pillow's modes of at most 8 bits a channel that become RGB without a choice of ours."""
+"""Pillow's modes of at most 8 bits a channel that become RGB without scaling or a color profile."""
 
 LARGEST_SIDE = 8192
 """Pixels; a small file can hold an image that fills the memory."""

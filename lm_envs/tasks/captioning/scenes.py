@@ -5,7 +5,7 @@ number, color and shape of its objects and their relation, is in no training sce
 pair of color and shape of a test scene is in any training scene. Knows nothing of tokens or tasks.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
@@ -85,17 +85,22 @@ def scenes(
         held_out: One of `HELD_OUT`.
         size: Height and width, pixels.
     """
-    number = list(SIZES).index(split)
-    allowed = pairs(split) if held_out == "pair" else list(product(COLORS, SHAPES))
-    found = []
-    for index in range(SIZES[split]):
-        rng = np.random.default_rng((SEED, number, index))
-        content = _content(rng, allowed)
-        while held_out == "caption" and split_of(content.captions[0], SHARE) != split:
-            content = _content(rng, allowed)
-        if kind in (None, content.kind):
-            found.append(CaptionedImage(_drawn(rng, content, size), content.captions, content.kind))
-    return tuple(found)
+    return tuple(
+        CaptionedImage(_drawn(rng, content, size), content.captions, content.kind)
+        for rng, content in _contents(split, kind, held_out)
+    )
+
+
+@lru_cache(16)
+def first_captions(split: str, kind: str | None, held_out: str) -> tuple[str, ...]:
+    """Returns the first caption of each scene; drawing the images would take four times as long.
+
+    Args:
+        split: As in `scenes`.
+        kind: As in `scenes`.
+        held_out: As in `scenes`.
+    """
+    return tuple(content.captions[0] for _, content in _contents(split, kind, held_out))
 
 
 class _Content(NamedTuple):
@@ -105,6 +110,21 @@ class _Content(NamedTuple):
     objects: tuple[tuple[str, str], ...]
     relation: str
     captions: tuple[str, ...]
+
+
+def _contents(
+    split: str, kind: str | None, held_out: str
+) -> Iterator[tuple[np.random.Generator, _Content]]:
+    """Yields what each scene of a split shows, and the generator that draws its image."""
+    number = list(SIZES).index(split)
+    allowed = pairs(split) if held_out == "pair" else list(product(COLORS, SHAPES))
+    for index in range(SIZES[split]):
+        rng = np.random.default_rng((SEED, number, index))
+        content = _content(rng, allowed)
+        while held_out == "caption" and split_of(content.captions[0], SHARE) != split:
+            content = _content(rng, allowed)
+        if kind in (None, content.kind):
+            yield rng, content
 
 
 def _content(rng: np.random.Generator, allowed: Sequence[tuple[str, str]]) -> _Content:

@@ -10,7 +10,7 @@ from lm_envs.tasks import prompt_templates
 from lm_envs.tasks.base import Example
 from lm_envs.tasks.captioning.digits import digits
 from lm_envs.tasks.captioning.images import CaptionedImage, check_size, checked_image, read_image
-from lm_envs.tasks.captioning.scenes import HELD_OUT, KINDS, scenes
+from lm_envs.tasks.captioning.scenes import HELD_OUT, KINDS, first_captions, scenes
 from lm_envs.tasks.completion import CompletionItem, CompletionTask
 from lm_envs.tasks.datasets import EMBEDDED, Row
 from lm_envs.tasks.rewards.reward import Weights
@@ -53,8 +53,8 @@ class Captioning(CompletionTask):
         image_size: Height and width that images are drawn in or resized to, pixels. None draws
             36 x 36, and needs files of one size.
         blank: Show a black image in place of each: what can be said without seeing.
-        shots: Most captions in the prompt. They are chosen from the split "train", each for the
-            most words that those before it lack, until no word is new or the prompt is full.
+        shots: Most captions in the prompt. Captions of the split "train" are added one by one, each
+            time that with the most new words, until none has a new word or the prompt is full.
         columns: Field of the file name and of the caption or captions, if they have other names
             than "image", "caption". Captions of several rows with one image count together.
         prompt_tokens: Largest number of tokens in a prompt.
@@ -196,7 +196,9 @@ class Captioning(CompletionTask):
 
     def _training_captions(self, dataset: str, columns: Mapping[str, str] | None) -> list[str]:
         """Returns the first captions of the training images."""
-        if dataset in (EMBEDDED, DIGITS):
+        if dataset == EMBEDDED:
+            return list(first_captions("train", self._kind, self._held_out))
+        if dataset == DIGITS:
             return [captioned.captions[0] for captioned in self._own_images(dataset, "train")]
         rows = self.read_rows(dataset, "train", columns)
         return [one_line(row.texts["caption"][0]) for row in rows]

@@ -42,7 +42,8 @@ def path_and_encoding(dataset: str) -> tuple[Path, str | None]:
         ValueError: If Python knows no such encoding.
     """
     name, _, encoding = dataset.rpartition(":")
-    if not name or not can_read(Path(name)):
+    path = Path(name).expanduser()
+    if not name or not can_read(path):
         return Path(dataset).expanduser(), None
     try:
         codecs.lookup(encoding)
@@ -51,7 +52,7 @@ def path_and_encoding(dataset: str) -> tuple[Path, str | None]:
             f"Got the unknown encoding {encoding!r} in dataset={dataset!r}; allowed: a codec of "
             "Python, such as cp1252, latin-1, utf-16, gb18030 or shift_jis."
         ) from None
-    return Path(name).expanduser(), encoding
+    return path, encoding
 
 
 def can_read(path: Path) -> bool:
@@ -96,7 +97,7 @@ def _suffix(path: Path) -> str:
     return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
-def _text(path: Path, encoding: str | None = None) -> str:
+def _text(path: Path, encoding: str | None) -> str:
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"Got {path} of {path.stat().st_size} bytes; allowed: {MAX_BYTES}.")
     content = path.read_bytes()

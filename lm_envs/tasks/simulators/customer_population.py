@@ -1,6 +1,7 @@
 """The varied customers of each split, the same on every call.
 
-Owns the shares of moods, vague openings, given values and mistakes. Knows no reaction.
+Owns the shares of moods, vague openings, given values and mistakes. Does not know how
+customers react.
 """
 
 from functools import lru_cache
@@ -14,7 +15,7 @@ from lm_envs.tasks.simulators.varied_customer import DOUBT, MOODS, VariedCustome
 
 COUNTS = {"train": 3000, "validation": 600, "test": 600}
 PATIENCE = {"hurried": (4, 5), "formal": (6, 7), "easy": (7, 8)}
-"""Numbers of lines before a customer leaves, by mood; each is as likely."""
+"""Numbers of lines before a customer leaves, by mood; both are equally likely."""
 
 GREETED, VAGUE, GIVEN, MISTAKEN = 0.6, 0.35, 0.3, 0.25
 """Chances that the opening shows the mood, that it does not name the request, that it states the
@@ -25,7 +26,7 @@ NUM_LINES, DRAWS_PER_LINE = 12, 6
 
 @lru_cache(maxsize=len(COUNTS))
 def varied_customers(split: str) -> tuple[VariedCustomer, ...]:
-    """Returns the customers of "train", "validation" or "test"; no two have one description."""
+    """Returns the customers of "train", "validation" or "test"; no description occurs twice."""
     # The seeds differ, so that no customer of one split has the draws of another's.
     rng = np.random.default_rng(list(COUNTS).index(split))
     found: dict[str, VariedCustomer] = {}

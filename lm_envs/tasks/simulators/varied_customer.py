@@ -25,7 +25,7 @@ CONFIRM = ("Is that right?", "May I ask whether that is right?")
 """The agent's lines beside questions and grants: a short and a polite one."""
 
 WITHHELD = 0.7
-"""Chance that a customer does not answer a question in the wrong tone."""
+"""Probability that a question in the wrong tone gets no answer."""
 
 VOLUNTEERED = {"hurried": 0.3, "formal": 0.3, "easy": 0.8}
 """Chance that an answer gives the next missing slot too, by mood."""
@@ -34,10 +34,11 @@ REMARK, HINT = 0.5, 0.5
 """Chances that an answer shows the mood, and that it names a request that was not named before."""
 
 DOUBT = {True: 0.85, False: 0.15}
-"""Chance that a value is said with doubt, by whether it is mistaken."""
+"""Probability that a sentence of doubt follows a value, by whether the value is mistaken."""
 
 WARMED_UP, PUT_OFF = 2, 2
-"""Well-asked lines after which a formal customer is easy; faults after which one is hurried."""
+"""Number of lines in the right tone after which a formal customer becomes easy, and number of the
+agent's faults after which any customer becomes hurried."""
 
 LEAVES = "Then I go elsewhere."
 WRONG_GRANT = "No, that is not what I want."
@@ -95,13 +96,14 @@ class VariedCustomer:
     def options(self, turns: Sequence[str]) -> list[tuple[str, bool]]:
         """Returns the lines that an agent can choose from, and which have an effect now.
 
-        A question has none about a slot that is known, a grant with a slot that is not, and a
-        confirmation before anything is known.
+        These have no effect: questions about a known slot, grants of a request with an unknown
+        slot, and confirmations before any slot is known.
         """
         known = self.converse(turns).known
         is_known = [slot in known for slot in QUESTIONS for _ in QUESTIONS[slot]]
+        # Each grant is offered in a short and a polite form.
         is_filled = [
-            set(request.slots) <= set(known) for request in REQUESTS.values() for _ in "12"
+            set(request.slots) <= set(known) for request in REQUESTS.values() for _ in range(2)
         ]
         enabled = [*(not each for each in is_known), *is_filled]
         lines = [*zip(agent_lines(known), enabled, strict=True)]

@@ -1,13 +1,9 @@
 """Removal of heads and perceptrons."""
 
-import gymnasium as gym
 import numpy as np
 import pytest
 
-import lm_envs
-from tests.envs.tuning.helpers import HEADS, LAYERS, make_one
-
-gym.register_envs(lm_envs)
+from tests.envs.tuning.helpers import HEADS, LAYERS, make_one, make_rows
 
 
 def test_removing_a_part_again_is_masked_and_has_no_effect():
@@ -56,8 +52,8 @@ def test_greedy_search_is_as_good_as_every_single_removal():
 
 
 def test_probes_are_what_each_part_alone_is_worth_to_the_rows_passages():
-    env = gym.make_vec("lm_envs/StructureSearch-v0", num_envs=2, passages=2, probes=True).unwrapped
-    plain = gym.make_vec("lm_envs/StructureSearch-v0", num_envs=2, passages=2).unwrapped
+    env = make_rows("StructureSearch", 2, passages=2, probes=True).unwrapped
+    plain = make_rows("StructureSearch", 2, passages=2).unwrapped
     shown, _ = env.reset(seed=0)
     without, _ = plain.reset(seed=0)
     parts = env.single_action_space.n - 1

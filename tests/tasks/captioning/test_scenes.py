@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from lm_envs.tasks.captioning.scenes import COLORS, KINDS, SHAPES, SIZES, pairs, scenes
+from lm_envs.tasks.captioning.scenes import (
+    COLORS,
+    KINDS,
+    SHAPES,
+    SIZES,
+    first_captions,
+    pairs,
+    scenes,
+)
 
 SIZE = (36, 36)
 
@@ -43,6 +51,12 @@ def test_a_kind_selects_scenes_and_changes_none():
     chosen = [captioned for captioned in everything if captioned.group == "count"]
     for captioned, other in zip(chosen, by_kind[1], strict=True):
         np.testing.assert_array_equal(captioned.image, other.image)
+
+
+def test_first_captions_are_those_of_the_scenes():
+    captioned_images = scenes("test", "relation", "pair", SIZE)
+    expected = tuple(captioned.captions[0] for captioned in captioned_images)
+    assert first_captions("test", "relation", "pair") == expected
 
 
 @pytest.mark.parametrize("size", [(36, 36), (20, 50)])

@@ -111,6 +111,12 @@ def test_an_encoding_is_stated_behind_the_file(tmp_path):
         list(raw_rows(path, encoding="hex"))
 
 
+def test_an_encoding_may_stand_behind_a_folder_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (folder := tmp_path / "texts").mkdir()
+    assert path_and_encoding("~/texts:cp1252") == (folder, "cp1252")
+
+
 def test_parquet_is_read_with_its_lists(tmp_path):
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
