@@ -15,7 +15,7 @@ from rich.text import Text
 from agents.evaluation import plots
 from agents.evaluation.html import Html, cards, heading, page, paragraph, picture, plain, table
 from agents.evaluation.report import interval_cell
-from agents.evaluation.summary import print_files
+from agents.evaluation.summary import mean_and_half_width, print_files
 from agents.explaining.control import TOKENS
 from lm_envs.rendering import printable
 
@@ -132,6 +132,4 @@ def _label(row: Mapping[str, Any]) -> str:
 
 def _short(measure: str, score: Mapping[str, Any]) -> str:
     """Returns mean and half-width; of a number of tokens with one decimal, else with three."""
-    low, high = score["interval"]
-    digits = 1 if measure == TOKENS else 3
-    return f"{score['mean']:.{digits}f} ± {(high - low) / 2:.{digits}f}"
+    return mean_and_half_width(score, digits=1 if measure == TOKENS else 3)
