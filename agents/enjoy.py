@@ -14,10 +14,11 @@ from agents.config.imports import TRUST_HELP
 from agents.config.loading import UserError, reported
 from agents.evaluation.rollouts import evenly_spaced_indices
 from agents.runs.files import write_bytes, write_text
+from agents.runs.manifest import CHECKPOINT_HELP
 from agents.viewing.page import traces_page
 from agents.viewing.pictures import animation, picture
 from agents.viewing.recorder import record, record_prompts
-from agents.viewing.runs import CHECKPOINT_HELP, ViewedRun, load_run
+from agents.viewing.runs import ViewedRun, load_run
 from agents.viewing.terminal_view import play_back
 from agents.viewing.trace import EpisodeTrace
 from lm_envs.envs.vector_env import LanguageVectorEnv

@@ -52,6 +52,7 @@ from agents.evaluation.summary import NUM_TEXTS, print_summary
 from agents.runs.files import check_writable, write_json, write_text
 from agents.runs.finished import load_agent, read_configs
 from agents.runs.folder import versions
+from agents.runs.manifest import CHECKPOINT_HELP
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.splits import SplitSpec
@@ -187,7 +188,7 @@ def main(
     clone: Annotated[bool, typer.Option(help=CLONE_HELP)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, not the summary")] = False,
     trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
-    checkpoint: Annotated[str, typer.Option(help="last, or best by held-out reward")] = "last",
+    checkpoint: Annotated[str, typer.Option(help=CHECKPOINT_HELP)] = "last",
 ) -> None:
     """Compares trained agents with baselines such as greedy and sampling."""
     with reported():

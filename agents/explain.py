@@ -24,8 +24,9 @@ from agents.explaining.control_page import control_page, draw_control, print_con
 from agents.explaining.page import explanation_page
 from agents.explaining.report import explain
 from agents.runs.files import check_writable, write_json, write_text
+from agents.runs.manifest import CHECKPOINT_HELP
 from agents.viewing.recorder import record_with_moments
-from agents.viewing.runs import CHECKPOINT_HELP, load_run
+from agents.viewing.runs import load_run
 from lm_envs.rendering import printable
 
 MOST_ROWS = 64

@@ -19,9 +19,10 @@ import lm_envs
 from agents.config.env_ids import check_env_id
 from agents.config.imports import TRUST_HELP, check_trusted
 from agents.config.loading import UserError, reported
+from agents.runs.manifest import CHECKPOINT_HELP
 from agents.viewing.play_session import PlaySession, opponents_for
 from agents.viewing.policies import ViewedPolicy
-from agents.viewing.runs import CHECKPOINT_HELP, ViewedRun, load_run
+from agents.viewing.runs import ViewedRun, load_run
 from lm_envs.envs.base import EpisodicVectorEnv
 
 gym.register_envs(lm_envs)

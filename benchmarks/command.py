@@ -28,12 +28,12 @@ from benchmarks.subjects.registry import SUBJECTS, measure, subjects_accepting
 from lm_envs.model.loading import INT8
 from lm_envs.validation import check_choice
 
-COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {
-    "claims": claims.command,
-    "gpu": gpu.command,
-    "learning": learning.command,
-    "pictures": pictures.command,
-    "report": page.command,
+COMMANDS: Mapping[str, Callable[..., None]] = {
+    "claims": claims.main,
+    "gpu": gpu.main,
+    "learning": learning.main,
+    "pictures": pictures.main,
+    "report": page.main,
 }
 """Subjects with a command line of their own."""
 
@@ -134,9 +134,11 @@ def result_path(document: Mapping[str, Any], output: Path, label: str = "") -> P
 
 def command(arguments: Sequence[str]) -> None:
     """Runs `main`, or the command line of a subject that has its own, then exits."""
-    if arguments and arguments[0] in COMMANDS:
-        COMMANDS[arguments[0]](arguments[1:])
     app = typer.Typer(add_completion=False)
+    if arguments and arguments[0] in COMMANDS:
+        name, *others = arguments
+        app.command()(COMMANDS[name])
+        app(others, prog_name=f"python -m benchmarks {name}")
     app.command()(main)
     app(repeated_options(arguments), prog_name="python -m benchmarks")
 

@@ -33,15 +33,15 @@ def label(name: str) -> str:
     return LABELS.get(name, printable(name))
 
 
-def mean_and_half_width(score: Mapping[str, Any], sign: str = "") -> str:
+def mean_and_half_width(score: Mapping[str, Any], sign: str = "", digits: int = 3) -> str:
     """Returns "mean ± half of the 95 % interval's width"; `sign` is a format flag such as "+"."""
     low, high = score["interval"]
-    return f"{rounded(score['mean']):{sign}.3f} ± {(high - low) / 2:.3f}"
+    return f"{rounded(score['mean'], digits):{sign}.{digits}f} ± {(high - low) / 2:.{digits}f}"
 
 
-def rounded(value: float) -> float:
-    """Returns a value of three decimals, without the sign of a negative zero."""
-    return round(value, 3) + 0.0
+def rounded(value: float, digits: int = 3) -> float:
+    """Returns a value of so many decimals, without the sign of a negative zero."""
+    return round(value, digits) + 0.0
 
 
 def verdict(ahead: Mapping[str, Mapping[str, Any]]) -> str:
@@ -94,8 +94,7 @@ def _signed_difference(difference: Mapping[str, Any]) -> str:
     """Returns "ahead of it by", "behind it by" or "level with it:", and mean and half-width."""
     mean = rounded(difference["mean"])
     phrase = "ahead of it by" if mean > 0 else "behind it by" if mean < 0 else "level with it:"
-    low, high = difference["interval"]
-    return f"{phrase} {abs(mean):.3f} ± {(high - low) / 2:.3f}"
+    return f"{phrase} {mean_and_half_width({**difference, 'mean': abs(mean)})}"
 
 
 def best_of_sentence(document: Mapping[str, Any]) -> str:

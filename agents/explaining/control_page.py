@@ -15,14 +15,12 @@ from rich.text import Text
 from agents.evaluation import plots
 from agents.evaluation.html import Html, cards, heading, page, paragraph, picture, plain, table
 from agents.evaluation.report import interval_cell
-from agents.evaluation.summary import print_files
+from agents.evaluation.summary import mean_and_half_width, print_files
 from agents.explaining.control import TOKENS
 from lm_envs.rendering import printable
 
-CAPTION = (
-    "Means over seeds and the same held-out prompts with 95 % intervals. Dotted: the model alone, "
-    "greedily."
-)
+MEANS = "Means over seeds and the same held-out prompts with 95 % intervals."
+CAPTION = f"{MEANS} Dotted: the model alone, greedily."
 
 
 def sentences(report: Mapping[str, Any]) -> list[str]:
@@ -106,7 +104,7 @@ def control_page(report: Mapping[str, Any], figure: Path) -> str:
         [label, *(interval_cell(measured[name]) for name in report["measures"])]
         for label, measured in _rows(report)
     ]
-    parts.append(table(["weight", *report["measures"]], rows, CAPTION))
+    parts.append(table(["weight", *report["measures"]], rows, MEANS))
     parts += [heading("The same prompts, side by side"), *_texts(report)]
     return page(f"Control of {report['config']} by the reward's weights", parts)
 
@@ -132,6 +130,4 @@ def _label(row: Mapping[str, Any]) -> str:
 
 def _short(measure: str, score: Mapping[str, Any]) -> str:
     """Returns mean and half-width; of a number of tokens with one decimal, else with three."""
-    low, high = score["interval"]
-    digits = 1 if measure == TOKENS else 3
-    return f"{score['mean']:.{digits}f} ± {(high - low) / 2:.{digits}f}"
+    return mean_and_half_width(score, digits=1 if measure == TOKENS else 3)

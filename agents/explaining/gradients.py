@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from agents.explaining.occlusion import next_logprobs
 from agents.language_model.policy import LanguageModelPolicy
 from lm_envs.tokenizer import Tokenizer
 from lm_envs.transcript import Transcript
@@ -73,9 +74,7 @@ def _mean_logprob(
     """
 
     def mean_logprob(tokens: torch.Tensor) -> torch.Tensor:
-        hidden = policy.network(tokens)[:, size - 1 : -1]
-        logits = policy.network.logits(hidden.flatten(0, 1))[:, : policy.network.tokenizer_size]
-        logprobs = torch.log_softmax(logits, -1).unflatten(0, hidden.shape[:2])
+        logprobs = next_logprobs(policy, tokens, size)
         chosen = logprobs.gather(-1, tokens[:, size:, None])[..., 0]
         return chosen[:, ::every].mean(1)
 

@@ -114,6 +114,19 @@ def _without(words: Sequence[str], places: set[int]) -> str:
     return " ".join(word for place, word in enumerate(words) if place not in places)
 
 
+def next_logprobs(policy: LanguageModelPolicy, texts: torch.Tensor, size: int) -> torch.Tensor:
+    """Returns log-probabilities (B, T - size, V) of every token at each place after the prompt.
+
+    Args:
+        policy: The language model.
+        texts: (B, T) token ids, the prompt first.
+        size: Tokens of the prompt, 1 or more.
+    """
+    hidden = policy.network(texts)[:, size - 1 : -1]
+    logits = policy.network.logits(hidden.flatten(0, 1))[:, : policy.network.tokenizer_size]
+    return torch.log_softmax(logits, -1).unflatten(0, hidden.shape[:2])
+
+
 def _logprobs(
     policy: LanguageModelPolicy, tokenizer: Tokenizer, prompt: str, transcript: Transcript
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -124,9 +137,7 @@ def _logprobs(
     tokens = np.concatenate([ids, transcript.tokens])
     with torch.no_grad():
         batch = torch.as_tensor(tokens[None], device=policy.device)
-        hidden = policy.network(batch)[0, len(ids) - 1 : -1]
-        logits = policy.network.logits(hidden)[:, : policy.network.tokenizer_size]
-        logprobs = torch.log_softmax(logits, -1)
+        logprobs = next_logprobs(policy, batch, len(ids))[0]
         own = torch.as_tensor(transcript.tokens, device=policy.device)
         chosen = logprobs.gather(-1, own[:, None])[:, 0]
         return chosen.cpu().numpy(), logprobs.argmax(-1).cpu().numpy()

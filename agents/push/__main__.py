@@ -18,7 +18,7 @@ from agents.push.card import card
 from agents.runs import manifest
 from agents.runs.files import write_text
 from agents.runs.finished import read_finished
-from agents.runs.manifest import CHECKPOINTS
+from agents.runs.manifest import CHECKPOINT_HELP, CHECKPOINTS
 from lm_envs.validation import check_choice
 
 
@@ -75,7 +75,7 @@ def _model_folder(source: Path) -> Path | None:
 def main(
     source: Annotated[Path, typer.Argument(help="folder of a run, or of a model")],
     repo: Annotated[str, typer.Argument(help="user/name on the hub, or a folder such as ./hub/x")],
-    checkpoint: Annotated[str, typer.Option(help="last, or best by held-out reward")] = "last",
+    checkpoint: Annotated[str, typer.Option(help=CHECKPOINT_HELP)] = "last",
     public: Annotated[bool, typer.Option(help="whether everyone can see a new repository")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, not the summary")] = False,
 ) -> None:

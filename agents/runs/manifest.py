@@ -22,6 +22,9 @@ MANIFEST = "checkpoints.json"
 CHECKPOINTS = {"last": "checkpoint.pt", "best": "best.pt"}
 """Files of a run folder by the value of `--checkpoint`."""
 
+CHECKPOINT_HELP = "last, or best by held-out reward"
+"""Help text of `--checkpoint` in commands that read a run."""
+
 
 class DamagedError(ValueError):
     """A file whose content is not the one in the manifest."""

@@ -41,9 +41,6 @@ class ViewedRun:
         return f"{self.config.name} on {self.config.env.id}"
 
 
-CHECKPOINT_HELP = "last, or best by held-out reward"
-
-
 def load_run(folder: Path, checkpoint: str = "last", *, trust_imports: bool = False) -> ViewedRun:
     """Loads a run.
 

@@ -4,7 +4,6 @@ Owns the command line and the files. What is claimed is in the YAML file.
 """
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -56,10 +55,3 @@ def main(
         write_json(target / "claims.json", table)
         write_text(target / "claims.md", to_markdown(rows))
         typer.echo(to_markdown(rows))
-
-
-def command(arguments: Sequence[str]) -> None:
-    """Runs `main` with command-line arguments, then exits."""
-    app = typer.Typer(add_completion=False)
-    app.command()(main)
-    app(list(arguments), prog_name="python -m benchmarks claims")

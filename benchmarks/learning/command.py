@@ -6,7 +6,7 @@ Owns the command line, its table and its files. The runs are in `sweep`, the sta
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -72,10 +72,3 @@ def result_table(document: Mapping[str, Any]) -> Table:
     title = title if threshold is None else f"{title}; threshold {threshold}"
     rows = [{k: v for k, v in row.items() if v is not None} for row in document["rows"]]
     return make_table(title, rows, COLUMNS)
-
-
-def command(arguments: Sequence[str]) -> None:
-    """Runs `main` with command-line arguments, then exits."""
-    app = typer.Typer(add_completion=False)
-    app.command()(main)
-    app(list(arguments), prog_name="python -m benchmarks learning")

@@ -134,13 +134,6 @@ def main(
     raise SystemExit(int(any(change.verdict == "slower" for change in changes)))
 
 
-def command(arguments: Sequence[str]) -> None:
-    """Runs `main` with command-line arguments, then exits."""
-    app = typer.Typer(add_completion=False)
-    app.command()(main)
-    app(list(arguments), prog_name="python -m benchmarks report")
-
-
 def _load(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))

@@ -152,10 +152,3 @@ def rating_server(run: Path) -> Iterator[str]:
                 yield address
             finally:
                 server.terminate()
-
-
-def command(arguments: Sequence[str]) -> None:
-    """Runs `main` with command-line arguments, then exits."""
-    app = typer.Typer(add_completion=False)
-    app.command()(main)
-    app(list(arguments), prog_name="python -m benchmarks pictures")

@@ -10,6 +10,7 @@ from typing import Any
 
 import gymnasium as gym
 
+from lm_envs.command.doctor import first_sentence
 from lm_envs.transcript import TRUNCATIONS
 from lm_envs_docs import facts
 from lm_envs_docs.docstrings import as_code, split_sections
@@ -222,12 +223,10 @@ def overview_page(env_ids: Sequence[str]) -> str:
     """Returns the page that lists all ids with their animations."""
     cards = []
     for env_id in env_ids:
-        start, _ = split_sections(inspect.getdoc(facts.page_class(env_id)) or "")
-        summary = start.splitlines()[0]
         cards.append(
             f'<a class="episode-card" href="{slug(env_id)}.html">'
             f'<img src="../_static/episodes/{slug(env_id)}.gif" alt="" loading="lazy">'
-            f"<b>{title(env_id)}</b><span>{summary}</span></a>"
+            f"<b>{title(env_id)}</b><span>{first_sentence(env_id)}</span></a>"
         )
     toctree = "\n".join(map(slug, env_ids))
     return (

@@ -19,6 +19,8 @@ POLICIES = ("reference", "agent", "random", "greedy", "base", "warm start", "rei
 
 LINE = re.compile(r"^- \*?([\w ]+?)\*?(?: \(([+-][\d.]+)\))?: (.*)$", re.MULTILINE)
 MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|~#$])")
+ESCAPE = re.compile(r"\\([^\w\s]|_)")
+"""Backslash of a samples file before a character that Markdown would take for markup."""
 
 
 class Result(NamedTuple):
@@ -87,6 +89,7 @@ def transcripts(samples: str) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """Returns a text of a model for a table cell: shortened, and without effect as Markdown."""
+    """Returns a text of a samples file for a table cell: shortened, without effect as Markdown."""
+    text = ESCAPE.sub(r"\1", text)
     shown = text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
     return MARKDOWN.sub(r"\\\1", " ".join(shown.split()))

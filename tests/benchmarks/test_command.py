@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from benchmarks.command import repeated_options, result_path
+from benchmarks.command import COMMANDS, command, repeated_options, result_path
 from benchmarks.subjects.registry import SUBJECTS
 
 
@@ -24,6 +24,13 @@ def test_help_names_all_subjects():
         subject in shown
         for subject in (*SUBJECTS, "claims", "gpu", "learning", "pictures", "report")
     )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_subject_with_a_command_line_of_its_own_shows_its_help(name, capsys):
+    with pytest.raises(SystemExit, match=r"^0$"):
+        command([name, "--help"])
+    assert f"python -m benchmarks {name} " in capsys.readouterr().out
 
 
 def test_unknown_dtype_is_refused(run_benchmarks):

@@ -7,6 +7,7 @@ Shell commands are parsed by the command that they name; YAML is validated as a 
 import importlib
 import shutil
 import textwrap
+from itertools import takewhile
 
 import pytest
 import typer
@@ -84,9 +85,8 @@ def scripts_shell(path):
     )
     _, *parts = text.split(".. code-block:: sh\n")
     for part in parts:
-        lines = [line for line in part.splitlines() if line.startswith("   ") or not line]
-        end = next((n for n, line in enumerate(part.splitlines()) if line[:1].strip()), None)
-        yield textwrap.dedent("\n".join(part.splitlines()[:end] if end else lines))
+        lines = takewhile(lambda line: not line[:1].strip(), part.splitlines())
+        yield textwrap.dedent("\n".join(lines))
 
 
 SHELL = codes("sh") + [(path.name, code) for path in TUTORIALS for code in scripts_shell(path)]

@@ -2,6 +2,7 @@ import re
 
 from lm_envs_docs import gallery
 
+from agents.evaluation.samples import escape_markdown
 from tests.pages import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -39,3 +40,10 @@ def test_texts_of_a_model_have_no_effect_as_markdown():
     assert table.splitlines()[-1] == (
         "| agent | +0.5 | a \\| b \\<script\\> \\[c\\](d) \\`e\\` \\*f\\* |"
     )
+
+
+def test_a_text_that_the_file_escapes_is_escaped_once():
+    written = escape_markdown("in [8] a_b at https://example.org")
+    sample = f"**A prompt** …\n\n- agent (+0.5): {written}\n"
+    _, table = gallery.transcripts(sample)
+    assert table.splitlines()[-1] == "| agent | +0.5 | in \\[8\\] a\\_b at https://example.org |"
