@@ -10,6 +10,8 @@ import numpy as np
 from scipy.stats import t as student
 
 CONFIDENCE = 0.95
+LEVEL = 0.05
+"""A difference is clear if its p, adjusted for the family, is below this."""
 
 
 class _Spread(NamedTuple):

@@ -89,9 +89,12 @@ def interval_cell(score: Mapping[str, Any]) -> str:
 
 def p_cell(score: Mapping[str, Any]) -> str:
     """Returns the p of no difference, adjusted for the family; empty in files of 0.1.0."""
-    if "p_holm" not in score:
-        return ""
-    return "< 0.001" if score["p_holm"] < 0.001 else f"{score['p_holm']:.3f}"
+    return p_text(score["p_holm"]) if "p_holm" in score else ""
+
+
+def p_text(value: float) -> str:
+    """Returns a p with three decimals."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _counts(summary: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from agents.evaluation.baselines import untrained_name
 from agents.evaluation.comparison import AGENT, ORACLE
+from agents.evaluation.intervals import LEVEL
 from agents.evaluation.stages import Stage
 from lm_envs.rendering import printable, text_with_replies
 from lm_envs.transcript import Transcript
@@ -58,7 +59,7 @@ def verdict(ahead: Mapping[str, Mapping[str, Any]]) -> str:
         if name == ORACLE:
             continue
         low, high = difference["interval"]
-        is_clear = difference["p_holm"] < 0.05 if "p_holm" in difference else not low <= 0 <= high
+        is_clear = difference["p_holm"] < LEVEL if "p_holm" in difference else not low <= 0 <= high
         group = "level" if not is_clear else "ahead" if difference["mean"] > 0 else "behind"
         groups[group].append(f"{name} ({rounded(difference['mean']):+.3f})")
     phrases = {"ahead": "ahead of", "behind": "behind", "level": "not clearly different from"}

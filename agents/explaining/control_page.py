@@ -14,6 +14,7 @@ from rich.text import Text
 
 from agents.evaluation import plots
 from agents.evaluation.html import Html, cards, heading, page, paragraph, picture, plain, table
+from agents.evaluation.intervals import LEVEL
 from agents.evaluation.report import interval_cell
 from agents.evaluation.summary import mean_and_half_width, print_files
 from agents.explaining.control import TOKENS
@@ -28,7 +29,7 @@ def sentences(report: Mapping[str, Any]) -> list[str]:
     found = []
     for score, changes in report["changes"].items():
         weights = [row["weight"] for row in report["rows"] if row["score"] == score]
-        clear = {name: each for name, each in changes.items() if each["p_holm"] < 0.05}
+        clear = {name: each for name, each in changes.items() if each["p_holm"] < LEVEL}
         moves = [
             f"{name} {'rises' if each['mean'] > 0 else 'falls'} by "
             + _short(name, {**each, "mean": abs(each["mean"])})

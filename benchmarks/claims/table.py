@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from agents.evaluation.comparison import AGENT
-from agents.evaluation.intervals import holm, mean_and_interval, p_value
+from agents.evaluation.intervals import LEVEL, holm, mean_and_interval, p_value
+from agents.evaluation.report import p_text
 
-LEVEL = 0.05
 AHEAD, BEHIND, OPEN = "ahead", "behind", "not apart"
 
 
@@ -106,10 +106,6 @@ def to_markdown(rows: Sequence[Row]) -> str:
         verdict = f"**{row.verdict}**" if row.verdict == AHEAD else row.verdict
         baseline = f"{row.baseline}: {row.baseline_reward:.3f}"
         names = f"{row.environment}, {row.agent} | {row.reward:.3f} | {baseline}"
-        numbers = f"{gain} | {_p(row.p_holm)} | {row.seeds}, {row.prompts}"
+        numbers = f"{gain} | {p_text(row.p_holm)} | {row.seeds}, {row.prompts}"
         lines.append(f"| {names} | {numbers} | {verdict} |")
     return "\n".join(lines) + "\n"
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
