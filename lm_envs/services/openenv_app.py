@@ -90,6 +90,8 @@ class ToolServer(Environment):
             return self._observation(tools[action.tool](**action.arguments))
         except TypeError as error:
             return self._observation(f"Got arguments of {action.tool}: {error}.")
+        except ValueError as error:
+            return self._observation(str(error))
 
     @property
     def state(self) -> State:

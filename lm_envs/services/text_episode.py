@@ -9,7 +9,7 @@ import numpy as np
 from lm_envs.tasks.base import Example, Task
 from lm_envs.tasks.rewards.text_scores import TEXT_SCORES
 from lm_envs.tokenizer import Tokenizer
-from lm_envs.validation import check_choice
+from lm_envs.validation import check_choice, is_whole
 
 OVER = "The episode is over."
 """Reply to a line after the end."""
@@ -57,8 +57,8 @@ class TextEpisode:
             ValueError: If there is no such example.
         """
         count = self.task.num_examples
-        if index is not None and not 0 <= index < count:
-            raise ValueError(f"Got index={index}; allowed: 0 to {count - 1}.")
+        if index is not None and not (is_whole(index) and 0 <= index < count):
+            raise ValueError(f"Got index={index!r}; allowed: 0 to {count - 1}.")
         self._example = self.task.example(
             int(self._rng.integers(count)) if index is None else index
         )
@@ -66,7 +66,13 @@ class TextEpisode:
         return self._tokenizer.decode(self._example.prompt)
 
     def write(self, line: str) -> str:
-        """Performs a turn with the first line of a text; returns the reply, which may be empty."""
+        """Performs a turn with the first line of a text; returns the reply, which may be empty.
+
+        Raises:
+            ValueError: If the line is no text.
+        """
+        if not isinstance(line, str):
+            raise ValueError(f"Got {line!r} of type {type(line).__name__}; allowed: a text.")
         if self.is_over or self._example is None:
             return OVER
         self.turns.append(line.strip().partition("\n")[0].strip())

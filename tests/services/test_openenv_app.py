@@ -73,6 +73,8 @@ def test_a_wrong_call_is_the_text_of_the_observation(address):
         assert found.startswith("Got tool 'repli'; allowed: reply.")
         found = env.step({"tool": "reply", "arguments": {"text": "x"}}).observation["text"]
         assert "unexpected keyword argument 'text'" in found
+        found = env.step({"tool": "reply", "arguments": {"message": 5}}).observation["text"]
+        assert found == "Got 5 of type int; allowed: a text."
 
 
 def test_the_same_seed_draws_the_same_customers(address):

@@ -70,3 +70,17 @@ def test_a_reward_that_needs_a_model_is_refused():
 def test_an_example_that_does_not_exist_is_refused():
     with pytest.raises(ValueError, match=r"Got index=-1; allowed: 0 to"):
         episode("dialogue").begin(-1)
+
+
+@pytest.mark.parametrize("index", [1.5, "1", True])
+def test_an_index_that_is_no_whole_number_is_refused(index):
+    with pytest.raises(ValueError, match=rf"Got index={index!r}; allowed: 0 to"):
+        episode("dialogue").begin(index)
+
+
+def test_a_line_that_is_no_text_is_refused_and_changes_nothing():
+    talk = episode("dialogue")
+    talk.begin(0)
+    with pytest.raises(ValueError, match="Got 5 of type int; allowed: a text"):
+        talk.write(5)
+    assert talk.turns == []
