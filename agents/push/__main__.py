@@ -1,4 +1,4 @@
-"""`python -m agents.push RUN REPO`: sends an agent or a model to a hub. Nothing else does.
+"""`python -m agents.push RUN REPO`: sends an agent or a model to a hub. Only this command does.
 
 Owns the options and the order: check everything, write the files, send them.
 """
