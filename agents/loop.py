@@ -72,8 +72,9 @@ def _run_rounds(
     first = config.agent.env.kwargs.get("model", EMBEDDED)
     while len(rounds) < config.rounds and not _is_good_enough(config, rounds):
         model = rounds[-1]["model"] if rounds else first
-        agent = _round_config(config, len(rounds) + 1, model)
-        run, number = folder / agent.folder_name, len(rounds) + 1
+        number = len(rounds) + 1
+        agent = _round_config(config, number, model)
+        run = folder / agent.folder_name
         again = f"repeat the command with --resume to go on with round {number}"
         with stopped_at_once(f"Stopped {folder} in round {number}; {again}."):
             # Whatever an interruption left of this round's agent is continued.

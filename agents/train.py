@@ -56,18 +56,13 @@ EVALUATION_ROWS = 64
 LARGEST_CHECK = 10_000
 """Examples whose prompts are measured before a run, so that large data sets start at once."""
 
-Learn = Callable[
-    [TrainConfig, OpenedRun, BaseAlgorithm, EpisodicVectorEnv], list[Transcript] | None
-]
-"""Trains an agent in an open run folder; see `learn_in_one_process`."""
 
-
-def start_callback(
+def _start_callback(
     config: TrainConfig,
     run: OpenedRun,
     model: BaseAlgorithm,
     held_out: EpisodicVectorEnv,
-    kind: type[TrainingCallback] = TrainingCallback,
+    kind: Callable[..., TrainingCallback],
 ) -> TrainingCallback:
     """Prepares an agent and the logs of a run, from the start or from its checkpoint.
 
@@ -76,7 +71,7 @@ def start_callback(
         run: Its folder. When it continues, the logs are cut off at the step of the checkpoint.
         model: Untrained; it gets the state of the checkpoint, and a logger.
         held_out: Rows for evaluations.
-        kind: Class of the callback.
+        kind: Makes the callback.
     """
     folder = run.folder
     notes: dict[str, Any] = {}
@@ -101,8 +96,12 @@ def start_callback(
     )
 
 
-def learn_in_one_process(
-    config: TrainConfig, run: OpenedRun, model: BaseAlgorithm, held_out: EpisodicVectorEnv
+def _learn(
+    config: TrainConfig,
+    run: OpenedRun,
+    model: BaseAlgorithm,
+    held_out: EpisodicVectorEnv,
+    kind: Callable[..., TrainingCallback],
 ) -> list[Transcript] | None:
     """Trains from the start, or from the checkpoint with the logs cut off at its step.
 
@@ -111,11 +110,11 @@ def learn_in_one_process(
         step: the run stopped at its target, or there was nothing left to learn.
     """
     folder, session = run.folder, run.session
-    callback = start_callback(config, run, model, held_out)
-    remaining = config.total_timesteps - model.num_timesteps
+    callback = _start_callback(config, run, model, held_out, kind)
+    is_left = model.num_timesteps < config.total_timesteps
     try:
-        if remaining > 0 and not logs.has_reached(folder, config.stop_at_reward):
-            model.learn(remaining, callback=callback, reset_num_timesteps=not run.is_continued)
+        if is_left and not logs.has_reached(folder, config.stop_at_reward):
+            callback.learn(model, is_continued=run.is_continued)
     finally:
         callback.close()
         model.logger.close()
@@ -171,7 +170,7 @@ def train_and_compare(
     trust_imports: bool = False,
     checkpoint: str = "last",
     track: str = "tensorboard",
-    learn: Learn = learn_in_one_process,
+    kind: Callable[..., TrainingCallback] = TrainingCallback,
 ) -> tuple[dict[str, Any], Rollouts]:
     """Trains as `train` does; returns its result, and the held-out rollouts of agent and baselines.
 
@@ -182,7 +181,7 @@ def train_and_compare(
         trust_imports: As in `train`.
         checkpoint: As in `train`.
         track: As in `train`.
-        learn: How the agent is trained.
+        kind: Makes the callback, whose `learn` trains the agent.
     """
     check_tracker(track)
     import_for_run(config, trusted=trust_imports)
@@ -190,10 +189,12 @@ def train_and_compare(
     if config.clone_epochs:
         check_clonable(config, "clone_epochs")
     with opened_run(config, runs, resume=resume, checkpoint=checkpoint, track=track) as run:
-        return _run(config, run, learn)
+        return _run(config, run, kind)
 
 
-def _run(config: TrainConfig, run: OpenedRun, learn: Learn) -> tuple[dict[str, Any], Rollouts]:
+def _run(
+    config: TrainConfig, run: OpenedRun, kind: Callable[..., TrainingCallback]
+) -> tuple[dict[str, Any], Rollouts]:
     """Trains in an open run folder and writes its files; returns as `train_and_compare` does."""
     folder = run.folder
     env, held_out = _make_environments(config)
@@ -205,7 +206,7 @@ def _run(config: TrainConfig, run: OpenedRun, learn: Learn) -> tuple[dict[str, A
     suite = _baseline_suite(held_out, config)
     rollouts = suite.rollouts
     before = _sample(held_out, agent_policy(model))  # untrained, also when resumed
-    evaluated = learn(config, run, model, held_out)
+    evaluated = _learn(config, run, model, held_out, kind)
     after = _sample(held_out, agent_policy(model))
     name, policy = untrained(held_out)
     samples = {"before": before, name: _sample(held_out, policy), "after": after}

@@ -192,8 +192,8 @@ class TabularQ(BaseAlgorithm):
         self.num_timesteps += len(actions)
         callback.update_locals({"rewards": rewards, "infos": infos, "dones": dones})
         if not callback.on_step():
-            # As in Stable-Baselines3: the step that ends the training is not learned from, so that
-            # the agent stays the one of the checkpoint that was written before it.
+            # As in Stable-Baselines3, the table does not learn from the last step: the agent equals
+            # the checkpoint that was written before that step.
             return False
         self._update_info_buffer(infos, dones)
         self._update_table(states, actions, rewards, *successors(observations, dones, infos))

@@ -20,8 +20,8 @@ class ControlConfig(Config):
             weights of all other scores.
         set: Assignments that override the file, as in `agents.train --set`.
         seeds: One run for each weight and seed; two or more for intervals that cover seeds.
-        weights: For each score two weights or more, of which each takes its turn while the other
-            scores keep theirs.
+        weights: Two or more weights for each score. One score is varied at a time; the others
+            keep their own weight.
     """
 
     config: str

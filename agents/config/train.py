@@ -177,9 +177,9 @@ class TrainConfig(Config):
 
     Attributes:
         name: Of the run folder, `runs/<name>-s<seed>`.
-        clone_epochs: Passes over what the oracle does on up to 4,000 examples of `env.split`, which
-            the policy learns to do before it earns rewards; 0 for none. See
-            `agents.baselines.cloning`, which names the algorithms that can.
+        clone_epochs: Epochs of behavior cloning before the training: the policy learns the actions
+            of the oracle on up to 4,000 examples of `env.split`. 0 for none. The module
+            `agents.baselines.cloning` lists the algorithms that support it.
         total_timesteps: Environment steps, counted over all rows.
         checkpoint_every: Environment steps between checkpoints.
         max_replay_mb: Largest replay buffer that a checkpoint stores, MiB; a larger one restarts

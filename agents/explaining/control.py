@@ -20,8 +20,7 @@ from agents.config.train import TrainConfig
 from agents.evaluation.baselines import untrained
 from agents.evaluation.intervals import holm, mean_and_interval, p_value
 from agents.evaluation.rollouts import agent_policy, evenly_spaced_indices, run_episodes
-from agents.runs.finished import load_agent, make_held_out_env
-from agents.runs.folder import RESULT, differences, read_config
+from agents.runs.finished import is_trained, load_agent, make_held_out_env
 from agents.train import train
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.transcript import Transcript
@@ -154,20 +153,10 @@ def _with_rewards(config: TrainConfig, name: str, rewards: Mapping[str, float]) 
 
 
 def _train(config: TrainConfig, runs: Path, *, trust_imports: bool) -> None:
-    """Trains a run, or goes on with it, unless it is finished.
-
-    Raises:
-        UserError: If the folder has a run of another configuration.
-    """
+    """Trains a run, or continues it, unless it is finished."""
     folder = runs / config.folder_name
-    if not (folder / RESULT).is_file():
+    if not is_trained(config, folder, "--output"):
         train(config, runs, resume=folder.is_dir(), trust_imports=trust_imports)
-    elif others := differences(read_config(folder), config):
-        key, stored, given = others[0]
-        raise UserError(
-            f"Got {key}={given!r} for {folder}, which was trained with {stored!r}; delete the "
-            "folder, or use another --output."
-        )
 
 
 def _measured(texts: Texts, measures: Sequence[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`python -m agents.push RUN REPO`: sends an agent or a model to a hub. Nothing else does.
+"""`python -m agents.push RUN REPO`: sends an agent or a model to a hub. Only this command does.
 
 Owns the options and the order: check everything, write the files, send them.
 """
@@ -15,7 +15,6 @@ from agents.config.loading import UserError, reported
 from agents.language_model.finetuning import MODEL
 from agents.push import agent_files, hub, model_files
 from agents.push.card import card
-from agents.runs import manifest
 from agents.runs.files import write_text
 from agents.runs.finished import read_finished
 from agents.runs.manifest import CHECKPOINT_HELP, CHECKPOINTS
@@ -49,8 +48,7 @@ def push(
     config = read_finished(source, checkpoint)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        found = agent_files.write_agent(source, folder, checkpoint)
-        step = manifest.facts(source / CHECKPOINTS[checkpoint]).get("step", config.total_timesteps)
+        found, step = agent_files.write_agent(source, folder, checkpoint)
         has_curve = agent_files.CURVE in found
         text = card(source, config, repo, step=step, has_curve=has_curve)
         write_text(folder / agent_files.CARD, text)

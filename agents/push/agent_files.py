@@ -32,13 +32,16 @@ _KIND = "agent"
 _SEPARATOR = "/"
 
 
-def write_agent(run: Path, folder: Path, checkpoint: str = "last") -> list[str]:
-    """Writes the tensors of a checkpoint and copies of a run's results; returns the names.
+def write_agent(run: Path, folder: Path, checkpoint: str = "last") -> tuple[list[str], int]:
+    """Writes the tensors of a checkpoint and copies of a run's results.
 
     Args:
         run: Folder of a finished run of `agents.train`.
         folder: Where to write.
         checkpoint: One of `CHECKPOINTS`.
+
+    Returns:
+        Names of the files, and environment steps of the checkpoint.
 
     Raises:
         UserError: If the checkpoint is damaged.
@@ -50,7 +53,7 @@ def write_agent(run: Path, folder: Path, checkpoint: str = "last") -> list[str]:
     copied = [name for name in COPIED if (run / name).is_file()]
     for name in copied:
         shutil.copy(run / name, folder / name)
-    return [TENSORS, *copied]
+    return [TENSORS, *copied], step
 
 
 def read_agent(folder: Path, config: TrainConfig) -> BaseAlgorithm:

@@ -12,6 +12,7 @@ import yaml
 
 from agents.config.train import TrainConfig
 from agents.runs.folder import CONFIG, RESULT, read_versions
+from lm_envs.model.loading import EMBEDDED
 
 CARD = """---
 {header}---
@@ -66,7 +67,7 @@ def card(run: Path, config: TrainConfig, repo: str, *, step: int, has_curve: boo
         name=config.name,
         algorithm=config.algorithm.name,
         env_id=config.env.id,
-        model=config.env.kwargs.get("model", "embedded"),
+        model=config.env.kwargs.get("model", EMBEDDED),
         repo=repo,
         results=results,
         curve="\n![held-out reward over environment steps](reward.png)\n" if has_curve else "",

@@ -1,8 +1,8 @@
 """A hub: where a repository's files go to and come from.
 
 Owns the two kinds of address: "user/name" on the Hugging Face Hub, and a path such as ./hub/name,
-which is a folder. Files are transferred when a caller asks for it, and never else. Knows nothing of
-what the files hold.
+which is a folder. Files are transferred only by `send` and `receive`. Knows nothing of what the
+files hold.
 """
 
 import re

@@ -8,9 +8,10 @@ from pathlib import Path
 from agents.config.imports import import_for_run
 from agents.config.loading import UserError
 from agents.push import agent_files, hub
-from agents.push.model_files import MODEL_FILES, WEIGHTS
+from agents.push.model_files import MODEL_FILES
 from agents.runs.finished import LoadedPolicy, LoadedRun, make_held_out_env
 from agents.runs.folder import CONFIG, read_config
+from lm_envs.model.weight_files import WEIGHTS
 
 
 def load_from_hub(

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from agents.config.loading import UserError
 from agents.language_model.export import VOCABULARY_FILES
+from lm_envs.model.weight_files import WEIGHTS
 
-WEIGHTS, CONFIG = "model.safetensors", "config.json"
+CONFIG = "config.json"
 MODEL_FILES = (WEIGHTS, CONFIG, "README.md", *VOCABULARY_FILES)
 """Every file of a model's repository; no other is sent or fetched."""
 

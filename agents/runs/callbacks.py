@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from torch.utils.hooks import RemovableHandle
 
@@ -172,6 +173,11 @@ class TrainingCallback(RunCallback):
         percentage = TextColumn("{task.percentage:.0f}%")
         columns = (TextColumn("{task.description}"), BarColumn(), percentage)
         return Progress(*columns, TimeRemainingColumn())
+
+    def learn(self, model: BaseAlgorithm, *, is_continued: bool) -> None:
+        """Trains a new model, or that of a checkpoint, until the step budget is used."""
+        remaining = self._config.total_timesteps - model.num_timesteps
+        model.learn(remaining, callback=self, reset_num_timesteps=not is_continued)
 
     def save(self) -> None:
         """Writes the checkpoint, after a check that the weights are finite."""

@@ -21,7 +21,7 @@ from agents.language_model.finetuning import make_agent, with_one_precision
 from agents.language_model.kl_penalty import KLPenalty
 from agents.runs import checkpoints
 from agents.runs.fingerprints import changed_files, fingerprints
-from agents.runs.folder import differences, read_config, read_versions, versions
+from agents.runs.folder import RESULT, differences, read_config, read_versions, versions
 from agents.runs.manifest import CHECKPOINTS
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.validation import check_choice
@@ -154,6 +154,28 @@ def read_finished(folder: Path, checkpoint: str = "last") -> TrainConfig:
             "agents.finetune, such as runs/next_word_ppo-s0."
         )
     return read_config(folder)
+
+
+def is_trained(config: TrainConfig, folder: Path, option: str) -> bool:
+    """Returns whether a run folder holds the result of a configuration.
+
+    Args:
+        config: Of the run.
+        folder: Of the run; it may be missing.
+        option: Names the option that gives another folder, for the error message.
+
+    Raises:
+        UserError: If the folder has the result of another configuration.
+    """
+    if not (folder / RESULT).is_file():
+        return False
+    if others := differences(read_config(folder), config):
+        key, stored, given = others[0]
+        raise UserError(
+            f"Got {key}={given!r} for {folder}, which was trained with {stored!r}; delete the "
+            f"folder, or use another {option}."
+        )
+    return True
 
 
 def _warn_of_changed_files(folder: Path, config: TrainConfig) -> None:

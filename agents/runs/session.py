@@ -153,7 +153,7 @@ def stopped_at_once(message: str) -> Iterator[None]:
 
 
 def _handled() -> list[signal.Signals]:
-    """Signals that are handled here: in the main thread, those that the process does not ignore."""
+    """Returns the signals to handle: those not ignored; none outside the main thread."""
     if threading.current_thread() is not threading.main_thread():
         return []
     return [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]

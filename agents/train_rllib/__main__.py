@@ -11,53 +11,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.config.imports import TRUST_HELP
 from agents.config.loading import load_config, reported
 from agents.config.train import TrainConfig
-from agents.runs import logs
-from agents.runs.folder import OpenedRun, versions
+from agents.runs.folder import versions
 from agents.runs.tracking import TRACK_HELP
-from agents.train import print_result, start_callback, train_and_compare
+from agents.train import print_result, train_and_compare
 from agents.train_rllib.callback import RunnersCallback
-from agents.train_rllib.cluster import check_address, check_ray, connected
+from agents.train_rllib.cluster import check_address, check_ray
 from agents.train_rllib.settings import check_settings
-from lm_envs.envs.base import EpisodicVectorEnv
-from lm_envs.transcript import Transcript
-
-
-def learn_in_runners(
-    config: TrainConfig,
-    run: OpenedRun,
-    model: BaseAlgorithm,
-    held_out: EpisodicVectorEnv,
-    *,
-    runners: int,
-    address: str | None = None,
-) -> list[Transcript] | None:
-    """Trains as `learn_in_one_process` does, but E processes step the rows.
-
-    Args:
-        config: Accepted by `check_settings`.
-        run: Its open folder.
-        model: Untrained agent of the configuration: it gets the weights after each update, for
-            evaluations and checkpoints.
-        held_out: Rows for evaluations, in this process.
-        runners: E.
-        address: Of a running cluster; None starts one on this machine.
-    """
-    callback = start_callback(config, run, model, held_out, RunnersCallback)
-    assert isinstance(callback, RunnersCallback)
-    try:
-        if not logs.has_reached(run.folder, config.stop_at_reward):
-            with connected(runners, address):
-                callback.learn(model, runners)
-    finally:
-        callback.close()
-        model.logger.close()
-    run.session.stop_if_asked(model.num_timesteps)
-    return callback.rollouts if callback.evaluated_step == model.num_timesteps else None
 
 
 def main(
@@ -90,7 +53,7 @@ def main(
             trust_imports=trust_imports,
             checkpoint=checkpoint,
             track=track,
-            learn=partial(learn_in_runners, runners=runners, address=address),
+            kind=partial(RunnersCallback, runners=runners, address=address),
         )
         if as_json:
             typer.echo(json.dumps({**result, "runners": runners, "versions": versions()}))

@@ -11,23 +11,45 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.runs.callbacks import TrainingCallback
 from agents.runs.logs import STEP
+from agents.train_rllib.cluster import connected
 
 
 class RunnersCallback(TrainingCallback):
-    """Evaluates and saves between two updates of RLlib, as between two of Stable-Baselines3."""
+    """Evaluates and saves between two updates of RLlib, as between two of Stable-Baselines3.
 
-    def learn(self, model: BaseAlgorithm, runners: int) -> None:
+    Args:
+        arguments: As of `TrainingCallback`.
+        runners: Number of processes that step environments.
+        address: Of a running cluster; None starts one on this machine.
+        options: As of `TrainingCallback`.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,  # noqa: ANN401 - of `TrainingCallback`
+        runners: int,
+        address: str | None = None,
+        **options: Any,  # noqa: ANN401
+    ) -> None:
+        super().__init__(*arguments, **options)
+        self._runners, self._address = runners, address
+
+    def learn(self, model: BaseAlgorithm, *, is_continued: bool) -> None:
         """Trains until the step budget is used, the target is reached or a signal arrives.
 
         Args:
-            model: Its weights and its number of steps are those of the training.
-            runners: Number of processes that step environments.
+            model: Gets the weights and the number of steps after each update.
+            is_continued: Not used: RLlib counts from the steps of the model.
         """
+        with connected(self._runners, self._address):
+            self._learn(model)
+
+    def _learn(self, model: BaseAlgorithm) -> None:
         # Ray is an extra, which the checks before need not import.
         from agents.train_rllib.runners import Runners
 
         self._start_at(model)
-        algorithm = Runners(self._config, runners, model.num_timesteps)
+        algorithm = Runners(self._config, self._runners, model.num_timesteps)
         try:
             algorithm.set_parameters(_parameters(model))
             while model.num_timesteps < self._config.total_timesteps:

@@ -22,7 +22,7 @@ SEARCH = "search"
 """Key of the ranges, in the configuration's file or in a file of their own."""
 
 AGAIN = "repeat the command to go on, which begins with the trial that was running"
-"""What a study that was stopped needs."""
+"""How to continue a study that was stopped; the end of its message."""
 
 
 def read_files(

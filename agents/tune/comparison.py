@@ -15,8 +15,8 @@ from agents.config.train import TrainConfig
 from agents.evaluation.comparison import AGENT, summarize
 from agents.evaluation.rollouts import agent_policy, evenly_spaced_indices, run_episodes
 from agents.runs.files import write_json
-from agents.runs.finished import load_agent, make_held_out_env
-from agents.runs.folder import RESULT, versions
+from agents.runs.finished import is_trained, load_agent, make_held_out_env
+from agents.runs.folder import versions
 from agents.train import train
 from agents.tune.report import BEST
 from lm_envs.transcript import Transcript
@@ -50,7 +50,8 @@ def compare_on_test(
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
 
     Raises:
-        UserError: If the folder holds a result for another best configuration or other seeds.
+        UserError: If the folder holds a result for another best configuration or other seeds, or
+            runs of another configuration.
     """
     seeds = [given.seed + 1 + number for number in range(num_seeds)]
     document = {"best": best.model_dump(mode="json"), "run_seeds": seeds}
@@ -95,7 +96,7 @@ def _train(
     for seed in seeds:
         seeded = config.model_copy(update={"seed": seed})
         run = runs / seeded.folder_name
-        if not (run / RESULT).is_file():
+        if not is_trained(seeded, run, "--study"):
             train(seeded, runs, resume=run.is_dir(), trust_imports=trust_imports)
         found.append((run, seeded))
     return found

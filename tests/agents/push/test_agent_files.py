@@ -27,7 +27,7 @@ def test_every_tensor_of_sac_comes_back(soft, tmp_path):
     agent.get_env().reset()
     checkpoints.save(agent, tmp_path / "checkpoint.pt")
     target = tmp_path / "sent"
-    assert write_agent(tmp_path, target) == [TENSORS]
+    assert write_agent(tmp_path, target) == ([TENSORS], 0)
     found = read_agent(target, soft)
     assert float(found.log_ent_coef) == pytest.approx(0.7)
     assert float(found.actor.mu.bias.mean()) == pytest.approx(0.3)

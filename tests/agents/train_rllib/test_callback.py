@@ -11,14 +11,14 @@ from tests.agents.train_rllib.rllib_run import REASON, SMALL
 pytest.importorskip("ray.rllib", reason=REASON)
 
 from agents.train import train_and_compare
-from agents.train_rllib.__main__ import learn_in_runners
+from agents.train_rllib.callback import RunnersCallback
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def train(config, runs, **options):
-    learn = partial(learn_in_runners, runners=2)
-    return train_and_compare(config, runs, learn=learn, **options)[0]
+    kind = partial(RunnersCallback, runners=2)
+    return train_and_compare(config, runs, kind=kind, **options)[0]
 
 
 def rows(runs):

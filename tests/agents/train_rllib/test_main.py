@@ -1,12 +1,15 @@
 """`agents.train_rllib`: options that are refused, and a run that `agents.evaluate` takes."""
 
 import json
+from functools import partial
 
 import pytest
 import yaml
 
 from agents.evaluate import main as evaluate
+from agents.train import train, train_and_compare
 from agents.train_rllib.__main__ import main
+from agents.train_rllib.callback import RunnersCallback
 from tests.agents.finished_run import CONFIG
 from tests.agents.train_rllib.rllib_run import REASON, SMALL
 
@@ -35,6 +38,18 @@ def test_a_wrong_option_is_one_line_and_leaves_no_folder(options, message, file,
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_complete_run_is_resumed_without_ray_and_not_evaluated_again(tmp_path):
+    config = SMALL.model_copy(update={"total_timesteps": 64})
+    train(config, tmp_path)
+    log = tmp_path / "runners-s0" / "metrics.jsonl"
+    before = log.read_text()
+    kind = partial(RunnersCallback, runners=2)
+    result, rollouts = train_and_compare(config, tmp_path, resume=True, kind=kind)
+    assert result["steps"] == 64
+    assert len(rollouts["agent"][0]) == config.evaluation.episodes
+    assert log.read_text() == before
 
 
 @pytest.mark.slow

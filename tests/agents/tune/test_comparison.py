@@ -1,6 +1,7 @@
 """The best configuration and the given one on the test split, which is read once."""
 
 import json
+import shutil
 
 import pytest
 
@@ -54,6 +55,16 @@ def test_another_best_configuration_or_other_seeds_are_refused(study):
         compare_on_test(small(total_timesteps=64), faster(keep_best=False), folder, 2)
     with pytest.raises(UserError, match="of another best trial or of other seeds"):
         compare_on_test(small(total_timesteps=64), faster(), folder, 3)
+
+
+def test_a_run_of_a_former_best_configuration_is_refused(study, tmp_path):
+    """Regression: a stopped comparison was continued with its agents after further trials."""
+    folder, result = study
+    shutil.copytree(folder / "final", tmp_path / "final")
+    assert compare_on_test(small(total_timesteps=64), faster(), tmp_path, 2) == result
+    (tmp_path / FILE).unlink()
+    with pytest.raises(UserError, match=r"keep_best=False for .*trained with True; .*--study"):
+        compare_on_test(small(total_timesteps=64), faster(keep_best=False), tmp_path, 2)
 
 
 def test_one_command_searches_and_compares(tmp_path, capsys):
