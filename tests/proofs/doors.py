@@ -130,6 +130,8 @@ class Doors:
                 made = gym.make_vec(key[0], num_envs=3, autoreset_mode=key[1])
             self._envs[key] = made.unwrapped
         env = self._envs[key]
+        # By a generator of its own: a space without a seed samples other actions in each run.
+        env.action_space.seed(int(rng.spawn(1)[0].integers(2**31)))
         vector = getattr(env, "batch", env)
         if key not in self._begun or vector.is_over.any():
             env.reset(seed=int(rng.integers(2**31)))
