@@ -26,15 +26,13 @@ import gymnasium as gym
 import numpy as np
 import yaml
 
-import lm_envs
 from agents.config.loading import load_config, read_assignments
 from agents.config.train import TrainConfig
 from lm_envs.tasks.datasets import read_rows
+from tests.envs.helpers import IDS
 from tests.proofs.values import any_value, changed, near
 
-gym.register_envs(lm_envs)
 ALLOWED = (ValueError, TypeError, gym.error.Error)
-IDS = [name for name in gym.registry if name.startswith("lm_envs/")]
 LONGEST_SECONDS = 20
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*_[adp]*.yaml"))
 

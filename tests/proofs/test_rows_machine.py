@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.proofs.rows_machine import IDS, MODES, environments, machine
+from tests.envs.helpers import IDS, MODES
+from tests.proofs.rows_machine import environments, machine
 
 COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None}
 QUICK = settings(max_examples=2, stateful_step_count=10, derandomize=True, **COMMON)
