@@ -24,6 +24,9 @@ PAGES = (
     ),
 )
 
+TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.py"))
+"""Scripts that the build runs."""
+
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 

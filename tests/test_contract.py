@@ -16,10 +16,8 @@ from gymnasium.utils.env_match import check_environments_match
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from stable_baselines3.common.env_checker import check_env as sb3_check
 
-import lm_envs
+from tests.envs.helpers import IDS
 
-gym.register_envs(lm_envs)
-IDS = [name for name in gym.registry if name.startswith("lm_envs/")]
 TUNING = [f"lm_envs/{name}-v0" for name in ("WeightTuning", "StructureSearch", "TrainingControl")]
 WRITING = [name for name in IDS if name not in TUNING]
 CHOICES = [name for name in WRITING if "NextWord" not in name]

@@ -6,13 +6,15 @@ Source: Hu et al. 2021, https://arxiv.org/abs/2106.09685.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
-from transformers.pytorch_utils import Conv1D
 
 from lm_envs.validation import check_choice, check_count, check_number
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 _BASE, _ADAPTER = ".base_layer", ".lora_"
 """Parts that peft inserts into names of parameters."""
@@ -44,7 +46,7 @@ class LoRA:
         if self.layers is not None and not self.layers:
             raise ValueError("Got no layers to adapt; name some, or leave layers out.")
 
-    def adapt(self, model: PreTrainedModel, default: tuple[str, ...]) -> None:
+    def adapt(self, model: "PreTrainedModel", default: tuple[str, ...]) -> None:
         """Inserts adapters into a model; its outputs stay the same, and only they need gradients.
 
         Args:
@@ -55,6 +57,10 @@ class LoRA:
             ImportError: If peft is not installed.
             ValueError: If the model has no linear layer of a name in `layers`.
         """
+        # Configurations refer to this class, and every command loads them: importing transformers
+        # at the top would cost each of them seconds.
+        from transformers.pytorch_utils import Conv1D
+
         layers = default if self.layers is None else self.layers
         linears = {
             name.rpartition(".")[2]: isinstance(module, Conv1D)

@@ -6,15 +6,18 @@ Source: Ramamurthy et al. 2022, https://arxiv.org/abs/2210.01241, section 4 (NLP
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import nn
 
 from agents.language_model.incremental_decoder import IncrementalDecoder
-from agents.language_model.network import AllowedTokens, TrainableNetwork
 from lm_envs.model.lm_head import top_k_top_p_mask
 from lm_envs.validation import check_count, check_number
+
+if TYPE_CHECKING:  # see `LoRA.adapt`
+    from agents.language_model.network import AllowedTokens, TrainableNetwork
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class NLPOMask(nn.Module):
     # `copy` and `age` are keys of saved checkpoints ("masker.copy.…", "masker.age").
     age: torch.Tensor
 
-    def __init__(self, spec: NLPOMaskSpec, copy: TrainableNetwork, dtype: torch.dtype) -> None:
+    def __init__(self, spec: NLPOMaskSpec, copy: "TrainableNetwork", dtype: torch.dtype) -> None:
         super().__init__()
         self._spec, self._dtype = spec, dtype
         self.copy = copy.requires_grad_(requires_grad=False)
@@ -80,7 +83,7 @@ class NLPOMask(nn.Module):
         """Makes the next `update_copy` copy the weights, whatever the age."""
         self.age.fill_(self._spec.every)
 
-    def update_copy(self, network: TrainableNetwork) -> None:
+    def update_copy(self, network: "TrainableNetwork") -> None:
         """Copies the policy's weights if the copy is old enough.
 
         Must not be called between the minibatches of an update: all of them need the mask under
@@ -109,7 +112,7 @@ class NLPOMask(nn.Module):
     @torch.no_grad()
     def allowed_at_steps(
         self, tokens: torch.Tensor, episode: torch.Tensor, position: torch.Tensor
-    ) -> AllowedTokens:
+    ) -> "AllowedTokens":
         """Returns the tokens allowed at M steps of whole texts, as a function of a slice of steps.
 
         Args:

@@ -39,12 +39,15 @@ def draw_options(
     for first, group in zip(firsts, groups, strict=True):
         members.setdefault(group, []).append(first)
     pools = {group: _pool(texts, answer_key) for group, texts in members.items()}
+    # A list for each group, not for each item: a pool may have as many texts as there are items.
+    lists = {group: list(pool.items()) for group, pool in pools.items()}
+    all_texts = list(everything.items())
     correct = [{answer_key(text) for text in each} for each in targets]
     size = min(NUM_OPTIONS - 1, min(_num_wrong(everything, keys) for keys in correct))
     options = []
     for index, (first, group, keys) in enumerate(zip(firsts, groups, correct, strict=True)):
         has_enough = _num_wrong(pools[group], keys) >= size
-        pool = list((pools[group] if has_enough else everything).items())
+        pool = lists[group] if has_enough else all_texts
         rng = np.random.default_rng((0, index))
         # Correct texts may be drawn too. So many more are drawn that `size` wrong ones remain.
         drawn = rng.choice(len(pool), min(size + len(keys), len(pool)), replace=False)

@@ -2,19 +2,21 @@
 
 import re
 
+import gymnasium as gym
 import pytest
-from lm_envs_docs import checks
+from lm_envs_docs import checks, environment_pages
 from sphinx.cmd.build import build_main
 
 CONFIGURATION = "extensions = ['myst_parser']\nhtml_theme = 'furo'\nmyst_heading_anchors = 3\n"
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory, pages):
+def site(tmp_path_factory):
     """A site with the page of NextWord."""
     source = tmp_path_factory.mktemp("source")
     (source / "conf.py").write_text(CONFIGURATION)
-    page = pages["lm_envs/NextWord-v0"].partition("```\n")[2]  # without the picture
+    page = environment_pages.page(gym.make("lm_envs/NextWord-v0"))
+    page = page.partition("```\n")[2]  # without the picture
     page = re.sub(r"\(\.\./[^)]+\)", "(index.md)", page)
     (source / "index.md").write_text("# Start\n\n```{toctree}\nnext_word\n```\n\n[N](next_word.md)")
     (source / "next_word.md").write_text(f"# NextWord\n\n{page}")

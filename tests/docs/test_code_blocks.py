@@ -5,9 +5,9 @@ Shell commands are parsed by the command that they name; YAML is validated as a 
 """
 
 import importlib
+import itertools
 import shutil
 import textwrap
-from itertools import takewhile
 
 import pytest
 import typer
@@ -17,9 +17,8 @@ from agents.config.finetune import FinetuneConfig
 from agents.config.train import TrainConfig
 from agents.train import train
 from agents.tune.space import read_space
-from tests.pages import PAGES, ROOT, blocks, shell_commands, text_of
+from tests.pages import PAGES, ROOT, TUTORIALS, blocks, shell_commands, text_of
 
-TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.py"))
 RUN_BY_OTHER_TESTS = ("README.md", "CONTRIBUTING.md")
 LANGUAGES = {"python", "py", "sh", "yaml"}
 RUN = {
@@ -85,8 +84,8 @@ def scripts_shell(path):
     )
     _, *parts = text.split(".. code-block:: sh\n")
     for part in parts:
-        lines = takewhile(lambda line: not line[:1].strip(), part.splitlines())
-        yield textwrap.dedent("\n".join(lines))
+        block = itertools.takewhile(lambda line: not line[:1].strip(), part.splitlines())
+        yield textwrap.dedent("\n".join(block))
 
 
 SHELL = codes("sh") + [(path.name, code) for path in TUTORIALS for code in scripts_shell(path)]

@@ -2,7 +2,7 @@ import re
 
 from lm_envs_docs.links import EXECUTED
 
-from tests.pages import PAGES, ROOT, text_of
+from tests.pages import PAGES, TUTORIALS, text_of
 
 
 def listed():
@@ -18,8 +18,7 @@ def test_every_page_is_in_the_table_of_contents():
 
 
 def test_every_tutorial_is_in_the_table_of_contents():
-    scripts = {path.stem for path in (ROOT / "docs" / "tutorials").glob("*.py")}
-    assert {f"{EXECUTED}/{name}" for name in scripts} <= set(listed())
+    assert {f"{EXECUTED}/{path.stem}" for path in TUTORIALS} <= set(listed())
 
 
 def test_no_page_is_listed_twice():

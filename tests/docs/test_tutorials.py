@@ -5,9 +5,8 @@ import re
 import matplotlib as mpl
 import pytest
 
-from tests.pages import ROOT
+from tests.pages import ROOT, TUTORIALS
 
-TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.py"))
 BUDGETS = {
     "first_agent": {"STEPS": "1_536", "EPISODES": "64"},
     "gpt2_as_the_agent": {"STEPS": "512", "WARM_START": "2", "EPISODES": "8"},

@@ -9,6 +9,8 @@ import lm_envs
 
 gym.register_envs(lm_envs)
 ID = "lm_envs/NextWord-v0"
+IDS = [name for name in gym.registry if name.startswith("lm_envs/")]
+MODES = ("next_step", "same_step", "disabled")
 DATA = Path(__file__).parent / "data"
 
 

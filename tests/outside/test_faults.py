@@ -1,19 +1,21 @@
 """The list of faults found from outside: every fault has tests, and they exist."""
 
 import re
-from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
 import pytest
 
 import lm_envs
+from tests.pages import text_of
 
 gym.register_envs(lm_envs)
 
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
-ROWS = [line for line in PAGE.splitlines() if line.startswith("| ") and "| tests |" not in line]
+ROWS = [
+    line
+    for line in text_of("docs/faults.md").splitlines()
+    if line.startswith("| ") and "| tests |" not in line
+]
 
 
 def named_tests(row):
@@ -29,7 +31,7 @@ def test_every_fault_has_tests_that_exist(row):
     tests = list(named_tests(row))
     assert tests
     for path, name in tests:
-        assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), f"{path}::{name}"
+        assert f"def {name}(" in text_of(path), f"{path}::{name}"
 
 
 def make(**options):

@@ -20,22 +20,19 @@ import tempfile
 import traceback
 import warnings
 from collections import Counter
-from functools import cached_property
 from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
 import yaml
 
-import lm_envs
 from agents.config.loading import load_config, read_assignments
 from agents.config.train import TrainConfig
 from lm_envs.tasks.datasets import read_rows
+from tests.envs.helpers import IDS
 from tests.proofs.values import any_value, changed, near
 
-gym.register_envs(lm_envs)
 ALLOWED = (ValueError, TypeError, gym.error.Error)
-IDS = [name for name in gym.registry if name.startswith("lm_envs/")]
 LONGEST_SECONDS = 20
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*_[adp]*.yaml"))
 
@@ -89,16 +86,18 @@ ARGUMENTS = {
 """Arguments of environments, with right values for some id."""
 
 
+SHARES = {
+    **{"constructor": 0.015, "reset": 0.25, "action": 0.25},
+    **{"state": 0.165, "data": 0.18, "config": 0.14},
+}
+"""How often each door is tried."""
+
+
 class Doors:
-    """The doors, by name, and the environments that stand open behind some of them."""
+    """The doors, one method each, and the environments that stand open behind some of them."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._envs = folder, {}
-
-    @cached_property
-    def names(self):
-        """How often each door is tried, of 100 inputs."""
-        return dict(constructor=1.5, reset=25, action=25, state=16.5, data=18, config=14)
+        self._folder, self._envs, self._begun = folder, {}, set()
 
     def constructor(self, rng):
         env_id, is_single = IDS[rng.integers(len(IDS) - 3)], rng.integers(2)
@@ -129,15 +128,13 @@ class Doors:
                 made = gym.make_vec(key[0], num_envs=3, autoreset_mode=key[1])
             self._envs[key] = made.unwrapped
         env = self._envs[key]
+        # By a generator of its own: a space without a seed samples other actions in each run.
+        env.action_space.seed(int(rng.spawn(1)[0].integers(2**31)))
         vector = getattr(env, "batch", env)
         if key not in self._begun or vector.is_over.any():
             env.reset(seed=int(rng.integers(2**31)))
             self._begun.add(key)
         return env, vector
-
-    @cached_property
-    def _begun(self):
-        return set()
 
     def _unchanged(self, rng, env, vector, call):
         """Makes a call; one that is refused leaves the state as it was, which is tried at times."""
@@ -246,8 +243,7 @@ def _damaged(rng, content):
 def try_input(doors: Doors, seed: int, number: int) -> tuple[str, str]:
     """Tries one input; returns its door, and "accepted", "refused" or a fault."""
     rng = np.random.default_rng([seed, number])
-    shares = doors.names
-    door = rng.choice(list(shares), p=np.array(list(shares.values())) / sum(shares.values()))
+    door = rng.choice(list(SHARES), p=list(SHARES.values()))
     signal.setitimer(signal.ITIMER_PROF, LONGEST_SECONDS)
     try:
         getattr(doors, str(door))(rng)

@@ -20,14 +20,10 @@ from hypothesis.stateful import (
     rule,
 )
 
-import lm_envs
 from lm_envs.envs.rows import index_row
 from tests.envs.helpers import FAILING, failing_score
 from tests.envs.tuning.helpers import SMALL
 
-gym.register_envs(lm_envs)
-IDS = [name for name in gym.registry if name.startswith("lm_envs/")]
-MODES = ("next_step", "same_step", "disabled")
 ROWS = 3
 TOLERANCE = {"rtol": 0, "atol": 2e-5}
 seeds = st.integers(0, 2**31)

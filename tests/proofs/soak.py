@@ -25,11 +25,8 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 
-import lm_envs
+from tests.envs.helpers import IDS, MODES
 
-gym.register_envs(lm_envs)
-IDS = [name for name in gym.registry if name.startswith("lm_envs/")]
-MODES = ("next_step", "same_step", "disabled")
 TUNING = ("WeightTuning", "TrainingControl", "StructureSearch")
 TUNING_ROWS = 2
 """Rows of ids in which each row holds an adjusted model of its own: 64 would need 5 GiB."""
