@@ -3,7 +3,6 @@
 Owns the network's shape. Knows nothing of texts: its input are named columns of an observation.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +12,7 @@ from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.dqn.policies import DQNPolicy, QNetwork
 from torch import nn
 
+from agents.algorithms.layers import layers
 from lm_envs.envs.actions.pointer import POINTER_WEIGHT
 from lm_envs.envs.observations.base import ColumnBox
 
@@ -181,9 +181,9 @@ class _Judge(nn.Module):
         widths = {"pi": [], "vf": [], **named}
         seen = (3 if self._points else 2) * layout.columns + 1 + (CONTEXT if layout.text else 0)
         size = layout.columns * layout.candidates + 1
-        layers = _layers(seen, widths["pi"], activation)
-        self.score = nn.Sequential(*layers, nn.Linear([seen, *widths["pi"]][-1], 1))
-        self.value = nn.Sequential(*_layers(size, widths["vf"], activation))
+        scored = [seen, *widths["pi"]]
+        self.score = nn.Sequential(*layers(scored, activation), nn.Linear(scored[-1], 1))
+        self.value = nn.Sequential(*layers([size, *widths["vf"]], activation))
         self.latent_dim_pi, self.latent_dim_vf = layout.candidates, [size, *widths["vf"]][-1]
         if layout.text:
             self.context = nn.Linear(layout.text, CONTEXT)
@@ -238,8 +238,3 @@ class _Judge(nn.Module):
     def _spread(self, numbers: torch.Tensor) -> torch.Tensor:
         """Returns numbers (N, n) of each row, repeated for each of its candidates, (N, K, n)."""
         return numbers[:, None].expand(-1, self._layout.candidates, -1)
-
-
-def _layers(size: int, widths: Sequence[int], activation: type[nn.Module]) -> list[nn.Module]:
-    sizes = zip([size, *widths], widths, strict=False)
-    return [module for pair in sizes for module in (nn.Linear(*pair), activation())]

@@ -15,6 +15,7 @@ from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
 from agents.algorithms.candidate_policy import CandidatePolicy, CandidateQPolicy
+from agents.algorithms.part_policy import PartPolicy
 from agents.config.loading import UserError
 from agents.config.parameters import LINEAR
 from agents.config.train import ALGORITHMS, TUNING, TrainConfig
@@ -26,11 +27,15 @@ from lm_envs.validation import first_line
 POLICIES = {
     "CandidatePolicy": (CandidatePolicy, ("PPO", "A2C", "TRPO")),
     "CandidateQPolicy": (CandidateQPolicy, ("DQN",)),
+    "PartPolicy": (PartPolicy, ("MaskablePPO",)),
 }
 """Policies of this library by name, and the algorithms that can use them."""
 
 _TRAINING_ONLY = ("gamma", "group_size")
 """Arguments that change what is learned from, but not how a text is judged."""
+
+_WORD_DROPOUT = "dropout"
+"""Option of observation="words" that only training has."""
 
 ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "gelu": torch.nn.GELU}
 
@@ -76,6 +81,8 @@ def make_evaluation_env(config: TrainConfig, split: str, num_rows: int) -> Episo
     """Returns rows on a held-out split, in the autoreset mode DISABLED."""
     given = _checked(config.env.kwargs)
     kwargs = {name: value for name, value in given.items() if name not in _TRAINING_ONLY}
+    if isinstance(observation := kwargs.get("observation"), dict):
+        kwargs["observation"] = {k: v for k, v in observation.items() if k != _WORD_DROPOUT}
     kwargs["split"] = split
     env = gym.make_vec(
         config.env.id, num_envs=num_rows, autoreset_mode=gym.vector.AutoresetMode.DISABLED, **kwargs

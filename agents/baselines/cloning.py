@@ -15,8 +15,6 @@ from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.algorithms.factory import (
-    as_language,
-    check_writes,
     make_algorithm,
     make_evaluation_env,
     make_training_env,
@@ -24,11 +22,11 @@ from agents.algorithms.factory import (
 from agents.baselines.families import ROWS, Family, grid
 from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
 from agents.config.loading import UserError
-from agents.config.train import TrainConfig
+from agents.config.train import TUNING, TrainConfig
 from agents.evaluation.baselines import Policy
 from agents.evaluation.rollouts import agent_policy, evenly_spaced_indices, run_episodes
+from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.rows import Observations
-from lm_envs.envs.vector_env import LanguageVectorEnv
 
 NAME = "cloning"
 EPOCHS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -73,11 +71,12 @@ def check_clonable(config: TrainConfig, what: str) -> None:
         what: Which option or key asks for it.
 
     Raises:
-        UserError: If the environment writes no text, or the algorithm has no policy that can learn
+        UserError: If the environment has no oracle, or the algorithm has no policy that can learn
             actions by supervised learning.
     """
-    check_writes(config)
-    name = config.algorithm.name
+    name, env_id = config.algorithm.name, config.env.id
+    if TUNING.get(env_id, "discrete") != "discrete":
+        raise UserError(f"Got {what} for env.id={env_id!r}, which has no oracle; leave it out.")
     if name not in ("PPO", "A2C", "TRPO", "MaskablePPO", "DQN", "QRDQN"):
         raise UserError(
             f"Got {what} for algorithm.name={name!r}; allowed: PPO, A2C, TRPO, MaskablePPO, DQN "
@@ -92,7 +91,7 @@ def clone_oracle(config: TrainConfig, model: BaseAlgorithm) -> list[float]:
         UserError: As by `check_clonable`.
     """
     check_clonable(config, "clone_epochs")
-    env = as_language(make_evaluation_env(config, config.env.split, min(ROWS, config.env.n_envs)))
+    env = make_evaluation_env(config, config.env.split, min(ROWS, config.env.n_envs))
     examples = LearnedExamples(env, evenly_spaced_indices(env.num_examples, CLONED_EXAMPLES))
     return fit(model, *oracle_steps(examples), config.clone_epochs)
 
@@ -107,12 +106,12 @@ def oracle_steps(examples: LearnedExamples) -> Steps:
     done: list[np.ndarray] = []
     masks: list[np.ndarray] = []
 
-    def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
+    def act(env: EpisodicVectorEnv, observations: Observations) -> np.ndarray:
         actions = env.oracle_actions()
         seen.append(observations)
         done.append(np.array(actions))
         if hasattr(env.single_action_space, "n"):
-            masks.append(env.action_masks())
+            masks.append(env.action_masks())  # type: ignore[attr-defined]  # discrete
         return actions
 
     run_episodes(examples.env, act, examples.indices)

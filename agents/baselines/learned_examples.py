@@ -11,6 +11,8 @@ import numpy as np
 from agents.baselines.families import Environments, Run, Setting
 from agents.evaluation.baselines import Policy
 from agents.evaluation.rollouts import evenly_spaced_indices, run_episodes
+from lm_envs.envs.base import EpisodicVectorEnv
+from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.base import Example
 
@@ -27,19 +29,26 @@ class LearnedExamples:
         indices: (E,) examples.
     """
 
-    env: LanguageVectorEnv
+    env: EpisodicVectorEnv
     indices: np.ndarray
 
     @property
+    def language_env(self) -> LanguageVectorEnv:
+        """The rows, which write text."""
+        assert isinstance(self.env, LanguageVectorEnv)
+        return self.env
+
+    @property
     def examples(self) -> list[Example]:
-        """The examples, in the order of `indices`."""
-        return [self.env.task.example(index) for index in self.indices.tolist()]
+        """The examples of a task, in the order of `indices`."""
+        return [self.language_env.task.example(index) for index in self.indices.tolist()]
 
     def pairs(self, count: int | None = None) -> list[tuple[str, tuple[str, ...]]]:
         """Returns prompts and their targets; `count` evenly spaced ones, or all."""
         places = evenly_spaced_indices(len(self.indices), count or len(self.indices))
-        chosen = [self.env.task.example(int(self.indices[place])) for place in places]
-        return [(self.env.tokenizer.decode(each.prompt), each.targets) for each in chosen]
+        env = self.language_env
+        chosen = [env.task.example(int(self.indices[place])) for place in places]
+        return [(env.tokenizer.decode(each.prompt), each.targets) for each in chosen]
 
 
 def learned_examples(
@@ -56,18 +65,20 @@ def learned_examples(
     env, other = (
         environments.get(name, actions) for name in (environments.config.env.split, split)
     )
-    assert isinstance(env, LanguageVectorEnv)
-    assert isinstance(other, LanguageVectorEnv)
-    left_out = {_shown(other.task.example(int(index))) for index in judged}
+    left_out = {part for index in judged.tolist() for part in _shown(other, index)}
     indices = evenly_spaced_indices(env.num_examples, MOST_EXAMPLES).tolist()
-    kept = [i for i in indices if _shown(env.task.example(i)) not in left_out]
+    kept = [index for index in indices if left_out.isdisjoint(_shown(env, index))]
     return LearnedExamples(env, np.array(kept, np.int64))
 
 
-def _shown(example: Example) -> tuple[bytes, bytes]:
-    """Returns what an example shows: its prompt and its image, if it has one."""
+def _shown(env: EpisodicVectorEnv, index: int) -> set[tuple[bytes, bytes]]:
+    """Returns what an example shows: its prompt and its image, or each of its passages."""
+    if isinstance(env, TuningVectorEnv):
+        return {(tokens.tobytes(), b"") for tokens in env.passages(index).tokens}
+    assert isinstance(env, LanguageVectorEnv)
+    example = env.task.example(index)
     image = b"" if example.image is None else example.image.tobytes()
-    return example.prompt.tobytes(), image
+    return {(example.prompt.tobytes(), image)}
 
 
 def by_learned_policy(

@@ -59,6 +59,7 @@ COUNTS = (0, 1, 2, 3)
 REGRESSION = "logistic regression"
 
 LEAST_GAINS = (-0.02, 0.0, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12)
+GROWTHS = (0.0, 0.0025, 0.005, 0.01, 0.02)
 CHANGES = (0.5, 1.0)
 MOST_SIMILAR = (1, 4, 16)
 CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -193,8 +194,9 @@ def _model_rules(env: TuningVectorEnv) -> list[Family]:
         run = by_policy(lambda change, seed: line_search(change))
         found.append(Family("line search of the temperature", grid(*CHANGES), run))
     if has_probes(env):
-        run = by_policy(lambda least, seed: least_important_first(least))
-        found.append(Family("least important parts first", grid(*LEAST_GAINS), run))
+        pairs = [[least, growth] for growth in GROWTHS for least in LEAST_GAINS]
+        run = by_policy(lambda pair, seed: least_important_first(*pair))
+        found.append(Family("least important parts first", grid(*pairs), run))
     return found
 
 

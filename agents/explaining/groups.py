@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import numpy as np
 
 from lm_envs.envs.base import EpisodicVectorEnv
-from lm_envs.envs.tuning.base import TuningVectorEnv
 
 NAMES: Mapping[str, str] = {
     "hidden": "hidden state",
@@ -24,6 +23,15 @@ NAMES: Mapping[str, str] = {
     "budget_left": "budget left",
     "turns_left": "turns left",
     "source_left": "source left",
+    "settings": "settings",
+    "first_loss": "loss of the unchanged model",
+    "loss_fall": "fall of the loss",
+    "gain_alone": "what each part alone gains",
+    "is_left": "parts that are left",
+    "saved": "share of products saved",
+    "training_loss_fall": "fall of the training loss",
+    "gradient_norm": "norm of the gradient",
+    "last_action": "last action",
 }
 """Names of groups by the name of their columns; others are named as their columns."""
 
@@ -35,9 +43,6 @@ def observation_groups(env: EpisodicVectorEnv) -> dict[str, slice]:
     """Returns the columns of each named group; empty if the observation is no named vector."""
     space = env.single_observation_space
     columns = getattr(space, "columns", None)
-    if columns is None and isinstance(env, TuningVectorEnv) and space.shape:
-        size = space.shape[0]
-        return {"state of the model": slice(0, size - 1), "steps left": slice(size - 1, size)}
     if columns is None or len(columns) > MOST_GROUPS:
         return {}
     return {NAMES.get(name, name): part for name, part in columns.items()}

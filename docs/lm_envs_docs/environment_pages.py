@@ -29,11 +29,19 @@ COLUMNS = {
     "candidate_logprobs": "log-probability of each candidate, nats",
     "candidate_repeats": "0 new, 0.5 a token, 1 a pair of tokens of the completion",
     "candidate_echoes": "1 for a token of the prompt",
-    "budget_left": "share of the token budget that is left",
+    "budget_left": "share of the budget that is left: tokens, or adjustments",
     "text_mean": "mean token embedding of the text, times the root of its length",
     "last_tokens": "embeddings of the last tokens",
     "choice_enabled": "1 for a line that has an effect now",
     "turns_left": "share of the turns that is left",
+    "settings": "the settings now",
+    "first_loss": "loss of the unchanged model, nats a token",
+    "loss_fall": "by how much the loss has fallen, nats a token",
+    "is_left": "1 for a part that is not removed",
+    "saved": "share of the blocks' multiplications that is saved",
+    "training_loss_fall": "by how much the training loss has fallen, nats a token",
+    "gradient_norm": "norm of the last gradient",
+    "last_action": "the last action",
 }
 """Meaning of the named columns of default observations."""
 

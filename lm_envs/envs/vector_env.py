@@ -56,7 +56,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         actions: "top_k", "vocabulary", "embedding", "choices" or "read_write" (see
             `lm_envs.envs.actions`); with options, such as {"kind": "top_k", "k": 8, "copies": 8};
             "module:Class", a class, or an `Actions` object.
-        observation: "hidden", "embeddings", "candidates" or "tokens" (see
+        observation: "hidden", "embeddings", "words", "candidates" or "tokens" (see
             `lm_envs.envs.observations`); with options, such as {"kind": "embeddings", "last": 4}
             or {"kind": "hidden", "reducer": "states.safetensors"}; "module:Class", or an object.
         dense: Reward each step by how much it raised the potential of the text; otherwise the last

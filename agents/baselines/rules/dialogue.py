@@ -85,7 +85,7 @@ def classified_customers() -> Callable[[LearnedExamples, Setting, int], Policy]:
     known: dict[tuple[bytes, str], Classifiers] = {}
 
     def learn(examples: LearnedExamples, setting: Setting, seed: int) -> Policy:
-        thresholds, task = Thresholds(**setting), examples.env.task
+        thresholds, task = Thresholds(**setting), examples.language_env.task
         assert isinstance(task, Dialogue)
         key = examples.indices.tobytes(), thresholds.features
         if key not in known:

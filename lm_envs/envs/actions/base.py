@@ -54,6 +54,7 @@ class Actions(ABC):
         reserved_tokens: Tokens of the context that a prompt given in `reset(options=...)` must
             leave free.
         meaning: What a discrete action is, for error messages.
+        reads_text: Whether the model reads the text; otherwise there are no hidden states.
         rngs: N generators, one a row. A stochastic kind draws from the generators of the rows that
             act and from no other, so that each row replays the single environment.
     """
@@ -62,6 +63,7 @@ class Actions(ABC):
     num_candidates: int = DEFAULT_K
     reserved_tokens: int = 1
     meaning: str = "the actions"
+    reads_text: bool = True
     engine: Engine
     episodes: EpisodeBuffer
     task: Task

@@ -18,6 +18,8 @@ from lm_envs.envs.observations.features import (
     choice_logprobs,
     choices_enabled,
 )
+from lm_envs.tasks.rewards.model_scores import MODEL_SCORES
+from lm_envs.tasks.rewards.token_scores import FLUENCY
 from lm_envs.validation import check_choice
 
 
@@ -30,6 +32,9 @@ class ChoiceActions(Actions):
 
     Args:
         scores: Show the model's mean log-probability of each line in observations. False is faster.
+        reads: Let the model read contexts and lines. False is fastest, for rewards and observations
+            that need no model, such as "words": the info `logprob` is then 0. Baselines and search
+            that rank the lines by the model work as before.
 
     Attributes:
         is_enabled: (N, C) bool, which lines would have an effect now.
@@ -39,17 +44,29 @@ class ChoiceActions(Actions):
     num_candidates = 1
     meaning = "the lines offered"
 
-    def __init__(self, *, scores: bool = True) -> None:
+    def __init__(self, *, scores: bool = True, reads: bool = True) -> None:
         check_choice("scores", scores, (True, False))
-        self._shows_scores = scores
+        check_choice("reads", reads, (True, False))
+        if scores and not reads:
+            raise ValueError(
+                "Got reads=False with scores=True; allowed: reads=False, scores=False."
+            )
+        self._shows_scores, self.reads_text = scores, reads
 
     def prepare(self, setup: Setup) -> None:
         """Sets the space to the task's number of lines.
 
         Raises:
-            ValueError: If the task offers fewer than two lines.
+            ValueError: If the task offers fewer than two lines, or a reward needs the model, which
+                reads nothing.
         """
         task, name = setup.task, setup.task_name
+        needing = sorted({FLUENCY, *MODEL_SCORES, *task.reward.models} & set(task.reward.weights))
+        if needing and not self.reads_text:
+            raise ValueError(
+                f"Got actions with reads=False and rewards {', '.join(needing)}, which need the "
+                "model's log-probabilities; leave one of the two out."
+            )
         if task.num_options < 2:
             raise ValueError(
                 f"Got actions='choices', but {name!r} offers no lines to choose from; allowed here:"
@@ -74,8 +91,9 @@ class ChoiceActions(Actions):
 
     def read_contexts(self, rows: np.ndarray) -> None:
         """Reads the contexts of `rows` (R,) that are not in the cache."""
-        self._reader.read(rows, self.episodes.contexts_of(rows))
-        self._check_outputs()
+        if self.reads_text:
+            self._reader.read(rows, self.episodes.contexts_of(rows))
+            self._check_outputs()
 
     def update_choices(self, rows: np.ndarray) -> None:
         """Gets the lines that the task offers to `rows` (R,) after their turns so far."""
@@ -94,8 +112,11 @@ class ChoiceActions(Actions):
         """Writes one line each, cut off at the token budget; returns (R,) True."""
         left = self.task.max_new_tokens - self.episodes.counts
         chosen = [self._lines[row][actions[row]][: left[row]] for row in rows]
-        scores = self._reader.extend(rows, self.episodes.contexts_of(rows), chosen)
-        self._check_outputs()
+        if self.reads_text:
+            scores = self._reader.extend(rows, self.episodes.contexts_of(rows), chosen)
+            self._check_outputs()
+        else:
+            scores = [np.zeros(len(line)) for line in chosen]
         for row, line, logprobs in zip(rows.tolist(), chosen, scores, strict=True):
             self.episodes.write_line(row, line, logprobs)
         return np.ones(len(rows), bool)

@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 
 from lm_envs.envs.episode_buffer import EpisodeBuffer
-from lm_envs.envs.observations.features import Feature
+from lm_envs.envs.observations.features import Bounds, Feature
 from lm_envs.envs.observations.reducers import Reducer
 from lm_envs.model.engine import Outputs
 from lm_envs.tasks.base import shown_image
@@ -43,6 +43,15 @@ class ColumnBox(gym.spaces.Box):
         self.columns = dict(columns)
 
 
+def column_box(columns: Mapping[str, Bounds]) -> ColumnBox:
+    """Returns the space of columns side by side, from their bounds by name."""
+    lows, highs = zip(*columns.values(), strict=True)
+    ends = np.cumsum([len(low) for low in lows]).tolist()
+    slices = map(slice, [0, *ends[:-1]], ends)
+    named = dict(zip(columns, slices, strict=True))
+    return ColumnBox(np.concatenate(lows), np.concatenate(highs), named)
+
+
 class VectorObservation:
     """One float32 vector a row: features side by side.
 
@@ -58,15 +67,13 @@ class VectorObservation:
 
     def __init__(self, features: Sequence[Feature]) -> None:
         self._features = features
-        self.columns: dict[str, slice] = {}
-        lows, highs, end = [], [], 0
-        for name, (low, high) in (item for each in features for item in each.columns.items()):
-            if name in self.columns:
+        columns: dict[str, Bounds] = {}
+        for name, bounds in (item for each in features for item in each.columns.items()):
+            if name in columns:
                 raise ValueError(f"Got two features with columns named {name!r}; rename one.")
-            self.columns[name] = slice(end, end := end + len(low))
-            lows.append(low)
-            highs.append(high)
-        self.space = ColumnBox(np.concatenate(lows), np.concatenate(highs), self.columns)
+            columns[name] = bounds
+        self.space = column_box(columns)
+        self.columns: dict[str, slice] = self.space.columns
 
     def encode(self, outputs: Outputs, episodes: EpisodeBuffer) -> np.ndarray:
         """Returns observations (N, size) float32."""

@@ -19,12 +19,15 @@ from lm_envs.envs.observations.base import (
 )
 from lm_envs.envs.observations.features import Feature, Hidden, LastTokens, TextMean
 from lm_envs.envs.observations.reducers import Reducer
+from lm_envs.envs.observations.words import Words
 from lm_envs.envs.observations.wrappers import fitting_reducer
 from lm_envs.model.embeddings import TextEmbeddings
 from lm_envs.model.loading import fingerprint
 from lm_envs.plugins import resolve_kind
 from lm_envs.tasks.base import as_image_task
 from lm_envs.validation import check_count
+
+DEFAULT_WORD_COLUMNS = 512
 
 DEFAULT_LAST = 4
 """Last tokens whose embeddings observation="embeddings" shows."""
@@ -80,7 +83,15 @@ def hidden(
         view: What the observation is made from.
         features: Further features, behind the others.
         reducer: A reducer, or its file.
+
+    Raises:
+        ValueError: If the model reads no text.
     """
+    if not view.actions.reads_text:
+        raise ValueError(
+            "Got observation 'hidden' for actions with reads=False; allowed: 'words', 'embeddings', "
+            "'candidates', 'tokens', or reads=True."
+        )
     return _vector(view, [Hidden(view.setup.model)], features, reducer)
 
 
@@ -118,9 +129,29 @@ def candidates(
     if not view.actions.shows_candidates:
         raise ValueError(
             "Got observation 'candidates' for 'vocabulary' actions, which have none; allowed: "
-            "'hidden', 'embeddings', 'tokens'."
+            "'hidden', 'embeddings', 'words', 'tokens'."
         )
     return _vector(view, [], features, reducer)
+
+
+def words(
+    view: View,
+    *,
+    size: int = DEFAULT_WORD_COLUMNS,
+    dropout: float = 0.0,
+    features: Extra = (),
+    reducer: Reducer | str | Path | None = None,
+) -> Observation:
+    """Returns which words the text has, and the features of the actions; see `Words`.
+
+    Args:
+        view: What the observation is made from.
+        size: Number of columns for the words of the text, and for those of its last lines.
+        dropout: Share of the words that is left out, for training.
+        features: Further features, behind the others.
+        reducer: A reducer, or its file.
+    """
+    return _vector(view, [Words(view.setup.tokenizer, size, dropout)], features, reducer)
 
 
 def tokens(view: View) -> Observation:
@@ -133,6 +164,7 @@ KINDS: Mapping[str, Callable[..., Observation]] = {
     "hidden": hidden,
     "embeddings": embeddings,
     "candidates": candidates,
+    "words": words,
     "tokens": tokens,
 }
 """Every kind of observation by name; its options are the keyword arguments of its function."""

@@ -15,11 +15,12 @@ from gymnasium.vector import AutoresetMode
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.factory import check_fit, load_tokenizer, make_task
 from lm_envs.envs.modes import check_modes
+from lm_envs.envs.observations.base import column_box
 from lm_envs.envs.reset_options import selected_indices
 from lm_envs.envs.rows import new_generators
 from lm_envs.envs.shaping import check_discount, shaped_rewards
 from lm_envs.envs.snapshots import check_parts
-from lm_envs.envs.tuning.passages import PassageGroups
+from lm_envs.envs.tuning.passages import PassageGroups, Passages
 from lm_envs.envs.tuning.tuner import Tuner
 from lm_envs.model import loading
 from lm_envs.model.base import LanguageModel
@@ -30,6 +31,9 @@ from lm_envs.validation import check_count, check_types, is_whole
 
 REFUSED = ("rewards", "costs")
 """Arguments of tasks that set a reward: here the reward is the loss."""
+
+BUDGET_LEFT = "budget_left"
+"""Last column of an observation: the share of the adjustments that is left."""
 
 NOTHING = np.zeros(0, np.int64)
 
@@ -114,10 +118,9 @@ class TuningVectorEnv(EpisodicVectorEnv):
         self._max_steps = np.inf if max_steps is None else max_steps
         self.budget = adjustments
         self._allocate(num_envs)
-        low, high = self.tuner.bounds
         super().__init__(
             *new_generators(num_envs),
-            gym.spaces.Box(np.append(low, np.float32(0.0)), np.append(high, np.float32(1.0))),
+            column_box({**self.tuner.columns, BUDGET_LEFT: (np.zeros(1), np.ones(1))}),
             self.tuner.space,
             autoreset_mode=autoreset_mode,
             render_mode=render_mode,
@@ -144,6 +147,18 @@ class TuningVectorEnv(EpisodicVectorEnv):
     def planned_actions(self, plan: Sequence[np.ndarray]) -> np.ndarray:
         """Returns the actions (N, ...) of an open-loop plan; the last one repeats."""
         return np.stack([plan[min(step, len(plan) - 1)] for step in self.steps.tolist()])
+
+    def oracle_actions(self) -> np.ndarray:
+        """Returns actions (N,) of a search on the very passages that the rows are evaluated on.
+
+        Raises:
+            ValueError: If the tuner has no such search.
+        """
+        return self.tuner.best()
+
+    def passages(self, index: int) -> Passages:
+        """Returns the group of passages of a number, 0 <= index < `num_examples`."""
+        return self._groups.group(index)
 
     @property
     def num_examples(self) -> int:

@@ -18,6 +18,9 @@ from lm_envs.validation import check_number
 STOP = 0
 """The action that ends an episode; action 1 + a removes part a."""
 
+GAINS, IS_LEFT = "gain_alone", "is_left"
+"""Columns of an observation that hold one number for each part."""
+
 CACHE_SIZE = 2**17
 """Losses that are kept: search tries the same sets of parts again and again."""
 
@@ -50,12 +53,15 @@ class StructureTuner(ScaledTuner):
         num_parts = len(self._names)
         self.space: gym.Space[Any] = gym.spaces.Discrete(1 + num_parts)
         self.action_names = ["stop", *(f"remove {name}" for name in self._names)]
-        widest = np.full(num_parts if probes else 0, LARGEST_FALL)
-        self.bounds = (
-            np.array([*-widest, *np.zeros(num_parts), -LARGEST_FALL, 0.0], np.float32),
-            np.array([*widest, *np.ones(num_parts), LARGEST_FALL, 1.0], np.float32),
-        )
-        self._rises = np.zeros((num_rows, len(widest)))
+        widest = np.full(num_parts, LARGEST_FALL + abs(price))
+        fall = np.full(1, LARGEST_FALL)
+        self.columns = {
+            **({GAINS: (-widest, widest)} if probes else {}),
+            IS_LEFT: (np.zeros(num_parts), np.ones(num_parts)),
+            "loss_fall": (-fall, fall),
+            "saved": (np.zeros(1), np.ones(1)),
+        }
+        self._gains = np.zeros((num_rows, num_parts if probes else 0))
         self.plans: Mapping[str, Sequence[np.ndarray]] = {"as it is": [np.array(STOP)]}
         self._is_left = np.ones((num_rows, num_parts), bool)
 
@@ -76,28 +82,29 @@ class StructureTuner(ScaledTuner):
     def observe(self) -> np.ndarray:
         """Returns (N, P + 2): which parts are left, the fall of the loss, the share saved.
 
-        With probes (N, 2 P + 2): before them, the rise of the loss without each part alone.
+        With probes (N, 2 P + 2): before them, by how much the removal of each part alone raises
+        the potential of the unchanged model.
         """
         rest = np.stack([self._first - self._now, self._saved(self._is_left)], 1)
-        return np.concatenate([self._rises, self._is_left, rest], 1).astype(np.float32)
+        return np.concatenate([self._gains, self._is_left, rest], 1).astype(np.float32)
 
     def begin(self, rows: Sequence[int], passages: Sequence[Passages]) -> None:
         """Starts `rows` with the unchanged model; removes each part once if there are probes."""
         super().begin(rows, passages)
         if self.has_probes:
-            count = self._rises.shape[1]
+            count = self._gains.shape[1]
             models = (
                 self._without(row, without)
                 for row in rows
                 for without in ~np.eye(count, dtype=bool)
             )
-            losses = self._losses.get(list(models)).reshape(-1, count)
-            self._rises[rows] = losses - self._first[rows, None]
+            rises = self._losses.get(list(models)).reshape(-1, count) - self._first[rows, None]
+            self._gains[rows] = self._price * self._costs / self._costs.sum() - rises
 
     @property
     def has_probes(self) -> bool:
         """Whether observations show what each part alone is worth."""
-        return self._rises.shape[1] > 0
+        return self._gains.shape[1] > 0
 
     def expected_gains(self) -> np.ndarray:
         """Returns by how much each removal raises the potential, if parts add up, (N, P).
@@ -109,8 +116,7 @@ class StructureTuner(ScaledTuner):
         """
         if not self.has_probes:
             raise ValueError("Got no probes; make the environment with probes=True.")
-        gains = self._price * self._costs / self._costs.sum() - self._rises
-        return np.where(self._is_left, gains, -np.inf)
+        return np.where(self._is_left, self._gains, -np.inf)
 
     def scores(self) -> dict[str, np.ndarray]:
         """Returns `loss`, nats a token, `saved`, and the potential of both, `reward`."""
@@ -222,8 +228,8 @@ class StructureSearchEnv(RowEnv):
     ## Observation Space
     `Box(P + 3,)`: which parts are left (P), by how much the loss has fallen, nats a token, the
     share of the blocks' multiplications that is saved, and the share of adjustments left. With
-    `probes=True` `Box(2 P + 3,)`: before them, by how much the loss of the episode's passages rises
-    without each part alone, nats a token, which differs from passage to passage.
+    `probes=True` `Box(2 P + 3,)`: before them, by how much the removal of each part alone raises
+    the potential, nats a token, which differs from passage to passage.
     Source: importance of heads, Michel et al. 2019, https://arxiv.org/abs/1905.10650.
 
     ## Rewards

@@ -63,9 +63,13 @@ class TrainingTuner(Tuner):
         frozen = [f"freeze layer {layer}" for layer in range(layers)]
         self.action_names = ["stop", "learning rate", "weight decay", *frozen]
         self.space: gym.Space[Any] = gym.spaces.Box(-1.0, 1.0, (self._size,), np.float32)
-        most = [LARGEST_FALL, LARGEST_FALL, LARGEST_NORM, *np.ones(self._size)]
-        least = [-LARGEST_FALL, -LARGEST_FALL, 0.0, *-np.ones(self._size)]
-        self.bounds = (np.array(least, np.float32), np.array(most, np.float32))
+        fall, ones = np.full(1, LARGEST_FALL), np.ones(self._size)
+        self.columns = {
+            "loss_fall": (-fall, fall),
+            "training_loss_fall": (-fall, fall),
+            "gradient_norm": (np.zeros(1), np.full(1, LARGEST_NORM)),
+            "last_action": (-ones, ones),
+        }
         self.plans: Mapping[str, Sequence[np.ndarray]] = {"as it is": [self._stop()]} | {
             f"rate {_rate(x):.1e}, {times} times": [*[self._go(x)] * times, self._stop()]
             for x in (-0.5, 0.0, 0.5)

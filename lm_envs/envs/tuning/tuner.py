@@ -10,6 +10,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from lm_envs.envs.observations.features import Bounds
 from lm_envs.envs.tuning.passages import Passages
 
 LOSS_DECIMALS = 4
@@ -27,14 +28,14 @@ class Tuner(ABC):
 
     Attributes:
         space: Action space of one row.
-        bounds: Lowest and highest value of a row's observation, (S,) each.
+        columns: Bounds of the columns of a row's observation by name, from left to right.
         action_names: Names of the discrete actions, or of the components of a continuous one.
         plans: Open-loop action sequences by name, as baselines; the last action repeats.
         stopped: (N,) bool, whether a row's last action ended its episode.
     """
 
     space: gym.Space[Any]
-    bounds: tuple[np.ndarray, np.ndarray]
+    columns: Mapping[str, Bounds]
     action_names: Sequence[str]
     plans: Mapping[str, Sequence[np.ndarray]]
 
@@ -69,6 +70,14 @@ class Tuner(ABC):
             ValueError: If the actions are continuous.
         """
         raise ValueError("Got action_masks() of continuous actions; only discrete ones have masks.")
+
+    def best(self) -> np.ndarray:
+        """Returns actions (N,) of a search on each row's own passages, the oracle of tuners.
+
+        Raises:
+            ValueError: If the tuner has no such search.
+        """
+        raise ValueError(f"Got best() of a {type(self).__name__}; only StructureSearch searches.")
 
     def rule_policies(self) -> Mapping[str, Callable[[], np.ndarray]]:
         """Returns further baselines: functions by name, each gives N actions."""

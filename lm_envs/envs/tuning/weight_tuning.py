@@ -43,8 +43,12 @@ class WeightTuner(ScaledTuner):
         self._num_settings = 1 + len(self._names)
         self.action_names = ["temperature", *self._names]
         self.space: gym.Space[Any] = gym.spaces.Box(-1.0, 1.0, (self._num_settings,), np.float32)
-        bound = np.append(np.ones(self._num_settings), [LARGEST_FALL] * 2).astype(np.float32)
-        self.bounds = (-bound, bound)
+        ones, fall = np.ones(self._num_settings), np.full(1, LARGEST_FALL)
+        self.columns = {
+            "settings": (-ones, ones),
+            "first_loss": (-fall, fall),
+            "loss_fall": (-fall, fall),
+        }
         nothing = np.zeros(self._num_settings, np.float32)
         warmer = np.eye(1, self._num_settings, dtype=np.float32)[0]
         self.plans: Mapping[str, Sequence[np.ndarray]] = {

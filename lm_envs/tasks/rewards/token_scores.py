@@ -11,6 +11,9 @@ import numpy as np
 
 from lm_envs.tasks.rewards.completions import Completions
 
+FLUENCY = "fluency"
+"""Name of the one score here that needs the model's log-probabilities."""
+
 WORST_LOGPROB = -8.0
 """Log-probabilities below this count as this, so that one rare token cannot ruin a text; nats."""
 
@@ -103,7 +106,7 @@ TokenScore = Callable[[Completions], np.ndarray]
 """Scores (N,) float64 of N completions."""
 
 TOKEN_SCORES: Mapping[str, TokenScore] = {
-    "fluency": fluency,
+    FLUENCY: fluency,
     "repetition": repetition,
     "repetition_3": partial(repetition, n=3),
     "distinct_1": partial(distinct, n=1),

@@ -38,7 +38,7 @@ def test_a_row_that_begins_has_its_passages_and_no_change(tuner):
 
 def test_observations_lie_within_the_bounds(tuner):
     made, _ = tuner
-    low, high = made.bounds
+    low, high = map(np.concatenate, zip(*made.columns.values(), strict=True))
     observations = made.observe()
     assert observations.shape == (2, len(low))
     assert ((low <= observations) & (observations <= high)).all()
