@@ -21,6 +21,13 @@ from lm_envs.tasks.simulators.varied_customer import (
 PENALTY = 10.0
 """C of the logistic regressions, the inverse strength of their penalty."""
 
+ANALYZERS = {
+    "word": ("word", (1, 2)),
+    "single_word": ("word", (1, 1)),
+    "char_wb": ("char_wb", (2, 4)),
+}
+"""What the classifiers count, as in scikit-learn: the kind of unit, and the sizes of its groups."""
+
 MOST_TURNS = 6
 """Turns of a conversation that is learned from."""
 
@@ -93,7 +100,8 @@ def learned_classifiers(customers: Sequence[VariedCustomer], features: str) -> C
 
     Args:
         customers: One conversation is simulated with each.
-        features: "word" for words and pairs of words, "char_wb" for 2 to 4 characters of a word.
+        features: "word" for words and pairs of words, "single_word", or "char_wb" for 2 to 4
+            characters of a word.
 
     Raises:
         ImportError: Without scikit-learn.
@@ -103,10 +111,10 @@ def learned_classifiers(customers: Sequence[VariedCustomer], features: str) -> C
     from sklearn.pipeline import make_pipeline
 
     rows = _practice(customers)
-    sizes = (1, 2) if features == "word" else (2, 4)
+    analyzer, sizes = ANALYZERS[features]
 
     def learn(texts: list[str], labels: list[Any]) -> Any:  # noqa: ANN401 - a pipeline
-        vectorizer = TfidfVectorizer(analyzer=features, ngram_range=sizes, sublinear_tf=True)
+        vectorizer = TfidfVectorizer(analyzer=analyzer, ngram_range=sizes, sublinear_tf=True)
         regression = LogisticRegression(C=PENALTY, max_iter=1000)
         return make_pipeline(vectorizer, regression).fit(texts, labels)
 

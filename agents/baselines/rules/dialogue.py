@@ -42,7 +42,7 @@ class Thresholds:
         hurried: Weight of a hurried mood against a polite line.
         polite: Polite if the weighted moods exceed this.
         switches_tone: Whether the tone changes after an answer without a value.
-        features: Of the classifiers: "word" or "char_wb", as in scikit-learn.
+        features: Of the classifiers; see `learned_classifiers`.
     """
 
     request: float = 0.4
@@ -63,7 +63,7 @@ CHOICES: Mapping[str, Sequence[float | bool | str]] = {
     "hurried": (0.5, 0.75, 1.0, 1.5),
     "polite": (-0.3, -0.1, 0.0, 0.1, 0.3),
     "switches_tone": (False, True),
-    "features": ("word", "char_wb"),
+    "features": ("word", "single_word", "char_wb"),
 }
 
 

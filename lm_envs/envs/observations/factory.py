@@ -89,8 +89,8 @@ def hidden(
     """
     if not view.actions.reads_text:
         raise ValueError(
-            "Got observation 'hidden' for actions with reads=False; allowed: 'words', 'embeddings', "
-            "'candidates', 'tokens', or reads=True."
+            "Got observation 'hidden' for actions with reads=False; allowed: 'words', 'embeddings',"
+            " 'candidates', 'tokens', or reads=True."
         )
     return _vector(view, [Hidden(view.setup.model)], features, reducer)
 
@@ -146,12 +146,12 @@ def words(
 
     Args:
         view: What the observation is made from.
-        size: Number of columns for the words of the text, and for those of its last lines.
+        size: Number of columns for the words of others, for their last ones, and for the agent's.
         dropout: Share of the words that is left out, for training.
         features: Further features, behind the others.
         reducer: A reducer, or its file.
     """
-    return _vector(view, [Words(view.setup.tokenizer, size, dropout)], features, reducer)
+    return _vector(view, [Words(size, dropout)], features, reducer)
 
 
 def tokens(view: View) -> Observation:

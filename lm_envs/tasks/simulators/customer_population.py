@@ -13,7 +13,7 @@ from lm_envs.tasks.simulators.customer import ITEMS, REQUESTS, VALUES
 from lm_envs.tasks.simulators.customer_wordings import Pool
 from lm_envs.tasks.simulators.varied_customer import DOUBT, MOODS, VariedCustomer
 
-COUNTS = {"train": 3000, "validation": 600, "test": 600}
+COUNTS = {"train": 12_000, "validation": 600, "test": 600}
 PATIENCE = {"hurried": (4, 5), "formal": (6, 7), "easy": (7, 8)}
 """Numbers of lines before a customer leaves, by mood; both are equally likely."""
 

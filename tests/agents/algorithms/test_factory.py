@@ -79,3 +79,12 @@ def test_the_environment_pays_differences_with_the_discount_of_the_agent(
     make_algorithm(config, rows, None)
     assert rows.vector_env.gamma == expected
     assert make_evaluation_env(config, "validation", 2).gamma == 1.0
+
+
+def test_words_are_left_out_in_training_only():
+    observation = {"kind": "words", "dropout": 0.9}
+    env = CONFIG.env.model_copy(update={"kwargs": {"observation": observation}})
+    run = changed(env=env)
+    trained = make_training_env(run).reset()
+    judged, _ = make_evaluation_env(run, "train", run.env.n_envs).reset(seed=0)
+    assert (judged[:, :512] > 0).sum(1).min() > (trained[:, :512] > 0).sum(1).mean()

@@ -62,3 +62,28 @@ def test_clone_epochs_of_an_algorithm_that_cannot_imitate_are_refused():
     run = config("ARS").model_copy(update={"clone_epochs": 3})
     with pytest.raises(UserError, match=r"Got clone_epochs for algorithm.name='ARS'; allowed: PPO"):
         clone_oracle(run, make_algorithm(run, make_training_env(run), None))
+
+
+SEARCHED = {
+    "id": "lm_envs/StructureSearch-v0",
+    "n_envs": 8,
+    "split": "train[:4%]",
+    "kwargs": {"passages": 2, "adjustments": 3, "probes": True},
+}
+
+
+def test_a_search_of_structures_is_imitated_as_well():
+    """The clone removes the part that a search on the very passages would remove first."""
+    run = changed(
+        env=CONFIG.env.model_validate(SEARCHED),
+        algorithm=CONFIG.algorithm.model_validate({"name": "MaskablePPO", "policy": "PartPolicy"}),
+        clone_epochs=60,
+    )
+    losses = clone_oracle(run, make_algorithm(run, make_training_env(run), None))
+    assert losses[-1] < 0.6 * losses[0]
+
+
+def test_an_environment_without_an_oracle_cannot_be_imitated():
+    env = CONFIG.env.model_copy(update={"id": "lm_envs/WeightTuning-v0", "kwargs": {}})
+    with pytest.raises(UserError, match=r"Got --clone for env.id='lm_envs/WeightTuning-v0', which"):
+        cloned(changed(env=env))

@@ -55,3 +55,35 @@ def test_a_task_without_lines_is_refused(checkpoint):
 def test_scores_has_to_be_true_or_false():
     with pytest.raises(ValueError, match=r"scores=1\.5; allowed: True, False"):
         make_choices("Dialogue", scores=1.5)
+
+
+def test_a_model_that_reads_nothing_changes_neither_texts_nor_rewards():
+    """Only the log-probabilities are missing; ranks by the model stay."""
+    arguments = {"env_id": "lm_envs/Dialogue-v0", "observation": "words"}
+    arguments |= {"num_envs": 3, "autoreset_mode": "same_step"}
+    lines = {"kind": "choices", "scores": False}
+    reading = make(actions=lines, **arguments)
+    silent = make(actions={**lines, "reads": False}, **arguments)
+    seen, same = reading.reset(seed=0)[0], silent.reset(seed=0)[0]
+    for _ in range(4):
+        np.testing.assert_array_equal(seen, same)
+        ranks = np.zeros(3, np.int64)
+        actions = reading.actions_for_ranks(ranks)
+        np.testing.assert_array_equal(actions, silent.actions_for_ranks(ranks))
+        seen, rewards, *_, infos = reading.step(actions)
+        same, others, *_, found = silent.step(actions)
+        np.testing.assert_array_equal(rewards, others)
+        assert infos["text"].tolist() == found["text"].tolist()
+        assert (infos["logprob"] < 0.0).all()
+        assert not found["logprob"].any()
+
+
+def test_what_needs_the_model_is_refused_if_it_reads_nothing():
+    lines = {"kind": "choices", "scores": False, "reads": False}
+    with pytest.raises(ValueError, match="Got reads=False with scores=True"):
+        make(1, env_id="lm_envs/Dialogue-v0", actions={"kind": "choices", "reads": False})
+    with pytest.raises(ValueError, match="Got observation 'hidden' for actions with reads=False"):
+        make(1, env_id="lm_envs/Dialogue-v0", actions=lines, observation="hidden")
+    rewards = {"fluency": 1.0, "cross_entropy": 0.0, "completed": 1.0}
+    with pytest.raises(ValueError, match="reads=False and rewards cross_entropy, fluency"):
+        make(1, env_id="lm_envs/Dialogue-v0", actions=lines, observation="words", rewards=rewards)

@@ -9,7 +9,9 @@ import pytest
 from tests.envs.helpers import make_small
 
 COMBINATIONS = [
-    *itertools.product(("top_k", "vocabulary", "embedding"), ("hidden", "embeddings", "tokens")),
+    *itertools.product(
+        ("top_k", "vocabulary", "embedding"), ("hidden", "embeddings", "words", "tokens")
+    ),
     ("top_k", "candidates"),
     ("embedding", "candidates"),
 ]

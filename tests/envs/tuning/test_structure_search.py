@@ -62,6 +62,7 @@ def test_probes_are_what_each_part_alone_is_worth_to_the_rows_passages():
     for part in (0, parts - 1):
         plain.reset(seed=0)
         _, _, _, _, infos = plain.step(np.full(2, 1 + part))
-        rises = infos["loss"] - env.tuner.scores()["loss"]
-        np.testing.assert_allclose(shown[:, part], rises, atol=1e-6)
+        falls = env.tuner.scores()["loss"] - infos["loss"]
+        saved = plain.tuner.scores()["saved"]  # the price is 1
+        np.testing.assert_allclose(shown[:, part], falls + saved, atol=1e-6)
     assert (shown[0, :parts] != shown[1, :parts]).any()  # other passages, other parts
