@@ -5,13 +5,13 @@ Owns the command line and the files. What is claimed is in the YAML file.
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from agents.config.loading import UserError, load_config, reported
 from agents.runs.files import write_json, write_text
-from benchmarks.claims.evaluation import evaluate_claim
+from benchmarks.claims.evaluation import evaluate_claim, read_claim
 from benchmarks.claims.settings import ClaimsConfig, claim_configs
 from benchmarks.claims.table import claim_rows, to_markdown
 from benchmarks.harness import timing
@@ -32,6 +32,9 @@ def main(
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="names of configurations")] = None,
     train_only: Annotated[bool, typer.Option(help="leave the evaluated split unread")] = False,
+    documents: Annotated[
+        Path | None, typer.Option(help="make the table from this folder's evaluated claims alone")
+    ] = None,
 ) -> None:
     """Trains every agent, compares it with its strongest baseline once, and adjusts all claims."""
     with reported():
@@ -41,17 +44,23 @@ def main(
             chosen = [(claim, configs) for claim, configs in chosen if configs[0].name in only]
         if not chosen:
             raise UserError(f"Got only={only}; allowed: names of configurations in {claims}.")
+        if documents is not None:
+            _write_table(documents, [read_claim(each, made, documents) for each, made in chosen])
+            return
         run_all([config for _, configs in chosen for config in configs], runs, jobs)
         if train_only:
             return
-        machine = timing.machine()
-        target = (output or machine_folder(machine, RESULTS)) / "claims"
-        documents = []
+        target = (output or machine_folder(timing.machine(), RESULTS)) / "claims"
+        found = []
         for claim, configs in chosen:
             print(f"{configs[0].name}: {claim.split}", file=sys.stderr, flush=True)
-            documents.append(evaluate_claim(claim, configs, runs, target))
-        rows = claim_rows(documents)
-        table = {"rows": [row.record() for row in rows], "machine": machine}
-        write_json(target / "claims.json", table)
-        write_text(target / "claims.md", to_markdown(rows))
-        typer.echo(to_markdown(rows))
+            found.append(evaluate_claim(claim, configs, runs, target))
+        _write_table(target, found)
+
+
+def _write_table(folder: Path, documents: list[dict[str, Any]]) -> None:
+    """Writes claims.json and claims.md, and prints the table."""
+    rows = claim_rows(documents)
+    write_json(folder / "claims.json", {"rows": [row.record() for row in rows]})
+    write_text(folder / "claims.md", to_markdown(rows))
+    typer.echo(to_markdown(rows))

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from agents.config.loading import UserError
 from agents.config.train import TrainConfig
 from agents.evaluate import evaluate_with_baselines
 from agents.evaluation.comparison import listed_scores, prompt_scores
 from agents.runs.files import write_bytes
 from agents.runs.folder import versions
 from benchmarks.claims.settings import ClaimConfig
+from benchmarks.harness import timing
 from benchmarks.learning.sweep import run_folder
 
 
@@ -31,16 +33,16 @@ def evaluate_claim(
 
     Returns:
         `environment`, `agent`, `config`, `seeds`, `split`, `runs`, their hashes; `baselines`, the
-        settings and the strongest; `prompt_scores` by policy, score, seed and prompt.
+        settings and the strongest; `prompt_scores` by policy, score, seed and prompt; `machine`.
     """
     folders = [run_folder(config, runs) for config in configs]
     hashes = [folder.name for folder in folders]
-    path = target / f"{configs[0].name}.json.gz"
+    path = _path(configs, target)
     options: dict[str, Any] = {"search": claim.search, "clone": claim.clone}
     own = {"split": claim.split, "episodes": claim.episodes, **options}
     names = {"environment": claim.environment, "agent": claim.agent}
     if path.is_file():
-        known = json.loads(gzip.decompress(path.read_bytes()))
+        known = _read(path)
         if (known["runs"], known["options"]) == (hashes, own):
             return known | names
     trained = [each / config.folder_name for each, config in zip(folders, configs, strict=True)]
@@ -48,9 +50,30 @@ def evaluate_claim(
     document = {
         **names,
         **{"config": configs[0].model_dump(), "seeds": [config.seed for config in configs]},
-        **{"runs": hashes, "options": own, **found, "versions": versions()},
+        **{"runs": hashes, "options": own, **found},
+        **{"versions": versions(), "machine": timing.machine()},
         "prompt_scores": listed_scores(prompt_scores(rollouts)),
     }
     # Without the time in its head, the same document always gives the same bytes.
     write_bytes(path, gzip.compress(json.dumps(document).encode(), mtime=0))
     return document
+
+
+def read_claim(claim: ClaimConfig, configs: Sequence[TrainConfig], folder: Path) -> dict[str, Any]:
+    """Returns the document of a claim that was evaluated before, whatever its runs were.
+
+    Raises:
+        UserError: If the folder has no document of the claim.
+    """
+    path = _path(configs, folder)
+    if not path.is_file():
+        raise UserError(f"Got no {path}; allowed: a folder with the document of each claim.")
+    return _read(path) | {"environment": claim.environment, "agent": claim.agent}
+
+
+def _path(configs: Sequence[TrainConfig], folder: Path) -> Path:
+    return folder / f"{configs[0].name}.json.gz"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(gzip.decompress(path.read_bytes()))

@@ -32,7 +32,8 @@ class DialogueEnv(LanguageEnv):
     ## Observation Space
     `Box(D + 19,)` float32: `hidden` (D), `choice_enabled` (18), `turns_left` (1), as in
     `lm_envs/NextWord-v0`. `actions={"kind": "choices", "scores": True}` adds `choice_logprobs`
-    (18), which takes time to compute.
+    (18), which takes time to compute. `{"kind": "choices", "scores": False, "reads": False}` with
+    `observation="words"` needs no model at all and is several times faster.
 
     ## Rewards
     `rewards={"completed": 1.0, "turns": -0.3, "politeness": 0.2}` by default: whether the wish was

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 
 import pytest
 import yaml
@@ -66,3 +67,16 @@ def test_an_unknown_name_is_refused(finished):
     result = run([*arguments, "--only", "smok"])
     assert result.exit_code != 0
     assert "Got only=['smok']" in result.output
+
+
+def test_the_documents_alone_give_the_same_table(finished, tmp_path):
+    arguments, first, target = finished
+    copied = shutil.copytree(target, tmp_path / "documents")
+    (copied / "claims.md").unlink()
+    again = run([arguments[0], "--documents", str(copied)])
+    assert again.stdout == first.stdout
+    assert (copied / "claims.md").read_bytes() == (target / "claims.md").read_bytes()
+    (copied / "smoke.json.gz").unlink()
+    refused = run([arguments[0], "--documents", str(copied)])
+    assert refused.exit_code != 0
+    assert "Got no" in refused.output
