@@ -30,7 +30,7 @@ h2 { font-size: 1.25rem; margin: 2.5rem 0 .75rem; }
 h3 { font-size: 1rem; margin: 1.75rem 0 .6rem; }
 p, li { max-width: 72ch; overflow-wrap: anywhere; }
 .dim, small { color: var(--dim); font-weight: normal; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption { caption-side: bottom; text-align: left; color: var(--dim); font-size: .875rem;
   padding-top: .5rem; }

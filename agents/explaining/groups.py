@@ -37,7 +37,7 @@ def observation_groups(env: EpisodicVectorEnv) -> dict[str, slice]:
     columns = getattr(space, "columns", None)
     if columns is None and isinstance(env, TuningVectorEnv) and space.shape:
         size = space.shape[0]
-        return {"state of the model": slice(0, size - 1), "steps left": slice(size - 1, size)}
+        return {**env.tuner.columns, "steps left": slice(size - 1, size)}
     if columns is None or len(columns) > MOST_GROUPS:
         return {}
     return {NAMES.get(name, name): part for name, part in columns.items()}

@@ -38,7 +38,9 @@ def episode_parts(trace: EpisodeTrace) -> list[Html]:
         parts.insert(0, picture(image_png(own.image), "The picture that the agent saw"))
     if own.reference:
         parts.append(paragraph(f"Reference: {printable(own.reference)}"))
-    parts.append(paragraph(printable(f"Reward {trace.reward:+.3f} ({own.ending}). {scores}")))
+    parts.append(
+        paragraph(printable(f"Reward {wording.signed(trace.reward)} ({own.ending}). {scores}"))
+    )
     steps = "".join(part for place in range(len(trace.steps)) for part in step_parts(trace, place))
     parts.append(Html(f"<details><summary>{len(trace.steps)} steps</summary>{steps}</details>"))
     return parts

@@ -70,7 +70,9 @@ def episode_view(trace: EpisodeTrace) -> RenderableType:
         parts.append(Text(f"reference: {reference}", style="italic"))
     parts.append(_step_table(trace))
     scores = wording.scores_text({n: v for n, v in own.scores.items() if n != "reward"})
-    parts.append(Text(printable(f"reward {trace.reward:+.3f} ({own.ending})   {scores}")))
+    parts.append(
+        Text(printable(f"reward {wording.signed(trace.reward)} ({own.ending})   {scores}"))
+    )
     return Group(*parts)
 
 
@@ -143,7 +145,7 @@ def _step_table(trace: EpisodeTrace) -> Table:
             cells.append(wording.model_text(chosen, is_line=lines) if chosen else "")
         if trace.kind is not None:
             cells.append(wording.preference_text(chosen, trace.kind) if chosen else "")
-        cells.append(f"{step.reward:+.3f}")
+        cells.append(wording.signed(step.reward))
         if has_model:
             first = step.candidates[step.first] if step.departs else None
             cells.append(Text(wording.candidate_text(first, 30) if first else ""))

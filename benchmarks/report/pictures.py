@@ -25,15 +25,15 @@ from agents.runs.files import check_writable, write_bytes
 from agents.runs.finished import read_finished
 
 COLUMNS = 80
-MOST_LINES = 44
-"""Lines of a terminal that a picture shows."""
+FIRST_LINES, LAST_LINES = 27, 20
+"""Lines of a longer terminal that a picture shows: where it begins, and how it ends."""
 
 COLORS = 256
 """Colors of a PNG, which make it small; with fewer, the color of a single word was lost."""
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-PLAYED = "?\n1\n2\n"
-"""Keys of the game that is shown: a hint, the first choice, the second one; then it ends."""
+PLAYED = "?\n1\n2\n" + "1\n" * 200
+"""Keys of the game that is shown: a hint, the first choice, the second one, then the first ones."""
 
 
 def main(
@@ -103,12 +103,13 @@ def terminal(arguments: Sequence[object], keys: str = "") -> str:
 
 
 def draw_terminal(browser: str, command: str, text: str, path: Path) -> None:
-    """Draws the first lines of a terminal, below the command."""
+    """Draws the first and the last lines of a terminal, below the command."""
     lines = text.splitlines()
-    rest = ["…"] if len(lines) > MOST_LINES else []
+    if len(lines) > FIRST_LINES + LAST_LINES:
+        lines = [*lines[:FIRST_LINES], "⋮", *lines[-LAST_LINES:]]
     console = Console(width=COLUMNS, record=True, file=StringIO(), force_terminal=True)
     console.print(Text(f"$ {command}", style="dim"))
-    console.print(Text.from_ansi("\n".join([*lines[:MOST_LINES], *rest])), soft_wrap=True)
+    console.print(Text.from_ansi("\n".join(lines)), soft_wrap=True)
     svg = console.export_svg(title="")
     # Without the address of a font: the system's monospaced one is drawn, and nothing is loaded.
     svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)

@@ -55,7 +55,14 @@ class StructureTuner(ScaledTuner):
             np.array([*-widest, *np.zeros(num_parts), -LARGEST_FALL, 0.0], np.float32),
             np.array([*widest, *np.ones(num_parts), LARGEST_FALL, 1.0], np.float32),
         )
-        self._rises = np.zeros((num_rows, len(widest)))
+        rises, size = len(widest), len(self.bounds[0])
+        self.columns = {
+            **({"rise without each part": slice(0, rises)} if probes else {}),
+            "parts that are left": slice(rises, size - 2),
+            "fall of the loss": slice(size - 2, size - 1),
+            "share saved": slice(size - 1, size),
+        }
+        self._rises = np.zeros((num_rows, rises))
         self.plans: Mapping[str, Sequence[np.ndarray]] = {"as it is": [np.array(STOP)]}
         self._is_left = np.ones((num_rows, num_parts), bool)
 

@@ -66,6 +66,11 @@ class TrainingTuner(Tuner):
         most = [LARGEST_FALL, LARGEST_FALL, LARGEST_NORM, *np.ones(self._size)]
         least = [-LARGEST_FALL, -LARGEST_FALL, 0.0, *-np.ones(self._size)]
         self.bounds = (np.array(least, np.float32), np.array(most, np.float32))
+        self.columns = {
+            "falls of the losses": slice(0, 2),
+            "gradient norm": slice(2, 3),
+            "last action": slice(3, len(most)),
+        }
         self.plans: Mapping[str, Sequence[np.ndarray]] = {"as it is": [self._stop()]} | {
             f"rate {_rate(x):.1e}, {times} times": [*[self._go(x)] * times, self._stop()]
             for x in (-0.5, 0.0, 0.5)

@@ -28,6 +28,7 @@ class Tuner(ABC):
     Attributes:
         space: Action space of one row.
         bounds: Lowest and highest value of a row's observation, (S,) each.
+        columns: Groups of a row's observation by name, from its first column to its last one.
         action_names: Names of the discrete actions, or of the components of a continuous one.
         plans: Open-loop action sequences by name, as baselines; the last action repeats.
         stopped: (N,) bool, whether a row's last action ended its episode.
@@ -35,6 +36,7 @@ class Tuner(ABC):
 
     space: gym.Space[Any]
     bounds: tuple[np.ndarray, np.ndarray]
+    columns: Mapping[str, slice]
     action_names: Sequence[str]
     plans: Mapping[str, Sequence[np.ndarray]]
 

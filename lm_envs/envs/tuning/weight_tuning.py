@@ -45,6 +45,11 @@ class WeightTuner(ScaledTuner):
         self.space: gym.Space[Any] = gym.spaces.Box(-1.0, 1.0, (self._num_settings,), np.float32)
         bound = np.append(np.ones(self._num_settings), [LARGEST_FALL] * 2).astype(np.float32)
         self.bounds = (-bound, bound)
+        self.columns = {
+            "settings": slice(0, self._num_settings),
+            "first loss": slice(self._num_settings, len(bound) - 1),
+            "fall of the loss": slice(len(bound) - 1, len(bound)),
+        }
         nothing = np.zeros(self._num_settings, np.float32)
         warmer = np.eye(1, self._num_settings, dtype=np.float32)[0]
         self.plans: Mapping[str, Sequence[np.ndarray]] = {
