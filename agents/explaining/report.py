@@ -137,7 +137,7 @@ def check_sentence(check: dict[str, Any]) -> str:
         return "There is one group only, so that nothing can be compared."
     return (
         f"This {'is' if check['is_true'] else 'is NOT'} confirmed on held-out prompts: without "
-        f"{' and '.join(map(_quoted, check['important']))}, the action changes in "
+        f"{_listed(check['important'])}, the action changes in "
         f"{_percentages(check)[0]} of steps; without all others, in {_percentages(check)[1]}."
     )
 
@@ -160,8 +160,10 @@ def _percentages(check: dict[str, Any]) -> tuple[str, str]:
     return percent(own, 0), f"{percent(other, 0)} (difference {difference})"
 
 
-def _quoted(name: str) -> str:
-    return f'"{name}"'
+def _listed(names: Sequence[str]) -> str:
+    """Returns names in quotation marks, such as '"a", "b" and "c"'."""
+    *others, last = (f'"{name}"' for name in names)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _departures(

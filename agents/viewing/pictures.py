@@ -101,9 +101,11 @@ def _frame(trace: EpisodeTrace, place: int, last: int) -> Image:
 
 def _runs(trace: EpisodeTrace, last: int) -> Iterator[Run]:
     yield Run(wording.prompt_text(trace), DIM)
-    for step, share in zip(trace.steps[: last + 1], step_shares(trace), strict=False):
+    sizes = step_shares(trace)
+    for place, step in enumerate(trace.steps[: last + 1]):
+        share = sizes[place]
         color = GAIN if share > WEAKEST else LOSS if share < -WEAKEST else INK
-        yield Run(wording.written_text(trace, step), color, share < -WEAKEST)
+        yield Run(wording.written_text(trace, place), color, share < -WEAKEST)
         if step.reply:
             yield from (Run("\n", DIM), Run(printable(step.reply), DIM), Run("\n", DIM))
 

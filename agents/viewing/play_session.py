@@ -224,15 +224,17 @@ def _menu(choices: Sequence[Choice]) -> Table:
     table.add_column("key", no_wrap=True)
     table.add_column("choice", overflow="fold")
     has_model = any(np.isfinite(each.logprob) for each in choices)
+    lines = any(" " in each.text.strip() for each in choices)
     if has_model:
-        table.add_column("model", justify="right", no_wrap=True)
+        name = wording.LINE_MODEL if lines else "model"
+        table.add_column(name, justify="right", no_wrap=True)
         table.add_column("", no_wrap=True)
     for key, choice in zip(KEYS, choices, strict=False):
-        shown = wording.candidate_text(Candidate(choice.text))
-        cells: list[Any] = [key, Text(shown)]
+        candidate = Candidate(choice.text, choice.logprob if has_model else None)
+        cells: list[Any] = [key, Text(wording.candidate_text(candidate))]
         if has_model:
-            share = float(np.exp(choice.logprob))
-            cells += [wording.percent(share), bar(share)]
+            cells.append(wording.model_text(candidate, is_line=lines))
+            cells.append(bar(wording.model_share(candidate)))
         table.add_row(*cells)
     return table
 

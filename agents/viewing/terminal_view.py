@@ -80,8 +80,9 @@ def text_view(trace: EpisodeTrace, last: int) -> Text:
     """Returns the prompt in italics and the text of the steps up to `last`, by their reward."""
     text = Text(wording.prompt_text(trace))
     text.stylize("italic")
-    for step, share in zip(trace.steps[: last + 1], step_shares(trace), strict=False):
-        text.append(wording.written_text(trace, step), style=token_style(share))
+    sizes = step_shares(trace)
+    for place, step in enumerate(trace.steps[: last + 1]):
+        text.append(wording.written_text(trace, place), style=token_style(sizes[place]))
         if step.reply:
             text.append(f"\n{printable(step.reply)}\n", style="italic")
     return text
@@ -131,7 +132,7 @@ def _step_table(trace: EpisodeTrace) -> Table:
     table.add_column("chosen", overflow="fold")
     has_model = any(step.first >= 0 for step in trace.steps)
     if has_model:
-        table.add_column("model", justify="right", no_wrap=True)
+        table.add_column(wording.LINE_MODEL if lines else "model", justify="right", max_width=8)
     if trace.kind is not None:
         table.add_column(wording.PREFERENCES[trace.kind], justify="right", no_wrap=True)
     table.add_column("reward", justify="right", no_wrap=True)

@@ -16,6 +16,9 @@ MOST_SHOWN = 8
 LONGEST = 60
 """Characters of a candidate's text."""
 
+LINE_MODEL = "model, nats a token"
+"""Heading of the model's column where candidates are lines."""
+
 PREFERENCES: Mapping[Kind, str] = {
     "probability": "agent",
     "value": "agent, Q-value",
@@ -92,9 +95,14 @@ def prompt_text(trace: EpisodeTrace) -> str:
     return printable(trace.transcript.prompt) + end
 
 
-def written_text(trace: EpisodeTrace, step: Step) -> str:
-    """Returns what a step wrote; line ends are kept where the agent adjusts the model."""
-    return printable(step.written, keep_lines=not len(trace.transcript.prompt_tokens))
+def written_text(trace: EpisodeTrace, place: int) -> str:
+    """Returns what a step wrote, without the blank at the beginning of a line after a reply.
+
+    Line ends are kept where the agent adjusts the model.
+    """
+    is_line_start = place > 0 and bool(trace.steps[place - 1].reply)
+    written = trace.steps[place].written.removeprefix(" " if is_line_start else "")
+    return printable(written, keep_lines=not len(trace.transcript.prompt_tokens))
 
 
 def mark(step: Step, place: int) -> str:
@@ -106,7 +114,7 @@ def model_heading(trace: EpisodeTrace, step: Step) -> str:
     """Returns the heading of the model's column; "" where the model has no opinion."""
     if all(candidate.model_logprob is None for candidate in step.candidates):
         return ""
-    return "model, nats a token" if is_line(trace) else "model"
+    return LINE_MODEL if is_line(trace) else "model"
 
 
 def numbers_text(step: Step) -> str:

@@ -73,6 +73,12 @@ def test_each_key_of_a_continuous_setting_changes_it_at_every_step():
     assert "the unchanged model would choose: every setting 0" in text
 
 
+def test_lines_have_the_models_mean_log_probability():
+    _, text = play("1q", make("lm_envs/Dialogue-v0"))
+    assert "model, nats a token" in text
+    assert "%" not in text
+
+
 def test_points_stand_for_tokens():
     session, text = play("11", make(actions="embedding", max_new_tokens=2))
     assert text.count("greedy would have chosen: ") == 2
