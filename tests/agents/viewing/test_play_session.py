@@ -66,7 +66,7 @@ def test_the_model_can_be_adjusted_by_key(env_id):
 def test_each_key_of_a_continuous_setting_changes_it_at_every_step():
     """Regression: keys stood for plans of the whole episode, so that later keys did nothing."""
     env = make("lm_envs/WeightTuning-v0", passages=2, adjustments=3)
-    _, text = play("322?1", env)
+    _, text = play("3?22", env)
     assert "temperature 0.88" in text  # the third key lowers it, the second one raises it
     assert text.index("temperature 0.88") < text.index("temperature 1.00")
     assert text.index("temperature 1.00") < text.index("temperature 1.13")
