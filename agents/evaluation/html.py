@@ -15,6 +15,9 @@ from lm_envs.rendering import printable
 Html = NewType("Html", str)
 """Markup that is inserted unescaped."""
 
+NO_BREAK = "\u00a0"
+"""A blank at which no line ends."""
+
 # Content security policy: text of a model can then load nothing and run nothing, even unescaped.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _STYLE = """
@@ -72,8 +75,8 @@ def heading(text: str, level: int = 2) -> Html:
 
 
 def paragraph(text: str) -> Html:
-    """Returns one paragraph."""
-    return Html(f"<p>{_escaped(text)}</p>")
+    """Returns one paragraph, in which no line begins with a percent sign."""
+    return Html(f"<p>{_escaped(text.replace(' %', NO_BREAK + '%'))}</p>")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> Html:

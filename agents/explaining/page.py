@@ -55,8 +55,9 @@ def explanation_page(report: Mapping[str, Any], traces: Sequence[EpisodeTrace]) 
     low, high = report["reward"]["interval"]
     counts = f"{report['num_episodes']} held-out episodes, {report['num_steps']} steps"
     mean = f"mean reward {report['reward']['mean']:.3f} ({low:.3f} … {high:.3f})"
-    lead = f'<p class="lead"><strong>{escape(printable(report["sentence"]))}</strong></p>'
-    parts = [Html(lead), paragraph(f"{counts}; {mean}. Intervals are 95 % intervals.")]
+    lead = paragraph(printable(report["sentence"]))
+    parts = [Html(f'<div style="font-weight:600">{lead}</div>')]
+    parts.append(paragraph(f"{counts}; {mean}. Intervals are 95 % intervals."))
     parts += _groups(report.get("groups"))
     parts += _words(report)
     parts += _departures(report.get("departures"))
