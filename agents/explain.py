@@ -27,6 +27,7 @@ from agents.runs.files import check_writable, write_json, write_text
 from agents.runs.manifest import CHECKPOINT_HELP
 from agents.viewing.recorder import record_with_moments
 from agents.viewing.runs import load_run
+from agents.viewing.wording import percent
 from lm_envs.rendering import printable
 
 MOST_ROWS = 64
@@ -42,13 +43,12 @@ def _print(report: Mapping[str, Any], files: Mapping[str, Path | str]) -> None:
     console.print(Text(printable(report["sentence"]), style="bold"))
     console.print()
     if groups := report.get("groups"):
-        table = Table(title="what decided (Shapley values)", title_justify="left")
+        table = Table(title="what decided (shares of the Shapley values)", title_justify="left")
         table.add_column("group", overflow="fold")
         for name in ("share", "action changes without it ± 95 %"):
             table.add_column(name, justify="right")
         for name, share in sorted(groups["shares"].items(), key=lambda pair: -pair[1]):
-            changes = mean_and_half_width(groups["check"]["by_group"][name])
-            table.add_row(Text(name), f"{share:.1%}", changes)
+            table.add_row(Text(name), percent(share), _changes(groups["check"]["by_group"][name]))
         console.print(table)
     if departures := report.get("departures"):
         table = Table(title="departures from the model's first choice", title_justify="left")
@@ -58,12 +58,18 @@ def _print(report: Mapping[str, Any], files: Mapping[str, Path | str]) -> None:
         for row in departures["by_kind"]:
             gain = mean_and_half_width(row["gain"], "+") if row["gain"] else ""
             table.add_row(
-                Text(printable(row["name"])), str(row["steps"]), f"{row['share']:.1%}", gain
+                Text(printable(row["name"])), str(row["steps"]), percent(row["share"]), gain
             )
         console.print(table)
     for note in report["notes"]:
         console.print(Text(note))
     print_files(files, console)
+
+
+def _changes(score: Mapping[str, Any]) -> str:
+    """Returns how often the action changes, and half the interval's width, in percent."""
+    low, high = score["interval"]
+    return f"{100 * score['mean']:.1f} ± {percent((high - low) / 2)}"
 
 
 def explain_run(

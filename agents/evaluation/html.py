@@ -15,6 +15,9 @@ from lm_envs.rendering import printable
 Html = NewType("Html", str)
 """Markup that is inserted unescaped."""
 
+NO_BREAK = "\u00a0"
+"""A blank at which no line ends."""
+
 # Content security policy: text of a model can then load nothing and run nothing, even unescaped.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _STYLE = """
@@ -30,7 +33,7 @@ h2 { font-size: 1.25rem; margin: 2.5rem 0 .75rem; }
 h3 { font-size: 1rem; margin: 1.75rem 0 .6rem; }
 p, li { max-width: 72ch; overflow-wrap: anywhere; }
 .dim, small { color: var(--dim); font-weight: normal; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption { caption-side: bottom; text-align: left; color: var(--dim); font-size: .875rem;
   padding-top: .5rem; }
@@ -72,8 +75,8 @@ def heading(text: str, level: int = 2) -> Html:
 
 
 def paragraph(text: str) -> Html:
-    """Returns one paragraph."""
-    return Html(f"<p>{_escaped(text)}</p>")
+    """Returns one paragraph, in which no line begins with a percent sign."""
+    return Html(f"<p>{_escaped(text.replace(' %', NO_BREAK + '%'))}</p>")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> Html:

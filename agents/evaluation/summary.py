@@ -82,13 +82,22 @@ def strongest_sentence(document: Mapping[str, Any]) -> str:
     """
     baselines = document["baselines"]
     name = baselines["strongest"]
-    setting = baselines["settings"][name]["setting"]
-    shown = "" if setting is None else f" with {_shortened(str(setting))}"
+    setting = _setting_text(baselines["settings"][name]["setting"])
+    shown = f" (setting: {_shortened(setting)})" if setting else ""
     difference = _signed_difference(document["agent_ahead"][name])
     return (
         f"The strongest baseline, chosen on {baselines['chosen_on']}, is {name}{shown}; the agent "
         f"is {difference} on the same prompts."
     )
+
+
+def _setting_text(setting: Any) -> str:  # noqa: ANN401 - of any baseline
+    """Returns the setting of a baseline, such as "2, completion"; "" for None."""
+    if isinstance(setting, Mapping):
+        return ", ".join(f"{name} {value}" for name, value in setting.items())
+    if isinstance(setting, Sequence) and not isinstance(setting, str):
+        return ", ".join(map(str, setting))
+    return "" if setting is None else str(setting)
 
 
 def _signed_difference(difference: Mapping[str, Any]) -> str:

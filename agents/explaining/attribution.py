@@ -14,7 +14,12 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from agents.evaluation.intervals import mean_and_interval
 from agents.explaining.groups import replaced
 from agents.explaining.shapley import coalition_values, shapley_values
-from agents.explaining.steps import StepArrays, preference_for_taken, preferences_for
+from agents.explaining.steps import (
+    StepArrays,
+    actions_for,
+    are_different,
+    preference_for_taken,
+)
 
 MOST_STEPS = 400
 """Steps that Shapley values are computed for; evenly spaced among all."""
@@ -128,15 +133,15 @@ def _changes_by_episode(
     rng: np.random.Generator,
 ) -> list[np.ndarray]:
     """Returns for each set of groups the share (E,) of steps whose preferred action changes."""
-    numbers, preferences = np.arange(len(steps.actions)), preferences_for(agent, steps)
+    numbers, act = np.arange(len(steps.actions)), actions_for(agent, steps)
     sources = [rng.permutation(len(numbers)) for _ in range(REPEATS)]
-    before = preferences(steps.observations, numbers).argmax(1)
+    before = act(steps.observations, numbers)
     found = []
     for names in sets:
         changed = np.zeros(len(numbers))
         for source in sources:
             shown = replaced(steps.observations, steps.observations[source], groups, names)
-            changed += preferences(shown, numbers).argmax(1) != before
+            changed += are_different(agent, act(shown, numbers), before)
         found.append(_by_episode(changed[None] / REPEATS, steps.episodes)[0])
     return found
 

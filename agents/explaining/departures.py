@@ -105,6 +105,8 @@ def kind_of_word(text: str) -> str:
         return "end of text"
     if not word:
         return "line end or blank"
+    if "\\x" in word:  # how `token_text` shows bytes
+        return "part of a character"
     if all(unicodedata.category(character)[0] in "PS" for character in word):
         return "punctuation"
     if any(character.isdigit() for character in word):

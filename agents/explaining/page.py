@@ -19,7 +19,8 @@ HOW_SHAPLEY = (
     "Exact Shapley values: how much each group of the observation added to the preference for the "
     "action that was taken. The value of a set of groups is the mean preference where the other "
     "groups are those of {background} other held-out steps. The ranking uses one half of the "
-    "episodes, the check the other half."
+    "episodes, the check the other half. Without a group means: with the numbers that "
+    "this group has at another held-out step."
 )
 HOW_GAIN = (
     "A gain is measured: the episode is played again up to the step, the model's first choice is "
@@ -27,8 +28,8 @@ HOW_GAIN = (
 )
 HOW_TREE = (
     "A decision tree of depth 3 that imitates when the agent departs, fitted on one half of the "
-    "episodes. On the other half it is right at {fidelity:.1%} of {steps} steps; always giving the "
-    "more frequent answer is right at {baseline:.1%}."
+    "episodes. On the other half it is right at {fidelity} of {steps} steps; always giving the "
+    "more frequent answer is right at {baseline}."
 )
 HOW_WORDS = {
     "words": "A word's value is by how much it raised the mean log-probability of the written "
@@ -54,8 +55,9 @@ def explanation_page(report: Mapping[str, Any], traces: Sequence[EpisodeTrace]) 
     low, high = report["reward"]["interval"]
     counts = f"{report['num_episodes']} held-out episodes, {report['num_steps']} steps"
     mean = f"mean reward {report['reward']['mean']:.3f} ({low:.3f} … {high:.3f})"
-    lead = f'<p class="lead"><strong>{escape(printable(report["sentence"]))}</strong></p>'
-    parts = [Html(lead), paragraph(f"{counts}; {mean}. Intervals are 95 % intervals.")]
+    lead = paragraph(printable(report["sentence"]))
+    parts = [Html(f'<div style="font-weight:600">{lead}</div>')]
+    parts.append(paragraph(f"{counts}; {mean}. Intervals are 95 % intervals."))
     parts += _groups(report.get("groups"))
     parts += _words(report)
     parts += _departures(report.get("departures"))
@@ -83,7 +85,7 @@ def _groups(groups: Mapping[str, Any] | None) -> list[Html]:
     if groups is None:
         return []
     names = sorted(groups["shares"], key=lambda name: -groups["shares"][name])
-    shares = [(n, groups["shares"][n], f"{groups['shares'][n]:.1%}") for n in names]
+    shares = [(n, groups["shares"][n], wording.percent(groups["shares"][n])) for n in names]
     check = groups["check"]
     rows = [
         [name, interval(groups["importance"][name]), percent_interval(check["by_group"][name])]
@@ -116,7 +118,7 @@ def _departures(departures: Mapping[str, Any] | None) -> list[Html]:
             [
                 printable(row["name"]),
                 str(row["steps"]),
-                f"{row['share']:.1%}\n{row['departures']}",
+                f"{wording.percent(row['share'])}\n{row['departures']}",
                 f"{interval(row['gain'], '+')}; {row['measured']} measured" if row["gain"] else "",
             ]
             for row in departures[key]
@@ -129,7 +131,15 @@ def _tree(tree: Mapping[str, Any] | None) -> list[Html]:
     if tree is None:
         return []
     rules = f"<pre>{escape(printable(tree['rules'], keep_lines=True))}</pre>"
-    return [heading("In one small tree"), paragraph(HOW_TREE.format(**tree)), Html(rules)]
+    return [
+        heading("In one small tree"),
+        paragraph(HOW_TREE.format(**_percents(tree))),
+        Html(rules),
+    ]
+
+
+def _percents(tree: Mapping[str, Any]) -> dict[str, Any]:
+    return {**tree, **{name: wording.percent(tree[name]) for name in ("fidelity", "baseline")}}
 
 
 def _episode(document: Mapping[str, Any], trace: EpisodeTrace) -> list[Html]:
@@ -152,7 +162,7 @@ def _attribution(values: Mapping[str, float] | None) -> Html:
         return Html("")
     largest = max([abs(value) for value in values.values()] + [1e-9])
     ranked = sorted(values.items(), key=lambda pair: -abs(pair[1]))
-    return bars([(name, abs(value) / largest, f"{value:+.3f}") for name, value in ranked])
+    return bars([(name, abs(value) / largest, wording.signed(value)) for name, value in ranked])
 
 
 def _colored_words(words: Sequence[Mapping[str, Any]], caption: str) -> Html:
@@ -173,4 +183,4 @@ def interval(score: Mapping[str, Any], sign: str = "") -> str:
 def percent_interval(score: Mapping[str, Any]) -> str:
     """Returns the mean, a line end, and "low … high", in percent."""
     low, high = score["interval"]
-    return f"{score['mean']:.1%}\n{low:.1%} … {high:.1%}"
+    return f"{wording.percent(score['mean'])}\n{100 * low:.1f} … {wording.percent(high)}"

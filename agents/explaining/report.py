@@ -18,11 +18,12 @@ from agents.explaining.departures import departure_report
 from agents.explaining.gradients import integrated_gradients
 from agents.explaining.groups import observation_groups
 from agents.explaining.occlusion import Attribute, occlusion_check, word_attributions
-from agents.explaining.steps import Recorded, StepArrays
+from agents.explaining.steps import LEAST_MOVE, Recorded, StepArrays
 from agents.explaining.surrogate import fit_tree
 from agents.language_model.policy import LanguageModelPolicy
 from agents.viewing.runs import ViewedRun
 from agents.viewing.trace import EpisodeTrace
+from agents.viewing.wording import percent
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tokenizer import Tokenizer
@@ -30,6 +31,11 @@ from lm_envs.tokenizer import Tokenizer
 SHOWN = 3
 """Episodes whose steps are explained one by one."""
 
+CONTINUOUS = (
+    "The actions are continuous: a Shapley value is by how much a group brings the agent's action "
+    "closer to the taken one, as a share of the range of a setting, and an action changes if a "
+    f"setting moves by more than {LEAST_MOVE:g} of its range."
+)
 BACKGROUND = 16
 SEED = 0
 
@@ -97,28 +103,32 @@ def main_sentence(report: dict[str, Any]) -> str:
     parts = []
     if (departures := report.get("departures")) and departures["departures"]:
         sentence = (
-            f"The agent departs from the model's first choice in {departures['share']:.0%} of "
-            f"{departures['steps']} held-out steps"
+            f"The agent departs from the model's first choice in {percent(departures['share'], 0)} "
+            f"of {departures['steps']} held-out steps"
         )
-        if gain := departures["gain"]:
-            low, high = gain["interval"]
-            verb = "a gain" if low > 0 else "a loss" if high < 0 else "no clear change"
-            sentence += (
-                f"; against taking it, each departure is {verb} of reward, {gain['mean']:+.3f} "
-                f"({low:+.3f} … {high:+.3f})"
-            )
-        parts.append(f"{sentence}.")
+        gain = f"; {gain_sentence(departures['gain'])}" if departures["gain"] else ""
+        parts.append(f"{sentence}{gain}.")
     elif departures:
         parts.append("The agent always takes the model's first choice.")
     if groups := report.get("groups"):
         first = max(groups["shares"], key=lambda name: groups["shares"][name])
         parts.append(
-            f"What it does is decided mostly by: {first} ({groups['shares'][first]:.0%} of the "
-            f"attribution). {check_sentence(groups['check'])}"
+            f"What it does is decided mostly by: {first} ({percent(groups['shares'][first], 0)} of "
+            f"the attribution). {check_sentence(groups['check'])}"
         )
     if words := report.get("words"):
         parts.append(word_sentence(words))
     return " ".join(parts) or "There is nothing to attribute for this agent; see the notes."
+
+
+def gain_sentence(gain: dict[str, Any]) -> str:
+    """Returns by how much a departure raises or lowers the reward, with the interval."""
+    low, high = gain["interval"]
+    verb = "raises" if low > 0 else "lowers" if high < 0 else "does not clearly change"
+    return (
+        f"compared with that choice, a departure {verb} the reward of the episode: "
+        f"{gain['mean']:+.3f} ({low:+.3f} … {high:+.3f})"
+    )
 
 
 def check_sentence(check: dict[str, Any]) -> str:
@@ -127,7 +137,7 @@ def check_sentence(check: dict[str, Any]) -> str:
         return "There is one group only, so that nothing can be compared."
     return (
         f"This {'is' if check['is_true'] else 'is NOT'} confirmed on held-out prompts: without "
-        f"{' and '.join(map(repr, check['important']))}, the action changes in "
+        f"{_listed(check['important'])}, the action changes in "
         f"{_percentages(check)[0]} of steps; without all others, in {_percentages(check)[1]}."
     )
 
@@ -146,7 +156,14 @@ def _percentages(check: dict[str, Any]) -> tuple[str, str]:
     """Returns the shares of steps that change, the second one with the interval of the gap."""
     low, high = check["difference"]["interval"]
     own, other = check["important_changes"]["mean"], check["others_changes"]["mean"]
-    return f"{own:.0%}", f"{other:.0%} (difference {low:+.0%} to {high:+.0%})"
+    difference = f"{100 * low:+.0f} to {100 * high:+.0f} points"
+    return percent(own, 0), f"{percent(other, 0)} (difference {difference})"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Returns names in quotation marks, such as '"a", "b" and "c"'."""
+    *others, last = (f'"{name}"' for name in names)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _departures(
@@ -176,15 +193,15 @@ def _groups(run: ViewedRun, env: EpisodicVectorEnv, notes: list[str]) -> dict[st
     groups = observation_groups(env)
     if isinstance(run.agent.policy, LanguageModelPolicy):
         return {}
-    if run.policy.kind is None or not isinstance(env.single_action_space, gym.spaces.Discrete):
-        notes.append("No Shapley values: the actions are continuous.")
-    elif isinstance(run.agent, RecurrentPPO):
+    if isinstance(run.agent, RecurrentPPO):
         notes.append("No Shapley values: the agent also depends on its recurrent state.")
-    elif not groups:
+        return {}
+    if not groups:
         notes.append("No Shapley values: the observation has no named groups of columns.")
-    else:
-        return groups
-    return {}
+        return {}
+    if isinstance(env.single_action_space, gym.spaces.Box):
+        notes.append(CONTINUOUS)
+    return groups
 
 
 def _add_values(

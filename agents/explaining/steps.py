@@ -1,11 +1,13 @@
 """The recorded steps of many episodes as arrays, and the policy as a function of them.
 
-Owns what a preference for a taken action is. Knows nothing of attributions.
+Owns what a preference for a taken action is, and when an action counts as another one. Knows
+nothing of attributions.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import gymnasium as gym
 import numpy as np
 from sb3_contrib import MaskablePPO
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -13,6 +15,9 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from agents.viewing.policies import preference_kind, preferences_of
 from agents.viewing.recorder import Moment
 from agents.viewing.trace import EpisodeTrace
+
+LEAST_MOVE = 0.1
+"""Share of its range by which a component of a continuous action moves in another action."""
 
 Recorded = Sequence[tuple[EpisodeTrace, Sequence[Moment]]]
 
@@ -71,13 +76,37 @@ def preferences_for(agent: BaseAlgorithm, steps: StepArrays) -> Callable:
     return preferences
 
 
+def actions_for(agent: BaseAlgorithm, steps: StepArrays) -> Callable:
+    """Returns the function from observations (M, D) and steps (M,) to actions (M, ...)."""
+    if isinstance(agent.action_space, gym.spaces.Box):
+        return lambda observations, numbers: agent.predict(observations, deterministic=True)[0]
+    preferences = preferences_for(agent, steps)
+    return lambda observations, numbers: preferences(observations, numbers).argmax(1)
+
+
+def are_different(agent: BaseAlgorithm, actions: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Returns which of M actions differ from the others (M, ...), (M,) bool.
+
+    Continuous ones do if a component moves by more than `LEAST_MOVE` of its range.
+    """
+    if isinstance(agent.action_space, gym.spaces.Box):
+        return (_moves(agent.action_space, actions, others) > LEAST_MOVE).any(1)
+    return actions != others
+
+
 def preference_for_taken(agent: BaseAlgorithm, steps: StepArrays) -> Callable:
     """Returns the function from observations (M, D) and steps (M,) to preferences (M,).
 
     It is the probability of the action that was taken at the step; of algorithms with action
     values, that value minus the mean over the valid actions, so that the value of the state does
-    not count.
+    not count. For continuous actions it is minus the distance of the agent's action from the taken
+    one: the mean over the components, as a share of their range.
     """
+    if isinstance(space := agent.action_space, gym.spaces.Box):
+        act = actions_for(agent, steps)
+        return lambda seen, numbers: (
+            -_moves(space, act(seen, numbers), steps.actions[numbers]).mean(1)
+        )
     preferences = preferences_for(agent, steps)
     is_probability = preference_kind(agent) == "probability"
 
@@ -89,3 +118,8 @@ def preference_for_taken(agent: BaseAlgorithm, steps: StepArrays) -> Callable:
         return own - np.nanmean(np.where(np.isfinite(found), found, np.nan), 1)
 
     return preference
+
+
+def _moves(space: gym.spaces.Box, actions: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Returns how far components (M, K) are from the others, as a share of their range."""
+    return np.abs(actions - others) / (space.high - space.low)

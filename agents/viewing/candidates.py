@@ -61,8 +61,10 @@ def offers(env: EpisodicVectorEnv) -> list[Offer]:
 
 
 def token_text(env: LanguageVectorEnv, token: int) -> str:
-    """Returns the text of a token as it is shown."""
-    return END if token in env.tokenizer.end_tokens else env.tokenizer.decode(np.array([token]))
+    r"""Returns the text of a token as it is shown: bytes of incomplete characters as "\xe4"."""
+    if token in env.tokenizer.end_tokens:
+        return END
+    return env.tokenizer.token_bytes[token].decode("utf-8", "backslashreplace")
 
 
 def written_token(env: LanguageVectorEnv, actions: np.ndarray, row: int) -> int | None:
@@ -106,16 +108,13 @@ def _lines(env: LanguageVectorEnv, actions: ChoiceActions) -> list[Offer]:
 def _reads(env: LanguageVectorEnv, actions: ReadWriteActions) -> list[Offer]:
     rows = np.arange(env.num_envs)
     tokens = actions.to_tokens(np.zeros(len(rows), np.int64), env.outputs, rows)
-    names = {READ: "read the next source word"}
-    return [
-        Offer(
-            (names[READ], f"write {token_text(env, int(tokens[row]))!r}"),
-            np.arange(2),
-            np.full(2, np.nan),
-            mask,
-        )
-        for row, mask in enumerate(actions.masks())
-    ]
+    words = actions.next_words()
+    offered = []
+    for row, mask in enumerate(actions.masks()):
+        write = f"write {token_text(env, int(tokens[row]))!r}"
+        read = f"read {words[row]!r}" if mask[READ] else write  # both write after the last word
+        offered.append(Offer((read, write), np.arange(2), np.full(2, np.nan), mask))
+    return offered
 
 
 def _settings(env: TuningVectorEnv) -> list[Offer]:

@@ -38,7 +38,9 @@ def episode_parts(trace: EpisodeTrace) -> list[Html]:
         parts.insert(0, picture(image_png(own.image), "The picture that the agent saw"))
     if own.reference:
         parts.append(paragraph(f"Reference: {printable(own.reference)}"))
-    parts.append(paragraph(printable(f"Reward {trace.reward:+.3f} ({own.ending}). {scores}")))
+    parts.append(
+        paragraph(printable(f"Reward {wording.signed(trace.reward)} ({own.ending}). {scores}"))
+    )
     steps = "".join(part for place in range(len(trace.steps)) for part in step_parts(trace, place))
     parts.append(Html(f"<details><summary>{len(trace.steps)} steps</summary>{steps}</details>"))
     return parts
@@ -47,8 +49,10 @@ def episode_parts(trace: EpisodeTrace) -> list[Html]:
 def colored_text(trace: EpisodeTrace) -> Html:
     """Returns the text of an episode, each step on the color of its reward."""
     spans = [f'<span class="dim">{escape(wording.prompt_text(trace))}</span>']
-    for step, share in zip(trace.steps, step_shares(trace), strict=True):
-        spans.append(colored_span(wording.written_text(trace, step), step.reward, share))
+    sizes = step_shares(trace)
+    for place, step in enumerate(trace.steps):
+        written = wording.written_text(trace, place)
+        spans.append(colored_span(written, step.reward, sizes[place]))
         if step.reply:
             spans.append(f'\n<span class="dim">{escape(printable(step.reply))}</span>\n')
     return Html(f'<p class="text" dir="auto">{"".join(spans)}</p>')

@@ -34,17 +34,28 @@ LAYOUT = Layout(WIDTH, MARGIN, SIZE, LINE, underline=SIZE + 3)
 
 
 def picture(trace: EpisodeTrace) -> bytes:
-    """Returns a PNG: the text of an episode, and the step at which the agent earned most by it.
+    """Returns a PNG: the text of an episode, and one of its steps.
 
-    The step shown is the one of highest reward among those that depart from the model's first
-    choice; of all steps if none departs.
+    It is the step at which the agent departs most clearly from the model's first choice: its
+    preference for its own choice exceeds that for the model's choice by the most. Without
+    preferences, or if no step departs, it is the step of highest reward.
     """
     departing = [place for place, step in enumerate(trace.steps) if step.departs]
     places = departing or list(range(len(trace.steps)))
-    place = max(places, key=lambda number: trace.steps[number].reward)
+    place = max(places, key=lambda number: _interest(trace.steps[number]))
     file = BytesIO()
     _frame(trace, place, last=len(trace.steps) - 1).save(file, "PNG")
     return file.getvalue()
+
+
+def _interest(step: Step) -> float:
+    """Returns how clearly a step departs from the model's choice; else its reward."""
+    if step.departs:
+        own = step.candidates[step.chosen].preference
+        other = step.candidates[step.first].preference
+        if own is not None and other is not None:
+            return own - other
+    return step.reward
 
 
 def image_png(image: np.ndarray) -> bytes:
@@ -101,9 +112,11 @@ def _frame(trace: EpisodeTrace, place: int, last: int) -> Image:
 
 def _runs(trace: EpisodeTrace, last: int) -> Iterator[Run]:
     yield Run(wording.prompt_text(trace), DIM)
-    for step, share in zip(trace.steps[: last + 1], step_shares(trace), strict=False):
+    sizes = step_shares(trace)
+    for place, step in enumerate(trace.steps[: last + 1]):
+        share = sizes[place]
         color = GAIN if share > WEAKEST else LOSS if share < -WEAKEST else INK
-        yield Run(wording.written_text(trace, step), color, share < -WEAKEST)
+        yield Run(wording.written_text(trace, place), color, share < -WEAKEST)
         if step.reply:
             yield from (Run("\n", DIM), Run(printable(step.reply), DIM), Run("\n", DIM))
 

@@ -13,15 +13,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from agents.evaluation.baselines import untrained
+from agents.evaluation.baselines import UNCHANGED, untrained
 from agents.viewing import wording
-from agents.viewing.candidates import Offer, offers
+from agents.viewing.candidates import Offer, offers, token_text, written_token
 from agents.viewing.policies import Decision, ViewedPolicy, viewed_baseline
 from agents.viewing.recorder import StepRecorder, record
 from agents.viewing.terminal_view import bar, text_view
 from agents.viewing.trace import Candidate, EpisodeTrace
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.rows import Observations
+from lm_envs.envs.tuning.base import TuningVectorEnv
+from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.rendering import printable
 
 KEYS = "123456789abcdefghijklmnoprstuvwxyz"
@@ -88,9 +90,9 @@ class PlaySession:
         for name in self.rewards:
             table.add_column(Text(name), justify="right")
         for number, values in enumerate(zip(*self.rewards.values(), strict=True), start=1):
-            table.add_row(str(number), *(f"{value:+.3f}" for value in values))
+            table.add_row(str(number), *map(wording.signed, values))
         table.add_section()
-        means = [f"{np.mean(values):+.3f}" for values in self.rewards.values()]
+        means = [wording.signed(float(np.mean(values))) for values in self.rewards.values()]
         table.add_row("mean", *means, style="bold")
         return table
 
@@ -111,7 +113,7 @@ class PlaySession:
             recorder.end_step(float(rewards[0]), infos, is_over=is_over)
             step = replace(recorder.steps[-1], value=None)
             self._console.print(Text(printable(wording.numbers_text(step))))
-            self._show(hints)
+            self._show(hints, "would have chosen")
         self._finish(recorder.trace(index, person), index)
 
     def _finish(self, own: EpisodeTrace, index: int) -> None:
@@ -122,7 +124,7 @@ class PlaySession:
         grid.add_column(overflow="fold")
         for trace in traces:
             self.rewards[trace.policy].append(trace.reward)
-            grid.add_row(Text(f"{trace.policy} {trace.reward:+.3f}"), _whole_text(trace))
+            grid.add_row(Text(f"{trace.policy} {wording.signed(trace.reward)}"), _whole_text(trace))
         if reference := traces[0].transcript.reference:
             grid.add_row("reference", Text(printable(reference), style="italic"))
         self._console.print()
@@ -130,18 +132,14 @@ class PlaySession:
 
     def _hints(self, observations: Observations, offer: Offer) -> dict[str, str]:
         """Returns what each of the others would do now; all have to be asked at every step."""
-        hints = {}
-        for policy in self._opponents:
-            action = policy.decide(self._env, observations).actions
-            place = offer.position(action[0]) if np.ndim(action[0]) == 0 else -1
-            hints[policy.name] = offer.texts[place] if place >= 0 else ""
-        return hints
+        decisions = {each.name: each.decide(self._env, observations) for each in self._opponents}
+        return {n: _action_text(self._env, offer, each.actions) for n, each in decisions.items()}
 
-    def _show(self, hints: Mapping[str, str]) -> None:
+    def _show(self, hints: Mapping[str, str], verb: str) -> None:
         for name, text in hints.items():
-            if text:
-                shown = wording.candidate_text(Candidate(text))
-                self._console.print(Text(f"{name} would have chosen: {shown}", style="italic"))
+            player = "the unchanged model" if name == UNCHANGED else name
+            shown = wording.candidate_text(Candidate(text))
+            self._console.print(Text(f"{player} {verb}: {shown}", style="italic"))
 
     def _ask(self, choices: Sequence[Choice], hints: Mapping[str, str]) -> Choice:
         self._console.print(_menu(choices))
@@ -152,7 +150,7 @@ class PlaySession:
             if key in ("", QUIT):
                 raise Quit
             if key == HINT:
-                self._show(hints)
+                self._show(hints, "would choose")
             elif len(key) == 1 and key in KEYS[: len(choices)]:
                 return choices[KEYS.index(key)]
             else:
@@ -175,9 +173,35 @@ def _choices(env: EpisodicVectorEnv, offer: Offer) -> list[Choice]:
         places = [place for place in range(len(offer.texts)) if offer.is_allowed[place]]
         make = partial(_ranked, env, offer)
     else:
-        plans = {name: rule() for name, rule in env.rule_policies().items()}
-        return [Choice(name, np.nan, actions) for name, actions in plans.items()][: len(KEYS)]
+        assert isinstance(env, TuningVectorEnv)
+        return _settings(env.tuner.action_names)[: len(KEYS)]
     return [make(place) for place in places[: len(KEYS)]]
+
+
+def _settings(names: Sequence[str]) -> list[Choice]:
+    """Returns continuous actions that a key can stand for: no setting, or all of a single one."""
+    none = np.zeros(len(names), np.float32)
+    one = np.eye(len(names), dtype=np.float32)
+    points = [none, *(sign * own for own in one for sign in (1, -1))]
+    return [Choice(_point_text(names, point), np.nan, point[None]) for point in points]
+
+
+def _point_text(names: Sequence[str], point: np.ndarray) -> str:
+    """Returns the settings of a continuous action (K,) that are not 0."""
+    chosen = {name: float(value) for name, value in zip(names, point, strict=True) if value}
+    return wording.settings_text(chosen) or "every setting 0"
+
+
+def _action_text(env: EpisodicVectorEnv, offer: Offer, actions: np.ndarray) -> str:
+    """Returns what an action (1, ...) of a policy chooses."""
+    if isinstance(env, TuningVectorEnv) and not offer.texts:
+        return _point_text(env.tuner.action_names, actions[0])
+    place = offer.position(actions[0]) if np.ndim(actions[0]) == 0 else -1
+    if place >= 0:
+        return offer.texts[place]
+    assert isinstance(env, LanguageVectorEnv)
+    token = written_token(env, actions, 0)
+    return "" if token is None else token_text(env, token)
 
 
 def _listed(env: EpisodicVectorEnv, offer: Offer, place: int) -> Choice:
@@ -200,18 +224,22 @@ def _menu(choices: Sequence[Choice]) -> Table:
     table.add_column("key", no_wrap=True)
     table.add_column("choice", overflow="fold")
     has_model = any(np.isfinite(each.logprob) for each in choices)
+    lines = any(" " in each.text.strip() for each in choices)
     if has_model:
-        table.add_column("model", justify="right", no_wrap=True)
+        name = wording.LINE_MODEL if lines else "model"
+        table.add_column(name, justify="right", no_wrap=True)
         table.add_column("", no_wrap=True)
     for key, choice in zip(KEYS, choices, strict=False):
-        shown = wording.candidate_text(Candidate(choice.text))
-        cells: list[Any] = [key, Text(shown)]
+        candidate = Candidate(choice.text, choice.logprob if has_model else None)
+        cells: list[Any] = [key, Text(wording.candidate_text(candidate))]
         if has_model:
-            share = float(np.exp(choice.logprob))
-            cells += [wording.percent(share), bar(share)]
+            cells.append(wording.model_text(candidate, is_line=lines))
+            cells.append(bar(wording.model_share(candidate)))
         table.add_row(*cells)
     return table
 
 
 def _whole_text(trace: EpisodeTrace) -> Text:
-    return text_view(trace, len(trace.steps))
+    text = text_view(trace, len(trace.steps))
+    text.rstrip()  # descriptions of settings end with a line end
+    return text

@@ -70,7 +70,9 @@ def episode_view(trace: EpisodeTrace) -> RenderableType:
         parts.append(Text(f"reference: {reference}", style="italic"))
     parts.append(_step_table(trace))
     scores = wording.scores_text({n: v for n, v in own.scores.items() if n != "reward"})
-    parts.append(Text(printable(f"reward {trace.reward:+.3f} ({own.ending})   {scores}")))
+    parts.append(
+        Text(printable(f"reward {wording.signed(trace.reward)} ({own.ending})   {scores}"))
+    )
     return Group(*parts)
 
 
@@ -78,8 +80,9 @@ def text_view(trace: EpisodeTrace, last: int) -> Text:
     """Returns the prompt in italics and the text of the steps up to `last`, by their reward."""
     text = Text(wording.prompt_text(trace))
     text.stylize("italic")
-    for step, share in zip(trace.steps[: last + 1], step_shares(trace), strict=False):
-        text.append(wording.written_text(trace, step), style=token_style(share))
+    sizes = step_shares(trace)
+    for place, step in enumerate(trace.steps[: last + 1]):
+        text.append(wording.written_text(trace, place), style=token_style(sizes[place]))
         if step.reply:
             text.append(f"\n{printable(step.reply)}\n", style="italic")
     return text
@@ -129,7 +132,7 @@ def _step_table(trace: EpisodeTrace) -> Table:
     table.add_column("chosen", overflow="fold")
     has_model = any(step.first >= 0 for step in trace.steps)
     if has_model:
-        table.add_column("model", justify="right", no_wrap=True)
+        table.add_column(wording.LINE_MODEL if lines else "model", justify="right", max_width=8)
     if trace.kind is not None:
         table.add_column(wording.PREFERENCES[trace.kind], justify="right", no_wrap=True)
     table.add_column("reward", justify="right", no_wrap=True)
@@ -143,7 +146,7 @@ def _step_table(trace: EpisodeTrace) -> Table:
             cells.append(wording.model_text(chosen, is_line=lines) if chosen else "")
         if trace.kind is not None:
             cells.append(wording.preference_text(chosen, trace.kind) if chosen else "")
-        cells.append(f"{step.reward:+.3f}")
+        cells.append(wording.signed(step.reward))
         if has_model:
             first = step.candidates[step.first] if step.departs else None
             cells.append(Text(wording.candidate_text(first, 30) if first else ""))

@@ -6,6 +6,7 @@ Owns the wording and which candidates are shown. Untrusted text leaves here sani
 from collections.abc import Mapping
 from math import exp
 
+from agents.evaluation.summary import rounded
 from agents.viewing.trace import Candidate, EpisodeTrace, Kind, Step
 from lm_envs.rendering import printable
 
@@ -14,6 +15,9 @@ MOST_SHOWN = 8
 
 LONGEST = 60
 """Characters of a candidate's text."""
+
+LINE_MODEL = "model, nats a token"
+"""Heading of the model's column where candidates are lines."""
 
 PREFERENCES: Mapping[Kind, str] = {
     "probability": "agent",
@@ -62,7 +66,7 @@ def preference_text(candidate: Candidate, kind: Kind | None) -> str:
         return "" if candidate.is_allowed else "not now"
     if kind == "probability":
         return percent(candidate.preference)
-    return f"{candidate.preference:+.3f}"
+    return signed(candidate.preference)
 
 
 def preference_share(step: Step, candidate: Candidate, kind: Kind | None) -> float:
@@ -91,9 +95,14 @@ def prompt_text(trace: EpisodeTrace) -> str:
     return printable(trace.transcript.prompt) + end
 
 
-def written_text(trace: EpisodeTrace, step: Step) -> str:
-    """Returns what a step wrote; line ends are kept where the agent adjusts the model."""
-    return printable(step.written, keep_lines=not len(trace.transcript.prompt_tokens))
+def written_text(trace: EpisodeTrace, place: int) -> str:
+    """Returns what a step wrote, without the blank at the beginning of a line after a reply.
+
+    Line ends are kept where the agent adjusts the model.
+    """
+    is_line_start = place > 0 and bool(trace.steps[place - 1].reply)
+    written = trace.steps[place].written.removeprefix(" " if is_line_start else "")
+    return printable(written, keep_lines=not len(trace.transcript.prompt_tokens))
 
 
 def mark(step: Step, place: int) -> str:
@@ -105,15 +114,20 @@ def model_heading(trace: EpisodeTrace, step: Step) -> str:
     """Returns the heading of the model's column; "" where the model has no opinion."""
     if all(candidate.model_logprob is None for candidate in step.candidates):
         return ""
-    return "model, nats a token" if is_line(trace) else "model"
+    return LINE_MODEL if is_line(trace) else "model"
 
 
 def numbers_text(step: Step) -> str:
     """Returns the reward of a step, its contributions, and the value estimate."""
-    parts = [f"{name} {value:+.3f}" for name, value in step.contributions.items() if value]
+    parts = [f"{name} {signed(value)}" for name, value in step.contributions.items() if value]
     detail = f" = {'  '.join(parts)}" if len(step.contributions) > 1 and parts else ""
-    value = "" if step.value is None else f", value estimate {step.value:+.3f}"
-    return f"reward {step.reward:+.3f}{detail}{value}"
+    value = "" if step.value is None else f", value estimate {signed(step.value)}"
+    return f"reward {signed(step.reward)}{detail}{value}"
+
+
+def signed(value: float) -> str:
+    """Returns a number with its sign and three decimals; one that is rounded to 0 as "+0.000"."""
+    return f"{rounded(value):+.3f}"
 
 
 def scores_text(scores: Mapping[str, float]) -> str:
@@ -128,9 +142,9 @@ def settings_text(settings: Mapping[str, float], most: int = 6) -> str:
     return f"{shown}  …" if len(pairs) > most else shown
 
 
-def percent(share: float) -> str:
-    """Returns a probability in percent."""
-    return f"{100 * share:.1f} %"
+def percent(share: float, digits: int = 1) -> str:
+    """Returns a share in percent, such as "12.5 %"."""
+    return f"{100 * share:.{digits}f} %"
 
 
 def heading(trace: EpisodeTrace, number: int, total: int) -> str:

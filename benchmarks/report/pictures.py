@@ -25,15 +25,15 @@ from agents.runs.files import check_writable, write_bytes
 from agents.runs.finished import read_finished
 
 COLUMNS = 80
-MOST_LINES = 44
-"""Lines of a terminal that a picture shows."""
+FIRST_LINES, LAST_LINES = 27, 20
+"""Lines of a longer terminal that a picture shows: where it begins, and how it ends."""
 
 COLORS = 256
 """Colors of a PNG, which make it small; with fewer, the color of a single word was lost."""
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-PLAYED = "?\n1\n2\n"
-"""Keys of the game that is shown: a hint, the first choice, the second one; then it ends."""
+PLAYED = "?\n1\n2\n" + "1\n" * 200
+"""Keys of the game that is shown: a hint, the first choice, the second one, then the first ones."""
 
 
 def main(
@@ -60,7 +60,7 @@ def main(
             draw_terminal(browser, shown_command([*arguments, *others]), text, path)
             if arguments[0] == "explain":
                 page = (run / "explanation" / "index.html").resolve()
-                draw_page(browser, page.as_uri(), (900, 1150), folder / "explanation.png")
+                draw_page(browser, page.as_uri(), (900, 1225), folder / "explanation.png")
         for path in sorted(folder.glob("*.png")):
             typer.echo(f"{path}: {path.stat().st_size / 1024:.0f} KiB")
 
@@ -102,13 +102,27 @@ def terminal(arguments: Sequence[object], keys: str = "") -> str:
     return done.stdout
 
 
+def excerpt(lines: Sequence[str]) -> list[str]:
+    """Returns the first and the last lines, with "⋮" between them, if there are too many.
+
+    The cuts are at blank lines, so that tables stay whole, unless half of a part would be lost.
+    """
+    if len(lines) <= FIRST_LINES + LAST_LINES:
+        return list(lines)
+    blank = [place for place, line in enumerate(lines) if not line.strip()]
+    first = max((place for place in blank if place <= FIRST_LINES), default=0)
+    last = min((place for place in blank if place >= len(lines) - LAST_LINES), default=len(lines))
+    first = first if 2 * first > FIRST_LINES else FIRST_LINES
+    last = last if 2 * (len(lines) - last) > LAST_LINES else len(lines) - LAST_LINES
+    return [*lines[:first], "⋮", *lines[last:]]
+
+
 def draw_terminal(browser: str, command: str, text: str, path: Path) -> None:
-    """Draws the first lines of a terminal, below the command."""
-    lines = text.splitlines()
-    rest = ["…"] if len(lines) > MOST_LINES else []
+    """Draws the first and the last lines of a terminal, below the command."""
+    lines = excerpt(text.splitlines())
     console = Console(width=COLUMNS, record=True, file=StringIO(), force_terminal=True)
     console.print(Text(f"$ {command}", style="dim"))
-    console.print(Text.from_ansi("\n".join([*lines[:MOST_LINES], *rest])), soft_wrap=True)
+    console.print(Text.from_ansi("\n".join(lines)), soft_wrap=True)
     svg = console.export_svg(title="")
     # Without the address of a font: the system's monospaced one is drawn, and nothing is loaded.
     svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)

@@ -132,6 +132,12 @@ class Translation(CompletionTask):
         prefixes = self._prefixes(example)
         return self._tokenizer.encode_prompt(self._prompt(prefixes[min(count, len(prefixes) - 1)]))
 
+    def source_word(self, example: Example, place: int) -> str:
+        """Returns a word of the source with its punctuation; "" after the last one."""
+        prefixes = self._prefixes(example)
+        before, *after = prefixes[place : place + 2]
+        return after[0].removeprefix(before).strip() if after else ""
+
     def _prefixes(self, example: Example) -> list[str]:
         return self._source_prefixes[self.item(example).prompt]
 

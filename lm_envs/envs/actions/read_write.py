@@ -68,6 +68,11 @@ class ReadWriteActions(TokenActions):
         """(N,) source words in all."""
         return np.array([self._translation.num_source_words(e) for e in self.episodes.examples])
 
+    def next_words(self) -> list[str]:
+        """Returns the source word that each of N rows would read now; "" after the last one."""
+        pairs = zip(self.episodes.examples, self.num_read.tolist(), strict=True)
+        return [self._translation.source_word(example, count) for example, count in pairs]
+
     @property
     def num_written(self) -> np.ndarray:
         """(N,) target words written."""

@@ -108,8 +108,8 @@ def test_the_strongest_baseline_is_named_with_its_setting_and_the_difference(mea
         },
     }
     assert strongest_sentence(document) == (
-        "The strongest baseline, chosen on validation, is no-repeat greedy with [2, 'completion']; "
-        f"the agent is {phrase} ± 0.010 on the same prompts."
+        "The strongest baseline, chosen on validation, is no-repeat greedy (setting: 2, "
+        f"completion); the agent is {phrase} ± 0.010 on the same prompts."
     )
 
 

@@ -67,6 +67,7 @@ def test_labels_of_one_word_are_named_as_lines():
         ("\n", "line end or blank"),
         ("⟨end⟩", "end of text"),
         ("国", "content word"),
+        ("\\xe4\\xbd", "part of a character"),
     ],
 )
 def test_kinds_of_words(text, kind):

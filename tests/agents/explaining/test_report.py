@@ -13,7 +13,7 @@ def report():
 
 
 def test_the_main_sentence_has_its_figures_and_the_result_of_the_check(report):
-    assert "is decided mostly by: candidates' log-probabilities (100%" in report["sentence"]
+    assert "is decided mostly by: candidates' log-probabilities (100 %" in report["sentence"]
     assert "This is confirmed on held-out prompts" in report["sentence"]
     assert main_sentence(report) == report["sentence"]
 

@@ -32,6 +32,7 @@ def test_the_first_key_plays_as_greedy_does():
     session, text = play("111", make(max_new_tokens=3))
     assert session.rewards["you"] == session.rewards["greedy"]
     assert "greedy would have chosen: " in text
+    assert "greedy would choose: " not in text  # there was no "?"
     assert max(map(len, text.splitlines())) <= 80
 
 
@@ -62,6 +63,23 @@ def test_the_model_can_be_adjusted_by_key(env_id):
     assert np.isfinite(session.rewards["you"]).all()
 
 
+def test_each_key_of_a_continuous_setting_changes_it_at_every_step():
+    """Regression: keys stood for plans of the whole episode, so that later keys did nothing."""
+    env = make("lm_envs/WeightTuning-v0", passages=2, adjustments=3)
+    _, text = play("3?22", env)
+    assert "temperature 0.88" in text  # the third key lowers it, the second one raises it
+    assert text.index("temperature 0.88") < text.index("temperature 1.00")
+    assert text.index("temperature 1.00") < text.index("temperature 1.13")
+    assert "the unchanged model would choose: every setting 0" in text
+
+
+def test_lines_have_the_models_mean_log_probability():
+    _, text = play("1q", make("lm_envs/Dialogue-v0"))
+    assert "model, nats a token" in text
+    assert "%" not in text
+
+
 def test_points_stand_for_tokens():
-    session, _ = play("11", make(actions="embedding", max_new_tokens=2))
+    session, text = play("11", make(actions="embedding", max_new_tokens=2))
+    assert text.count("greedy would have chosen: ") == 2
     assert session.rewards["you"] == pytest.approx(session.rewards["greedy"])

@@ -18,6 +18,18 @@ def test_blanks_and_line_ends_of_candidates_are_visible_and_long_texts_end_in_do
     assert wording.candidate_text(Candidate("a" * 100), 10) == "aaaaaaaaa…"
 
 
+def test_a_line_after_a_reply_begins_without_a_blank():
+    trace = make_traces(1)[0]
+    first, second = (replace(step, written=" a", reply="b") for step in trace.steps[:2])
+    trace = replace(trace, steps=(first, second))
+    assert [wording.written_text(trace, place) for place in (0, 1)] == [" a", "a"]
+
+
+def test_a_number_that_is_rounded_to_zero_is_positive():
+    assert wording.signed(-0.0004) == "+0.000"
+    assert wording.signed(-0.0006) == "-0.001"
+
+
 def test_values_are_scaled_to_the_step():
     step = make_traces(1)[0].steps[0]
     few = tuple(Candidate("x", -1.0, value) for value in (-2.0, 0.0, 2.0))

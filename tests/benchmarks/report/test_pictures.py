@@ -29,6 +29,15 @@ def test_a_missing_browser_is_named_with_the_remedy(monkeypatch):
         pictures.find_browser()
 
 
+def test_a_long_terminal_is_cut_at_blank_lines():
+    lines = [str(number) for number in range(100)]
+    lines[25] = lines[85] = ""
+    assert pictures.excerpt(lines) == [*lines[:25], "⋮", *lines[85:]]
+    lines[25] = lines[85] = "x"
+    assert pictures.excerpt(lines) == [*lines[:27], "⋮", *lines[80:]]
+    assert pictures.excerpt(lines[:47]) == lines[:47]
+
+
 @pytest.mark.skipif(browser.PATH is None, reason="needs Chromium")
 def test_a_terminal_becomes_a_small_picture(tmp_path):
     path = tmp_path / "a.png"
