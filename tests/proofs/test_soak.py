@@ -14,13 +14,19 @@ def test_a_short_play_counts_its_steps_resets_and_cycles():
     assert figures["MiB"] > 50
 
 
-@pytest.mark.parametrize("number", range(len(IDS)), ids=IDS)
-def test_an_environment_that_was_played_and_closed_leaves_no_object(number):
+def slow_if_tuning(env_id):
+    return pytest.mark.slow if any(name in env_id for name in soak.TUNING) else ()
+
+
+@pytest.mark.parametrize("env_id", [pytest.param(name, marks=slow_if_tuning(name)) for name in IDS])
+def test_an_environment_that_was_played_and_closed_leaves_no_object(env_id):
     """With the same seed each time no cache gets an entry, so that what is added is never freed.
 
     Only types of which every cycle adds an object count: Python's own caches grow once in a while.
     """
-    assert types_that_grow(lambda: soak.cycle(number, 2, np.random.default_rng(0))) == set()
+    assert (
+        types_that_grow(lambda: soak.cycle(IDS.index(env_id), 2, np.random.default_rng(0))) == set()
+    )
 
 
 def test_an_object_that_remains_is_counted():
