@@ -24,9 +24,8 @@ def test_an_environment_that_was_played_and_closed_leaves_no_object(env_id):
 
     Only types of which every cycle adds an object count: Python's own caches grow once in a while.
     """
-    assert (
-        types_that_grow(lambda: soak.cycle(IDS.index(env_id), 2, np.random.default_rng(0))) == set()
-    )
+    number = IDS.index(env_id)
+    assert types_that_grow(lambda: soak.cycle(number, 2, np.random.default_rng(0))) == set()
 
 
 def test_an_object_that_remains_is_counted():
