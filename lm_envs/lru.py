@@ -1,7 +1,12 @@
-"""Least-recently-used cache of computed values. Knows nothing of what it stores."""
+"""Caches of computed values: the least recently used are removed. Knows nothing of what it stores.
+
+A cache of entries of any size is bounded by their memory: bounded by their number it would grow for
+hours, and to any size.
+"""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from threading import Lock
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -13,20 +18,27 @@ class LRUCache(Generic[Key, Value]):
 
     Args:
         capacity: Largest total size of the stored values: their number, unless `size` is given.
-        size: Size of a value, such as its bytes; None counts each value as 1.
+        size: Size of a key and its value, such as their bytes; None counts each value as 1.
 
     Attributes:
         capacity: As given.
         total_size: Size of the stored values.
     """
 
-    def __init__(self, capacity: int, size: Callable[[Value], int] | None = None) -> None:
+    def __init__(self, capacity: int, size: Callable[[Key, Value], int] | None = None) -> None:
         self.capacity, self.total_size = capacity, 0
         self._size = size
         self._values: OrderedDict[Key, Value] = OrderedDict()
 
     def __contains__(self, key: Key) -> bool:
         return key in self._values
+
+    def get(self, key: Key) -> Value | None:
+        """The value of one key; None if it is not stored."""
+        value = self._values.get(key)
+        if value is not None:
+            self._values.move_to_end(key)
+        return value
 
     def get_or_compute(
         self, keys: Sequence[Key], compute: Callable[[list[int]], Iterable[Value]]
@@ -48,18 +60,42 @@ class LRUCache(Generic[Key, Value]):
             values = compute(list(missing.values()))
             for key, value in zip(missing, values, strict=True):
                 found[key] = value
-                self._store(key, value)
+                self.store(key, value)
         return [found[key] for key in keys]
 
-    def _store(self, key: Key, value: Value) -> None:
-        size = self._size_of(value)
-        if size > self.capacity:
+    def store(self, key: Key, value: Value) -> None:
+        """Stores a value, unless its key is stored or it is larger than the whole cache."""
+        size = self._size_of(key, value)
+        if size > self.capacity or key in self._values:
             return
         self._values[key] = value
         self.total_size += size
         while self.total_size > self.capacity:
-            _, oldest = self._values.popitem(last=False)
-            self.total_size -= self._size_of(oldest)
+            self.total_size -= self._size_of(*self._values.popitem(last=False))
 
-    def _size_of(self, value: Value) -> int:
-        return 1 if self._size is None else self._size(value)
+    def _size_of(self, key: Key, value: Value) -> int:
+        return 1 if self._size is None else self._size(key, value)
+
+
+def memoize(
+    function: Callable[[Key], Value], max_bytes: int, num_bytes: Callable[[Key, Value], int]
+) -> Callable[[Key], Value]:
+    """Returns a function with a cache of its values, which may be called from several threads.
+
+    Args:
+        function: Takes one key; never returns None.
+        max_bytes: Most memory of all keys and values together.
+        num_bytes: Memory of a key and its value. It must not change while they are stored.
+    """
+    cache, lock = LRUCache(max_bytes, num_bytes), Lock()
+
+    def cached(key: Key) -> Value:
+        with lock:
+            value = cache.get(key)
+        if value is None:
+            value = function(key)
+            with lock:
+                cache.store(key, value)
+        return value
+
+    return cached

@@ -1,4 +1,9 @@
-from lm_envs.lru import LRUCache
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from lm_envs.lru import LRUCache, memoize
 
 
 class Computer:
@@ -43,10 +48,46 @@ def test_more_keys_than_capacity_are_all_returned():
 
 
 def test_sizes_bound_the_total_and_a_value_too_large_removes_no_other():
-    computer = Computer(LRUCache(5, len))
+    computer = Computer(LRUCache(5, lambda key, value: len(value)))
     computer.get("aa", "bb")
     assert computer.get("cccccc") == ["CCCCCC"]
     assert [key in computer.cache for key in ("aa", "bb", "cccccc")] == [True, True, False]
     computer.get("dd")
     assert computer.cache.total_size == 4
     assert "aa" not in computer.cache
+
+
+def test_one_value_is_found_or_none():
+    cache = LRUCache(2)
+    cache.store("a", 1)
+    assert (cache.get("a"), cache.get("b")) == (1, None)
+
+
+def test_a_value_that_was_asked_for_stays_longest():
+    cache = LRUCache(2)
+    cache.store("a", 1)
+    cache.store("b", 2)
+    cache.get("a")
+    cache.store("c", 3)
+    assert [key in cache for key in "abc"] == [True, False, True]
+
+
+def test_a_memoized_function_keeps_no_more_memory_than_allowed():
+    alive = []
+
+    def compute(number):
+        made = np.full(1000, number, np.uint8)
+        alive.append(weakref.ref(made))
+        return made
+
+    get = memoize(compute, 10_500, lambda number, made: made.nbytes)
+    assert [get(number)[0] for number in [*range(100), 99, 95]] == [*range(100), 99, 95]
+    assert len(alive) == 100
+    assert sum(reference() is not None for reference in alive) == 10
+
+
+def test_threads_share_a_memoized_function():
+    get = memoize(str, 50, lambda number, text: len(text))
+    with ThreadPoolExecutor(4) as pool:
+        numbers = [number % 70 for number in range(400)]
+        assert list(pool.map(get, numbers)) == list(map(str, numbers))

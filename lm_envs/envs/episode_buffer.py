@@ -6,20 +6,23 @@ Knows nothing of models, spaces, or when an episode is over.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from lm_envs.envs.shaping import shaped_rewards
+from lm_envs.lru import memoize
 from lm_envs.tasks.base import Example, Task
 from lm_envs.tasks.rewards.completions import Completions, NextTokenScorer
 from lm_envs.tokenizer import Tokenizer, decode_prefix, text_of
 from lm_envs.transcript import Ending, Reply, Transcript
 
-TEXT_CACHE_SIZE = 2**14
-"""Prompts and references whose text is cached: each example is started many times."""
+TEXT_CACHE_BYTES = 16 * 2**20
+"""Memory of the cached texts of prompts, and of references: each example is started many times."""
+
+ENTRY_BYTES = 200
+"""Memory of a text and its ids beside their contents, as measured."""
 
 
 class EpisodeBuffer:
@@ -88,8 +91,8 @@ class EpisodeBuffer:
         self.replies: list[list[Reply]] = [[] for _ in range(num_rows)]
         self.endings: list[Ending | None] = [None] * num_rows
         self._incomplete = [b""] * num_rows  # bytes of the last character, where more must follow
-        self._decode = lru_cache(TEXT_CACHE_SIZE)(_of_bytes(tokenizer.decode))
-        self._decode_prompt = lru_cache(TEXT_CACHE_SIZE)(_of_bytes(tokenizer.decode_prompt))
+        self._decode = _memoized(tokenizer.decode)
+        self._decode_prompt = _memoized(tokenizer.decode_prompt)
         self.completions = self._make_completions()
 
     def _make_completions(self) -> Completions:
@@ -304,6 +307,10 @@ class EpisodeBuffer:
         return tuple(new[len(old) :] for old, new in pairwise(texts))
 
 
-def _of_bytes(decode: Callable[[np.ndarray], str]) -> Callable[[bytes], str]:
-    """A function of ids int64 given as bytes, which can be the key of a cache."""
-    return lambda ids: decode(np.frombuffer(ids, np.int64))
+def _memoized(decode: Callable[[np.ndarray], str]) -> Callable[[bytes], str]:
+    """A cached function of ids int64 given as bytes, which can be the key of a cache."""
+    return memoize(
+        lambda ids: decode(np.frombuffer(ids, np.int64)),
+        TEXT_CACHE_BYTES,
+        lambda ids, text: ENTRY_BYTES + len(ids) + len(text),
+    )

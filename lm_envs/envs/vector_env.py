@@ -5,7 +5,6 @@ model in `Engine`, the scores in the task's reward; autoreset and reports in `Ep
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from lm_envs.envs.reset_options import selected_examples
 from lm_envs.envs.reward_tracker import RewardTracker
 from lm_envs.envs.rows import Observations, new_generators
 from lm_envs.envs.shaping import check_discount
+from lm_envs.lru import memoize
 from lm_envs.model.engine import Outputs
 from lm_envs.model.loading import EMBEDDED
 from lm_envs.tasks import TaskSpec
@@ -31,8 +31,9 @@ from lm_envs.validation import check_choice, check_count
 ENDINGS: tuple[Ending, ...] = ("end_token", "budget", "complete", "context", "time_limit")
 """Reasons for an episode to end; where several hold, the first one is reported."""
 
-CACHE_SIZE = 2**14
-"""Size of the caches for examples and for tokenized task responses."""
+CACHE_BYTES, ENTRY_BYTES = 32 * 2**20, 600
+"""Most memory of an environment's cached examples, images included, and of its tokenized contexts;
+and memory of an entry beside its contents: 300 to 600 bytes were measured."""
 
 
 class LanguageVectorEnv(EpisodicVectorEnv):
@@ -71,7 +72,8 @@ class LanguageVectorEnv(EpisodicVectorEnv):
             of the next G rows another, and so on, as group-relative advantages need it. Row i then
             does not replay the single environment, but seeds give the same prompts again.
         prompt_cache: MiB for the keys and values (and, with copied tokens, hidden states) of
-            prompts, shared by all environments of one model. Memory is used as prompts come. 0
+            prompts, shared by all environments of one model; `actions="choices"` uses at most 3/16
+            of it, for what it computed of prompts and lines. Memory is used as prompts come. 0
             turns it off.
         chat_template: Put each prompt as a user's message into the chat template of the model's
             tokenizer; what the agent writes is then the assistant's message. Rewards and infos
@@ -134,8 +136,8 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         self.tokenizer, self.task, self.engine = parts.tokenizer, parts.task, parts.engine
         self.episodes, self.observation = parts.episodes, parts.observation
         self.actions, self.dense, self.gamma = parts.actions, dense, check_discount(gamma)
-        self._example = lru_cache(CACHE_SIZE)(self.task.example)
-        self._encode = lru_cache(CACHE_SIZE)(self.tokenizer.encode_prompt)
+        self._example = memoize(self.task.example, CACHE_BYTES, _example_bytes)
+        self._encode = memoize(self.tokenizer.encode_prompt, CACHE_BYTES, _ids_bytes)
         self._tracker = RewardTracker(self.task.reward, self.episodes, dense=dense)
         modes: dict[str, Any] = {"autoreset_mode": autoreset_mode, "render_mode": render_mode}
         super().__init__(rngs, seeds, self.observation.space, self.actions.space, **modes)
@@ -308,6 +310,14 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         self.actions.restore()
         self.actions.update_choices(np.arange(self.num_envs))
         self._tracker.potentials(np.arange(self.num_envs), self._over)
+
+
+def _example_bytes(_: int, example: Example) -> int:
+    return ENTRY_BYTES + example.num_bytes
+
+
+def _ids_bytes(text: str, ids: np.ndarray) -> int:
+    return ENTRY_BYTES + len(text) + ids.nbytes
 
 
 def _checked_limit(num_envs: int, dense: bool, max_steps: int | None) -> float:

@@ -52,7 +52,7 @@ class PromptCache(LRUCache[Hashable, CachedText]):
     """
 
     def __init__(self, max_bytes: int) -> None:
-        super().__init__(max_bytes, lambda text: text.num_bytes)
+        super().__init__(max_bytes, lambda _, text: text.num_bytes)
 
 
 def shared(model: LanguageModel, max_bytes: int) -> PromptCache:

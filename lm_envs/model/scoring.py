@@ -58,6 +58,11 @@ class Scorer:
         scores = self.next_token_logprobs(sequences, [sequence[1:] for sequence in sequences])
         return [np.concatenate([[0.0], logprobs]) for logprobs in scores]
 
+    @property
+    def prompt_cache_bytes(self) -> int:
+        """Most memory of the cached prompts, in bytes; 0 if there is no cache."""
+        return self._prompts.capacity
+
     @inference
     def next_token_logprobs(
         self, sequences: Sequence[np.ndarray], tokens: Sequence[np.ndarray]

@@ -34,6 +34,12 @@ class Example:
     columns: Mapping[str, Any] = field(default_factory=dict)
     image: np.ndarray | None = None
 
+    @property
+    def num_bytes(self) -> int:
+        """Memory of the arrays, in bytes; columns are the task's own."""
+        image = 0 if self.image is None else self.image.nbytes
+        return self.prompt.nbytes + self.reference.nbytes + image
+
 
 class Option(NamedTuple):
     """A line that an agent can choose, and whether it would have an effect now."""

@@ -1,10 +1,15 @@
 """One step of the language environment: when episodes end, and what the model reads."""
 
+import weakref
+from dataclasses import replace
+from typing import ClassVar
+
 import gymnasium as gym
 import numpy as np
 
 from lm_envs.envs import LanguageVectorEnv
 from lm_envs.tasks.dialogue import Dialogue
+from lm_envs.tasks.next_word import NextWord
 from tests.envs.helpers import make
 
 
@@ -82,3 +87,23 @@ def test_the_beginning_of_a_long_conversation_is_dropped():
     context = env.tokenizer.decode(env.episodes.contexts[0, :size])
     assert context.endswith("Agent:")
     assert not context.startswith(env.transcripts[0].prompt)
+
+
+class LargeExamples(NextWord):
+    """Next words whose examples have an image of 4 MiB."""
+
+    alive: ClassVar = []
+
+    def example(self, index):
+        image = np.zeros((1024, 1366, 3), np.uint8)
+        self.alive.append(weakref.ref(image))
+        return replace(super().example(index), image=image)
+
+
+def test_few_of_many_large_examples_stay_in_memory():
+    """Regression: 16384 were kept of any size."""
+    env = LanguageVectorEnv(1, task=LargeExamples)
+    for seed in range(20):
+        env.reset(seed=seed)
+    assert len(LargeExamples.alive) >= 15
+    assert sum(reference() is not None for reference in LargeExamples.alive) < 12

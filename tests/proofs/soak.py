@@ -19,6 +19,7 @@ import json
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,8 @@ TUNING_ROWS = 2
 """Rows of ids in which each row holds an adjusted model of its own: 64 would need 5 GiB."""
 PROMPT_CACHE = 16
 """MiB; see the module's docstring."""
+C_LIBRARY = ctypes.CDLL(None)
+"""Made once: each such object makes classes, which would count as growth."""
 LIMIT = 0.02
 WARM_UP = 1 / 6
 
@@ -44,7 +47,17 @@ def resident() -> int:
 
 def trim() -> None:
     """Returns freed memory to the system, where the C library can do so (glibc)."""
-    getattr(ctypes.CDLL(None), "malloc_trim", int)(0)
+    getattr(C_LIBRARY, "malloc_trim", int)(0)
+
+
+def objects() -> Counter[str]:
+    """Number of Python objects that the garbage collector tracks, by type."""
+    gc.collect()
+    return Counter(map(_type_name, map(type, gc.get_objects())))
+
+
+def _type_name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def play(env, rng: np.random.Generator, steps: int) -> int:

@@ -1,7 +1,9 @@
 """Long play keeps its memory; the hour itself is `python -m tests.proofs.soak`."""
 
+import numpy as np
 import pytest
 
+from tests.envs.helpers import IDS, make
 from tests.proofs import soak
 
 
@@ -10,6 +12,44 @@ def test_a_short_play_counts_its_steps_resets_and_cycles():
     assert figures["cycles"] == 1
     assert figures["resets"] >= 2
     assert figures["MiB"] > 50
+
+
+def slow_if_tuning(env_id):
+    return pytest.mark.slow if any(name in env_id for name in soak.TUNING) else ()
+
+
+@pytest.mark.parametrize("env_id", [pytest.param(name, marks=slow_if_tuning(name)) for name in IDS])
+def test_an_environment_that_was_played_and_closed_leaves_no_object(env_id):
+    """With the same seed each time no cache gets an entry, so that what is added is never freed.
+
+    Only types of which every cycle adds an object count: Python's own caches grow once in a while.
+    """
+    number = IDS.index(env_id)
+    assert types_that_grow(lambda: soak.cycle(number, 2, np.random.default_rng(0))) == set()
+
+
+def test_an_object_that_remains_is_counted():
+    """The control: an environment that is closed and kept."""
+    kept = []
+
+    def make_and_keep():
+        kept.append(make(1))
+        kept[-1].close()
+
+    assert "lm_envs.envs.vector_env.LanguageVectorEnv" in types_that_grow(make_and_keep)
+
+
+def types_that_grow(function):
+    """Returns the types of which each of three calls of a function, after two others, adds one."""
+    for _ in range(2):
+        function()
+    before, grown = soak.objects(), None
+    for _ in range(3):
+        function()
+        now = soak.objects()
+        more = set(now - before)
+        before, grown = now, more if grown is None else grown & more
+    return grown
 
 
 def test_growth_after_the_warm_up_is_found():

@@ -15,8 +15,11 @@ from lm_envs.lru import LRUCache
 from lm_envs.model.base import LanguageModel
 from lm_envs.model.engine import Engine
 
-CACHE_SIZE = 20_000
-"""Entries of each cache: contexts, lines after contexts, scores of all lines after a context."""
+CACHE_SHARE = 16
+"""Each of the three caches takes at most this part, 1/16, of the memory allowed for prompts."""
+
+ENTRY_BYTES = 230
+"""Memory of a key and its array beside their contents, as measured."""
 
 LINE_MARK = np.array([-1])
 """Separates the lines in the key of several lines: no token has this id."""
@@ -28,32 +31,40 @@ Ids = Sequence[np.ndarray]
 class ReadCache:
     """Results of one model, by the bytes of the token ids that were read.
 
+    Args:
+        max_bytes: Most memory of each of the three caches; 0 stores nothing.
+
     Attributes:
         contexts: Outputs after a context; see `Engine.packed_outputs`.
         lines: Outputs after a context and a line, and log-probabilities (T,) of the line's tokens.
         scores: Scores (C,) of the C lines offered after a context; see `CachedReader.score`.
     """
 
-    def __init__(self) -> None:
-        self.contexts: LRUCache[bytes, np.ndarray] = LRUCache(CACHE_SIZE)
+    def __init__(self, max_bytes: int) -> None:
+        self.contexts: LRUCache[bytes, np.ndarray] = LRUCache(max_bytes, _num_bytes)
         self.lines: LRUCache[tuple[bytes, bytes], tuple[np.ndarray, np.ndarray]]
-        self.lines = LRUCache(CACHE_SIZE)
-        self.scores: LRUCache[bytes, np.ndarray] = LRUCache(CACHE_SIZE)
+        self.lines = LRUCache(
+            max_bytes,
+            lambda key, value: sum(_num_bytes(*pair) for pair in zip(key, value, strict=True)),
+        )
+        self.scores: LRUCache[bytes, np.ndarray] = LRUCache(max_bytes, _num_bytes)
 
 
-def shared_cache(model: LanguageModel, cache_dtype: str) -> ReadCache:
-    """Returns the one cache of (model, cache dtype), shared by all environments.
+def shared_cache(model: LanguageModel, cache_dtype: str, prompt_bytes: int) -> ReadCache:
+    """Returns the one cache of (model, cache dtype, memory), shared by all environments.
 
     It is freed with the model.
 
     Args:
         model: The network.
         cache_dtype: The KV cache dtype of the environments' engines.
+        prompt_bytes: Most memory of the engines' cached prompts.
     """
-    return _SHARED.setdefault(model, {}).setdefault(cache_dtype, ReadCache())
+    key = (cache_dtype, prompt_bytes)
+    return _SHARED.setdefault(model, {}).setdefault(key, ReadCache(prompt_bytes // CACHE_SHARE))
 
 
-_SHARED: WeakKeyDictionary[LanguageModel, dict[str, ReadCache]] = WeakKeyDictionary()
+_SHARED: WeakKeyDictionary[LanguageModel, dict[tuple[str, int], ReadCache]] = WeakKeyDictionary()
 
 
 class CachedReader:
@@ -159,6 +170,10 @@ def common_prefix(context: np.ndarray, held: np.ndarray) -> int:
 
 def _is_same(held: np.ndarray, context: np.ndarray) -> bool:
     return len(held) == len(context) and bool((held == context).all())
+
+
+def _num_bytes(key: bytes, value: np.ndarray) -> int:
+    return len(key) + value.nbytes + ENTRY_BYTES
 
 
 def _key(context: np.ndarray, lines: Ids) -> bytes:

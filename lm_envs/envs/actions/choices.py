@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 
 from lm_envs.envs.actions.base import Actions, Setup
-from lm_envs.envs.actions.cached_reader import CACHE_SIZE, CachedReader, shared_cache
+from lm_envs.envs.actions.cached_reader import CachedReader, shared_cache
 from lm_envs.envs.actions.token_actions import broken_model_error
 from lm_envs.envs.observations.features import (
     Feature,
@@ -21,6 +21,9 @@ from lm_envs.envs.observations.features import (
 from lm_envs.tasks.rewards.model_scores import MODEL_SCORES
 from lm_envs.tasks.rewards.token_scores import FLUENCY
 from lm_envs.validation import check_choice
+
+ENCODED_LINES = 20_000
+"""Lines whose token ids an environment keeps: the same ones are offered again and again."""
 
 
 class ChoiceActions(Actions):
@@ -80,8 +83,10 @@ class ChoiceActions(Actions):
         """Builds what needs the engine."""
         self.is_enabled = np.ones((self.engine.num_rows, self.num_choices), bool)
         self._lines: list[list[np.ndarray]] = [[] for _ in range(self.engine.num_rows)]
-        self._reader = CachedReader(self.engine, shared_cache(setup.model, self.engine.cache_dtype))
-        self._encode = lru_cache(CACHE_SIZE)(setup.tokenizer.encode_completion)
+        engine = self.engine
+        cache = shared_cache(setup.model, engine.cache_dtype, engine.prompt_cache_bytes)
+        self._reader = CachedReader(engine, cache)
+        self._encode = lru_cache(ENCODED_LINES)(setup.tokenizer.encode_completion)
 
     @property
     def scores(self) -> np.ndarray:

@@ -1,14 +1,17 @@
 """Scores of one text: pure functions of the text and its references.
 
-Owns the definition of each score. An empty text scores 0, so that a potential built from scores
-starts at 0; texts are compared in NFC. Knows nothing of tokens, models or batches.
+Owns the definition of each score, and caches of values and n-grams, each bounded by its memory. An
+empty text scores 0, so that a potential built from scores starts at 0; texts are compared in NFC.
+Knows nothing of tokens, models or batches.
 """
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache, wraps
+from functools import cache, wraps
+from sys import getsizeof
 from typing import TYPE_CHECKING
 
+from lm_envs.lru import memoize
 from lm_envs.tasks.rewards.text_normalization import (
     has_cjk,
     normalize_label,
@@ -25,27 +28,42 @@ if TYPE_CHECKING:
 TextFunction = Callable[[str, Sequence[str]], float]
 """A score: takes a text and its references, of which there may be none."""
 
-VALUE_CACHE_SIZE = 2**14
-"""Number of cached values of each comparison: agents write the same completions many times."""
+VALUE_CACHE_BYTES = 2 * 2**20
+"""Memory of the cached values of each comparison: agents write the same completions many times.
+It has room for 6,000 values of texts of 20 characters."""
 
-REFERENCE_CACHE_SIZE = 2**11
-"""Number of examples for which the n-grams of the references are cached."""
+VALUE_BYTES = 200
+"""Memory of a cached value beside its texts, as measured."""
+
+REFERENCE_CACHE_BYTES = 4 * 2**20
+"""Memory of the cached n-grams of references. To count them again takes about as long as the score
+itself, so that it is enough if the references of the rows that run fit: 64 of 200 characters."""
+
+METRIC_BYTES, GRAM_BYTES = 1200, 300
+"""Memory of the n-grams of a reference, and of those at each of its characters. Measured: 1,200
+bytes for one character, 6,800 for 20, 26,500 for 100."""
+
+
+def _value_bytes(compared: tuple[str, ...], _: float) -> int:
+    return VALUE_BYTES + sum(map(getsizeof, compared))
 
 
 def _compares(compare: TextFunction) -> TextFunction:
     """Converts both sides to NFC; returns 0 if the text or every reference is blank."""
 
-    @lru_cache(VALUE_CACHE_SIZE)
-    def cached_value(text: str, references: tuple[str, ...]) -> float:
+    def value(compared: tuple[str, ...]) -> float:
+        text, *references = compared
         given = [to_nfc(reference) for reference in references if reference.strip()]
         return compare(to_nfc(text), given) if given and text.strip() else 0.0
+
+    cached_value = memoize(value, VALUE_CACHE_BYTES, _value_bytes)
 
     @wraps(compare)
     def score(text: str, references: Sequence[str]) -> float:
         if isinstance(references, str):
             # A text is a sequence of texts, its characters, so it would be accepted without notice.
             raise ValueError(f"Got references={references!r}; allowed: a list of texts.")
-        return cached_value(text, tuple(references))
+        return cached_value((text, *references))
 
     return score
 
@@ -68,7 +86,7 @@ def chrf(text: str, references: Sequence[str]) -> float:
 
     Source: Popović 2015, https://aclanthology.org/W15-3049
     """
-    return min(_chrf(tuple(references)).corpus_score([text], None).score / 100, 1.0)
+    return min(_cached_metric(tuple(references)).corpus_score([text], None).score / 100, 1.0)
 
 
 @_compares
@@ -196,12 +214,18 @@ def _bleu(tokenizer: str) -> "BLEU":
     return BLEU(tokenize=tokenizer, effective_order=True, smooth_method="exp")
 
 
-@lru_cache(REFERENCE_CACHE_SIZE)
 def _chrf(references: tuple[str, ...]) -> "CHRF":
     """The metric for these references, whose n-grams are counted once."""
     from sacrebleu.metrics.chrf import CHRF
 
     return CHRF(references=[[reference] for reference in references])
+
+
+def _metric_bytes(references: tuple[str, ...], _: object) -> int:
+    return sum(METRIC_BYTES + GRAM_BYTES * len(reference) for reference in references)
+
+
+_cached_metric = memoize(_chrf, REFERENCE_CACHE_BYTES, _metric_bytes)
 
 
 @cache

@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 
 import lm_envs  # noqa: F401 - registers the ids
-from lm_envs.envs.actions import cached_reader
-from lm_envs.envs.actions.cached_reader import CachedReader, ReadCache, common_prefix
+from lm_envs.envs.actions.cached_reader import (
+    CachedReader,
+    ReadCache,
+    common_prefix,
+    shared_cache,
+)
 from lm_envs.model import loading
 from lm_envs.model.engine import Engine
 
@@ -61,11 +65,10 @@ def assert_same(one, other):
 
 
 @pytest.mark.parametrize(("env_id", "options", "mode"), CASES)
-def test_cached_results_change_no_number(env_id, options, mode, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(cached_reader, "CACHE_SIZE", 0)
-        uncached, num_uncached = run(env_id, own_model(tmp_path / "uncached") | options, mode)
-    cached, num_cached = run(env_id, own_model(tmp_path / "cached") | options, mode)
+def test_cached_results_change_no_number(env_id, options, mode, tmp_path):
+    options = own_model(tmp_path) | options
+    uncached, num_uncached = run(env_id, options | {"prompt_cache": 0}, mode)
+    cached, num_cached = run(env_id, options, mode)
     for one, other in zip(cached, uncached, strict=True):
         assert_same(one, other)
     assert num_cached < num_uncached
@@ -95,7 +98,7 @@ def test_results_of_an_int8_kv_cache_are_kept_apart():
 
 def make_reader(model, num_rows):
     engine = Engine(model, num_rows, capacity=100, num_candidates=4, end_token=0)
-    return engine, CachedReader(engine, ReadCache())
+    return engine, CachedReader(engine, ReadCache(2**20))
 
 
 def test_rows_with_the_same_context_read_it_once(model):
@@ -146,3 +149,26 @@ def test_lines_with_other_boundaries_have_scores_of_their_own(model):
 )
 def test_the_common_prefix_leaves_one_token_to_read(text, held, count):
     assert common_prefix(np.array(text), np.array(held, int)) == count
+
+
+@pytest.mark.parametrize("max_bytes", [0, 20_000])
+def test_results_take_no_more_memory_than_allowed(model, max_bytes):
+    """Regression: 20,000 results of any size were kept, whatever `prompt_cache` allowed."""
+    engine = Engine(model, 1, capacity=100, num_candidates=4, end_token=0)
+    cache = ReadCache(max_bytes)
+    reader, row = CachedReader(engine, cache), np.arange(1)
+    for start in range(1, 40):
+        contexts, lines = [np.arange(start, start + 30)], [np.arange(1, 4)]
+        reader.read(row, contexts)
+        reader.extend(row, contexts, lines)
+        reader.score(row, contexts, [[np.arange(1, 4), np.arange(5, 9)]])
+    for part in (cache.contexts, cache.lines, cache.scores):
+        assert max_bytes / 2 <= part.total_size <= max_bytes
+
+
+def test_environments_share_results_if_they_allow_the_same_memory(model):
+    cache = shared_cache(model, "auto", 2**20)
+    assert cache.contexts.capacity == 2**16
+    assert shared_cache(model, "auto", 2**20) is cache
+    assert shared_cache(model, "auto", 2**21) is not cache
+    assert shared_cache(model, "int8", 2**20) is not cache

@@ -1,6 +1,8 @@
+import gc
 import re
 import string
 import unicodedata
+import weakref
 from collections import Counter
 
 import pytest
@@ -8,6 +10,7 @@ import sacrebleu
 from hypothesis import given
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
+from sacrebleu.metrics.chrf import CHRF
 
 from lm_envs.tasks.rewards.text_scores import TEXT_SCORES, bleu, exact_match, token_f1
 
@@ -203,3 +206,29 @@ def test_a_right_answer_of_punctuation_or_an_article_scores_1(answer):
     """Regression: token_f1 was 0, and exact_match of "+" and "-" was 1."""
     assert token_f1(answer, [answer]) == exact_match(answer, [answer]) == 1
     assert exact_match("-", [answer]) == token_f1("-", [answer]) == 0
+
+
+def test_few_of_many_long_references_stay_in_memory():
+    """Regression: 2048 were kept of any length, whose n-grams take 300 bytes a character."""
+    filler = string.ascii_letters * 20
+    for number in range(100):
+        assert 0 < TEXT_SCORES["chrf"]("a text", [f"a text {number} {filler}"]) < 1
+    gc.collect()
+    assert sum(type(each) is CHRF for each in gc.get_objects()) < 50
+
+
+class Text(str):
+    """A text whose end can be seen."""
+
+    __slots__ = ("__weakref__",)
+
+
+@pytest.mark.parametrize("name", COMPARING)
+def test_few_of_many_long_texts_stay_in_memory(name):
+    """Regression: 16384 were kept of any length."""
+    texts = [Text(f"{number} of many " + "a" * 10_000) for number in range(400)]
+    alive = [weakref.ref(text) for text in texts]
+    while texts:
+        TEXT_SCORES[name](texts.pop(), ["b"])
+    gc.collect()
+    assert sum(reference() is not None for reference in alive) < 300
