@@ -107,7 +107,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
         self.gamma = check_discount(gamma)
         if max_steps is not None:
             check_count("max_steps", max_steps)
-        check_count("num_envs", num_envs)
+        generators = new_generators(num_envs)  # before rows are allocated: it refuses too many
         chat = (chat_template, system_prompt, user_prompt)
         network, self._groups = _build(task, passages, task_options, chat, model, device, dtype)
         self.tuner = make_tuner(network, loading.locate(model))
@@ -116,7 +116,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
         self._allocate(num_envs)
         low, high = self.tuner.bounds
         super().__init__(
-            *new_generators(num_envs),
+            *generators,
             gym.spaces.Box(np.append(low, np.float32(0.0)), np.append(high, np.float32(1.0))),
             self.tuner.space,
             autoreset_mode=autoreset_mode,
