@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from gymnasium.utils import seeding
 
+from lm_envs.validation import check_count
+
 Observations = np.ndarray | dict[str, np.ndarray]
 """Observations of N rows: one array (N, ...), or several by name."""
 
@@ -17,8 +19,9 @@ def new_generators(num_rows: int) -> tuple[list[np.random.Generator], list[int]]
     """Returns N unseeded generators and the seeds that were drawn for them.
 
     Raises:
-        ValueError: If there are more rows than a batch can have.
+        ValueError: If N is no number of rows, or larger than a batch can have.
     """
+    check_count("num_envs", num_rows)
     if num_rows > MOST_ROWS:
         raise ValueError(f"Got num_envs={num_rows}; allowed: 1 to {MOST_ROWS}.")
     pairs = [seeding.np_random() for _ in range(num_rows)]

@@ -125,7 +125,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         **task_options: Any,  # noqa: ANN401 - the task's own arguments
     ) -> None:
         check_modes(autoreset_mode, render_mode)
-        self._max_steps = _checked_limit(num_envs, dense, max_steps)
+        self._max_steps = _checked_limit(dense, max_steps)
         rngs, seeds = new_generators(num_envs)
         self._groups = PromptGroups(rngs, seeds, group_size)
         named: dict[str, Any] = {"model": model, "device": device, "dtype": dtype}
@@ -320,9 +320,8 @@ def _ids_bytes(text: str, ids: np.ndarray) -> int:
     return ENTRY_BYTES + len(text) + ids.nbytes
 
 
-def _checked_limit(num_envs: int, dense: bool, max_steps: int | None) -> float:
+def _checked_limit(dense: bool, max_steps: int | None) -> float:
     """Returns the most steps; raises ValueError for a number out of range, before any building."""
-    check_count("num_envs", num_envs)
     check_choice("dense", dense, (True, False))
     if max_steps is None:
         return np.inf

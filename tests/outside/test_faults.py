@@ -38,8 +38,8 @@ def make(**options):
     return lambda folder: gym.make("lm_envs/NextWord-v0", **options)
 
 
-def make_rows(count):
-    return lambda folder: gym.make_vec("lm_envs/NextWord-v0", num_envs=count)
+def make_rows(count, env_id="lm_envs/NextWord-v0"):
+    return lambda folder: gym.make_vec(env_id, num_envs=count)
 
 
 def deep_json(folder):
@@ -63,6 +63,7 @@ def one_action_in_an_array(folder):
         (deep_json, "broken line at .*line 1"),
         (make_rows(10**6), "Got num_envs=1000000; allowed: 1 to 65536"),
         (make_rows(10**12), "Got num_envs=1000000000000; allowed: 1 to 65536"),
+        (make_rows(10**12, "lm_envs/WeightTuning-v0"), "Got num_envs=1000000000000; allowed: 1 to"),
         (
             make(observation={"kind": "embeddings", "last": 10**6}),
             "Got last=1000000; allowed: 1 to",

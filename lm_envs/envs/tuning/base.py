@@ -111,7 +111,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
         self.gamma = check_discount(gamma)
         if max_steps is not None:
             check_count("max_steps", max_steps)
-        check_count("num_envs", num_envs)
+        generators = new_generators(num_envs)  # before rows are allocated: it refuses too many
         chat = (chat_template, system_prompt, user_prompt)
         network, self._groups = _build(task, passages, task_options, chat, model, device, dtype)
         self.tuner = make_tuner(network, loading.locate(model))
@@ -119,7 +119,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
         self.budget = adjustments
         self._allocate(num_envs)
         super().__init__(
-            *new_generators(num_envs),
+            *generators,
             column_box({**self.tuner.columns, BUDGET_LEFT: (np.zeros(1), np.ones(1))}),
             self.tuner.space,
             autoreset_mode=autoreset_mode,
