@@ -68,16 +68,19 @@ class EpisodeRolloutBuffer(DictRolloutBuffer):
             self._compare_groups(dones)
 
     def get(self, batch_size: int | None = None) -> Iterator[DictRolloutBufferSamples]:  # type: ignore[override]  # a generator there
-        """Yields minibatches of whole fragments, of `batch_size` steps or a few more, shuffled."""
+        """Yields minibatches of whole fragments, of `batch_size` steps or a few more, shuffled.
+
+        Fragments that are compared with each other are in one minibatch: they have a prompt in
+        common, which is then forwarded once.
+        """
         assert self.full, "the buffer has to be full"
-        fragments = self._fragments()
+        groups = [[each] for each in self._fragments()]
         if self._advantage in GROUPED:
-            compared = [each for each in fragments if self._is_compared[each[1], each[0]]]
-            fragments = compared or fragments  # SB3's algorithms need a minibatch: advantages are 0
+            groups = self._compared_groups() or groups  # SB3 needs a minibatch: advantages are 0
         wanted = batch_size or self.buffer_size * self.n_envs
         chosen: list[tuple[int, int, int]] = []
-        for number in np.random.permutation(len(fragments)):
-            chosen.append(fragments[number])
+        for number in np.random.permutation(len(groups)):
+            chosen += groups[number]
             if sum(end - start for _, start, end in chosen) >= wanted:
                 yield self._samples(chosen)
                 chosen = []
@@ -106,6 +109,15 @@ class EpisodeRolloutBuffer(DictRolloutBuffer):
             ]
         return fragments
 
+    def _compared_groups(self) -> list[list[tuple[int, int, int]]]:
+        """Returns the fragments that have an advantage, those of one prompt together."""
+        groups: dict[bytes, list[tuple[int, int, int]]] = {}
+        for row, start, end in self._fragments():
+            if self._is_compared[start, row]:
+                key = self.observations["tokens"][start, row].tobytes()
+                groups.setdefault(key, []).append((row, start, end))
+        return list(groups.values())
+
     def _samples(self, fragments: list[tuple[int, int, int]]) -> DictRolloutBufferSamples:
         rows = np.concatenate([np.full(end - start, row) for row, start, end in fragments])
         steps = np.concatenate([np.arange(start, end) for _, start, end in fragments])
@@ -119,6 +131,9 @@ class EpisodeRolloutBuffer(DictRolloutBuffer):
             "episode": np.repeat(np.arange(len(fragments)), sizes),
             "position": lengths[steps, rows, 0],
         }
+        if self._advantage in GROUPED:
+            first = ([start for _, start, _ in fragments], last[1])
+            observations["prompt"] = lengths[first][:, 0]
         return DictRolloutBufferSamples(
             observations={name: self.to_torch(values) for name, values in observations.items()},
             actions=self.to_torch(self.actions[steps, rows].astype(np.float32)),
