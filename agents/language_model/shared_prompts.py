@@ -53,7 +53,9 @@ class SharedPrompts(NamedTuple):
                 places.append(torch.arange(start, stop))
                 segments.append(torch.full((stop - start,), number))
             parts.append((torch.cat(pieces), torch.cat(places), torch.cat(segments)))
-        ids, positions, owners = (pad_sequence(list(each), True) for each in zip(*parts, strict=True))
+        ids, positions, owners = (
+            pad_sequence(list(each), True) for each in zip(*parts, strict=True)
+        )
         device = tokens.device
         visible = _visible(owners.to(device))
         return cls(ids, positions.to(device), visible, rows, shifts, prompts)
