@@ -36,13 +36,15 @@ def main(
     best_of: Annotated[list[int] | None, typer.Option(help="samples; repeat for more")] = None,
     greedy: Annotated[bool, typer.Option(help="the agent takes the likeliest token")] = True,
     same_answer: Annotated[bool, typer.Option(help="run the most frequent answer too")] = False,
+    shots: Annotated[list[int] | None, typer.Option(help="solved examples; repeat")] = None,
     samples: Annotated[int, typer.Option(min=1, help="prompts in samples.md")] = 20,
 ) -> None:
     """Completes the prompts of a split with every policy; writes scores, a table and texts."""
     with reported():
         groups = {AGENT: runs, **_groups(beside or [])}
         config = _config(runs[0])
-        chosen = Options(split, episodes, greedy, tuple(best_of or ()), same_answer)
+        several = tuple(best_of or ()), same_answer, tuple(shots or ())
+        chosen = Options(split, episodes, greedy, *several)
         rollouts, rewards = run_all(config, groups, chosen)
         document = {
             "command": " ".join(["python -m benchmarks", *sys.argv[1:]]),
@@ -63,24 +65,32 @@ def main(
 
 
 def table(summary: Mapping[str, Any], rollouts: Rollouts) -> str:
-    """Returns a Markdown table: reward, share of verified texts, and how far the agent is ahead."""
-    lines = ["| policy | seeds | reward ± 95 % | solved | tokens | agent ahead by | p (Holm) |"]
-    lines += ["|---|---|---|---|---|---|---|"]
+    """Returns a Markdown table of rewards, and how far the agent is ahead.
+
+    Of verified texts also the share that is right, and the share that contains the right answer.
+    """
+    names = "policy | seeds | reward ± 95 % | solved | answer in text | tokens"
+    lines = [f"| {names} | agent ahead by | p (Holm) |", "|---|---|---|---|---|---|---|---|"]
     for name, seeds in rollouts.items():
         texts = [text for seed in seeds for text in seed]
-        shares = [text.scores["verified"] >= SOLVED for text in texts if "verified" in text.scores]
+        verified = [text for text in texts if "verified" in text.scores]
         ahead = summary["agent_ahead"].get(name)
         cells = [
             name,
             str(len(seeds)),
             _half_width(summary["policies"][name]["reward"]),
-            f"{sum(shares) / len(shares):.3f}" if shares else "",
+            _share([text.scores["verified"] >= SOLVED for text in verified]),
+            _share([text.reference.strip() in text.text for text in verified]),
             f"{sum(len(text.tokens) for text in texts) / len(texts):.1f}",
             _half_width(ahead, "+") if ahead else "",
             f"{ahead['p_holm']:.3f}" if ahead and "p_holm" in ahead else "",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _share(found: Sequence[bool]) -> str:
+    return f"{sum(found) / len(found):.3f}" if found else ""
 
 
 def _half_width(value: Mapping[str, Any], sign: str = "") -> str:

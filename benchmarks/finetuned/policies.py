@@ -23,6 +23,8 @@ from agents.language_model.stage_measures import complete
 from agents.runs.finished import make_held_out_env
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.model.loading import EMBEDDED
+from lm_envs.tasks.completion import CompletionTask
+from lm_envs.tokenizer.chat import PROMPT
 from lm_envs.transcript import Transcript
 
 ROWS = 64
@@ -40,6 +42,7 @@ class Options:
         is_greedy: Whether `AGENT` takes the likeliest token; otherwise it samples.
         best_of: Numbers of samples of the base model, of which the highest reward is taken.
         same_answer: Whether the most frequent reference of the training split is a baseline.
+        shots: Numbers of solved training examples that the base model reads before the prompt.
     """
 
     split: str
@@ -47,6 +50,7 @@ class Options:
     is_greedy: bool
     best_of: tuple[int, ...] = ()
     same_answer: bool = False
+    shots: tuple[int, ...] = ()
 
 
 def run_all(
@@ -77,20 +81,38 @@ def run_all(
                 write(policy, env, indices, is_greedy=is_greedy, seed=seed)
                 for seed, policy in enumerate(policies)
             ]
-    seeds = range(len(groups[AGENT]))
-    base = load_policy(config, env)
-    rollouts["base, greedy"] = [write(base, env, indices, is_greedy=True)]
-    rollouts["base, sampled"] = [write(base, env, indices, seed=seed) for seed in seeds]
     rewards = tune_temperature(config)
-    best = max(rewards, key=lambda name: rewards[name])
-    tuned = load_policy(config, env, temperature=float(best))
-    rollouts["base, tuned temperature"] = [write(tuned, env, indices, seed=seed) for seed in seeds]
+    best = float(max(rewards, key=lambda name: rewards[name]))
+    seeds = range(len(groups[AGENT]))
+    return rollouts | _untrained(config, env, indices, options, seeds, best), rewards
+
+
+def _untrained(
+    config: FinetuneConfig,
+    env: LanguageVectorEnv,
+    indices: np.ndarray,
+    options: Options,
+    seeds: range,
+    temperature: float,
+) -> Rollouts:
+    """Returns what the base model and rules write for examples (E,)."""
+    base, tuned = (load_policy(config, env, temperature=each) for each in (1.0, temperature))
+    rollouts = {
+        "base, greedy": [write(base, env, indices, is_greedy=True)],
+        "base, sampled": [write(base, env, indices, seed=seed) for seed in seeds],
+        "base, tuned temperature": [write(tuned, env, indices, seed=seed) for seed in seeds],
+    }
+    for n in options.shots:
+        rollouts[f"base, greedy, {n} solved examples in the prompt"] = [
+            few_shot(config, options.split, indices, n, seed) for seed in seeds
+        ]
     for n in options.best_of:
-        name = f"base, best of {n} by the reward"
-        rollouts[name] = [best_of_n(base, env, indices, n, seed) for seed in seeds]
+        rollouts[f"base, best of {n} by the reward"] = [
+            best_of_n(base, env, indices, n, seed) for seed in seeds
+        ]
     if options.same_answer:
         rollouts["most frequent answer"] = [most_frequent_answer(config, env, indices)]
-    return rollouts, rewards
+    return rollouts
 
 
 def load_policy(
@@ -143,6 +165,24 @@ def tune_temperature(config: FinetuneConfig, episodes: int = 64) -> dict[str, fl
         texts = write(load_policy(config, env, temperature=temperature), env, indices)
         rewards[str(temperature)] = float(np.mean([text.scores["reward"] for text in texts]))
     return rewards
+
+
+def few_shot(
+    config: FinetuneConfig, split: str, indices: np.ndarray, n: int, seed: int
+) -> list[Transcript]:
+    """Returns greedy completions of the base model after n training examples with answers.
+
+    They are in the user's message of the chat template, before the prompt.
+    """
+    task = _held_out(config, config.env.split).task
+    assert isinstance(task, CompletionTask)
+    chosen = np.random.default_rng(seed).choice(task.num_examples, n, replace=False)
+    items = [task.item(task.example(index)) for index in chosen.tolist()]
+    solved = "".join(f"{item.prompt} {item.targets[0].strip()}\n\n" for item in items)
+    kwargs = {**config.env.kwargs, "chat_template": True, "user_prompt": f"{solved}{PROMPT}"}
+    given = config.model_copy(update={"env": config.env.model_copy(update={"kwargs": kwargs})})
+    env = _held_out(given, split)
+    return write(load_policy(given, env), env, indices, is_greedy=True)
 
 
 def most_frequent_answer(

@@ -49,4 +49,4 @@ def test_partly_right_answers_do_not_count_as_solved():
     ]
     interval = {"mean": 0.6, "interval": (0.5, 0.7)}
     summary = {"policies": {"agent": {"reward": interval}}, "agent_ahead": {}}
-    assert "| agent | 1 | 0.600 ± 0.100 | 0.500 |" in table(summary, {"agent": [texts]})
+    assert "| agent | 1 | 0.600 ± 0.100 | 0.500 | 1.000 |" in table(summary, {"agent": [texts]})

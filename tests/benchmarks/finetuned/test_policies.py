@@ -1,12 +1,17 @@
 """Completions of a split by every policy."""
 
+import shutil
+
 import numpy as np
 import pytest
 
+from agents.config.finetune import SPACES
 from agents.evaluation.comparison import AGENT
 from agents.finetune import finetune
 from benchmarks.finetuned import policies
-from benchmarks.finetuned.policies import Options, run_all
+from benchmarks.finetuned.policies import Options, few_shot, run_all
+from lm_envs.model import loading
+from lm_envs.tokenizer import Tokenizer
 from tests.agents.finetune_run import small_config
 
 
@@ -61,3 +66,20 @@ def test_each_temperature_has_a_reward_on_the_validation_split(finished):
     *_, by_temperature = finished
     assert by_temperature.keys() == {"0.5", "1.0"}
     assert by_temperature["0.5"] != by_temperature["1.0"]
+
+
+TEMPLATE = "{{ messages[0].content }}{% if add_generation_prompt %} {% endif %}"
+
+
+def test_solved_examples_stand_before_the_prompt(tmp_path):
+    folder = shutil.copytree(loading.locate(loading.EMBEDDED), tmp_path / "chat")
+    (folder / "chat_template.jinja").write_text(TEMPLATE)
+    config = small_config(folder)
+    env = config.env.model_copy(update={"id": "lm_envs/QuestionAnswering-v0"})
+    kwargs = {"model": str(folder), "max_new_tokens": 3, **SPACES}
+    config = config.model_copy(update={"env": env.model_copy(update={"kwargs": kwargs})})
+    (text,) = few_shot(config, "validation", np.array([0]), 2, seed=0)
+    read = Tokenizer.from_folder(folder).decode(text.prompt_tokens)
+    assert read.count("Question:") == read.count("Answer:") == 3
+    assert "Answer: " in read.split("\n\n")[0]
+    assert read.rstrip().endswith("Answer:")
