@@ -1,6 +1,6 @@
 """Completions of one task by finetuned models, by their base model, and by rules.
 
-Owns which policies run and how often each samples. Files and statistics are elsewhere.
+Owns which policies run. What costs many samples or long prompts runs with one seed. Files and statistics are elsewhere.
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ from lm_envs.tokenizer.chat import PROMPT
 from lm_envs.transcript import Transcript
 
 ROWS = 64
-TEMPERATURES = (0.3, 0.5, 0.7, 0.85, 1.0)
+TEMPERATURES = (0.2, 0.5, 0.8, 1.0)
 """Tried for the base model on the validation split."""
 
 
@@ -100,16 +100,13 @@ def _untrained(
     rollouts = {
         "base, greedy": [write(base, env, indices, is_greedy=True)],
         "base, sampled": [write(base, env, indices, seed=seed) for seed in seeds],
-        "base, tuned temperature": [write(tuned, env, indices, seed=seed) for seed in seeds],
+        "base, tuned temperature": [write(tuned, env, indices)],
     }
     for n in options.shots:
-        rollouts[f"base, greedy, {n} solved examples in the prompt"] = [
-            few_shot(config, options.split, indices, n, seed) for seed in seeds
-        ]
+        name = f"base, greedy, {n} solved examples in the prompt"
+        rollouts[name] = [few_shot(config, options.split, indices, n)]
     for n in options.best_of:
-        rollouts[f"base, best of {n} by the reward"] = [
-            best_of_n(base, env, indices, n, seed) for seed in seeds
-        ]
+        rollouts[f"base, best of {n} by the reward"] = [best_of_n(base, env, indices, n)]
     if options.same_answer:
         rollouts["most frequent answer"] = [most_frequent_answer(config, env, indices)]
     return rollouts
@@ -148,7 +145,7 @@ def write(
 
 
 def best_of_n(
-    policy: LanguageModelPolicy, env: LanguageVectorEnv, indices: np.ndarray, n: int, seed: int
+    policy: LanguageModelPolicy, env: LanguageVectorEnv, indices: np.ndarray, n: int, seed: int = 0
 ) -> list[Transcript]:
     """Returns the one of n samples whose reward is the highest, for each example (E,)."""
     rng = np.random.default_rng(seed)
@@ -156,7 +153,7 @@ def best_of_n(
     return [best_of(group, rng) for group in grouped(texts, n)]
 
 
-def tune_temperature(config: FinetuneConfig, episodes: int = 64) -> dict[str, float]:
+def tune_temperature(config: FinetuneConfig, episodes: int = 48) -> dict[str, float]:
     """Returns the base model's mean reward on the validation split, by temperature."""
     env = _held_out(config, "validation")
     indices = evenly_spaced_indices(env.task.num_examples, episodes)
@@ -168,7 +165,7 @@ def tune_temperature(config: FinetuneConfig, episodes: int = 64) -> dict[str, fl
 
 
 def few_shot(
-    config: FinetuneConfig, split: str, indices: np.ndarray, n: int, seed: int
+    config: FinetuneConfig, split: str, indices: np.ndarray, n: int, seed: int = 0
 ) -> list[Transcript]:
     """Returns greedy completions of the base model after n training examples with answers.
 

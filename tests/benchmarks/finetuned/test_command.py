@@ -38,8 +38,8 @@ def test_one_command_writes_scores_a_table_and_texts(checkpoint, tmp_path):
 @pytest.mark.parametrize("given", ["supervised", "agent=runs/a", "supervised="])
 def test_other_runs_need_a_name_of_their_own(given, tmp_path):
     result = run(tmp_path, "--output", tmp_path, "--beside", given)
-    assert result.exit_code == 1
-    assert f"Got --beside {given!r}; allowed: NAME=RUN" in result.output
+    assert result.exit_code == 2
+    assert f"Got --beside {given!r}; allowed: NAME=RUN" in " ".join(result.stderr.split())
 
 
 def test_partly_right_answers_do_not_count_as_solved():
