@@ -1,6 +1,7 @@
 """Completions of one task by finetuned models, by their base model, and by rules.
 
-Owns which policies run. What costs many samples or long prompts runs with one seed. Files and statistics are elsewhere.
+Owns which policies run. What costs many samples or long prompts runs with one seed. Files and
+statistics are elsewhere.
 """
 
 from collections import Counter
