@@ -133,26 +133,17 @@ class TrainableNetwork(nn.Module):
         current, older = f"activation_checkpointing_{action}", f"gradient_checkpointing_{action}"
         getattr(self.model, current if hasattr(self.model, current) else older)()
 
-    def forward(
-        self,
-        tokens: torch.Tensor,
-        positions: torch.Tensor | None = None,
-        is_visible: torch.Tensor | None = None,
-    ) -> torch.Tensor:
+    def forward(self, tokens: torch.Tensor, **layout: torch.Tensor) -> torch.Tensor:
         """Computes hidden states (E, T, D) after the last norm, float32 or float64.
 
         Args:
             tokens: (E, T) int64; padding follows a text, where causal attention hides it.
-            positions: (E, T) int64 position of each token; None for 0 to T - 1.
-            is_visible: (E, 1, T, T) bool, whether a query (third) sees a key (fourth); None for
-                all tokens up to its own.
+            layout: `SharedPrompts.layout`, where tokens do not see all tokens before them.
         """
-        layout, kernel = {}, nullcontext()
-        if is_visible is not None:
-            layout = {"position_ids": positions, "attention_mask": is_visible}
-            # The fused kernel of CPUs takes 20 times as long in the backward pass of short texts.
-            kernel = sdpa_kernel(SDPBackend.MATH) if tokens.device.type == "cpu" else kernel
-        with kernel, torch.autocast(tokens.device.type, torch.bfloat16, enabled=self._bfloat16):
+        device = tokens.device.type
+        # The fused kernel of CPUs takes 20 times as long in the backward pass of short texts.
+        kernel = sdpa_kernel(SDPBackend.MATH) if layout and device == "cpu" else nullcontext()
+        with kernel, torch.autocast(device, torch.bfloat16, enabled=self._bfloat16):
             output = self.model.base_model(input_ids=tokens, use_cache=False, **layout)
             hidden = output.last_hidden_state
         return hidden.to(torch.promote_types(hidden.dtype, torch.float32))

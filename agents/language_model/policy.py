@@ -13,12 +13,11 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import nn
 
-from agents.language_model.buffer import check_spaces
+from agents.language_model.buffer import SharedPrompts, check_spaces
 from agents.language_model.incremental_decoder import IncrementalDecoder
 from agents.language_model.lora import LoRA
 from agents.language_model.network import TrainableNetwork
 from agents.language_model.nlpo_mask import NLPOMask, NLPOMaskSpec
-from agents.language_model.shared_prompts import SharedPrompts
 from lm_envs.model import loading
 from lm_envs.tokenizer import Tokenizer
 from lm_envs.validation import check_choice
@@ -181,7 +180,7 @@ class LanguageModelPolicy(ActorCriticPolicy):
         if "prompt" not in obs:
             return self.network(tokens)[episode, position - 1]
         shared = SharedPrompts.from_texts(tokens, lengths, obs["prompt"].long())
-        hidden = self.network(shared.tokens, shared.positions, shared.is_visible)
+        hidden = self.network(shared.tokens, **shared.layout)
         return hidden[shared.places(episode, position - 1)]
 
     def predict_values(self, obs: PyTorchObs) -> torch.Tensor:
