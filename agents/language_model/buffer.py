@@ -1,7 +1,7 @@
 """A rollout buffer of episodes: minibatches of whole texts, each forwarded once per update.
 
-Owns the grouping of steps by text, and of texts by prompt. Advantages are Stable-Baselines3's own, or
-relative to a group.
+Owns the grouping of steps by text, and of texts by prompt. Advantages are Stable-Baselines3's own,
+or relative to a group.
 """
 
 import warnings
