@@ -3,6 +3,7 @@
 import gzip
 import json
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -43,9 +44,12 @@ def test_other_runs_need_a_name_of_their_own(given, tmp_path):
 
 
 def test_partly_right_answers_do_not_count_as_solved():
+    none = np.zeros(0)
     texts = [
-        Transcript("1 + 1 =", text, "2", *[[]] * 5, "complete", {"reward": s, "verified": s})
-        for text, s in ((" 2", 1.0), (" 2 or 3", 0.2))
+        Transcript(
+            "1 + 1 =", text, "2", none, none, none, none, (), "complete", {"verified": score}, ()
+        )
+        for text, score in ((" 2", 1.0), (" 2 or 3", 0.2))
     ]
     interval = {"mean": 0.6, "interval": (0.5, 0.7)}
     summary = {"policies": {"agent": {"reward": interval}}, "agent_ahead": {}}
