@@ -16,6 +16,7 @@ from rich.console import Console
 from agents.config.loading import UserError, reported
 from agents.runs.files import write_json
 from benchmarks.claims import command as claims
+from benchmarks.finetuned import command as finetuned
 from benchmarks.gpu import command as gpu
 from benchmarks.harness import timing
 from benchmarks.harness.models import SHAPES
@@ -30,6 +31,7 @@ from lm_envs.validation import check_choice
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
     "claims": claims.main,
+    "finetuned": finetuned.main,
     "gpu": gpu.main,
     "learning": learning.main,
     "pictures": pictures.main,

@@ -98,6 +98,9 @@ class FinetuneConfig(TrainConfig):
 
     Attributes:
         advantage: Of `EpisodeRolloutBuffer`. With "group" and "rloo" `normalize_advantage` is off.
+            "group" divides by the deviation in a group also where all texts earn the same: what is
+            left is then the KL penalty alone, at full size. Where few texts earn anything, as with
+            verified answers at first, take "rloo", or `kl.coefficient: 0`.
         group_size: Rows that write one prompt with "group" and "rloo", a divisor of `env.n_envs`.
         temperature: Divides logits, in rollouts and in updates.
         bfloat16: Of `LanguageModelPolicy`. On a GPU it also selects the dtype of the environment

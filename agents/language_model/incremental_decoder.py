@@ -166,8 +166,19 @@ class _RunningTexts:
         return self._cache.capacity if self._model.kernels.any_length else round_up(longest)
 
     def prefill(self, rows: np.ndarray, prompts: Sequence[np.ndarray]) -> None:
-        """Restarts rows (R,) from R prompts."""
-        prefill_rows(self._model, self._cache, rows, prompts, self.hidden)
+        """Restarts rows (R,) from R prompts; equal ones, as those of a group, are read once."""
+        sources: dict[bytes, int] = {}
+        origins = [
+            sources.setdefault(prompt.tobytes(), row)
+            for row, prompt in zip(rows.tolist(), prompts, strict=True)
+        ]
+        is_first = rows == origins
+        first = [prompt for prompt, is_new in zip(prompts, is_first, strict=True) if is_new]
+        prefill_rows(self._model, self._cache, rows[is_first], first, self.hidden)
+        for row, origin, prompt in zip(rows.tolist(), origins, prompts, strict=True):
+            if row != origin:
+                self._cache.set_prefix(row, self._cache.get_prefix(origin, len(prompt)))
+                self.hidden[row] = self.hidden[origin]
 
     def append(self, inputs: torch.Tensor, context_len: int) -> torch.Tensor:
         """Forwards a token in each row; `inputs` (3, N): tokens, positions, whether it counts."""

@@ -13,7 +13,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import nn
 
-from agents.language_model.buffer import check_spaces
+from agents.language_model.buffer import SharedPrompts, check_spaces
 from agents.language_model.incremental_decoder import IncrementalDecoder
 from agents.language_model.lora import LoRA
 from agents.language_model.network import TrainableNetwork
@@ -147,7 +147,8 @@ class LanguageModelPolicy(ActorCriticPolicy):
         Args:
             obs: `tokens` (E, C) and `length` (E, 1) of whole texts; and for each of M steps its
                 text `episode` (M,) and the number of tokens before it, `position` (M,). Without
-                these two every text is one step, M = E.
+                these two every text is one step, M = E. With `prompt` (E,), the number of prompt
+                tokens of each text, texts share the forward pass of a common prompt.
             actions: (M,) tokens.
         """
         assert isinstance(obs, dict)
@@ -161,11 +162,26 @@ class LanguageModelPolicy(ActorCriticPolicy):
             tokens = tokens[:, : int(lengths.max())]
         episode = obs.get("episode", torch.arange(len(tokens), device=tokens.device)).long()
         position = obs.get("position", lengths).long()
-        hidden = self.network(tokens)[episode, position - 1]  # (M, D)
+        hidden = self._hidden_before(obs, tokens, lengths, episode, position)  # (M, D)
         mask = self.masker
         allowed = None if mask is None else mask.allowed_at_steps(tokens, episode, position)
         logprobs, entropies = self.network.logprobs_and_entropy(hidden, actions.long(), allowed)
         return self.value_net(hidden), logprobs, entropies
+
+    def _hidden_before(
+        self,
+        obs: dict[str, torch.Tensor],
+        tokens: torch.Tensor,
+        lengths: torch.Tensor,
+        episode: torch.Tensor,
+        position: torch.Tensor,
+    ) -> torch.Tensor:
+        """Computes the hidden states (M, D), with gradients, from which M tokens were chosen."""
+        if "prompt" not in obs:
+            return self.network(tokens)[episode, position - 1]
+        shared = SharedPrompts.from_texts(tokens, lengths, obs["prompt"].long())
+        hidden = self.network(shared.tokens, **shared.layout)
+        return hidden[shared.places(episode, position - 1)]
 
     def predict_values(self, obs: PyTorchObs) -> torch.Tensor:
         """Computes values (N, 1) of running texts."""

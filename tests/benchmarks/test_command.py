@@ -13,7 +13,7 @@ from benchmarks.subjects.registry import SUBJECTS
 def test_unknown_subject_is_refused_with_all_subjects(run_benchmarks):
     result = run_benchmarks("foo")
     assert result.exit_code == 2
-    allowed = ", ".join((*SUBJECTS, "claims", "gpu", "learning", "pictures", "report"))
+    allowed = ", ".join((*SUBJECTS, "claims", "finetuned", "gpu", "learning", "pictures", "report"))
     assert f"Got subject 'foo'; allowed: {allowed}." in result.output
 
 
@@ -22,7 +22,7 @@ def test_help_names_all_subjects():
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert all(
         subject in shown
-        for subject in (*SUBJECTS, "claims", "gpu", "learning", "pictures", "report")
+        for subject in (*SUBJECTS, "claims", "finetuned", "gpu", "learning", "pictures", "report")
     )
 
 

@@ -36,6 +36,21 @@ def test_texts_that_do_not_continue_are_prefilled(checkpoint):
             np.testing.assert_allclose(policy.hidden_states(obs), expected, atol=2e-5)
 
 
+def test_rows_that_begin_with_one_prompt_go_on_by_themselves(checkpoint):
+    """Equal prompts are forwarded once; each row then has keys and values of its own."""
+    policy = make_agent(checkpoint).policy
+    rng = np.random.default_rng(0)
+    tokens, lengths = rng.integers(1, 300, (ROWS, 13)), np.array([5, 5, 5, 4, 4, 5])
+    tokens[:3, :5], tokens[3:5, :4] = tokens[0, :5], tokens[3, :4]
+    for _ in range(4):
+        shown = np.where(np.arange(13) < lengths[:, None], tokens, 0)
+        obs = obs_as_tensor({"tokens": shown, "length": lengths[:, None].copy()}, "cpu")
+        with torch.no_grad():
+            expected = policy.network(obs["tokens"])[torch.arange(ROWS), lengths - 1]
+            np.testing.assert_allclose(policy.hidden_states(obs), expected, atol=2e-5)
+        lengths += 1
+
+
 def test_a_value_of_other_rows_in_between_changes_nothing(checkpoint):
     logprobs = []
     for is_disturbed in (False, True):

@@ -1,0 +1,1 @@
+"""Finetuned language models beside what needs no training, on one split of their task."""
