@@ -25,8 +25,9 @@ from agents.config.loading import UserError
 from agents.config.train import TUNING, TrainConfig
 from agents.evaluation.baselines import Policy
 from agents.evaluation.rollouts import agent_policy, evenly_spaced_indices, run_episodes
-from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.rows import Observations
+from lm_envs.envs.tuning.base import TuningVectorEnv
+from lm_envs.envs.vector_env import LanguageVectorEnv
 
 NAME = "cloning"
 EPOCHS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -106,12 +107,12 @@ def oracle_steps(examples: LearnedExamples) -> Steps:
     done: list[np.ndarray] = []
     masks: list[np.ndarray] = []
 
-    def act(env: EpisodicVectorEnv, observations: Observations) -> np.ndarray:
+    def act(env: LanguageVectorEnv | TuningVectorEnv, observations: Observations) -> np.ndarray:
         actions = env.oracle_actions()
         seen.append(observations)
         done.append(np.array(actions))
         if hasattr(env.single_action_space, "n"):
-            masks.append(env.action_masks())  # type: ignore[attr-defined]  # discrete
+            masks.append(env.action_masks())
         return actions
 
     run_episodes(examples.env, act, examples.indices)

@@ -101,14 +101,6 @@ class EpisodicVectorEnv(VectorEnv, ABC):
     def transcript(self, row: int) -> Transcript:
         """Returns the episode of one row so far."""
 
-    def oracle_actions(self) -> np.ndarray:
-        """Returns actions (N, ...) that know what the agent does not, such as the target.
-
-        Raises:
-            ValueError: If the environment has no oracle.
-        """
-        raise ValueError(f"Got oracle_actions() of a {type(self).__name__}, which has no oracle.")
-
     @property
     def transcripts(self) -> list[Transcript]:
         """Each row's episode so far."""

@@ -6,6 +6,7 @@ Knows nothing of the meaning of a state's parts.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 
 REMEDY = "Restore it in an environment made with the same num_envs, task and arguments."
@@ -64,6 +65,14 @@ def check_lists(lists: Mapping[str, Any], names: Iterable[str], num_rows: int) -
                 f"Got a state whose {name} is no list of one entry a row; allowed: {num_rows} "
                 f"rows. {REMEDY}"
             )
+
+
+def is_in_space(space: gym.Space[Any], value: Any) -> bool:  # noqa: ANN401 - a caller's
+    """Returns whether a value, as a list or a number, is in a space."""
+    try:
+        return space.contains(np.array(value, space.dtype))
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def restored_generators(states: Sequence[Any]) -> list[np.random.Generator]:

@@ -3,10 +3,17 @@
 import copy
 import pickle
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
-from lm_envs.envs.snapshots import check_arrays, check_lists, check_parts, restored_generators
+from lm_envs.envs.snapshots import (
+    check_arrays,
+    check_lists,
+    check_parts,
+    is_in_space,
+    restored_generators,
+)
 from tests.envs.helpers import make
 
 
@@ -56,3 +63,11 @@ def test_a_state_of_another_generator_is_refused(state):
 def test_copy_and_pickle_raise_with_remedy(take):
     with pytest.raises(TypeError, match=r"make_vec\(env.spec\), reset it, and .*set_state"):
         take(make(1))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(2, True), (np.int64(0), True), (3, False), (-1, False), ("a", False), ([1, 2], False)],
+)
+def test_a_value_of_a_state_is_in_a_space_or_not_without_an_error(value, expected):
+    assert is_in_space(gym.spaces.Discrete(3), value) == expected

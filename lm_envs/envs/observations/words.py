@@ -23,7 +23,7 @@ _LARGEST_HASH = 2**32
 
 
 class Words:
-    """Which words the text has, by who wrote them.
+    """Which words the text has, by writer.
 
     `words`: of the prompt and of the replies; `last_words`: of the last reply, or of the prompt
     before the first; `own_words`: of the agent's last line and of the one that it is writing. Each

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
@@ -19,7 +18,7 @@ from lm_envs.envs.observations.base import column_box
 from lm_envs.envs.reset_options import selected_indices
 from lm_envs.envs.rows import new_generators
 from lm_envs.envs.shaping import check_discount, shaped_rewards
-from lm_envs.envs.snapshots import check_parts
+from lm_envs.envs.snapshots import check_parts, is_in_space
 from lm_envs.envs.tuning.passages import PassageGroups, Passages
 from lm_envs.envs.tuning.tuner import Tuner
 from lm_envs.model import loading
@@ -31,9 +30,6 @@ from lm_envs.validation import check_count, check_types, is_whole
 
 REFUSED = ("rewards", "costs")
 """Arguments of tasks that set a reward: here the reward is the loss."""
-
-BUDGET_LEFT = "budget_left"
-"""Last column of an observation: the share of the adjustments that is left."""
 
 NOTHING = np.zeros(0, np.int64)
 
@@ -120,7 +116,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
         self._allocate(num_envs)
         super().__init__(
             *generators,
-            column_box({**self.tuner.columns, BUDGET_LEFT: (np.zeros(1), np.ones(1))}),
+            column_box({**self.tuner.columns, "budget_left": (np.zeros(1), np.ones(1))}),
             self.tuner.space,
             autoreset_mode=autoreset_mode,
             render_mode=render_mode,
@@ -149,11 +145,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
         return np.stack([plan[min(step, len(plan) - 1)] for step in self.steps.tolist()])
 
     def oracle_actions(self) -> np.ndarray:
-        """Returns actions (N,) of a search on the very passages that the rows are evaluated on.
-
-        Raises:
-            ValueError: If the tuner has no such search.
-        """
+        """Returns actions (N,) of a search on the rows' own passages, if the tuner has one."""
         return self.tuner.best()
 
     def passages(self, index: int) -> Passages:
@@ -288,7 +280,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
             and self._groups.group(index).title == episode["title"]
             and isinstance(actions, (list, tuple))
             and len(actions) < self.budget + is_over
-            and all(_is_in(self.single_action_space, action) for action in actions)
+            and all(is_in_space(self.single_action_space, action) for action in actions)
         )
 
     def _set_episodes(self, episodes: list[dict[str, Any]]) -> None:
@@ -301,14 +293,6 @@ class TuningVectorEnv(EpisodicVectorEnv):
             for row in rows.tolist():
                 actions[row] = episodes[row]["actions"][step]
             self._act(rows, actions)
-
-
-def _is_in(space: gym.Space[Any], action: Any) -> bool:  # noqa: ANN401 - a caller's
-    """Returns whether an action, as a list or a number, is in a space."""
-    try:
-        return space.contains(np.array(action, space.dtype))
-    except (TypeError, ValueError, OverflowError):
-        return False
 
 
 def _build(
