@@ -20,8 +20,10 @@ from agents.evaluation.summary import mean_and_half_width, print_files
 from agents.explaining.control import TOKENS
 from lm_envs.rendering import printable
 
-MEANS = "Means over seeds and the same held-out prompts with 95 % intervals."
-CAPTION = f"{MEANS} Dotted: the model alone, greedily."
+CAPTION = (
+    "Means over seeds and the same held-out prompts with 95 % intervals, as in the table below. "
+    "Dotted: the model alone, greedily."
+)
 
 
 def sentences(report: Mapping[str, Any]) -> list[str]:
@@ -96,8 +98,9 @@ def control_page(report: Mapping[str, Any], figure: Path) -> str:
     parts.append(
         paragraph(
             f"Agents of {report['config']} on {report['env']} with other weights of the reward, "
-            f"each trained for {report['steps']:,} steps with {report['seeds']} seeds. The weights "
-            f"that do not change: {weights}. {report['prompts']} {report['split']} prompts."
+            f"each trained for {report['steps']:,} steps with {report['seeds']} seeds. The own "
+            f"weights, of which one changes at a time: {weights}. {report['prompts']} "
+            f"{report['split']} prompts."
         )
     )
     parts.append(picture(figure.read_bytes(), CAPTION))
@@ -105,7 +108,7 @@ def control_page(report: Mapping[str, Any], figure: Path) -> str:
         [label, *(interval_cell(measured[name]) for name in report["measures"])]
         for label, measured in _rows(report)
     ]
-    parts.append(table(["weight", *report["measures"]], rows, MEANS))
+    parts.append(table(["weight", *report["measures"]], rows))
     parts += [heading("The same prompts, side by side"), *_texts(report)]
     return page(f"Control of {report['config']} by the reward's weights", parts)
 
@@ -121,7 +124,9 @@ def _texts(report: Mapping[str, Any]) -> list[Html]:
     parts = []
     for place, each in enumerate(report["alone"]["texts"]):
         parts.append(heading(f"{each['prompt']} …", 3))
-        parts.append(cards([(name, plain(row["texts"][place]["text"])) for name, row in columns]))
+        parts.append(
+            cards([(name, plain(row["texts"][place]["text"].strip())) for name, row in columns])
+        )
     return parts
 
 

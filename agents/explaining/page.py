@@ -75,7 +75,7 @@ def bars(rows: Sequence[tuple[str, float, str]]) -> Html:
         f'<tr><th scope="row">{escape(printable(name))}</th>'
         '<td style="min-width:8rem;text-align:left">'
         f'<div style="background:#4a76c0;height:1rem;width:{100 * min(max(size, 0), 1):.1f}%">'
-        f"</div></td><td>{escape(text)}</td></tr>"
+        f'</div></td><td style="white-space:nowrap">{escape(text)}</td></tr>'
         for name, size, text in rows
     )
     return Html(f'<div class="scroll"><table><tbody>{body}</tbody></table></div>')
