@@ -91,7 +91,7 @@ def are_different(agent: BaseAlgorithm, actions: np.ndarray, others: np.ndarray)
     """
     if isinstance(agent.action_space, gym.spaces.Box):
         return (_moves(agent.action_space, actions, others) > LEAST_MOVE).any(1)
-    return np.not_equal(actions, others)
+    return np.asarray(actions != others)
 
 
 def preference_for_taken(agent: BaseAlgorithm, steps: StepArrays) -> Callable:
