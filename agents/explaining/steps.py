@@ -90,8 +90,8 @@ def are_different(agent: BaseAlgorithm, actions: np.ndarray, others: np.ndarray)
     Continuous ones do if a component moves by more than `LEAST_MOVE` of its range.
     """
     if isinstance(agent.action_space, gym.spaces.Box):
-        return (_moves(agent.action_space, actions, others) > LEAST_MOVE).any(1)
-    return np.asarray(actions != others)
+        return _moves(agent.action_space, actions, others).max(1) > LEAST_MOVE
+    return np.not_equal(actions, others)
 
 
 def preference_for_taken(agent: BaseAlgorithm, steps: StepArrays) -> Callable:
