@@ -129,7 +129,7 @@ class AlgorithmConfig(Config):
     Attributes:
         name: One of `ALGORITHMS`.
         policy: None for the algorithm's usual one; "CandidatePolicy" and "CandidateQPolicy" are
-            those of `agents.algorithms.candidate_policy`.
+            those of `agents.algorithms.candidate_policy`, "PartPolicy" that of `part_policy`.
         kwargs: Of its constructor.
     """
 
