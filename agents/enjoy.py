@@ -13,7 +13,7 @@ from rich.console import Console
 from agents.config.imports import TRUST_HELP
 from agents.config.loading import UserError, reported
 from agents.evaluation.rollouts import evenly_spaced_indices
-from agents.runs.files import write_bytes, write_text
+from agents.runs.files import check_writable, write_bytes, write_text
 from agents.runs.manifest import CHECKPOINT_HELP
 from agents.viewing.page import traces_page
 from agents.viewing.pictures import animation, picture
@@ -72,6 +72,8 @@ def main(
 ) -> None:
     """Shows what the agent could do at each step, what it preferred, and what it earned."""
     with reported():
+        for path in filter(None, (html, gif, png)):
+            check_writable(path.parent)
         run = load_run(folder, checkpoint, trust_imports=trust_imports)
         traces = enjoy(run, split, episodes, index or [], prompt)
         console = Console(no_color=None if color else True, highlight=False)

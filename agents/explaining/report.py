@@ -33,8 +33,8 @@ SHOWN = 3
 
 CONTINUOUS = (
     "The actions are continuous: a Shapley value is by how much a group brings the agent's action "
-    "closer to the taken one, as a share of the range of a setting, and an action changes if a "
-    f"setting moves by more than {LEAST_MOVE:g} of its range."
+    "closer to the taken one, as a share of the range of a component, and an action changes if a "
+    f"component moves by more than {LEAST_MOVE:g} of its range."
 )
 BACKGROUND = 16
 SEED = 0

@@ -3,6 +3,7 @@
 Owns what counts as finished, and as seeds of one configuration. Evaluates nothing.
 """
 
+import textwrap
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -205,7 +206,7 @@ def _load_fitting(agent: BaseAlgorithm, path: Path) -> None:
         stored = read_versions(path.parent)
         names = ("lm_envs", "stable-baselines3", "torch")
         then, now = (", ".join(f"{n} {v.get(n, '?')}" for n in names) for v in (stored, here))
-        reason = " ".join(str(error).split())[:200]
+        reason = textwrap.shorten(str(error), 200, placeholder=" …")
         raise UserError(
             f"Got {path.parent}, whose {path.name} does not fit its configuration and model: "
             f"{reason}. It was written with {then}; here are {now}. Restore its files and its "

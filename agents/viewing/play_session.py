@@ -18,7 +18,7 @@ from agents.viewing import wording
 from agents.viewing.candidates import Offer, offers, token_text, written_token
 from agents.viewing.policies import Decision, ViewedPolicy, viewed_baseline
 from agents.viewing.recorder import StepRecorder, record
-from agents.viewing.terminal_view import bar, text_view
+from agents.viewing.terminal_view import bar, image_view, text_view
 from agents.viewing.trace import Candidate, EpisodeTrace
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.rows import Observations
@@ -101,6 +101,8 @@ class PlaySession:
         observations, _ = env.reset(options={"index": [index]})
         recorder, is_over = StepRecorder(env, 0), False
         person = ViewedPolicy(YOU, None, lambda env, seen: Decision(np.zeros(1)))
+        if (image := recorder.trace(index, person).transcript.image) is not None:
+            self._console.print(image_view(image, self._console))
         while not is_over:
             self._console.print(text_view(recorder.trace(index, person), len(recorder.steps)))
             offer = offers(env)[0]
@@ -187,8 +189,9 @@ def _settings(names: Sequence[str]) -> list[Choice]:
 
 
 def _point_text(names: Sequence[str], point: np.ndarray) -> str:
-    """Returns the settings of a continuous action (K,) that are not 0."""
-    chosen = {name: float(value) for name, value in zip(names, point, strict=True) if value}
+    """Returns the settings of a continuous action (K,) that are not 0 with two decimals."""
+    pairs = zip(names, point.tolist(), strict=True)
+    chosen = {name: value for name, value in pairs if round(value, 2)}
     return wording.settings_text(chosen) or "every setting 0"
 
 

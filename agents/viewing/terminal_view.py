@@ -20,6 +20,8 @@ BAR = 10
 """Characters of a full bar."""
 
 BLOCKS = " ▏▎▍▌▋▊▉█"
+PICTURE_WIDTH = 32
+"""Characters of a line of the picture that the agent saw; each has two pixels."""
 
 
 def play_back(
@@ -36,6 +38,8 @@ def play_back(
     for number, trace in enumerate(traces, start=1):
         name = f"{title}: {wording.heading(trace, number, len(traces))}"
         console.print(Text(printable(name), style="bold"))
+        if trace.transcript.image is not None:
+            console.print(image_view(trace.transcript.image, console))
         if console.is_terminal and speed > 0:
             with Live(console=console, auto_refresh=False) as live:
                 for place in range(len(trace.steps)):
@@ -74,6 +78,27 @@ def episode_view(trace: EpisodeTrace) -> RenderableType:
         Text(printable(f"reward {wording.signed(trace.reward)} ({own.ending})   {scores}"))
     )
     return Group(*parts)
+
+
+def image_view(image: np.ndarray, console: Console) -> Text:
+    """Returns the picture (H, W, 3) uint8 that the agent saw, two pixels in a character.
+
+    Without colors it would be a block of one color; a sentence names the way to see it.
+    """
+    if console.no_color or console.color_system is None:
+        return Text("(a picture, which needs colors here; agents.enjoy --png FILE draws it)")
+    height, width = image.shape[:2]
+    lines = round(PICTURE_WIDTH * height / width / 2)
+    rows = np.arange(2 * lines) * height // (2 * lines)
+    pixels = image[rows][:, np.arange(PICTURE_WIDTH) * width // PICTURE_WIDTH].tolist()
+    text = Text()
+    for above, below in zip(pixels[::2], pixels[1::2], strict=True):
+        for upper, lower in zip(above, below, strict=True):
+            color, ground = (f"rgb({r},{g},{b})" for r, g, b in (upper, lower))
+            text.append("▀", style=f"{color} on {ground}")
+        text.append("\n")
+    text.rstrip()
+    return text
 
 
 def text_view(trace: EpisodeTrace, last: int) -> Text:

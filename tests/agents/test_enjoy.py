@@ -42,3 +42,13 @@ def test_what_cannot_be_shown_is_refused(folder):
         enjoy(run, "test", 3, [99999], None)
     with pytest.raises(UserError, match="give one of them"):
         enjoy(run, "test", 3, [1], "text")
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_shown(folder, tmp_path):
+    (tmp_path / "file").touch()
+    app = Typer()
+    app.command()(main)
+    done = CliRunner().invoke(app, [str(folder), "--html", str(tmp_path / "file" / "a.html")])
+    assert done.exit_code == 2
+    assert "where nothing can be written" in " ".join(done.output.split())
+    assert "episode 1" not in done.output

@@ -1,9 +1,10 @@
 from io import StringIO
 
+import numpy as np
 import pytest
 from rich.console import Console
 
-from agents.viewing.terminal_view import episode_view, play_back, step_view
+from agents.viewing.terminal_view import episode_view, image_view, play_back, step_view
 from tests.agents.viewing.traces import make_hostile, make_traces
 
 
@@ -47,3 +48,17 @@ def test_a_terminal_gets_every_step_with_the_models_and_the_agents_probabilities
     text = console.file.getvalue()
     for number in range(len(traces[0].steps)):
         assert f"step {number + 1} of {len(traces[0].steps)}" in text
+
+
+def test_the_picture_that_the_agent_saw_has_two_pixels_a_character_and_needs_colors():
+    image = np.zeros((32, 32, 3), np.uint8)
+    image[1] = (215, 35, 35)
+    colored = Console(
+        file=StringIO(), force_terminal=True, color_system="truecolor", no_color=False
+    )
+    view = image_view(image, colored)
+    assert view.plain.split("\n") == ["▀" * 32] * 16
+    assert str(view.spans[0].style) == "rgb(0,0,0) on rgb(215,35,35)"
+    assert image_view(image[:8, :8], colored).plain == view.plain  # a small one is enlarged
+    plain = Console(file=StringIO(), color_system=None)
+    assert "agents.enjoy --png" in image_view(image, plain).plain
