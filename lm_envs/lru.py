@@ -33,13 +33,6 @@ class LRUCache(Generic[Key, Value]):
     def __contains__(self, key: Key) -> bool:
         return key in self._values
 
-    def get(self, key: Key) -> Value | None:
-        """The value of one key; None if it is not stored."""
-        value = self._values.get(key)
-        if value is not None:
-            self._values.move_to_end(key)
-        return value
-
     def get_or_compute(
         self, keys: Sequence[Key], compute: Callable[[list[int]], Iterable[Value]]
     ) -> list[Value]:
@@ -88,14 +81,19 @@ def memoize(
         num_bytes: Memory of a key and its value. It must not change while they are stored.
     """
     cache, lock = LRUCache(max_bytes, num_bytes), Lock()
+    find, mark_used = cache._values.get, cache._values.move_to_end  # calls of C: at 0.1 us a hit
 
     def cached(key: Key) -> Value:
-        with lock:
-            value = cache.get(key)
+        value = find(key)
         if value is None:
             value = function(key)
             with lock:
                 cache.store(key, value)
+        else:
+            try:  # noqa: SIM105 - suppress() would be three calls of Python
+                mark_used(key)
+            except KeyError:  # another thread has removed it
+                pass
         return value
 
     return cached

@@ -57,19 +57,11 @@ def test_sizes_bound_the_total_and_a_value_too_large_removes_no_other():
     assert "aa" not in computer.cache
 
 
-def test_one_value_is_found_or_none():
-    cache = LRUCache(2)
-    cache.store("a", 1)
-    assert (cache.get("a"), cache.get("b")) == (1, None)
-
-
-def test_a_value_that_was_asked_for_stays_longest():
-    cache = LRUCache(2)
-    cache.store("a", 1)
-    cache.store("b", 2)
-    cache.get("a")
-    cache.store("c", 3)
-    assert [key in cache for key in "abc"] == [True, False, True]
+def test_a_memoized_value_that_was_asked_for_stays_longest():
+    computed = []
+    cached = memoize(lambda key: computed.append(key) or key, 2, lambda key, value: 1)
+    assert [cached(key) for key in "abacab"] == list("abacab")
+    assert computed == list("abcb")
 
 
 def test_a_memoized_function_keeps_no_more_memory_than_allowed():

@@ -26,7 +26,7 @@ from agents.config.train import TUNING, TrainConfig
 from agents.evaluation.baselines import Policy
 from agents.evaluation.rollouts import agent_policy, evenly_spaced_indices, run_episodes
 from lm_envs.envs.rows import Observations
-from lm_envs.envs.tuning.base import TuningVectorEnv
+from lm_envs.envs.tuning.structure_search import StructureSearchVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 
 NAME = "cloning"
@@ -107,7 +107,9 @@ def oracle_steps(examples: LearnedExamples) -> Steps:
     done: list[np.ndarray] = []
     masks: list[np.ndarray] = []
 
-    def act(env: LanguageVectorEnv | TuningVectorEnv, observations: Observations) -> np.ndarray:
+    def act(
+        env: LanguageVectorEnv | StructureSearchVectorEnv, observations: Observations
+    ) -> np.ndarray:
         actions = env.oracle_actions()
         seen.append(observations)
         done.append(np.array(actions))

@@ -65,8 +65,6 @@ def test_tuning_is_trained_and_compared_with_plans(tmp_path):
     assert policies["as it is"]["reward"]["mean"] == 0.0
     assert policies["each part tried"]["reward"]["mean"] > 0.0
     assert set(policies["agent"]) == {"reward", "loss", "saved", "steps"}
-    with pytest.raises(UserError, match="which writes no text"):
-        evaluate([tmp_path / "test-s0"], "test", 5, clone=True)
 
 
 def test_the_strongest_baseline_is_named_with_its_difference(tmp_path, capsys):

@@ -144,10 +144,6 @@ class TuningVectorEnv(EpisodicVectorEnv):
         """Returns the actions (N, ...) of an open-loop plan; the last one repeats."""
         return np.stack([plan[min(step, len(plan) - 1)] for step in self.steps.tolist()])
 
-    def oracle_actions(self) -> np.ndarray:
-        """Returns actions (N,) of a search on the rows' own passages, if the tuner has one."""
-        return self.tuner.best()
-
     def passages(self, index: int) -> Passages:
         """Returns the group of passages of a number, 0 <= index < `num_examples`."""
         return self._groups.group(index)

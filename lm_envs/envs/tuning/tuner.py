@@ -71,14 +71,6 @@ class Tuner(ABC):
         """
         raise ValueError("Got action_masks() of continuous actions; only discrete ones have masks.")
 
-    def best(self) -> np.ndarray:
-        """Returns actions (N,) of a search on each row's own passages, the oracle of tuners.
-
-        Raises:
-            ValueError: If the tuner has no such search.
-        """
-        raise ValueError(f"Got best() of a {type(self).__name__}; only StructureSearch searches.")
-
     def rule_policies(self) -> Mapping[str, Callable[[], np.ndarray]]:
         """Returns further baselines: functions by name, each gives N actions."""
         return {}
