@@ -12,7 +12,7 @@ from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.dqn.policies import DQNPolicy, QNetwork
 from torch import nn
 
-from agents.algorithms.layers import layers
+from agents.algorithms.layers import layers, silence, take_logits_from_extractor
 from lm_envs.envs.actions.pointer import POINTER_WEIGHT
 from lm_envs.envs.observations.base import ColumnBox
 
@@ -56,12 +56,7 @@ class CandidatePolicy(ActorCriticPolicy):
         super()._build(lr_schedule)
         assert isinstance(self.mlp_extractor, _Judge)
         self.mlp_extractor.begin_as_the_model()  # after Stable-Baselines3's initialization
-        self.action_net = nn.Identity()  # the extractor returns logits
-        self.optimizer = self.optimizer_class(
-            self.parameters(),
-            lr=lr_schedule(1),  # type: ignore[call-arg]  # as Stable-Baselines3 itself does
-            **self.optimizer_kwargs,
-        )
+        take_logits_from_extractor(self, lr_schedule)
 
 
 class CandidateQPolicy(DQNPolicy):
@@ -192,11 +187,8 @@ class _Judge(nn.Module):
         self.begin_as_the_model()
 
     def begin_as_the_model(self) -> None:
-        """Sets the last layer to 0, so that the network adds nothing yet."""
-        last = self.score[-1]
-        assert isinstance(last, nn.Linear)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
+        """Lets the network add nothing yet."""
+        silence(self.score)
 
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Returns logits (N, K) and the value's latent (N, width)."""

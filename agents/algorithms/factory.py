@@ -34,8 +34,8 @@ POLICIES = {
 _TRAINING_ONLY = ("gamma", "group_size")
 """Arguments that change what is learned from, but not how a text is judged."""
 
-_WORD_DROPOUT = "dropout"
-"""Option of observation="words" that only training has."""
+_WORDS, _WORD_DROPOUT = "words", "dropout"
+"""Kind of observation, and its option that only training has."""
 
 ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "gelu": torch.nn.GELU}
 
@@ -81,7 +81,8 @@ def make_evaluation_env(config: TrainConfig, split: str, num_rows: int) -> Episo
     """Returns rows on a held-out split, in the autoreset mode DISABLED."""
     given = _checked(config.env.kwargs)
     kwargs = {name: value for name, value in given.items() if name not in _TRAINING_ONLY}
-    if isinstance(observation := kwargs.get("observation"), dict):
+    observation = kwargs.get("observation")
+    if isinstance(observation, dict) and observation.get("kind") == _WORDS:
         kwargs["observation"] = {k: v for k, v in observation.items() if k != _WORD_DROPOUT}
     kwargs["split"] = split
     env = gym.make_vec(

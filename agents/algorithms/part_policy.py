@@ -9,7 +9,7 @@ from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from stable_baselines3.common.type_aliases import Schedule
 from torch import nn
 
-from agents.algorithms.layers import layers
+from agents.algorithms.layers import layers, silence, take_logits_from_extractor
 from lm_envs.envs.observations.base import ColumnBox
 from lm_envs.envs.tuning.structure_search import GAINS, IS_LEFT
 
@@ -45,12 +45,7 @@ class PartPolicy(MaskableActorCriticPolicy):
         super()._build(lr_schedule)
         assert isinstance(self.mlp_extractor, _PartJudge)
         self.mlp_extractor.begin_as_the_gains()  # after Stable-Baselines3's initialization
-        self.action_net = nn.Identity()  # the extractor returns logits
-        self.optimizer = self.optimizer_class(
-            self.parameters(),
-            lr=lr_schedule(1),  # type: ignore[call-arg]  # as Stable-Baselines3 itself does
-            **self.optimizer_kwargs,
-        )
+        take_logits_from_extractor(self, lr_schedule)
 
 
 class _PartJudge(nn.Module):
@@ -90,12 +85,9 @@ class _PartJudge(nn.Module):
         self.latent_dim_pi, self.latent_dim_vf = 1 + self._parts, width
 
     def begin_as_the_gains(self) -> None:
-        """Sets the last layers to 0, so that the networks add nothing yet."""
-        for network in (self.score, self.end):
-            last = network[-1]
-            assert isinstance(last, nn.Linear)
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+        """Lets the networks add nothing yet."""
+        silence(self.score)
+        silence(self.end)
 
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Returns logits (N, 1 + P) and the value's latent (N, width)."""

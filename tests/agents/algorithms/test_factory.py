@@ -88,3 +88,10 @@ def test_words_are_left_out_in_training_only():
     trained = make_training_env(run).reset()
     judged, _ = make_evaluation_env(run, "train", run.env.n_envs).reset(seed=0)
     assert (judged[:, :512] > 0).sum(1).min() > (trained[:, :512] > 0).sum(1).mean()
+
+
+def test_an_option_of_another_observation_is_not_left_out():
+    observation = {"kind": "hidden", "dropout": 0.9}
+    env = CONFIG.env.model_copy(update={"kwargs": {"observation": observation}})
+    with pytest.raises(ValueError, match="unknown option 'dropout' of observation 'hidden'"):
+        make_evaluation_env(changed(env=env), "train", 1)
