@@ -34,6 +34,9 @@ from agents.baselines.rules.tokens import (
     pointer_belief,
 )
 from agents.baselines.searches import searches
+from agents.baselines.supervised import supervised
+from agents.config.finetune import FinetuneConfig
+from agents.config.train import TrainConfig
 from agents.evaluation.baselines import DRAWN, Policy, baselines_of, sampling, top_p
 from lm_envs.envs.actions.choices import ChoiceActions
 from lm_envs.envs.actions.read_write import ReadWriteActions
@@ -83,10 +86,15 @@ def requested_families(
     Raises:
         UserError: If nothing can be cloned.
     """
-    clones = [cloned(environments.config)] if clone else []  # first, because it may be refused
+    clones = [_imitation(environments.config)] if clone else []  # first: it may be refused
     found = families(environments, split)
     found += searches(environments, split) if search else []
     return found + clones
+
+
+def _imitation(config: TrainConfig) -> Family:
+    """Returns the baseline that learns the references or the oracle's actions."""
+    return supervised(config) if isinstance(config, FinetuneConfig) else cloned(config)
 
 
 def families(environments: Environments, split: str) -> list[Family]:

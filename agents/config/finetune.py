@@ -1,5 +1,7 @@
 """Configuration of `python -m agents.finetune`; the attributes are the YAML keys."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar, Self
 
 from pydantic import (
@@ -12,7 +14,7 @@ from pydantic import (
 )
 from pydantic import field_validator as validates
 
-from agents.config.loading import Config, KeyedValueError
+from agents.config.loading import Config, KeyedValueError, load_config, read_values
 from agents.config.train import AlgorithmConfig, EnvConfig, TrainConfig
 from agents.language_model.buffer import GROUPED, Advantage
 from agents.language_model.kl_penalty import NO_K3, Estimator
@@ -189,3 +191,18 @@ class FinetuneConfig(TrainConfig):
         if isinstance(algorithm.kwargs.get("learning_rate"), str):
             raise ValueError("kwargs.learning_rate is text; allowed here: a number")
         return algorithm
+
+
+def load_run_config(path: Path, assignments: Sequence[str] = ()) -> TrainConfig:
+    """Reads a configuration of `agents.train`, or of `agents.finetune` if it has keys of its own.
+
+    Args:
+        path: YAML file.
+        assignments: As of `load_config`.
+
+    Raises:
+        UserError: As by `load_config`.
+    """
+    own = FinetuneConfig.model_fields.keys() - TrainConfig.model_fields.keys()
+    is_finetuning = not own.isdisjoint(read_values(path))
+    return load_config(FinetuneConfig if is_finetuning else TrainConfig, path, assignments)

@@ -87,8 +87,7 @@ def beam_search(
 
     Each step keeps the `width` likeliest unfinished completions and sets finished ones aside. The
     search ends once no unfinished completion can exceed the best finished one, since further
-    tokens only lower a total. Rows are permuted by restoring states, which replays tokens: T steps
-    cost up to T^2 / 2 decoding steps.
+    tokens only lower a total. Rows are permuted by restoring states, which copies the KV cache.
 
     Args:
         env: In autoreset mode DISABLED, of `width` rows or more.

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 
 import lm_envs
-from agents.config.finetune import FinetuneConfig
-from agents.config.loading import UserError, flattened, load_config, read_values
+from agents.config.finetune import load_run_config
+from agents.config.loading import UserError, flattened, load_config
 from agents.config.train import TrainConfig
 from agents.runs import checkpoints, logs
 from agents.runs.checkpoints import CHECKPOINT
@@ -133,9 +133,7 @@ def check_exists(folder: Path) -> None:
 
 def read_config(folder: Path) -> TrainConfig:
     """Reads the resolved configuration of a run, of `agents.finetune` if it has its keys."""
-    path = folder / CONFIG
-    is_finetuning = "kl" in read_values(path)
-    return load_config(FinetuneConfig if is_finetuning else TrainConfig, path)
+    return load_run_config(folder / CONFIG)
 
 
 def read_versions(folder: Path) -> dict[str, str]:

@@ -14,7 +14,7 @@ class ClaimConfig(Config):
     """One claim: the agent of a configuration is ahead of its strongest baseline.
 
     Attributes:
-        config: YAML file of `agents.train`.
+        config: YAML file of `agents.train` or `agents.finetune`.
         environment: What the table calls the environment.
         agent: What the table calls the agent.
         seeds: One run for each seed.

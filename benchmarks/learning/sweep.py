@@ -19,7 +19,8 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field
 
-from agents.config.loading import Config, UserError, load_config
+from agents.config.finetune import FinetuneConfig, load_run_config
+from agents.config.loading import Config, UserError
 from agents.config.train import TrainConfig
 from agents.runs.files import write_json, write_text
 from agents.runs.logs import read_metrics
@@ -36,7 +37,7 @@ class RunsConfig(Config):
     """Runs of one configuration file.
 
     Attributes:
-        config: YAML file of `agents.train`.
+        config: YAML file of `agents.train` or `agents.finetune`.
         seeds: One run for each seed.
         set: Assignments that override the file, as in `agents.train --set`.
         label: Name of this variant of the file, such as "no_pointer". The runs' names end in it,
@@ -145,7 +146,7 @@ def _expand(runs: RunsConfig) -> list[TrainConfig]:
     path = Path(runs.config)
     if any(line.partition("=")[0] == "seed" for line in runs.set):
         raise UserError(f"Got a seed among set={runs.set}; allowed: in seeds, {runs.seeds}.")
-    configs = [load_config(TrainConfig, path, [*runs.set, f"seed={seed}"]) for seed in runs.seeds]
+    configs = [load_run_config(path, [*runs.set, f"seed={seed}"]) for seed in runs.seeds]
     if runs.label:
         name = f"{configs[0].name}-{runs.label}"
         configs = [config.model_copy(update={"name": name}) for config in configs]
@@ -171,7 +172,8 @@ def _train(config: TrainConfig, runs: Path, threads: int) -> str | None:
         return None
     name = config.folder_name
     write_text(folder / "config.yaml", yaml.safe_dump(config.model_dump(), sort_keys=False))
-    command = [sys.executable, "-m", "agents.train", str(folder / "config.yaml"), "--json"]
+    program = "agents.finetune" if isinstance(config, FinetuneConfig) else "agents.train"
+    command = [sys.executable, "-m", program, str(folder / "config.yaml"), "--json"]
     command += ["--runs", str(folder), *(["--resume"] if (folder / name).is_dir() else [])]
     environment = {
         "OMP_NUM_THREADS": str(threads)

@@ -306,6 +306,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         """Restores the episodes, and rebuilds the KV cache as it was built."""
         state, generators = episodes
         self._groups.set_state(generators)
+        self.actions.before_restore()
         episode_state.set_state(self.episodes, state)
         self.actions.restore()
         self.actions.update_choices(np.arange(self.num_envs))

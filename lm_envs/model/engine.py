@@ -128,6 +128,19 @@ class Engine(Scorer):
         return self.outputs
 
     @inference
+    def copy_rows(self, rows: np.ndarray, sources: np.ndarray) -> Outputs:
+        """Sets keys, values and outputs of some rows to those of others; further rows stay.
+
+        Args:
+            rows: (R,) int64 distinct row numbers.
+            sources: (R,) int64 row whose present contents each of them gets.
+        """
+        texts = {source: self._get_row(source) for source in set(sources.tolist())}
+        if texts:
+            self._set_rows(rows, [texts[source] for source in sources.tolist()])
+        return self.outputs
+
+    @inference
     def decode(self, tokens: np.ndarray, active: np.ndarray | None = None) -> Outputs:
         """Appends one token to every row, or to the rows where `active` is True.
 

@@ -127,6 +127,9 @@ class Actions(ABC):
     def update_choices(self, rows: np.ndarray) -> None:  # noqa: B027 - optional
         """Updates what `rows` (R,) can choose from; called when a turn begins."""
 
+    def before_restore(self) -> None:  # noqa: B027 - optional
+        """Called before the episodes of a state replace the present ones and `restore` follows."""
+
     @abstractmethod
     def restore(self) -> None:
         """Rebuilds the KV cache of all rows as the episodes built it, bit for bit on CPU."""

@@ -4,6 +4,7 @@ Knows nothing of rewards, and does not decide when an episode is over.
 """
 
 from abc import abstractmethod
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -23,6 +24,10 @@ class TokenActions(Actions):
     """
 
     meaning = "the candidates' ranks"
+    _held: Mapping[tuple[int, bytes], int] = {}
+    """Rows of the KV cache by the text that they held before a state is restored."""
+    _is_complete = True
+    """Whether the KV cache holds the texts of the episodes: False after an error in `restore`."""
 
     @abstractmethod
     def to_tokens(self, actions: np.ndarray, outputs: Outputs, rows: np.ndarray) -> np.ndarray:
@@ -47,18 +52,39 @@ class TokenActions(Actions):
         """Prefills the contexts of `rows` (R,) into the KV cache."""
         self.engine.prefill(rows, self.episodes.contexts_of(rows))
 
-    def restore(self) -> None:
-        """Prefills each prompt, then decodes the written tokens one by one.
+    def before_restore(self) -> None:
+        """Notes which texts the rows of the KV cache hold, so that `restore` can copy them.
 
-        A prefill of the whole text would give other last bits than the original steps.
+        A search copies rows at each step; decoding their texts anew would take T^2 / 2 steps.
         """
-        episodes, rows = self.episodes, np.arange(self.engine.num_rows)
-        num_written = episodes.context_lengths - episodes.prompt_lengths
-        self.engine.prefill(rows, episodes.prompt_ids)
+        keys = self._texts() if self._is_complete else []
+        self._held = {key: row for row, key in enumerate(keys) if key[1]}
+
+    def restore(self) -> None:
+        """Copies the texts that a row held; prefills other prompts and decodes what was written.
+
+        A prefill of a whole text would give other last bits than the original steps.
+        """
+        episodes, rows, held = self.episodes, np.arange(self.engine.num_rows), self._held
+        self._held, self._is_complete = {}, False
+        sources = np.array([held.get(key, -1) for key in self._texts()])
+        is_held = sources >= 0
+        self.engine.copy_rows(rows[is_held], sources[is_held])
+        new = rows[~is_held]
+        num_written = np.where(is_held, 0, episodes.context_lengths - episodes.prompt_lengths)
+        if len(new):
+            self.engine.prefill(new, [episodes.prompt_ids[row] for row in new])
         for column in range(int(num_written.max())):
             columns = episodes.prompt_lengths + column
             columns = np.minimum(columns, episodes.contexts.shape[1] - 1)
             self.engine.decode(episodes.contexts[rows, columns], num_written > column)
+        self._is_complete = True
+
+    def _texts(self) -> list[tuple[int, bytes]]:
+        """Returns the length of each row's prompt, and the ids of its text."""
+        contexts = self.episodes.contexts_of(np.arange(self.engine.num_rows))
+        lengths = self.episodes.prompt_lengths.tolist()
+        return [(size, each.tobytes()) for size, each in zip(lengths, contexts, strict=True)]
 
     def write(self, rows: np.ndarray, actions: np.ndarray) -> np.ndarray:
         """Writes one token in each of `rows` (R,); returns which completed a line, (R,) bool."""

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from agents.config.finetune import FinetuneConfig
+from agents.config.finetune import FinetuneConfig, load_run_config
 from agents.config.loading import UserError, load_config
+from agents.config.train import TrainConfig
 
 
 @pytest.mark.parametrize(
@@ -37,3 +38,11 @@ def test_settings_that_break_groups_are_refused(assignments, message):
     path = Path(__file__).parents[3] / "configs" / "next_word_lm_ppo.yaml"
     with pytest.raises(UserError, match=message):
         load_config(FinetuneConfig, path, ["advantage=rloo", *assignments])
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("next_word_lm_ppo", FinetuneConfig), ("next_word_ppo", TrainConfig)]
+)
+def test_a_file_with_a_key_of_finetuning_is_read_as_such(name, kind):
+    path = Path(__file__).parents[3] / "configs" / f"{name}.yaml"
+    assert type(load_run_config(path, ["seed=3"])) is kind

@@ -7,6 +7,7 @@ import yaml
 
 from agents.config.loading import UserError, load_config
 from benchmarks.learning import sweep
+from tests.agents.finetune_run import small_config
 from tests.benchmarks.finished_runs import SMOKE, config
 
 
@@ -113,3 +114,13 @@ def test_jobs_share_the_cores_unless_the_environment_sets_the_threads(
     with pytest.raises(UserError, match="no luck"):
         sweep.run_all([config()], tmp_path, jobs=2)
     assert taken == [threads]
+
+
+def test_a_run_that_finetunes_is_trained_by_its_own_program(checkpoint, tmp_path):
+    path = tmp_path / "small.yaml"
+    values = small_config(checkpoint, total_timesteps=32, warm_start=None).model_dump()
+    path.write_text(yaml.safe_dump(values))
+    settings = sweep.SweepConfig.model_validate({"runs": [{"config": str(path), "seeds": [0]}]})
+    (run,) = sweep.run_all(sweep.make_configs(settings), tmp_path / "runs", jobs=1)
+    assert run.result["stages"].keys() == {"base", "reinforced"}
+    assert run.log[-1]["stage"] == "reinforced"

@@ -65,3 +65,40 @@ def test_a_model_that_overflows_stops_the_step(checkpoint, tmp_path):
     env.reset(seed=0)
     with pytest.raises(FloatingPointError, match="log-probabilities in row 0"):
         env.step(np.zeros(3, int))
+
+
+def permuted(state, rows):
+    if isinstance(state, dict):
+        return {name: permuted(values, rows) for name, values in state.items()}
+    return state[rows] if isinstance(state, np.ndarray) else [state[row] for row in rows]
+
+
+@pytest.mark.parametrize("options", [{}, {"actions": {"kind": "top_k", "k": 4, "copies": 4}}])
+def test_rows_that_hold_a_restored_text_are_copied_and_not_decoded_again(checkpoint, options):
+    env, fresh = (make_small(checkpoint, **options) for _ in range(2))
+    env.reset(seed=0)
+    for ranks in ([0, 1, 2], [3, 0, 1]):
+        env.step(np.array(ranks))
+    state = permuted(env.get_state(), [2, 0, 0])
+    before = env.engine.num_forward_tokens, fresh.engine.num_forward_tokens
+    seen, expected = env.set_state(state), fresh.set_state(state)
+    assert env.engine.num_forward_tokens == before[0]
+    assert fresh.engine.num_forward_tokens > before[1]
+    np.testing.assert_array_equal(seen, expected)
+    for actions in (np.array([1, 0, 2]), np.array([0, 3, 1])):
+        np.testing.assert_array_equal(env.step(actions)[0], fresh.step(actions)[0])
+
+
+def test_only_texts_that_no_row_holds_are_decoded(checkpoint):
+    env = make_small(checkpoint)
+    env.reset(seed=0)
+    env.step(np.zeros(3, np.int64))
+    state = env.get_state()
+    env.step(np.array([0, 1, 2]))
+    seen = env.step(np.zeros(3, np.int64))[0]
+    mixed = env.get_state()
+    first = permuted(state, [0, 1, 2])
+    env.set_state(first)  # no row holds these: all are decoded
+    env.step(np.array([0, 1, 2]))
+    np.testing.assert_array_equal(env.step(np.zeros(3, np.int64))[0], seen)
+    np.testing.assert_array_equal(env.set_state(mixed), seen)
