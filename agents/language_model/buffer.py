@@ -174,7 +174,8 @@ class EpisodeRolloutBuffer(DictRolloutBuffer):
         for row in range(self.n_envs):
             firsts = np.flatnonzero(self.episode_starts[:, row])
             ends = [*firsts[1:].tolist(), self.buffer_size if dones[row] else -1]
-            for first, end in zip(firsts.tolist(), ends, strict=True):
+            # Without strict: a row that writes one long text all the time has no first step here.
+            for first, end in zip(firsts.tolist(), ends, strict=False):
                 if end > 0:
                     key = self.observations["tokens"][first, row].tobytes()
                     groups.setdefault(key, []).append((row, first, end))

@@ -134,6 +134,25 @@ def test_a_rollout_without_a_finished_pair_teaches_nothing(checkpoint):
     assert not any(batch.advantages.any() for batch in batches)
 
 
+def test_a_text_longer_than_a_whole_rollout_is_left_out():
+    """Regression: a row without a first step in the rollout stopped the run with an error."""
+    shown = gym.spaces.Dict(
+        tokens=gym.spaces.Box(0, 9, (3,), np.int64), length=gym.spaces.Box(1, 3, (1,))
+    )
+    buffer = EpisodeRolloutBuffer(
+        2, shown, gym.spaces.Discrete(3), "cpu", n_envs=3, advantage="rloo"
+    )
+    for step in range(2):
+        lengths = np.full((3, 1), step + 1)
+        observation = {"tokens": np.ones((3, 3), np.int64), "length": lengths}
+        starts = np.array([step == 0, step == 0, False])  # the last row's text began before
+        rewards = np.array([1.0, 0.0, 5.0])
+        buffer.add(observation, np.zeros(3), rewards, starts, torch.zeros(3), torch.zeros(3))
+    buffer.compute_returns_and_advantage(torch.zeros(3), np.ones(3, bool))
+    np.testing.assert_array_equal(buffer.advantages, [[2.0, -2.0, 0.0]] * 2)
+    assert sum(len(batch.advantages) for batch in buffer.get(2)) == 4
+
+
 REWARDS = np.array([0.0, 0.3, 1.0])
 """Of the three actions of a bandit."""
 
