@@ -11,6 +11,7 @@ from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
 from agents.baselines.rules import images
 from agents.baselines.rules.dialogue import NAME as CLASSIFIED
 from agents.baselines.rules.dialogue import classified_customers, trials
+from agents.baselines.rules.guided import guided_greedy, pays_sentiment
 from agents.baselines.rules.importance import has_probes, least_important_first
 from agents.baselines.rules.line_search import line_search
 from agents.baselines.rules.lines import by_rule, polite_greedy, relation_lookup
@@ -59,6 +60,7 @@ BONUSES = (-4.0, -2.0, -1.0, 1.0, 2.0, 4.0, 8.0)
 WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 COUNTS = (0, 1, 2, 3)
+STRENGTHS = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 REGRESSION = "logistic regression"
 
 LEAST_GAINS = (-0.02, 0.0, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12)
@@ -150,6 +152,10 @@ def _token_rules(env: LanguageVectorEnv) -> list[Family]:
         ),
         Family("echo greedy", grid(*BONUSES), by_policy(lambda bonus, seed: echo_bonus(bonus))),
     ]
+    if pays_sentiment(env):
+        pairs = [[strength, size] for size in (0, 2) for strength in STRENGTHS]
+        run = by_policy(lambda pair, seed: guided_greedy(*pair))
+        found.append(Family("guided greedy", grid(*pairs), run))
     if has_pointer(env):
         pairs = [[weight, bonus] for bonus in (0.0, 2.0) for weight in WEIGHTS]
         run = by_policy(lambda pair, seed: pointer_belief(*pair))
