@@ -15,6 +15,7 @@ from torch import nn
 from agents.algorithms.layers import layers, silence, take_logits_from_extractor
 from lm_envs.envs.actions.pointer import POINTER_WEIGHT
 from lm_envs.envs.observations.base import ColumnBox
+from lm_envs.envs.observations.features import AXIS
 
 POINTER = 3
 """The pointer's shares are this column of a candidate."""
@@ -37,10 +38,11 @@ class CandidatePolicy(ActorCriticPolicy):
     the same for every candidate, so that little has to be learned from few texts. Made for
     observation="candidates".
 
-    With observation="hidden" or "embeddings" the network also reads `CONTEXT` numbers, a learned
-    linear map of the hidden state or the embeddings. With copied tokens it also reads the candidate
-    with the largest pointer share, and starts as a mixture of model and pointer with a learned
-    weight. Observations must not be normalized: they hold log-probabilities.
+    With the option `axes` of the actions the network also reads where each candidate lies among the
+    token embeddings. With observation="hidden" or "embeddings" it also reads `CONTEXT` numbers, a
+    learned linear map of the hidden state or the embeddings. With copied tokens it also reads the
+    candidate with the largest pointer share, and starts as a mixture of model and pointer with a
+    learned weight. Observations must not be normalized: they hold log-probabilities.
 
     Sources: policies as a learned residual, Johannink et al. 2018,
     https://arxiv.org/abs/1812.03201; a mixture with a pointer, Merity et al. 2016,
@@ -131,7 +133,7 @@ class _Layout:
         if isinstance(observations, ColumnBox) and isinstance(actions, spaces.Discrete):
             names = list(observations.columns)
             sizes = {name: part.stop - part.start for name, part in observations.columns.items()}
-            own = [name for name in names if name in CANDIDATE_COLUMNS]
+            own = [n for n in names if n in CANDIDATE_COLUMNS or n.startswith(AXIS)]
             text = [name for name in names if name in TEXT_COLUMNS]
             left = [name for name in names if name in LEFT_COLUMNS]
             is_known = names == [*text, *own, *left] and len(left) == 1

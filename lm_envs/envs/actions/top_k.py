@@ -10,7 +10,8 @@ from lm_envs.envs.actions.copying import CopyCandidates
 from lm_envs.envs.actions.pointer import POINTER_WEIGHT, Pointer
 from lm_envs.envs.actions.prompt_order import InOrder, prompt_order
 from lm_envs.envs.actions.token_actions import TokenActions
-from lm_envs.envs.observations.features import Feature, pointer_shares
+from lm_envs.envs.observations.features import CandidateAxes, Feature, pointer_shares
+from lm_envs.model.embeddings import TokenSpace
 from lm_envs.model.engine import Outputs
 from lm_envs.validation import check_choice, check_count, is_whole
 
@@ -37,20 +38,41 @@ class TopKActions(TokenActions):
             `copies` also 1.
         copies: Number of tokens of the prompt.
         order: "likelihood", or with `copies` also "prompt".
+        axes: Number of coordinates that observations show of each candidate, in the space of the
+            leading principal components of the token embeddings: they tell the agent which tokens
+            it chooses from. 0 for none.
 
     Attributes:
         copied: Candidates with copied tokens; None if `copies` is 0.
     """
 
-    def __init__(self, *, k: int = DEFAULT_K, copies: int = 0, order: str = ORDERS[0]) -> None:
+    def __init__(
+        self, *, k: int = DEFAULT_K, copies: int = 0, order: str = ORDERS[0], axes: int = 0
+    ) -> None:
         check_count("copies", copies, least=0)
+        check_count("axes", axes, least=0)
         check_k("top_k", k, least=1 if copies else 2)
         check_choice("order", order, ORDERS if copies else ORDERS[:1])
         self._is_by_prompt = order == "prompt"
         self.num_candidates = int(k + copies)
         self.space = gym.spaces.Discrete(self.num_candidates)
-        self._num_copies = copies
+        self._num_copies, self._num_axes = copies, axes
         self.copied: CopyCandidates | None = None
+
+    def prepare(self, setup: Setup) -> None:
+        """Projects the token embeddings if observations show axes.
+
+        Raises:
+            ValueError: If there are more axes than the embeddings have dimensions.
+        """
+        super().prepare(setup)
+        if self._num_axes > (width := setup.model.config.hidden_size):
+            raise ValueError(
+                f"Got axes={self._num_axes} for top_k actions; allowed: up to the embedding size, "
+                f"{width}."
+            )
+        if self._num_axes:
+            self._tokens = TokenSpace(setup.model, self._num_axes)
 
     def connect(self, setup: Setup) -> None:
         """Builds what needs the engine."""
@@ -78,13 +100,15 @@ class TopKActions(TokenActions):
         return (self._ranks() == ranks[:, None]).argmax(1)
 
     def features(self) -> list[Feature]:
-        """Returns the candidates' columns, the pointer's weights, and the budget left."""
-        features = super().features()
+        """Returns the candidates' columns, the pointer's weights, axes, and the budget left."""
+        *shown, budget = super().features()
         if (copied := self.copied) is not None:
-            features.insert(1, pointer_shares(lambda: copied.shares, self.num_candidates))
+            shown.append(pointer_shares(lambda: copied.shares, self.num_candidates))
+        if self._num_axes:
+            shown.append(CandidateAxes(self._tokens, self.num_candidates, self._num_axes))
         if self._is_by_prompt:
-            features[:2] = [InOrder(feature, self._ranks) for feature in features[:2]]
-        return features
+            shown = [InOrder(feature, self._ranks) for feature in shown]
+        return [*shown, budget]
 
     def rule_policies(self) -> Mapping[str, Callable[[], np.ndarray]]:
         """Returns greedy decoding of a mixture of model and pointer, where there is a pointer."""

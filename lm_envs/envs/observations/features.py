@@ -18,6 +18,9 @@ LOWEST_LOGPROB = -30.0
 """Log-probabilities are clipped here; nats."""
 
 LONGEST_REPEAT = 2
+AXIS = "candidate_axis_"
+"""Beginning of the names of the columns of `CandidateAxes`."""
+
 POINT_BOUND = 100.0
 """No token lies farther out along an axis of the space of embedding actions."""
 
@@ -180,6 +183,31 @@ class CandidatePoints:
     def encode(self, outputs: Outputs, episodes: EpisodeBuffer) -> np.ndarray:
         """Returns (N, K d)."""
         return self._tokens.points(outputs.candidates).reshape(len(outputs.candidates), -1)
+
+
+class CandidateAxes:
+    """Where each candidate lies along each axis of the space of token embeddings.
+
+    `candidate_axis_0` holds the first coordinate of all candidates, and so on: one number for each
+    candidate, as in the other columns of candidates.
+
+    Args:
+        tokens: The space.
+        count: K.
+        dim: d, its dimensions.
+    """
+
+    def __init__(self, tokens: TokenSpace, count: int, dim: int) -> None:
+        self._tokens = tokens
+        bound = np.full(count, POINT_BOUND)
+        self.columns: Mapping[str, Bounds] = {
+            f"{AXIS}{axis}": (-bound, bound) for axis in range(dim)
+        }
+
+    def encode(self, outputs: Outputs, episodes: EpisodeBuffer) -> np.ndarray:
+        """Returns (N, d K)."""
+        points = self._tokens.points(outputs.candidates)  # (N, K, d)
+        return points.swapaxes(1, 2).reshape(len(points), -1)
 
 
 class TurnsLeft:
