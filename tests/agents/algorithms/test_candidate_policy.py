@@ -104,6 +104,26 @@ def test_candidates_that_change_places_change_logits(algorithm):
     assert torch.allclose(logits_of(agent, moved), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("algorithm", ["PPO", "DQN"])
+def test_with_axes_candidates_of_equal_probability_are_told_apart(algorithm):
+    agent, env = agent_of(config_of(actions={**WORDS, "axes": 2}, algorithm=algorithm))
+    names = list(env.observation_space.columns)
+    assert names[-3:] == ["candidate_axis_0", "candidate_axis_1", "budget_left"]
+    judge = agent.q_net.q_net.judge if algorithm == "DQN" else agent.policy.mlp_extractor
+    with torch.no_grad():
+        for parameter in judge.score.parameters():
+            parameter.normal_()
+    observations = env.reset()
+    observations[:, : 3 * K] = 0.25
+    observations[:, 3 * K : -1] = 0.0
+    same = logits_of(agent, observations)
+    assert torch.allclose(same, same[:, :1].expand_as(same), atol=1e-5)
+    observations[:, 3 * K + 2] = 1.0  # the first coordinate of the third candidate
+    moved = logits_of(agent, observations) - same
+    assert torch.allclose(moved[:, [1, 3]], moved[:, :1].expand(-1, 2), atol=1e-5)
+    assert ((moved[:, 2] - moved[:, 0]).abs() > 0.01).all()
+
+
 LEARNING = {
     "PPO": {"n_steps": 64, "batch_size": 64, "n_epochs": 8, "learning_rate": 3.0e-3},
     "DQN": {"buffer_size": 4_096, "learning_starts": 64, "learning_rate": 3.0e-3},
