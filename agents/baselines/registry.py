@@ -11,6 +11,7 @@ from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
 from agents.baselines.rules import images
 from agents.baselines.rules.dialogue import NAME as CLASSIFIED
 from agents.baselines.rules.dialogue import classified_customers, trials
+from agents.baselines.rules.frequent import frequent_tokens, pays_overlap
 from agents.baselines.rules.guided import guided_greedy, pays_sentiment
 from agents.baselines.rules.importance import has_probes, least_important_first
 from agents.baselines.rules.line_search import line_search
@@ -60,6 +61,8 @@ BONUSES = (-4.0, -2.0, -1.0, 1.0, 2.0, 4.0, 8.0)
 WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 COUNTS = (0, 1, 2, 3)
+EXPONENTS = (0.2, 0.35, 0.5, 0.7)
+REPEAT_PENALTIES = (1.0, 2.0, 4.0)
 STRENGTHS = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 REGRESSION = "logistic regression"
 
@@ -156,6 +159,9 @@ def _token_rules(env: LanguageVectorEnv) -> list[Family]:
         pairs = [[strength, size] for size in (0, 2) for strength in STRENGTHS]
         run = by_policy(lambda pair, seed: guided_greedy(*pair))
         found.append(Family("guided greedy", grid(*pairs), run))
+    if pays_overlap(env):
+        pairs = [[exponent, penalty] for exponent in EXPONENTS for penalty in REPEAT_PENALTIES]
+        found.append(Family("frequent tokens", grid(*pairs), by_learned_policy(frequent_tokens)))
     if has_pointer(env):
         pairs = [[weight, bonus] for bonus in (0.0, 2.0) for weight in WEIGHTS]
         run = by_policy(lambda pair, seed: pointer_belief(*pair))

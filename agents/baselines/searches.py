@@ -12,6 +12,8 @@ from scipy.special import gammaln
 
 from agents.baselines.constant_settings import evolved, forward_selection
 from agents.baselines.families import Environments, Family, Setting, grid
+from agents.baselines.learned_examples import learned_examples
+from agents.baselines.rules.frequent import learned_score, pays_overlap
 from agents.baselines.rules.tokens import has_pointer, mixture_logprobs, repeated_candidates
 from agents.evaluation.baselines import sampling, sampling_from
 from agents.evaluation.rollouts import run_episodes
@@ -28,6 +30,7 @@ from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.transcript import Transcript
 
 BEAM, MINIMUM_RISK, BEST = "beam search", "minimum Bayes risk of 16", "best of 16"
+FREQUENT_BEAM = "beam search of frequent tokens"
 WIDTHS = (4, 8)
 NGRAMS = (0, 2)
 """Sizes of n-grams that a beam does not repeat; 0 allows repetition."""
@@ -62,8 +65,10 @@ def searches(environments: Environments, split: str) -> list[Family]:
     shares = POINTER_SHARES if has_pointer(env) else (0.0,)
     beams = [[width, size, share] for width in WIDTHS for size in NGRAMS for share in shares]
     samples = [[temperature, share] for temperature in TEMPERATURES for share in shares]
+    frequent = [[width, exponent, 2.0] for width in WIDTHS for exponent in (0.35, 0.5, 0.7)]
     return [
         Family(BEAM, grid(*beams), _run_beams),
+        *([Family(FREQUENT_BEAM, grid(*frequent), _run_frequent)] if pays_overlap(env) else []),
         Family(MINIMUM_RISK, grid(*samples), _run_typical, is_drawn=True),
         Family(BEST, grid(*TEMPERATURES), _run_best, is_drawn=True, uses_reward=True),
     ]
@@ -145,6 +150,15 @@ def _run_beams(
         logprobs = _followed(rows, share)
         return np.where(repeated_candidates(rows, size), -np.inf, logprobs) if size else logprobs
 
+    return [beam_search(env, int(index), width, score) for index in indices]
+
+
+def _run_frequent(
+    environments: Environments, split: str, indices: np.ndarray, setting: Setting, seed: int
+) -> list[Transcript]:
+    width, exponent, penalty = setting
+    score = learned_score(learned_examples(environments, split, indices), exponent, penalty)
+    env = _language(environments, split, width)
     return [beam_search(env, int(index), width, score) for index in indices]
 
 

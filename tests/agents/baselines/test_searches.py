@@ -7,6 +7,7 @@ from agents.baselines.families import Environments
 from agents.baselines.searches import (
     BEAM,
     BEST,
+    FREQUENT_BEAM,
     MINIMUM_RISK,
     best_of_curve,
     expected_best,
@@ -42,7 +43,7 @@ def test_the_best_of_more_samples_is_better_and_costs_more():
 def test_text_is_searched_by_beams_and_samples_and_a_model_by_evolution():
     environments = Environments(CONFIG)
     found = {family.name: family for family in searches(environments, "test")}
-    assert list(found) == [BEAM, MINIMUM_RISK, BEST]
+    assert list(found) == [BEAM, FREQUENT_BEAM, MINIMUM_RISK, BEST]
     assert [name for name, family in found.items() if family.uses_reward] == [BEST]
     env = {"id": "lm_envs/StructureSearch-v0", "n_envs": 2, "kwargs": {"passages": 2}}
     tuning = Environments(changed(env=CONFIG.env.model_validate(env)))
