@@ -1,6 +1,6 @@
 """Decoding that prefers tokens which the references of training examples often contain.
 
-A reference shares more tokens with such a text, whatever it says. Knows nothing of rewards.
+A reference shares more tokens with such a text, whatever its subject. Knows nothing of rewards.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,8 +13,8 @@ from agents.evaluation.baselines import Policy
 from lm_envs.envs.rows import Observations
 from lm_envs.envs.vector_env import LanguageVectorEnv
 
-OVERLAPS = ("overlap", "rouge_1", "token_f1")
-"""Scores that count shared tokens or words, whatever their order."""
+OVERLAPS = ("overlap", "rouge_1")
+"""Scores that count shared tokens or words of running text, whatever their order."""
 
 NGRAM = 2
 """Size of the n-grams that are never repeated."""

@@ -19,7 +19,8 @@ def test_each_kind_of_environment_has_its_rules():
     extractive = {"mode": "extractive", "actions": COPIES}
     pointers = {"greedy, with the pointer", "pointer, tuned"}
     for name, kwargs, expected in (
-        ("NextWord", {}, TOKENS),
+        ("NextWord", {}, TOKENS | {"frequent tokens"}),
+        ("NextWord", {"rewards": {"sentiment": 1.0}}, TOKENS | {"guided greedy"}),
         ("QuestionAnswering", extractive, TOKENS | pointers | {"context words", MEMORY}),
         ("KnowledgeGraphQA", {}, {"relation lookup"}),
         ("Dialogue", {}, {"polite greedy"}),
