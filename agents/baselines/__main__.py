@@ -4,6 +4,7 @@ Owns the table and the file. Settings are chosen on one split and shown on anoth
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,8 +20,9 @@ from agents.baselines.suite import (
     best_of_record,
     run_suite,
 )
+from agents.config.finetune import load_run_config
 from agents.config.imports import TRUST_HELP, import_for_run
-from agents.config.loading import UserError, load_config, reported
+from agents.config.loading import UserError, reported
 from agents.config.train import TrainConfig
 from agents.evaluation.comparison import listed_scores, prompt_scores, score_intervals
 from agents.evaluation.rollouts import evenly_spaced_indices
@@ -28,6 +30,7 @@ from agents.evaluation.summary import mean_and_half_width
 from agents.evaluation.terminal import print_table
 from agents.runs.files import write_json
 from agents.runs.folder import versions
+from lm_envs.validation import check_choice
 
 
 def measure(
@@ -37,6 +40,7 @@ def measure(
     *,
     clone: bool = False,
     search: bool = False,
+    only: Sequence[str] = (),
     trust_imports: bool = False,
 ) -> dict[str, Any]:
     """Returns every baseline's rewards on a split, and which is the strongest.
@@ -47,6 +51,7 @@ def measure(
         episodes: Largest number of prompts.
         clone: Also imitate the oracle with the configuration's network.
         search: Also searches that take longer; see `agents.baselines.searches.searches`.
+        only: Names of the baselines that are run; none for all.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
 
     Raises:
@@ -58,6 +63,9 @@ def measure(
     env = environments.get(split)
     indices = evenly_spaced_indices(env.num_examples, episodes)
     found = requested_families(environments, split, search=search, clone=clone)
+    for name in only:
+        check_choice("--only", name, [family.name for family in found])
+    found = [family for family in found if not only or family.name in only]
     suite = run_suite(environments, split, indices, found, shows_progress=True)
     scores = prompt_scores(suite.rollouts)
     return {
@@ -97,6 +105,7 @@ def main(
     episodes: Annotated[int, typer.Option(min=LEAST_CHOICE_PROMPTS, help="most prompts")] = 200,
     clone: Annotated[bool, typer.Option(help=CLONE_HELP)] = False,
     search: Annotated[bool, typer.Option(help=SEARCH_HELP)] = False,
+    only: Annotated[list[str] | None, typer.Option(help="name of a baseline; repeat")] = None,
     output: Annotated[Path | None, typer.Option(help="JSON file with each prompt's score")] = None,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="key.key=value")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, not the table")] = False,
@@ -104,9 +113,9 @@ def main(
 ) -> None:
     """Measures the baselines that an agent of this configuration has to exceed."""
     with reported():
-        settings = load_config(TrainConfig, config, assignments or [])
+        settings = load_run_config(config, assignments or [])
         options = {"clone": clone, "search": search, "trust_imports": trust_imports}
-        result = measure(settings, split, episodes, **options)
+        result = measure(settings, split, episodes, only=only or (), **options)
         if "baselines" not in result:
             raise UserError(
                 f"Got {result['prompts']} prompts of split={split!r}; allowed: at least "
