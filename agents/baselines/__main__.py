@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from agents.baselines.families import Environments
+from agents.baselines.families import Environments, Family
 from agents.baselines.registry import requested_families
 from agents.baselines.suite import (
     CLONE_HELP,
@@ -38,10 +38,9 @@ def measure(
     split: str,
     episodes: int,
     *,
-    clone: bool = False,
-    search: bool = False,
     only: Sequence[str] = (),
     trust_imports: bool = False,
+    **options: bool,
 ) -> dict[str, Any]:
     """Returns every baseline's rewards on a split, and which is the strongest.
 
@@ -49,10 +48,9 @@ def measure(
         config: Of the run that the baselines stand beside.
         split: The evaluated split.
         episodes: Largest number of prompts.
-        clone: Also imitate the oracle with the configuration's network.
-        search: Also searches that take longer; see `agents.baselines.searches.searches`.
         only: Names of the baselines that are run; none for all.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
+        options: `search` and `clone`, as of `requested_families`.
 
     Raises:
         UserError: If imports are not trusted, or an option does not fit the configuration.
@@ -62,11 +60,8 @@ def measure(
     environments = Environments(config)
     env = environments.get(split)
     indices = evenly_spaced_indices(env.num_examples, episodes)
-    found = requested_families(environments, split, search=search, clone=clone)
-    for name in only:
-        check_choice("--only", name, [family.name for family in found])
-    found = [family for family in found if not only or family.name in only]
-    suite = run_suite(environments, split, indices, found, shows_progress=True)
+    found = requested_families(environments, split, **options)
+    suite = run_suite(environments, split, indices, _named(found, only), shows_progress=True)
     scores = prompt_scores(suite.rollouts)
     return {
         "config": config.model_dump(),
@@ -78,6 +73,13 @@ def measure(
         "prompt_scores": listed_scores(scores),
         "versions": versions(),
     }
+
+
+def _named(families: Sequence[Family], names: Sequence[str]) -> list[Family]:
+    """Returns the families of some names; all if there are none."""
+    for name in names:
+        check_choice("--only", name, [family.name for family in families])
+    return [family for family in families if not names or family.name in names]
 
 
 def _print(result: dict[str, Any]) -> None:

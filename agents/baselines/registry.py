@@ -78,7 +78,7 @@ ASK_REWARD = {"each part tried"}
 
 
 def requested_families(
-    environments: Environments, split: str, *, search: bool, clone: bool
+    environments: Environments, split: str, *, search: bool = False, clone: bool = False
 ) -> list[Family]:
     """Returns the baselines that apply, with those that take longer if they are requested.
 
