@@ -37,6 +37,8 @@ class NextWordEnv(LanguageEnv):
       completion, 1 for a pair of tokens of the completion.
     * `candidate_echoes` (K): 1 for a token of the prompt.
     * `pointer_shares` (K), only with `copies`: share of the pointer's weight, in [0, 1].
+    * `candidate_axis_0` … (K each), only with `axes`: place among the token embeddings, along each
+      of their leading principal components, in units of three deviations.
     * `budget_left` (1): share of the token budget that is left.
 
     With `actions="choices"`, in tasks that offer C lines, `Box(D + 2 C + 1,)`: `hidden`;
