@@ -221,7 +221,7 @@ def _chrf(references: tuple[str, ...]) -> "CHRF":
     return CHRF(references=[[reference] for reference in references])
 
 
-def _metric_bytes(references: tuple[str, ...], _: object) -> int:
+def _metric_bytes(references: tuple[str, ...], _: "CHRF") -> int:
     return sum(METRIC_BYTES + GRAM_BYTES * len(reference) for reference in references)
 
 
