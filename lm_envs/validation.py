@@ -45,6 +45,18 @@ def check_count(name: str, value: object, least: int = 1) -> None:
         raise ValueError(f"Got {name}={value!r}; allowed: a whole number, {least} or more.")
 
 
+def check_limit(name: str, value: int | None) -> float:
+    """Returns a limit: a whole number of 1 or more, or infinity for None.
+
+    Raises:
+        ValueError: If it is neither; the message names the argument.
+    """
+    if value is None:
+        return math.inf
+    check_count(name, value)
+    return value
+
+
 def is_whole(value: object) -> TypeGuard[int]:
     """Returns whether a value is an integer, of Python or NumPy; a boolean is not."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from lm_envs.lru import LRUCache, memoize
+from lm_envs.lru import LRUCache
 
 
 class Computer:
@@ -59,7 +59,7 @@ def test_sizes_bound_the_total_and_a_value_too_large_removes_no_other():
 
 def test_a_memoized_value_that_was_asked_for_stays_longest():
     computed = []
-    cached = memoize(lambda key: computed.append(key) or key, 2, lambda key, value: 1)
+    cached = LRUCache(2).memoize(lambda key: computed.append(key) or key)
     assert [cached(key) for key in "abacab"] == list("abacab")
     assert computed == list("abcb")
 
@@ -72,14 +72,14 @@ def test_a_memoized_function_keeps_no_more_memory_than_allowed():
         alive.append(weakref.ref(made))
         return made
 
-    get = memoize(compute, 10_500, lambda number, made: made.nbytes)
+    get = LRUCache(10_500, lambda number, made: made.nbytes).memoize(compute)
     assert [get(number)[0] for number in [*range(100), 99, 95]] == [*range(100), 99, 95]
     assert len(alive) == 100
     assert sum(reference() is not None for reference in alive) == 10
 
 
 def test_threads_share_a_memoized_function():
-    get = memoize(str, 50, lambda number, text: len(text))
+    get = LRUCache(50, lambda number, text: len(text)).memoize(str)
     with ThreadPoolExecutor(4) as pool:
         numbers = [number % 70 for number in range(400)]
         assert list(pool.map(get, numbers)) == list(map(str, numbers))

@@ -185,6 +185,15 @@ def test_statistics_and_stacks_of_token_ids_step_without_an_error(wrap):
     assert np.isfinite(rewards).all()
 
 
+def test_token_ids_stay_ids_where_only_rewards_are_normalized():
+    options = {"seed": 0, "actions": "vocabulary", "observation": "tokens"}
+    plain, normalized = (make_language_vec_env(ID, 2, **options) for _ in range(2))
+    normalized = VecNormalize(normalized, norm_obs=False)
+    np.testing.assert_equal(normalized.reset(), plain.reset())
+    actions = np.array([300, 400])
+    np.testing.assert_equal(normalized.step(actions)[0], plain.step(actions)[0])
+
+
 def test_the_file_of_a_monitor_names_the_id(tmp_path):
     """Regression: env_id was None."""
     venv = make_language_vec_env(ID, 2, max_new_tokens=2)

@@ -10,6 +10,7 @@ from lm_envs.validation import (
     UnexpectedArgumentError,
     check_choice,
     check_count,
+    check_limit,
     check_number,
     check_types,
     did_you_mean,
@@ -32,6 +33,12 @@ def test_a_count_may_have_another_lower_bound():
     check_count("n", np.int32(0), least=0)
     with pytest.raises(ValueError, match="Got n=1; allowed: a whole number, 2 or more"):
         check_count("n", 1, least=2)
+
+
+def test_a_limit_is_a_count_or_none_which_is_infinity():
+    assert (check_limit("n", None), check_limit("n", np.int64(3))) == (math.inf, 3)
+    with pytest.raises(ValueError, match="Got n=0; allowed: a whole number, 1 or more"):
+        check_limit("n", 0)
 
 
 @pytest.mark.parametrize("value", [3, 0.5, np.int64(3), np.float16(0.5), np.float32(0.5)])

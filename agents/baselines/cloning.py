@@ -21,8 +21,9 @@ from agents.algorithms.factory import (
 )
 from agents.baselines.families import ROWS, Family, grid
 from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
+from agents.config.env_ids import has_oracle
 from agents.config.loading import UserError
-from agents.config.train import TUNING, TrainConfig
+from agents.config.train import TrainConfig
 from agents.evaluation.baselines import Policy
 from agents.evaluation.rollouts import agent_policy, evenly_spaced_indices, run_episodes
 from lm_envs.envs.rows import Observations
@@ -76,8 +77,11 @@ def check_clonable(config: TrainConfig, what: str) -> None:
             actions by supervised learning.
     """
     name, env_id = config.algorithm.name, config.env.id
-    if TUNING.get(env_id, "discrete") != "discrete":
-        raise UserError(f"Got {what} for env.id={env_id!r}, which has no oracle; leave it out.")
+    if not has_oracle(env_id):
+        raise UserError(
+            f"Got {what} for env.id={env_id!r}, which has no oracle; allowed: ids whose vector "
+            "environment has oracle_actions(). Leave it out."
+        )
     if name not in ("PPO", "A2C", "TRPO", "MaskablePPO", "DQN", "QRDQN"):
         raise UserError(
             f"Got {what} for algorithm.name={name!r}; allowed: PPO, A2C, TRPO, MaskablePPO, DQN "

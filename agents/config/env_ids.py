@@ -50,16 +50,23 @@ def check_env_id(env_id: str) -> None:
         )
 
 
+def has_oracle(env_id: str) -> bool:
+    """Returns whether the vector environment of a registered id has `oracle_actions`."""
+    return hasattr(_class(gym.registry[env_id].vector_entry_point), "oracle_actions")
+
+
 def _is_ours(spec: EnvSpec) -> bool:
     """Returns whether an id makes one of our environments, batched or single."""
-    return _makes(spec.vector_entry_point, EpisodicVectorEnv) or _makes(spec.entry_point, RowEnv)
+    vector, single = _class(spec.vector_entry_point), _class(spec.entry_point)
+    return issubclass(vector, EpisodicVectorEnv) or issubclass(single, RowEnv)
 
 
-def _makes(entry_point: str | Callable[..., Any] | None, base: type) -> bool:
+def _class(entry_point: str | Callable[..., Any] | None) -> type:
+    """Returns the class of an entry point; `object` where there is none or it has no class."""
     if entry_point is None or (isinstance(entry_point, str) and entry_point.startswith("gym")):
-        return False  # Gymnasium's own; importing them would need their optional dependencies
+        return object  # Gymnasium's own; importing them would need their optional dependencies
     try:
         made = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
     except (ImportError, AttributeError):
-        return False
-    return isinstance(made, type) and issubclass(made, base)
+        return object
+    return made if isinstance(made, type) else object

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lm_envs.envs.shaping import shaped_rewards
-from lm_envs.lru import memoize
+from lm_envs.lru import LRUCache
 from lm_envs.tasks.base import Example, Task
 from lm_envs.tasks.rewards.completions import Completions, NextTokenScorer
 from lm_envs.tokenizer import Tokenizer, decode_prefix, text_of
@@ -309,8 +309,7 @@ class EpisodeBuffer:
 
 def _memoized(decode: Callable[[np.ndarray], str]) -> Callable[[bytes], str]:
     """A cached function of ids int64 given as bytes, which can be the key of a cache."""
-    return memoize(
-        lambda ids: decode(np.frombuffer(ids, np.int64)),
-        TEXT_CACHE_BYTES,
-        lambda ids, text: ENTRY_BYTES + len(ids) + len(text),
+    cache = LRUCache[bytes, str](
+        TEXT_CACHE_BYTES, lambda ids, text: ENTRY_BYTES + len(ids) + len(text)
     )
+    return cache.memoize(lambda ids: decode(np.frombuffer(ids, np.int64)))

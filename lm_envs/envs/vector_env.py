@@ -20,13 +20,13 @@ from lm_envs.envs.reset_options import selected_examples
 from lm_envs.envs.reward_tracker import RewardTracker
 from lm_envs.envs.rows import Observations, new_generators
 from lm_envs.envs.shaping import check_discount
-from lm_envs.lru import memoize
+from lm_envs.lru import LRUCache
 from lm_envs.model.engine import Outputs
 from lm_envs.model.loading import EMBEDDED
 from lm_envs.tasks import TaskSpec
 from lm_envs.tasks.base import Example
 from lm_envs.transcript import TRUNCATIONS, Ending, Transcript
-from lm_envs.validation import check_choice, check_count
+from lm_envs.validation import check_choice, check_limit
 
 ENDINGS: tuple[Ending, ...] = ("end_token", "budget", "complete", "context", "time_limit")
 """Reasons for an episode to end; where several hold, the first one is reported."""
@@ -136,8 +136,8 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         self.tokenizer, self.task, self.engine = parts.tokenizer, parts.task, parts.engine
         self.episodes, self.observation = parts.episodes, parts.observation
         self.actions, self.dense, self.gamma = parts.actions, dense, check_discount(gamma)
-        self._example = memoize(self.task.example, CACHE_BYTES, _example_bytes)
-        self._encode = memoize(self.tokenizer.encode_prompt, CACHE_BYTES, _ids_bytes)
+        self._example = LRUCache(CACHE_BYTES, _example_bytes).memoize(self.task.example)
+        self._encode = LRUCache(CACHE_BYTES, _ids_bytes).memoize(self.tokenizer.encode_prompt)
         self._tracker = RewardTracker(self.task.reward, self.episodes, dense=dense)
         modes: dict[str, Any] = {"autoreset_mode": autoreset_mode, "render_mode": render_mode}
         super().__init__(rngs, seeds, self.observation.space, self.actions.space, **modes)
@@ -322,9 +322,6 @@ def _ids_bytes(text: str, ids: np.ndarray) -> int:
 
 
 def _checked_limit(dense: bool, max_steps: int | None) -> float:
-    """Returns the most steps; raises ValueError for a number out of range, before any building."""
+    """Returns the most steps; raises ValueError for a wrong argument, before any building."""
     check_choice("dense", dense, (True, False))
-    if max_steps is None:
-        return np.inf
-    check_count("max_steps", max_steps)
-    return max_steps
+    return check_limit("max_steps", max_steps)

@@ -10,6 +10,7 @@ from tests.proofs import soak
 def test_a_short_play_counts_its_steps_resets_and_cycles():
     *_, figures = soak.measure(seconds=0.2, cycles=1, rows=2)
     assert figures["cycles"] == 1
+    assert figures["steps"] == 16
     assert figures["resets"] >= 2
     assert figures["MiB"] > 50
 

@@ -91,6 +91,10 @@ class TokensObservation:
 
     `tokens` (C,) int64, 0 past the end; `length` (1,) int64.
 
+    Ids are names, not quantities. Stable-Baselines3's `VecNormalize` does not distinguish the two
+    and subtracts a mean from them; `VecNormalize(venv, norm_obs=False)` leaves them as they are and
+    normalizes the rewards only.
+
     Args:
         vocab_size: V.
         capacity: C, most tokens in a text.

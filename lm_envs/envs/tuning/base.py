@@ -26,7 +26,7 @@ from lm_envs.model.base import LanguageModel
 from lm_envs.tasks import TaskSpec
 from lm_envs.tasks.base import required_actions
 from lm_envs.transcript import TRUNCATIONS, Ending, Transcript
-from lm_envs.validation import check_count, check_types, is_whole
+from lm_envs.validation import check_count, check_limit, check_types, is_whole
 
 REFUSED = ("rewards", "costs")
 """Arguments of tasks that set a reward: here the reward is the loss."""
@@ -105,13 +105,11 @@ class TuningVectorEnv(EpisodicVectorEnv):
         check_modes(autoreset_mode, render_mode)
         check_count("adjustments", adjustments)
         self.gamma = check_discount(gamma)
-        if max_steps is not None:
-            check_count("max_steps", max_steps)
+        self._max_steps = check_limit("max_steps", max_steps)
         generators = new_generators(num_envs)  # before rows are allocated: it refuses too many
         chat = (chat_template, system_prompt, user_prompt)
         network, self._groups = _build(task, passages, task_options, chat, model, device, dtype)
         self.tuner = make_tuner(network, loading.locate(model))
-        self._max_steps = np.inf if max_steps is None else max_steps
         self.budget = adjustments
         self._allocate(num_envs)
         super().__init__(

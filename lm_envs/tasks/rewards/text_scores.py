@@ -11,7 +11,7 @@ from functools import cache, wraps
 from sys import getsizeof
 from typing import TYPE_CHECKING
 
-from lm_envs.lru import memoize
+from lm_envs.lru import LRUCache
 from lm_envs.tasks.rewards.text_normalization import (
     has_cjk,
     normalize_label,
@@ -56,7 +56,7 @@ def _compares(compare: TextFunction) -> TextFunction:
         given = [to_nfc(reference) for reference in references if reference.strip()]
         return compare(to_nfc(text), given) if given and text.strip() else 0.0
 
-    cached_value = memoize(value, VALUE_CACHE_BYTES, _value_bytes)
+    cached_value = LRUCache(VALUE_CACHE_BYTES, _value_bytes).memoize(value)
 
     @wraps(compare)
     def score(text: str, references: Sequence[str]) -> float:
@@ -221,11 +221,11 @@ def _chrf(references: tuple[str, ...]) -> "CHRF":
     return CHRF(references=[[reference] for reference in references])
 
 
-def _metric_bytes(references: tuple[str, ...], _: object) -> int:
+def _metric_bytes(references: tuple[str, ...], _: "CHRF") -> int:
     return sum(METRIC_BYTES + GRAM_BYTES * len(reference) for reference in references)
 
 
-_cached_metric = memoize(_chrf, REFERENCE_CACHE_BYTES, _metric_bytes)
+_cached_metric = LRUCache(REFERENCE_CACHE_BYTES, _metric_bytes).memoize(_chrf)
 
 
 @cache

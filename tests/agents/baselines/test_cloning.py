@@ -1,3 +1,4 @@
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -7,6 +8,7 @@ from agents.baselines.families import Environments
 from agents.baselines.learned_examples import learned_examples
 from agents.config.loading import UserError
 from agents.evaluation.rollouts import mean_scores
+from lm_envs.envs.tuning.weight_tuning import WeightTuningVectorEnv
 from tests.agents.finished_run import CONFIG, changed
 
 DIALOGUES = {
@@ -83,7 +85,10 @@ def test_a_search_of_structures_is_imitated_as_well():
     assert losses[-1] < 0.6 * losses[0]
 
 
-def test_an_environment_without_an_oracle_cannot_be_imitated():
-    env = CONFIG.env.model_copy(update={"id": "lm_envs/WeightTuning-v0", "kwargs": {}})
-    with pytest.raises(UserError, match=r"Got --clone for env.id='lm_envs/WeightTuning-v0', which"):
+@pytest.mark.parametrize("env_id", ["lm_envs/WeightTuning-v0", "theirs/WeightTuning-v0"])
+def test_an_environment_without_an_oracle_cannot_be_imitated(env_id, monkeypatch):
+    spec = gym.envs.registration.EnvSpec(env_id, vector_entry_point=WeightTuningVectorEnv)
+    monkeypatch.setitem(gym.registry, env_id, spec)
+    env = CONFIG.env.model_copy(update={"id": env_id, "kwargs": {}})
+    with pytest.raises(UserError, match=f"Got --clone for env.id='{env_id}', which has no oracle"):
         cloned(changed(env=env))

@@ -1,7 +1,7 @@
 import gymnasium as gym
 import pytest
 
-from agents.config.env_ids import check_env_id, check_form
+from agents.config.env_ids import check_env_id, check_form, has_oracle
 from lm_envs.envs.ids.next_word import NextWordVectorEnv
 
 
@@ -22,6 +22,12 @@ def test_a_class_registered_directly_is_accepted():
         check_env_id("here/Words-v0")
     finally:
         del gym.registry["here/Words-v0"]
+
+
+def test_environments_that_write_text_or_search_structures_have_an_oracle():
+    names = ("NextWord", "Dialogue", "StructureSearch", "WeightTuning", "TrainingControl")
+    found = {name: has_oracle(f"lm_envs/{name}-v0") for name in names}
+    assert [name for name in names if not found[name]] == ["WeightTuning", "TrainingControl"]
 
 
 @pytest.mark.parametrize("env_id", ["os:Thing-v0", "a/b/c-v0", "", "a b-v0"])
