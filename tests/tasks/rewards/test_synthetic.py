@@ -24,7 +24,9 @@ def test_numbers_count_until_the_first_one_that_is_not_greater(text, expected):
 
 
 def test_any_digits_in_the_form_of_a_date_are_a_date():
-    assert [has_date(text) for text in ("on 2024-05-31.", "0000-99-99", "x1999-01-011")] == [1.0] * 3
+    assert [has_date(text) for text in ("on 2024-05-31.", "0000-99-99", "x1999-01-011")] == [
+        1.0
+    ] * 3
     assert [has_date(text) for text in ("2024-5-31", "2024/05/31", "in 2024")] == [0.0] * 3
 
 
@@ -34,7 +36,7 @@ def test_any_digits_in_the_form_of_a_date_are_a_date():
 )
 def test_one_text_earns_the_highest_reward_within_the_budget(score, text, budget):
     rewards = {f"lm_envs.tasks.rewards.synthetic:{score}": 1.0}
-    arguments = {"prompt_tokens": 0, "max_new_tokens": budget, "actions": "vocabulary"}
+    arguments: dict = {"prompt_tokens": 0, "max_new_tokens": budget, "actions": "vocabulary"}
     env = gym.make("lm_envs/NextWord-v0", rewards=rewards, dense=False, **arguments)
     env.reset(seed=0)
     tokenizer = env.unwrapped.batch.tokenizer
