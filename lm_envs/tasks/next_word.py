@@ -27,7 +27,8 @@ class NextWord:
             documents of the embedded prose are held out.
         column: Field of the passages in a file or dataset with several fields.
         prompt_tokens: Number of tokens in the text of a prompt, but at most half of the passage.
-            First tokens or a chat template come on top.
+            First tokens or a chat template come on top. With 0 the text begins after them, or after
+            the end-of-text token where there are none: every prompt is the same.
         max_new_tokens: Token budget of an episode.
         rewards: Weight of each score; default `DEFAULT_REWARDS`.
 
@@ -50,10 +51,10 @@ class NextWord:
         max_new_tokens: int = 24,
         rewards: Weights | None = None,
     ) -> None:
-        check_count("prompt_tokens", prompt_tokens)
+        check_count("prompt_tokens", prompt_tokens, least=0)
         check_count("max_new_tokens", max_new_tokens)
         self._text_tokens = prompt_tokens
-        self.prompt_tokens = prompt_tokens + tokenizer.prompt_overhead
+        self.prompt_tokens = max(1, prompt_tokens + tokenizer.prompt_overhead)
         self.max_new_tokens = max_new_tokens
         self.context_tokens = self.prompt_tokens + max_new_tokens
         self.reward = Reward(dict(DEFAULT_REWARDS if rewards is None else rewards))
@@ -84,6 +85,8 @@ class NextWord:
         cut = min(self._text_tokens, most)
         # A copy, so that the example does not keep the whole passage alive.
         prompt = self._tokenizer.prompt_from(tokens[:cut].copy())
+        if not len(prompt):  # in pretraining a text follows the end of another one
+            prompt = self._tokenizer.end_tokens[:1]
         # A text may take more tokens inside a chat template, where it is encoded again.
         while len(prompt) > self.prompt_tokens:
             excess = len(prompt) - self.prompt_tokens

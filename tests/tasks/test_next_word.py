@@ -43,7 +43,14 @@ def test_a_callers_own_prompt_has_no_reference(passages):
     assert (example.index, example.targets, len(example.reference)) == (-1, (), 0)
 
 
-@pytest.mark.parametrize("name", ["prompt_tokens", "max_new_tokens"])
-def test_token_counts_below_one_are_refused(name):
-    with pytest.raises(ValueError, match=f"{name}=0; allowed: a whole number, 1 or more"):
-        NextWord(TOKENIZER, **{name: 0})
+def test_without_prompt_tokens_a_text_begins_after_the_end_of_another(passages):
+    task = NextWord(TOKENIZER, dataset=passages, prompt_tokens=0, max_new_tokens=4)
+    assert [task.example(i).prompt.tolist() for i in (0, 1)] == [[TOKENIZER.end_token]] * 2
+    assert task.example(0).reference.tolist() == TOKENIZER.encode(PASSAGE)[:4].tolist()
+    assert (task.prompt_tokens, task.context_tokens) == (1, 5)
+
+
+@pytest.mark.parametrize(("name", "least"), [("prompt_tokens", 0), ("max_new_tokens", 1)])
+def test_too_small_token_counts_are_refused(name, least):
+    with pytest.raises(ValueError, match=f"allowed: a whole number, {least} or more"):
+        NextWord(TOKENIZER, **{name: least - 1})

@@ -57,7 +57,8 @@ class NextWordEnv(LanguageEnv):
     that has another one than 1 (see `LanguageEnv`).
 
     ## Starting State
-    The first `prompt_tokens` tokens of a passage drawn from the dataset's split.
+    The first `prompt_tokens` tokens of a passage drawn from the dataset's split; with 0 only the
+    end-of-text token (or the model's first tokens), after which any text may begin.
     `reset(options={"index": 3})` selects a passage, `{"prompt": "Once upon a time"}` sets a prompt.
 
     ## Episode End
