@@ -3,7 +3,7 @@
 Owns the columns, and which customers the classifiers learn from. Knows no policy and no reward.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from zlib import crc32
 
@@ -85,6 +85,7 @@ class CustomerBeliefs:
             raise ValueError(f"Got dropout={dropout!r}; allowed: 0 <= dropout < 1.")
         self._dropout = dropout
         self._classifiers = _classifiers(task.population)
+        self._encoded: dict[Conversation, np.ndarray] = {}
         size, most = len(REQUESTS) + len(MOODS) + 1, MOST_LOG_ODDS / LOG_ODDS_SCALE
         counts = np.full(_NUM_EVENTS, float(task.max_turns))
         self.columns: Mapping[str, Bounds] = {
@@ -96,6 +97,14 @@ class CustomerBeliefs:
     def encode(self, outputs: Outputs, episodes: EpisodeBuffer) -> np.ndarray:
         """Returns (N, 38)."""
         talks = [conversation(episodes, row) for row in range(len(episodes.prompts))]
+        # An environment that restarts rows encodes all rows twice a step.
+        new = [talk for talk in dict.fromkeys(talks) if talk not in self._encoded]
+        known = self._encoded | (dict(zip(new, self._encode(new), strict=True)) if new else {})
+        self._encoded = {talk: known[talk] for talk in talks}
+        return np.stack([self._encoded[talk] for talk in talks])
+
+    def _encode(self, talks: Sequence[Conversation]) -> np.ndarray:
+        """Returns the columns of conversations (C, 38)."""
         salts = [crc32(talk.replies[0].encode()) for talk in talks]
         found = beliefs(self._classifiers, talks, self._dropout, salts)
         shares = np.array(

@@ -31,8 +31,8 @@ ANALYZERS = {
     "char_wb": ("char_wb", (2, 4), 0.0),
     "char_wb_dropout": ("char_wb", (2, 4), 0.2),
 }
-"""What the classifiers count, as in scikit-learn: the kind of unit and the sizes of its groups; then
-the share of the words left out of the texts that they learn from."""
+"""What the classifiers count, as in scikit-learn, the kind of unit and the sizes of its groups; and
+the share of the words that is left out of the texts that they learn from."""
 
 TONES = ("opening", "polite_line", "short_line")
 """Marks before a customer's line: that of the first, and those of lines after a polite and a short
@@ -126,11 +126,21 @@ class Beliefs:
 
 @dataclass(frozen=True, slots=True)
 class Classifiers:
-    """Fitted pipelines of scikit-learn; each returns probabilities of its classes."""
+    """Fitted objects of scikit-learn: what counts texts, and what returns probabilities of classes.
 
+    Attributes:
+        spoken: Counts the customer's lines.
+        request: Classifies these counts.
+        mistaken: Classifies the same counts.
+        whole: Counts the customer's lines with the tones before them.
+        mood: Classifies these counts.
+    """
+
+    spoken: Any
     request: Any
-    mood: Any
     mistaken: Any
+    whole: Any
+    mood: Any
 
 
 def learned_classifiers(customers: Sequence[VariedCustomer], features: str) -> Classifiers:
@@ -147,23 +157,29 @@ def learned_classifiers(customers: Sequence[VariedCustomer], features: str) -> C
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
 
     rows = _practice(customers)
     kind, sizes, dropout = ANALYZERS[features]
-    analyzer = _analyzer(sizes) if kind == "char_wb" else kind
+    counted: dict[str, Any] = {"analyzer": kind, "ngram_range": sizes}
+    if kind == "char_wb":
+        counted = {"analyzer": _analyzer(sizes)}
 
-    def learn(texts: list[str], labels: list[Any]) -> Any:  # noqa: ANN401 - a pipeline
+    def count(texts: list[str]) -> tuple[Any, Any]:
         texts = [left_out(text, dropout, salt) for salt, text in enumerate(texts)]
-        vectorizer = TfidfVectorizer(analyzer=analyzer, ngram_range=sizes, sublinear_tf=True)
-        regression = LogisticRegression(C=PENALTY, max_iter=1000)
-        return make_pipeline(vectorizer, regression).fit(texts, labels)
+        vectorizer = TfidfVectorizer(**counted, sublinear_tf=True)
+        return vectorizer, vectorizer.fit_transform(texts)
 
-    spoken, whole = [each.customer_text for each, *_ in rows], [each.text for each, *_ in rows]
+    def classify(counts: Any, labels: list[Any]) -> Any:  # noqa: ANN401 - scikit-learn's
+        return LogisticRegression(C=PENALTY, max_iter=1000).fit(counts, labels)
+
+    spoken, counts = count([talk.customer_text for talk, *_ in rows])
+    whole, toned_counts = count([talk.text for talk, *_ in rows])
     return Classifiers(
-        learn(spoken, [request for _, request, _, _ in rows]),
-        learn(whole, [mood for _, _, mood, _ in rows]),
-        learn(spoken, [is_mistaken for *_, is_mistaken in rows]),
+        spoken,
+        classify(counts, [request for _, request, _, _ in rows]),
+        classify(counts, [is_mistaken for *_, is_mistaken in rows]),
+        whole,
+        classify(toned_counts, [mood for _, _, mood, _ in rows]),
     )
 
 
@@ -215,9 +231,10 @@ def beliefs(
             [left_out(text, dropout, salt) for text, salt in zip(texts, salts, strict=True)]
             for texts in (spoken, whole)
         )
-    requests = classifiers.request.predict_proba(spoken)
-    moods = classifiers.mood.predict_proba(whole)
-    mistaken = classifiers.mistaken.predict_proba(spoken)[:, 1]
+    counts, toned_counts = classifiers.spoken.transform(spoken), classifiers.whole.transform(whole)
+    requests = classifiers.request.predict_proba(counts)
+    moods = classifiers.mood.predict_proba(toned_counts)
+    mistaken = classifiers.mistaken.predict_proba(counts)[:, 1]
     names, feelings = classifiers.request.classes_, classifiers.mood.classes_
     found = []
     for row, talk in enumerate(talks):
