@@ -3,6 +3,7 @@ import sys
 from agents.baselines.families import Environments
 from agents.baselines.registry import families
 from agents.evaluation.baselines import RANKED
+from agents.observations.customer_beliefs import PATH
 from tests.agents.finished_run import CONFIG, changed
 
 MEMORY = "translation memory"
@@ -24,6 +25,14 @@ def test_each_kind_of_environment_has_its_rules():
         ("KnowledgeGraphQA", {}, {"relation lookup"}),
         ("Dialogue", {}, {"polite greedy"}),
         ("Dialogue", {"customers": "varied"}, {"polite greedy", "classified customer"}),
+        (
+            "Dialogue",
+            {
+                "customers": {"kind": "varied", "size": 300},
+                "observation": {"kind": "candidates", "features": [PATH]},
+            },
+            {"polite greedy", "classified customer", "classified customer, shown beliefs"},
+        ),
         ("Classification", {"actions": "choices"}, {"logistic regression"}),
     ):
         assert names(id=f"lm_envs/{name}-v0", kwargs=kwargs) == set(RANKED) | expected
