@@ -14,6 +14,7 @@ from agents.baselines.rules import images
 from agents.baselines.rules.dialogue import (
     BELIEVED,
     believing_customers,
+    believing_trials,
     classified_customers,
     trials,
 )
@@ -215,7 +216,7 @@ def _line_rules(env: LanguageVectorEnv) -> list[Family]:
             found.append(Family(CLASSIFIED, grid(*trials()), run))
             if shows_beliefs(env.single_observation_space):
                 run = by_policy(believing_customers)
-                found.append(Family(BELIEVED, grid(*trials()), run))
+                found.append(Family(BELIEVED, grid(*believing_trials()), run))
     if isinstance(task, Classification) and _has_scikit_learn(REGRESSION):
         run = by_learned_policy(_classifier)
         found.append(Family(REGRESSION, grid(*PENALTIES), run))

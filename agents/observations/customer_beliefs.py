@@ -40,6 +40,9 @@ from lm_envs.tasks.simulators.varied_customer import (
 PATH = "agents.observations.customer_beliefs:CustomerBeliefs"
 BELIEFS, LOG_ODDS, EVENTS = "customer_beliefs", "customer_log_odds", "conversation_events"
 
+SHOWN_FEATURES = "char_wb_dropout"
+"""What the classifiers count; see `learned_classifiers`."""
+
 LEARNED_CUSTOMERS = 2_000
 """Customers that the classifiers learn from: as many as those of the rule."""
 
@@ -167,4 +170,4 @@ def _kind(turn: str) -> int:
 def _classifiers(population: Population) -> Classifiers:
     """Returns the classifiers that learned from the first customers of the split "train"."""
     customers = varied_customers("train", population)[:LEARNED_CUSTOMERS]
-    return learned_classifiers(customers, "char_wb_dropout")
+    return learned_classifiers(customers, SHOWN_FEATURES)

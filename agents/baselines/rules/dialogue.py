@@ -5,7 +5,7 @@ agent sees: request, mood and mistakes of simulated customers. Knows nothing of 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from agents.baselines.rules.customer_beliefs import (
     learned_classifiers,
 )
 from agents.evaluation.baselines import Policy
-from agents.observations.customer_beliefs import shown_beliefs
+from agents.observations.customer_beliefs import SHOWN_FEATURES, shown_beliefs
 from lm_envs.envs.rows import Observations
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.base import Option
@@ -75,16 +75,19 @@ CHOICES: Mapping[str, Sequence[float | bool | str]] = {
 
 
 FOUND: Sequence[Thresholds] = tuple(
-    replace(
-        Thresholds(mistaken=mistaken, talkative=1.5, features=features, asks_again=asks_again),
-        **{"request": request, "hurried": hurried, "polite": polite},
+    Thresholds(
+        request=0.8,
+        mistaken=mistaken,
+        talkative=1.5,
+        hurried=0.75,
+        asks_again=asks_again,
+        features=features,
     )
     for features in ("char_wb", "char_wb_dropout")
     for asks_again in (False, True)
-    for mistaken in (0.02, 0.04, 0.08)
-    for request, hurried, polite in ((0.6, 1.0, -0.3), (0.8, 0.75, 0.0))
+    for mistaken in (0.02, 0.05, 0.1)
 )
-"""Thresholds around the best of a search, one threshold after the other, on 750 customers with the
+"""Thresholds around the best of a search, one threshold after the other, on 1,500 customers of the
 wordings of "validation"."""
 
 
@@ -96,6 +99,11 @@ def trials() -> list[dict[str, float | bool | str]]:
         for _ in range(NUM_DRAWN)
     ]
     return [asdict(Thresholds()), *drawn, *map(asdict, FOUND)]
+
+
+def believing_trials() -> list[dict[str, float | bool | str]]:
+    """Returns the tried thresholds over shown beliefs: those of the search, by names."""
+    return [asdict(each) for each in FOUND if each.features == SHOWN_FEATURES]
 
 
 def classified_customers() -> Callable[[LearnedExamples, Setting, int], Policy]:

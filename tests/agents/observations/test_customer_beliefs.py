@@ -68,7 +68,7 @@ def test_left_out_words_make_the_classifiers_less_sure():
         observations, _ = env.reset(options={"index": np.arange(64)})
         columns = env.single_observation_space.columns[BELIEFS]
         shares.append(observations[:, columns][:, :5].max(1).mean())
-    assert shares[1] < shares[0] - 0.1
+    assert shares[1] < shares[0] - 0.03
 
 
 def test_events_count_what_was_said():

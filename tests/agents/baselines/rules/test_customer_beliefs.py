@@ -48,11 +48,19 @@ def test_a_word_is_left_out_everywhere_or_nowhere_and_another_salt_chooses_other
     assert left_out(text, 0.0, salt=1) == text
 
 
-def test_a_classifier_that_learned_without_some_words_is_less_sure():
-    customers = varied_customers("train")[:400]
-    talk = Conversation(("Hurry up. I want to return a lamp.",), ())
-    shares = [
-        beliefs(learned_classifiers(customers, features), [talk])[0].requests["return"]
+def test_words_that_are_left_out_are_not_read():
+    reply = "Hurry up. I want to return a lamp. The number is B7. I think."
+    kept = Conversation((left_out(reply, 0.5, salt=3),), ())
+    talk = Conversation((reply,), ())
+    assert kept != talk
+    (found,) = beliefs(CLASSIFIERS, [talk], dropout=0.5, salts=[3])
+    assert found.requests == beliefs(CLASSIFIERS, [kept])[0].requests
+    assert found.mistaken == beliefs(CLASSIFIERS, [kept])[0].mistaken
+
+
+def test_classifiers_with_dropout_learn_from_fewer_words():
+    counted = [
+        len(learned_classifiers(varied_customers("train")[:30], features).spoken.vocabulary_)
         for features in ("char_wb_dropout", "char_wb")
     ]
-    assert 0.2 < shares[0] < shares[1]
+    assert counted[0] < counted[1]
