@@ -131,7 +131,8 @@ def shown_beliefs(space: gym.Space, observations: np.ndarray) -> list[Beliefs]:
     found = []
     for row in shares.tolist():
         requests = dict(zip(sorted(REQUESTS), row, strict=False))
-        moods = dict(zip(sorted(MOODS), row[len(REQUESTS) :], strict=False))
+        names: list[str] = sorted(MOODS)
+        moods = dict(zip(names, row[len(REQUESTS) :], strict=False))
         found.append(Beliefs(requests, moods, row[-1]))
     return found
 
