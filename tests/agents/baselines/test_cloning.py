@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from agents.algorithms.factory import make_algorithm, make_training_env
-from agents.baselines.cloning import chosen_policy, cloned, fit, imitate, policy_steps
+from agents.baselines.cloning import (
+    check_clonable,
+    chosen_policy,
+    cloned,
+    fit,
+    imitate,
+    policy_steps,
+)
 from agents.baselines.families import Environments, Family, fixed
 from agents.baselines.learned_examples import learned_examples
 from agents.baselines.registry import families, imitated
@@ -120,3 +127,10 @@ def test_an_unknown_baseline_to_imitate_is_refused_with_the_names_of_all():
         UserError, match=r"Got clone_policy='gredy'; allowed here: oracle, .*greedy"
     ):
         imitated(run, families(Environments(run), "test"))
+
+
+def test_a_baseline_can_be_imitated_where_there_is_no_oracle():
+    env = CONFIG.env.model_copy(update={"id": "lm_envs/WeightTuning-v0", "kwargs": {}})
+    check_clonable(changed(env=env), "clone_epochs", has_teacher=True)
+    with pytest.raises(UserError, match="Got clone_epochs for env"):
+        check_clonable(changed(env=env), "clone_epochs")

@@ -1,7 +1,7 @@
 import sys
 
 from agents.baselines.families import Environments
-from agents.baselines.registry import families
+from agents.baselines.registry import families, requested_families
 from agents.evaluation.baselines import RANKED
 from agents.observations.customer_beliefs import PATH
 from tests.agents.finished_run import CONFIG, changed
@@ -59,3 +59,10 @@ def test_a_missing_package_leaves_a_baseline_out_with_a_message(monkeypatch, cap
     found = names(id="lm_envs/Classification-v0", kwargs={"actions": "choices"})
     assert found == set(RANKED)
     assert "pip install scikit-learn" in capsys.readouterr().err
+
+
+def test_a_clone_of_the_imitated_baseline_stands_beside_the_clone_of_the_oracle():
+    env = CONFIG.env.model_validate({"id": "lm_envs/KnowledgeGraphQA-v0", "n_envs": 2})
+    run = changed(env=env, clone_policy="relation lookup")
+    found = requested_families(Environments(run), "test", search=False, clone=True)
+    assert [each.name for each in found][-2:] == ["cloning", "cloning of relation lookup"]
