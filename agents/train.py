@@ -21,14 +21,14 @@ from agents.algorithms.factory import (
     make_evaluation_env,
     make_training_env,
 )
-from agents.baselines.cloning import check_clonable, clone_oracle
+from agents.baselines.cloning import check_clonable, imitate
 from agents.baselines.families import Environments
 from agents.baselines.reachability import reachability_report, reachable_share
-from agents.baselines.registry import families
+from agents.baselines.registry import families, imitated
 from agents.baselines.suite import Suite, run_suite
 from agents.config.imports import TRUST_HELP, import_for_run
 from agents.config.loading import load_config, reported
-from agents.config.train import TrainConfig
+from agents.config.train import ORACLE, TrainConfig
 from agents.evaluation import plots
 from agents.evaluation.baselines import Policy, untrained
 from agents.evaluation.comparison import AGENT, Rollouts, summarize
@@ -82,7 +82,7 @@ def _start_callback(
     else:
         logs.delete_logs(folder)
         if config.clone_epochs:
-            losses = clone_oracle(config, model)
+            losses = _imitate(config, model, held_out)
             typer.echo(f"cloning: mean loss {losses[0]:.3f} to {losses[-1]:.3f} nats", err=True)
     model.set_logger(logs.make_logger(folder, notes.get("pending"), step=model.num_timesteps))
     return kind(
@@ -94,6 +94,14 @@ def _start_callback(
         tracker=run.tracker,
         noise=notes.get("noise"),
     )
+
+
+def _imitate(config: TrainConfig, model: BaseAlgorithm, held_out: EpisodicVectorEnv) -> list[float]:
+    """Trains a new agent to act as the oracle or a baseline does; returns each mean loss."""
+    split = config.evaluation.split
+    environments = Environments(config, EVALUATION_ROWS, {split: held_out})
+    teacher = imitated(config, families(environments, split))
+    return imitate(environments, model, teacher)
 
 
 def _learn(
@@ -187,7 +195,8 @@ def train_and_compare(
     import_for_run(config, trusted=trust_imports)
     check_actions(config)
     if config.clone_epochs:
-        check_clonable(config, "clone_epochs")
+        has_teacher = config.clone_policy != ORACLE
+        check_clonable(config, "clone_epochs", has_teacher=has_teacher)
     with opened_run(config, runs, resume=resume, checkpoint=checkpoint, track=track) as run:
         return _run(config, run, kind)
 

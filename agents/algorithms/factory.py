@@ -34,8 +34,9 @@ POLICIES = {
 _TRAINING_ONLY = ("gamma", "group_size")
 """Arguments that change what is learned from, but not how a text is judged."""
 
-_WORDS, _WORD_DROPOUT = "words", "dropout"
-"""Kind of observation, and its option that only training has."""
+_DROPOUT = "dropout"
+_DROPPING = ("words", "agents.observations.customer_beliefs:CustomerBeliefs")
+"""Kinds of observations and features whose option `dropout` only training has."""
 
 ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "gelu": torch.nn.GELU}
 
@@ -81,15 +82,24 @@ def make_evaluation_env(config: TrainConfig, split: str, num_rows: int) -> Episo
     """Returns rows on a held-out split, in the autoreset mode DISABLED."""
     given = _checked(config.env.kwargs)
     kwargs = {name: value for name, value in given.items() if name not in _TRAINING_ONLY}
-    observation = kwargs.get("observation")
-    if isinstance(observation, dict) and observation.get("kind") == _WORDS:
-        kwargs["observation"] = {k: v for k, v in observation.items() if k != _WORD_DROPOUT}
+    if "observation" in kwargs:
+        kwargs["observation"] = _without_dropout(kwargs["observation"])
     kwargs["split"] = split
     env = gym.make_vec(
         config.env.id, num_envs=num_rows, autoreset_mode=gym.vector.AutoresetMode.DISABLED, **kwargs
     )
     assert isinstance(env.unwrapped, EpisodicVectorEnv)
     return env.unwrapped
+
+
+def _without_dropout(spec: Any) -> Any:  # noqa: ANN401 - of an observation or a feature
+    """Returns the spec of an observation or a feature as evaluations use it."""
+    if not isinstance(spec, dict):
+        return spec
+    kept = {k: v for k, v in spec.items() if k != _DROPOUT or spec.get("kind") not in _DROPPING}
+    if isinstance(kept.get("features"), (list, tuple)):
+        kept["features"] = [_without_dropout(each) for each in kept["features"]]
+    return kept
 
 
 def check_alike(config: TrainConfig, env: LanguageVecEnv, held_out: EpisodicVectorEnv) -> None:

@@ -1,4 +1,4 @@
-"""Behavior cloning: the agent's own network learns the oracle's actions by supervised learning.
+"""Behavior cloning: the agent's own network learns the actions of the oracle or of a baseline.
 
 The observations, candidates and examples are those of reinforcement learning, so that the two can
 be compared. Owns the loss of each algorithm's policy. Chooses no number of epochs.
@@ -14,21 +14,17 @@ from sb3_contrib import QRDQN, TRPO, MaskablePPO
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from agents.algorithms.factory import (
-    make_algorithm,
-    make_evaluation_env,
-    make_training_env,
-)
-from agents.baselines.families import ROWS, Family, grid
-from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
+from agents.algorithms.factory import make_algorithm, make_training_env
+from agents.baselines.families import Environments, Family, PolicyRun, grid, tuned
+from agents.baselines.learned_examples import LearnedExamples, learned_examples
+from agents.baselines.suite import MOST_CHOICE_PROMPTS
 from agents.config.env_ids import has_oracle
 from agents.config.loading import UserError
 from agents.config.train import TrainConfig
-from agents.evaluation.baselines import Policy
+from agents.evaluation.baselines import Policy, oracle
 from agents.evaluation.rollouts import agent_policy, evenly_spaced_indices, run_episodes
+from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.rows import Observations
-from lm_envs.envs.tuning.structure_search import StructureSearchVectorEnv
-from lm_envs.envs.vector_env import LanguageVectorEnv
 
 NAME = "cloning"
 EPOCHS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -44,40 +40,78 @@ VALUE_SCALE = 10.0
 to be sure of an action."""
 
 
-def cloned(config: TrainConfig) -> Family:
+def cloned(config: TrainConfig, teacher: Family | None = None) -> Family:
     """Returns the family of clones, whose setting is the number of epochs.
+
+    Args:
+        config: Of the run.
+        teacher: The baseline that is imitated; None for the oracle.
 
     Raises:
         UserError: As by `check_clonable`.
     """
-    check_clonable(config, "--clone")
+    check_clonable(config, "--clone", has_teacher=teacher is not None)
     known: dict[bytes, Steps] = {}  # by the examples, which are the same for every number of epochs
 
-    def learn(examples: LearnedExamples, epochs: float, seed: int) -> Policy:
+    def make(
+        environments: Environments, split: str, indices: np.ndarray, epochs: float, seed: int
+    ) -> Policy:
+        examples = learned_examples(environments, split, indices)
         key = examples.indices.tobytes()
         if key not in known:
-            known[key] = oracle_steps(examples)
+            policy = oracle()
+            if teacher is not None:
+                policy = chosen_policy(teacher, environments, split, indices)
+            known[key] = policy_steps(examples, policy)
         seeded = config.model_copy(update={"seed": seed})
         model = make_algorithm(seeded, make_training_env(seeded), None)
         fit(model, *known[key], int(epochs), seed)
         return agent_policy(model)
 
-    return Family(NAME, grid(*EPOCHS), by_learned_policy(learn), is_drawn=True)
+    name = NAME if teacher is None else f"{NAME} of {teacher.name}"
+    return Family(name, grid(*EPOCHS), PolicyRun(make), is_drawn=True)
 
 
-def check_clonable(config: TrainConfig, what: str) -> None:
-    """Checks that a configuration's agent can learn the oracle's actions.
+def chosen_policy(
+    family: Family, environments: Environments, split: str, indices: np.ndarray
+) -> Policy:
+    """Returns a baseline's policy with the setting that is best on `evaluation.split`.
+
+    Args:
+        family: The baseline.
+        environments: Makes the rows.
+        split: A split that the baseline must not learn from.
+        indices: (E,) examples of this split.
+
+    Raises:
+        UserError: If the baseline is no policy that acts as the agent does.
+    """
+    run = family.run
+    if not isinstance(run, PolicyRun) or run.actions is not None or family.uses_reward:
+        raise UserError(
+            f"Got {family.name!r} to imitate, which does not act by the agent's own actions, or "
+            "reads rewards; choose another baseline."
+        )
+    other = environments.config.evaluation.split
+    places = evenly_spaced_indices(environments.get(other).num_examples, MOST_CHOICE_PROMPTS)
+    setting = tuned(family, environments, other, places).setting
+    return run.make(environments, split, indices, setting, 0)
+
+
+def check_clonable(config: TrainConfig, what: str, *, has_teacher: bool = False) -> None:
+    """Checks that a configuration's agent can learn the actions of the oracle or of a baseline.
 
     Args:
         config: Of the run.
         what: Which option or key asks for it.
+        has_teacher: Whether the actions are those of a baseline, which every environment has.
 
     Raises:
         UserError: If the environment has no oracle, or the algorithm has no policy that can learn
             actions by supervised learning.
     """
     name, env_id = config.algorithm.name, config.env.id
-    if not has_oracle(env_id):
+    if not (has_teacher or has_oracle(env_id)):
         raise UserError(
             f"Got {what} for env.id={env_id!r}, which has no oracle; allowed: ids whose vector "
             "environment has oracle_actions(). Leave it out."
@@ -89,32 +123,43 @@ def check_clonable(config: TrainConfig, what: str) -> None:
         )
 
 
-def clone_oracle(config: TrainConfig, model: BaseAlgorithm) -> list[float]:
+def imitate(
+    environments: Environments, model: BaseAlgorithm, teacher: Family | None = None
+) -> list[float]:
     """Trains a new agent for `clone_epochs` on its own training examples; returns each mean loss.
 
+    Args:
+        environments: Makes the rows of the run's configuration.
+        model: Its policy is changed.
+        teacher: The baseline that is imitated; None for the oracle.
+
     Raises:
-        UserError: As by `check_clonable`.
+        UserError: As by `check_clonable` and `chosen_policy`.
     """
-    check_clonable(config, "clone_epochs")
-    env = make_evaluation_env(config, config.env.split, min(ROWS, config.env.n_envs))
+    config = environments.config
+    check_clonable(config, "clone_epochs", has_teacher=teacher is not None)
+    policy = oracle()
+    if teacher is not None:
+        other = config.evaluation.split
+        judged = np.arange(environments.get(other).num_examples)
+        policy = chosen_policy(teacher, environments, other, judged)
+    env = environments.get(config.env.split)
     examples = LearnedExamples(env, evenly_spaced_indices(env.num_examples, CLONED_EXAMPLES))
-    return fit(model, *oracle_steps(examples), config.clone_epochs)
+    return fit(model, *policy_steps(examples, policy), config.clone_epochs)
 
 
 Steps = tuple[Observations, np.ndarray, np.ndarray | None]
 """Observations (T, ...), actions (T, ...), and action masks (T, A) of discrete actions."""
 
 
-def oracle_steps(examples: LearnedExamples) -> Steps:
-    """Runs the oracle on the examples; returns what it saw and did in all T steps."""
+def policy_steps(examples: LearnedExamples, policy: Policy) -> Steps:
+    """Runs a policy on the examples; returns what it saw and did in all T steps."""
     seen: list[Observations] = []
     done: list[np.ndarray] = []
     masks: list[np.ndarray] = []
 
-    def act(
-        env: LanguageVectorEnv | StructureSearchVectorEnv, observations: Observations
-    ) -> np.ndarray:
-        actions = env.oracle_actions()
+    def act(env: EpisodicVectorEnv, observations: Observations) -> np.ndarray:
+        actions = policy(env, observations)
         seen.append(observations)
         done.append(np.array(actions))
         if hasattr(env.single_action_space, "n"):

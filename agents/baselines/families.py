@@ -139,15 +139,41 @@ def grid(*settings: Setting) -> Search:
     return lambda mean_reward: [(setting, mean_reward(setting)) for setting in settings]
 
 
-def by_policy(make: Callable[[Setting, int], Policy], actions: str | None = None) -> Run:
+@dataclass(frozen=True, slots=True)
+class PolicyRun:
+    """A `Run` of one policy, which an agent can imitate.
+
+    Attributes:
+        make: Returns the policy for rows, a split, the examples (E,) that it is judged by, a
+            setting and a seed.
+        actions: The action kind that the policy acts by; None for the configuration's own.
+    """
+
+    make: Callable[[Environments, str, np.ndarray, Setting, int], Policy]
+    actions: str | None = None
+
+    def __call__(
+        self,
+        environments: Environments,
+        split: str,
+        indices: np.ndarray,
+        setting: Setting,
+        seed: int,
+    ) -> list[Transcript]:
+        """Runs the policy on the examples (E,) of the split."""
+        env = environments.get(split, self.actions)
+        return run_episodes(env, self.make(environments, split, indices, setting, seed), indices)
+
+
+def by_policy(make: Callable[[Setting, int], Policy], actions: str | None = None) -> PolicyRun:
     """Returns a run of the policy that `make` returns for a setting and a seed.
 
     Args:
         make: Returns the policy.
         actions: The action kind that the policy acts by; None for the configuration's own.
     """
-    return lambda environments, split, indices, setting, seed: run_episodes(
-        environments.get(split, actions), make(setting, seed), indices
+    return PolicyRun(
+        lambda environments, split, indices, setting, seed: make(setting, seed), actions
     )
 
 

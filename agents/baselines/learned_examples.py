@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agents.baselines.families import Environments, Run, Setting
+from agents.baselines.families import Environments, PolicyRun, Setting
 from agents.evaluation.baselines import Policy
-from agents.evaluation.rollouts import evenly_spaced_indices, run_episodes
+from agents.evaluation.rollouts import evenly_spaced_indices
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
@@ -83,15 +83,17 @@ def _shown(env: EpisodicVectorEnv, index: int) -> set[tuple[bytes, bytes]]:
 
 def by_learned_policy(
     learn: Callable[[LearnedExamples, Setting, int], Policy], actions: str | None = None
-) -> Run:
+) -> PolicyRun:
     """Returns a run of the policy that `learn` returns for examples, a setting and a seed.
 
     Args:
         learn: Returns a policy for the examples, the setting and the seed.
         actions: The action kind that the policy acts by; None for the configuration's own.
     """
-    return lambda environments, split, indices, setting, seed: run_episodes(
-        environments.get(split, actions),
-        learn(learned_examples(environments, split, indices, actions), setting, seed),
-        indices,
-    )
+
+    def make(
+        environments: Environments, split: str, indices: np.ndarray, setting: Setting, seed: int
+    ) -> Policy:
+        return learn(learned_examples(environments, split, indices, actions), setting, seed)
+
+    return PolicyRun(make, actions)

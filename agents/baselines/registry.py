@@ -3,14 +3,22 @@
 A new baseline is a `Family` and a line here. Runs nothing.
 """
 
+from collections.abc import Sequence
+
 import typer
 
 from agents.baselines.cloning import cloned
 from agents.baselines.families import Environments, Family, by_policy, fixed, grid
 from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
 from agents.baselines.rules import images
+from agents.baselines.rules.dialogue import (
+    BELIEVED,
+    believing_customers,
+    believing_trials,
+    classified_customers,
+    trials,
+)
 from agents.baselines.rules.dialogue import NAME as CLASSIFIED
-from agents.baselines.rules.dialogue import classified_customers, trials
 from agents.baselines.rules.frequent import frequent_tokens, pays_overlap
 from agents.baselines.rules.guided import guided_greedy, pays_sentiment
 from agents.baselines.rules.importance import has_probes, least_important_first
@@ -38,8 +46,10 @@ from agents.baselines.rules.tokens import (
 from agents.baselines.searches import searches
 from agents.baselines.supervised import supervised
 from agents.config.finetune import FinetuneConfig
-from agents.config.train import TrainConfig
+from agents.config.loading import UserError
+from agents.config.train import ORACLE, TrainConfig
 from agents.evaluation.baselines import DRAWN, Policy, baselines_of, sampling, top_p
+from agents.observations.customer_beliefs import shows_beliefs
 from lm_envs.envs.actions.choices import ChoiceActions
 from lm_envs.envs.actions.read_write import ReadWriteActions
 from lm_envs.envs.actions.top_k import TopKActions
@@ -47,12 +57,13 @@ from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.tuning.weight_tuning import WeightTuner
 from lm_envs.envs.vector_env import LanguageVectorEnv
-from lm_envs.tasks.base import Task, as_image_task
+from lm_envs.tasks.base import as_image_task
 from lm_envs.tasks.classification import Classification
 from lm_envs.tasks.completion import CompletionTask
 from lm_envs.tasks.dialogue import Dialogue
 from lm_envs.tasks.knowledge_graph import KnowledgeGraphQA
 from lm_envs.tasks.simulators.varied_customer import VariedCustomer
+from lm_envs.validation import did_you_mean
 
 SIZES = (1, 2, 3, 4)
 TEMPERATURES = (0.3, 0.5, 0.7, 0.85, 1.0, 1.3)
@@ -86,13 +97,17 @@ def requested_families(
         environments: Makes rows.
         split: The evaluated split.
         search: With beams and best of n, or constant settings by evolution.
-        clone: With the imitation of the oracle by the configuration's network.
+        clone: With the imitation of the oracle by the configuration's network, and of the baseline
+            that the agent began with, if any.
 
     Raises:
         UserError: If nothing can be cloned.
     """
-    clones = [_imitation(environments.config)] if clone else []  # first: it may be refused
+    config = environments.config
+    clones = [_imitation(config)] if clone else []  # first: it may be refused
     found = families(environments, split)
+    if clone and (teacher := imitated(config, found)) is not None:
+        clones.append(cloned(config, teacher))
     found += searches(environments, split) if search else []
     return found + clones
 
@@ -100,6 +115,23 @@ def requested_families(
 def _imitation(config: TrainConfig) -> Family:
     """Returns the baseline that learns the references or the oracle's actions."""
     return supervised(config) if isinstance(config, FinetuneConfig) else cloned(config)
+
+
+def imitated(config: TrainConfig, found: Sequence[Family]) -> Family | None:
+    """Returns the baseline that a new agent imitates; None for the oracle.
+
+    Raises:
+        UserError: If it is not among the baselines that apply to the environment.
+    """
+    names = {family.name: family for family in found}
+    if config.clone_policy == ORACLE:
+        return None
+    if config.clone_policy not in names:
+        raise UserError(
+            f"Got clone_policy={config.clone_policy!r}; allowed here: {ORACLE}, "
+            f"{', '.join(names)}.{did_you_mean(config.clone_policy, names)}"
+        )
+    return names[config.clone_policy]
 
 
 def families(environments: Environments, split: str) -> list[Family]:
@@ -173,7 +205,7 @@ def _task_rules(env: LanguageVectorEnv) -> list[Family]:
     """Returns the rules that only one task has."""
     task, found = env.task, []
     if isinstance(env.actions, ChoiceActions):
-        found += _line_rules(task)
+        found += _line_rules(env)
     if isinstance(env.actions, ReadWriteActions):
         pairs = [[least, lag] for lag in LAGS for least in CONFIDENCES]
         run = by_policy(lambda pair, seed: confident(*pair))
@@ -189,9 +221,9 @@ def _task_rules(env: LanguageVectorEnv) -> list[Family]:
     return found
 
 
-def _line_rules(task: Task) -> list[Family]:
+def _line_rules(env: LanguageVectorEnv) -> list[Family]:
     """Returns the rules that choose among the lines of one task."""
-    found: list[Family] = []
+    task, found = env.task, list[Family]()
     if isinstance(task, KnowledgeGraphQA):
         run = by_policy(lambda setting, seed: by_rule(relation_lookup))
         found.append(Family("relation lookup", fixed, run, is_cheap=True))
@@ -201,6 +233,9 @@ def _line_rules(task: Task) -> list[Family]:
         if isinstance(task.customers[0], VariedCustomer) and _has_scikit_learn(CLASSIFIED):
             run = by_learned_policy(classified_customers())
             found.append(Family(CLASSIFIED, grid(*trials()), run))
+            if shows_beliefs(env.single_observation_space):
+                run = by_policy(believing_customers)
+                found.append(Family(BELIEVED, grid(*believing_trials()), run))
     if isinstance(task, Classification) and _has_scikit_learn(REGRESSION):
         run = by_learned_policy(_classifier)
         found.append(Family(REGRESSION, grid(*PENALTIES), run))

@@ -17,8 +17,8 @@ FLAG = "--trust-imports"
 TRUST_HELP = "allow the configuration to import modules, which runs their code"
 """Help text of the flag in every command."""
 
-OWN_PREFIX = "lm_envs."
-"""Modules of this library are always trusted: they are imported anyway."""
+OWN_PREFIXES = ("lm_envs.", "agents.observations.")
+"""Modules of these packages are always trusted: they are imported anyway."""
 
 
 def import_for_run(config: TrainConfig, *, trusted: bool) -> None:
@@ -56,7 +56,7 @@ def check_trusted(config_values: Mapping[str, Any], *, trusted: bool) -> None:
     if names and not trusted:
         raise UserError(
             f"Got a configuration that imports {', '.join(names)}, which runs code of these "
-            f"modules; allowed: names that start with {OWN_PREFIX!r}. Read the code, then add "
+            f"modules; allowed: names that start with {OWN_PREFIXES[0]!r}. Read the code, then add "
             f"{FLAG} (trust_imports=True in Python)."
         )
 
@@ -74,7 +74,7 @@ def imported_names(config_values: Mapping[str, Any]) -> Iterator[str]:
         names += _paths(kwargs.get(key))
     rewards = kwargs.get("rewards")
     names += _paths(list(rewards) if isinstance(rewards, Mapping) else rewards)
-    yield from (n for n in names if not n.startswith(OWN_PREFIX) and not is_preference(n))
+    yield from (n for n in names if not n.startswith(OWN_PREFIXES) and not is_preference(n))
 
 
 def import_modules(names: Iterable[str]) -> None:

@@ -75,6 +75,9 @@ DQN to CrossQ keep a replay buffer of `buffer_size` transitions, a million by de
 discrete observations: use a reducer.
 """
 
+ORACLE = "oracle"
+"""The policy that is imitated unless a baseline is named."""
+
 CONTINUOUS_KINDS = ("embedding",)
 """Kinds of `env.kwargs.actions` with a `Box` space; the others of this library are discrete."""
 
@@ -178,8 +181,10 @@ class TrainConfig(Config):
     Attributes:
         name: Of the run folder, `runs/<name>-s<seed>`.
         clone_epochs: Epochs of behavior cloning before the training: the policy learns the actions
-            of the oracle on up to 4,000 examples of `env.split`. 0 for none. The module
+            of `clone_policy` on up to 4,000 examples of `env.split`. 0 for none. The module
             `agents.baselines.cloning` lists the algorithms that support it.
+        clone_policy: "oracle", or the name of a baseline that `agents.baselines` shows for the
+            environment; its setting is the best on `evaluation.split`.
         total_timesteps: Environment steps, counted over all rows.
         checkpoint_every: Environment steps between checkpoints.
         max_replay_mb: Largest replay buffer that a checkpoint stores, MiB; a larger one restarts
@@ -207,6 +212,7 @@ class TrainConfig(Config):
     algorithm: AlgorithmConfig
     total_timesteps: PositiveInt
     clone_epochs: NonNegativeInt = 0
+    clone_policy: str = ORACLE
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint_every: PositiveInt = 100_000
     keep_best: bool = True

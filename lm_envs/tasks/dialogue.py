@@ -1,16 +1,17 @@
 """Dialogue: serve a scripted customer of a shop over several turns."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from lm_envs.tasks.base import Example, Option, Response
 from lm_envs.tasks.rewards.reward import Reward, Weights
 from lm_envs.tasks.simulators.customer import REQUESTS, Customer, all_customers, is_polite
-from lm_envs.tasks.simulators.customer_population import varied_customers
+from lm_envs.tasks.simulators.customer_population import Population, varied_customers
 from lm_envs.tasks.simulators.varied_customer import VariedCustomer
 from lm_envs.tasks.splits import SplitSpec
 from lm_envs.tokenizer import Tokenizer
-from lm_envs.validation import check_choice, check_count
+from lm_envs.validation import check_choice, check_count, did_you_mean
 
 DEFAULT_REWARDS = {"completed": 1.0, "turns": -0.3, "politeness": 0.2}
 VARIED_REWARDS = {"completed": 1.0, "turns": -0.4, "politeness": 0.0}
@@ -58,7 +59,8 @@ class Dialogue:
         tokenizer: Encodes and decodes texts.
         split: "train", "validation" or "test", or a part of one, such as "train[:25%]"; request and
             slot values are held out together.
-        customers: "simple" or "varied".
+        customers: "simple" or "varied"; {"kind": "varied", "seed": 1, "size": 12_000}
+            for other varied customers, see `Population`.
         wishes: Names in `customer.REQUESTS`; default all.
         max_turns: Largest number of the agent's turns; default 5, and 8 with varied customers.
         max_new_tokens: Budget of the agent's tokens over all turns.
@@ -67,6 +69,7 @@ class Dialogue:
 
     Attributes:
         customers: Customer of each example.
+        population: Where varied customers come from.
     """
 
     task_scores = ("completed", "turns", "politeness")
@@ -76,27 +79,27 @@ class Dialogue:
         tokenizer: Tokenizer,
         *,
         split: str = "train",
-        customers: str = SIMPLE,
+        customers: str | Mapping[str, Any] = SIMPLE,
         wishes: Sequence[str] | None = None,
         max_turns: int | None = None,
         max_new_tokens: int = 120,
         rewards: Weights | None = None,
     ) -> None:
         spec = SplitSpec.parse(split)
-        check_choice("customers", customers, KINDS)
-        kind = KINDS[customers]
+        name, self.population = _parsed_customers(customers)
+        kind = KINDS[name]
         self.max_turns = kind.max_turns if max_turns is None else max_turns
         check_count("max_turns", self.max_turns)
         check_count("max_new_tokens", max_new_tokens)
-        for name in wishes or ():
-            check_choice("wish", name, REQUESTS)
+        for wish in wishes or ():
+            check_choice("wish", wish, REQUESTS)
         self.max_new_tokens = max_new_tokens
         self.prompt_tokens = kind.prompt_tokens + tokenizer.prompt_overhead
         answers = self.max_turns * kind.answer_tokens
         self.context_tokens = self.prompt_tokens + max_new_tokens + answers
         self.reward = Reward(kind.rewards if rewards is None else rewards, self.task_scores)
         self._tokenizer = tokenizer
-        self.customers = _select_customers(spec, customers, wishes)
+        self.customers = _select_customers(spec, name, self.population, wishes)
         self.num_examples = len(self.customers)
         if not self.customers:
             raise ValueError(
@@ -147,10 +150,29 @@ class Dialogue:
         return self.customers[example.index].oracle_line(turns)
 
 
+def _parsed_customers(spec: str | Mapping[str, Any]) -> tuple[str, Population]:
+    """Returns the kind of customers of the argument `customers`, and their population.
+
+    Raises:
+        ValueError: If the kind or an option is unknown.
+    """
+    options: dict[str, Any] = dict(spec) if isinstance(spec, Mapping) else {"kind": spec}
+    kind = options.pop("kind", None)
+    check_choice("customers", kind, KINDS)
+    allowed = [each.name for each in fields(Population)] if kind == VARIED else []
+    for option in options:
+        if option not in allowed:
+            raise ValueError(
+                f"Got unknown option {option!r} of customers {kind!r}; allowed: "
+                f"{', '.join(allowed) or 'none'}.{did_you_mean(option, allowed)}"
+            )
+    return kind, Population(**options)
+
+
 def _select_customers(
-    spec: SplitSpec, kind: str, wishes: Sequence[str] | None
+    spec: SplitSpec, kind: str, population: Population, wishes: Sequence[str] | None
 ) -> list[AnyCustomer]:
-    found = all_customers() if kind == SIMPLE else varied_customers(spec.name)
+    found = all_customers() if kind == SIMPLE else varied_customers(spec.name, population)
     chosen = [each for each in found if wishes is None or each.request in wishes]
     in_split = [each for each in chosen if each.split == spec.name]
     return spec.select(in_split, lambda customer: customer.description)

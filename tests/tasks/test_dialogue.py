@@ -118,3 +118,23 @@ def test_the_customers_lines_are_in_infos_and_transcripts_and_survive_a_restore(
     other.reset(seed=0)
     other.set_state(env.get_state())
     assert other.transcripts[0].replies == replies
+
+
+def test_a_population_of_varied_customers_is_named_by_its_seed_and_size():
+    population = {"kind": "varied", "seed": 3, "size": 40}
+    found = Dialogue(embedded_tokenizer(), split="test", customers=population)
+    assert found.num_examples == 40
+    again = Dialogue(embedded_tokenizer(), split="test", customers=population)
+    assert found.customers == again.customers
+    other = Dialogue(embedded_tokenizer(), split="test", customers={**population, "seed": 4})
+    assert found.customers[0] != other.customers[0]
+
+
+def test_unknown_kinds_and_options_of_customers_are_refused():
+    for customers, message in (
+        ({"kind": "varied", "sed": 1}, "unknown option 'sed' of customers 'varied'; allowed: seed"),
+        ({"kind": "simple", "seed": 1}, "unknown option 'seed' of customers 'simple'; allowed: no"),
+        ({"kind": "rude"}, "Got customers='rude'; allowed: 'simple', 'varied'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Dialogue(embedded_tokenizer(), customers=customers)

@@ -5,14 +5,18 @@ Owns the texts that they read and the conversations that they learn from. Knows 
 
 import random
 import re
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.tasks.simulators.customer import QUESTIONS, REQUESTS, VALUES, asked_slot, is_polite
 from lm_envs.tasks.simulators.varied_customer import (
     CLARIFY,
     CONFIRM,
+    CONFIRMED,
     NOT_NEEDED,
     WRONG_GRANT,
     VariedCustomer,
@@ -22,14 +26,29 @@ PENALTY = 10.0
 """C of the logistic regressions, the inverse strength of their penalty."""
 
 ANALYZERS = {
-    "word": ("word", (1, 2)),
-    "single_word": ("word", (1, 1)),
-    "char_wb": ("char_wb", (2, 4)),
+    "word": ("word", (1, 2), 0.0),
+    "single_word": ("word", (1, 1), 0.0),
+    "char_wb": ("char_wb", (2, 4), 0.0),
+    "char_wb_dropout": ("char_wb", (2, 4), 0.2),
 }
-"""What the classifiers count, as in scikit-learn: the kind of unit, and the sizes of its groups."""
+"""What the classifiers count, as in scikit-learn, the kind of unit and the sizes of its groups; and
+the share of the words that is left out of the texts that they learn from."""
+
+TONES = ("opening", "polite_line", "short_line")
+"""Marks before a customer's line: that of the first, and those of lines after a polite and a short
+one of the agent."""
+
+NUM_WORDS = 100_000
+"""Words whose groups of characters are kept."""
+
+_LARGEST_HASH = 1009
+"""A prime: without it, words of the same length would be left out together, as CRC-32 is linear."""
 
 MOST_TURNS = 6
 """Turns of a conversation that is learned from."""
+
+CORRECTION = "No, wait, it is "
+"""Beginning of the customer's reply to a confirmation of a mistaken value."""
 
 LEAST_SHARE = 0.02
 """Factor of a request's probability after the customer refused it."""
@@ -59,16 +78,35 @@ class Conversation:
     @property
     def text(self) -> str:
         """The customer's lines, each after the tone of the agent's line before it."""
-        tones = ["polite_line" if is_polite(turn) else "short_line" for turn in self.turns]
-        pairs = zip(["opening", *tones], self.replies, strict=True)
+        first, polite, short = TONES
+        tones = [polite if is_polite(turn) else short for turn in self.turns]
+        pairs = zip([first, *tones], self.replies, strict=True)
         return " ".join(f"{tone} {reply}" for tone, reply in pairs)
 
     @property
     def is_refused(self) -> bool:
         """Whether the last reply looks like one to a wrong tone: short, and without a value."""
         last = self.replies[-1]
-        is_short = len(last.split()) <= LONGEST_REFUSAL and not _VALUES.search(last)
+        is_short = len(last.split()) <= LONGEST_REFUSAL and not self.has_value(last)
         return is_short and "right" not in last and last not in (NOT_NEEDED, WRONG_GRANT)
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the customer answered a confirmation."""
+        pairs = zip(self.turns, self.replies[1:], strict=True)
+        return any(t in CONFIRM and r.startswith((CONFIRMED, CORRECTION)) for t, r in pairs)
+
+    @staticmethod
+    def has_value(reply: str) -> bool:
+        """Returns whether a reply has a value of a slot."""
+        return _VALUES.search(reply) is not None
+
+
+def conversation(episodes: EpisodeBuffer, row: int) -> Conversation:
+    """Returns what customer and agent have written in a row."""
+    lines = [episodes.prompts[row].split("\n", 1)[0], *(r.text for r in episodes.replies[row])]
+    replies = [line.removeprefix("Customer: ") for line in lines]
+    return Conversation(tuple(replies), tuple(episodes.turns[row]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +126,21 @@ class Beliefs:
 
 @dataclass(frozen=True, slots=True)
 class Classifiers:
-    """Fitted pipelines of scikit-learn; each returns probabilities of its classes."""
+    """Fitted objects of scikit-learn: what counts texts, and what returns probabilities of classes.
 
+    Attributes:
+        spoken: Counts the customer's lines.
+        request: Classifies these counts.
+        mistaken: Classifies the same counts.
+        whole: Counts the customer's lines with the tones before them.
+        mood: Classifies these counts.
+    """
+
+    spoken: Any
     request: Any
-    mood: Any
     mistaken: Any
+    whole: Any
+    mood: Any
 
 
 def learned_classifiers(customers: Sequence[VariedCustomer], features: str) -> Classifiers:
@@ -100,38 +148,93 @@ def learned_classifiers(customers: Sequence[VariedCustomer], features: str) -> C
 
     Args:
         customers: One conversation is simulated with each.
-        features: "word" for words and pairs of words, "single_word", or "char_wb" for 2 to 4
-            characters of a word.
+        features: "word" for words and pairs of words, "single_word", "char_wb" for 2 to 4
+            characters of a word, or "char_wb_dropout" for the same from texts without some words,
+            so that no word is relied on alone.
 
     Raises:
         ImportError: Without scikit-learn.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
 
     rows = _practice(customers)
-    analyzer, sizes = ANALYZERS[features]
+    kind, sizes, dropout = ANALYZERS[features]
+    counted: dict[str, Any] = {"analyzer": kind, "ngram_range": sizes}
+    if kind == "char_wb":
+        counted = {"analyzer": _analyzer(sizes)}
 
-    def learn(texts: list[str], labels: list[Any]) -> Any:  # noqa: ANN401 - a pipeline
-        vectorizer = TfidfVectorizer(analyzer=analyzer, ngram_range=sizes, sublinear_tf=True)
-        regression = LogisticRegression(C=PENALTY, max_iter=1000)
-        return make_pipeline(vectorizer, regression).fit(texts, labels)
+    def count(texts: list[str]) -> tuple[Any, Any]:
+        texts = [left_out(text, dropout, salt) for salt, text in enumerate(texts)]
+        vectorizer = TfidfVectorizer(**counted, sublinear_tf=True)
+        return vectorizer, vectorizer.fit_transform(texts)
 
-    spoken, whole = [each.customer_text for each, *_ in rows], [each.text for each, *_ in rows]
+    def classify(counts: Any, labels: list[Any]) -> Any:  # noqa: ANN401 - scikit-learn's
+        return LogisticRegression(C=PENALTY, max_iter=1000).fit(counts, labels)
+
+    spoken, counts = count([talk.customer_text for talk, *_ in rows])
+    whole, toned_counts = count([talk.text for talk, *_ in rows])
     return Classifiers(
-        learn(spoken, [request for _, request, _, _ in rows]),
-        learn(whole, [mood for _, _, mood, _ in rows]),
-        learn(spoken, [is_mistaken for *_, is_mistaken in rows]),
+        spoken,
+        classify(counts, [request for _, request, _, _ in rows]),
+        classify(counts, [is_mistaken for *_, is_mistaken in rows]),
+        whole,
+        classify(toned_counts, [mood for _, _, mood, _ in rows]),
     )
 
 
-def beliefs(classifiers: Classifiers, talks: Sequence[Conversation]) -> list[Beliefs]:
-    """Returns the beliefs about the customer of each conversation."""
-    spoken = [talk.customer_text for talk in talks]
-    requests = classifiers.request.predict_proba(spoken)
-    moods = classifiers.mood.predict_proba([talk.text for talk in talks])
-    mistaken = classifiers.mistaken.predict_proba(spoken)[:, 1]
+def _analyzer(sizes: tuple[int, int]) -> Callable[[str], list[str]]:
+    """Returns scikit-learn's analyzer "char_wb", which here analyzes each word once."""
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    analyze = CountVectorizer(analyzer="char_wb", ngram_range=sizes).build_analyzer()
+    groups = lru_cache(NUM_WORDS)(analyze)
+    return lambda text: [group for word in text.split() for group in groups(word)]
+
+
+def left_out(text: str, dropout: float, salt: int) -> str:
+    """Returns a text without a share of its words; a word is left out everywhere or nowhere.
+
+    Args:
+        text: Words between spaces; those of `TONES` always stay.
+        dropout: The share, 0 <= dropout < 1.
+        salt: Determines which words are left out.
+    """
+    if not dropout:
+        return text
+    least = dropout * _LARGEST_HASH
+    words = text.split()
+    return " ".join(
+        word
+        for word in words
+        if word in TONES or zlib.crc32(word.encode(), salt) % _LARGEST_HASH >= least
+    )
+
+
+def beliefs(
+    classifiers: Classifiers,
+    talks: Sequence[Conversation],
+    dropout: float = 0.0,
+    salts: Sequence[int] = (),
+) -> list[Beliefs]:
+    """Returns the beliefs about the customer of each conversation.
+
+    Args:
+        classifiers: What reads the conversations.
+        talks: N conversations.
+        dropout: Share of the words that the classifiers do not read.
+        salts: N numbers, which determine these words.
+    """
+    spoken, whole = [talk.customer_text for talk in talks], [talk.text for talk in talks]
+    if dropout:
+        spoken, whole = (
+            [left_out(text, dropout, salt) for text, salt in zip(texts, salts, strict=True)]
+            for texts in (spoken, whole)
+        )
+    counts, toned_counts = classifiers.spoken.transform(spoken), classifiers.whole.transform(whole)
+    requests = classifiers.request.predict_proba(counts)
+    moods = classifiers.mood.predict_proba(toned_counts)
+    mistaken = classifiers.mistaken.predict_proba(counts)[:, 1]
     names, feelings = classifiers.request.classes_, classifiers.mood.classes_
     found = []
     for row, talk in enumerate(talks):

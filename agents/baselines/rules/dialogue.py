@@ -16,9 +16,11 @@ from agents.baselines.rules.customer_beliefs import (
     Classifiers,
     Conversation,
     beliefs,
+    conversation,
     learned_classifiers,
 )
 from agents.evaluation.baselines import Policy
+from agents.observations.customer_beliefs import SHOWN_FEATURES, shown_beliefs
 from lm_envs.envs.rows import Observations
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.base import Option
@@ -27,7 +29,9 @@ from lm_envs.tasks.simulators.customer import QUESTIONS, REQUESTS, is_polite
 from lm_envs.tasks.simulators.varied_customer import CLARIFY, CONFIRM, VariedCustomer
 
 NAME = "classified customer"
-NUM_TRIALS = 48
+BELIEVED = "classified customer, shown beliefs"
+NUM_DRAWN = 47
+"""Trials of thresholds that are drawn at random."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +40,15 @@ class Thresholds:
 
     Attributes:
         request: A less probable request is clarified, once.
-        mistaken: A more probable mistake is confirmed, once, before the grant.
+        mistaken: A more probable mistake is confirmed before the grant, once.
         mistaken_per_turn: Added to `mistaken` for each turn so far.
         talkative: Weight of an easy mood for a polite question, if several slots are missing.
         hurried: Weight of a hurried mood against a polite line.
         polite: Polite if the weighted moods exceed this.
         switches_tone: Whether the tone changes after an answer without a value.
-        features: Of the classifiers; see `learned_classifiers`.
+        asks_again: Whether a confirmation that got no answer is repeated.
+        features: Of the classifiers; see `learned_classifiers`. Has no meaning where observations
+            show beliefs.
     """
 
     request: float = 0.4
@@ -52,6 +58,7 @@ class Thresholds:
     hurried: float = 1.0
     polite: float = 0.0
     switches_tone: bool = False
+    asks_again: bool = False
     features: str = "word"
 
 
@@ -67,14 +74,36 @@ CHOICES: Mapping[str, Sequence[float | bool | str]] = {
 }
 
 
+FOUND: Sequence[Thresholds] = tuple(
+    Thresholds(
+        request=0.8,
+        mistaken=mistaken,
+        talkative=1.5,
+        hurried=0.75,
+        asks_again=asks_again,
+        features=features,
+    )
+    for features in ("char_wb", "char_wb_dropout")
+    for asks_again in (False, True)
+    for mistaken in (0.02, 0.05, 0.1)
+)
+"""Thresholds around the best of a search, one threshold after the other, on 1,500 customers of the
+wordings of "validation"."""
+
+
 def trials() -> list[dict[str, float | bool | str]]:
-    """Returns the tried thresholds: the default ones, then values drawn at random, by names."""
+    """Returns the tried thresholds by names: the default ones, random ones, those of a search."""
     rng = np.random.default_rng(0)
     drawn = [
         {name: values[int(rng.integers(len(values)))] for name, values in CHOICES.items()}
-        for _ in range(NUM_TRIALS - 1)
+        for _ in range(NUM_DRAWN)
     ]
-    return [asdict(Thresholds()), *drawn]
+    return [asdict(Thresholds()), *drawn, *map(asdict, FOUND)]
+
+
+def believing_trials() -> list[dict[str, float | bool | str]]:
+    """Returns the tried thresholds over shown beliefs: those of the search, by names."""
+    return [asdict(each) for each in FOUND if each.features == SHOWN_FEATURES]
 
 
 def classified_customers() -> Callable[[LearnedExamples, Setting, int], Policy]:
@@ -97,17 +126,48 @@ def classified_customers() -> Callable[[LearnedExamples, Setting, int], Policy]:
     return learn
 
 
-def _policy(thresholds: Thresholds, classifiers: Classifiers) -> Policy:
+def believing_customers(setting: Setting, seed: int) -> Policy:
+    """Returns the rule over the beliefs that the observations show; see `CustomerBeliefs`.
+
+    Args:
+        setting: Thresholds by names.
+        seed: Not used.
+    """
+    thresholds = Thresholds(**setting)
+
     def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
-        talks = [_conversation(env, row) for row in range(env.num_envs)]
-        actions = np.zeros(env.num_envs, np.int64)
-        for row, belief in enumerate(beliefs(classifiers, talks)):
-            options = env.task.options(env.episodes.examples[row], talks[row].turns)
-            line = chosen_line(thresholds, talks[row], belief, options)
-            actions[row] = [option.text for option in options].index(line)
-        return actions
+        assert isinstance(observations, np.ndarray)
+        believed = shown_beliefs(env.single_observation_space, observations)
+        return _chosen_lines(thresholds, env, _conversations(env), believed)
 
     return act
+
+
+def _policy(thresholds: Thresholds, classifiers: Classifiers) -> Policy:
+    def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
+        talks = _conversations(env)
+        return _chosen_lines(thresholds, env, talks, beliefs(classifiers, talks))
+
+    return act
+
+
+def _conversations(env: LanguageVectorEnv) -> list[Conversation]:
+    return [conversation(env.episodes, row) for row in range(env.num_envs)]
+
+
+def _chosen_lines(
+    thresholds: Thresholds,
+    env: LanguageVectorEnv,
+    talks: Sequence[Conversation],
+    believed: Sequence[Beliefs],
+) -> np.ndarray:
+    """Returns the lines (N,) that the rule chooses in N conversations."""
+    actions = np.zeros(env.num_envs, np.int64)
+    for row, belief in enumerate(believed):
+        options = env.task.options(env.episodes.examples[row], talks[row].turns)
+        line = chosen_line(thresholds, talks[row], belief, options)
+        actions[row] = [option.text for option in options].index(line)
+    return actions
 
 
 def chosen_line(
@@ -124,7 +184,8 @@ def chosen_line(
     if missing:
         return QUESTIONS[missing[0]][tone]
     risk = belief.mistaken + thresholds.mistaken_per_turn * len(talk.turns)
-    if risk > thresholds.mistaken and not set(CONFIRM) & set(talk.turns):
+    is_known = talk.is_confirmed if thresholds.asks_again else set(CONFIRM) & set(talk.turns)
+    if risk > thresholds.mistaken and not is_known:
         return CONFIRM[tone]
     # Grants follow the two questions for each slot; the short form of each is the first.
     return options[2 * (len(QUESTIONS) + list(REQUESTS).index(request))].text
@@ -138,11 +199,3 @@ def _is_polite_better(
     moods = belief.moods
     talkative = thresholds.talkative * moods["easy"] if num_missing > 1 else 0.0
     return moods["formal"] + talkative - thresholds.hurried * moods["hurried"] > thresholds.polite
-
-
-def _conversation(env: LanguageVectorEnv, row: int) -> Conversation:
-    """Returns what customer and agent have written in a row."""
-    episodes = env.episodes
-    lines = [episodes.prompts[row].split("\n", 1)[0], *(r.text for r in episodes.replies[row])]
-    replies = [line.removeprefix("Customer: ") for line in lines]
-    return Conversation(tuple(replies), tuple(episodes.turns[row]))

@@ -23,6 +23,8 @@ class DialogueEnv(LanguageEnv):
     shows that, and each split has wordings of its own. A hurried customer often does not answer a
     polite line, a formal one a short line; an easy one tells a polite agent more. The agent may
     also ask what it is about, and whether a detail is right; a mistaken grant ends the episode.
+    `customers={"kind": "varied", "seed": 1, "size": 12000}` draws another population, with the same
+    wordings in each split.
 
     ## Action Space
     `Discrete(18)` (`actions="choices"`, the default): each question and each way to grant a wish,

@@ -4,6 +4,7 @@ Owns the shares of moods, vague openings, given values and mistakes. Does not kn
 customers react.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -12,6 +13,8 @@ from lm_envs.tasks.simulators import customer_wordings as wordings
 from lm_envs.tasks.simulators.customer import ITEMS, REQUESTS, VALUES
 from lm_envs.tasks.simulators.customer_wordings import Pool
 from lm_envs.tasks.simulators.varied_customer import DOUBT, MOODS, VariedCustomer
+from lm_envs.tasks.splits import SPLITS
+from lm_envs.validation import check_count
 
 COUNTS = {"train": 12_000, "validation": 600, "test": 600}
 PATIENCE = {"hurried": (4, 5), "formal": (6, 7), "easy": (7, 8)}
@@ -24,13 +27,38 @@ value of a slot, and that one of the values that the customer states is mistaken
 NUM_LINES, DRAWS_PER_LINE = 12, 6
 
 
-@lru_cache(maxsize=len(COUNTS))
-def varied_customers(split: str) -> tuple[VariedCustomer, ...]:
+@dataclass(frozen=True, slots=True)
+class Population:
+    """Which varied customers there are.
+
+    Attributes:
+        seed: Of the draws; the wordings of each split are the same for every seed.
+        size: Number of customers of each split; None for those of `COUNTS`.
+
+    Raises:
+        ValueError: If a number is no whole number, or too small.
+    """
+
+    seed: int = 0
+    size: int | None = None
+
+    def __post_init__(self) -> None:
+        check_count("seed", self.seed, least=0)
+        if self.size is not None:
+            check_count("size", self.size)
+
+
+FIRST = Population()
+
+
+@lru_cache(maxsize=2 * len(COUNTS))
+def varied_customers(split: str, population: Population = FIRST) -> tuple[VariedCustomer, ...]:
     """Returns the customers of "train", "validation" or "test"; no description occurs twice."""
     # The seeds differ, so that no customer of one split has the draws of another's.
-    rng = np.random.default_rng(list(COUNTS).index(split))
+    place = SPLITS.index(split)
+    rng = np.random.default_rng([place, population.seed] if population.seed else place)
     found: dict[str, VariedCustomer] = {}
-    while len(found) < COUNTS[split]:
+    while len(found) < (population.size or COUNTS[split]):
         customer = _draw(split, rng)
         found.setdefault(customer.description, customer)
     return tuple(found.values())

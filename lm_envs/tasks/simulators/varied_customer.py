@@ -24,6 +24,9 @@ CLARIFY = ("What is it about?", "How may I help you?")
 CONFIRM = ("Is that right?", "May I ask whether that is right?")
 """The agent's lines beside questions and grants: a short and a polite one."""
 
+_ASKING = {*CLARIFY, *CONFIRM, *(line for forms in QUESTIONS.values() for line in forms)}
+"""Lines that grant nothing."""
+
 WITHHELD = 0.7
 """Probability that a question in the wrong tone gets no answer."""
 
@@ -175,6 +178,8 @@ class State:
 
     def _grant_reply(self, line: str) -> str:
         """Returns the reply to a grant; empty if the line grants nothing."""
+        if line in _ASKING:  # spares the grants' texts, which every replay would format again
+            return ""
         customer = self.customer
         granted = {
             name: request.grant.format(**{s: self.known.get(s, "it") for s in VALUES})

@@ -90,6 +90,22 @@ def test_words_are_left_out_in_training_only():
     assert (judged[:, :512] > 0).sum(1).min() > (trained[:, :512] > 0).sum(1).mean()
 
 
+def test_words_behind_beliefs_are_left_out_in_training_only():
+    path = "agents.observations.customer_beliefs:CustomerBeliefs"
+    kwargs = {
+        "customers": {"kind": "varied", "seed": 1, "size": 300},
+        "observation": {"kind": "candidates", "features": [{"kind": path, "dropout": 0.7}]},
+        "actions": {"kind": "choices", "scores": False, "reads": False},
+    }
+    env = {"id": "lm_envs/Dialogue-v0", "n_envs": 64, "kwargs": kwargs}
+    run = changed(env=CONFIG.env.model_validate(env))
+    rows = make_evaluation_env(run, "train", 64)
+    judged, _ = rows.reset(seed=0)
+    shown = rows.single_observation_space.columns["customer_beliefs"]
+    trained = make_training_env(run).reset()
+    assert judged[:, shown][:, :5].max(1).mean() > trained[:, shown][:, :5].max(1).mean() + 0.1
+
+
 def test_an_option_of_another_observation_is_not_left_out():
     observation = {"kind": "hidden", "dropout": 0.9}
     env = CONFIG.env.model_copy(update={"kwargs": {"observation": observation}})

@@ -3,11 +3,20 @@ import numpy as np
 import pytest
 
 from agents.algorithms.factory import make_algorithm, make_training_env
-from agents.baselines.cloning import clone_oracle, cloned, fit, oracle_steps
-from agents.baselines.families import Environments
+from agents.baselines.cloning import (
+    check_clonable,
+    chosen_policy,
+    cloned,
+    fit,
+    imitate,
+    policy_steps,
+)
+from agents.baselines.families import Environments, Family, fixed
 from agents.baselines.learned_examples import learned_examples
+from agents.baselines.registry import families, imitated
 from agents.config.loading import UserError
-from agents.evaluation.rollouts import mean_scores
+from agents.evaluation.baselines import oracle
+from agents.evaluation.rollouts import mean_scores, run_episodes
 from lm_envs.envs.tuning.weight_tuning import WeightTuningVectorEnv
 from tests.agents.finished_run import CONFIG, changed
 
@@ -31,7 +40,7 @@ def config(algorithm="PPO", **kwargs):
 def test_the_network_learns_the_actions_of_the_oracle(algorithm):
     run = config(algorithm, **({"buffer_size": 100} if algorithm == "DQN" else {}))
     examples = learned_examples(Environments(run), "test", np.arange(2))
-    steps = oracle_steps(examples)
+    steps = policy_steps(examples, oracle())
     model = make_algorithm(run, make_training_env(run), None)
     losses = fit(model, *steps, epochs=100)
     assert losses[-1] < 0.5 * losses[0]
@@ -55,7 +64,7 @@ def test_algorithms_without_a_policy_to_imitate_are_refused():
 
 def test_a_new_agent_learns_for_the_epochs_of_its_configuration():
     run = config().model_copy(update={"clone_epochs": 3})
-    losses = clone_oracle(run, make_algorithm(run, make_training_env(run), None))
+    losses = imitate(Environments(run), make_algorithm(run, make_training_env(run), None))
     assert len(losses) == 3
     assert losses[-1] < losses[0]
 
@@ -63,7 +72,7 @@ def test_a_new_agent_learns_for_the_epochs_of_its_configuration():
 def test_clone_epochs_of_an_algorithm_that_cannot_imitate_are_refused():
     run = config("ARS").model_copy(update={"clone_epochs": 3})
     with pytest.raises(UserError, match=r"Got clone_epochs for algorithm.name='ARS'; allowed: PPO"):
-        clone_oracle(run, make_algorithm(run, make_training_env(run), None))
+        imitate(Environments(run), make_algorithm(run, make_training_env(run), None))
 
 
 SEARCHED = {
@@ -81,7 +90,7 @@ def test_a_search_of_structures_is_imitated_as_well():
         algorithm=CONFIG.algorithm.model_validate({"name": "MaskablePPO", "policy": "PartPolicy"}),
         clone_epochs=60,
     )
-    losses = clone_oracle(run, make_algorithm(run, make_training_env(run), None))
+    losses = imitate(Environments(run), make_algorithm(run, make_training_env(run), None))
     assert losses[-1] < 0.6 * losses[0]
 
 
@@ -92,3 +101,41 @@ def test_an_environment_without_an_oracle_cannot_be_imitated(env_id, monkeypatch
     env = CONFIG.env.model_copy(update={"id": env_id, "kwargs": {}})
     with pytest.raises(UserError, match=f"Got --clone for env.id='{env_id}', which has no oracle"):
         cloned(changed(env=env))
+
+
+def test_a_named_baseline_is_imitated_in_place_of_the_oracle():
+    run = config().model_copy(update={"clone_epochs": 60, "clone_policy": "greedy"})
+    environments = Environments(run)
+    teacher = imitated(run, families(environments, "validation"))
+    model = make_algorithm(run, make_training_env(run), None)
+    imitate(environments, model, teacher)
+    examples = learned_examples(environments, "validation", np.arange(2))
+    policy = chosen_policy(teacher, environments, "validation", np.arange(2))
+    agreement = {}
+    for name, each in (("greedy", policy), ("oracle", oracle())):
+        seen, actions, _ = policy_steps(examples, each)
+        agreement[name] = np.mean(model.predict(seen, deterministic=True)[0] == actions)
+    assert agreement["greedy"] > 0.9 > agreement["oracle"] + 0.2
+
+
+def test_a_baseline_that_does_not_act_by_the_agents_actions_cannot_be_imitated():
+    def run(environments, split, indices, setting, seed):
+        return run_episodes(environments.get(split), oracle(), indices)
+
+    with pytest.raises(UserError, match="Got 'beams' to imitate, which does not act by the agent"):
+        chosen_policy(Family("beams", fixed, run), Environments(config()), "test", np.arange(2))
+
+
+def test_an_unknown_baseline_to_imitate_is_refused_with_the_names_of_all():
+    run = config().model_copy(update={"clone_epochs": 1, "clone_policy": "gredy"})
+    with pytest.raises(
+        UserError, match=r"Got clone_policy='gredy'; allowed here: oracle, .*greedy"
+    ):
+        imitated(run, families(Environments(run), "test"))
+
+
+def test_a_baseline_can_be_imitated_where_there_is_no_oracle():
+    env = CONFIG.env.model_copy(update={"id": "lm_envs/WeightTuning-v0", "kwargs": {}})
+    check_clonable(changed(env=env), "clone_epochs", has_teacher=True)
+    with pytest.raises(UserError, match="Got clone_epochs for env"):
+        check_clonable(changed(env=env), "clone_epochs")

@@ -1,8 +1,9 @@
 import sys
 
 from agents.baselines.families import Environments
-from agents.baselines.registry import families
+from agents.baselines.registry import families, requested_families
 from agents.evaluation.baselines import RANKED
+from agents.observations.customer_beliefs import PATH
 from tests.agents.finished_run import CONFIG, changed
 
 MEMORY = "translation memory"
@@ -25,6 +26,14 @@ def test_each_kind_of_environment_has_its_rules():
         ("KnowledgeGraphQA", {}, {"relation lookup"}),
         ("Dialogue", {}, {"polite greedy"}),
         ("Dialogue", {"customers": "varied"}, {"polite greedy", "classified customer"}),
+        (
+            "Dialogue",
+            {
+                "customers": {"kind": "varied", "size": 300},
+                "observation": {"kind": "candidates", "features": [PATH]},
+            },
+            {"polite greedy", "classified customer", "classified customer, shown beliefs"},
+        ),
         ("Classification", {"actions": "choices"}, {"logistic regression"}),
     ):
         assert names(id=f"lm_envs/{name}-v0", kwargs=kwargs) == set(RANKED) | expected
@@ -51,3 +60,10 @@ def test_a_missing_package_leaves_a_baseline_out_with_a_message(monkeypatch, cap
     found = names(id="lm_envs/Classification-v0", kwargs={"actions": "choices"})
     assert found == set(RANKED)
     assert "pip install scikit-learn" in capsys.readouterr().err
+
+
+def test_a_clone_of_the_imitated_baseline_stands_beside_the_clone_of_the_oracle():
+    env = CONFIG.env.model_validate({"id": "lm_envs/KnowledgeGraphQA-v0", "n_envs": 2})
+    run = changed(env=env, clone_policy="relation lookup")
+    found = requested_families(Environments(run), "test", search=False, clone=True)
+    assert [each.name for each in found][-2:] == ["cloning", "cloning of relation lookup"]

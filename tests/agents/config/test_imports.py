@@ -131,3 +131,10 @@ def test_a_foreign_environment_is_refused_with_imports_too():
 def test_a_fitted_preference_is_no_import():
     values = {"env": {"kwargs": {"rewards": {"preference:file.safetensors": 1.0, "mine:f": 1.0}}}}
     assert list(imported_names(values)) == ["mine:f"]
+
+
+def test_our_own_observations_need_no_trust():
+    path = "agents.observations.customer_beliefs:CustomerBeliefs"
+    for kind, names in ((path, []), ("agents.train:main", ["agents.train:main"])):
+        kwargs = {"observation": {"kind": "candidates", "features": [{"kind": kind}]}}
+        assert [*imported_names({"env": {"kwargs": kwargs}})] == names

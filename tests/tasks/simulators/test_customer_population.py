@@ -1,7 +1,10 @@
 from collections import Counter
 
+import pytest
+
+from lm_envs.tasks.simulators import customer_wordings as wordings
 from lm_envs.tasks.simulators.customer import REQUESTS
-from lm_envs.tasks.simulators.customer_population import COUNTS, varied_customers
+from lm_envs.tasks.simulators.customer_population import COUNTS, Population, varied_customers
 from lm_envs.tasks.simulators.varied_customer import MOODS
 
 
@@ -36,3 +39,25 @@ def test_a_quarter_state_one_mistaken_value():
     mistakes = [sum(c.stated[slot] != c.values[slot] for slot in c.values) for c in customers]
     assert set(mistakes) == {0, 1}
     assert 0.2 < sum(mistakes) / len(customers) < 0.3
+
+
+def test_another_seed_draws_other_customers_with_the_same_wordings():
+    first, second = varied_customers("test"), varied_customers("test", Population(seed=1))
+    assert len(first) == len(second) == COUNTS["test"]
+    assert not {each.draws for each in first} & {each.draws for each in second}
+    greetings = wordings.GREETINGS["hurried"].get("test")
+    for customers in (first, second):
+        assert {text for text in greetings for c in customers if c.opening.startswith(text)} == {
+            *greetings
+        }
+
+
+def test_a_population_has_the_given_size_in_each_split():
+    for split in COUNTS:
+        assert len(varied_customers(split, Population(seed=2, size=30))) == 30
+
+
+def test_numbers_that_make_no_population_are_refused():
+    for options in ({"seed": -1}, {"size": 0}):
+        with pytest.raises(ValueError, match=f"Got {next(iter(options))}="):
+            Population(**options)

@@ -1,3 +1,5 @@
+from dataclasses import asdict
+
 import gymnasium as gym
 import numpy as np
 
@@ -5,14 +7,17 @@ import lm_envs
 from agents.baselines.learned_examples import LearnedExamples
 from agents.baselines.rules.customer_beliefs import Beliefs, Conversation
 from agents.baselines.rules.dialogue import (
-    NUM_TRIALS,
+    FOUND,
+    NUM_DRAWN,
     Thresholds,
+    believing_customers,
     chosen_line,
     classified_customers,
     trials,
 )
 from agents.baselines.rules.lines import polite_greedy
 from agents.evaluation.rollouts import mean_scores, run_episodes
+from agents.observations.customer_beliefs import BELIEFS, PATH
 from lm_envs.tasks.base import Option
 from lm_envs.tasks.simulators.customer import QUESTIONS
 from lm_envs.tasks.simulators.customer_population import varied_customers
@@ -47,9 +52,46 @@ def test_the_rule_clarifies_asks_confirms_and_grants():
     assert line(turns).startswith("The return of order")
 
 
+def test_a_confirmation_without_an_answer_is_repeated_if_the_rule_asks_again():
+    belief = Beliefs({"return": 1.0}, HURRIED, 0.5)
+    turns = [QUESTIONS[slot][0] for slot in CUSTOMER.converse([]).missing]
+    options = [Option(*each) for each in CUSTOMER.options(turns)]
+    replies = tuple(CUSTOMER.converse(turns).replies)
+    for reply, asks_again, expected in (
+        ("Hm?", False, False),
+        ("Hm?", True, True),
+        ("Yes, that is right.", True, False),
+        ("No, wait, it is B7.", True, False),
+    ):
+        talk = Conversation((*replies, reply), (*turns, CONFIRM[0]))
+        chosen = chosen_line(Thresholds(asks_again=asks_again), talk, belief, options)
+        assert (chosen in CONFIRM) is expected
+
+
+def test_the_rule_over_shown_beliefs_reads_them_from_the_observations():
+    kwargs = {
+        "customers": {"kind": "varied", "seed": 1, "size": 300},
+        "observation": {"kind": "candidates", "features": [PATH]},
+        "actions": {"kind": "choices", "scores": False, "reads": False},
+        "autoreset_mode": "disabled",
+    }
+    env = gym.make_vec("lm_envs/Dialogue-v0", 24, split="validation", **kwargs).unwrapped
+    indices, best = np.arange(24), asdict(FOUND[-1])
+    rewards = [
+        mean_scores(run_episodes(env, policy, indices))["reward"]
+        for policy in (believing_customers(best, 0), polite_greedy())
+    ]
+    assert rewards[0] > rewards[1] + 0.2
+    observations, _ = env.reset(options={"index": indices})
+    observations[:, env.single_observation_space.columns[BELIEFS]] = 1.0 / 9.0  # unsure
+    lines = believing_customers(best, 0)(env, observations)
+    offered = env.task.options(env.task.example(0), [])
+    assert {offered[action].text for action in lines} <= {*CLARIFY}
+
+
 def test_trials_are_the_same_on_every_call_and_begin_with_the_default():
     assert trials() == trials()
-    assert len(trials()) == NUM_TRIALS
+    assert len(trials()) == 1 + NUM_DRAWN + len(FOUND)
     assert Thresholds(**trials()[0]) == Thresholds()
 
 

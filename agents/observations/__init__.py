@@ -1,0 +1,1 @@
+"""Features of observations that learn from labels, for `observation={"features": [...]}`."""
