@@ -26,6 +26,7 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 
+from lm_envs.lru import LRUCache
 from tests.envs.helpers import IDS, MODES
 
 TUNING = ("WeightTuning", "TrainingControl", "StructureSearch")
@@ -43,6 +44,14 @@ def resident() -> int:
     """Resident memory of this process, bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def cached() -> int:
+    """Bytes in the bounded caches of this process, by their own count.
+
+    They may fill for hours without a leak: the scores of texts have 20 MiB together.
+    """
+    return sum(each.total_size for each in gc.get_objects() if issubclass(type(each), LRUCache))
 
 
 def trim() -> None:
@@ -119,6 +128,7 @@ def measure(
         figures["resets"] += cycle(number, rows, rng)
         figures["cycles"] = number + 1
         figures["MiB_untrimmed"] = round(resident() / 2**20, 1)
+        figures["MiB_cached"] = round(cached() / 2**20, 1)
         gc.collect()
         trim()
         samples.append((time.monotonic() - start, resident()))

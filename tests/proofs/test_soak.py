@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lm_envs.lru import LRUCache
 from tests.envs.helpers import IDS, make
 from tests.proofs import soak
 
@@ -61,6 +62,14 @@ def test_growth_after_the_warm_up_is_found():
     assert soak.summarize(warm, 60)["growth"] == 0.0
     growing = [(float(second), 1000 + 2 * second) for second in range(60)]
     assert soak.summarize(growing, 60)["growth"] > soak.LIMIT
+
+
+def test_values_in_a_cache_are_counted_until_they_are_removed():
+    before, cache = soak.cached(), LRUCache(10_000, lambda key, value: len(value))
+    cache.store("text", bytes(9_000))
+    assert soak.cached() - before == 9_000
+    del cache
+    assert soak.cached() == before
 
 
 def test_resident_memory_follows_what_is_allocated():
