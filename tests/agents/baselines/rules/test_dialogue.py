@@ -77,11 +77,8 @@ def test_the_rule_over_shown_beliefs_reads_them_from_the_observations():
     }
     env = gym.make_vec("lm_envs/Dialogue-v0", 24, split="validation", **kwargs).unwrapped
     indices, best = np.arange(24), asdict(FOUND[-1])
-    rewards = [
-        mean_scores(run_episodes(env, policy, indices))["reward"]
-        for policy in (believing_customers(best, 0), polite_greedy())
-    ]
-    assert rewards[0] > rewards[1] + 0.2
+    found = mean_scores(run_episodes(env, believing_customers(best, 0), indices))
+    assert found["reward"] > 0.5  # polite lines that the model ranks earn 0.1
     observations, _ = env.reset(options={"index": indices})
     observations[:, env.single_observation_space.columns[BELIEFS]] = 1.0 / 9.0  # unsure
     lines = believing_customers(best, 0)(env, observations)
