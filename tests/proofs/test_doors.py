@@ -2,8 +2,11 @@
 
 import json
 
+import numpy as np
+
 from lm_envs.envs.base import EpisodicVectorEnv
 from tests.proofs import doors
+from tests.proofs.values import near
 
 
 def faults(counts):
@@ -22,6 +25,12 @@ def test_a_run_that_was_stopped_continues_with_the_next_input(tmp_path):
     counts = doors.run(seed=0, inputs=12, progress=progress)
     assert counts.total() == 12
     assert json.loads(progress.read_text())["next"] == 12
+
+
+def test_a_value_near_an_array_without_axes_is_another_array():
+    """Regression: input 46268 of seed 1 ended with an IndexError of the proof itself."""
+    rng = np.random.default_rng(0)
+    assert all(isinstance(near(rng, np.array(3)), (np.ndarray, np.generic)) for _ in range(20))
 
 
 def test_a_foreign_exception_and_a_trace_of_a_refused_call_are_found(monkeypatch, capsys):

@@ -113,9 +113,9 @@ def test_compiled_and_eager_kernels_train_alike_without_a_bias(config, reference
 
 
 def test_another_seed_trains_otherwise(config, reference, tmp_path):
-    """The control."""
+    """The control; the number of finished episodes in the checkpoint depends on the seed too."""
     process = start(config, tmp_path, "--seed", "1")
     process.communicate()
     other = state(tmp_path / "test-s1"), metrics(tmp_path / "test-s1")
     assert not is_equal(other, reference)
-    assert other[0].keys() == reference[0].keys()
+    assert _differences(other[0], reference[0]).abs().max() > BOUND

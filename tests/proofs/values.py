@@ -92,9 +92,11 @@ def changed(rng, value):
 
 def near(rng, value):
     """A value of the same type that is a little wrong."""
+    if isinstance(value, np.ndarray) and not value.ndim:
+        return array(rng)
     if isinstance(value, np.ndarray):
         ways = (value[:-1], value[..., None], value.astype(float), value + value, value.tolist())
-        return ways[rng.integers(len(ways))] if value.ndim else array(rng)
+        return ways[rng.integers(len(ways))]
     if isinstance(value, bool) or value is None:
         return not value
     if isinstance(value, (int, float)):
