@@ -44,6 +44,7 @@ class TopKActions(TokenActions):
 
     Attributes:
         copied: Candidates with copied tokens; None if `copies` is 0.
+        tokens: Where each token lies along the axes; None if `axes` is 0.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class TopKActions(TokenActions):
         self.space = gym.spaces.Discrete(self.num_candidates)
         self._num_copies, self._num_axes = copies, axes
         self.copied: CopyCandidates | None = None
+        self.tokens: TokenSpace | None = None
 
     def prepare(self, setup: Setup) -> None:
         """Projects the token embeddings if observations show axes.
@@ -72,7 +74,7 @@ class TopKActions(TokenActions):
                 f"{width}."
             )
         if self._num_axes:
-            self._tokens = TokenSpace(setup.model, self._num_axes)
+            self.tokens = TokenSpace(setup.model, self._num_axes)
 
     def connect(self, setup: Setup) -> None:
         """Builds what needs the engine."""
@@ -104,8 +106,8 @@ class TopKActions(TokenActions):
         *shown, budget = super().features()
         if (copied := self.copied) is not None:
             shown.append(pointer_shares(lambda: copied.shares, self.num_candidates))
-        if self._num_axes:
-            shown.append(CandidateAxes(self._tokens, self.num_candidates, self._num_axes))
+        if self.tokens is not None:
+            shown.append(CandidateAxes(self.tokens, self.num_candidates, self._num_axes))
         if self._is_by_prompt:
             shown = [InOrder(feature, self._ranks) for feature in shown]
         return [*shown, budget]

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from lm_envs.model.embeddings import TokenSpace
 from tests.envs.helpers import make_small
 
 
@@ -34,14 +33,13 @@ def test_with_copies_the_pointers_weights_are_observed(checkpoint):
 
 
 @pytest.mark.parametrize("options", [{}, {"copies": 3}, {"copies": 3, "order": "prompt"}])
-def test_axes_show_where_the_token_of_each_action_lies(checkpoint, model, options):
+def test_axes_show_where_the_token_of_each_action_lies(checkpoint, options):
     env = make_small(checkpoint, actions={"kind": "top_k", "k": 4, "axes": 2, **options})
     seen = env.reset(seed=0)[0]
-    space = TokenSpace(model, 2)
     for action in range(env.single_action_space.n):
         before = env.get_state()
         env.step(np.full(3, action))
-        points = space.points(np.array([t.tokens[-1] for t in env.transcripts]))
+        points = env.actions.tokens.points(np.array([t.tokens[-1] for t in env.transcripts]))
         for axis in range(2):
             column = seen[:, env.observation.columns[f"candidate_axis_{axis}"]]
             np.testing.assert_allclose(column[:, action], points[:, axis], atol=1e-6)
