@@ -76,11 +76,10 @@ def evaluate_with_baselines(
     split: str,
     episodes: int,
     *,
-    search: bool = False,
-    clone: bool = False,
     trust_imports: bool = False,
     checkpoint: str = "last",
     shows_progress: bool = False,
+    **options: Any,  # noqa: ANN401 - of `requested_families`
 ) -> tuple[Rollouts, dict[str, Any]]:
     """Runs every agent and every baseline, with settings chosen on other examples.
 
@@ -90,11 +89,10 @@ def evaluate_with_baselines(
         folders: Run folders of one configuration, one per seed.
         split: A split, or a part such as "test[:25%]".
         episodes: Maximum number of prompts.
-        search: As in `requested_families`.
-        clone: As in `requested_families`.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
         checkpoint: Of each run: "last", or "best" by held-out reward.
         shows_progress: Print the name of each policy to stderr before it is run.
+        options: `search`, `clone` and `only`, as of `requested_families`.
 
     Raises:
         UserError: If the folders are not seeds of one configuration, or an option does not fit.
@@ -103,7 +101,7 @@ def evaluate_with_baselines(
     SplitSpec.parse(split)  # refused before any run is read
     import_for_run(first := (configs := read_configs(folders))[0], trusted=trust_imports)
     env = (environments := Environments(first, ROWS)).get(split)
-    found = requested_families(environments, split, search=search, clone=clone)
+    found = requested_families(environments, split, **options)
     indices = evenly_spaced_indices(env.num_examples, episodes)
     agents = _agents(folders, configs, checkpoint, shows_progress=shows_progress)
     written = _written(env, map(agent_policy, agents), indices)

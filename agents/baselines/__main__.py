@@ -4,14 +4,13 @@ Owns the table and the file. Settings are chosen on one split and shown on anoth
 """
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from agents.baselines.families import Environments, Family
+from agents.baselines.families import Environments
 from agents.baselines.registry import requested_families
 from agents.baselines.suite import (
     CLONE_HELP,
@@ -30,7 +29,6 @@ from agents.evaluation.summary import mean_and_half_width
 from agents.evaluation.terminal import print_table
 from agents.runs.files import write_json
 from agents.runs.folder import versions
-from lm_envs.validation import check_choice
 
 
 def measure(
@@ -38,9 +36,8 @@ def measure(
     split: str,
     episodes: int,
     *,
-    only: Sequence[str] = (),
     trust_imports: bool = False,
-    **options: bool,
+    **options: Any,  # noqa: ANN401 - of `requested_families`
 ) -> dict[str, Any]:
     """Returns every baseline's rewards on a split, and which is the strongest.
 
@@ -48,9 +45,8 @@ def measure(
         config: Of the run that the baselines stand beside.
         split: The evaluated split.
         episodes: Largest number of prompts.
-        only: Names of the baselines that are run; none for all.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
-        options: `search` and `clone`, as of `requested_families`.
+        options: `search`, `clone` and `only`, as of `requested_families`.
 
     Raises:
         UserError: If imports are not trusted, or an option does not fit the configuration.
@@ -61,7 +57,7 @@ def measure(
     env = environments.get(split)
     indices = evenly_spaced_indices(env.num_examples, episodes)
     found = requested_families(environments, split, **options)
-    suite = run_suite(environments, split, indices, _named(found, only), shows_progress=True)
+    suite = run_suite(environments, split, indices, found, shows_progress=True)
     scores = prompt_scores(suite.rollouts)
     return {
         "config": config.model_dump(),
@@ -73,13 +69,6 @@ def measure(
         "prompt_scores": listed_scores(scores),
         "versions": versions(),
     }
-
-
-def _named(families: Sequence[Family], names: Sequence[str]) -> list[Family]:
-    """Returns the families of some names; all if there are none."""
-    for name in names:
-        check_choice("--only", name, [family.name for family in families])
-    return [family for family in families if not names or family.name in names]
 
 
 def _print(result: dict[str, Any]) -> None:
@@ -116,8 +105,8 @@ def main(
     """Measures the baselines that an agent of this configuration has to exceed."""
     with reported():
         settings = load_run_config(config, assignments or [])
-        options = {"clone": clone, "search": search, "trust_imports": trust_imports}
-        result = measure(settings, split, episodes, only=only or (), **options)
+        options = {"clone": clone, "search": search, "only": only or ()}
+        result = measure(settings, split, episodes, trust_imports=trust_imports, **options)
         if "baselines" not in result:
             raise UserError(
                 f"Got {result['prompts']} prompts of split={split!r}; allowed: at least "

@@ -63,7 +63,7 @@ from lm_envs.tasks.completion import CompletionTask
 from lm_envs.tasks.dialogue import Dialogue
 from lm_envs.tasks.knowledge_graph import KnowledgeGraphQA
 from lm_envs.tasks.simulators.varied_customer import VariedCustomer
-from lm_envs.validation import did_you_mean
+from lm_envs.validation import check_choice, did_you_mean
 
 SIZES = (1, 2, 3, 4)
 TEMPERATURES = (0.3, 0.5, 0.7, 0.85, 1.0, 1.3)
@@ -89,7 +89,12 @@ ASK_REWARD = {"each part tried"}
 
 
 def requested_families(
-    environments: Environments, split: str, *, search: bool = False, clone: bool = False
+    environments: Environments,
+    split: str,
+    *,
+    search: bool = False,
+    clone: bool = False,
+    only: Sequence[str] = (),
 ) -> list[Family]:
     """Returns the baselines that apply, with those that take longer if they are requested.
 
@@ -99,9 +104,11 @@ def requested_families(
         search: With beams and best of n, or constant settings by evolution.
         clone: With the imitation of the oracle by the configuration's network, and of the baseline
             that the agent began with, if any.
+        only: Names of the baselines that are wanted; none for all.
 
     Raises:
         UserError: If nothing can be cloned.
+        ValueError: If there is no baseline of a name.
     """
     config = environments.config
     clones = [_imitation(config)] if clone else []  # first: it may be refused
@@ -109,7 +116,10 @@ def requested_families(
     if clone and (teacher := imitated(config, found)) is not None:
         clones.append(cloned(config, teacher))
     found += searches(environments, split) if search else []
-    return found + clones
+    found += clones
+    for name in only:
+        check_choice("baseline", name, [family.name for family in found])
+    return [family for family in found if not only or family.name in only]
 
 
 def _imitation(config: TrainConfig) -> Family:

@@ -39,6 +39,7 @@ def evaluate_claim(
     hashes = [folder.name for folder in folders]
     path = _path(configs, target)
     options: dict[str, Any] = {"search": claim.search, "clone": claim.clone}
+    options |= {"only": claim.only} if claim.only else {}
     own = {"split": claim.split, "episodes": claim.episodes, **options}
     names = {"environment": claim.environment, "agent": claim.agent}
     if path.is_file():

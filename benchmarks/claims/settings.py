@@ -24,6 +24,8 @@ class ClaimConfig(Config):
         episodes: Largest number of its prompts.
         search: Also beams, minimum Bayes risk and best of n; constant settings by evolution.
         clone: Also behavior cloning by the agent's network.
+        only: Names of the baselines that are run, where others are known to be far behind and
+            slow; none for all.
     """
 
     config: str
@@ -36,6 +38,7 @@ class ClaimConfig(Config):
     episodes: int = Field(default=1_000, ge=8)
     search: bool = True
     clone: bool = True
+    only: list[str] = Field(default_factory=list)
 
 
 class ClaimsConfig(Config):

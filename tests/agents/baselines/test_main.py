@@ -35,4 +35,4 @@ def test_only_the_named_baselines_of_a_run_that_finetunes_are_run(checkpoint, tm
     assert shown.exit_code == 0, shown.output
     assert json.loads(shown.stdout)["prompt_scores"].keys() == {"greedy", "random"}
     wrong = CliRunner().invoke(app, [*arguments, "--only", "gredy"])
-    assert "Got --only='gredy'; allowed" in " ".join(wrong.output.split())
+    assert "Got baseline='gredy'; allowed" in " ".join(wrong.output.split())
