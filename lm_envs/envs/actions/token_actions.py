@@ -27,7 +27,7 @@ class TokenActions(Actions):
     _held: Mapping[tuple[int, bytes], int] = {}
     """Rows of the KV cache by the text that they held before a state is restored."""
     _is_complete = True
-    """Whether the KV cache holds the texts of the episodes: False after an error in `restore`."""
+    """Whether the KV cache holds the texts of the episodes: not while or after a restore fails."""
 
     @abstractmethod
     def to_tokens(self, actions: np.ndarray, outputs: Outputs, rows: np.ndarray) -> np.ndarray:
@@ -57,8 +57,11 @@ class TokenActions(Actions):
 
         A search copies rows at each step; decoding their texts anew would take T^2 / 2 steps.
         """
+        # After an error in a step a row of the cache may hold more than its episode.
+        is_whole = self.engine.lengths == self.episodes.context_lengths
         keys = self._texts() if self._is_complete else []
-        self._held = {key: row for row, key in enumerate(keys) if key[1]}
+        self._held = {key: row for row, key in enumerate(keys) if key[1] and is_whole[row]}
+        self._is_complete = False
 
     def restore(self) -> None:
         """Copies the texts that a row held; prefills other prompts and decodes what was written.
@@ -66,14 +69,15 @@ class TokenActions(Actions):
         A prefill of a whole text would give other last bits than the original steps.
         """
         episodes, rows, held = self.episodes, np.arange(self.engine.num_rows), self._held
-        self._held, self._is_complete = {}, False
+        self._held = {}
         sources = np.array([held.get(key, -1) for key in self._texts()])
         is_held = sources >= 0
         self.engine.copy_rows(rows[is_held], sources[is_held])
         new = rows[~is_held]
         num_written = np.where(is_held, 0, episodes.context_lengths - episodes.prompt_lengths)
         if len(new):
-            self.engine.prefill(new, [episodes.prompt_ids[row] for row in new])
+            prompts = episodes.prompt_ids
+            self.engine.prefill(new, [prompts[row] for row in new])
         for column in range(int(num_written.max())):
             columns = episodes.prompt_lengths + column
             columns = np.minimum(columns, episodes.contexts.shape[1] - 1)

@@ -102,3 +102,16 @@ def test_only_texts_that_no_row_holds_are_decoded(checkpoint):
     env.step(np.array([0, 1, 2]))
     np.testing.assert_array_equal(env.step(np.zeros(3, np.int64))[0], seen)
     np.testing.assert_array_equal(env.set_state(mixed), seen)
+
+
+def test_a_row_of_the_cache_that_is_ahead_of_its_episode_is_not_copied(checkpoint):
+    """As an error between the model and the episodes would leave it."""
+    env = make_small(checkpoint)
+    env.reset(seed=0)
+    seen = env.step(np.array([0, 1, 2]))[0]
+    state = env.get_state()
+    env.engine.decode(env.outputs.candidates[:, 0])
+    np.testing.assert_array_equal(env.set_state(state), seen)
+    expected = env.step(np.array([2, 0, 1]))[0]
+    np.testing.assert_array_equal(env.set_state(state), seen)
+    np.testing.assert_array_equal(env.step(np.array([2, 0, 1]))[0], expected)
