@@ -3,13 +3,14 @@
 A reference shares more tokens with such a text, whatever its subject. Knows nothing of rewards.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from agents.baselines.learned_examples import LearnedExamples
 from agents.baselines.rules.tokens import repeated_candidates
 from agents.evaluation.baselines import Policy
+from agents.evaluation.search import Score
 from lm_envs.envs.rows import Observations
 from lm_envs.envs.vector_env import LanguageVectorEnv
 
@@ -18,9 +19,6 @@ OVERLAPS = ("overlap", "rouge_1")
 
 NGRAM = 2
 """Size of the n-grams that are never repeated."""
-
-Score = Callable[[LanguageVectorEnv], np.ndarray]
-"""Returns what each candidate of each row is worth, (N, K) float64, nats."""
 
 
 def pays_overlap(env: LanguageVectorEnv) -> bool:

@@ -5,7 +5,7 @@ import numpy as np
 
 from lm_envs.envs.actions.base import DEFAULT_K, Setup
 from lm_envs.envs.actions.token_actions import TokenActions
-from lm_envs.envs.actions.top_k import check_k
+from lm_envs.envs.actions.top_k import check_dimensions, check_k
 from lm_envs.envs.observations.features import CandidatePoints, Feature
 from lm_envs.model.embeddings import TokenSpace
 from lm_envs.model.engine import Outputs
@@ -43,12 +43,7 @@ class EmbeddingActions(TokenActions):
         Raises:
             ValueError: If `dim` is larger than the embeddings.
         """
-        width = setup.model.config.hidden_size
-        if self.dim > width:
-            raise ValueError(
-                f"Got dim={self.dim} for embedding actions; allowed: up to the embedding size, "
-                f"{width}."
-            )
+        check_dimensions("embedding", "dim", self.dim, setup)
         super().prepare(setup)
         self.tokens = TokenSpace(setup.model, self.dim)
 

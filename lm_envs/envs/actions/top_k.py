@@ -68,11 +68,7 @@ class TopKActions(TokenActions):
             ValueError: If there are more axes than the embeddings have dimensions.
         """
         super().prepare(setup)
-        if self._num_axes > (width := setup.model.config.hidden_size):
-            raise ValueError(
-                f"Got axes={self._num_axes} for top_k actions; allowed: up to the embedding size, "
-                f"{width}."
-            )
+        check_dimensions("top_k", "axes", self._num_axes, setup)
         if self._num_axes:
             self.tokens = TokenSpace(setup.model, self._num_axes)
 
@@ -136,4 +132,13 @@ def check_k(kind: str, k: object, least: int = 2) -> None:
     if not is_whole(k) or k < least:
         raise ValueError(
             f"Got k={k!r} for {kind} actions; allowed: a whole number, {least} or more."
+        )
+
+
+def check_dimensions(kind: str, name: str, count: int, setup: Setup) -> None:
+    """Raises ValueError if the space of an option has more dimensions than the token embeddings."""
+    width = setup.model.config.hidden_size
+    if count > width:
+        raise ValueError(
+            f"Got {name}={count} for {kind} actions; allowed: up to the embedding size, {width}."
         )
