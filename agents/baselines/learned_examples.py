@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agents.baselines.families import Environments, PolicyRun, Setting
+from agents.baselines.rules.prompts import own_prompt
 from agents.evaluation.baselines import Policy
 from agents.evaluation.rollouts import evenly_spaced_indices
 from lm_envs.envs.base import EpisodicVectorEnv
@@ -44,11 +45,11 @@ class LearnedExamples:
         return [self.language_env.task.example(index) for index in self.indices.tolist()]
 
     def pairs(self, count: int | None = None) -> list[tuple[str, tuple[str, ...]]]:
-        """Returns prompts and their targets; `count` evenly spaced ones, or all."""
+        """Returns own prompts and their targets; `count` evenly spaced ones, or all."""
         places = evenly_spaced_indices(len(self.indices), count or len(self.indices))
         env = self.language_env
         chosen = [env.task.example(int(self.indices[place])) for place in places]
-        return [(env.tokenizer.decode(each.prompt), each.targets) for each in chosen]
+        return [(own_prompt(env.task, each, env.tokenizer), each.targets) for each in chosen]
 
 
 def learned_examples(

@@ -42,6 +42,8 @@ class Classification(CompletionTask):
         prompt_tokens: Largest number of tokens in the text of a prompt; longer examples are left
             out. First tokens or a chat template come on top.
         max_new_tokens: Token budget of an episode.
+        shots: Number of solved examples before each prompt: the most similar ones of the split
+            "train", never the example itself. `prompt_tokens` counts them too.
         rewards: Weight of each score; default `DEFAULT_REWARDS`.
     """
 
@@ -61,6 +63,7 @@ class Classification(CompletionTask):
         costs: Costs | None = None,
         prompt_tokens: int = 224,
         max_new_tokens: int = 4,
+        shots: int = 0,
         rewards: Weights | None = None,
     ) -> None:
         if dataset == EMBEDDED:
@@ -80,6 +83,7 @@ class Classification(CompletionTask):
             columns=columns,
             prompt_tokens=prompt_tokens,
             max_new_tokens=max_new_tokens,
+            shots=shots,
             rewards=rewards,
         )
 

@@ -14,6 +14,7 @@ import numpy as np
 from lm_envs.tasks.answer_options import AnswerKey, draw_options
 from lm_envs.tasks.base import Example, Option, Response
 from lm_envs.tasks.data.length_limits import drop_too_long
+from lm_envs.tasks.data.solved_examples import POOL, solved_examples
 from lm_envs.tasks.datasets import EMBEDDED, Row, read_rows, resolve_columns
 from lm_envs.tasks.rewards.reward import Reward, Weights
 from lm_envs.tasks.rewards.text_normalization import normalize_answer, one_line, to_nfc
@@ -35,6 +36,8 @@ class CompletionItem:
         verify: Returns the correctness of a completion, 0 to 1; None if only `targets` are known.
         columns: Other fields of the row that the item was made from, as read.
         image: (H, W, 3) uint8 image that belongs to the prompt; None in tasks without.
+        solved_examples: Text before the prompt: other prompts with their targets, in a task with
+            `shots`.
     """
 
     prompt: str
@@ -43,6 +46,12 @@ class CompletionItem:
     verify: Callable[[str], float] | None = None
     columns: Mapping[str, Any] = field(default_factory=dict)
     image: np.ndarray | None = None
+    solved_examples: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The text that the model reads: the prompt, after the solved examples."""
+        return self.solved_examples + self.prompt
 
 
 class CompletionTask:
@@ -76,6 +85,8 @@ class CompletionTask:
             prompts are left out, with a warning. First tokens or a chat template come on top.
         max_new_tokens: Token budget of an episode; examples with longer first targets are left out,
             with a warning.
+        shots: Number of solved examples before each prompt: the most similar ones of the split
+            "train", never the example itself. `prompt_tokens` counts them too.
         rewards: Weight of each score; default `default_rewards`.
 
     Attributes:
@@ -104,10 +115,12 @@ class CompletionTask:
         columns: Mapping[str, str] | None = None,
         prompt_tokens: int = 64,
         max_new_tokens: int = 32,
+        shots: int = 0,
         rewards: Weights | None = None,
     ) -> None:
         check_count("prompt_tokens", prompt_tokens)
         check_count("max_new_tokens", max_new_tokens)
+        check_count("shots", shots, least=0)
         SplitSpec.parse(split)
         self.prompt_tokens = prompt_tokens + tokenizer.prompt_overhead
         self.max_new_tokens = max_new_tokens
@@ -115,6 +128,9 @@ class CompletionTask:
         self.reward = Reward(self.default_rewards if rewards is None else rewards, self.task_scores)
         self._tokenizer = tokenizer
         items = [_single_line(item) for item in self.load_items(dataset, split, columns)]
+        if shots:
+            pool = self.load_items(dataset, POOL, columns)
+            items = _with_solved_examples(items, pool, shots)
         self._items = self._short_items(items, dataset)
         # Embedded examples stay as they were in earlier versions, so that results can be compared.
         self._answer_key: AnswerKey = str if dataset == EMBEDDED else normalize_answer
@@ -184,7 +200,7 @@ class CompletionTask:
         """Returns the example with this index, 0 <= index < num_examples."""
         item = self._items[index]
         reference = self._tokenizer.encode_completion(item.targets[0])[: self.max_new_tokens]
-        prompt = self._tokenizer.encode_prompt(item.prompt)
+        prompt = self._tokenizer.encode_prompt(item.shown)
         return Example(prompt, reference, item.targets, index, item.columns, item.image)
 
     def example_of(self, prompt: str) -> Example:
@@ -211,7 +227,7 @@ class CompletionTask:
         encode_prompt, encode = self._tokenizer.encode_prompt, self._tokenizer.encode_completion
         overhead = self._tokenizer.prompt_overhead
         lengths = {
-            "prompt_tokens": [len(encode_prompt(item.prompt)) - overhead for item in items],
+            "prompt_tokens": [len(encode_prompt(item.shown)) - overhead for item in items],
             "max_new_tokens": [len(encode(item.targets[0])) for item in items],
         }
         longest = self.prompt_tokens - overhead
@@ -223,6 +239,15 @@ def _single_line(item: CompletionItem) -> CompletionItem:
     if item.verify is not None:  # a verifier may need the line ends of its own answer
         return item
     return replace(item, targets=tuple(one_line(target) for target in item.targets))
+
+
+def _with_solved_examples(
+    items: Sequence[CompletionItem], pool: Sequence[CompletionItem], shots: int
+) -> list[CompletionItem]:
+    targets = {item.prompt: one_line(item.targets[0]) for item in reversed(pool)}
+    shown = solved_examples([item.prompt for item in items], targets, shots)
+    pairs = zip(items, shown, strict=True)
+    return [replace(item, solved_examples=text) for item, text in pairs]
 
 
 def _merge_same_prompts(items: Sequence[CompletionItem]) -> list[CompletionItem]:

@@ -31,6 +31,8 @@ class Paraphrase(CompletionTask):
         prompt_tokens: Largest number of tokens in the text of a prompt; longer examples are left
             out. First tokens or a chat template come on top.
         max_new_tokens: Token budget of an episode.
+        shots: Number of solved examples before each prompt: the most similar ones of the split
+            "train", never the example itself. `prompt_tokens` counts them too.
         rewards: Weight of each score; default `DEFAULT_REWARDS`.
     """
 
@@ -48,6 +50,7 @@ class Paraphrase(CompletionTask):
         language: str | None = None,
         prompt_tokens: int = 40,
         max_new_tokens: int = 36,
+        shots: int = 0,
         rewards: Weights | None = None,
     ) -> None:
         check_choice("language", language, (None, *LANGUAGES))
@@ -59,6 +62,7 @@ class Paraphrase(CompletionTask):
             columns=columns,
             prompt_tokens=prompt_tokens,
             max_new_tokens=max_new_tokens,
+            shots=shots,
             rewards=rewards,
         )
 

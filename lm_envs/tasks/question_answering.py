@@ -40,6 +40,8 @@ class QuestionAnswering(CompletionTask):
         prompt_tokens: Largest number of tokens in the text of a prompt; longer examples are left
             out. First tokens or a chat template come on top.
         max_new_tokens: Token budget of an episode.
+        shots: Number of solved examples before each prompt: the most similar ones of the split
+            "train", never the example itself. `prompt_tokens` counts them too.
         rewards: Weight of each score; default `DEFAULT_REWARDS`, or `REASONING_REWARDS`.
     """
 
@@ -58,6 +60,7 @@ class QuestionAnswering(CompletionTask):
         columns: Mapping[str, str] | None = None,
         prompt_tokens: int = 64,
         max_new_tokens: int = 20,
+        shots: int = 0,
         rewards: Weights | None = None,
     ) -> None:
         check_choice("mode", mode, MODES)
@@ -75,6 +78,7 @@ class QuestionAnswering(CompletionTask):
             columns=names,
             prompt_tokens=prompt_tokens,
             max_new_tokens=max_new_tokens,
+            shots=shots,
             rewards=rewards,
         )
 

@@ -51,6 +51,8 @@ class Translation(CompletionTask):
         prompt_tokens: Largest number of tokens in the text of a prompt; longer examples are left
             out. First tokens or a chat template come on top.
         max_new_tokens: Token budget of an episode.
+        shots: Number of solved examples before each prompt: the most similar ones of the split
+            "train", never the example itself. `prompt_tokens` counts them too.
         rewards: Weight of each score; default `DEFAULT_REWARDS`, and in the mode "simultaneous"
             also `LAGGING_WEIGHT` for lagging.
 
@@ -76,6 +78,7 @@ class Translation(CompletionTask):
         columns: Mapping[str, str] | None = None,
         prompt_tokens: int = 48,
         max_new_tokens: int = 36,
+        shots: int = 0,
         rewards: Weights | None = None,
     ) -> None:
         languages = list(prompt_templates.LANGUAGES)
@@ -96,6 +99,7 @@ class Translation(CompletionTask):
             columns=columns,
             prompt_tokens=prompt_tokens,
             max_new_tokens=max_new_tokens,
+            shots=shots,
             rewards=rewards,
         )
 
@@ -130,7 +134,8 @@ class Translation(CompletionTask):
     def source_prefix(self, example: Example, count: int) -> np.ndarray:
         """Returns the prompt (P,) int64 with the first `count` words of the source only."""
         prefixes = self._prefixes(example)
-        return self._tokenizer.encode_prompt(self._prompt(prefixes[min(count, len(prefixes) - 1)]))
+        prompt = self._prompt(prefixes[min(count, len(prefixes) - 1)])
+        return self._tokenizer.encode_prompt(self.item(example).solved_examples + prompt)
 
     def source_word(self, example: Example, place: int) -> str:
         """Returns a word of the source with its punctuation; "" after the last one."""

@@ -59,7 +59,8 @@ def test_a_subclass_needs_only_column_names_and_make_item(rhymes):
 def test_a_subclass_without_constructor_shows_its_arguments():
     parameters = inspect.signature(Rhyme).parameters.values()
     names = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
-    assert names == ["dataset", "split", "columns", "prompt_tokens", "max_new_tokens", "rewards"]
+    lengths = ["prompt_tokens", "max_new_tokens", "shots"]
+    assert names == ["dataset", "split", "columns", *lengths, "rewards"]
 
 
 def test_a_task_without_embedded_examples_needs_a_dataset():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from agents.baselines.rules.prompts import own_prompt
 from agents.evaluation.baselines import Policy
 from lm_envs.envs.rows import Observations
 from lm_envs.envs.vector_env import LanguageVectorEnv
@@ -30,10 +31,10 @@ def by_rule(rule: Rule) -> Policy:
 
     def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
         actions, episodes = env.actions_for_ranks(np.zeros(env.num_envs, np.int64)), env.episodes
-        for row, prompt in enumerate(episodes.prompts):
+        for row, example in enumerate(episodes.examples):
             turns = episodes.turns[row]
-            options = env.task.options(episodes.examples[row], turns)
-            line = rule(prompt, turns, options)
+            options = env.task.options(example, turns)
+            line = rule(own_prompt(env.task, example, env.tokenizer), turns, options)
             if line is not None:
                 actions[row] = [option.text for option in options].index(line)
         return actions

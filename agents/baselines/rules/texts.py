@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from agents.baselines.rules.lines import Rule
+from agents.baselines.rules.prompts import own_prompt
 from agents.evaluation.baselines import Policy
 from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.envs.rows import Observations
@@ -32,8 +33,8 @@ _EXTRACTIVE = re.compile(
 
 
 def prompt_of_row(episodes: EpisodeBuffer, row: int) -> str:
-    """Returns the prompt of a row."""
-    return episodes.prompts[row]
+    """Returns the prompt of a row, as its task made it."""
+    return own_prompt(episodes.task, episodes.examples[row], episodes.tokenizer)
 
 
 def writes(

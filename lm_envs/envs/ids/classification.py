@@ -38,7 +38,8 @@ class ClassificationEnv(LanguageEnv):
 
     ## Arguments
     Those of `LanguageEnv`; `dataset`, `split`, `kind`, `columns`, `costs`, `prompt_tokens`,
-    `max_new_tokens` and `rewards` as in `lm_envs.tasks.classification.Classification`.
+    `max_new_tokens`, `shots` and `rewards` as in
+    `lm_envs.tasks.classification.Classification`.
 
     Example:
         >>> import gymnasium as gym

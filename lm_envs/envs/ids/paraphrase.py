@@ -39,7 +39,7 @@ class ParaphraseEnv(LanguageEnv):
 
     ## Arguments
     Those of `LanguageEnv`; `dataset`, `split`, `columns`, `language`, `prompt_tokens`,
-    `max_new_tokens` and `rewards` as in `lm_envs.tasks.paraphrase.Paraphrase`.
+    `max_new_tokens`, `shots` and `rewards` as in `lm_envs.tasks.paraphrase.Paraphrase`.
 
     Example:
         >>> import gymnasium as gym

@@ -40,8 +40,9 @@ class QuestionAnsweringEnv(LanguageEnv):
     choices after one line. Truncates after `max_steps`.
 
     ## Arguments
-    Those of `LanguageEnv`; `dataset`, `split`, `mode`, `columns`, `prompt_tokens`, `max_new_tokens`
-    and `rewards` as in `lm_envs.tasks.question_answering.QuestionAnswering`.
+    Those of `LanguageEnv`; `dataset`, `split`, `mode`, `columns`, `prompt_tokens`,
+    `max_new_tokens`, `shots` and `rewards` as in
+    `lm_envs.tasks.question_answering.QuestionAnswering`.
 
     Example:
         >>> import gymnasium as gym

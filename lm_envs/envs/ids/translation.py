@@ -46,7 +46,7 @@ class TranslationEnv(LanguageEnv):
 
     ## Arguments
     Those of `LanguageEnv`; `dataset`, `split`, `pair`, `kind`, `mode`, `columns`, `prompt_tokens`,
-    `max_new_tokens` and `rewards` as in `lm_envs.tasks.translation.Translation`.
+    `max_new_tokens`, `shots` and `rewards` as in `lm_envs.tasks.translation.Translation`.
 
     Example:
         >>> import gymnasium as gym
