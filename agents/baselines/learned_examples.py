@@ -53,7 +53,11 @@ class LearnedExamples:
 
 
 def learned_examples(
-    environments: Environments, split: str, judged: np.ndarray, actions: str | None = None
+    environments: Environments,
+    split: str,
+    judged: np.ndarray,
+    actions: str | None = None,
+    learned: str | None = None,
 ) -> LearnedExamples:
     """Returns what the agent learns from, less the prompts of the examples that are judged.
 
@@ -62,10 +66,10 @@ def learned_examples(
         split: Split of the judged examples.
         judged: (E,) indices of the judged examples.
         actions: Of the rows; see `Environments.get`.
+        learned: Split that is learned from; None for the agent's.
     """
-    env, other = (
-        environments.get(name, actions) for name in (environments.config.env.split, split)
-    )
+    learned = learned or environments.config.env.split
+    env, other = (environments.get(name, actions) for name in (learned, split))
     left_out = {part for index in judged.tolist() for part in _shown(other, index)}
     indices = evenly_spaced_indices(env.num_examples, MOST_EXAMPLES).tolist()
     kept = [index for index in indices if left_out.isdisjoint(_shown(env, index))]

@@ -5,11 +5,24 @@ A new baseline is a `Family` and a line here. Runs nothing.
 
 from collections.abc import Sequence
 
+import numpy as np
 import typer
 
 from agents.baselines.cloning import cloned
-from agents.baselines.families import Environments, Family, by_policy, fixed, grid
-from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
+from agents.baselines.families import (
+    Environments,
+    Family,
+    PolicyRun,
+    Setting,
+    by_policy,
+    fixed,
+    grid,
+)
+from agents.baselines.learned_examples import (
+    LearnedExamples,
+    by_learned_policy,
+    learned_examples,
+)
 from agents.baselines.rules import images
 from agents.baselines.rules.dialogue import (
     BELIEVED,
@@ -60,6 +73,7 @@ from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.base import as_image_task
 from lm_envs.tasks.classification import Classification
 from lm_envs.tasks.completion import CompletionTask
+from lm_envs.tasks.datasets import EMBEDDED
 from lm_envs.tasks.dialogue import Dialogue
 from lm_envs.tasks.knowledge_graph import KnowledgeGraphQA
 from lm_envs.tasks.simulators.varied_customer import VariedCustomer
@@ -81,6 +95,9 @@ LEAST_GAINS = (-0.02, 0.0, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12)
 GROWTHS = (0.0, 0.0025, 0.005, 0.01, 0.02)
 CHANGES = (0.5, 1.0)
 MOST_SIMILAR = (1, 4, 16)
+READ = "train"
+"""Split that the embedded model has read, so that a memory may know it too."""
+
 CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 LAGS = (2, 3, 4, 8)
 
@@ -158,7 +175,7 @@ def families(environments: Environments, split: str) -> list[Family]:
     if isinstance(env, LanguageVectorEnv) and env.actions.is_ranked:
         if not isinstance(env.actions, (ReadWriteActions, ChoiceActions)):
             found += [*_sampled(), *_token_rules(env)]
-        found += _task_rules(env)
+        found += _task_rules(environments, env)
     return found
 
 
@@ -211,7 +228,7 @@ def _token_rules(env: LanguageVectorEnv) -> list[Family]:
     return found
 
 
-def _task_rules(env: LanguageVectorEnv) -> list[Family]:
+def _task_rules(environments: Environments, env: LanguageVectorEnv) -> list[Family]:
     """Returns the rules that only one task has."""
     task, found = env.task, []
     if isinstance(env.actions, ChoiceActions):
@@ -221,8 +238,9 @@ def _task_rules(env: LanguageVectorEnv) -> list[Family]:
         run = by_policy(lambda pair, seed: confident(*pair))
         found.append(Family("write when confident", grid(*pairs), run))
     if isinstance(task, CompletionTask) and isinstance(env.actions, TopKActions):
-        run = by_learned_policy(_memory, VOCABULARY)
-        found.append(Family("translation memory", grid(*MOST_SIMILAR), run))
+        known = [None, READ] if _knows_more(environments.config) else [None]
+        pairs = [[tried, also] for also in known for tried in MOST_SIMILAR]
+        found.append(Family("translation memory", grid(*pairs), PolicyRun(_memory, VOCABULARY)))
     if is_extractive(task):
         run = by_learned_policy(_context_words, VOCABULARY)
         found.append(Family("context words", grid(*COUNTS), run))
@@ -269,8 +287,22 @@ def _context_words(examples: LearnedExamples, least: float, seed: int) -> Policy
     return writes(context_words(function_words(examples.pairs(FIRST_EXAMPLES), int(least))))
 
 
-def _memory(examples: LearnedExamples, tried: float, seed: int) -> Policy:
-    known = {prompt: targets[0] for prompt, targets in examples.pairs()}
+def _knows_more(config: TrainConfig) -> bool:
+    """Returns whether the embedded model has read examples that the agent does not learn from."""
+    is_embedded = config.env.kwargs.get("dataset", EMBEDDED) == EMBEDDED
+    return is_embedded and config.env.split != READ
+
+
+def _memory(
+    environments: Environments, split: str, judged: np.ndarray, setting: Setting, seed: int
+) -> Policy:
+    """Knows the agent's examples; with a setting [tried, split] those of a further split too."""
+    tried, also = setting
+    known = {}
+    for learned in dict.fromkeys((also, environments.config.env.split)):
+        if learned is not None:
+            found = learned_examples(environments, split, judged, VOCABULARY, learned)
+            known |= {prompt: targets[0] for prompt, targets in found.pairs()}
     return writes(translation_memory(known, int(tried)))
 
 

@@ -67,3 +67,16 @@ def test_a_clone_of_the_imitated_baseline_stands_beside_the_clone_of_the_oracle(
     run = changed(env=env, clone_policy="relation lookup")
     found = requested_families(Environments(run), "test", search=False, clone=True)
     assert [each.name for each in found][-2:] == ["cloning", "cloning of relation lookup"]
+
+
+def test_a_memory_knows_what_the_embedded_model_has_read_and_the_agent_has_not():
+    def pools(split):
+        env = CONFIG.env.model_validate(
+            {"id": "lm_envs/Translation-v0", "split": split, "n_envs": 2}
+        )
+        found = families(Environments(changed(env=env)), "test")
+        memory = next(family for family in found if family.name == MEMORY)
+        return {pool for (_, pool), _ in memory.search(lambda setting: 0.0)}
+
+    assert pools("train") == {None}
+    assert pools("validation[25%:]") == {None, "train"}
