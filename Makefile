@@ -6,10 +6,10 @@ BIN := .venv/bin
 
 .PHONY: train test docs slow sanitize bench gpu lock audit pythons clean
 
-train: .venv/ready  ## train PPO on NextWord-v0, compare it with the baselines, watch an episode
-	$(BIN)/python -m agents.train configs/next_word_ppo.yaml
-	$(BIN)/python -m agents.evaluate runs/next_word_ppo-s0
-	$(BIN)/python -m agents.enjoy runs/next_word_ppo-s0 --episodes 1
+train: .venv/ready  ## train a simultaneous translator, compare it with the baselines, watch an episode
+	$(BIN)/python -m agents.train configs/simultaneous_translation_ppo.yaml
+	$(BIN)/python -m agents.evaluate runs/simultaneous_translation_ppo-s0
+	$(BIN)/python -m agents.enjoy runs/simultaneous_translation_ppo-s0 --episodes 1
 
 test: .venv/ready  ## lint, types and fast tests
 	$(BIN)/ruff format --check .

@@ -10,6 +10,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from lm_envs.envs.actions.read_write import ReadWriteActions
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.rows import Observations
 from lm_envs.envs.vector_env import LanguageVectorEnv
@@ -108,6 +109,8 @@ def baselines_of(env: EpisodicVectorEnv) -> Baselines:
     """Returns the baselines of an environment."""
     is_ranked = isinstance(env, LanguageVectorEnv) and env.actions.is_ranked
     first = RANKED if is_ranked else {RANDOM: random_actions}
+    if isinstance(env, LanguageVectorEnv) and isinstance(env.actions, ReadWriteActions):
+        first = {name: RANKED[name] for name in (RANDOM, GREEDY)}  # reading has no probability
     return first | {name: _by_rule(name) for name in env.rule_policies()}
 
 
