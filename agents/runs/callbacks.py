@@ -80,6 +80,7 @@ class RunCallback(BaseCallback):
         self.evaluated_step: int | None = None
         self.rollouts: list[Transcript] = []
         self._next_evaluation = self._next_save = 0
+        self._best_step: int | None = None  # of the last BEST of this process
         self._should_stop = False
         self._handles: list[RemovableHandle] = []
 
@@ -102,7 +103,11 @@ class RunCallback(BaseCallback):
 
     def save(self) -> None:
         """Writes the checkpoint, with the replay buffer of an off-policy algorithm."""
-        self._write(CHECKPOINT, {}, self._config.max_replay_mb * 2**20)
+        has_replay = getattr(self.model, "replay_buffer", None) is not None
+        if self._best_step == self.num_timesteps and not has_replay:
+            checkpoints.promote_best(self._folder)  # it has been written just now: the same state
+        else:
+            self._write(CHECKPOINT, {}, self._config.max_replay_mb * 2**20)
 
     def _write(self, name: str, facts: dict[str, float], max_replay_bytes: int = 0) -> None:
         if self._session is not None:
@@ -156,6 +161,7 @@ class RunCallback(BaseCallback):
         path, reward = self._folder / BEST, scores["reward"]
         if self._config.keep_best and reward > manifest.facts(path).get("reward", -np.inf):
             self._write(BEST, {"reward": reward})
+            self._best_step = self.num_timesteps
 
     def _evaluate_and_log(self) -> dict[str, float]:
         scores = self.evaluate()
