@@ -52,9 +52,7 @@ class Environments:
             (split, None, self._num_rows): env for split, env in (made or {}).items()
         }
 
-    def get(
-        self, split: str, actions: str | None = None, least_rows: int = 1
-    ) -> EpisodicVectorEnv:
+    def get(self, split: str, actions: str | None = None, least_rows: int = 1) -> EpisodicVectorEnv:
         """Returns the rows of a split.
 
         Args:

@@ -74,8 +74,7 @@ def evaluation_samples(rollouts: Rollouts, num_samples: int) -> str:
     best = sorted((agent[n] for n in order), key=lambda t: -t.scores["reward"])[:num_samples]
     lines += ["", "## The agent's completions of highest reward", ""]
     lines += [
-        f"- ({t.scores['reward']:+.3f}) {_bold(t.prompt)} "
-        f"{escape_markdown(text_with_replies(t))}"
+        f"- ({t.scores['reward']:+.3f}) {_bold(t.prompt)} {escape_markdown(text_with_replies(t))}"
         for t in best
     ]
     return "\n".join(lines) + "\n"
