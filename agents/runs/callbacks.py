@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
@@ -178,7 +179,8 @@ class TrainingCallback(RunCallback):
     def _progress(self) -> Progress:
         percentage = TextColumn("{task.percentage:.0f}%")
         columns = (TextColumn("{task.description}"), BarColumn(), percentage)
-        return Progress(*columns, TimeRemainingColumn())
+        # With --json stdout is one document.
+        return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
 
     def learn(self, model: BaseAlgorithm, *, is_continued: bool) -> None:
         """Trains a new model, or that of a checkpoint, until the step budget is used."""
