@@ -32,6 +32,7 @@ from agents.evaluation.comparison import (
     ORACLE,
     Rollouts,
     listed_scores,
+    prompt_rewards,
     prompt_scores,
     summarize,
 )
@@ -127,8 +128,8 @@ def _agents(
 
 def _breakdown(env: EpisodicVectorEnv, indices: np.ndarray, rollouts: Rollouts) -> dict[str, Any]:
     """Returns the rewards by kind of prompt, by the key `breakdown`."""
-    rewards = {name: scores["reward"] for name, scores in prompt_scores(rollouts).items()}
-    return {"breakdown": breakdown(evaluated_examples(env, indices), rewards)}
+    examples = evaluated_examples(env, indices)
+    return {"breakdown": breakdown(examples, prompt_rewards(rollouts))}
 
 
 def _written(env: EpisodicVectorEnv, policies: Iterable[Policy], indices: np.ndarray) -> Rollouts:
@@ -196,8 +197,9 @@ def main(
         options: dict[str, Any] = {"search": search, "clone": clone, "checkpoint": checkpoint}
         options |= {"trust_imports": trust_imports, "shows_progress": True}
         rollouts, baselines = evaluate_with_baselines(folders, split, episodes, **options)
-        summary = summarize(rollouts)
-        summary |= {**baselines, "prompt_scores": listed_scores(prompt_scores(rollouts))}
+        scores = prompt_scores(rollouts)
+        summary = summarize(rollouts, scores)
+        summary |= {**baselines, "prompt_scores": listed_scores(scores)}
         document = {
             **summary,
             "split": split,

@@ -98,9 +98,10 @@ def _start_callback(
 
 def _imitate(config: TrainConfig, model: BaseAlgorithm, held_out: EpisodicVectorEnv) -> list[float]:
     """Trains a new agent to act as the oracle or a baseline does; returns each mean loss."""
-    split = config.evaluation.split
+    split, teacher = config.evaluation.split, None
     environments = Environments(config, EVALUATION_ROWS, {split: held_out})
-    teacher = imitated(config, families(environments, split))
+    if config.clone_policy != ORACLE:
+        teacher = imitated(config, families(environments, split))
     return imitate(environments, model, teacher)
 
 

@@ -52,17 +52,15 @@ class Environments:
             (split, None, self._num_rows): env for split, env in (made or {}).items()
         }
 
-    def get(
-        self, split: str, actions: str | None = None, num_rows: int | None = None
-    ) -> EpisodicVectorEnv:
+    def get(self, split: str, actions: str | None = None, least_rows: int = 1) -> EpisodicVectorEnv:
         """Returns the rows of a split.
 
         Args:
             split: A split, or a part of one.
             actions: An action kind in place of the configuration's; None for its own.
-            num_rows: Number of rows; None for the usual one.
+            least_rows: Makes more rows where the usual number is smaller.
         """
-        key = split, actions, num_rows or self._num_rows
+        key = split, actions, max(self._num_rows, least_rows)
         if key not in self._made:
             config = self.config if actions is None else _with_actions(self.config, actions)
             self._made[key] = make_evaluation_env(config, split, key[2])

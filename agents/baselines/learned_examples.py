@@ -42,13 +42,13 @@ class LearnedExamples:
     @property
     def examples(self) -> list[Example]:
         """The examples of a task, in the order of `indices`."""
-        return [self.language_env.task.example(index) for index in self.indices.tolist()]
+        return [self.language_env.episodes.example(index) for index in self.indices.tolist()]
 
     def pairs(self, count: int | None = None) -> list[tuple[str, tuple[str, ...]]]:
         """Returns own prompts and their targets; `count` evenly spaced ones, or all."""
         places = evenly_spaced_indices(len(self.indices), count or len(self.indices))
         env = self.language_env
-        chosen = [env.task.example(int(self.indices[place])) for place in places]
+        chosen = [env.episodes.example(int(self.indices[place])) for place in places]
         return [(own_prompt(env.task, each, env.tokenizer), each.targets) for each in chosen]
 
 
@@ -81,7 +81,7 @@ def _shown(env: EpisodicVectorEnv, index: int) -> set[tuple[bytes, bytes]]:
     if isinstance(env, TuningVectorEnv):
         return {(tokens.tobytes(), b"") for tokens in env.passages(index).tokens}
     assert isinstance(env, LanguageVectorEnv)
-    example = env.task.example(index)
+    example = env.episodes.example(index)
     image = b"" if example.image is None else example.image.tobytes()
     return {(example.prompt.tobytes(), image)}
 

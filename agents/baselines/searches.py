@@ -132,10 +132,8 @@ def _log_choose(total: np.ndarray | int, size: int) -> np.ndarray:
     return gammaln(total + 1.0) - gammaln(size + 1.0) - gammaln(total - size + 1.0)
 
 
-def _language(
-    environments: Environments, split: str, num_rows: int | None = None
-) -> LanguageVectorEnv:
-    env = environments.get(split, num_rows=num_rows)
+def _language(environments: Environments, split: str, least_rows: int = 1) -> LanguageVectorEnv:
+    env = environments.get(split, least_rows=least_rows)
     assert isinstance(env, LanguageVectorEnv)
     return env
 
@@ -144,13 +142,13 @@ def _run_beams(
     environments: Environments, split: str, indices: np.ndarray, setting: Setting, seed: int
 ) -> list[Transcript]:
     width, size, share = setting
-    env = _language(environments, split, width)
+    env = _language(environments, split, least_rows=width)
 
     def score(rows: LanguageVectorEnv) -> np.ndarray:
         logprobs = _followed(rows, share)
         return np.where(repeated_candidates(rows, size), -np.inf, logprobs) if size else logprobs
 
-    return [beam_search(env, int(index), width, score) for index in indices]
+    return beam_search(env, indices, width, score)
 
 
 def _run_frequent(
@@ -158,8 +156,8 @@ def _run_frequent(
 ) -> list[Transcript]:
     width, exponent, penalty = setting
     score = learned_score(learned_examples(environments, split, indices), exponent, penalty)
-    env = _language(environments, split, width)
-    return [beam_search(env, int(index), width, score) for index in indices]
+    env = _language(environments, split, least_rows=width)
+    return beam_search(env, indices, width, score)
 
 
 def _run_typical(

@@ -26,11 +26,12 @@ PromptScores = dict[str, dict[str, np.ndarray]]
 """Values (S, P) by policy and score."""
 
 
-def summarize(rollouts: Rollouts) -> dict[str, Any]:
+def summarize(rollouts: Rollouts, scores: PromptScores | None = None) -> dict[str, Any]:
     """Computes each policy's scores with 95 % intervals, and the agent's reward against theirs.
 
     Args:
         rollouts: S seeds of P prompts each; one policy is named `AGENT`.
+        scores: Their `prompt_scores`, if computed already.
 
     Returns:
         `seeds` and `prompts`, their numbers for the agent; `policies`, mean and interval of every
@@ -40,7 +41,7 @@ def summarize(rollouts: Rollouts) -> dict[str, Any]:
         adjusted by Holm's method for the family of all policies but the oracle; `corpus`,
         measures of all texts together; and, with the sampling baseline, `prompts_without_variance`.
     """
-    scores = prompt_scores(rollouts)
+    scores = prompt_scores(rollouts) if scores is None else scores
     policies = score_intervals(scores)
     low = policies[AGENT]["reward"]["interval"][0]
     is_above = {
@@ -64,6 +65,14 @@ def summarize(rollouts: Rollouts) -> dict[str, Any]:
 def prompt_scores(rollouts: Rollouts) -> PromptScores:
     """Returns (S, P) values of each policy's scores, the reward first, by prompt."""
     return {name: _score_arrays(seeds) for name, seeds in rollouts.items()}
+
+
+def prompt_rewards(rollouts: Rollouts) -> dict[str, np.ndarray]:
+    """Returns (S, P) rewards of each policy, by prompt."""
+    return {
+        name: np.array([[each.scores["reward"] for each in seed] for seed in seeds])
+        for name, seeds in rollouts.items()
+    }
 
 
 def listed_scores(scores: PromptScores) -> dict[str, dict[str, list[list[float]]]]:

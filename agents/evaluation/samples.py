@@ -74,8 +74,7 @@ def evaluation_samples(rollouts: Rollouts, num_samples: int) -> str:
     best = sorted((agent[n] for n in order), key=lambda t: -t.scores["reward"])[:num_samples]
     lines += ["", "## The agent's completions of highest reward", ""]
     lines += [
-        f"- ({t.scores['reward']:+.3f}) **{escape_markdown(t.prompt)}** "
-        f"{escape_markdown(text_with_replies(t))}"
+        f"- ({t.scores['reward']:+.3f}) {_bold(t.prompt)} {escape_markdown(text_with_replies(t))}"
         for t in best
     ]
     return "\n".join(lines) + "\n"
@@ -94,7 +93,12 @@ def stage_samples(stages: Sequence[Stage]) -> str:
 
 
 def _prompt(prompt: str) -> list[str]:
-    return ["", f"**{escape_markdown(prompt)}** …", ""]
+    return ["", f"{_bold(prompt)} …", ""]
+
+
+def _bold(prompt: str) -> str:
+    """Returns a prompt as bold text; Markdown would show four asterisks for a blank one."""
+    return f"**{text}**" if (text := escape_markdown(prompt)) else "*(blank prompt)*"
 
 
 def _completion(name: str, transcript: Transcript) -> str:

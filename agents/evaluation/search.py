@@ -4,6 +4,7 @@ All choose among the candidates that the agent sees, as the baselines do. The ro
 hold samples or beams of one example. Knows nothing of training.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,41 +80,108 @@ def candidate_logprobs(env: LanguageVectorEnv) -> np.ndarray:
 
 def beam_search(
     env: LanguageVectorEnv,
-    index: int,
+    indices: np.ndarray,
     width: int | None = None,
     score: Score = candidate_logprobs,
-) -> Transcript:
-    """Returns the finished completion of highest total that a beam finds, by log-probability.
+) -> list[Transcript]:
+    """Returns for each example the finished completion of highest total that a beam finds.
 
-    Each step keeps the `width` likeliest unfinished completions and sets finished ones aside. The
-    search ends once no unfinished completion can exceed the best finished one, since further
-    tokens only lower a total. Rows are permuted by restoring states, which copies the KV cache.
+    The total is the sum of the scores. Each step keeps the `width` unfinished completions of
+    highest total and sets finished ones aside. A search ends once no unfinished completion can
+    exceed the best finished one, since further tokens only lower a total; the next example then
+    takes its rows. Rows are permuted by restoring states, which copies the KV cache.
 
     Args:
-        env: In autoreset mode DISABLED, of `width` rows or more.
-        index: Index of the example.
-        width: Number of beams; default all rows.
+        env: In autoreset mode DISABLED, of `width` rows or more; of more rows, as many examples as
+            fit are searched side by side.
+        indices: (E,) example indices.
+        width: Number of beams of one example; default all rows.
         score: Added to the total for each token, at most 0 nats.
 
     Raises:
         ValueError: If the environment has fewer rows than `width`.
     """
-    width = _checked_width(env, width)
-    env.reset(options={"index": index})
-    # All rows start equal, so only the first may have children; the others would repeat them.
-    totals = np.where(np.arange(env.num_envs) == 0, 0.0, -np.inf)
-    best = _Best(-np.inf, None)
-    while totals.max() > best.total:
-        expanded = totals[:, None] + score(env)  # (N, K)
-        children = np.argsort(-expanded, axis=None, kind="stable")[: env.num_envs]
-        totals = expanded.ravel()[children]
-        totals[width:] = -np.inf
-        parents, ranks = np.divmod(children, expanded.shape[1])
-        _copy_rows(env, np.where(np.isfinite(totals), parents, parents[0]))
-        is_over = _step(env, ranks)
-        best = _better(best, env, totals, is_over)
-        totals[is_over] = -np.inf
-    return best.transcript()
+    beams = _Beams(env, _checked_width(env, width))
+    waiting, found = deque(range(len(indices))), dict[int, Transcript]()
+    assigned = np.full(beams.count, -1)  # position in `indices` of each search; -1 for none
+    while len(found) < len(indices):
+        is_idle = beams.are_finished()
+        for number in np.flatnonzero(is_idle):
+            if assigned[number] >= 0:
+                found[int(assigned[number])] = beams.best[number].transcript()
+            assigned[number] = waiting.popleft() if waiting else -1
+        beams.begin(is_idle & (assigned >= 0), indices[np.maximum(assigned, 0)])
+        if (assigned >= 0).any():
+            beams.step(score)
+    return [found[number] for number in range(len(indices))]
+
+
+class _Beams:
+    """Searches side by side, each in `width` rows of one environment.
+
+    Args:
+        env: The rows; those that are left over repeat another one.
+        width: Number of beams of a search.
+
+    Attributes:
+        count: G, number of searches.
+        best: The best finished completion of each.
+    """
+
+    def __init__(self, env: LanguageVectorEnv, width: int) -> None:
+        self._env, self._width, self.count = env, width, env.num_envs // width
+        self._totals = np.full((self.count, width), -np.inf)  # -inf for a row without a beam
+        self.best = [_Best(-np.inf, None)] * self.count
+        self._has_begun = False
+
+    def are_finished(self) -> np.ndarray:
+        """Returns which searches cannot find a better completion, or have not begun, (G,) bool."""
+        return self._totals.max(1) <= [each.total for each in self.best]
+
+    def begin(self, is_new: np.ndarray, indices: np.ndarray) -> None:
+        """Starts the searches `is_new` (G,) bool from the examples `indices` (G,)."""
+        if not is_new.any():
+            return
+        rows = np.minimum(np.arange(self._env.num_envs) // self._width, self.count - 1)
+        options: dict[str, Any] = {"index": indices[rows]}
+        if self._has_begun:
+            options["reset_mask"] = is_new[rows]
+        self._env.reset(options=options)
+        self._has_begun = True
+        # All rows start equal, so only the first may have children; the others would repeat them.
+        self._totals[is_new] = np.where(np.arange(self._width) == 0, 0.0, -np.inf)
+        for number in np.flatnonzero(is_new):
+            self.best[number] = _Best(-np.inf, None)
+
+    def step(self, score: Score) -> None:
+        """Writes a token in each beam, and keeps the children of highest total."""
+        used = self.count * self._width
+        scores = score(self._env)[:used].reshape(*self._totals.shape, -1)  # (G, W, K)
+        expanded = (self._totals[:, :, None] + scores).reshape(self.count, -1)
+        children = np.argsort(-expanded, axis=1, kind="stable")[:, : self._width]
+        self._totals = np.take_along_axis(expanded, children, 1)
+        parents, ranks = np.divmod(children, scores.shape[2])
+        parents += self._width * np.arange(self.count)[:, None]
+        sources, ranks = self._filled(parents), self._filled(ranks)
+        _copy_rows(self._env, sources)
+        is_over = _step(self._env, ranks)[:used].reshape(self._totals.shape)
+        finished = np.where(is_over, self._totals, -np.inf)
+        for number, row in enumerate(finished.argmax(1).tolist()):
+            if (total := float(finished[number, row])) > self.best[number].total:
+                transcript = self._env.transcript(number * self._width + row)
+                self.best[number] = _Best(total, transcript)
+        self._totals[is_over] = -np.inf
+
+    def _filled(self, values: np.ndarray) -> np.ndarray:
+        """Returns (N,) values of rows from those of beams (G, W).
+
+        A row without a beam repeats the first one of its search, or of a search that runs, so that
+        no row is over.
+        """
+        is_beam = np.isfinite(self._totals)
+        firsts = np.where(is_beam[:, 0], values[:, 0], values[is_beam[:, 0].argmax(), 0])
+        rows = np.where(is_beam, values, firsts[:, None]).ravel()
+        return np.append(rows, np.full(self._env.num_envs - len(rows), rows[0]))
 
 
 def _checked_width(env: LanguageVectorEnv, width: int | None) -> int:
@@ -138,15 +206,6 @@ class _Best:
         """Returns the transcript; there is one, because a token budget ends every episode."""
         assert self.found is not None
         return self.found
-
-
-def _better(best: _Best, env: LanguageVectorEnv, totals: np.ndarray, is_over: np.ndarray) -> _Best:
-    """Returns `best`, or the finished row of highest total (N,) if that is higher."""
-    finished = np.where(is_over, totals, -np.inf)
-    row = int(finished.argmax())
-    if finished[row] <= best.total:
-        return best
-    return _Best(float(finished[row]), env.transcript(row))
 
 
 def _step(env: LanguageVectorEnv, ranks: np.ndarray) -> np.ndarray:

@@ -7,13 +7,14 @@ hold for any shape, precision and checkpointing.
 import ctypes
 import math
 import os
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 from agents.language_model.network import TrainableNetwork, logits_per_chunk
-from lm_envs.model.state.memory import free_memory
+from lm_envs.model.state.memory import free_memory, total_memory
 
 SHARE = 0.9
 """Share of the available memory that an update may take."""
@@ -152,7 +153,8 @@ def _total_saved(network: TrainableNetwork, num_texts: int, length: int) -> int:
 def available_memory(device: torch.device | str = "cpu") -> int:
     """Returns the bytes that can be allocated without swapping, on the CPU or a CUDA device.
 
-    On CUDA they include what PyTorch's allocator holds for reuse.
+    On CUDA they include what PyTorch's allocator holds for reuse. Without a limit, `sys.maxsize`,
+    where the system does not state its memory.
     """
     device = torch.device(device)
     if device.type == "cuda":
@@ -160,4 +162,4 @@ def available_memory(device: torch.device | str = "cpu") -> int:
     known = Path("/proc/meminfo")
     lines = known.read_text().splitlines() if known.exists() else []
     found = (int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    return next(found, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return next(found, None) or total_memory() or sys.maxsize

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
@@ -80,6 +81,7 @@ class RunCallback(BaseCallback):
         self.evaluated_step: int | None = None
         self.rollouts: list[Transcript] = []
         self._next_evaluation = self._next_save = 0
+        self._best_step: int | None = None  # of the last BEST of this process
         self._should_stop = False
         self._handles: list[RemovableHandle] = []
 
@@ -102,7 +104,11 @@ class RunCallback(BaseCallback):
 
     def save(self) -> None:
         """Writes the checkpoint, with the replay buffer of an off-policy algorithm."""
-        self._write(CHECKPOINT, {}, self._config.max_replay_mb * 2**20)
+        has_replay = getattr(self.model, "replay_buffer", None) is not None
+        if self._best_step == self.num_timesteps and not has_replay:
+            checkpoints.promote_best(self._folder)  # it has been written just now: the same state
+        else:
+            self._write(CHECKPOINT, {}, self._config.max_replay_mb * 2**20)
 
     def _write(self, name: str, facts: dict[str, float], max_replay_bytes: int = 0) -> None:
         if self._session is not None:
@@ -156,6 +162,7 @@ class RunCallback(BaseCallback):
         path, reward = self._folder / BEST, scores["reward"]
         if self._config.keep_best and reward > manifest.facts(path).get("reward", -np.inf):
             self._write(BEST, {"reward": reward})
+            self._best_step = self.num_timesteps
 
     def _evaluate_and_log(self) -> dict[str, float]:
         scores = self.evaluate()
@@ -172,7 +179,8 @@ class TrainingCallback(RunCallback):
     def _progress(self) -> Progress:
         percentage = TextColumn("{task.percentage:.0f}%")
         columns = (TextColumn("{task.description}"), BarColumn(), percentage)
-        return Progress(*columns, TimeRemainingColumn())
+        # With --json stdout is one document.
+        return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
 
     def learn(self, model: BaseAlgorithm, *, is_continued: bool) -> None:
         """Trains a new model, or that of a checkpoint, until the step budget is used."""

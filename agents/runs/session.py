@@ -7,11 +7,11 @@ when the process ends, also by a kill. Knows nothing of what a run writes.
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, Self
+from typing import Self
 
 from filelock import FileLock, Timeout
 
@@ -44,7 +44,7 @@ class RunSession:
         self._lock = FileLock(folder / LOCK, timeout=0)
         self._lock_inode = 0
         self._signal: int | None = None
-        self._handlers: Mapping[int, Any] = {}
+        self._handlers = ExitStack()
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -62,12 +62,11 @@ class RunSession:
         # Only killed processes can have left them, since this one holds the lock.
         remove_temporary_files(self._folder)
         if self._handles_signals:
-            self._handlers = {each: signal.signal(each, self._request) for each in _handled()}
+            self._handlers.enter_context(_handled_by(self._request))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+        self._handlers.close()
         self._lock.release()
         if kind is not None and issubclass(kind, OSError):
             self.check_folder()  # a log may be written before the next check
@@ -144,16 +143,18 @@ def stopped_at_once(message: str) -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         raise Interrupted(message, number)
 
-    handlers = {each: signal.signal(each, stop) for each in _handled()}
+    with _handled_by(stop):
+        yield
+
+
+@contextmanager
+def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Handles the signals that are not ignored; none outside the main thread."""
+    numbers = _SIGNALS if threading.current_thread() is threading.main_thread() else ()
+    heeded = [each for each in numbers if signal.getsignal(each) is not signal.SIG_IGN]
+    former = {each: signal.signal(each, handler) for each in heeded}
     try:
         yield
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-
-
-def _handled() -> list[signal.Signals]:
-    """Returns the signals to handle: those not ignored; none outside the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        return []
-    return [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+        for number, each in former.items():
+            signal.signal(number, each)

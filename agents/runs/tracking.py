@@ -7,7 +7,9 @@ names a server. Knows nothing of agents.
 
 import importlib
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -101,7 +103,8 @@ class Trackio:
 
     def __init__(self, package: Any, folder: Path, config: Mapping[str, Any]) -> None:  # noqa: ANN401
         self._trackio = package
-        package.init(project=PROJECT, name=folder.name, config=dict(config))
+        with redirect_stdout(sys.stderr):  # it prints, and with --json stdout is one document
+            package.init(project=PROJECT, name=folder.name, config=dict(config))
 
     def log(self, row: Mapping[str, Any]) -> None:
         """Logs the numbers of a row under its step."""
@@ -109,7 +112,8 @@ class Trackio:
 
     def close(self) -> None:
         """Ends the run."""
-        self._trackio.finish()
+        with redirect_stdout(sys.stderr):
+            self._trackio.finish()
 
 
 _EXTERNAL: dict[str, Callable[[Any, Path, Mapping[str, Any]], Tracker]] = {

@@ -46,13 +46,14 @@ def main(
         several = tuple(best_of or ()), same_answer, tuple(shots or ())
         chosen = Options(split, episodes, greedy, *several)
         rollouts, rewards = run_all(config, groups, chosen)
+        scores = prompt_scores(rollouts)
         document = {
             "command": " ".join(["python -m benchmarks", *sys.argv[1:]]),
             "config": config.model_dump(),
             "seeds": {name: [_config(run).seed for run in each] for name, each in groups.items()},
             "validation_reward_by_temperature": rewards,
-            "summary": summarize(rollouts),
-            "prompt_scores": listed_scores(prompt_scores(rollouts)),
+            "summary": summarize(rollouts, scores),
+            "prompt_scores": listed_scores(scores),
             "machine": timing.machine(),
             "versions": versions(),
         }

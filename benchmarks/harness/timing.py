@@ -17,6 +17,7 @@ import torch
 
 from benchmarks.harness.device import synchronize
 from lm_envs.model.kernels import build
+from lm_envs.model.state.memory import total_memory
 
 NOISY = 0.25
 """Largest spread (interquartile range over median) at which a comparison still means something."""
@@ -83,7 +84,7 @@ def machine() -> dict[str, Any]:
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "memory_gib": round(_memory() / 2**30, 1),
+        "memory_gib": round((total_memory() or 0) / 2**30, 1),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "kernels": build.status(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
@@ -91,10 +92,6 @@ def machine() -> dict[str, Any]:
         "versions": {package: version(package) for package in PACKAGES},
         "date": time.strftime("%Y-%m-%d"),
     }
-
-
-def _memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _cpu() -> str:

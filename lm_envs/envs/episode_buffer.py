@@ -24,6 +24,9 @@ TEXT_CACHE_BYTES = 16 * 2**20
 ENTRY_BYTES = 200
 """Memory of a text and its ids beside their contents, as measured."""
 
+EXAMPLE_CACHE_BYTES, EXAMPLE_BYTES = 32 * 2**20, 600
+"""Most memory of the stored examples, images included; and memory of one beside its arrays."""
+
 
 class EpisodeBuffer:
     """N episodes side by side.
@@ -61,6 +64,7 @@ class EpisodeBuffer:
         columns: N mappings, the other fields of the examples.
         endings: How each row ended, None while it runs.
         completions: The same arrays and lists as scores use them: a live view, not a copy.
+        example: Returns the task's example of an index; recent ones are stored.
     """
 
     def __init__(self, num_rows: int, task: Task, tokenizer: Tokenizer) -> None:
@@ -91,6 +95,8 @@ class EpisodeBuffer:
         self.replies: list[list[Reply]] = [[] for _ in range(num_rows)]
         self.endings: list[Ending | None] = [None] * num_rows
         self._incomplete = [b""] * num_rows  # bytes of the last character, where more must follow
+        examples = LRUCache[int, Example](EXAMPLE_CACHE_BYTES, _example_bytes)
+        self.example = examples.memoize(task.example)
         self._decode = _memoized(tokenizer.decode)
         self._decode_prompt = _memoized(tokenizer.decode_prompt)
         self.completions = self._make_completions()
@@ -134,9 +140,13 @@ class EpisodeBuffer:
     def set_example(self, row: int, example: Example) -> None:
         """Sets the example of a row, and what scores use of it."""
         self.examples[row] = example
-        self.prompts[row] = self._decode_prompt(example.prompt.tobytes())
+        self.prompts[row] = self.prompt_text(example)
         self.prompt_tokens[row], self.targets[row] = example.prompt, example.targets
         self.columns[row] = example.columns
+
+    def prompt_text(self, example: Example) -> str:
+        """Returns the prompt of an example as text."""
+        return self._decode_prompt(example.prompt.tobytes())
 
     def set_context(self, row: int, context: np.ndarray) -> None:
         """Replaces the text that the model reads in a row by the ids `context` (P,)."""
@@ -305,6 +315,10 @@ class EpisodeBuffer:
             written += self.tokenizer.token_bytes[token]
             texts.append(text_of(written))
         return tuple(new[len(old) :] for old, new in pairwise(texts))
+
+
+def _example_bytes(_: int, example: Example) -> int:
+    return EXAMPLE_BYTES + example.num_bytes
 
 
 def _memoized(decode: Callable[[np.ndarray], str]) -> Callable[[bytes], str]:

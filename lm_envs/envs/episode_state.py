@@ -158,7 +158,7 @@ def _known_example(
     if not in_range or not isinstance(prompt, str):
         return None
     example = _example(episodes, index, prompt, image)
-    is_same = index < 0 or episodes.tokenizer.decode_prompt(example.prompt) == prompt
+    is_same = index < 0 or episodes.prompt_text(example) == prompt
     return example if is_same else None
 
 
@@ -170,7 +170,7 @@ def _example(episodes: EpisodeBuffer, index: int, prompt: str, image: np.ndarray
     """Returns the example of an index, or one of a caller's prompt and image if it is -1."""
     task = episodes.task
     if index >= 0:
-        return task.example(index)
+        return episodes.example(index)
     example, images = task.example_of(prompt), as_image_task(task)
     if images is None:
         return example

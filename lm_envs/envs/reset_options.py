@@ -1,6 +1,6 @@
 """The arguments of `reset`: rows, seeds and examples, checked before anything is changed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -14,9 +14,20 @@ IMAGE = "image"
 
 
 def selected_examples(
-    options: Mapping[str, Any], num_rows: int, task: Task, longest_prompt: int
+    options: Mapping[str, Any],
+    num_rows: int,
+    task: Task,
+    example: Callable[[int], Example],
+    longest_prompt: int,
 ) -> tuple[list[int], Sequence[Example | None]]:
     """Returns the rows to reset, and for each its example, or None to draw one.
+
+    Args:
+        options: Of `reset`.
+        num_rows: N.
+        task: Makes examples of prompts and images.
+        example: Returns the task's example of an index.
+        longest_prompt: Most tokens of a prompt.
 
     Raises:
         TypeError: If `reset_mask` is not a bool array.
@@ -30,7 +41,7 @@ def selected_examples(
     if "index" in options:
         indices = _spread(options["index"], num_rows, "index")
         checked = [_validated_index(indices[row], row, task.num_examples) for row in rows]
-        return rows, [task.example(index) for index in checked]
+        return rows, [example(index) for index in checked]
     if "prompt" in options:
         prompts = _spread(options["prompt"], num_rows, "prompt")
         return rows, [_prompted(prompts[row], row, task, longest_prompt) for row in rows]

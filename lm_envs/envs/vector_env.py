@@ -32,8 +32,8 @@ ENDINGS: tuple[Ending, ...] = ("end_token", "budget", "complete", "context", "ti
 """Reasons for an episode to end; where several hold, the first one is reported."""
 
 CACHE_BYTES, ENTRY_BYTES = 32 * 2**20, 600
-"""Most memory of an environment's cached examples, images included, and of its tokenized contexts;
-and memory of an entry beside its contents: 300 to 600 bytes were measured."""
+"""Most memory of an environment's tokenized contexts, and memory of one beside its contents: 300 to
+600 bytes were measured."""
 
 
 class LanguageVectorEnv(EpisodicVectorEnv):
@@ -136,7 +136,6 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         self.tokenizer, self.task, self.engine = parts.tokenizer, parts.task, parts.engine
         self.episodes, self.observation = parts.episodes, parts.observation
         self.actions, self.dense, self.gamma = parts.actions, dense, check_discount(gamma)
-        self._example = LRUCache(CACHE_BYTES, _example_bytes).memoize(self.task.example)
         self._encode = LRUCache(CACHE_BYTES, _ids_bytes).memoize(self.tokenizer.encode_prompt)
         self._tracker = RewardTracker(self.task.reward, self.episodes, dense=dense)
         modes: dict[str, Any] = {"autoreset_mode": autoreset_mode, "render_mode": render_mode}
@@ -194,7 +193,8 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         self, options: dict[str, Any]
     ) -> tuple[list[int], Sequence[Example | None]]:
         longest = self.engine.capacity - self.actions.reserved_tokens
-        return selected_examples(options, self.num_envs, self.task, longest)
+        example = self.episodes.example
+        return selected_examples(options, self.num_envs, self.task, example, longest)
 
     def _seed_rows(self, rows: Sequence[int], seeds: np.ndarray) -> None:
         super()._seed_rows(rows, seeds)
@@ -202,7 +202,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
 
     def _begin_rows(self, rows: list[int], examples: Sequence[Example | None]) -> None:
         for row, example in zip(rows, examples, strict=True):
-            drawn = example or self._example(self._groups.draw(row, self.num_examples))
+            drawn = example or self.episodes.example(self._groups.draw(row, self.num_examples))
             self.episodes.begin(row, drawn)
         self.actions.read_contexts(np.array(rows))
         self.actions.update_choices(np.array(rows))
@@ -311,10 +311,6 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         self.actions.restore()
         self.actions.update_choices(np.arange(self.num_envs))
         self._tracker.potentials(np.arange(self.num_envs), self._over)
-
-
-def _example_bytes(_: int, example: Example) -> int:
-    return ENTRY_BYTES + example.num_bytes
 
 
 def _ids_bytes(text: str, ids: np.ndarray) -> int:

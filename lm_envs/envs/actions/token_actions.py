@@ -71,8 +71,8 @@ class TokenActions(Actions):
         episodes, rows, held = self.episodes, np.arange(self.engine.num_rows), self._held
         self._held = {}
         sources = np.array([held.get(key, -1) for key in self._texts()])
-        is_held = sources >= 0
-        self.engine.copy_rows(rows[is_held], sources[is_held])
+        is_held, is_moved = sources >= 0, (sources >= 0) & (sources != rows)
+        self.engine.copy_rows(rows[is_moved], sources[is_moved])
         new = rows[~is_held]
         num_written = np.where(is_held, 0, episodes.context_lengths - episodes.prompt_lengths)
         if len(new):

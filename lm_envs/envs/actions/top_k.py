@@ -60,6 +60,7 @@ class TopKActions(TokenActions):
         self._num_copies, self._num_axes = copies, axes
         self.copied: CopyCandidates | None = None
         self.tokens: TokenSpace | None = None
+        self._ordered: tuple[Outputs, np.ndarray] | None = None
 
     def prepare(self, setup: Setup) -> None:
         """Projects the token embeddings if observations show axes.
@@ -114,7 +115,11 @@ class TopKActions(TokenActions):
 
     def _ranks(self) -> np.ndarray:
         """Returns the rank of the candidate that each action writes, (N, K)."""
-        return prompt_order(self.outputs.candidates, self.episodes, self.engine.end_token)
+        outputs = self.outputs
+        if self._ordered is None or self._ordered[0] is not outputs:
+            ranks = prompt_order(outputs.candidates, self.episodes, self.engine.end_token)
+            self._ordered = outputs, ranks  # several features need it in each step
+        return self._ordered[1]
 
     def _mixture_actions(self) -> np.ndarray:
         """Most likely candidates (N,) of a mixture of the model and its pointer.

@@ -177,32 +177,27 @@ class CandidatePoints:
 
     def __init__(self, tokens: TokenSpace, count: int, dim: int) -> None:
         self._tokens = tokens
-        bound = np.full(count * dim, POINT_BOUND)
-        self.columns: Mapping[str, Bounds] = {"candidate_points": (-bound, bound)}
+        names = self._column_names(dim)
+        bound = np.full(count * dim // len(names), POINT_BOUND)
+        self.columns: Mapping[str, Bounds] = dict.fromkeys(names, (-bound, bound))
+
+    def _column_names(self, dim: int) -> list[str]:
+        return ["candidate_points"]
 
     def encode(self, outputs: Outputs, episodes: EpisodeBuffer) -> np.ndarray:
         """Returns (N, K d)."""
         return self._tokens.points(outputs.candidates).reshape(len(outputs.candidates), -1)
 
 
-class CandidateAxes:
+class CandidateAxes(CandidatePoints):
     """Where each candidate lies along each axis of the space of token embeddings.
 
     `candidate_axis_0` holds the first coordinate of all candidates, and so on: one number for each
-    candidate, as in the other columns of candidates.
-
-    Args:
-        tokens: The space.
-        count: K.
-        dim: d, its dimensions.
+    candidate, as in the other columns of candidates. Arguments as of `CandidatePoints`.
     """
 
-    def __init__(self, tokens: TokenSpace, count: int, dim: int) -> None:
-        self._tokens = tokens
-        bound = np.full(count, POINT_BOUND)
-        self.columns: Mapping[str, Bounds] = {
-            f"{AXIS}{axis}": (-bound, bound) for axis in range(dim)
-        }
+    def _column_names(self, dim: int) -> list[str]:
+        return [f"{AXIS}{axis}" for axis in range(dim)]
 
     def encode(self, outputs: Outputs, episodes: EpisodeBuffer) -> np.ndarray:
         """Returns (N, d K)."""

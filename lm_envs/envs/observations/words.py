@@ -5,7 +5,7 @@ Owns what a word is and whose words are shown. Knows nothing of tasks, rewards o
 
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -20,6 +20,9 @@ NORM = 2.0
 
 _WORD = re.compile(rf"[{CJK}]|[^\W{CJK}]+|[^\w\s]")
 _LARGEST_HASH = 2**32
+
+Texts = tuple[str, str, str]
+"""What others wrote in a row, the last of it, and the agent's last lines."""
 
 
 class Words:
@@ -53,17 +56,31 @@ class Words:
         bounds = np.zeros(size), np.full(size, NORM)
         names = ("words", "last_words", "own_words")
         self.columns: Mapping[str, Bounds] = dict.fromkeys(names, bounds)
+        self._texts: list[Texts] = []
+        self._encoded = np.zeros((0, 3, size), np.float32)  # of `_texts`
 
     def encode(self, outputs: Outputs, episodes: EpisodeBuffer) -> np.ndarray:
         """Returns (N, 3 size)."""
-        found = np.zeros((len(episodes.texts), 3, self._size), np.float32)
-        for row, columns in enumerate(found):
-            parts = _parts(episodes, row)
+        texts = [_texts_by_writer(episodes, row) for row in range(len(episodes.texts))]
+        if len(texts) != len(self._texts):
+            self._texts = [("", "", "")] * len(texts)
+            self._encoded = np.zeros((len(texts), 3, self._size), np.float32)
+        # Batches with final observations are encoded twice, before and after the reset of some
+        # rows: the others keep their values.
+        changed = [row for row, each in enumerate(texts) if each != self._texts[row]]
+        self._encoded[changed] = self._encode_texts([texts[row] for row in changed])
+        self._texts = texts
+        return self._encoded.reshape(len(texts), -1).copy()
+
+    def _encode_texts(self, texts: Sequence[Texts]) -> np.ndarray:
+        """Returns the columns of each text of R rows, (R, 3, size)."""
+        found = np.zeros((len(texts), 3, self._size), np.float32)
+        for columns, parts in zip(found, texts, strict=True):
             salt = zlib.crc32("\n".join(parts).encode())
             for part, text in zip(columns, parts, strict=True):
                 part[self._columns_of(text, salt)] = 1.0
         counts = found.sum(2, keepdims=True)
-        return (found * (NORM / np.sqrt(np.maximum(counts, 1.0)))).reshape(len(found), -1)
+        return found * (NORM / np.sqrt(np.maximum(counts, 1.0)))
 
     def _columns_of(self, text: str, salt: int) -> list[int]:
         """Returns the columns of the words of a text, less those that are left out."""
@@ -72,7 +89,7 @@ class Words:
         return [each % self._size for each in kept]
 
 
-def _parts(episodes: EpisodeBuffer, row: int) -> tuple[str, str, str]:
+def _texts_by_writer(episodes: EpisodeBuffer, row: int) -> Texts:
     """Returns what others wrote in a row, the last of it, and the agent's last lines."""
     others = [episodes.prompts[row], *(reply.text for reply in episodes.replies[row])]
     written = episodes.texts[row][episodes.line_starts[row] :]

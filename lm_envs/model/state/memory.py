@@ -36,7 +36,7 @@ def check_room(
     """
     if free_bytes is None:
         is_cuda = model.device.type == "cuda"
-        free_bytes = free_memory(model.device) if is_cuda else _computers_memory()
+        free_bytes = free_memory(model.device) if is_cuda else total_memory()
     if free_bytes is None:
         return
     a_row, fixed = row_bytes(model, capacity, cache_dtype), pass_bytes(model)
@@ -57,7 +57,7 @@ def free_memory(device: torch.device) -> int:
     return torch.cuda.mem_get_info(device)[0] + held
 
 
-def _computers_memory() -> int | None:
+def total_memory() -> int | None:
     """Bytes of the computer's memory, free or not; None where the system does not state it."""
     names = ("SC_PAGE_SIZE", "SC_PHYS_PAGES")
     if not {*names} <= {*getattr(os, "sysconf_names", {})}:

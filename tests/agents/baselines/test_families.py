@@ -75,7 +75,7 @@ def test_settings_are_chosen_on_a_split_that_is_not_evaluated(learned, evaluated
 
 
 def test_data_of_one_split_cannot_choose(environments, monkeypatch):
-    def missing(split, actions=None, num_rows=None):
+    def missing(split, actions=None, least_rows=1):
         raise ValueError(f"no split {split!r}.")
 
     monkeypatch.setattr(environments, "get", missing)
@@ -87,4 +87,6 @@ def test_rows_are_made_once_and_with_other_actions_on_request(environments):
     assert environments.get("test") is environments.get("test")
     free = environments.get("test", "vocabulary")
     assert free.single_action_space.n == len(free.tokenizer)
-    assert environments.get("test", num_rows=2).num_envs == 2
+    usual = environments.get("test").num_envs
+    assert environments.get("test", least_rows=usual + 2).num_envs == usual + 2
+    assert environments.get("test", least_rows=usual - 1) is environments.get("test")

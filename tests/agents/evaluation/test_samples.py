@@ -26,6 +26,13 @@ def test_training_samples_hold_every_policy_beside_the_prompt():
     assert text.endswith("**p\\*** …\n\n- before (+0.000): x\n- after (+1.000): y\n")
 
 
+def test_a_blank_prompt_is_named_and_not_shown_as_four_asterisks():
+    blank = transcript("x", prompt="\n")
+    for text in (training_samples({"after": [blank]}), evaluation_samples({"agent": [[blank]]}, 1)):
+        assert "*(blank prompt)*" in text
+        assert "****" not in text
+
+
 def test_before_is_the_untrained_model_and_only_the_first_seed_is_shown():
     first, second = [transcript("a"), transcript("b")], [transcript("c"), transcript("d")]
     rollouts = {"agent": [first, second], "random": [second], "greedy": [second, first]}

@@ -66,7 +66,7 @@ def test_some_continuations_end_early(texts):
 
 
 def test_a_beam_of_every_continuation_finds_the_likeliest(make, texts):
-    found = beam_search(make(K**STEPS), INDEX)
+    (found,) = beam_search(make(K**STEPS), np.array([INDEX]))
     likeliest = max(texts.values(), key=lambda text: text.logprobs.sum())
     assert found.tokens.tolist() == likeliest.tokens.tolist()
 
@@ -75,7 +75,7 @@ def test_a_beam_of_every_continuation_finds_the_likeliest(make, texts):
 def test_a_narrow_beam_is_the_plain_algorithm(width, make, texts, prefixes):
     expected = plain_beam(prefixes, texts, width)
     for num_envs in (width, width + 4):
-        found = beam_search(make(num_envs), INDEX, width)
+        (found,) = beam_search(make(num_envs), np.array([INDEX]), width)
         assert found.tokens.tolist() == expected.tokens.tolist()
         np.testing.assert_array_equal(found.logprobs, expected.logprobs)
 
@@ -83,8 +83,20 @@ def test_a_narrow_beam_is_the_plain_algorithm(width, make, texts, prefixes):
 def test_a_beam_of_one_is_greedy(make):
     env = make(1)
     written = run_episodes(env, greedy(), np.arange(8))
-    for index, transcript in enumerate(written):
-        assert beam_search(env, index).text == transcript.text
+    found = beam_search(env, np.arange(8))
+    assert [each.text for each in found] == [each.text for each in written]
+
+
+@pytest.mark.parametrize("num_envs", [3, 8, 32])
+def test_examples_side_by_side_find_what_each_finds_alone(num_envs, make):
+    indices, alone = np.array([5, 2, 7, 5, 0, 11, 3]), make(3)
+    found = beam_search(make(num_envs), indices, 3)
+    for index, transcript in zip(indices, found, strict=True):
+        (expected,) = beam_search(alone, np.array([index]))
+        assert transcript.prompt == expected.prompt
+        assert transcript.text == expected.text
+        np.testing.assert_array_equal(transcript.logprobs, expected.logprobs)
+        assert transcript.scores == expected.scores
 
 
 def test_the_best_of_many_samples_is_the_best_of_all(make, texts):
@@ -112,7 +124,7 @@ def test_best_of_n_keeps_the_order_of_the_examples(make):
 
 def test_sizes_that_do_not_fit_are_refused(make):
     with pytest.raises(ValueError, match="Got width=9; allowed: up to the rows"):
-        beam_search(make(4), 0, 9)
+        beam_search(make(4), np.array([0]), 9)
     with pytest.raises(ValueError, match="Got n=0; allowed"):
         best_of_n(make(4), np.array([0]), 0)
 

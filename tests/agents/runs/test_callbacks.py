@@ -7,7 +7,7 @@ from stable_baselines3 import PPO
 from agents.algorithms.factory import make_algorithm, make_evaluation_env, make_training_env
 from agents.runs import logs
 from agents.runs.callbacks import RunCallback, TrainingCallback, multiple_after
-from agents.runs.checkpoints import CHECKPOINT
+from agents.runs.checkpoints import BEST, CHECKPOINT
 from tests.agents.finished_run import changed
 
 
@@ -57,3 +57,10 @@ def test_a_reached_target_stops_after_one_unused_step(tmp_path):
     evaluated, saved, agent = trained(Quiet, tmp_path, stop_at_reward=-np.inf)
     assert (evaluated, saved) == ([64], [64])
     assert agent.num_timesteps == 68
+
+
+def test_a_checkpoint_at_the_step_of_the_best_one_is_its_copy(tmp_path):
+    trained(Quiet, tmp_path, stop_at_reward=-np.inf)
+    assert (tmp_path / CHECKPOINT).read_bytes() == (tmp_path / BEST).read_bytes()
+    listed = json.loads((tmp_path / "checkpoints.json").read_text())
+    assert [listed[name][0]["step"] for name in (CHECKPOINT, BEST)] == [64, 64]

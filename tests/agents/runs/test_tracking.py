@@ -1,7 +1,10 @@
 """Trackers: what third-party packages get. The packages are optional, so recorders stand in."""
 
 import json
+import sqlite3
+import subprocess
 import sys
+from contextlib import closing
 from types import ModuleType
 
 import pytest
@@ -85,6 +88,59 @@ def test_a_training_run_is_tracked_and_ended(package, tmp_path):
     logged = [kwargs["step"] for name, _, kwargs in package.calls if name == "log"]
     assert logged == [0, 64]
     assert package.calls[-1][0] == "finish"
+
+
+def wandb_rewards(folder):
+    from wandb.proto.wandb_internal_pb2 import Record
+    from wandb.sdk.internal.datastore import DataStore
+
+    (path,) = folder.glob("tracking/wandb/offline-run-*/run-*.wandb")
+    store, rewards = DataStore(), {}
+    store.open_for_scan(str(path))
+    while data := store.scan_data():
+        record = Record()
+        record.ParseFromString(data)
+        items = {each.key or "/".join(each.nested_key): each for each in record.history.item}
+        if REWARD in items:
+            rewards[record.history.step.num] = json.loads(items[REWARD].value_json)
+    return rewards
+
+
+def mlflow_rewards(folder):
+    with closing(sqlite3.connect(folder / "tracking" / "mlflow.sqlite")) as base:
+        return dict(base.execute("select step, value from metrics where key = ?", (REWARD,)))
+
+
+def trackio_rewards(folder):
+    with closing(sqlite3.connect(folder / "trackio" / "lm_envs.db")) as base:
+        rows = base.execute("select step, metrics from metrics").fetchall()
+    return {step: json.loads(metrics)[REWARD] for step, metrics in rows}
+
+
+REWARD = "held_out/reward"
+READERS = {"wandb": wandb_rewards, "mlflow": mlflow_rewards, "trackio": trackio_rewards}
+
+
+@pytest.mark.parametrize("name", EXTERNAL)
+def test_an_installed_package_stores_the_rewards_of_a_run_off_line(
+    name, tmp_path, monkeypatch, capfd
+):
+    """Runs where the package is installed, in an environment of its own."""
+    pytest.importorskip(name, reason=f"{name} is optional: pip install {name}")
+    for variable in ("WANDB_MODE", "MLFLOW_TRACKING_URI", "TRACKIO_SPACE_ID"):
+        monkeypatch.delenv(variable, raising=False)
+    program = (
+        "import sys, pathlib; from agents.train import train; "
+        "from tests.agents.finished_run import changed; "
+        "train(changed(total_timesteps=64), pathlib.Path(sys.argv[1]), track=sys.argv[2])"
+    )
+    # A process of its own: the packages read their variables when they are imported.
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
+    subprocess.run([sys.executable, "-c", program, str(tmp_path), name], check=True)
+    assert capfd.readouterr().out == ""
+    rows = [json.loads(line) for line in (tmp_path / "test-s0" / "metrics.jsonl").open()]
+    expected = {row["step"]: pytest.approx(row["held_out"]["reward"]) for row in rows}
+    assert READERS[name](tmp_path) == expected
 
 
 @pytest.mark.parametrize("name", EXTERNAL)

@@ -6,6 +6,7 @@ import zlib
 import numpy as np
 import pytest
 
+from lm_envs.envs.observations.words import Words
 from tests.envs.helpers import make
 
 SIZE = 256
@@ -64,6 +65,19 @@ def test_dropout_leaves_out_a_share_of_the_words_that_depends_on_the_text_alone(
     np.testing.assert_array_equal(again[0, :SIZE], kept)
     other, _ = env.reset(options={"prompt": " ".join([*words, "more"])})
     assert set(np.flatnonzero(other[0, :SIZE])) - set(np.flatnonzero(kept))
+
+
+def test_rows_that_go_on_keep_their_columns_while_others_begin_anew():
+    env = make(3, "same_step", prompt_tokens=200, observation={"kind": "words", "size": SIZE})
+    env.reset(seed=0)
+    begun = 0
+    for action in np.random.default_rng(0).integers(env.single_action_space.n, size=(24, 3)):
+        observations, *_, infos = env.step(action)
+        begun += int(infos.get("_final_obs", np.zeros(3, bool)).sum())
+        anew = Words(SIZE, 0.0).encode(env.outputs, env.episodes)
+        np.testing.assert_array_equal(observations[:, : 3 * SIZE], anew)
+        observations[:] = 0.0  # a caller's change is not kept
+    assert begun
 
 
 @pytest.mark.parametrize(
