@@ -4,7 +4,7 @@ PYTHONS ?= python3.11 python3.12 python3.13
 TORCH ?= torch==2.13.0
 BIN := .venv/bin
 
-.PHONY: train test docs slow sanitize bench gpu lock audit pythons clean
+.PHONY: train test docs slow sanitize coverage bench gpu lock audit pythons clean
 
 train: .venv/ready  ## train a simultaneous translator, compare it with the baselines, watch an episode
 	$(BIN)/python -m agents.train configs/simultaneous_translation_ppo.yaml
@@ -27,6 +27,10 @@ slow: .venv/ready  ## long proofs: full view agreement, kill test
 
 sanitize: .venv/ready  ## the C++ kernels under AddressSanitizer and UndefinedBehaviorSanitizer
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/proofs/test_kernels.py -m slow --timeout 3600
+
+coverage: .venv/ready  ## the share of lm_envs that the fast tests run: statements and branches
+	$(BIN)/python -m pip install --quiet pytest-cov
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --cov --cov-fail-under 92 --cov-report term:skip-covered
 
 bench: .venv/ready  ## tokens per second, side by side
 	$(BIN)/python -m benchmarks throughput

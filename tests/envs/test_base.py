@@ -146,3 +146,11 @@ def test_reset_and_set_state_recover_from_a_failed_step(failed, way):
     for _ in range(2):
         np.testing.assert_array_equal(*[each.step(np.ones(2, int))[0] for each in (env, fresh)])
     assert snapshot(env) == snapshot(fresh)
+
+
+def test_metadata_belong_to_the_environment():
+    env, other = make(1, "same_step"), make(1)
+    assert env.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
+    assert other.metadata["autoreset_mode"] is AutoresetMode.DISABLED
+    assert env.metadata["render_modes"] == ["ansi", "rgb_array"]
+    assert env.metadata["render_fps"] == 4

@@ -6,8 +6,10 @@ from typing import ClassVar
 
 import gymnasium as gym
 import numpy as np
+import pytest
 
 from lm_envs.envs import LanguageVectorEnv
+from lm_envs.envs.actions import TokenActions
 from lm_envs.tasks.dialogue import Dialogue
 from lm_envs.tasks.next_word import NextWord
 from tests.envs.helpers import make
@@ -89,6 +91,59 @@ def test_the_beginning_of_a_long_conversation_is_dropped():
     assert not context.startswith(env.transcripts[0].prompt)
 
 
+@pytest.mark.parametrize(
+    ("max_turns", "num_turns", "completed"), [(5, 3, True), (3, 3, True), (2, 2, False)]
+)
+def test_an_episode_is_complete_when_the_customer_leaves_or_after_the_last_turn(
+    max_turns, num_turns, completed
+):
+    env = make(1, env_id="lm_envs/Dialogue-v0", max_turns=max_turns)
+    env.reset(options={"index": 0})
+    for step in range(num_turns):
+        action = env.oracle_actions() if completed else np.array([0])
+        _, _, terminated, truncated, infos = env.step(action)
+        assert terminated[0] == (step + 1 == num_turns)
+    assert (infos["ending"][0], truncated[0]) == ("complete", False)
+    assert infos["scores"]["completed"][0] == completed
+
+
+def test_replies_are_reported_in_tasks_of_several_turns_only():
+    for env_id, is_reported in (("lm_envs/Dialogue-v0", True), ("lm_envs/NextWord-v0", False)):
+        env = make(1, env_id=env_id)
+        env.reset(seed=0)
+        *_, infos = env.step(np.array([0]))
+        assert ("reply" in infos) == is_reported
+
+
+class EndOrWait(TokenActions):
+    """Action 0 writes the end of text; action 1 writes nothing."""
+
+    space = gym.spaces.Discrete(2)
+
+    def to_tokens(self, actions, outputs, rows):
+        return np.full(len(actions), self.engine.end_token)
+
+    def write(self, rows, actions):
+        if actions[0] == 0:
+            return super().write(rows, actions)
+        self.episodes.skip_step(rows)
+        return np.zeros(len(rows), bool)
+
+
+def test_a_step_that_writes_nothing_does_not_end_by_the_last_token_of_the_episode_before():
+    env = make(1, actions=EndOrWait, max_new_tokens=1)
+    env.reset(seed=0)
+    assert env.step(np.array([0]))[2][0]
+    env.reset(seed=0)
+    assert not env.step(np.array([1]))[2][0]
+    *_, infos = env.step(np.array([0]))
+    assert infos["ending"][0] == "end_token"
+
+
+def test_by_default_there_is_one_row():
+    assert LanguageVectorEnv(task=NextWord).num_envs == 1
+
+
 class LargeExamples(NextWord):
     """Next words whose examples have an image of 4 MiB."""
 
@@ -107,3 +162,30 @@ def test_few_of_many_large_examples_stay_in_memory():
         env.reset(seed=seed)
     assert len(LargeExamples.alive) >= 15
     assert sum(reference() is not None for reference in LargeExamples.alive) < 12
+
+
+class Context(str):
+    """A text whose end can be seen."""
+
+    __slots__ = ("__weakref__",)
+
+
+class LongContexts(Dialogue):
+    """A dialogue whose contexts have 2,000 tokens, each another one."""
+
+    alive: ClassVar = []
+
+    def respond(self, example, turns):
+        context = Context(f"{len(self.alive)}{' ~' * 2000}")
+        self.alive.append(weakref.ref(context))
+        return replace(super().respond(example, turns), context=context, is_over=False)
+
+
+def test_few_of_many_long_contexts_stay_in_memory(monkeypatch):
+    monkeypatch.setattr("lm_envs.envs.vector_env.CACHE_BYTES", 200_000)
+    env = LanguageVectorEnv(1, task=LongContexts, actions="choices")
+    for _ in range(30):
+        env.reset(options={"index": 0})
+        env.step(np.array([0]))
+    assert len(LongContexts.alive) == 30
+    assert 3 <= sum(reference() is not None for reference in LongContexts.alive) <= 15

@@ -2,7 +2,8 @@
 
 A mutant is a source file with one operator, comparison, condition or number changed. It is killed
 if a test fails. `--count N` draws N mutants of each group; without it all are tried, which takes
-hours. Each line names a mutant that survived; the last line is JSON.
+hours. The tests have to pass for the source as it is. Each line names a mutant that survived; the
+last line of each group is JSON.
 """
 
 import argparse
@@ -25,7 +26,10 @@ GROUPS = {
     "rewards": (sorted(str(p.relative_to(ROOT)) for p in (ROOT / REWARDS).glob("[a-z]*.py")), ()),
     "vector_env": (
         ["lm_envs/envs/vector_env.py", "lm_envs/envs/base.py", "lm_envs/envs/reward_tracker.py"],
-        ("tests/envs/test_vector_env.py", "tests/envs/test_base.py", "tests/test_views_agree.py"),
+        (
+            *("tests/envs/test_vector_env.py", "tests/envs/test_base.py"),
+            *("tests/envs/test_shaping.py", "tests/test_views_agree.py"),
+        ),
     ),
 }
 """Source files of each group, and tests beside those at the mirrored path."""
@@ -38,7 +42,8 @@ SWAPS = {
     **{ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd},
 }
 SECONDS = 300
-"""A mutant whose tests take longer is killed: it loops."""
+"""A mutant whose tests take more processor time is killed: it loops. On a machine that other
+programs share, a limit of the clock would kill mutants that the tests do not find."""
 
 
 def places(tree):
@@ -104,16 +109,23 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
 
 
 def tests_pass(path, source, tests):
-    """Runs tests in another process; returns whether they pass within the time."""
+    """Runs tests in another process; returns whether they pass within the processor time."""
     if (child := os.fork()) == 0:
-        signal.alarm(SECONDS)  # ends the process
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)  # ends the process
         if source is not None:
             sys.meta_path.insert(0, Finder(path, source))
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
         os.dup2(null, 2)
-        os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests]))
+        os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--timeout", "0", *tests]))
     return os.waitpid(child, 0)[1] == 0
+
+
+def tests_of(path, more):
+    """Returns the test at the mirrored path of a source file, and others, each once."""
+    parts = Path(path).relative_to("lm_envs").parts
+    own = Path("tests", *parts[:-1], f"test_{parts[-1]}")
+    return list(dict.fromkeys([str(own), *more]))
 
 
 def main(count, groups):
@@ -126,12 +138,14 @@ def main(count, groups):
         trees = {path: ast.parse((ROOT / path).read_text(encoding="utf-8")) for path in paths}
         found = [(path, number) for path, tree in trees.items() for number in places(tree)]
         chosen = found if count is None else random.Random(0).sample(found, min(count, len(found)))
+        tests = {path: tests_of(path, more) for path in paths}
+        for path in sorted({path for path, _ in chosen}):
+            if not tests_pass(path, None, tests[path]):
+                raise SystemExit(f"The tests {tests[path]} fail without a change.")
         survived = 0
         for path, number in chosen:
-            parts = Path(path).relative_to("lm_envs").parts
-            own = Path("tests", *parts[:-1], f"test_{parts[-1]}")
             source, line = mutant(path, number)
-            if tests_pass(path, source, [str(own), *more]):
+            if tests_pass(path, source, tests[path]):
                 survived += 1
                 print("survived:", line, flush=True)
         killed = len(chosen) - survived

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lm_envs.tasks.rewards.custom import CustomScore
+from lm_envs.tasks.rewards.custom import CustomScore, finished_texts_only
 from tests.tasks.rewards.helpers import make_completions
 
 
@@ -68,9 +68,26 @@ def test_an_error_in_the_callers_code_names_the_score_and_is_the_cause():
     def upset(text, references):
         raise KeyError("no such word")
 
-    with pytest.raises(RuntimeError, match=r"Got KeyError from score 'upset': .*no such") as caught:
+    message = r"Got KeyError from score 'upset': .*no such.* such as 'four'"
+    with pytest.raises(RuntimeError, match=message) as caught:
         score(upset)
     assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_an_error_in_a_batch_function_names_the_first_text():
+    def upset(completions):
+        raise KeyError("no such word")
+
+    with pytest.raises(RuntimeError, match="any text, such as 'four'"):
+        score(upset, ["four", "five"])
+
+
+def test_a_score_is_of_unfinished_texts_too_unless_it_is_marked():
+    def plain(text, references):
+        return 1.0
+
+    assert not CustomScore(plain).finished_only
+    assert CustomScore(finished_texts_only(plain)).finished_only
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from lm_envs.tasks.rewards.custom import finished_texts_only
 from lm_envs.tasks.rewards.reward import Reward
 from tests.tasks.rewards.helpers import make_completions
 
@@ -56,3 +57,22 @@ def test_a_weight_of_zero_reports_without_paying():
     components = reward.components(make_completions([[1, 1]]), np.arange(1))
     assert components["distinct_1"][0] > 0
     np.testing.assert_allclose(reward.total(components), components["length"])
+
+
+@finished_texts_only
+def opinion(text, references):
+    return 1.0
+
+
+def test_a_score_of_finished_texts_is_refused_after_every_step():
+    reward = Reward({opinion: 1.0, "length": 1.0})
+    reward.check_dense(dense=False)
+    with pytest.raises(ValueError, match="Got dense=True with the score 'opinion'"):
+        reward.check_dense(dense=True)
+
+
+@pytest.mark.parametrize(
+    "weights", [{opinion: 0.0, "length": 1.0}, {"length": 1.0, (lambda text, references: 1.0): 1.0, "chrf": 1.0}]
+)
+def test_other_scores_and_scores_without_weight_are_accepted_after_every_step(weights):
+    Reward(weights).check_dense(dense=True)

@@ -47,6 +47,7 @@ def test_squad_words_drop_punctuation_and_articles():
         ("ọ̀rọ̀ ọ̀nà", ["ọ̀rọ̀", "ọ̀nà"]),
         ("❤\ufe0f a_b", ["a", "b"]),
         ("か\u309a", ["か\u309a"]),
+        ("葛\U000e0100城\U000e01ef", ["葛\U000e0100", "城\U000e01ef"]),
     ],
 )
 def test_rouge_words_keep_combining_marks(text, expected):

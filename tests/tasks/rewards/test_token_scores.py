@@ -64,3 +64,8 @@ def test_a_score_keeps_its_range_and_depends_on_its_row_alone(name, tokens):
 @pytest.mark.parametrize("name", TOKEN_SCORES)
 def test_an_empty_completion_scores_zero(name):
     assert TOKEN_SCORES[name](make_completions([[]], references=[[1, 2]])).tolist() == [0.0]
+
+
+def test_a_certain_token_whose_log_probability_is_rounded_above_0_counts_as_certain():
+    completions = make_completions([[1, 2]], [[1e-6, 1e-6]])
+    assert TOKEN_SCORES["fluency"](completions).tolist() == [1.0]
