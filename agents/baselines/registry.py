@@ -84,8 +84,10 @@ TEMPERATURES = (0.3, 0.5, 0.7, 0.85, 1.0, 1.3)
 SHARES = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
 BONUSES = (-4.0, -2.0, -1.0, 1.0, 2.0, 4.0, 8.0)
 WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+FEW_WEIGHTS = (0.3, 0.5, 0.7)
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 COUNTS = (0, 1, 2, 3)
+DELAYS = (1.0, 2.0, 4.0)
 EXPONENTS = (0.2, 0.35, 0.5, 0.7)
 REPEAT_PENALTIES = (1.0, 2.0, 4.0)
 STRENGTHS = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
@@ -225,6 +227,9 @@ def _token_rules(env: LanguageVectorEnv) -> list[Family]:
         pairs = [[weight, bonus] for bonus in (0.0, 2.0) for weight in WEIGHTS]
         run = by_policy(lambda pair, seed: pointer_belief(*pair))
         found.append(Family("pointer, tuned", grid(*pairs), run, is_cheap=True))
+        few = [pair for pair in pairs if pair[0] in FEW_WEIGHTS]
+        longer = [[*pair, delay] for pair in few for delay in DELAYS]
+        found.append(Family("pointer, later end", grid(*longer), run))
     return found
 
 

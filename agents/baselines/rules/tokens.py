@@ -75,12 +75,13 @@ def echo_bonus(bonus: float) -> Policy:
     return act
 
 
-def pointer_belief(weight: float, bonus: float = 0.0) -> Policy:
+def pointer_belief(weight: float, bonus: float = 0.0, delay: float = 0.0) -> Policy:
     """Returns greedy decoding of (1 - weight) times the model plus weight times the pointer.
 
     Args:
         weight: Of the pointer, in [0, 1].
         bonus: Nats that are added to the logarithm of the mixture for tokens of the prompt.
+        delay: Nats that are taken from candidates that end the text, so that it gets longer.
 
     Source: a continuous cache, Grave et al. 2016, https://arxiv.org/abs/1612.04426.
     """
@@ -88,9 +89,23 @@ def pointer_belief(weight: float, bonus: float = 0.0) -> Policy:
     def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
         scores = mixture_logprobs(env, weight)
         scores += bonus * is_in_prompt(env.outputs.candidates, env.episodes)
+        if delay:
+            scores -= delay * is_last(env)
         return env.actions_for_ranks(scores.argmax(1))
 
     return act
+
+
+def is_last(env: LanguageVectorEnv) -> np.ndarray:
+    """Returns which candidates end the line, (N, K) bool."""
+    candidates = env.outputs.candidates
+    ids, places = np.unique(candidates, return_inverse=True)
+    is_over = [
+        token == env.engine.end_token
+        or env.task.is_turn_over(env.tokenizer.decode(np.array([token])))
+        for token in ids.tolist()
+    ]
+    return np.array(is_over)[places].reshape(candidates.shape)
 
 
 def has_pointer(env: LanguageVectorEnv) -> bool:

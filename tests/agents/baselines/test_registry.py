@@ -18,7 +18,7 @@ def names(**env):
 
 def test_each_kind_of_environment_has_its_rules():
     extractive = {"mode": "extractive", "actions": COPIES}
-    pointers = {"greedy, with the pointer", "pointer, tuned"}
+    pointers = {"greedy, with the pointer", "pointer, tuned", "pointer, later end"}
     for name, kwargs, expected in (
         ("NextWord", {}, TOKENS | {"frequent tokens"}),
         ("NextWord", {"rewards": {"sentiment": 1.0}}, TOKENS | {"guided greedy"}),

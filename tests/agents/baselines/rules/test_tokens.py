@@ -76,3 +76,15 @@ def test_pointer_belief_goes_from_the_model_to_the_pointer(checkpoint):
     chosen = pointer_belief(1.0)(env, None)
     np.testing.assert_array_equal(shares[np.arange(16), chosen], shares.max(1))
     assert (chosen != pointer_belief(0.0)(env, None)).any()
+
+
+def test_a_later_end_writes_longer_texts():
+    arguments = {"actions": {"kind": "top_k", "k": 4, "copies": 4}, "autoreset_mode": "disabled"}
+    env = gym.make_vec("lm_envs/Translation-v0", num_envs=4, split="test", **arguments).unwrapped
+    tokens = [
+        sum(
+            len(text.tokens) for text in run_episodes(env, pointer_belief(0.5, 0.0, delay), INDICES)
+        )
+        for delay in (0.0, 8.0)
+    ]
+    assert tokens[1] > tokens[0]
