@@ -72,7 +72,11 @@ def test_a_score_of_finished_texts_is_refused_after_every_step():
 
 
 @pytest.mark.parametrize(
-    "weights", [{opinion: 0.0, "length": 1.0}, {"length": 1.0, (lambda text, references: 1.0): 1.0, "chrf": 1.0}]
+    "weights",
+    [
+        {opinion: 0.0, "length": 1.0},
+        {"length": 1.0, (lambda text, references: 1.0): 1.0, "chrf": 1.0},
+    ],
 )
 def test_other_scores_and_scores_without_weight_are_accepted_after_every_step(weights):
     Reward(weights).check_dense(dense=True)
