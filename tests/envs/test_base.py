@@ -154,3 +154,10 @@ def test_metadata_belong_to_the_environment():
     assert other.metadata["autoreset_mode"] is AutoresetMode.DISABLED
     assert env.metadata["render_modes"] == ["ansi", "rgb_array"]
     assert env.metadata["render_fps"] == 4
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("ansi", str), ("rgb_array", np.ndarray)])
+def test_each_row_is_rendered_in_the_chosen_mode(mode, kind):
+    env = make(2, render_mode=mode)
+    env.reset(seed=0)
+    assert [type(frame) for frame in env.render()] == [kind, kind]

@@ -68,6 +68,14 @@ def test_steps_of_an_environment_pay_the_discounted_difference(options):
     np.testing.assert_allclose(rewards[1], factors * potentials - before, atol=1e-12)
 
 
+def test_a_reward_that_is_paid_once_is_the_score_also_of_a_truncated_text():
+    env = make(2, gamma=GAMMA, dense=False, max_new_tokens=5, max_steps=3)
+    env.reset(options={"index": 0})
+    *_, (_, last, _, truncated, infos) = [env.step(np.array([0, 2])) for _ in range(3)]
+    assert truncated.all()
+    np.testing.assert_allclose(last, infos["scores"]["reward"], atol=1e-12)
+
+
 def test_tuning_environments_take_the_discount_too():
     rewards = []
     for gamma in (1.0, GAMMA):
