@@ -73,6 +73,7 @@ def test_a_reward_that_is_paid_once_is_the_score_also_of_a_truncated_text():
     env.reset(options={"index": 0})
     *_, (_, last, _, truncated, infos) = [env.step(np.array([0, 2])) for _ in range(3)]
     assert truncated.all()
+    assert last.all()
     np.testing.assert_allclose(last, infos["scores"]["reward"], atol=1e-12)
 
 

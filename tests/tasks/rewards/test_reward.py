@@ -80,3 +80,8 @@ def test_a_score_of_finished_texts_is_refused_after_every_step():
 )
 def test_other_scores_and_scores_without_weight_are_accepted_after_every_step(weights):
     Reward(weights).check_dense(dense=True)
+
+
+def test_a_path_names_a_function():
+    weights = {"lm_envs.tasks.rewards.synthetic:has_date": 2.0}
+    assert Reward(weights).weights == weights
