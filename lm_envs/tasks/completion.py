@@ -129,7 +129,7 @@ class CompletionTask:
         self._tokenizer = tokenizer
         items = [_single_line(item) for item in self.load_items(dataset, split, columns)]
         if shots:
-            pool = self.load_items(dataset, POOL, columns)
+            pool = items if split == POOL else self.load_items(dataset, POOL, columns)
             items = _with_solved_examples(items, pool, shots)
         self._items = self._short_items(items, dataset)
         # Embedded examples stay as they were in earlier versions, so that results can be compared.
