@@ -47,9 +47,9 @@ class LearnedExamples:
     def pairs(self, count: int | None = None) -> list[tuple[str, tuple[str, ...]]]:
         """Returns own prompts and their targets; `count` evenly spaced ones, or all."""
         places = evenly_spaced_indices(len(self.indices), count or len(self.indices))
-        env = self.language_env
-        chosen = [env.episodes.example(int(self.indices[place])) for place in places]
-        return [(own_prompt(env.task, each, env.tokenizer), each.targets) for each in chosen]
+        episodes = self.language_env.episodes
+        chosen = [episodes.example(int(self.indices[place])) for place in places]
+        return [(own_prompt(episodes, each), each.targets) for each in chosen]
 
 
 def learned_examples(

@@ -34,7 +34,7 @@ def by_rule(rule: Rule) -> Policy:
         for row, example in enumerate(episodes.examples):
             turns = episodes.turns[row]
             options = env.task.options(example, turns)
-            line = rule(own_prompt(env.task, example, env.tokenizer), turns, options)
+            line = rule(own_prompt(episodes, example), turns, options)
             if line is not None:
                 actions[row] = [option.text for option in options].index(line)
         return actions

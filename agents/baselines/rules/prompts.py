@@ -1,12 +1,12 @@
 """The prompt of an example as its task made it: what rules read. Knows no rule."""
 
-from lm_envs.tasks.base import Example, Task
+from lm_envs.envs.episode_buffer import EpisodeBuffer
+from lm_envs.tasks.base import Example
 from lm_envs.tasks.completion import CompletionTask
-from lm_envs.tokenizer import Tokenizer
 
 
-def own_prompt(task: Task, example: Example, tokenizer: Tokenizer) -> str:
+def own_prompt(episodes: EpisodeBuffer, example: Example) -> str:
     """Returns the prompt of an example, without the solved examples that may stand before it."""
-    if isinstance(task, CompletionTask) and example.index >= 0:
-        return task.item(example).prompt
-    return tokenizer.decode(example.prompt)
+    if isinstance(episodes.task, CompletionTask) and example.index >= 0:
+        return episodes.task.item(example).prompt
+    return episodes.prompt_text(example)

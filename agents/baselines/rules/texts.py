@@ -34,7 +34,7 @@ _EXTRACTIVE = re.compile(
 
 def prompt_of_row(episodes: EpisodeBuffer, row: int) -> str:
     """Returns the prompt of a row, as its task made it."""
-    return own_prompt(episodes.task, episodes.examples[row], episodes.tokenizer)
+    return own_prompt(episodes, episodes.examples[row])
 
 
 def writes(
