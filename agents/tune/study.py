@@ -7,8 +7,7 @@ Knows nothing of how a trial runs or of the report.
 import json
 import math
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -41,6 +40,9 @@ LOCK, WORKER_LOCK = ".lock", ".worker-{}.lock"
 
 WORKER = "worker"
 """Attribute of a trial: the process that runs it."""
+
+REPEATS = "repeats"
+"""Attribute of a repeated trial: the number of its first attempt."""
 
 ERROR = "error"
 """Attribute of a failed trial: one line. A trial that was stopped by a signal has none."""
@@ -127,7 +129,6 @@ def _storage(path: Path) -> optuna.storages.RDBStorage:
             {"connect_args": {"timeout": 60}},  # seconds that a process waits for another's write
             heartbeat_interval=HEARTBEAT_S,
             grace_period=GRACE_S,
-            heartbeat_stale_trial_callback=_repeat,
         )
 
 
@@ -157,15 +158,15 @@ def run_trials(
         return _run(trial, space, folder, trust_imports=trust_imports)
 
     with FileLock(path := folder / WORKER_LOCK.format(worker)):
-        _repeat_trials_of_killed_processes(study, folder, worker)
+        _end_trials_of_killed_processes(study, folder, worker)
         while _counted(study) < count:
-            with _repeated_if_stopped(study):
-                study.optimize(
-                    objective,
-                    n_trials=1,
-                    catch=(TrialFailedError, UserError),
-                    callbacks=[lambda _, trial: announce(trial)],
-                )
+            _queue_stopped_trials(study, folder)
+            study.optimize(
+                objective,
+                n_trials=1,
+                catch=(TrialFailedError, UserError),
+                callbacks=[lambda _, trial: announce(trial)],
+            )
     path.unlink(missing_ok=True)
 
 
@@ -180,7 +181,10 @@ def _run(trial: optuna.Trial, space: Space, folder: Path, *, trust_imports: bool
 
     try:
         values = space.suggest(trial)
-        config = space.config(values).model_copy(update={"name": f"trial{trial.number:04d}"})
+        # A repeated trial continues the run of the first attempt. Under a name of its own it would
+        # be another run, since the name is a part of the environment's seed.
+        number = trial.user_attrs.get(REPEATS, trial.number)
+        config = space.config(values).model_copy(update={"name": f"trial{number:04d}"})
         reward = run_trial(config, folder / TRIALS, is_hopeless, trust_imports=trust_imports)
     except (TrialFailedError, UserError) as error:
         trial.set_user_attr(ERROR, str(error))
@@ -190,22 +194,8 @@ def _run(trial: optuna.Trial, space: Space, folder: Path, *, trust_imports: bool
     return reward
 
 
-@contextmanager
-def _repeated_if_stopped(study: optuna.Study) -> Iterator[None]:
-    """Queues the trial that a signal stops in this process, for when the study goes on."""
-    before = len(study.get_trials(deepcopy=False))
-    try:
-        yield
-    except KeyboardInterrupt:
-        failed = optuna.trial.TrialState.FAIL
-        for trial in study.get_trials(deepcopy=False, states=[failed])[-1:]:
-            if trial.number >= before - 1 and ERROR not in trial.user_attrs:
-                _repeat(study, trial)
-        raise
-
-
-def _repeat_trials_of_killed_processes(study: optuna.Study, folder: Path, own: str) -> None:
-    """Ends the running trials whose process no longer holds its lock, and queues them again."""
+def _end_trials_of_killed_processes(study: optuna.Study, folder: Path, own: str) -> None:
+    """Ends the running trials whose process no longer holds its lock."""
     with FileLock(folder / LOCK):
         alive = {own, *filter(None, map(_living_worker, folder.glob(WORKER_LOCK.format("*"))))}
         running = optuna.trial.TrialState.RUNNING
@@ -214,7 +204,6 @@ def _repeat_trials_of_killed_processes(study: optuna.Study, folder: Path, own: s
             # A trial without a worker has just begun, in a process that is alive or was killed.
             if worker not in alive and (worker or alive == {own}):
                 study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-                _repeat(study, trial)
 
 
 def _living_worker(path: Path) -> str | None:
@@ -227,10 +216,18 @@ def _living_worker(path: Path) -> str | None:
         return path.name.removeprefix(".worker-").removesuffix(".lock")
 
 
-def _repeat(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
-    # A trial that was queued has its values before it asks for them.
-    values = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-    study.enqueue_trial(values, user_attrs={"repeats": trial.number})
+def _queue_stopped_trials(study: optuna.Study, folder: Path) -> None:
+    """Queues each trial again whose last attempt was stopped by a signal, with its values.
+
+    Found from the study alone, so that a kill at any moment loses no trial.
+    """
+    with FileLock(folder / LOCK):
+        last = {t.user_attrs.get(REPEATS, t.number): t for t in study.get_trials(deepcopy=False)}
+        for number, trial in last.items():
+            if trial.state is optuna.trial.TrialState.FAIL and ERROR not in trial.user_attrs:
+                # A trial that was queued has its values before it asks for them.
+                values = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+                study.enqueue_trial(values, user_attrs={REPEATS: number})
 
 
 def _counted(study: optuna.Study) -> int:

@@ -9,19 +9,26 @@ nothing, so that it starts within a fraction of a second. A signal stops it as C
 import multiprocessing
 import os
 import signal
+import threading
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+from filelock import FileLock
+
 from agents.config.loading import Interrupted
 from agents.config.train import TrainConfig
 from agents.runs import logs
+from agents.runs.session import LOCK
 from lm_envs.validation import first_line
 
 POLL_S = 0.2
 """Seconds between two looks at the metrics of a run; an evaluation takes longer."""
+
+LAST_CHECKPOINT_S = 600
+"""Seconds in which a run whose study was killed has to end its update and to write a checkpoint."""
 
 
 class TrialFailedError(RuntimeError):
@@ -35,10 +42,10 @@ def run_trial(
     *,
     trust_imports: bool = False,
 ) -> float | None:
-    """Trains in another process.
+    """Trains in another process, which stops at a checkpoint if this one ends.
 
     Args:
-        config: Of the run.
+        config: Of the run. If its folder exists, the run continues from its checkpoint.
         runs: Parent of the run folder, and of its output, `<name>.log`.
         is_hopeless: Gets the number of an evaluation, from 1, and its held-out reward, while the
             run goes on; returns whether to stop it. Not called for the untrained agent.
@@ -108,14 +115,29 @@ def _train(config: TrainConfig, runs: Path, trust_imports: bool, sender: Connect
     os.dup2(output, 2)
     from agents.train import train  # of the server's memory: imported before the fork
 
+    threading.Thread(target=_stop_with_parent, daemon=True).start()
     try:
-        result = train(config, runs, trust_imports=trust_imports)
+        resume = (folder := runs / config.folder_name).is_dir()
+        if resume:  # an attempt whose study was killed may be writing its checkpoint
+            with FileLock(folder / LOCK, timeout=LAST_CHECKPOINT_S):
+                pass
+        result = train(config, runs, resume=resume, trust_imports=trust_imports)
         sender.send((result["held_out_reward"], ""))
     except Interrupted as stopped:
         sender.send((None, str(stopped)))
     except Exception as error:  # whatever failed, the study goes on and the trial names it
         traceback.print_exc()
         sender.send((None, f"{type(error).__name__}: {first_line(error)}"))
+
+
+def _stop_with_parent() -> None:
+    """Waits for the end of the study's process, and then stops this one as Ctrl-C does.
+
+    Without it, the run of a study that was killed would go on beside the one that continues it.
+    """
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _death(code: int | None) -> str:

@@ -108,6 +108,27 @@ def test_the_trial_of_a_killed_process_is_repeated_at_once(space, tmp_path, monk
     assert not list(tmp_path.glob(WORKER_LOCK.format("*")))
 
 
+def test_a_trial_that_was_stopped_twice_keeps_the_name_of_its_run(space, tmp_path, monkeypatch):
+    """Regression: the environment's seed depends on the name, so a repetition had other rewards."""
+    names = []
+    outcomes = [KeyboardInterrupt(), KeyboardInterrupt(), 0.5]
+
+    def run(config, runs, is_hopeless, *, trust_imports):
+        names.append(config.name)
+        if isinstance(outcome := outcomes.pop(0), KeyboardInterrupt):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(study_module, "run_trial", run)
+    study = open_study(tmp_path, space, Settings())
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run_trials(study, space, tmp_path, 1)
+    run_trials(study, space, tmp_path, 1)
+    assert names == ["trial0000"] * 3
+    assert [trial.value for trial in study.trials] == [None, None, 0.5]
+
+
 def test_the_trial_of_another_living_process_is_left_alone(space, tmp_path, monkeypatch):
     fake_trials(monkeypatch, 0.5)
     study = open_study(tmp_path, space, Settings())
