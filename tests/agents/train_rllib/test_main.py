@@ -2,11 +2,17 @@
 
 import json
 from functools import partial
+from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
+from agents.config.loading import load_config
+from agents.config.train import TrainConfig
 from agents.evaluate import main as evaluate
+from agents.evaluation.comparison import AGENT, prompt_rewards
+from agents.evaluation.intervals import mean_interval
 from agents.train import train, train_and_compare
 from agents.train_rllib.__main__ import main
 from agents.train_rllib.callback import RunnersCallback
@@ -65,3 +71,34 @@ def test_a_run_of_two_runners_is_evaluated_as_any_other(file, tmp_path, capsys):
     agent = document["policies"]["agent"]["reward"]["mean"]
     assert agent == pytest.approx(result["held_out_reward"], abs=1e-6)
     assert CONFIG.evaluation.episodes == 6
+
+
+STEPS, ROWS, SEEDS = 12_288, 32, (0, 1, 2)
+
+
+def trained_rewards(runs, seed, runners):
+    """Held-out rewards (1, P) of the agent and of greedy decoding, after `STEPS` steps."""
+    changes = [f"name=runners_{runners}", f"seed={seed}", f"env.n_envs={ROWS // runners}"]
+    changes += [f"total_timesteps={STEPS}", f"checkpoint_every={STEPS}"]
+    changes += [f"evaluation.every={STEPS}", "algorithm.kwargs.batch_size=128"]
+    config = load_config(TrainConfig, Path("configs/next_word_ppo.yaml"), changes)
+    several = {"kind": partial(RunnersCallback, runners=runners)} if runners > 1 else {}
+    rewards = prompt_rewards(train_and_compare(config, runs, **several)[1])
+    return rewards[AGENT], rewards["greedy"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_two_runners_earn_what_one_process_earns(tmp_path):
+    """Rows, updates and steps are the same; episodes differ, as those of other seeds do."""
+    pytest.importorskip("ray.rllib", reason=REASON)
+    found = {
+        runners: np.concatenate([trained_rewards(tmp_path, seed, runners) for seed in SEEDS], 1)
+        for runners in (1, 2)
+    }  # (2, S, P): of the agents, and of greedy decoding
+    for agent, greedy in found.values():
+        assert mean_interval(agent - greedy)[0] > 0.0
+    low, high = mean_interval(found[2][0] - found[1][0])
+    assert low <= 0.0 <= high
+    gain = (found[1][0] - found[1][1]).mean()
+    assert high - low < gain  # otherwise the interval would hold runs that learned nothing
