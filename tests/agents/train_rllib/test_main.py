@@ -101,4 +101,4 @@ def test_two_runners_earn_what_one_process_earns(tmp_path):
     low, high = mean_interval(found[2][0] - found[1][0])
     assert low <= 0.0 <= high
     gain = (found[1][0] - found[1][1]).mean()
-    assert high - low < gain  # otherwise the interval would hold runs that learned nothing
+    assert low > -gain  # runs of two processes that learned nothing would differ by -gain
