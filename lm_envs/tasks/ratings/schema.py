@@ -48,7 +48,7 @@ def open_file(path: Path) -> sqlite3.Connection:
         sqlite3.OperationalError: If it cannot be opened, read or written.
     """
     # The connection is shared by the threads of a server; `RatingStore` holds a lock around it.
-    database = sqlite3.connect(path, TIMEOUT, isolation_level=None, check_same_thread=False)
+    database = sqlite3.connect(path, timeout=TIMEOUT, isolation_level=None, check_same_thread=False)
     try:
         _prepare(database, path)
     except BaseException:

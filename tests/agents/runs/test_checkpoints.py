@@ -154,8 +154,8 @@ def pretend_generators(monkeypatch, count):
 
 def test_random_states_of_cuda_devices_come_back(tmp_path, model, monkeypatch):
     """Regression: only the CPU's generator was saved, but a GPU samples by its own."""
+    model.learn(64)  # before: optimizers of PyTorch for CUDA ask an available device
     states = pretend_generators(monkeypatch, 2)
-    model.learn(64)
     checkpoints.save(model, tmp_path / "c.pt")
     for state in states:
         state.fill_(99)
