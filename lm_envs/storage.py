@@ -32,13 +32,19 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lm_envs"
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+def write_atomically(
+    path: Path, write: Callable[[Path], object], *, makes_folder: bool = True
+) -> None:
     """Calls `write` with a temporary path in the same folder, then renames that file to `path`.
 
     Args:
-        path: Final path; missing folders are created.
+        path: Final path.
         write: Writes the whole content to the path that it receives.
+        makes_folder: Whether missing folders are created. If not, `write` gets a path that it
+            cannot open.
     """
+    if makes_folder:
+        path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary_path(path)
     try:
         write(temporary)
@@ -58,6 +64,7 @@ def write_folder_atomically(path: Path, write: Callable[[Path], object]) -> None
             meanwhile is kept, and this one is dropped.
         write: Writes all files into the folder that it receives.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary_path(path)
     temporary.mkdir()
     try:
@@ -109,8 +116,7 @@ def read_arrays(path: Path, kinds: Sequence[str]) -> tuple[dict[str, np.ndarray]
 
 
 def _temporary_path(path: Path) -> Path:
-    """This process's temporary path beside `path`; its folder is made and cleaned."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """This process's temporary path beside `path`, whose folder is cleaned."""
     _remove_abandoned(path)
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 

@@ -14,7 +14,6 @@ from typing import Any
 from safetensors import SafetensorError
 
 from agents.config.loading import UserError
-from agents.runs.files import write_json
 from lm_envs.storage import write_atomically
 from lm_envs.validation import first_line
 
@@ -31,7 +30,9 @@ class DamagedError(ValueError):
 
 
 def write_listed(path: Path, write: Callable[[Path], object], facts: Mapping[str, Any]) -> None:
-    """Writes a file atomically and lists it in the manifest of its folder.
+    """Writes a file atomically and lists it in the manifest of its folder, which has to exist.
+
+    A folder that was deleted or moved during a run is not made again.
 
     Args:
         path: Final path.
@@ -49,7 +50,7 @@ def write_listed(path: Path, write: Callable[[Path], object], facts: Mapping[str
         listed = _read(path.parent)
         _write(path.parent, {**listed, path.name: [entry, *listed.get(path.name, [])]})
 
-    write_atomically(path, write_and_list)
+    write_atomically(path, write_and_list, makes_folder=False)
     _write(path.parent, {**_read(path.parent), path.name: [entry]})
 
 
@@ -123,4 +124,7 @@ def _read(folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _write(folder: Path, listed: Mapping[str, Any]) -> None:
-    write_json(folder / MANIFEST, listed)
+    text = json.dumps(listed, indent=2, allow_nan=False) + "\n"
+    write_atomically(
+        folder / MANIFEST, lambda temporary: temporary.write_text(text), makes_folder=False
+    )

@@ -155,8 +155,8 @@ def dequantize(case: Case) -> None:
 def linear(case: Case) -> None:
     """Against double precision; int8 against the product of the rounded numbers.
 
-    The inputs of int8 are rounded beforehand. Otherwise a number halfway between two integers, which
-    each backend may round its own way, would change a sum by more than the tolerance.
+    The inputs of int8 are rounded beforehand. Otherwise a number halfway between two integers,
+    which each backend may round its own way, would change a sum by more than the tolerance.
     """
     outputs, inputs, rows = case.size(1, 200), 4 * case.size(1, 64), case.size(1, 160)
     gelu, int8 = case.is_so(), case.is_so()

@@ -40,6 +40,21 @@ def test_the_former_content_passes_after_a_kill_before_the_rename(path):
     assert len(json.loads((path.parent / manifest.MANIFEST).read_text())[path.name]) == 1
 
 
+def test_a_folder_that_was_moved_is_not_made_again(path):
+    """Regression: a checkpoint that was being written when its folder was moved made another."""
+    folder = path.parent
+
+    def move_and_write(temporary):
+        temporary.write_bytes(b"newest")
+        folder.rename(folder.with_name("elsewhere"))
+
+    with pytest.raises(FileNotFoundError):
+        manifest.write_listed(path, move_and_write, {"step": 6})
+    with pytest.raises(FileNotFoundError):
+        manifest.write_listed(path, lambda p: p.write_bytes(b"newest"), {"step": 6})
+    assert not folder.exists()
+
+
 @pytest.mark.parametrize(
     ("content", "reason"), [(b"nex", "its SHA-256 is not"), (b"", "it has 0 bytes, but")]
 )
