@@ -234,7 +234,7 @@ def _repeat(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
 
 
 def _counted(study: optuna.Study) -> int:
-    """The number of trials that ended by themselves or are running in any process."""
+    """Returns the number of trials that ended by themselves or are running in any process."""
     state = optuna.trial.TrialState
     return sum(
         trial.state in (state.COMPLETE, state.PRUNED, state.RUNNING) or ERROR in trial.user_attrs
