@@ -17,7 +17,7 @@ from agents.runs.files import check_writable, write_bytes, write_text
 from agents.runs.manifest import CHECKPOINT_HELP
 from agents.viewing.page import traces_page
 from agents.viewing.pictures import animation, picture
-from agents.viewing.recorder import record, record_prompts
+from agents.viewing.recorder import check_indices, record, record_prompts
 from agents.viewing.runs import ViewedRun, load_run
 from agents.viewing.terminal_view import play_back
 from agents.viewing.trace import EpisodeTrace
@@ -50,9 +50,7 @@ def enjoy(
         if not isinstance(env, LanguageVectorEnv):
             raise UserError(f"Got --prompt for {run.config.env.id}; allowed here: --index.")
         return record_prompts(env, run.policy, [prompt])
-    wrong = [index for index in indices if not 0 <= index < env.num_examples]
-    if wrong:
-        raise UserError(f"Got --index {wrong[0]}; allowed: 0 to {env.num_examples - 1}.")
+    check_indices(env, indices)
     return record(env, run.policy, indices or evenly_spaced_indices(env.num_examples, episodes))
 
 

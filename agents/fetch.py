@@ -82,7 +82,7 @@ MODELS = {
 
 
 def fetch(name: str, file: Path | None = None) -> Path:
-    """Folder of a fetched model; it is downloaded and written unless it exists.
+    """Returns the folder of a fetched model, which is downloaded and written unless it exists.
 
     Args:
         name: A key of `MODELS`.

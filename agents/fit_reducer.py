@@ -11,34 +11,16 @@ from typing import Annotated, Any
 
 import gymnasium as gym
 import typer
-import yaml
 from gymnasium.vector import AutoresetMode, VectorEnv
 from rich.table import Table
 
 from agents.config.env_ids import check_env_id, check_form
 from agents.config.imports import TRUST_HELP, check_trusted, import_modules
+from agents.config.keyword_arguments import read_arguments
 from agents.config.loading import UserError, reported
 from agents.evaluation.reducer_fitting import fit, sample_states, summarize
 from agents.evaluation.terminal import print_table
 from lm_envs.envs.observations.wrappers import model_of
-
-
-def _parse(assignments: Sequence[str] | None) -> dict[str, Any]:
-    """Parses texts `name=value`, whose values are YAML.
-
-    Raises:
-        UserError: If one has no name, or its value is not YAML.
-    """
-    values = {}
-    for assignment in assignments or ():
-        name, equals, text = assignment.partition("=")
-        try:
-            values[name] = yaml.safe_load(text)
-        except yaml.YAMLError:
-            name = ""
-        if not (name and equals):
-            raise UserError(f"Got {assignment!r}; allowed: name=value, such as dim=8.")
-    return values
 
 
 def _make_env(
@@ -77,11 +59,14 @@ def main(
 ) -> None:
     """Fits a reducer on states of the random policy."""
     with reported():
-        env = _make_env(env_id, n_envs, _parse(kwargs), imports or (), trusted=trust_imports)
+        # Both before the sampling, which takes a minute.
+        arguments = read_arguments(kwargs or (), "max_new_tokens=8")
+        reducer_options = read_arguments(options or (), "dim=8")
+        env = _make_env(env_id, n_envs, arguments, imports or (), trusted=trust_imports)
         start = time.monotonic()
         sampled = sample_states(env, states, seed)
         sampling_s = time.monotonic() - start
-        reducer = fit(kind, sampled, model_of(env.unwrapped.spec), _parse(options))
+        reducer = fit(kind, sampled, model_of(env.unwrapped.spec), reducer_options)
         fitting_s = time.monotonic() - start - sampling_s
         held_out = sample_states(env, min(states, 4_096), seed + n_envs)
         summary = {"kind": kind, **summarize(reducer, sampled, held_out)}

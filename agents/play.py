@@ -11,17 +11,18 @@ import click
 import gymnasium as gym
 import numpy as np
 import typer
-import yaml
 from gymnasium.vector import AutoresetMode
 from rich.console import Console
 
 import lm_envs
 from agents.config.env_ids import check_env_id
 from agents.config.imports import TRUST_HELP, check_trusted
+from agents.config.keyword_arguments import read_arguments
 from agents.config.loading import UserError, reported
 from agents.runs.manifest import CHECKPOINT_HELP
 from agents.viewing.play_session import PlaySession, opponents_for
 from agents.viewing.policies import ViewedPolicy
+from agents.viewing.recorder import check_indices
 from agents.viewing.runs import ViewedRun, load_run
 from lm_envs.envs.base import EpisodicVectorEnv
 
@@ -52,14 +53,9 @@ def make_session_env(
 
     Raises:
         UserError: If the id is unknown or that of another environment than the run's, an
-            assignment has no "=", or arguments are given together with a run.
+            assignment is malformed, or arguments are given together with a run.
     """
-    kwargs = {}
-    for assignment in assignments:
-        name, equals, value = assignment.partition("=")
-        if not equals:
-            raise UserError(f"Got --set {assignment!r}; allowed: name=value.")
-        kwargs[name] = yaml.safe_load(value)
+    kwargs = read_arguments(assignments, "max_new_tokens=8")
     if run is not None:
         if kwargs or run.config.env.id != env_id:
             raise UserError(
@@ -97,9 +93,7 @@ def main(
         env, agent = make_session_env(
             env_id, loaded, split, assignments or [], trust_imports=trust_imports
         )
-        wrong = [each for each in index or [] if not 0 <= each < env.num_examples]
-        if wrong:
-            raise UserError(f"Got --index {wrong[0]}; allowed: 0 to {env.num_examples - 1}.")
+        check_indices(env, index or [])
         count = min(episodes, env.num_examples)
         drawn = np.random.default_rng(seed).choice(env.num_examples, count, replace=False)
         console = Console(no_color=None if color else True, highlight=False)

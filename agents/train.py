@@ -62,7 +62,7 @@ def _start_callback(
     run: OpenedRun,
     model: BaseAlgorithm,
     held_out: EpisodicVectorEnv,
-    kind: Callable[..., TrainingCallback],
+    make_callback: Callable[..., TrainingCallback],
 ) -> TrainingCallback:
     """Prepares an agent and the logs of a run, from the start or from its checkpoint.
 
@@ -71,7 +71,7 @@ def _start_callback(
         run: Its folder. When it continues, the logs are cut off at the step of the checkpoint.
         model: Untrained; it gets the state of the checkpoint, and a logger.
         held_out: Rows for evaluations.
-        kind: Makes the callback.
+        make_callback: Makes the callback.
     """
     folder = run.folder
     notes: dict[str, Any] = {}
@@ -85,7 +85,7 @@ def _start_callback(
             losses = _imitate(config, model, held_out)
             typer.echo(f"cloning: mean loss {losses[0]:.3f} to {losses[-1]:.3f} nats", err=True)
     model.set_logger(logs.make_logger(folder, notes.get("pending"), step=model.num_timesteps))
-    return kind(
+    return make_callback(
         config,
         folder,
         held_out,
@@ -110,7 +110,7 @@ def _learn(
     run: OpenedRun,
     model: BaseAlgorithm,
     held_out: EpisodicVectorEnv,
-    kind: Callable[..., TrainingCallback],
+    make_callback: Callable[..., TrainingCallback],
 ) -> list[Transcript] | None:
     """Trains from the start, or from the checkpoint with the logs cut off at its step.
 
@@ -119,7 +119,7 @@ def _learn(
         step: the run stopped at its target, or there was nothing left to learn.
     """
     folder, session = run.folder, run.session
-    callback = _start_callback(config, run, model, held_out, kind)
+    callback = _start_callback(config, run, model, held_out, make_callback)
     is_left = model.num_timesteps < config.total_timesteps
     try:
         if is_left and not logs.has_reached(folder, config.stop_at_reward):
@@ -179,7 +179,7 @@ def train_and_compare(
     trust_imports: bool = False,
     checkpoint: str = "last",
     track: str = "tensorboard",
-    kind: Callable[..., TrainingCallback] = TrainingCallback,
+    make_callback: Callable[..., TrainingCallback] = TrainingCallback,
 ) -> tuple[dict[str, Any], Rollouts]:
     """Trains as `train` does; returns its result, and the held-out rollouts of agent and baselines.
 
@@ -190,7 +190,7 @@ def train_and_compare(
         trust_imports: As in `train`.
         checkpoint: As in `train`.
         track: As in `train`.
-        kind: Makes the callback, whose `learn` trains the agent.
+        make_callback: Makes the callback, whose `learn` trains the agent.
     """
     check_tracker(track)
     import_for_run(config, trusted=trust_imports)
@@ -199,11 +199,11 @@ def train_and_compare(
         has_teacher = config.clone_policy != ORACLE
         check_clonable(config, "clone_epochs", has_teacher=has_teacher)
     with opened_run(config, runs, resume=resume, checkpoint=checkpoint, track=track) as run:
-        return _run(config, run, kind)
+        return _run(config, run, make_callback)
 
 
 def _run(
-    config: TrainConfig, run: OpenedRun, kind: Callable[..., TrainingCallback]
+    config: TrainConfig, run: OpenedRun, make_callback: Callable[..., TrainingCallback]
 ) -> tuple[dict[str, Any], Rollouts]:
     """Trains in an open run folder and writes its files; returns as `train_and_compare` does."""
     folder = run.folder
@@ -216,7 +216,7 @@ def _run(
     suite = _baseline_suite(held_out, config)
     rollouts = suite.rollouts
     before = _sample(held_out, agent_policy(model))  # untrained, also when resumed
-    evaluated = _learn(config, run, model, held_out, kind)
+    evaluated = _learn(config, run, model, held_out, make_callback)
     after = _sample(held_out, agent_policy(model))
     name, policy = untrained(held_out)
     samples = {"before": before, name: _sample(held_out, policy), "after": after}
@@ -252,7 +252,7 @@ def _make_environments(config: TrainConfig) -> tuple[LanguageVecEnv, EpisodicVec
 
 
 def _description(env: EpisodicVectorEnv) -> str:
-    """What was read for a split; rows that were left out are warnings of the reader."""
+    """Returns what was read for a split; rows that were left out are warnings of the reader."""
     count = f"{env.num_examples} examples"
     if not isinstance(env, LanguageVectorEnv):
         return count

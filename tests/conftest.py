@@ -1,6 +1,7 @@
 """Small models that tests share; made once, on local disk."""
 
 import os
+import signal
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # device="auto" is the CPU in all tests, on machines with a GPU too: exact numbers are asserted.
@@ -26,6 +27,17 @@ settings.load_profile("no_deadline")
 @pytest.fixture(scope="session", autouse=True)
 def _fixed_threads():
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _default_ctrl_c():
+    """Lets SIGINT interrupt tests and their processes, also where a shell has it ignored.
+
+    A shell without job control starts `pytest … &` so that SIGINT is ignored, and each child of
+    pytest inherits that; tests of Ctrl-C would wait for a process that never stops.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -76,9 +76,8 @@ class RandomSearch(ARS):
         """
         assert self.env is not None
         policies = [self._policy_of(weights) for weights in candidate_weights]
-        owners = np.tile(
-            np.arange(len(policies)), self.n_eval_episodes
-        )  # candidate of each episode
+        # Index of the candidate that plays each episode.
+        owners = np.tile(np.arange(len(policies)), self.n_eval_episodes)
         num_rows = self.env.num_envs
         returns = [
             self._run_episodes(policies, owners[start : start + num_rows], callback)

@@ -5,7 +5,6 @@ An agent cannot learn to write a token that is never among its candidates. Knows
 
 from agents.evaluation.baselines import oracle
 from agents.evaluation.rollouts import evenly_spaced_indices, run_episodes
-from lm_envs.envs.actions.read_write import ReadWriteActions
 from lm_envs.envs.actions.token_actions import TokenActions
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
@@ -32,7 +31,7 @@ def reachable_share(env: EpisodicVectorEnv) -> float | None:
     """
     if not (isinstance(env, LanguageVectorEnv) and isinstance(env.actions, TokenActions)):
         return None
-    if isinstance(env.actions, ReadWriteActions) or not env.actions.is_ranked:
+    if not env.actions.has_model_probabilities:
         return None
     if env.task.max_turns > 1 or not NEED_TARGET & set(env.task.reward.weighted):
         return None

@@ -175,7 +175,7 @@ def families(environments: Environments, split: str) -> list[Family]:
     if isinstance(env, TuningVectorEnv):
         found += _model_rules(env)
     if isinstance(env, LanguageVectorEnv) and env.actions.is_ranked:
-        if not isinstance(env.actions, (ReadWriteActions, ChoiceActions)):
+        if env.actions.has_model_probabilities and not isinstance(env.actions, ChoiceActions):
             found += [*_sampled(), *_token_rules(env)]
         found += _task_rules(environments, env)
     return found

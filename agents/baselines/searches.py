@@ -24,7 +24,6 @@ from agents.evaluation.search import (
     grouped,
     most_typical,
 )
-from lm_envs.envs.actions.read_write import ReadWriteActions
 from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.transcript import Transcript
@@ -58,9 +57,7 @@ def searches(environments: Environments, split: str) -> list[Family]:
     if isinstance(env, TuningVectorEnv):
         is_discrete = isinstance(env.single_action_space, gym.spaces.Discrete)
         return [evolved(env), *([forward_selection(env)] if is_discrete else [])]
-    if not (isinstance(env, LanguageVectorEnv) and env.actions.is_ranked):
-        return []
-    if isinstance(env.actions, ReadWriteActions):  # its actions are no continuations of the text
+    if not (isinstance(env, LanguageVectorEnv) and env.actions.has_model_probabilities):
         return []
     shares = POINTER_SHARES if has_pointer(env) else (0.0,)
     beams = [[width, size, share] for width in WIDTHS for size in NGRAMS for share in shares]

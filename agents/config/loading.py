@@ -244,9 +244,8 @@ def _describe(error: pydantic.ValidationError, kind: type[Config], source: str) 
     if isinstance(cause, KeyedValueError):
         key, got = ".".join([key, cause.key] if key else [cause.key]), cause.value
     if first["type"] == "extra_forbidden":
-        names = [
-            part for part in first["loc"][:-1] if isinstance(part, str)
-        ]  # without indices of lists
+        # Without indices of lists.
+        names = [part for part in first["loc"][:-1] if isinstance(part, str)]
         allowed = _keys_beside(kind, names)
         hint = did_you_mean(first["loc"][-1], allowed)
         return f"Got unknown key {key!r} in {source}; allowed: {', '.join(allowed)}.{hint}"
@@ -262,10 +261,8 @@ def _describe(error: pydantic.ValidationError, kind: type[Config], source: str) 
 def _keys_beside(kind: type[Config], parents: list[str]) -> list[str]:
     for parent in parents:
         annotation = kind.model_fields[parent].annotation
-        options = [
-            annotation,
-            *get_args(annotation),
-        ]  # a section, an optional one, or a list of them
+        # The annotation is a section, an optional one, or a list of them.
+        options = [annotation, *get_args(annotation)]
         sections = [o for o in options if isinstance(o, type) and issubclass(o, Config)]
         if not sections:
             return []

@@ -80,7 +80,7 @@ def _check_range(name: str, value: float) -> None:
 
 
 def _annotations(kind: type[Any]) -> dict[str, Any]:
-    """The annotation of each parameter; `Parameter.empty` where there is none."""
+    """Returns the annotation of each parameter; `Parameter.empty` where there is none."""
     found: dict[str, Any] = {}
     for base in kind.__mro__:
         if "__init__" not in vars(base) or base is object:
@@ -113,7 +113,7 @@ def _fits(name: str, value: Any, hint: Any) -> bool:  # noqa: ANN401 - any value
 
 
 def _fits_class(name: str, value: Any, kind: Any) -> bool:  # noqa: ANN401
-    """Whether a value is of a class; any value fits an annotation that is no class."""
+    """Returns whether a value is of a class; any value fits an annotation that is no class."""
     if kind is int:
         return is_whole(value)
     if kind is float:

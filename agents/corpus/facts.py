@@ -112,12 +112,12 @@ def facts() -> Iterator[dict[str, str]]:
 
 
 def country_name(code: str, entry: dict[str, Any]) -> str:
-    """Short English name of a country; "" if its entry has none."""
+    """Returns the short English name of a country; "" if its entry has none."""
     return NAMES.get(code) or _name(entry)
 
 
 def country_background(entry: dict[str, Any]) -> str:
-    """History of a country as one line; "" if its entry has none."""
+    """Returns the history of a country as one line; "" if its entry has none."""
     return _at(entry, ("Introduction", "Background"))
 
 

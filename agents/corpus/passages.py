@@ -107,13 +107,13 @@ def _sentences(text: str) -> list[str]:
 def _first_match(
     pattern: re.Pattern[str], sentences: list[str]
 ) -> tuple[int, re.Match[str]] | None:
-    """Number of the first sentence that answers, and the match in it."""
+    """Returns the number of the first sentence that answers, and the match in it."""
     matches = ((place, pattern.search(sentence)) for place, sentence in enumerate(sentences))
     return next(((place, match) for place, match in matches if match), None)
 
 
 def _passage(sentences: list[str], place: int) -> str:
-    """The sentence at `place` and as many around it as fit, in turns from both sides."""
+    """Returns the sentence at `place` and as many around it as fit, in turns from both sides."""
     first = last = place
     while True:
         later, earlier = last + 1 < len(sentences), first > 0

@@ -141,7 +141,10 @@ def _config(metadata: Mapping[str, Any], *, is_tied: bool) -> dict[str, Any]:
 
 
 def _tensor_name(name: str) -> str:
-    """`blk.0.attn_q.weight` becomes `model.layers.0.self_attn.q_proj.weight`."""
+    """Returns the name in transformers of a tensor of a GGUF file.
+
+    `blk.0.attn_q.weight` is `model.layers.0.self_attn.q_proj.weight` there.
+    """
     *block, part, kind = name.split(".")
     prefix = f"model.layers.{block[1]}." if block else ""
     return f"{prefix}{_TENSOR_NAMES[part]}.{kind}"

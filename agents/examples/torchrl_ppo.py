@@ -27,7 +27,7 @@ UPDATES, STEPS, EPOCHS = 6, 512, 4
 
 
 def make_env() -> TransformedEnv:
-    """One language environment as TorchRL sees it."""
+    """Makes one language environment as TorchRL sees it."""
     plain = gym.make("lm_envs/NextWord-v0", max_new_tokens=8)
     return TransformedEnv(GymWrapper(plain, categorical_action_encoding=True), RewardSum())
 

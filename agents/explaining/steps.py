@@ -59,7 +59,11 @@ class StepArrays:
         )
 
 
-def preferences_for(agent: BaseAlgorithm, steps: StepArrays) -> Callable:
+StepFunction = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""A function of observations (M, D) and of the numbers (M,) of the steps that they belong to."""
+
+
+def preferences_for(agent: BaseAlgorithm, steps: StepArrays) -> StepFunction:
     """Returns the function from observations (M, D) and steps (M,) to preferences (M, A).
 
     Invalid actions of the step have the preference -inf, if the algorithm obeys masks.
@@ -76,7 +80,7 @@ def preferences_for(agent: BaseAlgorithm, steps: StepArrays) -> Callable:
     return preferences
 
 
-def actions_for(agent: BaseAlgorithm, steps: StepArrays) -> Callable:
+def actions_for(agent: BaseAlgorithm, steps: StepArrays) -> StepFunction:
     """Returns the function from observations (M, D) and steps (M,) to actions (M, ...)."""
     if isinstance(agent.action_space, gym.spaces.Box):
         return lambda observations, numbers: agent.predict(observations, deterministic=True)[0]
@@ -94,7 +98,7 @@ def are_different(agent: BaseAlgorithm, actions: np.ndarray, others: np.ndarray)
     return np.not_equal(actions, others)
 
 
-def preference_for_taken(agent: BaseAlgorithm, steps: StepArrays) -> Callable:
+def preference_for_taken(agent: BaseAlgorithm, steps: StepArrays) -> StepFunction:
     """Returns the function from observations (M, D) and steps (M,) to preferences (M,).
 
     It is the probability of the action that was taken at the step; of algorithms with action

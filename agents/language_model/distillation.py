@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from agents.evaluation.rollouts import run_episodes
-from agents.evaluation.search import best_of
+from agents.evaluation.search import best_of, grouped
 from agents.language_model.policy import LanguageModelPolicy
 from agents.language_model.warm_start import SupervisedTrainer
 from lm_envs.envs.vector_env import LanguageVectorEnv
@@ -53,7 +53,7 @@ def distill(
         total = env.task.num_examples
         indices = rng.choice(total, min(prompts, total), replace=False).repeat(n)
         texts = run_episodes(env, lambda _, seen: policy.predict(seen)[0], indices)
-        best = [best_of(texts[i : i + n], rng) for i in range(0, len(texts), n)]
+        best = [best_of(group, rng) for group in grouped(texts, n)]
         sequences = [np.concatenate([text.prompt_tokens, text.tokens]) for text in best]
         trainer.step(sequences, [len(text.prompt_tokens) for text in best])
         yield float(np.mean([*map(_reward, texts)])), float(np.mean([*map(_reward, best)]))

@@ -162,7 +162,7 @@ class _RunningTexts:
         self.hidden = torch.zeros(num_rows, model.config.hidden_size, device=model.device)
 
     def context_len(self, longest: int) -> int:
-        """Number of positions that a step reads, for texts of up to `longest` tokens."""
+        """Returns how many positions a step reads, for texts of up to `longest` tokens."""
         return self._cache.capacity if self._model.kernels.any_length else round_up(longest)
 
     def prefill(self, rows: np.ndarray, prompts: Sequence[np.ndarray]) -> None:

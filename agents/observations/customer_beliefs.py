@@ -12,6 +12,7 @@ import numpy as np
 
 from agents.baselines.rules.customer_beliefs import (
     CORRECTION,
+    MOST_CONVERSATIONS,
     Beliefs,
     Classifiers,
     Conversation,
@@ -23,6 +24,7 @@ from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.envs.observations.base import ColumnBox
 from lm_envs.envs.observations.factory import View
 from lm_envs.envs.observations.features import Bounds
+from lm_envs.lru import LRUCache
 from lm_envs.model.engine import Outputs
 from lm_envs.tasks.dialogue import Dialogue
 from lm_envs.tasks.simulators.customer import REQUESTS, asked_slot, is_polite
@@ -88,7 +90,7 @@ class CustomerBeliefs:
             raise ValueError(f"Got dropout={dropout!r}; allowed: 0 <= dropout < 1.")
         self._dropout = dropout
         self._classifiers = _classifiers(task.population)
-        self._encoded: dict[Conversation, np.ndarray] = {}
+        self._encoded = LRUCache[Conversation, np.ndarray](MOST_CONVERSATIONS)
         size, most = len(REQUESTS) + len(MOODS) + 1, MOST_LOG_ODDS / LOG_ODDS_SCALE
         counts = np.full(_NUM_EVENTS, float(task.max_turns))
         self.columns: Mapping[str, Bounds] = {
@@ -100,11 +102,12 @@ class CustomerBeliefs:
     def encode(self, outputs: Outputs, episodes: EpisodeBuffer) -> np.ndarray:
         """Returns (N, 38)."""
         talks = [conversation(episodes, row) for row in range(len(episodes.prompts))]
-        # An environment that restarts rows encodes all rows twice a step.
-        new = [talk for talk in dict.fromkeys(talks) if talk not in self._encoded]
-        known = self._encoded | (dict(zip(new, self._encode(new), strict=True)) if new else {})
-        self._encoded = {talk: known[talk] for talk in talks}
-        return np.stack([self._encoded[talk] for talk in talks])
+        # An environment that restarts rows encodes all rows twice a step, and evaluations repeat
+        # conversations: classifying them takes longer than all else in a step.
+        encoded = self._encoded.get_or_compute(
+            talks, lambda places: self._encode([talks[place] for place in places])
+        )
+        return np.stack(encoded)
 
     def _encode(self, talks: Sequence[Conversation]) -> np.ndarray:
         """Returns the columns of conversations (C, 38)."""

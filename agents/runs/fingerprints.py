@@ -81,7 +81,7 @@ def _texts(value: Any, key: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401 -
 
 
 def _files(text: str) -> list[Path]:
-    """The file that a text names, or the files in the folder that it names."""
+    """Returns the file that a text names, or the files in the folder that it names."""
     try:
         path, _ = path_and_encoding(text)
         if path.is_dir():

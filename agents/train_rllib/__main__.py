@@ -53,7 +53,7 @@ def main(
             trust_imports=trust_imports,
             checkpoint=checkpoint,
             track=track,
-            kind=partial(RunnersCallback, runners=runners, address=address),
+            make_callback=partial(RunnersCallback, runners=runners, address=address),
         )
         if as_json:
             typer.echo(json.dumps({**result, "runners": runners, "versions": versions()}))

@@ -118,7 +118,7 @@ def _short(value: object) -> str:
 
 
 def _importances(study: optuna.Study) -> dict[str, float]:
-    """The share of each key in the variation of the reward; empty before it can be computed.
+    """Computes each key's share of the variation of the reward; empty with too few trials.
 
     Source: PED-ANOVA, https://arxiv.org/abs/2304.10255.
     """

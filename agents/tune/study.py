@@ -231,7 +231,7 @@ def _queue_stopped_trials(study: optuna.Study, folder: Path) -> None:
 
 
 def _counted(study: optuna.Study) -> int:
-    """The number of trials that ended by themselves or are running in any process."""
+    """Returns the number of trials that ended by themselves or are running in any process."""
     state = optuna.trial.TrialState
     return sum(
         trial.state in (state.COMPLETE, state.PRUNED, state.RUNNING) or ERROR in trial.user_attrs

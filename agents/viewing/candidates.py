@@ -73,9 +73,7 @@ def written_token(env: LanguageVectorEnv, actions: np.ndarray, row: int) -> int 
     Kinds that draw tokens are not asked: they would draw another one.
     """
     kind = env.actions
-    if not isinstance(kind, TokenActions) or isinstance(kind, ReadWriteActions):
-        return None
-    if not kind.is_ranked:
+    if not (isinstance(kind, TokenActions) and kind.has_model_probabilities):
         return None
     return int(kind.to_tokens(actions, env.outputs, np.array([row]))[row])
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from agents.config.loading import UserError
 from agents.viewing.candidates import Offer, offers, token_text, written_token
 from agents.viewing.policies import Decision, ViewedPolicy
 from agents.viewing.trace import Candidate, EpisodeTrace, Step
@@ -32,6 +33,17 @@ class Moment:
     observation: Any
     mask: np.ndarray | None
     action: np.ndarray
+
+
+def check_indices(env: EpisodicVectorEnv, indices: Sequence[int]) -> None:
+    """Checks the examples that are given to a command by `--index`.
+
+    Raises:
+        UserError: If the environment has no such example.
+    """
+    for index in indices:
+        if not 0 <= index < env.num_examples:
+            raise UserError(f"Got --index {index}; allowed: 0 to {env.num_examples - 1}.")
 
 
 def record(

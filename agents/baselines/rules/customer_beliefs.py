@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from lm_envs.envs.episode_buffer import EpisodeBuffer
+from lm_envs.lru import LRUCache
 from lm_envs.tasks.simulators.customer import QUESTIONS, REQUESTS, VALUES, asked_slot, is_polite
 from lm_envs.tasks.simulators.varied_customer import (
     CLARIFY,
@@ -52,6 +53,9 @@ CORRECTION = "No, wait, it is "
 
 LEAST_SHARE = 0.02
 """Factor of a request's probability after the customer refused it."""
+
+MOST_CONVERSATIONS = 10_000
+"""Conversations whose beliefs are kept, or what is computed from these: about 10 MB."""
 
 LONGEST_REFUSAL = 6
 """Words; a longer reply without a value names a request."""
@@ -242,6 +246,17 @@ def beliefs(
         mood = dict(zip(feelings, moods[row], strict=True))
         found.append(Beliefs(shares, mood, float(mistaken[row])))
     return found
+
+
+def cached_beliefs(classifiers: Classifiers) -> Callable[[Sequence[Conversation]], list[Beliefs]]:
+    """Returns the function of N conversations that computes each one's beliefs once.
+
+    Rules with other thresholds have the same conversations up to the turn where they differ.
+    """
+    cache = LRUCache[Conversation, Beliefs](MOST_CONVERSATIONS)
+    return lambda talks: cache.get_or_compute(
+        talks, lambda places: beliefs(classifiers, [talks[place] for place in places])
+    )
 
 
 def _without_refused(shares: dict[str, float], talk: Conversation) -> dict[str, float]:

@@ -13,9 +13,8 @@ from agents.baselines.families import Setting
 from agents.baselines.learned_examples import LearnedExamples
 from agents.baselines.rules.customer_beliefs import (
     Beliefs,
-    Classifiers,
     Conversation,
-    beliefs,
+    cached_beliefs,
     conversation,
     learned_classifiers,
 )
@@ -30,6 +29,9 @@ from lm_envs.tasks.simulators.varied_customer import CLARIFY, CONFIRM, VariedCus
 
 NAME = "classified customer"
 BELIEVED = "classified customer, shown beliefs"
+Believe = Callable[[Sequence[Conversation]], list[Beliefs]]
+"""Computes the beliefs of N conversations."""
+
 NUM_DRAWN = 47
 """Trials of thresholds that are drawn at random."""
 
@@ -111,7 +113,7 @@ def classified_customers() -> Callable[[LearnedExamples, Setting, int], Policy]:
 
     Its classifiers learn from the examples' customers, once for all thresholds.
     """
-    known: dict[tuple[bytes, str], Classifiers] = {}
+    known: dict[tuple[bytes, str], Believe] = {}
 
     def learn(examples: LearnedExamples, setting: Setting, seed: int) -> Policy:
         thresholds, task = Thresholds(**setting), examples.language_env.task
@@ -120,7 +122,7 @@ def classified_customers() -> Callable[[LearnedExamples, Setting, int], Policy]:
         if key not in known:
             customers = [task.customers[index] for index in examples.indices.tolist()]
             varied = [each for each in customers if isinstance(each, VariedCustomer)]
-            known[key] = learned_classifiers(varied, thresholds.features)
+            known[key] = cached_beliefs(learned_classifiers(varied, thresholds.features))
         return _policy(thresholds, known[key])
 
     return learn
@@ -143,10 +145,10 @@ def believing_customers(setting: Setting, seed: int) -> Policy:
     return act
 
 
-def _policy(thresholds: Thresholds, classifiers: Classifiers) -> Policy:
+def _policy(thresholds: Thresholds, believe: Believe) -> Policy:
     def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
         talks = _conversations(env)
-        return _chosen_lines(thresholds, env, talks, beliefs(classifiers, talks))
+        return _chosen_lines(thresholds, env, talks, believe(talks))
 
     return act
 

@@ -85,27 +85,31 @@ def pointer_belief(weight: float, bonus: float = 0.0, delay: float = 0.0) -> Pol
 
     Source: a continuous cache, Grave et al. 2016, https://arxiv.org/abs/1612.04426.
     """
+    known_ends: dict[int, bool] = {}  # decoding at each step took longer than all else here
 
     def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
         scores = mixture_logprobs(env, weight)
         scores += bonus * is_in_prompt(env.outputs.candidates, env.episodes)
         if delay:
-            scores -= delay * is_last(env)
+            scores -= delay * line_ends(env, known_ends)
         return env.actions_for_ranks(scores.argmax(1))
 
     return act
 
 
-def is_last(env: LanguageVectorEnv) -> np.ndarray:
-    """Returns which candidates end the line, (N, K) bool."""
+def line_ends(env: LanguageVectorEnv, known: dict[int, bool]) -> np.ndarray:
+    """Returns which candidates end the line, (N, K) bool.
+
+    Args:
+        env: The rows.
+        known: Whether a token ends the line, by id; ids of candidates that it lacks are added.
+    """
     candidates = env.outputs.candidates
-    ids, places = np.unique(candidates, return_inverse=True)
-    is_over = [
-        token == env.engine.end_token
-        or env.task.is_turn_over(env.tokenizer.decode(np.array([token])))
-        for token in ids.tolist()
-    ]
-    return np.array(is_over)[places].reshape(candidates.shape)
+    ids = candidates.ravel().tolist()
+    for token in set(ids) - known.keys():
+        text = env.tokenizer.decode(np.array([token]))
+        known[token] = token == env.engine.end_token or env.task.is_turn_over(text)
+    return np.array([known[token] for token in ids]).reshape(candidates.shape)
 
 
 def has_pointer(env: LanguageVectorEnv) -> bool:

@@ -168,6 +168,14 @@ class Actions(ABC):
         """Whether `actions_for_ranks` is implemented: greedy decoding and sampling need it."""
         return type(self).actions_for_ranks is not Actions.actions_for_ranks
 
+    @property
+    def has_model_probabilities(self) -> bool:
+        """Whether the model computes `candidate_logprobs`: sampling and search need it.
+
+        False for a kind that is not ranked, and for one whose actions do not all continue the text.
+        """
+        return self.is_ranked
+
     def candidate_logprobs(self) -> np.ndarray:
         """Returns log-probabilities (N, K) of what the model itself would do, best first, nats.
 

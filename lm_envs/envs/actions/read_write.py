@@ -59,6 +59,11 @@ class ReadWriteActions(TokenActions):
         self.line_ends = np.append(setup.tokenizer.end_tokens, newline)
 
     @property
+    def has_model_probabilities(self) -> bool:
+        """False: the model has no probability of reading."""
+        return False
+
+    @property
     def num_read(self) -> np.ndarray:
         """(N,) source words read: the first, and one for each step that wrote nothing."""
         return 1 + self.episodes.steps - self.episodes.counts

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 def train(config, runs, **options):
     kind = partial(RunnersCallback, runners=2)
-    return train_and_compare(config, runs, kind=kind, **options)[0]
+    return train_and_compare(config, runs, make_callback=kind, **options)[0]
 
 
 def rows(runs):

@@ -52,7 +52,7 @@ def test_a_complete_run_is_resumed_without_ray_and_not_evaluated_again(tmp_path)
     log = tmp_path / "runners-s0" / "metrics.jsonl"
     before = log.read_text()
     kind = partial(RunnersCallback, runners=2)
-    result, rollouts = train_and_compare(config, tmp_path, resume=True, kind=kind)
+    result, rollouts = train_and_compare(config, tmp_path, resume=True, make_callback=kind)
     assert result["steps"] == 64
     assert len(rollouts["agent"][0]) == config.evaluation.episodes
     assert log.read_text() == before

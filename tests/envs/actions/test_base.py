@@ -100,9 +100,22 @@ def test_an_object_used_in_two_environments_is_refused():
 def test_a_kind_without_actions_for_ranks_is_not_ranked():
     env = LanguageVectorEnv(1, task="next_word", actions=TemperatureActions())
     assert not env.actions.is_ranked
+    assert not env.actions.has_model_probabilities
     assert LanguageVectorEnv(1, task="next_word").actions.is_ranked
     with pytest.raises(NotImplementedError, match=r"TemperatureActions has no actions_for_ranks"):
         env.actions_for_ranks(np.zeros(1, int))
+
+
+def test_the_model_has_probabilities_of_tokens_and_lines_but_not_of_reading():
+    reading = {"task": "translation", "mode": "simultaneous", "actions": "read_write"}
+    for has_probabilities, kwargs in (
+        (True, {"task": "next_word"}),
+        (True, {"task": "dialogue", "actions": "choices"}),
+        (False, reading),
+    ):
+        actions = LanguageVectorEnv(1, **kwargs).actions
+        assert actions.is_ranked
+        assert actions.has_model_probabilities is has_probabilities
 
 
 def test_discrete_actions_are_all_valid_and_continuous_ones_have_no_masks():

@@ -2,6 +2,7 @@ from agents.baselines.rules.customer_beliefs import (
     TONES,
     Conversation,
     beliefs,
+    cached_beliefs,
     learned_classifiers,
     left_out,
 )
@@ -9,7 +10,8 @@ from lm_envs.tasks.simulators.customer import QUESTIONS
 from lm_envs.tasks.simulators.customer_population import varied_customers
 from lm_envs.tasks.simulators.varied_customer import NOT_NEEDED, WRONG_GRANT
 
-CLASSIFIERS = learned_classifiers(varied_customers("train")[:400], "word")
+CUSTOMERS = varied_customers("train")[:400]
+CLASSIFIERS = learned_classifiers(CUSTOMERS, "word")
 
 
 def believed(*replies, turns=()):
@@ -23,6 +25,17 @@ def test_wordings_tell_request_mood_and_doubt():
     assert max(sure.moods, key=sure.moods.__getitem__) == "hurried"
     doubted = believed("Hurry up. I want to return a lamp. The number is B7. I think.")
     assert doubted.mistaken > sure.mistaken
+
+
+def test_beliefs_do_not_depend_on_the_conversations_beside_or_before_them():
+    order = QUESTIONS["order"][0]
+    talks = [Conversation((customer.opening,), ()) for customer in CUSTOMERS[:40]]
+    talks += [Conversation((*talk.replies, "It is B7."), (order,)) for talk in talks]
+    alone = [beliefs(CLASSIFIERS, [talk])[0] for talk in talks]
+    assert beliefs(CLASSIFIERS, talks) == alone
+    believe = cached_beliefs(CLASSIFIERS)
+    for places in (range(30), range(20, 80), [5, 5, 70, 3]):
+        assert believe([talks[place] for place in places]) == [alone[place] for place in places]
 
 
 def test_a_refused_request_is_hardly_believed():

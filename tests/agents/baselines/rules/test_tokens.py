@@ -3,7 +3,13 @@ import numpy as np
 import pytest
 
 import lm_envs
-from agents.baselines.rules.tokens import WHOLE_TEXT, echo_bonus, no_repeat, pointer_belief
+from agents.baselines.rules.tokens import (
+    WHOLE_TEXT,
+    echo_bonus,
+    line_ends,
+    no_repeat,
+    pointer_belief,
+)
 from agents.evaluation.baselines import greedy
 from agents.evaluation.rollouts import run_episodes
 
@@ -78,9 +84,31 @@ def test_pointer_belief_goes_from_the_model_to_the_pointer(checkpoint):
     assert (chosen != pointer_belief(0.0)(env, None)).any()
 
 
-def test_a_later_end_writes_longer_texts():
+@pytest.fixture(scope="module")
+def translation():
     arguments = {"actions": {"kind": "top_k", "k": 4, "copies": 4}, "autoreset_mode": "disabled"}
-    env = gym.make_vec("lm_envs/Translation-v0", num_envs=4, split="test", **arguments).unwrapped
+    return gym.make_vec("lm_envs/Translation-v0", 4, split="test", **arguments).unwrapped
+
+
+def test_line_ends_are_the_candidates_whose_text_completes_the_line(translation):
+    known, found = {}, []
+
+    def compare_and_act(env, observations):
+        expected = [
+            token == env.engine.end_token or "\n" in env.tokenizer.decode(np.array([token]))
+            for token in env.outputs.candidates.ravel()
+        ]
+        ends = line_ends(env, known)
+        np.testing.assert_array_equal(ends.ravel(), expected)
+        found.append(ends)
+        return greedy()(env, observations)
+
+    run_episodes(translation, compare_and_act, INDICES)
+    assert 0 < np.sum(found) < np.size(found)
+
+
+def test_a_later_end_writes_longer_texts(translation):
+    env = translation
     tokens = [
         sum(
             len(text.tokens) for text in run_episodes(env, pointer_belief(0.5, 0.0, delay), INDICES)
