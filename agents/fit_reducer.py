@@ -18,7 +18,7 @@ from rich.table import Table
 from agents.config.env_ids import check_env_id, check_form
 from agents.config.imports import TRUST_HELP, check_trusted, import_modules
 from agents.config.loading import UserError, reported
-from agents.evaluation.reducer_fitting import fit, sample_states, summarize
+from agents.evaluation.reducer_fitting import check_kind, fit, sample_states, summarize
 from agents.evaluation.terminal import print_table
 from lm_envs.envs.observations.wrappers import model_of
 
@@ -77,11 +77,17 @@ def main(
 ) -> None:
     """Fits a reducer on states of the random policy."""
     with reported():
+        fitted_options = _parse(options)
+        check_kind(kind, fitted_options)  # sampling takes a minute
+        if file.suffix != ".safetensors":
+            raise UserError(
+                f"Got {file}; allowed: a file to write whose name ends in .safetensors."
+            )
         env = _make_env(env_id, n_envs, _parse(kwargs), imports or (), trusted=trust_imports)
         start = time.monotonic()
         sampled = sample_states(env, states, seed)
         sampling_s = time.monotonic() - start
-        reducer = fit(kind, sampled, model_of(env.unwrapped.spec), _parse(options))
+        reducer = fit(kind, sampled, model_of(env.unwrapped.spec), fitted_options)
         fitting_s = time.monotonic() - start - sampling_s
         held_out = sample_states(env, min(states, 4_096), seed + n_envs)
         summary = {"kind": kind, **summarize(reducer, sampled, held_out)}

@@ -267,6 +267,10 @@ class EpisodicVectorEnv(VectorEnv, ABC):
     def _require_begun(self) -> None:
         self._require_ready("step()")
         if self.autoreset_mode is not AutoresetMode.NEXT_STEP and self._over.any():
+            if self.num_envs == 1:
+                raise gym.error.ResetNeeded(
+                    "Got step() after the end of the episode; call reset()."
+                )
             over = np.flatnonzero(self._over).tolist()
             raise gym.error.ResetNeeded(
                 f"Got step() while the episodes of rows {over} are over; call "
