@@ -46,7 +46,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
     Args:
         num_envs: N.
         task: Name in `lm_envs.tasks.TASKS`, "module:Class", a class, or a task.
-        model: "embedded", a folder, or a hub name such as "gpt2".
+        model: "embedded", a folder (a text or a `pathlib.Path`), or a hub name such as "gpt2".
         device: "auto" (the environment variable LM_ENVS_DEVICE if set, else CUDA where available),
             "cpu", "cuda", "cuda:1", …
         dtype: "auto" (bfloat16 on CUDA, float32 on CPU), "float32", "bfloat16", or "int8" (faster

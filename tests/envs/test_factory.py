@@ -152,7 +152,7 @@ def test_a_task_class_without_annotations_takes_arguments():
         def __init__(self, tokenizer, *, most=8):
             super().__init__(tokenizer, split="validation", max_new_tokens=most)
 
-    assert LanguageVectorEnv(1, task=Plain, most=5).task.max_new_tokens == 5
+    assert LanguageVectorEnv(1, task=Plain, most=30).task.max_new_tokens == 30
 
 
 def test_a_path_object_names_files_and_models(tmp_path):
