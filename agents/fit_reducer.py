@@ -41,6 +41,20 @@ def _parse(assignments: Sequence[str] | None) -> dict[str, Any]:
     return values
 
 
+def _checked_options(kind: str, file: Path, options: Sequence[str] | None) -> dict[str, Any]:
+    """Returns the options of `fit`, checked with kind and file before states are sampled.
+
+    Raises:
+        UserError: If the file has another suffix, or an option is no assignment.
+        ValueError: If the kind or an option is unknown.
+    """
+    if file.suffix != ".safetensors":
+        raise UserError(f"Got {file}; allowed: a file to write whose name ends in .safetensors.")
+    parsed = _parse(options)
+    check_kind(kind, parsed)
+    return parsed
+
+
 def _make_env(
     env_id: str, num_envs: int, kwargs: Mapping[str, Any], imports: Sequence[str], *, trusted: bool
 ) -> VectorEnv:
@@ -77,12 +91,7 @@ def main(
 ) -> None:
     """Fits a reducer on states of the random policy."""
     with reported():
-        fitted_options = _parse(options)
-        check_kind(kind, fitted_options)  # sampling takes a minute
-        if file.suffix != ".safetensors":
-            raise UserError(
-                f"Got {file}; allowed: a file to write whose name ends in .safetensors."
-            )
+        fitted_options = _checked_options(kind, file, options)
         env = _make_env(env_id, n_envs, _parse(kwargs), imports or (), trusted=trust_imports)
         start = time.monotonic()
         sampled = sample_states(env, states, seed)

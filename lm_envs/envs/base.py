@@ -268,13 +268,10 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         self._require_ready("step()")
         if self.autoreset_mode is not AutoresetMode.NEXT_STEP and self._over.any():
             if self.num_envs == 1:
-                raise gym.error.ResetNeeded(
-                    "Got step() after the end of the episode; call reset()."
-                )
-            over = np.flatnonzero(self._over).tolist()
+                raise gym.error.ResetNeeded("Got step() of a finished episode; call reset().")
             raise gym.error.ResetNeeded(
-                f"Got step() while the episodes of rows {over} are over; call "
-                "reset(options={'reset_mask': mask}) with these rows True."
+                f"Got step() while the episodes of rows {np.flatnonzero(self._over).tolist()} are "
+                "over; call reset(options={'reset_mask': mask}) with these rows True."
             )
 
     def _require_ready(self, what: str) -> None:

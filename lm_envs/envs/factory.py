@@ -82,7 +82,6 @@ def build(
         UnexpectedArgumentError: If the task has no such argument.
         ValueError: If an argument is not allowed; the message names the allowed values.
     """
-    model = path_as_text(model)
     check_types(build, {"model": model, "device": device, "dtype": dtype})
     check_count("prompt_cache", prompt_cache, least=0)
     check_choice("cache_dtype", cache_dtype, CACHE_DTYPES)

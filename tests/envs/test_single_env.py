@@ -93,9 +93,7 @@ def test_a_step_after_the_end_names_the_plain_reset():
     env = gym.make(ID, max_new_tokens=1)
     env.reset(seed=0)
     env.step(0)
-    with pytest.raises(
-        gym.error.ResetNeeded, match=r"after the end of the episode; call reset\(\)"
-    ):
+    with pytest.raises(gym.error.ResetNeeded, match=r"of a finished episode; call reset\(\)"):
         env.step(0)
 
 
