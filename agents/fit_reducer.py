@@ -18,9 +18,23 @@ from agents.config.env_ids import check_env_id, check_form
 from agents.config.imports import TRUST_HELP, check_trusted, import_modules
 from agents.config.keyword_arguments import read_arguments
 from agents.config.loading import UserError, reported
-from agents.evaluation.reducer_fitting import fit, sample_states, summarize
+from agents.evaluation.reducer_fitting import check_kind, fit, sample_states, summarize
 from agents.evaluation.terminal import print_table
 from lm_envs.envs.observations.wrappers import model_of
+
+
+def _checked_options(kind: str, file: Path, options: Sequence[str] | None) -> dict[str, Any]:
+    """Returns the options of `fit`, checked with kind and file before states are sampled.
+
+    Raises:
+        UserError: If the file has another suffix, or an option is no assignment.
+        ValueError: If the kind or an option is unknown.
+    """
+    if file.suffix != ".safetensors":
+        raise UserError(f"Got {file}; allowed: a file to write whose name ends in .safetensors.")
+    parsed = read_arguments(options or (), "dim=8")
+    check_kind(kind, parsed)
+    return parsed
 
 
 def _make_env(
@@ -61,12 +75,12 @@ def main(
     with reported():
         # Both before the sampling, which takes a minute.
         arguments = read_arguments(kwargs or (), "max_new_tokens=8")
-        reducer_options = read_arguments(options or (), "dim=8")
+        fitted_options = _checked_options(kind, file, options)
         env = _make_env(env_id, n_envs, arguments, imports or (), trusted=trust_imports)
         start = time.monotonic()
         sampled = sample_states(env, states, seed)
         sampling_s = time.monotonic() - start
-        reducer = fit(kind, sampled, model_of(env.unwrapped.spec), reducer_options)
+        reducer = fit(kind, sampled, model_of(env.unwrapped.spec), fitted_options)
         fitting_s = time.monotonic() - start - sampling_s
         held_out = sample_states(env, min(states, 4_096), seed + n_envs)
         summary = {"kind": kind, **summarize(reducer, sampled, held_out)}

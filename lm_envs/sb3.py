@@ -189,7 +189,24 @@ def make_language_vec_env(
         n_envs: N.
         seed: Of row 0; None for a random one.
         env_kwargs: Arguments of the environment.
+
+    Raises:
+        TypeError: If the number of rows or the arguments are given as Gymnasium's or
+            Stable-Baselines3's own functions take them.
+        ValueError: If the id is none of a language environment.
     """
+    if wrong := {"num_envs", "env_kwargs"} & set(env_kwargs):
+        raise TypeError(
+            f"Got {' and '.join(sorted(wrong))}; allowed: n_envs for the number of rows, and the "
+            "environment's arguments themselves: make_language_vec_env(id, n_envs=8, dense=False)."
+        )
+    spec = gym.registry.get(env_id)
+    if spec is not None and str(spec.vector_entry_point or "gymnasium.").startswith("gymnasium."):
+        raise ValueError(
+            f"Got env_id={env_id!r}, whose rows are no language episodes; allowed: an id that "
+            "`lm_envs envs` lists, or one of lm_envs.register. For other environments use "
+            "make_vec_env of Stable-Baselines3."
+        )
     vector_env = gym.make_vec(
         env_id, num_envs=n_envs, autoreset_mode=AutoresetMode.SAME_STEP, **env_kwargs
     )

@@ -8,6 +8,7 @@ import difflib
 import inspect
 import math
 import numbers
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import NoneType, UnionType
@@ -68,17 +69,42 @@ def check_types(function: Callable[..., Any], arguments: Mapping[str, object]) -
     Numbers and booleans pass: the checks that know their range are stricter.
 
     Args:
-        function: Function with annotations for all `arguments`.
+        function: Function with or without annotations; an argument without one passes.
         arguments: Values by the name of the argument.
 
     Raises:
         ValueError: If one is not; the message names the argument and its annotation.
     """
-    hints = get_type_hints(function)
+    try:
+        hints = get_type_hints(function)
+    except NameError:  # a caller's annotation that only a type checker can resolve
+        return
     for name, value in arguments.items():
-        if not _matches(value, hints[name]):
-            allowed = re.sub(r"\b(\w+\.)+", "", inspect.formatannotation(hints[name]))
-            raise ValueError(f"Got {name}={value!r}; allowed: {allowed}.")
+        if name in hints and not _matches(value, hints[name]):
+            raise ValueError(f"Got {name}={shown(value)}; allowed: {_described(hints[name])}.")
+
+
+def path_as_text(value: Any) -> Any:  # noqa: ANN401 - any argument
+    """Returns the text of a `pathlib.Path`; any other value as it is."""
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def shown(value: object, longest: int = 80) -> str:
+    """Returns a value's repr for an error message: one line, cut to `longest` characters."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def _described(hint: Any) -> str:  # noqa: ANN401 - any annotation
+    """Returns an annotation in words, such as "a dict (Mapping[str, float]) or None"."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return " or ".join(_described(part) for part in parts)
+    if hint in (str, NoneType):
+        return "str" if hint is str else "None"
+    annotation = re.sub(r"\b(\w+\.)+", "", inspect.formatannotation(hint))
+    word = {Mapping: "a dict", Sequence: "a list", Callable: "a function"}.get(origin, "")
+    return f"{word} ({annotation})" if word else annotation
 
 
 def _matches(value: Any, hint: Any) -> bool:  # noqa: ANN401 - any argument, any annotation

@@ -201,3 +201,12 @@ def test_the_file_of_a_monitor_names_the_id(tmp_path):
         monitor = VecMonitor(venv, str(tmp_path / "a"))
     monitor.close()
     assert ID in (tmp_path / "a.monitor.csv").read_text()
+
+
+def test_arguments_of_the_functions_that_users_know_are_refused_with_ours():
+    with pytest.raises(TypeError, match="Got num_envs; allowed: n_envs for the number of rows"):
+        make_language_vec_env(ID, num_envs=4)
+    with pytest.raises(TypeError, match=r"Got env_kwargs; .*environment's arguments themselves"):
+        make_language_vec_env(ID, env_kwargs={"dense": False})
+    with pytest.raises(ValueError, match="'CartPole-v1', whose rows are no language episodes"):
+        make_language_vec_env("CartPole-v1")

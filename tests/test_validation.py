@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from lm_envs.validation import (
     check_types,
     did_you_mean,
     first_line,
+    path_as_text,
 )
 
 
@@ -90,10 +92,12 @@ def test_arguments_of_the_annotated_type_pass(arguments):
     ("arguments", "message"),
     [
         ({"name": 3}, "Got name=3; allowed: str"),
-        ({"labels": "abc"}, r"Got labels='abc'; allowed: Sequence\[str\] | None"),
+        ({"labels": "abc"}, r"labels='abc'; allowed: a list \(Sequence\[str\]\) or None"),
         ({"labels": ["a", 1]}, r"Got labels=\['a', 1\]"),
-        ({"weights": ["a"]}, r"allowed: Mapping\[str, float\]"),
-        ({"weights": {1: 1.0}}, r"allowed: Mapping\[str, float\]"),
+        ({"weights": ["a"]}, r"allowed: a dict \(Mapping\[str, float\]\) or None"),
+        ({"weights": {1: 1.0}}, r"allowed: a dict \(Mapping\[str, float\]\)"),
+        ({"name": ["a long value"] * 99}, "Got name=.{80}; allowed: str"),
+        ({"name": np.zeros((2, 2))}, r"name=array\(\[\[0., 0.], \[0., 0.]]\); allowed: str"),
     ],
 )
 def test_arguments_of_another_type_are_refused_with_the_annotation(arguments, message):
@@ -117,3 +121,21 @@ def test_a_hint_names_the_closest_name_only_if_it_is_close():
 )
 def test_the_first_line_of_an_error_is_never_empty(error, line):
     assert first_line(error) == line
+
+
+def test_arguments_without_an_annotation_or_with_one_that_cannot_be_resolved_pass():
+    """Regression: a caller's task class without annotations was a KeyError."""
+
+    def plain(limit=3):
+        """Has no annotation."""
+
+    def guarded(limit: "OnlyForTypeCheckers" = 3):  # noqa: F821
+        """Has the annotation of a module that imports it under TYPE_CHECKING."""
+
+    check_types(plain, {"limit": 4})
+    check_types(guarded, {"limit": 4})
+
+
+def test_a_path_is_its_text_and_other_values_stay():
+    assert path_as_text(Path("a/b.csv")) == str(Path("a/b.csv"))
+    assert path_as_text(3) == 3

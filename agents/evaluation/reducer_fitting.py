@@ -5,6 +5,7 @@ Owns the sampling of states and the measures of a fitted reducer. The methods th
 """
 
 import inspect
+from collections.abc import Iterable
 from typing import Any
 
 import gymnasium as gym
@@ -53,12 +54,21 @@ def fit(kind: str, states: np.ndarray, model: str, options: dict[str, Any]) -> R
     Raises:
         ValueError: If the kind or an option is unknown, or an option is out of range.
     """
+    check_kind(kind, options)
+    return REDUCERS[kind].fit(states, model=model, **options)
+
+
+def check_kind(kind: str, options: Iterable[str]) -> None:
+    """Checks the kind of a reducer and the names of its options; needs no states.
+
+    Raises:
+        ValueError: If one is unknown; the message names the allowed ones.
+    """
     check_choice("kind", kind, REDUCERS)
-    method = REDUCERS[kind].fit
-    allowed = [name for name in inspect.signature(method).parameters if name not in _FITTED]
+    parameters = inspect.signature(REDUCERS[kind].fit).parameters
+    allowed = [name for name in parameters if name not in _FITTED]
     for name in options:
         check_choice("option", name, allowed)
-    return method(states, model=model, **options)
 
 
 def summarize(reducer: Reducer, states: np.ndarray, held_out: np.ndarray) -> dict[str, Any]:

@@ -13,8 +13,8 @@ prompts that it never saw.
 # ------------------
 #
 # Importing ``lm_envs`` registers the ids. The default model comes with the package, so nothing is
-# downloaded. Action 0 writes the token that the model finds most likely, action 15 its sixteenth.
-# An episode ends at the end of the text, or after 24 tokens.
+# downloaded. Action 0 writes the token that the model finds most likely, action 1 the second, and
+# so on; one of the 16 actions ends the text. An episode also ends after 24 tokens.
 
 import gymnasium as gym
 

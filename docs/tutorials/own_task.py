@@ -71,6 +71,47 @@ print(info["prompt"], "->", [line.text for line in lines])
 print(info["text"], info["scores"])
 
 # %%
+# Several turns
+# -------------
+#
+# A task of several turns overrides ``respond``, which is called after each line of the agent. It
+# returns whether the episode is over, the whole text that the model reads before the next line, the
+# scores of the task, and a reply, which is shown and not scored. Here a wrong sound gets a second
+# try, and is worth half as much.
+
+from lm_envs.tasks import Response
+
+
+class TwoTries(Sounds):
+    """Write the sound that an animal makes; after a wrong one, another."""
+
+    max_turns = 2
+    task_scores = ("right",)
+    default_rewards = {"right": 1.0}
+
+    def respond(self, example, turns):
+        """Returns what follows the agent's last line."""
+        line, prompt = turns[-1].strip(), self.item(example).prompt
+        is_right = line in example.targets
+        is_over = is_right or len(turns) == self.max_turns
+        context = "" if is_over else f"{prompt} {line}\nNo.\n{prompt}"
+        score = {"right": is_right / len(turns)}
+        return Response(is_over, context, score, "Yes." if is_right else "No.")
+
+
+lm_envs.register("me/TwoTries-v0", task=TwoTries, dataset=str(file), actions="choices")
+env = gym.make("me/TwoTries-v0")
+env.reset(seed=0, options={"index": 0})
+right = int(env.unwrapped.batch.oracle_actions()[0])
+_, reward, terminated, _, info = env.step((right + 1) % 4)
+print(info["text"], "->", info["reply"], reward, terminated)
+_, reward, terminated, _, info = env.step(right)
+print(info["text"], "->", info["reply"], reward, terminated, info["scores"])
+
+# %%
+# Where more tokens are read than ``prompt_tokens`` and ``max_new_tokens`` together, raise
+# ``self.context_tokens`` in ``__init__``: the model reads only the end of a longer text.
+#
 # The contract
 # ------------
 #
@@ -111,7 +152,7 @@ print(f"right answers on the training split: {before:.2f} before, {after:.2f} af
 # What else a task can do
 # -----------------------
 #
-# * Several turns, replies, scores of its own: implement :class:`lm_envs.tasks.Task`.
+# * Examples that are no rows of a file: implement all of :class:`lm_envs.tasks.Task`.
 # * To be found without an import: an entry point of the group ``lm_envs.environments``.
 # * In a configuration: ``imports: [sounds]``, where ``sounds.py`` registers the id, and
 #   ``--trust-imports``.

@@ -267,10 +267,11 @@ class EpisodicVectorEnv(VectorEnv, ABC):
     def _require_begun(self) -> None:
         self._require_ready("step()")
         if self.autoreset_mode is not AutoresetMode.NEXT_STEP and self._over.any():
-            over = np.flatnonzero(self._over).tolist()
+            if self.num_envs == 1:
+                raise gym.error.ResetNeeded("Got step() of a finished episode; call reset().")
             raise gym.error.ResetNeeded(
-                f"Got step() while the episodes of rows {over} are over; call "
-                "reset(options={'reset_mask': mask}) with these rows True."
+                f"Got step() while the episodes of rows {np.flatnonzero(self._over).tolist()} are "
+                "over; call reset(options={'reset_mask': mask}) with these rows True."
             )
 
     def _require_ready(self, what: str) -> None:

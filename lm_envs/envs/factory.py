@@ -31,7 +31,21 @@ from lm_envs.validation import (
     check_count,
     check_types,
     did_you_mean,
+    path_as_text,
 )
+
+OWN_ARGUMENTS = (
+    *("model", "device", "dtype", "cache_dtype", "actions", "observation", "dense", "gamma"),
+    *("max_steps", "group_size", "prompt_cache", "chat_template", "system_prompt", "user_prompt"),
+    *("autoreset_mode", "render_mode"),
+)
+"""Arguments that every environment of a task has, for a hint at a misspelled one."""
+
+USED_OF_TASKS = (
+    *("num_examples", "max_new_tokens", "context_tokens", "max_turns", "task_scores", "reward"),
+    *("example", "respond"),
+)
+"""Attributes and methods of a task that an environment needs whatever its actions are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +167,29 @@ def make_task(
     """
     kind = resolve(spec)
     name = spec if isinstance(spec, str) else getattr(kind, "__name__", type(kind).__name__)
+    options = {option: path_as_text(value) for option, value in options.items()}
     made: Any = kind
     if callable(kind):
         check_task_options(kind, options, refused)
         made = kind(tokenizer, **options)
     else:
         check_task_options(_no_options, options)
+    _check_complete(made, name)
     return made, name
+
+
+def _check_complete(made: object, name: str) -> None:
+    """Checks that a task has what every environment uses of it.
+
+    Raises:
+        ValueError: Naming what it lacks.
+    """
+    if missing := [member for member in USED_OF_TASKS if not hasattr(made, member)]:
+        raise ValueError(
+            f"Got task {name!r} without {', '.join(missing)}; allowed: a task with the attributes "
+            "and methods of lm_envs.tasks.Task. Derive from lm_envs.tasks.CompletionTask, and call "
+            "its __init__, where one line is written after a prompt."
+        )
 
 
 def check_task_options(
@@ -189,7 +219,7 @@ def check_task_options(
         if name not in allowed:
             raise UnexpectedArgumentError(  # in Python's words: TorchRL looks for them
                 f"Got an unexpected keyword argument {name!r}; allowed: the environment's own and "
-                f"{', '.join(allowed)}.{did_you_mean(name, allowed)}"
+                f"{', '.join(allowed)}.{did_you_mean(name, [*allowed, *OWN_ARGUMENTS])}"
             )
     check_types(getattr(task_class, "__init__", task_class), options)
 

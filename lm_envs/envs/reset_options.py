@@ -80,7 +80,8 @@ def seeds_for_rows(seed: int | Sequence[int | None] | None, num_rows: int) -> np
         seeds = list(seed) if isinstance(seed, Iterable) else []
     if len(seeds) != num_rows or not all(map(_is_seed, seeds)):
         raise ValueError(
-            f"Got seed={seed!r}; allowed: None, a whole number, 0 or more, or {num_rows} of them."
+            f"Got seed={seed!r}; allowed: None, a whole number, 0 or more"
+            f"{f', or a list of {num_rows} of these' if num_rows > 1 else ''}."
         )
     return np.array(seeds, object)
 

@@ -16,6 +16,7 @@ from lm_envs.envs.rows import index_row, to_python
 from lm_envs.envs.snapshots import not_copyable_error
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.transcript import Transcript
+from lm_envs.validation import UnexpectedArgumentError, check_choice, shown
 
 
 class RowEnv(gym.Env[Any, Any]):
@@ -48,6 +49,12 @@ class RowEnv(gym.Env[Any, Any]):
         render_mode: str | None = None,
         **arguments: Any,  # noqa: ANN401 - of the batch
     ) -> None:
+        check_choice("render_mode", render_mode, (None, *RENDER_MODES, "human"))
+        if "num_envs" in arguments:
+            raise UnexpectedArgumentError(
+                "Got num_envs for a single environment; use gymnasium.make_vec(id, num_envs=…), or "
+                "lm_envs.sb3.make_language_vec_env(id, n_envs=…) for Stable-Baselines3."
+            )
         drawn = "ansi" if render_mode == "human" else render_mode
         self.batch = kind(
             num_envs=1, autoreset_mode=AutoresetMode.DISABLED, render_mode=drawn, **arguments
@@ -77,14 +84,10 @@ class RowEnv(gym.Env[Any, Any]):
         """Performs one action.
 
         Raises:
-            ValueError: If the action has another shape than those of the space.
+            gymnasium.error.ResetNeeded: If the episode is over.
+            ValueError: If the action is not in the action space.
         """
-        shape = self.action_space.shape
-        if isinstance(action, np.ndarray) and shape is not None and action.shape != shape:
-            raise ValueError(
-                f"Got an action of shape {action.shape}; allowed: one action, of shape {shape}. "
-                "An array with an action for each row is for gymnasium.make_vec."
-            )
+        self._check_action(action)
         observations, rewards, terminated, truncated, infos = self.batch.step(np.array([action]))
         if self.render_mode == "human":
             self.render()
@@ -95,6 +98,20 @@ class RowEnv(gym.Env[Any, Any]):
             bool(truncated[0]),
             _row(infos),
         )
+
+    def _check_action(self, action: Any) -> None:  # noqa: ANN401 - a caller's value
+        """Raises ValueError for an action of another shape, or no number, in words of one row."""
+        given, shape = np.asarray(action), self.action_space.shape
+        if shape is not None and given.shape != shape:
+            raise ValueError(
+                f"Got an action of shape {given.shape}; allowed: one action, of shape {shape}. "
+                "An array with an action for each row is for gymnasium.make_vec."
+            )
+        if isinstance(self.action_space, gym.spaces.Discrete) and given.dtype.kind not in "iu":
+            raise ValueError(
+                f"Got action {shown(action)}; allowed: a whole number, 0 to "
+                f"{self.action_space.n - 1}, such as int(action)."
+            )
 
     def render(self) -> Any:  # noqa: ANN401 - by render mode
         """Returns ANSI text or a frame (H, W, 3) uint8; the mode "human" prints the text."""

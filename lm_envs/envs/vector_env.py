@@ -26,7 +26,7 @@ from lm_envs.model.loading import EMBEDDED
 from lm_envs.tasks import TaskSpec
 from lm_envs.tasks.base import Example
 from lm_envs.transcript import TRUNCATIONS, Ending, Transcript
-from lm_envs.validation import check_choice, check_limit
+from lm_envs.validation import check_choice, check_limit, path_as_text
 
 ENDINGS: tuple[Ending, ...] = ("end_token", "budget", "complete", "context", "time_limit")
 """Reasons for an episode to end; where several hold, the first one is reported."""
@@ -46,7 +46,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
     Args:
         num_envs: N.
         task: Name in `lm_envs.tasks.TASKS`, "module:Class", a class, or a task.
-        model: "embedded", a folder, or a hub name such as "gpt2".
+        model: "embedded", a folder (a text or a `pathlib.Path`), or a hub name such as "gpt2".
         device: "auto" (the environment variable LM_ENVS_DEVICE if set, else CUDA where available),
             "cpu", "cuda", "cuda:1", …
         dtype: "auto" (bfloat16 on CUDA, float32 on CPU), "float32", "bfloat16", or "int8" (faster
@@ -128,7 +128,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         self._max_steps = _checked_limit(dense, max_steps)
         rngs, seeds = new_generators(num_envs)
         self._groups = PromptGroups(rngs, seeds, group_size)
-        named: dict[str, Any] = {"model": model, "device": device, "dtype": dtype}
+        named: dict[str, Any] = {"model": path_as_text(model), "device": device, "dtype": dtype}
         named |= {"cache_dtype": cache_dtype, "prompt_cache": prompt_cache}
         named |= {"chat_template": chat_template, "system_prompt": system_prompt}
         named |= {"user_prompt": user_prompt, "actions": actions, "observation": observation}

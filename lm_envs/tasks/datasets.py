@@ -213,8 +213,8 @@ def _field(row: dict[str, Any], column: str, location: str) -> Any:  # noqa: ANN
         if not isinstance(value, dict) or part not in value:
             raise ValueError(
                 f"Got no column {column!r} at {location}; it has {', '.join(_names(row))}. Name "
-                "the column to use by columns={...}; number the columns of a table without a "
-                'header, "0", "1", ….'
+                "the column to use by columns={...} (for next words by column=...); number the "
+                'columns of a table without a header, "0", "1", ….'
             )
         value = value[part]
     return value

@@ -121,7 +121,7 @@ class Dialogue:
         Raises:
             ValueError: Always.
         """
-        raise ValueError(f"Got prompt {prompt!r} for a dialogue; pin a customer by 'index'.")
+        raise ValueError(f"Got prompt {prompt!r} for a dialogue; select a customer by 'index'.")
 
     def is_turn_over(self, text: str) -> bool:
         """Returns whether the text contains a line end."""

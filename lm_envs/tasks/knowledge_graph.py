@@ -92,7 +92,9 @@ class KnowledgeGraphQA:
         Raises:
             ValueError: Always.
         """
-        raise ValueError(f"Got prompt {prompt!r} for a walk on a graph; pin an example by 'index'.")
+        raise ValueError(
+            f"Got prompt {prompt!r} for a walk on a graph; select an example by 'index'."
+        )
 
     def is_turn_over(self, text: str) -> bool:
         """Returns whether the text contains a line end."""

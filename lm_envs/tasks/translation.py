@@ -123,7 +123,8 @@ class Translation(CompletionTask):
         """
         if self.is_simultaneous:
             raise ValueError(
-                f"Got prompt {prompt!r} for a simultaneous translation; pin an example by 'index'."
+                f"Got prompt {prompt!r} for a simultaneous translation; "
+                "select an example by 'index'."
             )
         return super().example_of(prompt)
 

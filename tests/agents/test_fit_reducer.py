@@ -35,6 +35,20 @@ def test_invalid_arguments_are_errors_of_one_line(run, arguments, message, tmp_p
     assert not list(tmp_path.iterdir())
 
 
+def test_a_wrong_kind_option_or_file_name_is_refused_before_states_are_sampled(
+    tmp_path, monkeypatch
+):
+    """Regression: the error came after a minute of sampling; FILE.txt was written."""
+    monkeypatch.setattr("agents.fit_reducer.sample_states", lambda *_: pytest.fail("has sampled"))
+    app = Typer()
+    app.command()(main)
+    fit = lambda *arguments: CliRunner().invoke(app, list(arguments))  # noqa: E731
+    file = str(tmp_path / "r.safetensors")
+    assert "Got kind='hash'; allowed: 'compressed'" in fit("hash", file).output
+    assert "Got option='size'; allowed: 'bits'" in fit("hashed", file, "--set", "size=3").output
+    assert "ends in .safetensors" in fit("hashed", str(tmp_path / "r.txt")).output
+
+
 def test_the_command_fits_and_saves(tmp_path, capsys, checkpoint):
     path = tmp_path / "reducer.safetensors"
     kwargs = [f"model={checkpoint}", "max_new_tokens=3"]

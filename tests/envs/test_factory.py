@@ -1,5 +1,6 @@
 """Arguments of environments: what they build, and what is refused."""
 
+import inspect
 import shutil
 
 import gymnasium as gym
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from lm_envs.envs import LanguageVectorEnv
+from lm_envs.envs.factory import OWN_ARGUMENTS
 from lm_envs.model import loading
 from lm_envs.tasks.paraphrase import Paraphrase
 from lm_envs.testing import check_environment
@@ -46,7 +48,11 @@ from tests.envs.helpers import make, make_small
         ({"model": None}, "model=None; allowed: str"),
         ({"dtype": ["float32"]}, r"dtype=\['float32'\]; allowed: str"),
         ({"dataset": 3}, "dataset=3; allowed: str"),
-        ({"rewards": "fluency"}, r"rewards='fluency'; allowed: Mapping\[Any, float\] \| None\."),
+        (
+            {"rewards": "fluency"},
+            r"rewards='fluency'; allowed: a dict \(Mapping\[Any, float\]\) or None",
+        ),
+        ({"action": "top_k"}, "Did you mean 'actions'"),
         ({"actions": {"kind": "vocabulary", "top_p": "x"}}, "top_p='x'; allowed: a finite number"),
     ],
 )
@@ -127,3 +133,37 @@ def test_a_llama_is_adjusted_as_gpt2_is(llama_checkpoint, task):
         after, *_ = env.step(env.action_space.sample())
         assert env.observation_space.contains(after)
     assert not np.array_equal(before, after)
+
+
+class Unfinished:
+    """A task whose __init__ sets nothing."""
+
+    def __init__(self, tokenizer):
+        pass
+
+
+def test_a_task_without_the_attributes_of_a_task_is_refused_by_what_it_lacks():
+    with pytest.raises(ValueError, match=r"'Unfinished' without num_examples, .*CompletionTask"):
+        LanguageVectorEnv(1, task=Unfinished)
+
+
+def test_a_task_class_without_annotations_takes_arguments():
+    class Plain(Paraphrase):
+        def __init__(self, tokenizer, *, most=8):
+            super().__init__(tokenizer, split="validation", max_new_tokens=most)
+
+    assert LanguageVectorEnv(1, task=Plain, most=30).task.max_new_tokens == 30
+
+
+def test_a_path_object_names_files_and_models(tmp_path):
+    """Regression: Got dataset=PosixPath(…); allowed: str."""
+    file = tmp_path / "texts.jsonl"
+    file.write_text('{"text": "One two three four five six.", "split": "train"}\n')
+    env = make(dataset=file, model=loading.locate("embedded"))
+    assert env.num_examples == 1
+
+
+def test_the_hint_at_a_misspelled_argument_knows_every_argument_of_the_environment():
+    parameters = inspect.signature(LanguageVectorEnv).parameters.values()
+    names = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+    assert set(OWN_ARGUMENTS) == names - {"task"}

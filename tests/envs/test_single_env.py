@@ -87,3 +87,37 @@ def test_the_human_mode_prints_no_escape_codes_into_a_pipe(capsys):
     shown = capsys.readouterr().out
     assert "reward" in shown
     assert "\x1b" not in shown
+
+
+def test_a_step_after_the_end_names_the_plain_reset():
+    env = gym.make(ID, max_new_tokens=1)
+    env.reset(seed=0)
+    env.step(0)
+    with pytest.raises(gym.error.ResetNeeded, match=r"of a finished episode; call reset\(\)"):
+        env.step(0)
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        (1.0, r"Got action 1.0; allowed: a whole number, 0 to 15, such as int\(action\)"),
+        (" the", "Got action ' the'; allowed: a whole number, 0 to 15"),
+        (None, "Got action None; allowed: a whole number, 0 to 15"),
+        ([3], r"Got an action of shape \(1,\); allowed: one action, of shape \(\)"),
+    ],
+)
+def test_an_action_that_is_none_is_refused_in_words_of_one_environment(action, message):
+    env = gym.make(ID)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=message):
+        env.step(action)
+    assert env.step(0)[4]["text"]
+
+
+def test_arguments_of_batches_are_refused_with_the_function_that_takes_them():
+    with pytest.raises(TypeError, match=r"num_envs for a single environment; use gymnasium.make_v"):
+        gym.make(ID, num_envs=4)
+    with pytest.raises(ValueError, match=r"render_mode='rgb'; allowed: None, 'ansi', .*'human'"):
+        gym.make(ID, render_mode="rgb")
+    with pytest.raises(ValueError, match=r"seed=-1; allowed: None, a whole number, 0 or more[.]"):
+        gym.make(ID).reset(seed=-1)

@@ -70,7 +70,7 @@ def test_an_empty_list_of_wishes_is_refused():
 
 
 def test_a_callers_own_prompt_is_refused(task):
-    with pytest.raises(ValueError, match="for a dialogue; pin a customer by 'index'"):
+    with pytest.raises(ValueError, match="for a dialogue; select a customer by 'index'"):
         task.example_of("Customer: Hello.")
 
 

@@ -131,5 +131,5 @@ def test_questions_are_held_out(task):
 
 
 def test_a_callers_own_prompt_is_refused(task):
-    with pytest.raises(ValueError, match="pin an example by 'index'"):
+    with pytest.raises(ValueError, match="select an example by 'index'"):
         task.example_of("Where?")

@@ -58,7 +58,7 @@ def test_only_a_simultaneous_translation_is_scored_by_lagging(simultaneous):
 
 
 def test_a_callers_prompt_is_refused_only_in_the_mode_simultaneous(simultaneous):
-    with pytest.raises(ValueError, match="pin an example by 'index'"):
+    with pytest.raises(ValueError, match="select an example by 'index'"):
         simultaneous.example_of("English: yes\nFrench:")
     assert Translation(TOKENIZER).example_of("English: yes\nFrench:").targets == ()
 

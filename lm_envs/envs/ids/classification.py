@@ -30,7 +30,8 @@ class ClassificationEnv(LanguageEnv):
 
     ## Starting State
     A text drawn from the dataset's split. `reset(options={"index": 3})` selects one,
-    `{"prompt": ...}` sets a prompt without a label.
+    `{"prompt": ...}` sets all that the model reads, in the form of the example below, without a
+    label.
 
     ## Episode End
     Terminates at the end token, at the end of the line, or when `max_new_tokens` are written; with

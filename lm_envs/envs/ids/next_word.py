@@ -24,12 +24,13 @@ class NextWordEnv(LanguageEnv):
     prompt are candidates too, those with the largest weight of a pointer over the model's hidden
     states (`lm_envs.envs.actions.pointer`); all candidates are then ordered by likelihood. This is
     for answers from a context, names and paraphrases, whose tokens the model alone would not
-    propose. `actions="vocabulary"` is `Discrete(V)` with `action_masks()`; `actions="embedding"` is
-    a `Box` of points, of which the nearest candidate is written.
+    propose. `actions="vocabulary"` is `Discrete(V)`; `env.unwrapped.action_masks()` (bool; as
+    `np.int8` for `action_space.sample(mask=...)`) marks the allowed tokens. `actions="embedding"`
+    is a `Box` of points, of which the nearest candidate is written.
 
     ## Observation Space
     `Box(D + 3 K + 1,)` float32. The columns, by their name in
-    `env.unwrapped.batch.observation.columns`:
+    `env.observation_space.columns` (of a batch `envs.single_observation_space.columns`):
 
     * `hidden` (D): the model's last hidden state.
     * `candidate_logprobs` (K): log-probability of each candidate, nats, clipped to [-30, 0].

@@ -33,7 +33,8 @@ class QuestionAnsweringEnv(LanguageEnv):
 
     ## Starting State
     A question drawn from the dataset's split. `reset(options={"index": 3})` selects one,
-    `{"prompt": ...}` sets a prompt without an answer.
+    `{"prompt": ...}` sets all that the model reads, in the form of the example below, without an
+    answer.
 
     ## Episode End
     Terminates at the end token, at the end of the line, or when `max_new_tokens` are written; with

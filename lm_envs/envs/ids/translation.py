@@ -38,7 +38,8 @@ class TranslationEnv(LanguageEnv):
 
     ## Starting State
     A pair drawn from the dataset's split. `reset(options={"index": 3})` selects one,
-    `{"prompt": ...}` sets a prompt without a translation.
+    `{"prompt": ...}` sets all that the model reads, in the form of the example below, without a
+    translation.
 
     ## Episode End
     Terminates at the end token, at the end of the line, or when `max_new_tokens` are written; with

@@ -26,7 +26,7 @@ from lm_envs.model.base import LanguageModel
 from lm_envs.tasks import TaskSpec
 from lm_envs.tasks.base import required_actions
 from lm_envs.transcript import TRUNCATIONS, Ending, Transcript
-from lm_envs.validation import check_count, check_limit, check_types, is_whole
+from lm_envs.validation import check_count, check_limit, check_types, is_whole, path_as_text
 
 REFUSED = ("rewards", "costs")
 """Arguments of tasks that set a reward: here the reward is the loss."""
@@ -304,6 +304,7 @@ def _build(
         UnexpectedArgumentError: If the task has no such argument.
         ValueError: If an argument is not allowed; the message names the allowed values.
     """
+    model = path_as_text(model)
     check_types(_build, {"model": model, "device": device, "dtype": dtype})
     check_count("passages", passages)
     folder = loading.locate(model)

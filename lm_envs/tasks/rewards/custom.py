@@ -15,7 +15,7 @@ from lm_envs.plugins import load_object
 from lm_envs.tasks.rewards.completions import Completions
 from lm_envs.tasks.rewards.text_normalization import to_nfc
 from lm_envs.tasks.rewards.text_scores import TEXT_SCORES
-from lm_envs.validation import check_number
+from lm_envs.validation import check_number, shown
 
 BATCH = ("prompts", "completions", "references")
 """Keyword arguments of a function that scores all rows at once, beside the example's columns."""
@@ -81,6 +81,7 @@ class CustomScore:
             self.name = getattr(source, "__name__", type(source).__name__)
         self.finished_only: bool = getattr(self._function, _MARK, False)
         self._is_batch, self._wanted = _form(self._function, self.name)
+        self._required = _required(self._function) if self._is_batch else []
 
     def __call__(self, completions: Completions, rows: np.ndarray) -> np.ndarray:
         """Returns scores (R,) float64 of `rows` (R,)."""
@@ -98,6 +99,7 @@ class CustomScore:
         }
         if self._is_batch:
             arguments |= self._batch_arguments(completions, chosen)
+            self._check_columns(arguments)
             kept = {n: v for n, v in arguments.items() if self._wanted is None or n in self._wanted}
             scores[places] = self._checked(self._call(**kept), len(places))
         else:
@@ -111,6 +113,17 @@ class CustomScore:
         names = {name for each in columns for name in each}
         by_name = {name: [each.get(name) for each in columns] for name in sorted(names)}
         return {**by_name, "prompts": [completions.prompts[row] for row in rows.tolist()]}
+
+    def _check_columns(self, arguments: Mapping[str, object]) -> None:
+        """Raises ValueError if the function requires a column that the examples do not have."""
+        missing = [name for name in self._required if name not in arguments]
+        if missing:
+            columns = ", ".join(name for name in arguments if name not in BATCH) or "none"
+            raise ValueError(
+                f"Got score {self.name!r}, which requires the column {missing[0]!r}; the examples "
+                f"have: {columns}, and a prompt of reset(options=…) has none. Use one of these, or "
+                f"give the parameter a default: {missing[0]}=None."
+            )
 
     def _call(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - a caller's function
         try:
@@ -131,7 +144,8 @@ class CustomScore:
         as_list = values.tolist() if hasattr(values, "tolist") else values
         if isinstance(as_list, str) or not isinstance(as_list, Sequence) or len(as_list) != count:
             raise ValueError(
-                f"Got {values!r} from score {self.name!r}; allowed: {count} numbers, one a row."
+                f"Got {shown(values)} from score {self.name!r}; allowed: a list, an array or a "
+                f"tensor of finite numbers, one for each completion (here {count})."
             )
         found = []
         for value in as_list:
@@ -165,6 +179,13 @@ def _form(function: Callable[..., Any], name: str) -> tuple[bool, set[str] | Non
             f" called with the text and its references. Allowed: {FORMS}."
         )
     return False, None
+
+
+def _required(function: Callable[..., Any]) -> list[str]:
+    """Returns the names of parameters that have no default and can be passed by name."""
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    parameters = inspect.signature(function).parameters.values()
+    return [p.name for p in parameters if p.kind in by_name and p.default is p.empty]
 
 
 def _run(awaitable: Any) -> Any:  # noqa: ANN401 - a caller's value

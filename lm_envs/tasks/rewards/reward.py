@@ -14,6 +14,9 @@ from lm_envs.tasks.rewards.text_scores import TEXT_SCORES
 from lm_envs.tasks.rewards.token_scores import TOKEN_SCORES
 from lm_envs.validation import check_number, did_you_mean
 
+TOTAL = "reward"
+"""Name of the weighted sum among the reported scores."""
+
 RowScore = Callable[[Completions, np.ndarray], np.ndarray]
 """Scores (R,) float64 of the completions of some rows (R,)."""
 
@@ -43,7 +46,8 @@ class Reward:
         models: Fingerprints of the models that scores were fitted to, by the name of the score.
 
     Raises:
-        ValueError: If there is no weight, a score is unknown, or a weight is not a finite number.
+        ValueError: If there is no weight, a score is unknown, two scores have one name, or a
+            weight is not a finite number.
     """
 
     def __init__(self, weights: Weights, task_scores: Sequence[str] = ()) -> None:
@@ -54,6 +58,12 @@ class Reward:
         self._scores: dict[str, RowScore] = {}
         for source, weight in weights.items():
             name, score = _score(source, task_scores, known)
+            if name in self.weights or name == TOTAL:
+                raise ValueError(
+                    f"Got {'two scores' if name in self.weights else 'a score'} named {name!r}; "
+                    "allowed: scores of different names, other than 'reward', which is their sum. "
+                    "The name of a function is its __name__: define it with another one."
+                )
             check_number(f"weight of score {name!r}", weight)
             self.weights[name], self._scores[name] = float(weight), score
         self.weighted = [name for name, weight in self.weights.items() if weight]

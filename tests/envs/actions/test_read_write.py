@@ -121,5 +121,5 @@ def test_modes_and_actions_that_do_not_fit_are_refused(options, message):
 
 
 def test_a_callers_prompt_is_refused():
-    with pytest.raises(ValueError, match="pin an example by 'index'"):
+    with pytest.raises(ValueError, match="select an example by 'index'"):
         make().reset(options={"prompt": "Good morning"})

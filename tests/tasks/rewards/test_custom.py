@@ -142,7 +142,7 @@ def test_a_batch_function_may_be_async_and_return_a_tensor():
 
 
 def test_a_batch_function_has_to_return_one_number_a_row():
-    with pytest.raises(ValueError, match=r"allowed: 2 numbers, one a row"):
+    with pytest.raises(ValueError, match=r"one for each completion \(here 2\)"):
         score(lambda completions: [1.0], ["a", "b"])
 
 
@@ -152,3 +152,12 @@ def test_a_function_of_prompt_and_text_is_refused():
         ValueError, match=r"first argument is 'prompt'; a function of two arguments"
     ):
         CustomScore(lambda prompt, text: 1.0)
+
+
+def test_a_column_that_the_examples_lack_is_named_with_those_that_they_have():
+    def within(completions, limit, scale=1.0):
+        return [scale * (len(text) <= 3) for text in completions]
+
+    assert score(within, ["abc"], columns=[{"limit": "3"}]) == [1.0]
+    with pytest.raises(ValueError, match=r"requires the column 'limit'; the examples have: topic"):
+        score(within, ["abc"], columns=[{"topic": "x"}])

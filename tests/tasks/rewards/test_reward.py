@@ -85,3 +85,24 @@ def test_other_scores_and_scores_without_weight_are_accepted_after_every_step(we
 def test_a_path_names_a_function():
     weights = {"lm_envs.tasks.rewards.synthetic:has_date": 2.0}
     assert Reward(weights).weights == weights
+
+
+def test_scores_of_the_same_name_are_refused():
+    """Regression: the last one replaced the others without a message."""
+
+    def length(text, references):
+        return 1.0
+
+    with pytest.raises(ValueError, match="two scores named '<lambda>'; allowed: scores of diff"):
+        Reward({lambda text, references: 1.0: 1.0, lambda text, references: 2.0: 1.0})
+    with pytest.raises(ValueError, match="two scores named 'length'"):
+        Reward({"length": 1.0, length: 1.0})
+    assert Reward({length: 1.0}).weights == {"length": 1.0}
+
+
+def test_a_score_named_as_the_sum_is_refused():
+    def reward(text, references):
+        return 1.0
+
+    with pytest.raises(ValueError, match=r"a score named 'reward'; .* which is their sum"):
+        Reward({reward: 0.5})
