@@ -1,19 +1,33 @@
 """Question answering over a knowledge graph: follow relations, and stop at the answer."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 from lm_envs.tasks.base import Example, Option, Response
 from lm_envs.tasks.data.length_limits import drop_too_long
-from lm_envs.tasks.datasets import read_rows
+from lm_envs.tasks.datasets import EMBEDDED, read_rows
 from lm_envs.tasks.rewards.reward import Reward, Weights
 from lm_envs.tasks.rewards.text_normalization import one_line
+from lm_envs.tasks.simulators.fact_chains import chain_questions
 from lm_envs.tasks.simulators.fact_graph import STOP, Fact, FactGraph, PathQuestion
+from lm_envs.tasks.simulators.fact_wordings import check_worded, varied_question
 from lm_envs.tasks.splits import SplitSpec, split_of
 from lm_envs.tokenizer import Tokenizer
 from lm_envs.validation import check_choice, check_count
 
 DEFAULT_REWARDS = {"correct": 1.0, "closeness": 0.5, "moves": -0.2}
 HELD_OUT = 0.1
+LONG = 3
+"""Hops of a chain that passes two countries, for which the graph needs links between countries."""
+
+QUESTIONS, COMPOSITIONS = "questions", "compositions"
+FACTS, VARIED = "facts", "varied"
+
+PROMPT_TOKENS, LONG_PROMPT_TOKENS = 64, 112
+"""Default of `prompt_tokens`; the second with three hops or varied wordings."""
+
+Hops = int | Sequence[int] | None
 
 
 class KnowledgeGraphQA:
@@ -26,7 +40,8 @@ class KnowledgeGraphQA:
     Scores: `correct` is 1 if the walk stopped at the answer, else 0; `closeness` is the share of
     the distance to the answer that was covered; `moves` is the used share of `max_turns`.
 
-    The graph contains all facts in every split; questions are held out.
+    The graph contains all facts in every split; questions are held out, or compositions: chains of
+    relations, in their order, of which a split has some and no other split has the same.
 
     Args:
         tokenizer: Encodes and decodes texts.
@@ -35,10 +50,18 @@ class KnowledgeGraphQA:
             spaces.
         split: "train", "validation" or "test", or a part of one, such as "train[:25%]", of the
             questions.
-        hops: 1, 2, or None for both: number of edges between the start and the answer.
+        hops: 1, 2, 3 or a list of these: number of edges between the start and the answer; None for
+            1 and 2. With 3 the embedded graph also has links between countries (main neighbor,
+            customer and supplier), and each chain of relations has at most `MOST_PER_CHAIN`
+            questions; see `simulators.fact_chains`.
+        held_out: "questions", or "compositions" for chains of two or three relations that no other
+            split has; single relations are in the split "train".
+        wordings: "facts" for the question of each fact, or "varied" for other wordings in each
+            split; see `simulators.fact_wordings`.
         max_turns: Largest number of turns; a walk that has not stopped by then has failed.
         prompt_tokens: Largest number of tokens in the text of a prompt; longer questions are left
-            out. First tokens or a chat template come on top.
+            out. First tokens or a chat template come on top. Default 64, and 112 with three hops or
+            varied wordings.
         rewards: Weight of each score; default `DEFAULT_REWARDS`.
     """
 
@@ -50,23 +73,31 @@ class KnowledgeGraphQA:
         *,
         dataset: str = "embedded",
         split: str = "train",
-        hops: int | None = None,
+        hops: Hops = None,
+        held_out: str = QUESTIONS,
+        wordings: str = FACTS,
         max_turns: int = 5,
-        prompt_tokens: int = 64,
+        prompt_tokens: int | None = None,
         rewards: Weights | None = None,
     ) -> None:
         spec = SplitSpec.parse(split)
-        check_choice("hops", hops, (None, 1, 2))
+        counts = _parsed_hops(hops)
+        check_choice("held_out", held_out, (QUESTIONS, COMPOSITIONS))
+        check_choice("wordings", wordings, (FACTS, VARIED))
         check_count("max_turns", max_turns)
+        if prompt_tokens is None:
+            is_long = LONG in counts or wordings == VARIED
+            prompt_tokens = LONG_PROMPT_TOKENS if is_long else PROMPT_TOKENS
         check_count("prompt_tokens", prompt_tokens)
         self.prompt_tokens = prompt_tokens + tokenizer.prompt_overhead
         self.max_turns = max_turns
         self.reward = Reward(DEFAULT_REWARDS if rewards is None else rewards, self.task_scores)
         self._tokenizer = tokenizer
-        self._graph = FactGraph(_read_facts(dataset))
+        self._graph = FactGraph(_read_facts(dataset, has_links=LONG in counts))
         self._lines = (*self._graph.relations, STOP)
         self.num_options = len(self._lines)
-        self._questions = self._select_questions(spec, hops, dataset)
+        found = self._held_out_questions(spec, counts, held_out, wordings)
+        self._questions = spec.select(self._drop_long(found, dataset), lambda each: each.question)
         self.num_examples = len(self._questions)
         if not self._questions:
             raise ValueError(
@@ -131,28 +162,62 @@ class KnowledgeGraphQA:
         path = (*self._questions[example.index].path, STOP)
         return path[len(turns)] if tuple(turns) == path[: len(turns)] else ""
 
-    def _select_questions(
-        self, spec: SplitSpec, hops: int | None, dataset: str
+    def _held_out_questions(
+        self, spec: SplitSpec, hops: Sequence[int], held_out: str, wordings: str
     ) -> list[PathQuestion]:
-        found = [
-            each
-            for count in ([hops] if hops else [1, 2])
-            for each in self._graph.path_questions(count)
-        ]
-        found = [each for each in found if split_of(each.question, HELD_OUT) == spec.name]
+        """Returns the questions of a split in its wordings."""
+        find = partial(chain_questions, self._graph) if LONG in hops else self._graph.path_questions
+        found = [each for count in hops for each in find(count)]
+        split = _split_by_chain if held_out == COMPOSITIONS else _split_by_question
+        found = [each for each in found if split(each) == spec.name]
+        if wordings == FACTS:
+            return found
+        check_worded(self._graph.forward)
+        return [self._reworded(each, spec.name) for each in found]
+
+    def _reworded(self, found: PathQuestion, split: str) -> PathQuestion:
+        """Returns a question in the wordings of a split."""
+        edges = [self._graph.edge(name) for name in found.path]
+        return replace(found, question=varied_question(found.start, edges, split))
+
+    def _drop_long(self, found: list[PathQuestion], dataset: str) -> list[PathQuestion]:
         overhead = self._tokenizer.prompt_overhead
         lengths = [
             len(self._tokenizer.encode_prompt(_context(each.question, [each.start]))) - overhead
             for each in found
         ]
         limits = {"prompt_tokens": self.prompt_tokens - overhead}
-        found = drop_too_long(found, {"prompt_tokens": lengths}, limits, dataset)
-        return spec.select(found, lambda chosen: chosen.question)
+        return drop_too_long(found, {"prompt_tokens": lengths}, limits, dataset)
 
 
-def _read_facts(dataset: str) -> list[Fact]:
+def _parsed_hops(hops: Hops) -> list[int]:
+    """Returns the numbers of edges, each once.
+
+    Raises:
+        ValueError: If one is not allowed, or there is none.
+    """
+    if hops is None:
+        return [1, 2]
+    counts = [hops] if isinstance(hops, int) else list(dict.fromkeys(hops))
+    for count in counts or [None]:
+        check_choice("hops", count, (1, 2, LONG))
+    return counts
+
+
+def _split_by_question(found: PathQuestion) -> str:
+    return split_of(found.question, HELD_OUT)
+
+
+def _split_by_chain(found: PathQuestion) -> str:
+    """Returns the split of a chain of relations; single relations are in "train"."""
+    return "train" if len(found.path) == 1 else split_of(" > ".join(found.path), HELD_OUT)
+
+
+def _read_facts(dataset: str, *, has_links: bool) -> list[Fact]:
     columns = {name: name for name in ("subject", "relation", "answer", "question")}
     rows = read_rows(dataset, None, columns, "facts", filters={"graph": "yes"})
+    if has_links and dataset == EMBEDDED:
+        rows += read_rows(dataset, None, columns, "country_links")
     return [Fact(*(one_line(row.text(name)) for name in columns)) for row in rows]
 
 
