@@ -63,6 +63,12 @@ class KnowledgeGraphQA:
             out. First tokens or a chat template come on top. Default 64, and 112 with three hops or
             varied wordings.
         rewards: Weight of each score; default `DEFAULT_REWARDS`.
+
+    Attributes:
+        relations: Names of the relations of facts.
+        lines: All lines that an agent can write: relations, the same backward, and "stop".
+        is_simple: Whether `hops`, `held_out` and `wordings` are as by default: at most two edges,
+            and questions in the words of the facts.
     """
 
     task_scores = ("correct", "closeness", "moves")
@@ -92,19 +98,21 @@ class KnowledgeGraphQA:
         self.prompt_tokens = prompt_tokens + tokenizer.prompt_overhead
         self.max_turns = max_turns
         self.reward = Reward(DEFAULT_REWARDS if rewards is None else rewards, self.task_scores)
+        self.is_simple = LONG not in counts and (held_out, wordings) == (QUESTIONS, FACTS)
         self._tokenizer = tokenizer
         self._graph = FactGraph(_read_facts(dataset, has_links=LONG in counts))
-        self._lines = (*self._graph.relations, STOP)
-        self.num_options = len(self._lines)
-        found = self._held_out_questions(spec, counts, held_out, wordings)
-        self._questions = spec.select(self._drop_long(found, dataset), lambda each: each.question)
+        self.relations, self.lines = self._graph.forward, (*self._graph.relations, STOP)
+        self.num_options = len(self.lines)
+        self._find = partial(self._find_questions, counts, held_out, wordings)
+        found = self._drop_long(self._find(spec.name), dataset)
+        self._questions = spec.select(found, lambda each: each.question)
         self.num_examples = len(self._questions)
         if not self._questions:
             raise ValueError(
                 f"Got no question of hops={hops} in split {split!r} of {dataset} with at most "
                 f"prompt_tokens={prompt_tokens} tokens; raise it, or use another split."
             )
-        line = max(len(tokenizer.encode_completion(f"{text}\n")) for text in self._lines)
+        line = max(len(tokenizer.encode_completion(f"{text}\n")) for text in self.lines)
         entity = max(len(tokenizer.encode(f" -> {name}")) for name in self._graph.entities)
         self.max_new_tokens = max_turns * line
         # The path shows three entities; the prompt already contains the first.
@@ -134,7 +142,7 @@ class KnowledgeGraphQA:
         entity = self._graph.walk(self._questions[example.index].start, turns)
         return [
             Option(line, line == STOP or self._graph.follow(entity, line) is not None)
-            for line in self._lines
+            for line in self.lines
         ]
 
     def respond(self, example: Example, turns: Sequence[str]) -> Response:
@@ -162,18 +170,26 @@ class KnowledgeGraphQA:
         path = (*self._questions[example.index].path, STOP)
         return path[len(turns)] if tuple(turns) == path[: len(turns)] else ""
 
-    def _held_out_questions(
-        self, spec: SplitSpec, hops: Sequence[int], held_out: str, wordings: str
+    def questions(self, split: str) -> list[PathQuestion]:
+        """Returns all questions of a split of the same task with their paths, to learn from.
+
+        Args:
+            split: "train", "validation" or "test".
+        """
+        return self._find(SplitSpec.parse(split).name)
+
+    def _find_questions(
+        self, hops: Sequence[int], held_out: str, wordings: str, split: str
     ) -> list[PathQuestion]:
         """Returns the questions of a split in its wordings."""
         find = partial(chain_questions, self._graph) if LONG in hops else self._graph.path_questions
         found = [each for count in hops for each in find(count)]
-        split = _split_by_chain if held_out == COMPOSITIONS else _split_by_question
-        found = [each for each in found if split(each) == spec.name]
+        get_split = _split_by_chain if held_out == COMPOSITIONS else _split_by_question
+        found = [each for each in found if get_split(each) == split]
         if wordings == FACTS:
             return found
         check_worded(self._graph.forward)
-        return [self._reworded(each, spec.name) for each in found]
+        return [self._reworded(each, split) for each in found]
 
     def _reworded(self, found: PathQuestion, split: str) -> PathQuestion:
         """Returns a question in the wordings of a split."""

@@ -22,21 +22,14 @@ from agents.evaluation.baselines import Policy
 from lm_envs.tasks.base import Option
 from lm_envs.tasks.simulators.fact_graph import STOP
 
-NAME = "next-relation regression"
 QUARTERS = 4
 """Parts of a question; a word with the number of its part is a feature beside the word."""
 
+STEM = 5
+"""First letters of a word that are counted, so that "exports" and "exported" are the same."""
+
 COPIES = 2
 """Copies of each text with left out words, beside the text, where there is a dropout."""
-
-TRIALS: Sequence[Setting] = tuple(
-    [features, penalty, dropout]
-    for features in ("words", "characters", "both")
-    for penalty in (10.0, 100.0)
-    for dropout in (0.0, 0.3)
-)
-"""What is counted, the inverse strength of the penalty, and the share of words that are left out of
-texts that are learned from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +94,9 @@ class NextRelation:
                 has, "stop" is expected.
         """
         found = np.zeros((len(questions), len(self.lines)))
-        counts = self._counter.transform([_text(*pair) for pair in zip(questions, paths, strict=True)])
+        counts = self._counter.transform(
+            [_text(*pair) for pair in zip(questions, paths, strict=True)]
+        )
         steps = np.array([len(path) for path in paths])
         found[steps >= self.num_steps, self.lines.index(STOP)] = 1.0
         for step, model in enumerate(self._models):
@@ -129,31 +124,54 @@ def walks_of(examples: LearnedExamples) -> list[Walk]:
     return found
 
 
-def regression_policy() -> Callable[[LearnedExamples, Setting, int], Policy]:
-    """Returns the function that makes the policy from examples and a setting of `TRIALS`."""
+Learn = Callable[[LearnedExamples, Setting, int], Policy]
+
+
+def learned_rule(make_rule: Callable[[NextRelation, Setting], Rule]) -> Learn:
+    """Returns a function that makes a policy from examples and a setting.
+
+    The setting begins with features, penalty and dropout; the classifier of each is learned once.
+
+    Args:
+        make_rule: Returns the rule for the classifier and the rest of the setting.
+    """
     known: dict[tuple[bytes, str], NextRelation] = {}
 
     def learn(examples: LearnedExamples, setting: Setting, seed: int) -> Policy:
-        key = examples.indices.tobytes(), str(setting)
+        (features, penalty, dropout), rest = setting[:3], setting[3:]
+        key = examples.indices.tobytes(), str(setting[:3])
         if key not in known:
             task = examples.language_env.task
             lines = [option.text for option in task.options(examples.examples[0], [])]
-            known[key] = NextRelation(walks_of(examples), lines, *setting)
-        return by_rule(likeliest(known[key]))
+            known[key] = NextRelation(walks_of(examples), lines, features, penalty, dropout)
+        return by_rule(make_rule(known[key], rest))
 
     return learn
 
 
 def likeliest(model: NextRelation) -> Rule:
     """Returns the rule that takes the most probable of the enabled lines."""
+    return weighed(model, lambda prompt, turns, options: None, 0.0)
+
+
+def weighed(model: NextRelation, other: Rule, weight: float) -> Rule:
+    """Returns the rule that takes the best enabled line by a classifier and another rule.
+
+    Args:
+        model: Its probabilities are the scores of the lines.
+        other: Its line has `weight` more.
+        weight: Against a probability.
+    """
     probabilities = lru_cache(2**14)(
         lambda question, path: model.probabilities([question], [path])[0]
     )
 
     def rule(prompt: str, turns: Sequence[str], options: Sequence[Option]) -> str:
-        shares = probabilities(question_of(prompt), tuple(turns))
+        scores = probabilities(question_of(prompt), tuple(turns))
+        chosen = other(prompt, turns, options)
+        bonus = np.array([weight * (option.text == chosen) for option in options])
         enabled = np.array([option.is_enabled for option in options])
-        return options[int(np.where(enabled, shares, -1.0).argmax())].text
+        return options[int(np.where(enabled, scores + bonus, -1.0).argmax())].text
 
     return rule
 
@@ -174,7 +192,7 @@ def _counter(features: str) -> Any:  # noqa: ANN401 - scikit-learn's
 def _words(text: str) -> list[str]:
     """Returns one to three words, and words with their quarter of the text."""
     question, _, path = text.partition("|")
-    words = [word.strip(".,?") for word in question.lower().split()]
+    words = [word.strip(".,?")[:STEM] for word in question.lower().split()]
     groups = [" ".join(words[i : i + n]) for n in (1, 2, 3) for i in range(len(words) + 1 - n)]
     placed = [f"{word} {QUARTERS * place // len(words)}" for place, word in enumerate(words)]
     return [*groups, *placed, *path.split("|")]

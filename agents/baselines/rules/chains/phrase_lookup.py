@@ -6,47 +6,53 @@ order of the walk. Owns the parser. Knows nothing of rewards, and no wordings of
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
-from itertools import groupby
+from functools import lru_cache, partial
 
 from agents.baselines.rules.chains.next_relation import question_of
+from agents.baselines.rules.lines import Rule
 from lm_envs.tasks.base import Option
 from lm_envs.tasks.simulators.fact_graph import STOP, backward
 from lm_envs.tasks.simulators.fact_wordings import Frame, all_wordings
 
-NAME = "phrase lookup"
 TRAIN = "train"
 
 Phrases = Sequence[tuple[re.Pattern[str], str]]
 """Patterns, whose group is what the edge starts at, and the line of each."""
 
 
-def phrase_lookup(prompt: str, turns: Sequence[str], options: Sequence[Option]) -> str | None:
-    """Follows the relations of the parsed question, then stops; it is a `Rule`.
+def phrase_lookup(stem: int) -> Rule:
+    """Returns the rule that follows the relations of the parsed question, then stops.
 
     A relation that the entity does not have is skipped.
+
+    Args:
+        stem: First letters that are compared of words that name relations.
     """
-    enabled = {option.text for option in options if option.is_enabled}
-    plan = planned(prompt)
-    for lines in plan[len(turns) :]:
-        for line in lines:
-            if line in enabled:
-                return line
-    return STOP if turns else None
+    planned = lru_cache(2**14)(partial(planned_lines, stem=stem))
+
+    def rule(prompt: str, turns: Sequence[str], options: Sequence[Option]) -> str | None:
+        enabled = {option.text for option in options if option.is_enabled}
+        for lines in planned(prompt)[len(turns) :]:
+            for line in lines:
+                if line in enabled:
+                    return line
+        return STOP if turns else None
+
+    return rule
 
 
-@lru_cache(2**14)
-def planned(prompt: str) -> tuple[tuple[str, ...], ...]:
+def planned_lines(prompt: str, stem: int) -> tuple[tuple[str, ...], ...]:
     """Returns the lines of a walk; where the direction of an edge is unknown, both.
 
     Args:
         prompt: Question and path, as the task shows them at the first turn.
+        stem: First letters that are compared of words that name relations.
     """
     question = question_of(prompt)
     start = prompt.split("\nPath: ", 1)[1].split("\n", 1)[0]
     for lines in _parses(question, start):
         return tuple((line,) for line in lines)
-    return tuple((name, backward(name)) for name in _mentioned(question))
+    return tuple((name, backward(name)) for name in mentioned(question, stem))
 
 
 def _parses(question: str, start: str) -> Iterator[tuple[str, ...]]:
@@ -92,30 +98,36 @@ def _matches(phrases: Phrases, text: str) -> Iterator[tuple[str, str]]:
             yield found[1], line
 
 
-def _mentioned(question: str) -> list[str]:
-    """Returns the relations that words name, in the order of the walk."""
-    sentences = re.split(r"(?<=\.) ", question)
-    found: list[str] = []
-    for sentence in sentences:
-        names = [_keywords()[word] for word in _split(sentence) if word in _keywords()]
-        # In one sentence the first country stands at the end, and what is asked at the beginning.
-        found += reversed([name for name, _ in groupby(names)])
-    return found
+def mentioned(question: str, stem: int) -> list[str]:
+    """Returns the relations that words of a question name, in the order of the walk.
+
+    Args:
+        question: In any wording.
+        stem: First letters of a word that are compared.
+    """
+    names: list[str] = []
+    for sentence in re.split(r"(?<=\.) ", question):
+        stems = _stems(sentence, stem)
+        found = [_keywords(stem)[word] for word in stems if word in _keywords(stem)]
+        # In a sentence the first country stands last, and what is asked first; words of one phrase
+        # may stand on both sides of another one.
+        names += reversed(dict.fromkeys(found))
+    return names
 
 
-@lru_cache(1)
-def _keywords() -> dict[str, str]:
-    """Returns the words that the wordings of only one relation have."""
+@lru_cache(8)
+def _keywords(stem: int) -> dict[str, str]:
+    """Returns the beginnings of words that the wordings of only one relation have."""
     owners: dict[str, set[str]] = {}
     for name, wordings in all_wordings().relations.items():
         for pool in (wordings.asked, wordings.described, wordings.linked):
-            for word in _split(" ".join(pool.get(TRAIN))):
+            for word in _stems(" ".join(pool.get(TRAIN)), stem):
                 owners.setdefault(word, set()).add(name)
     return {word: next(iter(names)) for word, names in owners.items() if len(names) == 1}
 
 
-def _split(text: str) -> list[str]:
-    return re.findall(r"[a-z]+", text.lower())
+def _stems(text: str, stem: int) -> list[str]:
+    return [word[:stem] for word in re.findall(r"[a-z]+", text.lower())]
 
 
 @lru_cache(1)
