@@ -261,8 +261,7 @@ def _line_rules(env: LanguageVectorEnv) -> list[Family]:
     if isinstance(task, KnowledgeGraphQA):
         run = by_policy(lambda setting, seed: by_rule(relation_lookup))
         found.append(Family("relation lookup", fixed, run, is_cheap=True))
-        if not task.is_simple:
-            found += chains.families(has_classifier=_has_scikit_learn(chains.REGRESSION))
+        found += [] if task.is_simple else chains.families(_has_scikit_learn(chains.REGRESSION))
     if isinstance(task, Dialogue):
         run = by_policy(lambda setting, seed: polite_greedy())
         found.append(Family("polite greedy", fixed, run, is_cheap=True))

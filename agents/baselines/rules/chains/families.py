@@ -36,8 +36,12 @@ MOST_EXAMPLES = 10_000
 """Examples that the classifier learns from: as many as the agent has."""
 
 
-def families(*, has_classifier: bool) -> list[Family]:
-    """Returns the lookup, and with a classifier that one, and both together."""
+def families(has_classifier: bool) -> list[Family]:
+    """Returns the lookup, and with a classifier that one, and both together.
+
+    Args:
+        has_classifier: Whether scikit-learn is installed.
+    """
     run = by_policy(lambda stem, seed: by_rule(phrase_lookup(int(stem))))
     found = [Family(LOOKUP, grid(*STEMS), run, is_cheap=True)]
     if has_classifier:

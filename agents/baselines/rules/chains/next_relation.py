@@ -68,7 +68,7 @@ class NextRelation:
         self.lines = tuple(lines)
         self._counter = _counter(features)
         self._models: list[Any] = []
-        self._counter.fit([_text(walk.question, ()) for walk in walks])
+        self._counter.fit([_text(walk.question, walk.path[:-1]) for walk in walks])
         for step in range(max(len(walk.path) for walk in walks)):
             texts, labels = [], []
             for number, walk in enumerate(walks):
@@ -104,7 +104,7 @@ class NextRelation:
             if not len(rows):
                 continue
             columns = [self.lines.index(name) for name in model.classes_]
-            found[np.ix_(rows, columns)] = model.predict_proba(counts[rows])
+            found[rows[:, None], columns] = model.predict_proba(counts[rows])
         return found
 
 
@@ -180,13 +180,12 @@ def _counter(features: str) -> Any:  # noqa: ANN401 - scikit-learn's
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import make_union
 
-    kinds = {
-        "words": TfidfVectorizer(analyzer=_words, sublinear_tf=True, min_df=2),
-        "characters": TfidfVectorizer(
-            analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, min_df=2
-        ),
+    kinds: dict[str, dict[str, Any]] = {
+        "words": {"analyzer": _words},
+        "characters": {"analyzer": "char_wb", "ngram_range": (2, 5)},
     }
-    return make_union(*(kinds[name] for name in kinds if features in (name, "both")))
+    chosen = [kinds[name] for name in kinds if features in (name, "both")]
+    return make_union(*(TfidfVectorizer(**kind, sublinear_tf=True, min_df=2) for kind in chosen))
 
 
 def _words(text: str) -> list[str]:
@@ -195,7 +194,7 @@ def _words(text: str) -> list[str]:
     words = [word.strip(".,?")[:STEM] for word in question.lower().split()]
     groups = [" ".join(words[i : i + n]) for n in (1, 2, 3) for i in range(len(words) + 1 - n)]
     placed = [f"{word} {QUARTERS * place // len(words)}" for place, word in enumerate(words)]
-    return [*groups, *placed, *path.split("|")]
+    return [*groups, *placed, *filter(None, path.split("|"))]
 
 
 def _text(question: str, path: Sequence[str]) -> str:
