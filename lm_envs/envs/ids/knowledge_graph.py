@@ -30,9 +30,9 @@ class KnowledgeGraphQAEnv(LanguageEnv):
     for the country that buys most from Denmark. Which climate does it have?"
 
     ## Action Space
-    `Discrete(19)`, with three hops `Discrete(25)` (`actions="choices"`, the default): the relations, the same backward, and stop. A
-    relation that the entity does not have leaves the agent where it is; `action_masks()` and the
-    observation show which relations it has.
+    `Discrete(19)`, with three hops `Discrete(25)` (`actions="choices"`, the default): the
+    relations, the same backward, and stop. A relation that the entity does not have leaves the
+    agent where it is; `action_masks()` and the observation show which relations it has.
 
     ## Observation Space
     `Box` float32 (`observation="embeddings"`, the default): `text_mean` (D), the mean token

@@ -33,6 +33,7 @@ def test_mentions_and_turns_have_one_column_each():
     env = make()
     columns, task = env.single_observation_space.columns, env.task
     seen = env.reset(options={"index": np.arange(4)})[0]
+    assert (seen[:, columns["looked_up"]].sum(1) <= 1.0).all()
     mentions = seen[:, columns["mentions"]].reshape(4, NUM_MENTIONS, len(task.relations))
     assert (mentions.sum(2) <= 1.0).all()
     assert mentions.sum() > 0.0
