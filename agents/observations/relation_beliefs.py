@@ -33,8 +33,8 @@ STEM = 5
 """First letters of the words that name relations."""
 
 LOOKUP_DROPOUT = 0.3
-"""Times `dropout` is the share of words that the lookup does not read: a word that is left out costs
-it more than the classifiers, and in held-out wordings it is the surer of the two."""
+"""Times `dropout` is the share of words that the lookup does not read: a word that is left out
+costs it more than the classifiers, and in held-out wordings it is the surer of the two."""
 
 Shown = tuple[int, str, tuple[str, ...]]
 """Index of an example, its prompt, and the lines so far."""
