@@ -92,8 +92,8 @@ class KnowledgeGraphQA:
         check_choice("wordings", wordings, (FACTS, VARIED))
         check_count("max_turns", max_turns)
         if prompt_tokens is None:
-            is_long = LONG in counts or wordings == VARIED
-            prompt_tokens = LONG_PROMPT_TOKENS if is_long else PROMPT_TOKENS
+            is_short = LONG not in counts and wordings == FACTS
+            prompt_tokens = PROMPT_TOKENS if is_short else LONG_PROMPT_TOKENS
         check_count("prompt_tokens", prompt_tokens)
         self.prompt_tokens = prompt_tokens + tokenizer.prompt_overhead
         self.max_turns = max_turns
@@ -104,14 +104,8 @@ class KnowledgeGraphQA:
         self.relations, self.lines = self._graph.forward, (*self._graph.relations, STOP)
         self.num_options = len(self.lines)
         self._find = partial(self._find_questions, counts, held_out, wordings)
-        found = self._drop_long(self._find(spec.name), dataset)
-        self._questions = spec.select(found, lambda each: each.question)
+        self._questions = self._select_questions(spec, hops, dataset)
         self.num_examples = len(self._questions)
-        if not self._questions:
-            raise ValueError(
-                f"Got no question of hops={hops} in split {split!r} of {dataset} with at most "
-                f"prompt_tokens={prompt_tokens} tokens; raise it, or use another split."
-            )
         line = max(len(tokenizer.encode_completion(f"{text}\n")) for text in self.lines)
         entity = max(len(tokenizer.encode(f" -> {name}")) for name in self._graph.entities)
         self.max_new_tokens = max_turns * line
@@ -196,14 +190,25 @@ class KnowledgeGraphQA:
         edges = [self._graph.edge(name) for name in found.path]
         return replace(found, question=varied_question(found.start, edges, split))
 
-    def _drop_long(self, found: list[PathQuestion], dataset: str) -> list[PathQuestion]:
-        overhead = self._tokenizer.prompt_overhead
+    def _select_questions(self, spec: SplitSpec, hops: Hops, dataset: str) -> list[PathQuestion]:
+        """Returns the questions of a part of a split that are not too long.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        found, overhead = self._find(spec.name), self._tokenizer.prompt_overhead
         lengths = [
             len(self._tokenizer.encode_prompt(_context(each.question, [each.start]))) - overhead
             for each in found
         ]
         limits = {"prompt_tokens": self.prompt_tokens - overhead}
-        return drop_too_long(found, {"prompt_tokens": lengths}, limits, dataset)
+        kept = drop_too_long(found, {"prompt_tokens": lengths}, limits, dataset)
+        if not kept:
+            raise ValueError(
+                f"Got no question of hops={hops} in split {str(spec)!r} of {dataset} with at most "
+                f"prompt_tokens={limits['prompt_tokens']} tokens; raise it, or use another split."
+            )
+        return spec.select(kept, lambda each: each.question)
 
 
 def _parsed_hops(hops: Hops) -> list[int]:

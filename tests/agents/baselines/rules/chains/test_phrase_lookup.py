@@ -39,7 +39,7 @@ def test_held_out_wordings_are_not_solved_by_phrases_of_train():
 def test_words_name_relations_in_the_order_of_the_walk():
     nested = "Which money pays the buyer of the country whose capital is Oz?"
     assert mentioned(nested, 20) == ["capital", "main customer", "currency"]
-    one_by_one = "Look for the country whose capital is Oz. Find its buyer. Which money has it?"
+    one_by_one = "Say the capital Oz. Say its buyer. Which money has it?"
     assert mentioned(one_by_one, 20) == ["capital", "main customer", "currency"]
     assert mentioned("What are the exports?", 20) == []
     assert mentioned("What are the exports?", 5) == ["export"]
