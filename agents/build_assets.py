@@ -8,13 +8,14 @@ from pathlib import Path
 
 import typer
 
-from agents.corpus import classification, facts, paraphrase, prose, translation
+from agents.corpus import classification, country_links, facts, paraphrase, prose, translation
 from agents.runs.files import write_jsonl
 
 EXAMPLES = Path(__file__).parents[1] / "lm_envs" / "assets" / "examples"
 PARTS: dict[str, Callable[[], Iterable[dict[str, str]]]] = {
     "prose": prose.passages,
     "facts": facts.facts,
+    "country_links": country_links.links,
     "translation": translation.pairs,
     "paraphrase": paraphrase.pairs,
     "classification": classification.rows,

@@ -58,6 +58,7 @@ def learned_examples(
     judged: np.ndarray,
     actions: str | None = None,
     learned: str | None = None,
+    most: int = MOST_EXAMPLES,
 ) -> LearnedExamples:
     """Returns what the agent learns from, less the prompts of the examples that are judged.
 
@@ -67,11 +68,12 @@ def learned_examples(
         judged: (E,) indices of the judged examples.
         actions: Of the rows; see `Environments.get`.
         learned: Split that is learned from; None for the agent's.
+        most: Largest number of examples.
     """
     learned = learned or environments.config.env.split
     env, other = (environments.get(name, actions) for name in (learned, split))
     left_out = {part for index in judged.tolist() for part in _shown(other, index)}
-    indices = evenly_spaced_indices(env.num_examples, MOST_EXAMPLES).tolist()
+    indices = evenly_spaced_indices(env.num_examples, most).tolist()
     kept = [index for index in indices if left_out.isdisjoint(_shown(env, index))]
     return LearnedExamples(env, np.array(kept, np.int64))
 
@@ -87,18 +89,22 @@ def _shown(env: EpisodicVectorEnv, index: int) -> set[tuple[bytes, bytes]]:
 
 
 def by_learned_policy(
-    learn: Callable[[LearnedExamples, Setting, int], Policy], actions: str | None = None
+    learn: Callable[[LearnedExamples, Setting, int], Policy],
+    actions: str | None = None,
+    most: int = MOST_EXAMPLES,
 ) -> PolicyRun:
     """Returns a run of the policy that `learn` returns for examples, a setting and a seed.
 
     Args:
         learn: Returns a policy for the examples, the setting and the seed.
         actions: The action kind that the policy acts by; None for the configuration's own.
+        most: Largest number of examples.
     """
 
     def make(
         environments: Environments, split: str, indices: np.ndarray, setting: Setting, seed: int
     ) -> Policy:
-        return learn(learned_examples(environments, split, indices, actions), setting, seed)
+        examples = learned_examples(environments, split, indices, actions, most=most)
+        return learn(examples, setting, seed)
 
     return PolicyRun(make, actions)

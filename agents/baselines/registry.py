@@ -24,6 +24,7 @@ from agents.baselines.learned_examples import (
     learned_examples,
 )
 from agents.baselines.rules import images
+from agents.baselines.rules.chains import families as chains
 from agents.baselines.rules.dialogue import (
     BELIEVED,
     believing_customers,
@@ -260,6 +261,7 @@ def _line_rules(env: LanguageVectorEnv) -> list[Family]:
     if isinstance(task, KnowledgeGraphQA):
         run = by_policy(lambda setting, seed: by_rule(relation_lookup))
         found.append(Family("relation lookup", fixed, run, is_cheap=True))
+        found += [] if task.is_simple else chains.families(_has_scikit_learn(chains.REGRESSION))
     if isinstance(task, Dialogue):
         run = by_policy(lambda setting, seed: polite_greedy())
         found.append(Family("polite greedy", fixed, run, is_cheap=True))

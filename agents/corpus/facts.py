@@ -118,12 +118,22 @@ def country_name(code: str, entry: dict[str, Any]) -> str:
 
 def country_background(entry: dict[str, Any]) -> str:
     """Returns the history of a country as one line; "" if its entry has none."""
-    return _at(entry, ("Introduction", "Background"))
+    return factbook_text(entry, ("Introduction", "Background"))
+
+
+def factbook_text(entry: dict[str, Any], path: tuple[str, ...]) -> str:
+    """Returns the text at a path of keys as one line; "" if there is none."""
+    value: Any = entry
+    for key in path:
+        value = value.get(key, {}) if isinstance(value, dict) else {}
+    if isinstance(value, dict):
+        value = value.get("text", "")
+    return clean(value) if isinstance(value, str) else ""
 
 
 def _country_facts(name: str, entry: dict[str, Any]) -> Iterator[dict[str, str]]:
     for relation, (path, question, statement) in FIELDS.items():
-        answer = _short(_at(entry, path))
+        answer = _short(factbook_text(entry, path))
         if answer:
             yield {
                 "question": question.format(name=name),
@@ -135,19 +145,10 @@ def _country_facts(name: str, entry: dict[str, Any]) -> Iterator[dict[str, str]]
 
 
 def _name(entry: dict[str, Any]) -> str:
-    short = _at(entry, ("Government", "Country name", "conventional short form"))
+    short = factbook_text(entry, ("Government", "Country name", "conventional short form"))
     if not short or short == "none":
-        short = _at(entry, ("Government", "Country name", "conventional long form"))
+        short = factbook_text(entry, ("Government", "Country name", "conventional long form"))
     return re.sub(r"[(;].*", "", short).strip()
-
-
-def _at(entry: dict[str, Any], path: tuple[str, ...]) -> str:
-    value: Any = entry
-    for key in path:
-        value = value.get(key, {}) if isinstance(value, dict) else {}
-    if isinstance(value, dict):
-        value = value.get("text", "")
-    return clean(value) if isinstance(value, str) else ""
 
 
 def _short(text: str) -> str:

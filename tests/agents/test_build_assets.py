@@ -11,6 +11,7 @@ from agents.build_assets import EXAMPLES, PARTS, build
 TRAINED_ON = {
     "prose": "3c850909289b5b9c6790b145fa661e904277a94cec305e26b1551d82befb73fc",
     "facts": "9cb17cc0c6dae70601f4d34b2ba04f2a3d370ff378f81f96547b1d33cdf3d6d4",
+    "country_links": hashlib.sha256().hexdigest(),  # none of them
     "translation": "d4cb897b58790324d89bdc18f55c04d2e9e8f5d3fefa1f447f37e7c306f298e7",
     "paraphrase": "b67f9a707a24bf3c2b5b7904b8a9d254b3cddd9cd39c32d36aa4c0031b833764",
     "classification": "b3f0e212b65ac1cbd2d1877799c8c15f06b63a1965bd2efe8a5796cab27a807f",
@@ -21,7 +22,7 @@ Of classification the model read an earlier choice of topics, and of facts nine 
 before they were corrected, see PROVENANCE.md.
 """
 
-TEXT_FIELDS = {"facts": "question", "translation": "source"}
+TEXT_FIELDS = {"facts": "question", "country_links": "question", "translation": "source"}
 
 
 def lines_of(part):

@@ -76,6 +76,83 @@ def test_the_embedded_graph_has_the_same_questions_as_before():
     assert sizes == [3700, 426, 486]
 
 
+HARD = {"hops": [1, 2, 3], "held_out": "compositions", "wordings": "varied"}
+
+
+@pytest.fixture(scope="module")
+def hard():
+    return {split: KnowledgeGraphQA(embedded_tokenizer(), split=split, **HARD) for split in SPLITS}
+
+
+def test_compositions_of_one_split_are_in_no_other_one(hard):
+    train, validation, test = (
+        {each.path for each in hard[split].questions(split)} for split in SPLITS
+    )
+    assert min(map(len, (train, validation, test))) > 50
+    assert not train & validation
+    assert not (train | validation) & test
+    single = {path for path in train if len(path) == 1}
+    assert single == {(name,) for name in hard["train"].relations}
+    assert all(len(path) > 1 for path in validation | test)
+
+
+def test_questions_of_held_out_compositions_are_answered_by_their_paths(hard):
+    task = hard["validation"]
+    for index in range(0, task.num_examples, 7):
+        path, example = path_of(task, index), task.example(index)
+        assert task.respond(example, path).task_scores["correct"] == 1.0
+        assert task.respond(example, ["stop"]).task_scores["closeness"] == 0.0
+        assert 3 <= len(path) <= 4
+
+
+def test_questions_are_unambiguous(hard):
+    answers = {}
+    for split in SPLITS:
+        for each in hard[split].questions(split):
+            assert answers.setdefault(each.question, each.answer) == each.answer
+            assert each.start != each.answer
+
+
+def test_wordings_change_words_alone_and_not_what_is_held_out(hard):
+    plain = KnowledgeGraphQA(
+        embedded_tokenizer(), split="validation", **HARD | {"wordings": "facts"}
+    )
+    first, second = plain.questions("validation"), hard["validation"].questions("validation")
+    assert [(e.start, e.path, e.answer) for e in first] == [
+        (e.start, e.path, e.answer) for e in second
+    ]
+    assert not {e.question for e in first} & {e.question for e in second}
+
+
+def test_three_hops_add_links_between_countries_to_the_actions(hard):
+    relations = ("main neighbor", "main customer", "main supplier")
+    assert hard["train"].relations[-3:] == relations
+    assert hard["train"].num_options == 25
+
+
+def test_two_hops_with_varied_wordings_have_as_many_questions_as_the_facts():
+    tasks = [
+        KnowledgeGraphQA(embedded_tokenizer(), split=split, wordings="varied", prompt_tokens=200)
+        for split in SPLITS
+    ]
+    assert [task.num_examples for task in tasks] == [3700, 426, 486]
+    assert not tasks[0].is_simple
+
+
+@pytest.mark.parametrize(
+    ("argument", "match"),
+    [
+        ({"hops": [1, 4]}, "hops.*4"),
+        ({"hops": []}, "hops"),
+        ({"held_out": "answers"}, "held_out.*'answers'.*compositions"),
+        ({"wordings": "odd"}, "wordings.*'odd'.*varied"),
+    ],
+)
+def test_unknown_kinds_of_questions_are_refused(argument, match):
+    with pytest.raises(ValueError, match=match):
+        KnowledgeGraphQA(embedded_tokenizer(), **argument)
+
+
 def test_a_split_without_questions_is_refused():
     with pytest.raises(ValueError, match=r"no question of hops=2 in split 'test'.*raise it"):
         KnowledgeGraphQA(embedded_tokenizer(), hops=2, split="test", prompt_tokens=3)

@@ -22,10 +22,17 @@ class KnowledgeGraphQAEnv(LanguageEnv):
     stops at the answer: for the capital of the country whose currency is baht, `currency of`,
     `capital`, `stop`.
 
+    Three arguments make it harder. `hops=[1, 2, 3]` adds links between countries (main neighbor,
+    customer and supplier), so that chains pass through several: "What is the capital of the main
+    customer of the country whose currency is drams?" `held_out="compositions"` gives each split
+    chains of relations that no other split has; single relations are in training. With
+    `wordings="varied"` each split names relations, and joins countries, in words of its own: "Look
+    for the country that buys most from Denmark. Which climate does it have?"
+
     ## Action Space
-    `Discrete(19)` (`actions="choices"`, the default): the relations, the same backward, and stop. A
-    relation that the entity does not have leaves the agent where it is; `action_masks()` and the
-    observation show which relations it has.
+    `Discrete(19)`, with three hops `Discrete(25)` (`actions="choices"`, the default): the
+    relations, the same backward, and stop. A relation that the entity does not have leaves the
+    agent where it is; `action_masks()` and the observation show which relations it has.
 
     ## Observation Space
     `Box` float32 (`observation="embeddings"`, the default): `text_mean` (D), the mean token
@@ -46,8 +53,8 @@ class KnowledgeGraphQAEnv(LanguageEnv):
     Terminates when the agent stops, or after `max_turns`. Truncates after `max_steps`.
 
     ## Arguments
-    Those of `LanguageEnv`; `dataset`, `split`, `hops`, `max_turns`, `prompt_tokens` and `rewards`
-    as in `lm_envs.tasks.knowledge_graph.KnowledgeGraphQA`.
+    Those of `LanguageEnv`; `dataset`, `split`, `hops`, `held_out`, `wordings`, `max_turns`,
+    `prompt_tokens` and `rewards` as in `lm_envs.tasks.knowledge_graph.KnowledgeGraphQA`.
 
     Example:
         >>> import gymnasium as gym

@@ -31,3 +31,8 @@ def test_pairs_are_prompts_and_their_targets():
     assert len(pairs) == 5
     first = found.env.task.example(int(found.indices[0]))
     assert pairs[0] == (found.env.tokenizer.decode(first.prompt), first.targets)
+
+
+def test_no_more_examples_are_learned_from_than_the_limit():
+    environments = Environments(changed(env=ENV))
+    assert len(learned_examples(environments, "test", np.array([0]), most=5).indices) == 5

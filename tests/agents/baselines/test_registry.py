@@ -24,6 +24,16 @@ def test_each_kind_of_environment_has_its_rules():
         ("NextWord", {"rewards": {"sentiment": 1.0}}, TOKENS | {"guided greedy"}),
         ("QuestionAnswering", extractive, TOKENS | pointers | {"context words", MEMORY}),
         ("KnowledgeGraphQA", {}, {"relation lookup"}),
+        (
+            "KnowledgeGraphQA",
+            {"held_out": "compositions"},
+            {
+                "relation lookup",
+                "phrase lookup",
+                "next-relation regression",
+                "phrase lookup and regression",
+            },
+        ),
         ("Dialogue", {}, {"polite greedy"}),
         ("Dialogue", {"customers": "varied"}, {"polite greedy", "classified customer"}),
         (

@@ -60,3 +60,16 @@ def test_one_fact_may_be_stated_with_several_questions():
     assert other.question in {each.question for each in graph.path_questions(1)}
     paths = [each.path for each in graph.path_questions(2)]
     assert ("capital of", "capital") not in paths
+
+
+def test_an_edge_is_a_relation_and_its_direction():
+    graph = FactGraph(FACTS)
+    assert graph.edge("currency") == ("currency", False)
+    assert graph.edge("currency of") == ("currency", True)
+
+
+def test_what_is_reached_grows_by_an_edge_at_each_step():
+    graph = FactGraph(FACTS)
+    assert graph.reached("baht", 0) == {"baht"}
+    assert graph.reached("baht", 1) == {"baht", "Thailand"}
+    assert graph.reached("baht", 2) == {"baht", "Thailand", "Bangkok"}

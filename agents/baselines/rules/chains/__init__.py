@@ -1,0 +1,1 @@
+"""Rules for questions that chains of relations answer: phrases looked up, and a classifier."""
