@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from lm_envs.tasks import prompt_templates
 from lm_envs.tasks.base import Example, Option, Response
 from lm_envs.tasks.completion import CompletionItem, CompletionTask
@@ -67,6 +69,7 @@ class Classification(CompletionTask):
             mode "sequential".
 
     Attributes:
+        labels: The labels of all splits, in alphabetical order.
         is_sequential: Whether the mode is "sequential".
     """
 
@@ -102,8 +105,8 @@ class Classification(CompletionTask):
         if COST in (columns or {}):
             self.column_names = (*self.column_names, COST)
         rows = self.read_rows(dataset, None, columns)
-        self._labels = self._checked_labels(rows)
-        self._costs = LabelCosts(costs, self._labels)
+        self.labels = self._checked_labels(rows)
+        self._costs = LabelCosts(costs, self.labels)
         super().__init__(
             tokenizer,
             dataset=dataset,
@@ -138,7 +141,7 @@ class Classification(CompletionTask):
 
     def make_options(self, items: Sequence[CompletionItem]) -> list[tuple[str, ...]]:
         """Returns the labels of all splits for each item, so that a label is always one action."""
-        lines = (*self._labels, READ) if self.is_sequential else self._labels
+        lines = (*self.labels, READ) if self.is_sequential else self.labels
         return [lines] * len(items)
 
     def example(self, index: int) -> Example:
@@ -186,21 +189,29 @@ class Classification(CompletionTask):
         scores = {COST: self._cost(example, turns[-1])} if example.targets else {}
         return Response(task_scores=scores)
 
-    def shown_text(self, example: Example, turns: Sequence[str]) -> str:
-        """Returns the words that are shown after lines "read", without the rest of the prompt."""
+    def shown_texts(self, example: Example) -> tuple[str, ...]:
+        """Returns what is shown of the text of an example after 0, 1, … lines "read"."""
         assert self._reading is not None
-        return self._reading.shown(self._prefixes(example), len(turns))
+        return self._reading.stages(self._prefixes(example))
 
-    def labeled_prefixes(self, split: str) -> list[tuple[str, list[str]]]:
-        """Returns the first label of each text of a split, and what is shown while it is read."""
+    def read_shares(self, example: Example) -> np.ndarray:
+        """Returns the share of the words (T,) that is shown after 0, 1, … lines "read"."""
         assert self._reading is not None
-        found = []
-        for row in self.read_rows(self._dataset, split, self._columns):
-            prefixes = word_prefixes(row.text("text"))
-            most = self._reading.most_readings(len(prefixes) - 1)
-            shown = [self._reading.shown(prefixes, readings) for readings in range(most + 1)]
-            found.append((one_line(row.texts["label"][0]).strip(), shown))
-        return found
+        prefixes = self._prefixes(example)
+        readings = range(len(self._reading.stages(prefixes)))
+        return np.array([self._reading.share(prefixes, each) for each in readings])
+
+    def labeled_texts(self, split: str) -> list[tuple[str, tuple[str, ...]]]:
+        """Returns the first label of each text of any split, and its `shown_texts`."""
+        assert self._reading is not None
+        rows = self.read_rows(self._dataset, split, self._columns)
+        return [
+            (
+                one_line(row.texts["label"][0]).strip(),
+                self._reading.stages(word_prefixes(row.text("text"))),
+            )
+            for row in rows
+        ]
 
     def _respond_reading(
         self, reading: Reading, example: Example, turns: Sequence[str]

@@ -46,6 +46,11 @@ class Reading:
         """Returns whether the whole text is shown."""
         return self.num_shown(prefixes, readings) == len(prefixes) - 1
 
+    def stages(self, prefixes: Sequence[str]) -> tuple[str, ...]:
+        """Returns the words that are shown after 0, 1, … readings, until the text is complete."""
+        readings = range(self.most_readings(len(prefixes) - 1) + 1)
+        return tuple(self.shown(prefixes, each) for each in readings)
+
     def most_readings(self, num_words: int) -> int:
         """Returns the number of readings after which a text of `num_words` is complete."""
         return max(0, ceil((num_words - self.first_words) / self.read_words))
