@@ -12,7 +12,6 @@ from agents.baselines.rules.reading.label_beliefs import (
     PrefixClassifier,
     cross_fitted,
     learned_classifier,
-    shown_text,
 )
 from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.envs.observations.factory import View
@@ -63,7 +62,7 @@ class LabelBeliefs:
             )
         self._task = task
         self._folds, self._classifiers = _classifiers(task, tuple(splits))
-        self._columns = LRUCache[tuple[int, str], np.ndarray](CACHE_BYTES, _num_bytes)
+        self._columns = LRUCache[tuple[str, ...], np.ndarray](CACHE_BYTES, _num_bytes)
         size, most = len(task.labels), MOST_LOG_ODDS / LOG_ODDS_SCALE
         self.columns: Mapping[str, Bounds] = {
             BELIEFS: (np.zeros(size), np.ones(size)),
@@ -73,26 +72,24 @@ class LabelBeliefs:
 
     def encode(self, outputs: Outputs, episodes: EpisodeBuffer) -> np.ndarray:
         """Returns (N, 2 L + 3)."""
-        keys = [
-            (self._folds.get(self._task.shown_texts(example)[-1], FOLDS), shown_text(episodes, row))
-            for row, example in enumerate(episodes.examples)
-        ]
-        return np.stack(self._columns.get_or_compute(keys, lambda places: self._rows(keys, places)))
+        texts = [self._task.shown_texts(example) for example in episodes.examples]
+        # All beginnings of a text at once: most of the time of a prediction is the call itself.
+        found = self._columns.get_or_compute(
+            texts, lambda places: [self._encode_text(texts[place]) for place in places]
+        )
+        counts = [len(turns) for turns in episodes.turns]
+        pairs = zip(found, counts, strict=True)
+        return np.stack([columns[min(count, len(columns) - 1)] for columns, count in pairs])
 
-    def _rows(self, keys: Sequence[tuple[int, str]], places: Sequence[int]) -> list[np.ndarray]:
-        """Returns the columns (2 L + 3,) of the texts at some places, by the classifier of each."""
-        shares = np.zeros((len(places), len(self._task.labels)))
-        chosen = np.array([keys[place][0] for place in places])
-        for fold in np.unique(chosen).tolist():
-            rows = np.flatnonzero(chosen == fold)
-            texts = [keys[places[row]][1] for row in rows.tolist()]
-            shares[rows] = self._classifiers[fold].probabilities(texts)
+    def _encode_text(self, shown: tuple[str, ...]) -> np.ndarray:
+        """Returns the columns (T, 2 L + 3) after 0 to T - 1 readings of a text."""
+        shares = self._classifiers[self._folds.get(shown[-1], FOLDS)].probabilities(shown)
         odds = np.log(shares.clip(1e-9)) - np.log((1.0 - shares).clip(1e-9))
         odds = odds.clip(-MOST_LOG_ODDS, MOST_LOG_ODDS) / LOG_ODDS_SCALE
-        best = np.zeros((len(places), NUM_BEST))
+        best = np.zeros((len(shown), NUM_BEST))
         found = -np.sort(-shares, axis=1)[:, :NUM_BEST]
         best[:, : found.shape[1]] = found
-        return list(np.concatenate([shares, odds, best], axis=1).astype(np.float32))
+        return np.concatenate([shares, odds, best], axis=1).astype(np.float32)
 
 
 def _classifiers(
@@ -112,5 +109,5 @@ def _classifiers(
     return _KNOWN[key]
 
 
-def _num_bytes(key: tuple[int, str], value: np.ndarray) -> int:
-    return ENTRY_BYTES + len(key[1]) + value.nbytes
+def _num_bytes(shown: tuple[str, ...], value: np.ndarray) -> int:
+    return ENTRY_BYTES + sum(map(len, shown)) + value.nbytes
