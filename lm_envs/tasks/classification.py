@@ -100,8 +100,7 @@ class Classification(CompletionTask):
         SplitSpec.parse(split)  # before the whole file is read for its labels
         self._kind, self._dataset, self._columns = kind, dataset, columns
         self._reading = self._checked_reading(mode, first_words, read_words)
-        self._texts: dict[str, str] = {}  # by prompt
-        self._factors: dict[str, float] = {}  # of the cost of a mistake, by prompt
+        self._texts, self._factors = dict[str, str](), dict[str, float]()  # by prompt
         if COST in (columns or {}):
             self.column_names = (*self.column_names, COST)
         rows = self.read_rows(dataset, None, columns)

@@ -223,6 +223,6 @@ def test_a_callers_prompt_and_a_label_that_begins_with_read_are_refused_while_re
     with pytest.raises(ValueError, match="mode 'sequential'; pin an example by 'index'"):
         sequential(tmp_path).example_of("Text: a\nTopic:")
     rows = [*ROWS, {"text": "a book", "label": "Reading", "weight": 1}]
-    with pytest.raises(ValueError, match="Got label 'Reading' in .* with mode='sequential'"):
+    with pytest.raises(ValueError, match=r"Got label 'Reading' in .* with mode='sequential'"):
         from_rows(tmp_path, rows, mode="sequential")
     assert from_rows(tmp_path, rows).num_examples == 3

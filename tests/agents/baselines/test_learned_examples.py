@@ -34,7 +34,7 @@ def test_pairs_are_prompts_and_their_targets():
 
 
 def test_a_text_that_begins_like_a_judged_one_is_learned_from():
-    """Regression: where texts are read in parts, all that begin with the same word were left out."""
+    """Regression: where texts are read in parts, all with the same first word were left out."""
     kwargs = {"mode": "sequential", "actions": "choices"}
     env = {"id": "lm_envs/Classification-v0", "split": "validation", "kwargs": kwargs}
     environments = Environments(changed(env=CONFIG.env.model_validate(env | {"n_envs": 2})))
