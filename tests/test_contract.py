@@ -106,9 +106,16 @@ def test_checkers_find_nothing_with_choices(env_id, check, observation):
         check(gym.make(env_id, actions="choices", observation=observation).unwrapped)
 
 
+SEVERAL_READINGS = [
+    ("lm_envs/Translation-v0", {"mode": "simultaneous"}),
+    ("lm_envs/Classification-v0", {"mode": "sequential", "actions": "choices"}),
+]
+
+
+@pytest.mark.parametrize(("env_id", "options"), SEVERAL_READINGS)
 @pytest.mark.parametrize("check", [gymnasium_check, sb3_check])
-def test_checkers_find_nothing_in_simultaneous_translation(check):
-    env = gym.make("lm_envs/Translation-v0", mode="simultaneous")
+def test_checkers_find_nothing_where_texts_are_read_in_parts(env_id, options, check):
+    env = gym.make(env_id, **options)
     again = gym.make(EnvSpec.from_json(env.spec.to_json()))
     assert again.action_space == env.action_space
     with warnings.catch_warnings():

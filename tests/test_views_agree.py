@@ -90,6 +90,7 @@ def test_rows_replay_the_single_environment_when_reset_a_step_later(num_rows, st
 
 CHOICES = [
     ("lm_envs/Classification-v0", {"actions": "choices", "kind": "language"}, 3),
+    ("lm_envs/Classification-v0", {"mode": "sequential", "actions": "choices"}, 9),
     ("lm_envs/KnowledgeGraphQA-v0", {}, 19),
     ("lm_envs/Dialogue-v0", {}, 18),
     ("lm_envs/Translation-v0", {"mode": "simultaneous"}, 2),

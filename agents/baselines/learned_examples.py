@@ -79,13 +79,17 @@ def learned_examples(
 
 
 def _shown(env: EpisodicVectorEnv, index: int) -> set[tuple[bytes, bytes]]:
-    """Returns what an example shows: its prompt and its image, or each of its passages."""
+    """Returns what an example shows: its whole prompt and image, or each of its passages.
+
+    The prompt is that of its task: an example whose text is read in parts begins with few words,
+    which others share.
+    """
     if isinstance(env, TuningVectorEnv):
         return {(tokens.tobytes(), b"") for tokens in env.passages(index).tokens}
     assert isinstance(env, LanguageVectorEnv)
     example = env.episodes.example(index)
     image = b"" if example.image is None else example.image.tobytes()
-    return {(example.prompt.tobytes(), image)}
+    return {(own_prompt(env.episodes, example).encode(), image)}
 
 
 def by_learned_policy(

@@ -40,6 +40,7 @@ from agents.baselines.rules.line_search import line_search
 from agents.baselines.rules.lines import by_rule, polite_greedy, relation_lookup
 from agents.baselines.rules.memory import translation_memory
 from agents.baselines.rules.read_write import confident
+from agents.baselines.rules.reading import families as reading
 from agents.baselines.rules.texts import (
     FIRST_EXAMPLES,
     VOCABULARY,
@@ -272,8 +273,8 @@ def _line_rules(env: LanguageVectorEnv) -> list[Family]:
                 run = by_policy(believing_customers)
                 found.append(Family(BELIEVED, grid(*believing_trials()), run))
     if isinstance(task, Classification) and _has_scikit_learn(REGRESSION):
-        run = by_learned_policy(_classifier)
-        found.append(Family(REGRESSION, grid(*PENALTIES), run))
+        whole = Family(REGRESSION, grid(*PENALTIES), by_learned_policy(_classifier))
+        found += reading.families() if task.is_sequential else [whole]
     return found
 
 

@@ -1,6 +1,5 @@
 """Translation between two languages: terms, phrases and sentences."""
 
-import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -8,9 +7,9 @@ import numpy as np
 from lm_envs.tasks import prompt_templates
 from lm_envs.tasks.base import Example
 from lm_envs.tasks.completion import CompletionItem, CompletionTask
+from lm_envs.tasks.data.word_prefixes import word_prefixes
 from lm_envs.tasks.datasets import Row
 from lm_envs.tasks.rewards.reward import Weights
-from lm_envs.tasks.rewards.text_normalization import CJK
 from lm_envs.tokenizer import Tokenizer
 from lm_envs.validation import check_choice
 
@@ -24,9 +23,6 @@ KINDS = (
     *("list", "sentence"),
 )
 """Kinds of the embedded pairs, from single terms to sentences."""
-
-_WORD = re.compile(rf"[{CJK}][^\s\w]*|[^\s{CJK}]+")
-"""A word of a source: a CJK character with its punctuation, or what stands between blanks."""
 
 
 class Translation(CompletionTask):
@@ -111,8 +107,7 @@ class Translation(CompletionTask):
         """Returns the item of a pair, and stores the beginnings of its source."""
         source = row.text("source")
         prompt = self._prompt(source)
-        ends = [word.end() for word in _WORD.finditer(source)]
-        self._source_prefixes[prompt] = ["", *(source[:end] for end in ends[:-1]), source]
+        self._source_prefixes[prompt] = word_prefixes(source)
         return CompletionItem(prompt, row.texts["target"])
 
     def example_of(self, prompt: str) -> Example:

@@ -79,7 +79,7 @@ ARGUMENTS = {
     "columns": [{"text": "text"}],
     "filters": [{}],
     "kind": ["sentiment", "language"],
-    "mode": ["whole", "simultaneous"],
+    "mode": ["whole", "simultaneous", "sequential"],
     "passages": [2],
     "unknown": [1],
 }

@@ -36,3 +36,16 @@ def test_pairs_are_prompts_and_their_targets():
 def test_no_more_examples_are_learned_from_than_the_limit():
     environments = Environments(changed(env=ENV))
     assert len(learned_examples(environments, "test", np.array([0]), most=5).indices) == 5
+
+
+def test_a_text_that_begins_like_a_judged_one_is_learned_from():
+    """Regression: where texts are read in parts, all with the same first word were left out."""
+    kwargs = {"mode": "sequential", "actions": "choices"}
+    env = {"id": "lm_envs/Classification-v0", "split": "validation", "kwargs": kwargs}
+    environments = Environments(changed(env=CONFIG.env.model_validate(env | {"n_envs": 2})))
+    task = environments.get("validation").task
+    judged = np.arange(40)
+    whole = {task.shown_texts(task.example(index))[-1] for index in judged.tolist()}
+    found = learned_examples(environments, "validation", judged)
+    assert len(found.indices) == task.num_examples - 40
+    assert not whole & {task.shown_texts(example)[-1] for example in found.examples}

@@ -2,11 +2,13 @@ import sys
 
 from agents.baselines.families import Environments
 from agents.baselines.registry import families, requested_families
+from agents.baselines.rules.reading.families import CONFIDENT, EVERYTHING, FITTED, FIXED
 from agents.evaluation.baselines import RANKED
 from agents.observations.customer_beliefs import PATH
 from tests.agents.finished_run import CONFIG, changed
 
 MEMORY = "translation memory"
+READING = {EVERYTHING, FIXED, CONFIDENT, FITTED}
 TOKENS = {"sampling, tuned", "top-p, tuned", "no-repeat greedy", "echo greedy"}
 COPIES = {"kind": "top_k", "k": 4, "copies": 4}
 
@@ -45,6 +47,7 @@ def test_each_kind_of_environment_has_its_rules():
             {"polite greedy", "classified customer", "classified customer, shown beliefs"},
         ),
         ("Classification", {"actions": "choices"}, {"logistic regression"}),
+        ("Classification", {"actions": "choices", "mode": "sequential"}, READING),
     ):
         assert names(id=f"lm_envs/{name}-v0", kwargs=kwargs) == set(RANKED) | expected
 
