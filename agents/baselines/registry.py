@@ -325,7 +325,6 @@ def _has_scikit_learn(baseline: str) -> bool:
     try:
         import sklearn  # noqa: F401 - of the extra "dev"
     except ImportError:
-        message = f"The baseline {baseline!r} is left out: pip install scikit-learn."
-        typer.echo(message, err=True)
+        typer.echo(f"The baseline {baseline!r} is left out: pip install scikit-learn.", err=True)
         return False
     return True
