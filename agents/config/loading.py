@@ -28,6 +28,14 @@ class UserError(ValueError):
     """A mistake of the user; commands print it as one line, without a traceback."""
 
 
+COMMAND_OF_KEY = {
+    **dict.fromkeys(("warm_start", "kl", "advantage", "group_size", "lora", "mask"), "finetune"),
+    **dict.fromkeys(("agent", "imitation", "rounds"), "loop"),
+    **dict.fromkeys(("run", "vocab_size", "mix"), "pretrain"),
+}
+"""The command whose configurations have a key that others lack, for a hint."""
+
+
 class Interrupted(KeyboardInterrupt):
     """A run that a signal stopped; commands print it as one line and exit with 128 + its number.
 
@@ -248,6 +256,8 @@ def _describe(error: pydantic.ValidationError, kind: type[Config], source: str) 
         names = [part for part in first["loc"][:-1] if isinstance(part, str)]
         allowed = _keys_beside(kind, names)
         hint = did_you_mean(first["loc"][-1], allowed)
+        if command := COMMAND_OF_KEY.get(key):
+            hint = f" A configuration with this key is for `python -m agents.{command}`."
         return f"Got unknown key {key!r} in {source}; allowed: {', '.join(allowed)}.{hint}"
     hint = ""
     if isinstance(got, str) and is_number(got):

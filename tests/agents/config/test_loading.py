@@ -30,6 +30,7 @@ def test_assignments_change_nested_keys(tmp_path):
     ("text", "message"),
     [
         (GOOD + "sed: 1\n", r"unknown key 'sed' in .*Did you mean 'seed'"),
+        (GOOD + "warm_start: null\n", r"'warm_start' in .*is for `python -m agents\.finetune`"),
         (GOOD + "evaluation: {evry: 5}\n", r"'evaluation\.evry'.*Did you mean 'every'"),
         (GOOD.replace("100", "1e-2"), r"total_timesteps='1e-2'.*write it as 3\.0e-4"),
         (GOOD.replace("100", "1.5"), r"total_timesteps=1\.5"),
