@@ -52,12 +52,15 @@ def model_text(candidate: Candidate, *, is_line: bool) -> str:
         return ""
     if is_line:
         return f"{candidate.model_logprob:.2f}"
-    return percent(exp(candidate.model_logprob))
+    return percent(model_share(candidate))
 
 
 def model_share(candidate: Candidate) -> float:
-    """Returns the model's probability in [0, 1], of a line that of its mean token; 0 if unknown."""
-    return 0.0 if candidate.model_logprob is None else exp(candidate.model_logprob)
+    """Returns the model's probability in [0, 1], of a line that of its mean token; 0 if unknown.
+
+    In bfloat16 the log-probability of a certain token may be a little above 0.
+    """
+    return 0.0 if candidate.model_logprob is None else min(1.0, exp(candidate.model_logprob))
 
 
 def preference_text(candidate: Candidate, kind: Kind | None) -> str:

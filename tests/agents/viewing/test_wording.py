@@ -37,3 +37,8 @@ def test_values_are_scaled_to_the_step():
     assert [wording.preference_share(step, each, "value") for each in few] == [0.0, 0.5, 1.0]
     assert wording.preference_text(few[2], "value") == "+2.000"
     assert wording.preference_text(few[2], "probability") == "200.0 %"
+
+
+def test_a_rounded_log_probability_above_zero_is_shown_as_certain():
+    """Regression: 100.1 % stood beside a certain token of a model in bfloat16."""
+    assert wording.model_text(Candidate("a", model_logprob=0.001), is_line=False) == "100.0 %"
