@@ -41,6 +41,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(config, tmp_path):
     for _ in range(4):
         half.advance()
     folder = tmp_path / "resumed"
+    folder.mkdir()
     half.save(folder / pretraining.CHECKPOINT)
     resumed = pretraining.pretrain(config.model_copy(update={"run": str(folder)}), resume=True)
     assert torch.equal(weights_of(whole), weights_of(resumed))
