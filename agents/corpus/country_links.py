@@ -6,7 +6,7 @@ Owns which relations there are. The countries are those of `facts` that are in a
 import re
 from collections.abc import Iterator
 
-from agents.corpus.facts import COUNTRIES, country_name, factbook_text
+from agents.corpus.facts import COUNTRIES, country_name, fact_row, factbook_text
 from agents.corpus.sources import countries, held_out_split
 
 FIELDS = {
@@ -47,14 +47,8 @@ def links() -> Iterator[dict[str, str]]:
         for relation, (path, question, statement) in FIELDS.items():
             answer = largest(factbook_text(entries[code], path))
             if answer in names and answer != name:
-                yield {
-                    "question": question.format(name=name),
-                    "answer": answer,
-                    "context": statement.format(name=name, answer=answer),
-                    "subject": name,
-                    "relation": relation,
-                    "split": held_out_split(f"{name} {relation}"),
-                }
+                row = fact_row(name, relation, answer, question, statement)
+                yield {**row, "split": held_out_split(f"{name} {relation}")}
 
 
 def largest(text: str) -> str:

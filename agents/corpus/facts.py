@@ -135,13 +135,28 @@ def _country_facts(name: str, entry: dict[str, Any]) -> Iterator[dict[str, str]]
     for relation, (path, question, statement) in FIELDS.items():
         answer = _short(factbook_text(entry, path))
         if answer:
-            yield {
-                "question": question.format(name=name),
-                "answer": answer,
-                "context": statement.format(name=name, answer=answer),
-                "subject": name,
-                "relation": relation,
-            }
+            yield fact_row(name, relation, answer, question, statement)
+
+
+def fact_row(
+    name: str, relation: str, answer: str, question: str, statement: str
+) -> dict[str, str]:
+    """Returns the fields of a fact about a country, without its split.
+
+    Args:
+        name: Of the country.
+        relation: Of the fact.
+        answer: Its value.
+        question: With "{name}" for the country.
+        statement: The same, and "{answer}" for the value.
+    """
+    return {
+        "question": question.format(name=name),
+        "answer": answer,
+        "context": statement.format(name=name, answer=answer),
+        "subject": name,
+        "relation": relation,
+    }
 
 
 def _name(entry: dict[str, Any]) -> str:
