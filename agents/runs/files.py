@@ -14,9 +14,13 @@ import yaml
 from lm_envs.storage import write_atomically
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a UTF-8 text file."""
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+def write_text(path: Path, text: str, *, makes_folder: bool = True) -> None:
+    """Writes a UTF-8 text file; see `write_atomically`."""
+    write_atomically(
+        path,
+        lambda temporary: temporary.write_text(text, encoding="utf-8"),
+        makes_folder=makes_folder,
+    )
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -29,9 +33,10 @@ def copy_file(source: Path, path: Path) -> None:
     write_atomically(path, lambda temporary: shutil.copy(source, temporary))
 
 
-def write_json(path: Path, value: object) -> None:
+def write_json(path: Path, value: object, *, makes_folder: bool = True) -> None:
     """Writes one JSON document, indented, without escaping characters outside ASCII."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    write_text(path, text, makes_folder=makes_folder)
 
 
 def write_yaml(path: Path, values: Mapping[str, Any]) -> None:

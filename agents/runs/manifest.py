@@ -14,6 +14,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from agents.config.loading import UserError
+from agents.runs.files import write_json
 from lm_envs.storage import write_atomically
 from lm_envs.validation import first_line
 
@@ -124,7 +125,4 @@ def _read(folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _write(folder: Path, listed: Mapping[str, Any]) -> None:
-    text = json.dumps(listed, indent=2, allow_nan=False) + "\n"
-    write_atomically(
-        folder / MANIFEST, lambda temporary: temporary.write_text(text), makes_folder=False
-    )
+    write_json(folder / MANIFEST, listed, makes_folder=False)
