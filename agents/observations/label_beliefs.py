@@ -4,11 +4,13 @@ Owns the columns, and which texts the classifiers learn from. Knows no policy an
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 
 from agents.baselines.rules.reading.label_beliefs import (
     FOLDS,
+    LabeledText,
     PrefixClassifier,
     cross_fitted,
     learned_classifier,
@@ -29,9 +31,6 @@ MOST_LOG_ODDS, LOG_ODDS_SCALE = 6.0, 3.0
 NUM_BEST = 3
 CACHE_BYTES, ENTRY_BYTES = 32 * 2**20, 400
 """Memory of the stored columns, and of an entry beside its array: the same texts are read often."""
-
-_KNOWN: dict[tuple[object, ...], tuple[dict[str, int], list[PrefixClassifier]]] = {}
-"""Folds and classifiers by what they learned from: environments of one process share them."""
 
 
 class LabelBeliefs:
@@ -99,14 +98,13 @@ def _classifiers(
     found = {
         shown[-1]: (label, shown) for split in splits for label, shown in task.labeled_texts(split)
     }
-    texts = list(found.values())
-    key = (task.labels, *texts)
-    if key not in _KNOWN:
-        folds = {text: place % FOLDS for place, text in enumerate(found)}
-        every = [*cross_fitted(texts, task.labels), learned_classifier(texts, task.labels)]
-        _KNOWN.clear()  # one configuration at a time
-        _KNOWN[key] = folds, every
-    return _KNOWN[key]
+    folds = {text: place % FOLDS for place, text in enumerate(found)}
+    return folds, _learned(tuple(found.values()), task.labels)
+
+
+@lru_cache(maxsize=1)  # environments of one process share them
+def _learned(texts: tuple[LabeledText, ...], labels: tuple[str, ...]) -> list[PrefixClassifier]:
+    return [*cross_fitted(texts, labels), learned_classifier(texts, labels)]
 
 
 def _num_bytes(shown: tuple[str, ...], value: np.ndarray) -> int:

@@ -15,6 +15,7 @@ from agents.baselines.rules.customer_beliefs import left_out
 from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.envs.observations.factory import View
 from lm_envs.envs.observations.features import Bounds
+from lm_envs.lru import LRUCache
 from lm_envs.model.engine import Outputs
 from lm_envs.tasks.knowledge_graph import KnowledgeGraphQA
 from lm_envs.tasks.simulators.fact_graph import STOP
@@ -35,6 +36,9 @@ STEM = 5
 LOOKUP_DROPOUT = 0.3
 """Times `dropout` is the share of words that the lookup does not read: a word that is left out
 costs it more than the classifiers, and in held-out wordings it is the surer of the two."""
+
+CACHE_BYTES, ENTRY_BYTES = 64 * 2**20, 400
+"""Memory of the stored columns, and of an entry beside its prompt, array and turns."""
 
 Shown = tuple[int, str, tuple[str, ...]]
 """Index of an example, its prompt, and the lines so far."""
@@ -75,7 +79,7 @@ class RelationBeliefs:
         walks = tuple(Walk(each.question, (*each.path, STOP)) for each in known)
         self._models = _models(walks, task.lines)
         self._halves = {walk.question: half_of(walk.path) for walk in walks}
-        self._known: dict[Shown, np.ndarray] = {}
+        self._columns = LRUCache[Shown, np.ndarray](CACHE_BYTES, _num_bytes)
         num_lines = len(task.lines)
         sizes = {
             "next_relation": num_lines,
@@ -95,10 +99,10 @@ class RelationBeliefs:
                 episodes.examples, episodes.prompts, episodes.turns, strict=True
             )
         ]
-        new = [each for each in dict.fromkeys(shown) if each not in self._known]
-        if new:
-            self._known |= dict(zip(new, self._encode(new), strict=True))
-        return np.stack([self._known[each] for each in shown])
+        found = self._columns.get_or_compute(
+            shown, lambda places: self._encode([shown[place] for place in places])
+        )
+        return np.stack(found)
 
     def _encode(self, shown: Sequence[Shown]) -> np.ndarray:
         """Returns the columns of what is shown (Q, 5 L + 4 R)."""
@@ -132,6 +136,11 @@ class RelationBeliefs:
         halves = np.array([self._halves.get(question, -1) for question in questions])
         own = both[1 - halves.clip(0), np.arange(len(questions))]
         return np.where(halves[:, None] < 0, both.mean(0), own)
+
+
+def _num_bytes(shown: Shown, value: np.ndarray) -> int:
+    _, prompt, turns = shown
+    return ENTRY_BYTES + len(prompt) + sum(map(len, turns)) + value.nbytes
 
 
 def half_of(path: Sequence[str]) -> int:
