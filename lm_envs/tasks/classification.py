@@ -158,7 +158,7 @@ class Classification(CompletionTask):
         """
         if self.is_sequential:
             raise ValueError(
-                f"Got prompt {prompt!r} in the mode 'sequential'; pin an example by 'index'."
+                f"Got prompt {prompt!r} in the mode 'sequential'; select an example by 'index'."
             )
         return super().example_of(prompt)
 

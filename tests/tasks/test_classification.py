@@ -220,7 +220,7 @@ def test_arguments_of_reading_out_of_range_are_refused(options, message):
 
 
 def test_a_callers_prompt_and_a_label_that_begins_with_read_are_refused_while_reading(tmp_path):
-    with pytest.raises(ValueError, match="mode 'sequential'; pin an example by 'index'"):
+    with pytest.raises(ValueError, match="mode 'sequential'; select an example by 'index'"):
         sequential(tmp_path).example_of("Text: a\nTopic:")
     rows = [*ROWS, {"text": "a book", "label": "Reading", "weight": 1}]
     with pytest.raises(ValueError, match=r"Got label 'Reading' in .* with mode='sequential'"):

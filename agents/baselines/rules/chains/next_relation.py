@@ -20,6 +20,7 @@ from agents.baselines.rules.lines import Rule, by_rule
 from agents.baselines.rules.prompts import own_prompt
 from agents.evaluation.baselines import Policy
 from lm_envs.tasks.base import Option
+from lm_envs.tasks.knowledge_graph import KnowledgeGraphQA
 from lm_envs.tasks.simulators.fact_graph import STOP
 
 QUARTERS = 4
@@ -142,8 +143,8 @@ def learned_rule(make_rule: Callable[[NextRelation, Setting], Rule]) -> Learn:
         key = examples.indices.tobytes(), str(setting[:3])
         if key not in known:
             task = examples.language_env.task
-            lines = [option.text for option in task.options(examples.examples[0], [])]
-            known[key] = NextRelation(walks_of(examples), lines, features, penalty, dropout)
+            assert isinstance(task, KnowledgeGraphQA)
+            known[key] = NextRelation(walks_of(examples), task.lines, features, penalty, dropout)
         return by_rule(make_rule(known[key], rest))
 
     return learn

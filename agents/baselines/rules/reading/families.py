@@ -68,7 +68,8 @@ def stops_when(should_stop: ShouldStop, classifier: PrefixClassifier) -> Policy:
         counts = np.array([len(turns) for turns in episodes.turns])
         shown = [shown_text(episodes, row) for row in range(env.num_envs)]
         shares = np.stack([believed(text) for text in shown])
-        lines = [option.text for option in task.options(episodes.examples[0], [])]
+        assert isinstance(task, Classification)
+        lines = (*task.labels, READ)
         labels = np.array([lines.index(label) for label in classifier.labels])
         has_more = env.action_masks()[:, lines.index(READ)]
         stops = should_stop(shares, counts) | ~has_more
