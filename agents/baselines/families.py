@@ -124,6 +124,7 @@ class Tuned:
             "trials": [list(trial) for trial in self.trials],
             "chosen_on": self.split,
             "prompts": self.prompts,
+            "uses_reward": self.family.uses_reward,
         }
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from agents.evaluation.comparison import AGENT
-from benchmarks.claims.table import AHEAD, BEHIND, OPEN, claim_rows, to_markdown
+from benchmarks.claims.table import AHEAD, BEHIND, OPEN, PARTLY, claim_rows, to_markdown
 
 SEEDS, PROMPTS = 5, 400
 
@@ -18,7 +18,7 @@ def document(gain, name="rule", noise=0.1, seed=0):
     return {
         "environment": f"gain {gain}",
         "agent": "PPO",
-        "baselines": {"strongest": name},
+        "baselines": {"strongest": name, "settings": {name: {"uses_reward": False}}},
         "prompt_scores": scores,
     }
 
@@ -40,12 +40,24 @@ def test_a_gain_that_holds_alone_does_not_hold_beside_many_others():
     assert among[0].interval == alone.interval
 
 
-def test_the_baseline_is_the_one_chosen_elsewhere_not_the_best_on_the_evaluated_prompts():
-    found = document(0.05)
-    lucky = {"reward": (np.array(found["prompt_scores"]["rule"]["reward"]) + 1.0).tolist()}
-    found["prompt_scores"]["lucky"] = lucky
-    (row,) = claim_rows([found])
-    assert (row.baseline, row.verdict) == ("rule", AHEAD)
+def with_another(found, name, gain, uses_reward=False):
+    """The document with a baseline that earns `gain` more than the rule on every prompt."""
+    rewards = np.array(found["prompt_scores"]["rule"]["reward"]) + gain
+    found["prompt_scores"][name] = {"reward": rewards.tolist()}
+    found["baselines"]["settings"][name] = {"uses_reward": uses_reward}
+    return found
+
+
+def test_a_gain_over_the_chosen_baseline_alone_is_not_ahead():
+    (row,) = claim_rows([with_another(document(0.05), "lucky", 0.05)])
+    assert (row.baseline, row.hardest, row.verdict) == ("rule", "lucky", PARTLY)
+    assert row.gain - row.least_gain == pytest.approx(0.05)
+
+
+def test_weaker_baselines_and_searches_that_use_the_reward_leave_an_agent_ahead():
+    for name, gain, uses_reward in (("weak", -0.2, False), ("search", 1.0, True)):
+        (row,) = claim_rows([with_another(document(0.05), name, gain, uses_reward)])
+        assert (row.hardest, row.verdict) == ("rule", AHEAD)
 
 
 def test_markdown_has_a_line_for_each_claim_the_largest_gain_first():
@@ -53,3 +65,10 @@ def test_markdown_has_a_line_for_each_claim_the_largest_gain_first():
     assert len(lines) == 4
     assert lines[2].startswith("| gain 0.05, PPO |")
     assert lines[2].endswith("| **ahead** |")
+
+
+def test_markdown_names_the_best_baseline_where_it_is_not_the_chosen_one():
+    other = with_another(document(0.05), "lucky", 0.02)
+    lines = to_markdown(claim_rows([other, document(-0.05, seed=1)])).splitlines()
+    assert "| lucky: +0.0" in lines[2]
+    assert "| the same |" in lines[3]
