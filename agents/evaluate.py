@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import torch
 import typer
 from stable_baselines3.common.base_class import BaseAlgorithm
 
@@ -22,10 +23,10 @@ from agents.baselines.suite import (
     run_suite,
 )
 from agents.config.imports import TRUST_HELP, import_for_run
-from agents.config.loading import reported
+from agents.config.loading import UserError, reported
 from agents.config.train import TrainConfig
 from agents.evaluation import plots
-from agents.evaluation.baselines import Policy, oracle
+from agents.evaluation.baselines import oracle
 from agents.evaluation.breakdown import breakdown, evaluated_examples
 from agents.evaluation.comparison import (
     AGENT,
@@ -49,6 +50,7 @@ from agents.evaluation.samples import (
     evaluation_samples,
     transcripts_by_policy,
 )
+from agents.evaluation.search import typical_texts
 from agents.evaluation.summary import NUM_TEXTS, print_summary
 from agents.runs.files import check_writable, write_json, write_text
 from agents.runs.finished import load_agent, read_configs
@@ -60,6 +62,7 @@ from lm_envs.tasks.splits import SplitSpec
 
 ROWS = 64
 BLINDFOLDED = "agent, image blanked"
+MBR_HELP = "also each agent's most typical of N texts that it draws (minimum Bayes risk)"
 
 
 def evaluate(
@@ -80,6 +83,7 @@ def evaluate_with_baselines(
     trust_imports: bool = False,
     checkpoint: str = "last",
     shows_progress: bool = False,
+    mbr: int = 0,
     **options: Any,  # noqa: ANN401 - of `requested_families`
 ) -> tuple[Rollouts, dict[str, Any]]:
     """Runs every agent and every baseline, with settings chosen on other examples.
@@ -93,6 +97,8 @@ def evaluate_with_baselines(
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
         checkpoint: Of each run: "last", or "best" by held-out reward.
         shows_progress: Print the name of each policy to stderr before it is run.
+        mbr: Also run each agent as `mbr_name(mbr)`: the most typical of so many texts that it
+            draws; 0 for not. It costs what the baseline of that name does.
         options: `search`, `clone` and `only`, as of `requested_families`.
 
     Raises:
@@ -102,10 +108,11 @@ def evaluate_with_baselines(
     SplitSpec.parse(split)  # refused before any run is read
     import_for_run(first := (configs := read_configs(folders))[0], trusted=trust_imports)
     env = (environments := Environments(first, ROWS)).get(split)
+    _check_mbr(mbr, env, first)
     found = requested_families(environments, split, **options)
     indices = evenly_spaced_indices(env.num_examples, episodes)
     agents = _agents(folders, configs, checkpoint, shows_progress=shows_progress)
-    written = _written(env, map(agent_policy, agents), indices)
+    written = _written(env, agents, indices, mbr)
     suite = run_suite(environments, split, indices, found, shows_progress=shows_progress)
     rollouts = written | suite.rollouts | _oracle(env, indices)
     best = best_of_record(environments, split, indices, suite)
@@ -132,13 +139,34 @@ def _breakdown(env: EpisodicVectorEnv, indices: np.ndarray, rollouts: Rollouts) 
     return {"breakdown": breakdown(examples, prompt_rewards(rollouts))}
 
 
-def _written(env: EpisodicVectorEnv, policies: Iterable[Policy], indices: np.ndarray) -> Rollouts:
+def mbr_name(n: int) -> str:
+    """Returns the name of the policy that writes the agent's most typical of n texts."""
+    return f"agent, minimum Bayes risk of {n}"
+
+
+def _check_mbr(mbr: int, env: EpisodicVectorEnv, config: TrainConfig) -> None:
+    if mbr and (mbr < 2 or not isinstance(env, LanguageVectorEnv)):
+        raise UserError(
+            f"Got mbr={mbr} for {config.env.id}; allowed: 2 or more texts, in an environment that "
+            "writes text. Leave it out."
+        )
+
+
+def _written(
+    env: EpisodicVectorEnv, agents: Iterable[BaseAlgorithm], indices: np.ndarray, mbr: int
+) -> Rollouts:
     """Returns the episodes of each seed's agent; also without its image, where it has one."""
-    written: Rollouts = {AGENT: [], **({BLINDFOLDED: []} if shows_image(env) else {})}
-    for policy in policies:
+    written: Rollouts = {AGENT: []}
+    for seed, agent in enumerate(agents):
+        policy = agent_policy(agent)
         written[AGENT].append(run_episodes(env, policy, indices))
-        if BLINDFOLDED in written:
-            written[BLINDFOLDED].append(run_episodes(env, without_image(policy), indices))
+        if shows_image(env):
+            blind = run_episodes(env, without_image(policy), indices)
+            written.setdefault(BLINDFOLDED, []).append(blind)
+        if mbr:
+            torch.manual_seed(seed)  # of the draws
+            typical = typical_texts(env, agent_policy(agent, deterministic=False), indices, mbr)
+            written.setdefault(mbr_name(mbr), []).append(typical)
     return written
 
 
@@ -188,6 +216,7 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, not the summary")] = False,
     trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
     checkpoint: Annotated[str, typer.Option(help=CHECKPOINT_HELP)] = "last",
+    mbr: Annotated[int, typer.Option(min=0, metavar="N", help=MBR_HELP)] = 0,
 ) -> None:
     """Compares trained agents with baselines such as greedy and sampling."""
     with reported():
@@ -195,7 +224,7 @@ def main(
         target = output or folders[0] / "evaluation"
         check_writable(target)
         options: dict[str, Any] = {"search": search, "clone": clone, "checkpoint": checkpoint}
-        options |= {"trust_imports": trust_imports, "shows_progress": True}
+        options |= {"trust_imports": trust_imports, "shows_progress": True, "mbr": mbr}
         rollouts, baselines = evaluate_with_baselines(folders, split, episodes, **options)
         scores = prompt_scores(rollouts)
         summary = summarize(rollouts, scores)

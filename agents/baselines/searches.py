@@ -21,8 +21,7 @@ from agents.evaluation.search import (
     beam_search,
     best_of_n,
     candidate_logprobs,
-    grouped,
-    most_typical,
+    typical_texts,
 )
 from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
@@ -162,8 +161,7 @@ def _run_typical(
 ) -> list[Transcript]:
     temperature, share = setting
     policy = sampling_from(lambda rows: _followed(rows, share) / temperature, seed)
-    drawn = run_episodes(_language(environments, split), policy, indices.repeat(NUM_SAMPLES))
-    return [most_typical(group) for group in grouped(drawn, NUM_SAMPLES)]
+    return typical_texts(_language(environments, split), policy, indices, NUM_SAMPLES)
 
 
 def _followed(env: LanguageVectorEnv, share: float) -> np.ndarray:

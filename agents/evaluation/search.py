@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from agents.evaluation.baselines import sampling
+from agents.evaluation.baselines import Policy, sampling
 from agents.evaluation.metrics import TIE
 from agents.evaluation.rollouts import run_episodes
+from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.rewards.text_scores import chrf
 from lm_envs.transcript import Transcript
@@ -66,6 +67,21 @@ def most_typical(group: Sequence[Transcript]) -> Transcript:
     texts = [transcript.text for transcript in group]
     means = [np.mean([chrf(text, (other,)) for other in texts]) for text in texts]
     return group[int(np.argmax(means))]
+
+
+def typical_texts(
+    env: EpisodicVectorEnv, policy: Policy, indices: np.ndarray, n: int
+) -> list[Transcript]:
+    """Returns the most typical of n texts of a policy for each example, see `most_typical`.
+
+    Args:
+        env: In autoreset mode DISABLED, of any number of rows.
+        policy: It draws its actions.
+        indices: (E,) example indices.
+        n: Number of texts per example.
+    """
+    drawn = run_episodes(env, policy, np.repeat(indices, n))
+    return [most_typical(group) for group in grouped(drawn, n)]
 
 
 Score = Callable[[LanguageVectorEnv], np.ndarray]

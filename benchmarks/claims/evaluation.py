@@ -32,16 +32,18 @@ def evaluate_claim(
         target: Folder of the documents, `<name of the runs>.json.gz`.
 
     Returns:
-        `environment`, `agent`, `config`, `seeds`, `split`, `runs`, their hashes; `baselines`, the
-        settings and the strongest; `prompt_scores` by policy, score, seed and prompt; `machine`.
+        `environment`, `agent`, `policy`, `config`, `seeds`, `split`, `runs`, their hashes;
+        `baselines`, the settings and the strongest; `prompt_scores` by policy, score, seed and
+        prompt; `machine`.
     """
     folders = [run_folder(config, runs) for config in configs]
     hashes = [folder.name for folder in folders]
     path = _path(configs, target)
     options: dict[str, Any] = {"search": claim.search, "clone": claim.clone}
     options |= {"only": claim.only} if claim.only else {}
+    options |= {"mbr": claim.mbr} if claim.mbr else {}
     own = {"split": claim.split, "episodes": claim.episodes, **options}
-    names = {"environment": claim.environment, "agent": claim.agent}
+    names = _names(claim)
     if path.is_file():
         known = _read(path)
         if (known["runs"], known["options"]) == (hashes, own):
@@ -69,7 +71,12 @@ def read_claim(claim: ClaimConfig, configs: Sequence[TrainConfig], folder: Path)
     path = _path(configs, folder)
     if not path.is_file():
         raise UserError(f"Got no {path}; allowed: a folder with the document of each claim.")
-    return _read(path) | {"environment": claim.environment, "agent": claim.agent}
+    return _read(path) | _names(claim)
+
+
+def _names(claim: ClaimConfig) -> dict[str, str]:
+    """Returns what the table calls a claim, and the policy that it is about."""
+    return {"environment": claim.environment, "agent": claim.agent, "policy": claim.policy}
 
 
 def _path(configs: Sequence[TrainConfig], folder: Path) -> Path:

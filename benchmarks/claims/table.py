@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from agents.evaluation.comparison import AGENT
 from agents.evaluation.intervals import LEVEL, holm, mean_and_interval, p_value
 from agents.evaluation.report import p_text
 
@@ -82,7 +81,8 @@ def _row(document: dict[str, Any]) -> Row:
     baselines, scores = document["baselines"], document["prompt_scores"]
     policies = [name for name, each in baselines["settings"].items() if not each["uses_reward"]]
     rewards = {name: np.array(scores[name]["reward"]) for name in policies}
-    agent, strongest = np.array(scores[AGENT]["reward"]), baselines["strongest"]
+    agent = np.array(scores[document["policy"]]["reward"])
+    strongest = baselines["strongest"]
     hardest = max(policies, key=lambda name: rewards[name].mean())
     gains = {name: agent - rewards[name].mean(0) for name in (strongest, hardest)}
     gain, least = (mean_and_interval(gains[name]) for name in (strongest, hardest))

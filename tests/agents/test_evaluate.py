@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from agents.config.loading import UserError
-from agents.evaluate import evaluate, main
+from agents.evaluate import evaluate, main, mbr_name
 from agents.evaluation.comparison import summarize
 from agents.train import train
 from lm_envs.tasks.datasets import read_texts
@@ -65,6 +65,24 @@ def test_tuning_is_trained_and_compared_with_plans(tmp_path):
     assert policies["as it is"]["reward"]["mean"] == 0.0
     assert policies["each part tried"]["reward"]["mean"] > 0.0
     assert set(policies["agent"]) == {"reward", "loss", "saved", "steps"}
+
+
+def test_the_most_typical_of_an_agents_texts_is_one_that_it_draws(tmp_path):
+    train(changed(total_timesteps=64), tmp_path)
+    folders = [tmp_path / "test-s0"]
+    name = mbr_name(3)
+    written, again = (evaluate(folders, "test", 5, mbr=3, only=["greedy"]) for _ in range(2))
+    texts = [transcript.text for transcript in written[name][0]]
+    assert texts == [transcript.text for transcript in again[name][0]]
+    # An agent of 64 steps hardly prefers an action, so that what it draws is not what it takes.
+    assert texts != [transcript.text for transcript in written["agent"][0]]
+    assert [t.prompt for t in written[name][0]] == [t.prompt for t in written["agent"][0]]
+
+
+def test_one_text_or_an_environment_without_text_has_no_most_typical_one(tmp_path):
+    train(changed(total_timesteps=64), tmp_path)
+    with pytest.raises(UserError, match=r"Got mbr=1 for lm_envs/\w+-v0; allowed: 2 or more"):
+        evaluate([tmp_path / "test-s0"], "test", 5, mbr=1)
 
 
 def test_the_strongest_baseline_is_named_with_its_difference(tmp_path, capsys):

@@ -18,6 +18,7 @@ def document(gain, name="rule", noise=0.1, seed=0):
     return {
         "environment": f"gain {gain}",
         "agent": "PPO",
+        "policy": AGENT,
         "baselines": {"strongest": name, "settings": {name: {"uses_reward": False}}},
         "prompt_scores": scores,
     }
