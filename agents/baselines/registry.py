@@ -253,6 +253,8 @@ def _task_rules(environments: Environments, env: LanguageVectorEnv) -> list[Fami
         found.append(Family("context words", grid(*COUNTS), run))
     if as_image_task(task) is not None:
         found += images.families(task)
+        if images.has_classes(task) and _has_scikit_learn(images.CLASSIFIER):
+            found.append(images.classifier())
     return found
 
 
