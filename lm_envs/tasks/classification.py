@@ -70,6 +70,7 @@ class Classification(CompletionTask):
 
     Attributes:
         labels: The labels of all splits, in alphabetical order.
+        label_costs: (L, L) cost of writing a label (column) where another (row) is correct.
         is_sequential: Whether the mode is "sequential".
     """
 
@@ -106,6 +107,7 @@ class Classification(CompletionTask):
         rows = self.read_rows(dataset, None, columns)
         self.labels = self._checked_labels(rows)
         self._costs = LabelCosts(costs, self.labels)
+        self.label_costs = self._costs.matrix(self.labels)
         super().__init__(
             tokenizer,
             dataset=dataset,
@@ -228,9 +230,12 @@ class Classification(CompletionTask):
         }
         return Response(task_scores=scores)
 
+    def cost_factor(self, example: Example) -> float:
+        """Returns the number that multiplies the cost of a mistake on an example; usually 1."""
+        return self._factors.get(self.item(example).prompt, 1.0)
+
     def _cost(self, example: Example, written: str) -> float:
-        factor = self._factors.get(self.item(example).prompt, 1.0)
-        return factor * self._costs.least(example.targets, written)
+        return self.cost_factor(example) * self._costs.least(example.targets, written)
 
     def _prefixes(self, example: Example) -> list[str]:
         return word_prefixes(self._texts[self.item(example).prompt])
