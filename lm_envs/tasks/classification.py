@@ -70,7 +70,6 @@ class Classification(CompletionTask):
 
     Attributes:
         labels: The labels of all splits, in alphabetical order.
-        label_costs: (L, L) cost of writing a label (column) where another (row) is correct.
         is_sequential: Whether the mode is "sequential".
     """
 
@@ -107,7 +106,6 @@ class Classification(CompletionTask):
         rows = self.read_rows(dataset, None, columns)
         self.labels = self._checked_labels(rows)
         self._costs = LabelCosts(costs, self.labels)
-        self.label_costs = self._costs.matrix(self.labels)
         super().__init__(
             tokenizer,
             dataset=dataset,
@@ -125,6 +123,11 @@ class Classification(CompletionTask):
     def is_sequential(self) -> bool:
         """Whether the mode is "sequential"."""
         return self._reading is not None
+
+    @property
+    def label_costs(self) -> np.ndarray:
+        """Costs (L, L) of writing a label (column) where a label (row) is correct."""
+        return self._costs.matrix(self.labels)
 
     def row_filters(self) -> Mapping[str, str]:
         """Returns the kind of label."""
