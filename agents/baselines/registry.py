@@ -248,9 +248,9 @@ def _task_rules(environments: Environments, env: LanguageVectorEnv) -> list[Fami
     if is_extractive(task):
         run = by_learned_policy(_context_words, VOCABULARY)
         found.append(Family("context words", grid(*COUNTS), run))
-    if as_image_task(task) is not None:
+    if (shown := as_image_task(task)) is not None:
         found += images.families(task)
-        if images.has_classes(task) and _has_scikit_learn(images.CLASSIFIER):
+        if images.has_classes(shown) and _has_scikit_learn(images.CLASSIFIER):
             found.append(images.classifier())
     return found
 

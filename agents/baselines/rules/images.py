@@ -17,7 +17,7 @@ from agents.baselines.rules.texts import VOCABULARY, writes
 from agents.evaluation.baselines import Policy
 from agents.evaluation.rollouts import evenly_spaced_indices
 from lm_envs.envs.episode_buffer import EpisodeBuffer
-from lm_envs.tasks.base import Task, shown_image
+from lm_envs.tasks.base import ImageTask, Task, shown_image
 from lm_envs.tasks.captioning.task import MOST_CHOICES, Captioning
 
 NEIGHBORS = (1, 3, 9, 27)
@@ -28,6 +28,9 @@ PENALTIES = (0.01, 0.1, 1.0, 10.0, 100.0)
 
 COUNTED = 64
 """Examples whose captions are counted, to tell whether captions are classes."""
+
+LARGEST_SIDE = 64
+"""Pixels; a classifier of larger images would need much memory and time."""
 
 HIGHEST = 255.0
 
@@ -50,8 +53,10 @@ def classifier() -> Family:
     return Family(CLASSIFIER, grid(*settings), _learned(_classified))
 
 
-def has_classes(task: Task) -> bool:
-    """Returns whether captions are few enough to be the classes of a classifier."""
+def has_classes(task: ImageTask) -> bool:
+    """Returns whether captions are few, and images small, enough for a classifier of pixels."""
+    if max(task.image_shape) > LARGEST_SIDE:
+        return False
     places = evenly_spaced_indices(task.num_examples, COUNTED).tolist()
     return len({task.example(place).targets[0] for place in places}) <= MOST_CHOICES
 
@@ -85,7 +90,7 @@ def classified_caption(
 
     Args:
         images: (S, H, W, 3) uint8 images to learn from.
-        captions: The caption of each; at least two are different.
+        captions: The caption of each; if all are the same, it is taken.
         kind: "linear" for a logistic regression, "rbf" for a support vector machine.
         penalty: C of both, the inverse strength of the penalty.
 
@@ -96,16 +101,18 @@ def classified_caption(
     from sklearn.svm import SVC
 
     def pixels(found: np.ndarray) -> np.ndarray:
-        return found.reshape(len(found), -1)[:, varying].astype(np.float64) / HIGHEST
+        return found.reshape(len(found), -1)[:, distinct].astype(np.float64) / HIGHEST
 
-    varying = _varying(images)
+    if len(set(captions)) == 1:
+        return lambda image: captions[0]
+    distinct = _distinct(images)
     model = SVC(C=penalty) if kind == KERNEL else LogisticRegression(C=penalty, max_iter=1000)
     model.fit(pixels(images), captions)
     return lambda image: str(model.predict(pixels(image[None]))[0])
 
 
-def _varying(images: np.ndarray) -> np.ndarray:
-    """Returns the places (P,) of pixels that vary, each of several that are always equal once."""
+def _distinct(images: np.ndarray) -> np.ndarray:
+    """Returns the places of pixels (P,), one of those that are equal in all images."""
     columns = np.unique(images.reshape(len(images), -1), axis=1, return_index=True)[1]
     return np.sort(columns)
 

@@ -41,15 +41,21 @@ def test_a_classifier_finds_the_pixel_that_tells_the_caption(kind):
     assert caption_for(other) == "left"
 
 
+def test_a_classifier_of_images_with_one_caption_takes_it():
+    images = np.zeros((2, 3, 3, 3), np.uint8)
+    assert classified_caption(images, ["gray", "gray"], "linear", 1.0)(images[0]) == "gray"
+
+
 def environments_of(**kwargs):
     raw = {"name": "x", "env": {"id": ID, "n_envs": 16, "split": "train[:5%]", "kwargs": kwargs}}
     config = TrainConfig.model_validate({**raw, "algorithm": {"name": "PPO"}, "total_timesteps": 1})
     return Environments(config)
 
 
-def test_only_few_captions_are_classes():
+def test_only_few_captions_of_small_images_are_classes():
     """Scenes have hundreds of captions, and held-out ones are in no training scene."""
-    for kwargs, expected in (({}, False), ({"dataset": "digits"}, True)):
+    large = {"dataset": "digits", "image_size": [65, 40]}
+    for kwargs, expected in (({}, False), ({"dataset": "digits"}, True), (large, False)):
         environments = environments_of(**kwargs)
         names = [family.name for family in registered(environments, "validation")]
         assert has_classes(environments.get("validation").task) is expected
