@@ -224,8 +224,8 @@ def _loss(model: BaseAlgorithm) -> Loss:
     def loss(seen: Observations, actions: np.ndarray, masks: np.ndarray | None) -> torch.Tensor:
         tensors = policy.obs_to_tensor(seen)[0]
         options = {"action_masks": masks} if isinstance(model, MaskablePPO) else {}
-        _, logprobs, _ = policy.evaluate_actions(tensors, torch.as_tensor(actions), **options)  # type: ignore[operator]  # of actor-critic policies
-        return -logprobs.mean()
+        distribution = policy.get_distribution(tensors, **options)  # type: ignore[operator]  # of actor-critic policies
+        return -distribution.log_prob(torch.as_tensor(actions)).mean()
 
     return loss
 

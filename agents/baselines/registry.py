@@ -47,7 +47,6 @@ from agents.baselines.rules.texts import (
     context_words,
     function_words,
     is_extractive,
-    label_classifier,
     writes,
 )
 from agents.baselines.rules.tokens import (
@@ -87,13 +86,11 @@ SHARES = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
 BONUSES = (-4.0, -2.0, -1.0, 1.0, 2.0, 4.0, 8.0)
 WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 FEW_WEIGHTS = (0.3, 0.5, 0.7)
-PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 COUNTS = (0, 1, 2, 3)
 DELAYS = (1.0, 2.0, 4.0)
 EXPONENTS = (0.2, 0.35, 0.5, 0.7)
 REPEAT_PENALTIES = (1.0, 2.0, 4.0)
 STRENGTHS = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
-REGRESSION = "logistic regression"
 
 LEAST_GAINS = (-0.02, 0.0, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12)
 GROWTHS = (0.0, 0.0025, 0.005, 0.01, 0.02)
@@ -251,8 +248,10 @@ def _task_rules(environments: Environments, env: LanguageVectorEnv) -> list[Fami
     if is_extractive(task):
         run = by_learned_policy(_context_words, VOCABULARY)
         found.append(Family("context words", grid(*COUNTS), run))
-    if as_image_task(task) is not None:
+    if (shown := as_image_task(task)) is not None:
         found += images.families(task)
+        if images.has_classes(shown) and _has_scikit_learn(images.CLASSIFIER):
+            found.append(images.classifier())
     return found
 
 
@@ -272,9 +271,8 @@ def _line_rules(env: LanguageVectorEnv) -> list[Family]:
             if shows_beliefs(env.single_observation_space):
                 run = by_policy(believing_customers)
                 found.append(Family(BELIEVED, grid(*believing_trials()), run))
-    if isinstance(task, Classification) and _has_scikit_learn(REGRESSION):
-        whole = Family(REGRESSION, grid(*PENALTIES), by_learned_policy(_classifier))
-        found += reading.families() if task.is_sequential else [whole]
+    if isinstance(task, Classification) and _has_scikit_learn(reading.REGRESSION):
+        found += reading.families() if task.is_sequential else [reading.whole_text()]
     return found
 
 
@@ -312,12 +310,6 @@ def _memory(
             found = learned_examples(environments, split, judged, VOCABULARY, learned)
             known |= {prompt: targets[0] for prompt, targets in found.pairs()}
     return writes(translation_memory(known, int(tried)))
-
-
-def _classifier(examples: LearnedExamples, penalty: float, seed: int) -> Policy:
-    pairs = examples.pairs()
-    texts, labels = [prompt for prompt, _ in pairs], [targets[0] for _, targets in pairs]
-    return by_rule(label_classifier(texts, labels, penalty))
 
 
 def _has_scikit_learn(baseline: str) -> bool:

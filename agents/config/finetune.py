@@ -7,7 +7,6 @@ from typing import ClassVar, Self
 from pydantic import (
     Field,
     NonNegativeFloat,
-    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     model_validator,
@@ -112,7 +111,6 @@ class FinetuneConfig(TrainConfig):
         mask: Of `LanguageModelPolicy`; the arguments of `NLPOMaskSpec`.
         warm_start: Supervised stage; None skips it.
         distillation: Best-of-n stage before reinforcement learning; None skips it.
-        value_warm_up: Environment steps in which only the value head is trained.
         checkpoint_every: Environment steps between exports of the model, with checkpoints.
     """
 
@@ -134,7 +132,6 @@ class FinetuneConfig(TrainConfig):
     warm_start: WarmStartConfig | None = WarmStartConfig()
     distillation: DistillationConfig | None = None
     kl: KLConfig = KLConfig()
-    value_warm_up: NonNegativeInt = 0
 
     @model_validator(mode="after")
     def _comparable(self) -> Self:

@@ -78,6 +78,9 @@ discrete observations: use a reducer.
 ORACLE = "oracle"
 """The policy that is imitated unless a baseline is named."""
 
+WARMED_UP = ("PPO", "A2C", "MaskablePPO")
+"""Algorithms whose critic can learn alone."""
+
 CONTINUOUS_KINDS = ("embedding",)
 """Kinds of `env.kwargs.actions` with a `Box` space; the others of this library are discrete."""
 
@@ -185,6 +188,8 @@ class TrainConfig(Config):
             `agents.baselines.cloning` lists the algorithms that support it.
         clone_policy: "oracle", or the name of a baseline that `agents.baselines` shows for the
             environment; its setting is the best on `evaluation.split`.
+        value_warm_up: Environment steps at the start in which only the critic learns, of PPO, A2C
+            and MaskablePPO. After `clone_epochs` an untrained critic would move the clone.
         total_timesteps: Environment steps, counted over all rows.
         checkpoint_every: Environment steps between checkpoints.
         max_replay_mb: Largest replay buffer that a checkpoint stores, MiB; a larger one restarts
@@ -213,6 +218,7 @@ class TrainConfig(Config):
     total_timesteps: PositiveInt
     clone_epochs: NonNegativeInt = 0
     clone_policy: str = ORACLE
+    value_warm_up: NonNegativeInt = 0
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint_every: PositiveInt = 100_000
     keep_best: bool = True
@@ -234,6 +240,17 @@ class TrainConfig(Config):
             check_env_id(self.env.id)
         except ValueError as error:
             raise KeyedValueError("env.id", self.env.id, str(error)) from None
+        return self
+
+    @model_validator(mode="after")
+    def _has_critic(self) -> Self:
+        if self.value_warm_up and self.algorithm.name not in WARMED_UP:
+            raise KeyedValueError(
+                "value_warm_up",
+                self.value_warm_up,
+                f"allowed with algorithm.name={self.algorithm.name!r}: 0; others are for "
+                f"{', '.join(WARMED_UP)}",
+            )
         return self
 
     @model_validator(mode="after")

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from torch.utils.hooks import RemovableHandle
 
+from agents.algorithms.value_warm_up import actor_parameters, set_learning
 from agents.config.train import TrainConfig
 from agents.evaluation.rollouts import (
     agent_policy,
@@ -176,6 +178,10 @@ class TrainingCallback(RunCallback):
     """Also checks the weights, logs scores to TensorBoard and shows progress; see `RunCallback`."""
 
     @cached_property
+    def _actor(self) -> list[torch.nn.Parameter]:
+        return actor_parameters(self.model)
+
+    @cached_property
     def _progress(self) -> Progress:
         percentage = TextColumn("{task.percentage:.0f}%")
         columns = (TextColumn("{task.description}"), BarColumn(), percentage)
@@ -206,6 +212,11 @@ class TrainingCallback(RunCallback):
         super()._on_training_start()
         self._bar = self._progress.add_task("training", total=self._config.total_timesteps)
         self._progress.start()
+
+    def _on_rollout_start(self) -> None:
+        if warm_up := self._config.value_warm_up:
+            set_learning(self._actor, is_on=self.num_timesteps >= warm_up)
+        super()._on_rollout_start()
 
     def _on_step(self) -> bool:
         is_going_on = super()._on_step()

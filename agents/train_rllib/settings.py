@@ -61,6 +61,11 @@ def check_settings(config: TrainConfig, runners: int) -> None:
             f"Got algorithm.name={config.algorithm.name!r}; allowed here: 'PPO', which "
             "RLlib and Stable-Baselines3 both have. Train others by agents.train."
         )
+    if config.value_warm_up:
+        raise UserError(
+            f"Got value_warm_up={config.value_warm_up}; allowed here: 0, since RLlib's PPO trains "
+            "actor and critic together. Leave it out, or train by agents.train."
+        )
     kwargs = config.algorithm.kwargs
     if unknown := sorted(set(kwargs) - set(TAKEN)):
         raise UserError(

@@ -124,6 +124,11 @@ class Classification(CompletionTask):
         """Whether the mode is "sequential"."""
         return self._reading is not None
 
+    @property
+    def label_costs(self) -> np.ndarray:
+        """Costs (L, L) of writing a label (column) where a label (row) is correct."""
+        return self._costs.matrix(self.labels)
+
     def row_filters(self) -> Mapping[str, str]:
         """Returns the kind of label."""
         return {"kind": self._kind}
@@ -228,9 +233,12 @@ class Classification(CompletionTask):
         }
         return Response(task_scores=scores)
 
+    def cost_factor(self, example: Example) -> float:
+        """Returns the number that multiplies the cost of a mistake on an example; usually 1."""
+        return self._factors.get(self.item(example).prompt, 1.0)
+
     def _cost(self, example: Example, written: str) -> float:
-        factor = self._factors.get(self.item(example).prompt, 1.0)
-        return factor * self._costs.least(example.targets, written)
+        return self.cost_factor(example) * self._costs.least(example.targets, written)
 
     def _prefixes(self, example: Example) -> list[str]:
         return word_prefixes(self._texts[self.item(example).prompt])

@@ -14,6 +14,8 @@ import numpy as np
 
 from agents.baselines.rules.lines import Rule
 from agents.baselines.rules.prompts import own_prompt
+from agents.baselines.rules.reading.label_beliefs import PrefixClassifier
+from agents.baselines.rules.reading.payoffs import LabelPayoffs
 from agents.evaluation.baselines import Policy
 from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.envs.rows import Observations
@@ -96,13 +98,16 @@ def context_words(dropped: frozenset[str]) -> Callable[[str], str]:
     return text_for
 
 
-def label_classifier(texts: Sequence[str], labels: Sequence[str], penalty: float) -> Rule:
-    """Returns the rule that takes the label of a logistic regression over TF-IDF of words.
+def label_classifier(
+    texts: Sequence[str], labels: Sequence[str], penalty: float, payoffs: LabelPayoffs
+) -> Rule:
+    """Returns the rule that takes the best label by a logistic regression over TF-IDF of words.
 
     Args:
         texts: Prompts to learn from.
         labels: The label of each.
         penalty: C, the inverse strength of the L2 penalty.
+        payoffs: What labels earn; that of least expected cost is taken.
 
     Raises:
         ImportError: Without scikit-learn.
@@ -114,8 +119,11 @@ def label_classifier(texts: Sequence[str], labels: Sequence[str], penalty: float
     features = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
     model = make_pipeline(features, LogisticRegression(C=penalty, max_iter=1000))
     model.fit(list(texts), list(labels))
-    predict = lru_cache(2**14)(lambda prompt: str(model.predict([prompt])[0]))
-    return lambda prompt, turns, options: predict(prompt)
+    classifier = PrefixClassifier(payoffs.labels, model)
+    best: Callable[[str], str] = lru_cache(2**14)(
+        lambda prompt: payoffs.labels[payoffs.best(classifier.probabilities([prompt])[0])]
+    )
+    return lambda prompt, turns, options: best(prompt)
 
 
 def _new_words(prompt: str) -> list[str]:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from math import isfinite
 
+import numpy as np
+
 from lm_envs.tasks.rewards.text_normalization import normalize_label
 from lm_envs.validation import check_choice, check_number
 
@@ -36,6 +38,11 @@ class LabelCosts:
         """Returns the cost of a written text: the smallest over one or more correct labels."""
         key = normalize_label(written)
         return min(self._cost(normalize_label(label), key) for label in correct)
+
+    def matrix(self, labels: Sequence[str]) -> np.ndarray:
+        """Returns the cost (L, L) of writing each label (column) where each (row) is correct."""
+        keys = [normalize_label(label) for label in labels]
+        return np.array([[self._cost(correct, written) for written in keys] for correct in keys])
 
     def _cost(self, correct: str, written: str) -> float:
         return self._costs.get(correct, {}).get(written, float(written != correct))

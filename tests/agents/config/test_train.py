@@ -47,3 +47,11 @@ def test_an_unknown_argument_of_an_algorithm_is_refused_with_a_close_one():
     values = PLAIN | {"algorithm": {"name": "PPO", "kwargs": {"gama": 0.5}}}
     with pytest.raises(ValueError, match=r"unknown argument 'gama'.*Did you mean 'gamma'"):
         TrainConfig.model_validate(values)
+
+
+def test_a_critic_warms_up_only_where_it_can_learn_alone():
+    values = PLAIN | {"value_warm_up": 64}
+    assert TrainConfig.model_validate(values).value_warm_up == 64
+    dqn = values | {"algorithm": {"name": "DQN"}}
+    with pytest.raises(ValueError, match=r"allowed with algorithm.name='DQN': 0; others .*PPO"):
+        TrainConfig.model_validate(dqn)

@@ -26,3 +26,9 @@ def test_a_number_in_a_file_is_a_cost_and_other_texts_are_refused():
     for text in ("much", "nan"):
         with pytest.raises(ValueError, match=rf"Got cost '{text}' at rows.jsonl, line 2; allowed"):
             parsed_cost(text, "rows.jsonl, line 2")
+
+
+def test_the_matrix_has_a_row_for_each_correct_label_and_a_column_for_each_written_one():
+    costs = LabelCosts({"bad": {"Good": 5.0}}, ["bad", "Good", "mixed"])
+    expected = [[0.0, 5.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 0.0]]
+    assert costs.matrix(["bad", "Good", "mixed"]).tolist() == expected

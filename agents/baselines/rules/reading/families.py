@@ -1,10 +1,10 @@
-"""Baselines of a classification while reading, as policies over `actions="choices"`.
+"""Baselines of a classification, as policies over `actions="choices"`.
 
 Owns which texts the classifiers learn from and which settings are tried. A rule knows the price of
 reading only where it is fitted to it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -12,7 +12,12 @@ from itertools import product
 import numpy as np
 
 from agents.baselines.families import Environments, Family, PolicyRun, Setting, grid
-from agents.baselines.learned_examples import LearnedExamples, learned_examples
+from agents.baselines.learned_examples import (
+    LearnedExamples,
+    by_learned_policy,
+    learned_examples,
+)
+from agents.baselines.rules.lines import by_rule
 from agents.baselines.rules.reading import stopping
 from agents.baselines.rules.reading.label_beliefs import (
     FOLDS,
@@ -22,12 +27,22 @@ from agents.baselines.rules.reading.label_beliefs import (
     learned_classifier,
     shown_text,
 )
+from agents.baselines.rules.reading.payoffs import (
+    LabelPayoffs,
+    earned,
+    label_payoffs,
+    price_of_reading,
+)
 from agents.baselines.rules.reading.stopping import LINEAR, TREES, ShouldStop
+from agents.baselines.rules.texts import label_classifier
 from agents.evaluation.baselines import Policy
 from lm_envs.envs.rows import Observations
 from lm_envs.envs.vector_env import LanguageVectorEnv
-from lm_envs.tasks.classification import ACCURACY, COST, Classification
+from lm_envs.tasks.classification import Classification
 from lm_envs.tasks.simulators.reading import READ
+
+REGRESSION = "logistic regression"
+PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 
 MORE = (None, "train")
 """A further split that the classifiers learn from: the embedded model has read it too."""
@@ -44,8 +59,13 @@ FIXED, CONFIDENT, FITTED = (
 Learned = tuple[LabeledText, ...]
 
 
+def whole_text() -> Family:
+    """Returns the baseline of texts that are shown at once; it needs scikit-learn."""
+    return Family(REGRESSION, grid(*PENALTIES), by_learned_policy(_classified))
+
+
 def families() -> list[Family]:
-    """Returns the baselines; they need scikit-learn."""
+    """Returns the baselines of texts that are read; they need scikit-learn."""
     known = _Classifiers()
     all_read = [[more, 1_000] for more in MORE]
     fixed = [[more, count] for more, count in product(MORE, NUM_READINGS)]
@@ -59,8 +79,10 @@ def families() -> list[Family]:
     ]
 
 
-def stops_when(should_stop: ShouldStop, classifier: PrefixClassifier) -> Policy:
-    """Returns the policy that reads on until a rule stops it, then writes the likeliest label."""
+def stops_when(
+    should_stop: ShouldStop, classifier: PrefixClassifier, payoffs: LabelPayoffs
+) -> Policy:
+    """Returns the policy that reads on until a rule stops it, then writes the best label."""
     believed = lru_cache(2**15)(lambda text: classifier.probabilities([text])[0])
 
     def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
@@ -73,9 +95,16 @@ def stops_when(should_stop: ShouldStop, classifier: PrefixClassifier) -> Policy:
         labels = np.array([lines.index(label) for label in classifier.labels])
         has_more = env.action_masks()[:, lines.index(READ)]
         stops = should_stop(shares, counts) | ~has_more
-        return np.where(stops, labels[shares.argmax(1)], lines.index(READ))
+        return np.where(stops, labels[payoffs.best(shares)], lines.index(READ))
 
     return act
+
+
+def _classified(examples: LearnedExamples, penalty: float, seed: int) -> Policy:
+    pairs, task = examples.pairs(), examples.language_env.task
+    assert isinstance(task, Classification)
+    texts, labels = [prompt for prompt, _ in pairs], [targets[0] for _, targets in pairs]
+    return by_rule(label_classifier(texts, labels, penalty, label_payoffs(task, examples.examples)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +116,14 @@ class _Texts:
         labels: All labels.
         texts: The label and the beginnings of each of these examples.
         others: The same of further examples that the classifiers learn from.
+        payoffs: What labels earn.
     """
 
     own: LearnedExamples
     labels: tuple[str, ...]
     texts: Learned
     others: Learned
+    payoffs: LabelPayoffs
 
 
 class _Classifiers:
@@ -117,9 +148,10 @@ class _Classifiers:
                 others = _labeled(learned_examples(environments, split, judged, learned=more))
             task = own.language_env.task
             assert isinstance(task, Classification)
-            texts = _Texts(own, task.labels, _labeled(own), others)
+            payoffs = label_payoffs(task, own.examples)
+            texts = _Texts(own, task.labels, _labeled(own), others, payoffs)
             classifier = self.learned((*texts.texts, *others), task.labels)
-            return stops_when(make(self, texts, *rest), classifier)
+            return stops_when(make(self, texts, *rest), classifier, payoffs)
 
         return policy
 
@@ -129,7 +161,7 @@ def _after(known: _Classifiers, texts: _Texts, count: int) -> ShouldStop:
 
 
 def _when_confident(known: _Classifiers, texts: _Texts, least: float, fall: float) -> ShouldStop:
-    return stopping.when_confident(least, fall)
+    return stopping.when_confident(least, fall, texts.payoffs)
 
 
 def _fitted(known: _Classifiers, texts: _Texts, kind: str) -> ShouldStop:
@@ -142,19 +174,10 @@ def _fitted(known: _Classifiers, texts: _Texts, kind: str) -> ShouldStop:
     task = texts.own.language_env.task
     assert isinstance(task, Classification)
     read = [task.read_shares(example) for example in texts.own.examples]
-    targets = np.array([texts.labels.index(label) for label, _ in texts.texts])
-    found = stopping.stacked(shares, targets, read, price_of_reading(task.reward.weights))
+    payoffs = [earned(task, example, texts.payoffs) for example in texts.own.examples]
+    price = price_of_reading(task.reward.weights, texts.payoffs)
+    found = stopping.stacked(shares, payoffs, read, price, texts.payoffs)
     return stopping.fitted_stopping(found, kind)
-
-
-def price_of_reading(weights: Mapping[str, float]) -> float:
-    """Returns what a text that is read whole costs, in correct labels; 0 if labels earn nothing.
-
-    Args:
-        weights: Of the scores; a mistake costs 1.
-    """
-    value = weights.get(ACCURACY, 0.0) - weights.get(COST, 0.0)
-    return -weights.get(READ, 0.0) / value if value > 0.0 else 0.0
 
 
 def _labeled(examples: LearnedExamples) -> Learned:

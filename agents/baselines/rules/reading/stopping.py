@@ -1,4 +1,4 @@
-"""Rules for when to stop reading and write the likeliest label.
+"""Rules for when to stop reading and write the label of least expected cost.
 
 Each is a function from the probabilities of the labels to a decision. Knows no environment.
 """
@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from agents.baselines.rules.reading.payoffs import LabelPayoffs
+
 ShouldStop = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Returns whether to stop, (R,) bool, for probabilities (R, L) and readings (R,) so far."""
 
@@ -16,7 +18,7 @@ ROUNDS = 4
 """Improvements of the policy that the regression is fitted to; later ones changed it little."""
 
 FIRST_LEAST = 0.7
-"""Probability at which the first of these policies stops."""
+"""Expected payoff of a label at which the first of these policies stops."""
 
 LINEAR, TREES = "linear", "trees"
 SEED, NUM_TREES, LEAST_LEAF = 0, 200, 20
@@ -27,14 +29,16 @@ def after(readings: float) -> ShouldStop:
     return lambda shares, counts: counts >= readings
 
 
-def when_confident(least: float, fall: float) -> ShouldStop:
-    """Returns the rule that stops when the likeliest label is likely enough.
+def when_confident(least: float, fall: float, payoffs: LabelPayoffs) -> ShouldStop:
+    """Returns the rule that stops when the best label is expected to earn enough.
 
     Args:
-        least: Lowest probability that it stops at before any reading.
+        least: Lowest expected payoff that it stops at before any reading; without costs that is the
+            probability of the likeliest label.
         fall: How much lower it is after each reading.
+        payoffs: Of the labels.
     """
-    return lambda shares, counts: shares.max(1) >= least - fall * counts
+    return lambda shares, counts: payoffs.expected(shares).max(1) >= least - fall * counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,36 +48,43 @@ class Readings:
     Attributes:
         shares: (E, T, L) probabilities of the labels; 0 after the last reading.
         is_shown: (E, T) bool, whether a text has so many readings.
-        payoffs: (E, T) reward for stopping there with the likeliest label.
+        payoffs: (E, T) payoff for stopping there with the label of least expected cost.
+        labels: What labels earn.
     """
 
     shares: np.ndarray
     is_shown: np.ndarray
     payoffs: np.ndarray
+    labels: LabelPayoffs
 
 
 def stacked(
-    shares: Sequence[np.ndarray], targets: np.ndarray, read: Sequence[np.ndarray], price: float
+    shares: Sequence[np.ndarray],
+    earned: Sequence[np.ndarray],
+    read: Sequence[np.ndarray],
+    price: float,
+    labels: LabelPayoffs,
 ) -> Readings:
     """Returns the readings of E texts in arrays.
 
     Args:
         shares: Probabilities (T_i, L) of the labels after each reading of text i.
-        targets: (E,) number of the correct label.
+        earned: What writing each label (L,) earns on text i.
         read: Share of the words (T_i,) that is shown after each reading.
-        price: Reward that is lost for a text that is read whole.
+        price: Payoff that is lost for a text that is read whole.
+        labels: What labels earn on average, by which one is chosen.
     """
-    size, labels = max(map(len, shares)), shares[0].shape[1]
+    size = max(map(len, shares))
     found = Readings(
-        np.zeros((len(shares), size, labels)),
+        np.zeros((len(shares), size, shares[0].shape[1])),
         np.zeros((len(shares), size), bool),
         np.zeros((len(shares), size)),
+        labels,
     )
     for row, (each, share) in enumerate(zip(shares, read, strict=True)):
         found.shares[row, : len(each)] = each
         found.is_shown[row, : len(each)] = True
-        is_right = each.argmax(1) == targets[row]
-        found.payoffs[row, : len(each)] = is_right - price * share
+        found.payoffs[row, : len(each)] = earned[row][labels.best(each)] - price * share
     return found
 
 
@@ -92,15 +103,16 @@ def fitted_stopping(readings: Readings, kind: str) -> ShouldStop:
     """
     model = _regression(kind)
     counts = np.broadcast_to(np.arange(readings.is_shown.shape[1]), readings.is_shown.shape)
-    columns = _columns(readings.shares.reshape(-1, readings.shares.shape[2]), counts.reshape(-1))
+    shares, labels = readings.shares, readings.labels
+    columns = _columns(shares.reshape(-1, shares.shape[2]), counts.reshape(-1), labels)
     has_more = np.zeros_like(readings.is_shown)
     has_more[:, :-1] = readings.is_shown[:, 1:]
-    stops = readings.shares.max(2) >= FIRST_LEAST
+    stops = labels.expected(shares).max(2) >= FIRST_LEAST
     for _ in range(ROUNDS):
         gains = _values_of_reading_on(readings, stops, has_more) - readings.payoffs
         model.fit(columns[has_more.reshape(-1)], gains[has_more])
         stops = (model.predict(columns) <= 0.0).reshape(stops.shape)
-    return lambda shares, readings_so_far: model.predict(_columns(shares, readings_so_far)) <= 0.0
+    return lambda shares, counts: model.predict(_columns(shares, counts, labels)) <= 0.0
 
 
 def _values_of_reading_on(
@@ -115,9 +127,9 @@ def _values_of_reading_on(
     return values
 
 
-def _columns(shares: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def _columns(shares: np.ndarray, counts: np.ndarray, labels: LabelPayoffs) -> np.ndarray:
     """Returns what the regression sees of probabilities (R, L) after readings (R,): (R, L + 8)."""
-    best = -np.sort(-shares, axis=1)[:, :3]
+    best = -np.sort(-labels.expected(shares), axis=1)[:, :3]
     entropy = -(shares * np.log(shares + 1e-9)).sum(1)
     more = [entropy, counts, best[:, 0] ** 2, best[:, 0] * counts, best[:, 0] - best[:, 1]]
     return np.concatenate([shares, best, np.stack(more, axis=1)], axis=1)

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 import lm_envs
+from agents.baselines.rules.reading.payoffs import LabelPayoffs
 from agents.baselines.rules.texts import (
     context_words,
     function_words,
@@ -56,6 +57,7 @@ def test_a_text_is_written_whole_whatever_the_model_finds_likely():
 def test_the_classifier_learns_labels_from_words():
     texts = [f"{word} {noise}" for word in ("rain", "gold") for noise in ("one", "two", "three")]
     labels = ["climate"] * 3 + ["export"] * 3
-    rule = label_classifier(texts, labels, 10.0)
+    payoffs = LabelPayoffs(("climate", "export"), np.eye(2), 1.0)
+    rule = label_classifier(texts, labels, 10.0, payoffs)
     assert rule("much rain four", [], []) == "climate"
     assert rule("much gold four", [], []) == "export"
