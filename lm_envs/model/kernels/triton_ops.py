@@ -90,6 +90,23 @@ class TritonAttention:
         return outputs
 
 
+class FusedGELULinear:
+    """A linear layer with GELU (tanh form) in the product's kernel, on CUDA.
+
+    Args:
+        weight: (outputs, inputs).
+        bias: (outputs,), in the same type.
+    """
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
+        self.tensors = (weight, bias)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """(M, inputs) -> (M, outputs)."""
+        weight, bias = self.tensors
+        return torch.ops.aten._addmm_activation(bias, x, weight.t(), use_gelu=True)
+
+
 class TritonKernels(TorchKernels):
     """Each kernel as one Triton kernel; what is missing here is computed by PyTorch."""
 
@@ -102,8 +119,7 @@ class TritonKernels(TorchKernels):
         """A layer with GELU in the product's kernel; None for PyTorch's."""
         if not gelu or bias is None or weight.device.type != "cuda":
             return None
-        weight, bias = weight.contiguous(), bias.to(weight.dtype).contiguous()
-        return lambda x: torch.ops.aten._addmm_activation(bias, x, weight.t(), use_gelu=True)
+        return FusedGELULinear(weight.contiguous(), bias.to(weight.dtype).contiguous())
 
     def embed(
         self,
