@@ -10,12 +10,13 @@ import torch
 
 from lm_envs.lru import LRUCache
 from lm_envs.model.base import LanguageModel
-from lm_envs.model.batching import make_cache, prefill_rows
+from lm_envs.model.batching import make_cache, prefill_rows, to_device
 from lm_envs.model.kernels.torch_ops import log_sum_exp, top_tokens
 from lm_envs.model.kv_cache import round_up
 from lm_envs.model.lm_head import LMHead
 from lm_envs.model.state.cuda_graph import make_function
 from lm_envs.model.state.host_arrays import HostArrays
+from lm_envs.model.state.prefixes import copy_between_rows
 
 MAX_READERS = 3
 """Sizes of a batch with a KV cache of their own: training, evaluation, and one more."""
@@ -239,10 +240,12 @@ class _RunningTexts:
         is_first = rows == origins
         first = [prompt for prompt, is_new in zip(prompts, is_first, strict=True) if is_new]
         prefill_rows(self._model, self._cache, rows[is_first], first, self.hidden)
-        for row, origin, prompt in zip(rows.tolist(), origins, prompts, strict=True):
-            if row != origin:
-                self._cache.set_prefix(row, self._cache.get_prefix(origin, len(prompt)))
-                self.hidden[row] = self.hidden[origin]
+        others, copied = rows[~is_first], np.array(origins)[~is_first]
+        if len(others):
+            lengths = np.array([len(prompt) for prompt in prompts])[~is_first]
+            copy_between_rows(self._cache, others, copied, lengths)
+            targets, origin = to_device(self.hidden.device, others, copied)
+            self.hidden.index_copy_(0, targets, self.hidden.index_select(0, origin))
 
     def append(self, inputs: torch.Tensor, context_len: int) -> torch.Tensor:
         """Forwards a token in each row; `inputs` (3, N): tokens, positions, whether it counts."""
