@@ -31,6 +31,11 @@ class LRUCache(Generic[Key, Value]):
         self._size = size
         self._values: OrderedDict[Key, Value] = OrderedDict()
 
+    @property
+    def values(self) -> list[Value]:
+        """The stored values, the least recently used first."""
+        return list(self._values.values())
+
     def __contains__(self, key: Key) -> bool:
         return key in self._values
 

@@ -27,6 +27,13 @@ def test_a_stored_value_is_not_computed_again():
     assert computer.computed == ["a", "b", "c"]
 
 
+def test_values_stand_in_the_order_of_their_last_use():
+    computer = Computer(LRUCache(3))
+    computer.get("a", "b", "c")
+    computer.get("a")
+    assert computer.cache.values == ["B", "C", "A"]
+
+
 def test_nothing_is_computed_for_no_keys():
     computer = Computer(LRUCache(4))
     assert computer.get() == []

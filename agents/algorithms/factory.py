@@ -21,6 +21,7 @@ from agents.config.parameters import LINEAR
 from agents.config.train import ALGORITHMS, TUNING, TrainConfig
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
+from lm_envs.model.loading import resolve_device
 from lm_envs.sb3 import LanguageVecEnv, make_language_vec_env
 from lm_envs.validation import first_line
 
@@ -146,8 +147,15 @@ def as_language(env: EpisodicVectorEnv) -> LanguageVectorEnv:
 
 
 def make_algorithm(config: TrainConfig, env: LanguageVecEnv, log: str | None) -> BaseAlgorithm:
-    """Returns the untrained algorithm, on the CPU: its networks are small."""
+    """Returns the untrained algorithm, on the CPU unless told otherwise: its networks are small.
+
+    Raises:
+        UserError: If the algorithm does not take its arguments.
+        ValueError: If its device is not there: Stable-Baselines3 would train on the CPU silently.
+    """
     kwargs = copy.deepcopy(config.algorithm.kwargs)  # QRDQN adds entries to its policy_kwargs
+    if "device" in kwargs:
+        kwargs["device"] = resolve_device(str(kwargs["device"]))
     if "learning_rate" in kwargs:
         kwargs["learning_rate"] = _learning_rate(kwargs["learning_rate"])
     if "policy_kwargs" in kwargs:

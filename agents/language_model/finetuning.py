@@ -209,9 +209,10 @@ def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:
     kind = ALGORITHMS[config.algorithm.name].kind
     assert issubclass(kind, OnPolicyAlgorithm)
     given = with_one_precision(config).env.kwargs
-    device = resolve_device(given.get("device", "auto"))
+    kwargs = config.algorithm.kwargs
+    device = resolve_device(str(kwargs.get("device", given.get("device", "auto"))))
     dtype = resolve_dtype(given.get("dtype", "auto"), device)
-    settings: dict[str, Any] = {"device": device, **config.algorithm.kwargs}
+    settings: dict[str, Any] = {**kwargs, "device": device}
     if config.advantage in GROUPED:
         settings["normalize_advantage"] = False
     agent = kind(

@@ -3,33 +3,73 @@
 Owns the KV caches of the running texts. Knows nothing of values, rewards or gradients.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 
 from lm_envs.lru import LRUCache
 from lm_envs.model.base import LanguageModel
-from lm_envs.model.batching import make_cache, prefill_rows
+from lm_envs.model.batching import make_cache, prefill_rows, to_device
 from lm_envs.model.kernels.torch_ops import log_sum_exp, top_tokens
 from lm_envs.model.kv_cache import round_up
 from lm_envs.model.lm_head import LMHead
 from lm_envs.model.state.cuda_graph import make_function
 from lm_envs.model.state.host_arrays import HostArrays
+from lm_envs.model.state.prefixes import copy_between_rows
 
 MAX_READERS = 3
-"""Batch sizes with a KV cache of their own: training, evaluation, and one more."""
+"""Sizes of a batch with a KV cache of their own: training, evaluation, and one more."""
 
 NUM_BEST = 8
 """Greedy tokens are chosen among this many best logits, which are computed again in float32: the
 order of the best may differ where the linears run in bfloat16."""
 
 
+class CurrentDecoder:
+    """The decoder of a network in training: made on first use after a change of the weights.
+
+    Where decoding is recorded, one decoder is kept and the new weights are copied into it, because
+    the recordings refer to its memory; else an outdated decoder is dropped, and the update has its
+    memory.
+
+    Args:
+        make: Makes a decoder with the network's present weights.
+        keeps: Whether to keep the decoder; default: on CUDA.
+
+    Attributes:
+        is_current: Whether there is a decoder with the present weights.
+    """
+
+    def __init__(
+        self, make: Callable[[], "IncrementalDecoder"], *, keeps: bool | None = None
+    ) -> None:
+        self._make, self._keeps = make, keeps
+        self._decoder: IncrementalDecoder | None = None
+        self.is_current = False
+
+    def get(self) -> "IncrementalDecoder":
+        """Returns the decoder with the present weights."""
+        if self._decoder is None:
+            self._decoder = self._make()
+        elif not self.is_current:
+            self._decoder = self._decoder.replaced_by(self._make())
+        self.is_current = True
+        return self._decoder
+
+    def drop(self) -> None:
+        """Drops cached keys and values; has to follow every change of the weights."""
+        self.is_current = False
+        if self._decoder is not None:
+            keeps = self._decoder.is_recorded if self._keeps is None else self._keeps
+            self._decoder = self._decoder if keeps else None
+
+
 class IncrementalDecoder:
     """Hidden states of running texts, and next tokens after them.
 
     Args:
-        model: Its weights must not change.
+        model: Its weights change by `replaced_by` only.
         tokenizer_size: Tokens with ids below this can be chosen; the model's vocabulary may be
             padded beyond it.
         temperature: Divides logits.
@@ -37,16 +77,37 @@ class IncrementalDecoder:
 
     def __init__(self, model: LanguageModel, tokenizer_size: int, temperature: float) -> None:
         self._model, self._head = model, LMHead(model, NUM_BEST, required=0)
+        self._tensors = [*model.tensors, *self._head.tensors]
         self._tokenizer_size, self._temperature = tokenizer_size, temperature
-        self._readers: LRUCache[int, PrefixReader] = LRUCache(MAX_READERS)
+        self._readers: LRUCache[tuple[int, int], PrefixReader] = LRUCache(MAX_READERS)
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether steps are recorded, so that the weights have to stay where they are."""
+        return self._model.device.type == "cuda"
+
+    @torch.no_grad()
+    def replaced_by(self, other: "IncrementalDecoder") -> "IncrementalDecoder":
+        """Returns this decoder with the weights of another of the same network, or the other.
+
+        The weights are overwritten in place, and no text counts as read. It is the other that is
+        returned if only one of the two has an output head of its own.
+        """
+        if self._model.config != other._model.config:
+            return other
+        for own, new in zip(self._tensors, other._tensors, strict=True):
+            own.copy_(new)
+        for reader in self._readers.values:
+            reader.forget()
+        return self
 
     def reader(self, num_rows: int, capacity: int) -> "PrefixReader":
-        """Returns the reader of N rows, made on first use; the least recently used is dropped."""
+        """Returns the reader of this size, made on first use; that used longest ago is dropped."""
 
         def make(_: list[int]) -> list[PrefixReader]:
             return [PrefixReader(self._model, num_rows, capacity)]
 
-        return self._readers.get_or_compute([num_rows], make)[0]
+        return self._readers.get_or_compute([(num_rows, capacity)], make)[0]
 
     def read(self, tokens: np.ndarray, lengths: np.ndarray) -> torch.Tensor:
         """Computes last hidden states (N, D) float32 of N texts.
@@ -99,7 +160,7 @@ class PrefixReader:
     that token; any other is prefilled. So texts may be passed in any order.
 
     Args:
-        model: Its weights must not change.
+        model: After a change of its weights, `forget` has to be called.
         num_rows: N.
         capacity: C, maximum number of tokens in a text.
 
@@ -120,6 +181,10 @@ class PrefixReader:
         )
         self.num_prefilled = 0
         self.num_appended = 0
+
+    def forget(self) -> None:
+        """Makes every text a new one."""
+        self._lengths[:] = 0
 
     @torch.no_grad()
     def read(self, tokens: np.ndarray, lengths: np.ndarray) -> torch.Tensor:
@@ -175,10 +240,12 @@ class _RunningTexts:
         is_first = rows == origins
         first = [prompt for prompt, is_new in zip(prompts, is_first, strict=True) if is_new]
         prefill_rows(self._model, self._cache, rows[is_first], first, self.hidden)
-        for row, origin, prompt in zip(rows.tolist(), origins, prompts, strict=True):
-            if row != origin:
-                self._cache.set_prefix(row, self._cache.get_prefix(origin, len(prompt)))
-                self.hidden[row] = self.hidden[origin]
+        others, copied = rows[~is_first], np.array(origins)[~is_first]
+        if len(others):
+            lengths = np.array([len(prompt) for prompt in prompts])[~is_first]
+            copy_between_rows(self._cache, others, copied, lengths)
+            targets, origin = to_device(self.hidden.device, others, copied)
+            self.hidden.index_copy_(0, targets, self.hidden.index_select(0, origin))
 
     def append(self, inputs: torch.Tensor, context_len: int) -> torch.Tensor:
         """Forwards a token in each row; `inputs` (3, N): tokens, positions, whether it counts."""

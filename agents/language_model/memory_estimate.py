@@ -92,6 +92,8 @@ class MemoryBudget(NamedTuple):
         device = next(network.parameters()).device
         allowed = SHARE * (available_memory(device) if available is None else available)
         weights = sum(each.numel() * each.element_size() for each in network.trainable_parameters)
+        if device.type == "cuda":  # the decoder of the rollouts is kept during updates
+            allowed -= sum(each.numel() * each.element_size() for each in network.parameters())
         chunks = CHUNKS * 4 * logits_per_chunk(device)
         shared, per_text = saved_bytes(network, length)
         return cls(3 * weights + chunks + shared, per_text, allowed)  # gradients, Adam's moments

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from agents.language_model.incremental_decoder import IncrementalDecoder
+from agents.language_model.incremental_decoder import CurrentDecoder
 from lm_envs.model.lm_head import top_k_top_p_mask
 from lm_envs.validation import check_count, check_number
 
@@ -70,10 +70,10 @@ class NLPOMask(nn.Module):
 
     def __init__(self, spec: NLPOMaskSpec, copy: "TrainableNetwork", dtype: torch.dtype) -> None:
         super().__init__()
-        self._spec, self._dtype = spec, dtype
+        self._spec = spec
         self.copy = copy.requires_grad_(requires_grad=False)
         self.register_buffer("age", torch.tensor(0))
-        self._decoder: IncrementalDecoder | None = None
+        self._decoder = CurrentDecoder(lambda: self.copy.decoder(dtype))
 
     def count_update(self) -> None:
         """Counts one update of the policy's weights."""
@@ -96,7 +96,7 @@ class NLPOMask(nn.Module):
 
     def clear_cache(self) -> None:
         """Drops cached keys and values, which belong to former weights of the copy."""
-        self._decoder = None
+        self._decoder.drop()
 
     def allowed(self, tokens: np.ndarray, lengths: np.ndarray) -> torch.Tensor:
         """Returns the tokens (N, tokenizer_size) bool allowed after N running texts.
@@ -105,9 +105,8 @@ class NLPOMask(nn.Module):
             tokens: (N, C) int64.
             lengths: (N,) int64 numbers of tokens that count.
         """
-        if self._decoder is None:
-            self._decoder = self.copy.decoder(self._dtype)
-        return self._spec.allowed(self._decoder.logits(self._decoder.read(tokens, lengths)))
+        decoder = self._decoder.get()
+        return self._spec.allowed(decoder.logits(decoder.read(tokens, lengths)))
 
     @torch.no_grad()
     def allowed_at_steps(

@@ -14,7 +14,7 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import nn
 
 from agents.language_model.buffer import SharedPrompts, check_spaces
-from agents.language_model.incremental_decoder import IncrementalDecoder
+from agents.language_model.incremental_decoder import CurrentDecoder, IncrementalDecoder
 from agents.language_model.lora import LoRA
 from agents.language_model.network import TrainableNetwork
 from agents.language_model.nlpo_mask import NLPOMask, NLPOMaskSpec
@@ -82,7 +82,6 @@ class LanguageModelPolicy(ActorCriticPolicy):
             "lora": lora,
         }
         self._mask = mask
-        self._current: IncrementalDecoder | None = None
         self.last_log_probs = torch.zeros(0)
         super().__init__(observation_space, action_space, lr_schedule, net_arch=[], **arguments)
 
@@ -100,6 +99,7 @@ class LanguageModelPolicy(ActorCriticPolicy):
         size = len(self.tokenizer)
         options = {**self._options, "unwritten": self.tokenizer.special_tokens.tolist()}
         self.network = TrainableNetwork(folder, size, **options)
+        self._current = CurrentDecoder(lambda: self.network.decoder(self._dtype))
         _check_vocabulary(self.action_space, self.network, self.model_name)
         self.value_net = nn.Linear(self.network.hidden_size, 1)
         nn.init.zeros_(self.value_net.weight)
@@ -119,15 +119,13 @@ class LanguageModelPolicy(ActorCriticPolicy):
     @property
     def decoder(self) -> IncrementalDecoder:
         """Decoder with the current weights, made on first use after an update."""
-        if self._current is None:
-            self._current = self.network.decoder(self._dtype)
-            if self.masker is not None:
-                self.masker.update_copy(self.network)
-        return self._current
+        if not self._current.is_current and self.masker is not None:
+            self.masker.update_copy(self.network)
+        return self._current.get()
 
     def clear_cache(self) -> None:
-        """Drops and frees cached keys and values; has to follow every change of the weights."""
-        self._current = None
+        """Drops cached keys and values; has to follow every change of the weights."""
+        self._current.drop()
 
     def forward(
         self, obs: PyTorchObs, deterministic: bool = False
@@ -153,7 +151,7 @@ class LanguageModelPolicy(ActorCriticPolicy):
         """
         assert isinstance(obs, dict)
         if torch.is_grad_enabled():
-            if self.masker is not None and self._current is not None:
+            if self.masker is not None and self._current.is_current:
                 self.masker.count_update()  # the first minibatch after a rollout
             self.clear_cache()
         lengths = obs["length"].long().flatten()

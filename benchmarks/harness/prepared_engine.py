@@ -39,8 +39,12 @@ class PreparedEngine:
 
     def decode(self, tokens: np.ndarray, active: np.ndarray | None = None) -> Outputs:
         """Returns the next prepared outputs."""
-        self.outputs = next(self._following)
+        self.start_decode(tokens, active)
         return self.outputs
+
+    def start_decode(self, tokens: np.ndarray, active: np.ndarray | None = None) -> None:
+        """Makes the next prepared outputs the latest."""
+        self.outputs = next(self._following)
 
 
 def replace_engine(env: LanguageVectorEnv, outputs: Sequence[Outputs]) -> None:

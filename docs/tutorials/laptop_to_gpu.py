@@ -63,8 +63,9 @@ for rows, rate in rates.items():
 # * **Type**: bfloat16 is the default on CUDA, float32 on the CPU. Rewards are computed from
 #   log-probabilities that are rounded to four decimals, but a run on another device or in another
 #   type is another run.
-# * **The agent's device**: Stable-Baselines3 chooses its own, ``algorithm.kwargs.device``. Its
-#   small networks are often faster on the CPU; the updates then limit the rate.
+# * **The agent's device**: the networks of ``agents.train`` are on the CPU, where small ones are
+#   often faster; the updates then limit the rate. ``algorithm.kwargs.device: cuda`` moves them. A
+#   policy of ``agents.finetune`` is on the environment's device.
 # * **A model that fits**: ``cache_dtype="int8"`` halves the KV cache; for ``agents.finetune``
 #   ``bfloat16: true`` and ``gradient_checkpointing: true``.
 #

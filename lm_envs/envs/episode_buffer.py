@@ -126,10 +126,8 @@ class EpisodeBuffer:
         size = min(len(example.reference), self.references.shape[1])
         self.references[row, :size] = example.reference[:size]
         self.reference_counts[row] = size
-        for counter in (
-            *(self.counts, self.steps, self.potentials, self.step_logprobs, self.line_starts),
-            *self.task_scores.values(),
-        ):
+        counters = (self.counts, self.steps, self.potentials, self.step_logprobs, self.line_starts)
+        for counter in (*counters, *self.task_scores.values()):
             counter[row] = 0
         self.set_example(row, example)
         self.endings[row] = None
@@ -153,11 +151,10 @@ class EpisodeBuffer:
         self.contexts[row, : len(context)] = context
         self.context_lengths[row] = self.prompt_lengths[row] = len(context)
 
-    def write(self, rows: np.ndarray, tokens: np.ndarray, logprobs: np.ndarray) -> None:
-        """Appends one token to each of `rows` (R,); tokens and logprobs are (N,)."""
+    def write(self, rows: np.ndarray, tokens: np.ndarray) -> None:
+        """Appends one of `tokens` (N,) to each of `rows` (R,); `set_logprobs` has to follow."""
         columns = self.counts[rows]
         self.tokens[rows, columns] = tokens[rows]
-        self.logprobs[rows, columns] = self.step_logprobs[rows] = logprobs[rows]
         self.rewards[rows, columns] = 0.0
         self.steps_of[rows, columns] = self.steps[rows]
         self.contexts[rows, self.context_lengths[rows]] = tokens[rows]
@@ -172,6 +169,10 @@ class EpisodeBuffer:
                 self._append_text(row, token_bytes[token])
             else:
                 texts[row] += added
+
+    def set_logprobs(self, rows: np.ndarray, logprobs: np.ndarray) -> None:
+        """Stores the log-probabilities (N,) of the tokens that `rows` (R,) have just written."""
+        self.logprobs[rows, self.counts[rows] - 1] = self.step_logprobs[rows] = logprobs[rows]
 
     def write_line(self, row: int, tokens: np.ndarray, logprobs: np.ndarray) -> None:
         """Appends a whole line (T,) to a row, in one step."""

@@ -231,7 +231,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
             terminated[rows[place]] = ending not in TRUNCATIONS
         is_over = terminated | truncated
         scored = rows if self.dense else rows[is_over[rows]]
-        potentials = self._tracker.potentials(scored, is_over)
+        potentials = self._tracker.potentials(scored, is_over, self.actions.collect)
         gamma = self.gamma if self.dense else 1.0
         rewards = episodes.shaped_rewards(scored, potentials, terminated, gamma)
         return rewards, terminated, truncated
@@ -257,6 +257,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
                 episodes.set_context(row, context[-(self.engine.capacity - left) :])
                 to_read.append(row)
         if to_read:
+            self.actions.collect()
             self.actions.read_contexts(np.array(to_read))
         self.actions.update_choices(rows[has_line])
         return is_complete

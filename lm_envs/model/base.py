@@ -108,6 +108,8 @@ class LanguageModel(Protocol):
             the two are tied.
         unwritten_tokens: (S,) int64 ids whose probability is 0, such as padding; None for none.
         kernels: Operations other than linear layers.
+        tensors: All weights as they are stored; those of a network of the same shape, type and
+            device can be copied into them, one by one.
     """
 
     config: ModelConfig
@@ -117,6 +119,7 @@ class LanguageModel(Protocol):
     head_weights: torch.Tensor
     unwritten_tokens: torch.Tensor | None
     kernels: Kernels
+    tensors: list[torch.Tensor]
 
     @property
     def hidden_bound(self) -> torch.Tensor:

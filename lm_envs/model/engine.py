@@ -6,7 +6,6 @@ one copy from the device to the host.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,29 +20,13 @@ from lm_envs.model.batching import (
 )
 from lm_envs.model.kv_cache import CACHE_DTYPES
 from lm_envs.model.lm_head import LMHead, top_k_top_p_mask
+from lm_envs.model.outputs import Outputs, packed_size, unpack
 from lm_envs.model.prompt_cache import CachedText, PromptCache
 from lm_envs.model.scoring import Scorer
+from lm_envs.model.state.cuda_graph import Wait
+from lm_envs.model.state.prefixes import copy_between_rows, copy_prefixes, restore_prefixes
 from lm_envs.model.state.row_state import RowState
 from lm_envs.model.state.row_tensors import RowTensors
-
-
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """The model's outputs after the last token of each row; new arrays that may be kept.
-
-    Attributes:
-        hidden: (N, D) float32 last hidden states.
-        candidates: (N, K) int64 next tokens, the most likely first, ties by id. The engine's are
-            the K most likely; the end token stands last where it is not among them. Other
-            candidates come from `lm_envs.envs.actions.copying`.
-        logprobs: (N, K) float32 log-probabilities of the candidates, nats.
-        chosen: (N,) float32 log-probability that the last decoded token had; 0 after a prefill.
-    """
-
-    hidden: np.ndarray
-    candidates: np.ndarray
-    logprobs: np.ndarray
-    chosen: np.ndarray
 
 
 class Engine(Scorer):
@@ -69,7 +52,6 @@ class Engine(Scorer):
         lengths: (N,) int64 number of tokens in each row.
         end_token: Id of the end of text.
         cache_dtype: As given.
-        outputs: The latest outputs.
     """
 
     def __init__(
@@ -84,7 +66,7 @@ class Engine(Scorer):
         prompts: PromptCache | None = None,
     ) -> None:
         super().__init__(model, LMHead(model, num_candidates, end_token), prompts)
-        config = model.config
+        self._num_candidates = num_candidates
         self.num_rows, self.capacity, self.end_token = num_rows, capacity, end_token
         self.cache_dtype = cache_dtype
         self.lengths = np.zeros(num_rows, np.int64)
@@ -93,8 +75,15 @@ class Engine(Scorer):
         self._state = RowState(self._tensors)
         # What a cached prompt holds depends on these.
         self._prompt_kind = (num_candidates, end_token, self._tensors.cache.dtype)
-        self._columns = np.cumsum([config.hidden_size, num_candidates, num_candidates])
-        self._set_outputs(np.zeros((num_rows, self._columns[-1] + 2), np.float32))
+        size = packed_size(model.config.hidden_size, num_candidates)
+        self._wait: Wait | None = None
+        self._set_outputs(np.zeros((num_rows, size), np.float32))
+
+    @property
+    def outputs(self) -> Outputs:
+        """The latest outputs; waits for a step that `start_decode` has launched."""
+        self._finish_decode()
+        return self._outputs
 
     @property
     def num_bytes(self) -> int:
@@ -118,7 +107,7 @@ class Engine(Scorer):
         def compute(indices: list[int]) -> list[CachedText]:
             computed.extend(indices)
             self._prefill(rows[indices], [prompts[index] for index in indices])
-            return [self._get_row(int(rows[index])) for index in indices]
+            return self._get_rows(rows[indices])
 
         keys = [(*self._prompt_kind, prompt.tobytes()) for prompt in prompts]
         cached = self._prompts.get_or_compute(keys, compute)
@@ -135,9 +124,11 @@ class Engine(Scorer):
             rows: (R,) int64 distinct row numbers.
             sources: (R,) int64 row whose present contents each of them gets.
         """
-        texts = {source: self._get_row(source) for source in set(sources.tolist())}
-        if texts:
-            self._set_rows(rows, [texts[source] for source in sources.tolist()])
+        if len(rows):
+            packed, lengths = self.packed_outputs(sources), self.lengths[sources]
+            copy_between_rows(self._tensors.cache, rows, sources, lengths)
+            self.lengths[rows] = lengths
+            self.restore_outputs(rows, packed)
         return self.outputs
 
     @inference
@@ -148,13 +139,18 @@ class Engine(Scorer):
             tokens: (N,) int64; the value at an inactive row is ignored.
             active: (N,) bool, default all.
         """
+        self.start_decode(tokens, active)
+        return self.outputs
+
+    @inference
+    def start_decode(self, tokens: np.ndarray, active: np.ndarray | None = None) -> None:
+        """As `decode`, without waiting for a GPU: `outputs` does that when they are asked for."""
         if active is None:
             active = np.ones(self.num_rows, bool)
         assert (self.lengths < self.capacity)[active].all(), "a full row cannot grow"
-        packed = self._state.decode(tokens, active, self.lengths)
+        self._wait = self._state.start_decode(tokens, active, self.lengths)
         self.lengths += active
         self.num_forward_tokens += int(active.sum())
-        return self._set_outputs(packed)
 
     @inference
     def extend(self, rows: np.ndarray, starts: np.ndarray, tokens: Sequence[np.ndarray]) -> Outputs:
@@ -197,6 +193,7 @@ class Engine(Scorer):
 
     def packed_outputs(self, rows: np.ndarray) -> np.ndarray:
         """The outputs of some rows in one array (R, S) float32, for `restore_outputs`."""
+        self._finish_decode()
         return self._packed[rows]
 
     @inference
@@ -286,16 +283,17 @@ class Engine(Scorer):
         self.lengths[rows] = stops
         return new, before
 
-    def _get_row(self, row: int) -> CachedText:
-        """A copy of a row's keys, values and outputs."""
-        prefix = self._tensors.cache.get_prefix(row, int(self.lengths[row]))
-        return CachedText(prefix, self._packed[row]).copy()
+    def _get_rows(self, rows: np.ndarray) -> list[CachedText]:
+        """Copies of the rows' keys, values and outputs."""
+        prefixes = copy_prefixes(self._tensors.cache, rows, self.lengths[rows])
+        packed = self.packed_outputs(rows)
+        pairs = zip(prefixes, packed, strict=True)
+        return [CachedText(prefix, array.copy()) for prefix, array in pairs]
 
     def _set_rows(self, rows: np.ndarray, texts: Sequence[CachedText]) -> None:
         """Sets the keys, values and outputs of rows to those of texts."""
-        for row, text in zip(rows.tolist(), texts, strict=True):
-            self._tensors.cache.set_prefix(row, text.prefix)
-            self.lengths[row] = text.num_tokens
+        restore_prefixes(self._tensors.cache, rows, [text.prefix for text in texts])
+        self.lengths[rows] = [text.num_tokens for text in texts]
         self.restore_outputs(rows, np.stack([text.array for text in texts]))
 
     def _compute_outputs(self, rows: np.ndarray) -> Outputs:
@@ -309,15 +307,20 @@ class Engine(Scorer):
         self._tensors.log_z.index_copy_(0, rows, packed[:, -2])
         return packed
 
+    def _finish_decode(self) -> None:
+        """Sets the outputs to those of a launched step, if there is one."""
+        if self._wait is not None:
+            self._set_outputs(self._wait())
+
     def _merge_outputs(self, rows: np.ndarray, packed: np.ndarray) -> Outputs:
         """Sets the outputs of `rows` to `packed` (R, S), in new arrays."""
+        self._finish_decode()
         merged = self._state.arrays.copy(self._packed)
         merged[rows] = packed
         return self._set_outputs(merged)
 
     def _set_outputs(self, packed: np.ndarray) -> Outputs:
         """Sets and returns the outputs of all rows from `packed` (N, S), which is kept."""
-        hidden, logprobs, candidates, rest = np.split(packed, self._columns, axis=1)
-        self._packed = packed
-        self.outputs = Outputs(hidden, candidates.astype(np.int64), logprobs, rest[:, -1])
-        return self.outputs
+        self._packed, self._wait = packed, None
+        self._outputs = unpack(packed, self._num_candidates)
+        return self._outputs

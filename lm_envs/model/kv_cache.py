@@ -109,6 +109,7 @@ class KVCache:
         num_rows: N.
         capacity: C.
         dtype: As given.
+        device: As given.
         layers: For each layer the stored tensors of its keys, followed by those of its values,
             (N, H, C, ·) each. They are views of the buffers and never move, so that kernels may
             keep writing to them.
@@ -126,7 +127,7 @@ class KVCache:
         device: torch.device,
     ) -> None:
         self.num_rows, self._num_heads, self.capacity = num_rows, num_heads, round_up(capacity)
-        self.dtype, self._format = dtype, get_format(dtype)
+        self.dtype, self.device, self._format = dtype, device, get_format(dtype)
         shape = (2, num_layers, num_rows, num_heads, self.capacity, head_size)
         self._buffers = self._format.allocate(shape, device)
         self.layers = [
@@ -182,6 +183,22 @@ class KVCache:
     def as_stored(self, vectors: torch.Tensor) -> torch.Tensor:
         """Keys or values (…, d) as `read` would return them after `write`."""
         return self._format.decode(self._format.encode(vectors))
+
+    def read_slots(self, slots: torch.Tensor) -> list[torch.Tensor]:
+        """Copies (2, L, H, M, ·) of what is stored at the indices `slots` (H, M), see `write`."""
+        return [
+            flat.index_select(2, slots.flatten()).unflatten(2, slots.shape)
+            for flat in self._flat_buffers()
+        ]
+
+    def write_slots(self, slots: torch.Tensor, parts: Sequence[torch.Tensor]) -> None:
+        """Overwrites what is stored at the indices `slots` (H, M) with parts of `read_slots`."""
+        for flat, part in zip(self._flat_buffers(), parts, strict=True):
+            flat.index_copy_(2, slots.flatten(), part.flatten(2, 3))
+
+    def _flat_buffers(self) -> list[torch.Tensor]:
+        """Views (2, L, N H C, ·) of the buffers, where `slot_mapping` counts."""
+        return [buffer.flatten(2, 4) for buffer in self._buffers]
 
     def get_prefix(self, row: int, length: int) -> tuple[torch.Tensor, ...]:
         """Views (2, L, H, P, ·) of what is stored for the first P = `length` positions of a row."""

@@ -58,6 +58,12 @@ class LMHead:
         # A token whose logit is finite, (1,).
         self._written = is_written.nonzero()[0].to(self._embeddings.device)
 
+    @property
+    def tensors(self) -> list[torch.Tensor]:
+        """What is computed from the model's weights; see `LanguageModel.tensors`."""
+        center = () if self._center is None else (self._center,)
+        return [*self._linear.tensors, *center]
+
     def top_k(self, hidden: torch.Tensor) -> TopTokens:
         """The K most likely next tokens after (N, D) float32 hidden states, ties by id."""
         return self._kernels.top_k(

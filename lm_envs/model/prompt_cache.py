@@ -19,8 +19,8 @@ class CachedText:
     """What was computed for a text of P tokens.
 
     Attributes:
-        prefix: Stored keys and values, (2, L, H, P, ·) each; see `KVCache.get_prefix`. Empty where
-            only hidden states are cached.
+        prefix: Stored keys and values, (2, L, H, P, ·) each, as in
+            `lm_envs.model.state.prefixes`; empty where only hidden states are cached.
         array: Packed outputs (S,) float32 after the text, see `Engine.packed_outputs`; or its
             hidden states (P, D) float32.
     """
@@ -37,11 +37,6 @@ class CachedText:
     def num_tokens(self) -> int:
         """P, of a text with keys and values."""
         return self.prefix[0].shape[-2]
-
-    def copy(self) -> "CachedText":
-        """The same in its own contiguous memory, unaffected by later changes to the slot."""
-        parts = (part.clone(memory_format=torch.contiguous_format) for part in self.prefix)
-        return CachedText(tuple(parts), self.array.copy())
 
 
 class PromptCache(LRUCache[Hashable, CachedText]):

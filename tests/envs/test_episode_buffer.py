@@ -24,7 +24,8 @@ def buffer():
 def write(buffer, row, text):
     for token in buffer.tokenizer.encode(text):
         tokens = np.full(2, token)
-        buffer.write(np.array([row]), tokens, np.full(2, -1.0))
+        buffer.write(np.array([row]), tokens)
+        buffer.set_logprobs(np.array([row]), np.full(2, -1.0))
 
 
 def test_written_tokens_extend_the_text_and_the_context_of_their_row_only(buffer):
@@ -104,7 +105,8 @@ def test_characters_of_several_tokens_appear_when_they_are_complete(buffer):
     tokens = [bytes_of.index(bytes([code])) for code in "今é".encode()]
     texts = []
     for token in tokens:
-        buffer.write(np.array([1]), np.full(2, token), np.full(2, -1.0))
+        buffer.write(np.array([1]), np.full(2, token))
+        buffer.set_logprobs(np.array([1]), np.full(2, -1.0))
         texts.append(buffer.texts[1])
     assert texts == ["", "", "今", "今", "今é"]
     buffer.rebuild_texts()
@@ -113,7 +115,7 @@ def test_characters_of_several_tokens_appear_when_they_are_complete(buffer):
 
 def test_incomplete_character_does_not_reach_the_next_episode(buffer):
     first = buffer.tokenizer.token_bytes.index("今".encode()[:1])
-    buffer.write(np.array([0]), np.full(2, first), np.full(2, -1.0))
+    buffer.write(np.array([0]), np.full(2, first))
     buffer.begin(0, buffer.examples[0])
     write(buffer, 0, " and")
     assert buffer.texts[0] == " and"

@@ -86,3 +86,29 @@ def test_potentials_change_only_in_rows_that_are_scored():
     first = tracker.potentials(np.array([1]), np.zeros(2, bool))
     assert first[0] == 0.0
     assert first[1] == tracker.scores["length"][1] > 0.0
+
+
+def repetition(texts, logprob):
+    """A caller's own score that has the name of one of ours."""
+    return np.zeros(len(texts))
+
+
+def test_scores_of_written_text_are_computed_before_log_probabilities_are_there():
+    names = ("fluency", "overlap", "chrf", "distinct_2")
+    weights = {**dict.fromkeys(names, 1.0), repetition: 1.0, "length": 0.0}
+    reward = make(1, rewards=weights).task.reward
+    assert reward.textual == ["overlap", "chrf", "distinct_2"]
+    assert reward.modelled == ["fluency", "repetition"]
+    assert reward.logged == ["length"]
+
+
+def test_potentials_wait_between_scores_of_text_and_scores_of_the_model(monkeypatch):
+    env, order = make(2, rewards={"fluency": 1.0, "length": 1.0}), []
+    env.reset(seed=0)
+    reward, update = env.task.reward, env.task.reward.update
+    monkeypatch.setattr(
+        reward, "update", lambda *given: order.append(list(given[-1])) or update(*given)
+    )
+    tracker = RewardTracker(reward, env.episodes)
+    tracker.potentials(np.arange(2), np.zeros(2, bool), lambda: order.append("collect"))
+    assert order == [["length"], "collect", ["fluency"]]

@@ -257,6 +257,37 @@ def test_more_rows_than_fit_on_cuda_are_refused_before_anything_is_allocated(che
     assert torch.cuda.memory_allocated() == before
 
 
+def after_a_step(start):
+    """What each method finds after a step that `start` takes, of engines in the same state."""
+    follow_ups = {
+        "outputs": lambda engine: engine.outputs,
+        "packed_outputs": lambda engine: engine.packed_outputs(np.arange(3)),
+        "prefill": lambda engine: engine.prefill(np.array([1]), [np.arange(1, 8)]),
+        "copy_rows": lambda engine: engine.copy_rows(np.array([0]), np.array([2])),
+        "extend": lambda engine: engine.extend(np.array([2]), np.array([3]), [np.arange(1, 4)]),
+        "decode": lambda engine: engine.decode(np.array([4, 5, 6])),
+        "logprobs_of": lambda engine: engine.logprobs_of(np.ones((3, 2), np.int64)),
+    }
+    for name, follow_up in follow_ups.items():
+        engine = start()
+        found = follow_up(engine)
+        yield name, found if isinstance(found, np.ndarray) else engine.packed_outputs(np.arange(3))
+
+
+def test_what_follows_a_started_step_is_what_follows_a_decode(model):
+    def start(method):
+        engine = make_engine(model, 3)
+        engine.prefill(np.arange(3), [np.arange(1, size) for size in (5, 9, 30)])
+        getattr(engine, method)(np.array([7, 8, 9]), np.array([True, False, True]))
+        return engine
+
+    expected = after_a_step(lambda: start("decode"))
+    for (name, numbers), (_, found) in zip(
+        expected, after_a_step(lambda: start("start_decode")), strict=True
+    ):
+        np.testing.assert_array_equal(found, numbers, name)
+
+
 def test_restored_outputs_are_those_of_the_other_row(model):
     rng = np.random.default_rng(0)
     engine = make_engine(model, 3)
@@ -514,10 +545,10 @@ def test_copies_between_host_and_device_do_not_depend_on_the_number_of_texts(
     assert counts == COPIES
 
 
-def test_a_prompt_cache_restores_outputs_in_one_copy(monkeypatch):
+def test_a_prompt_cache_adds_one_copy_for_all_rows(monkeypatch):
     engine = make_torch_engine(monkeypatch, "meta", prompts=PromptCache(2**30))
     call = calls(engine)["prefill"]
-    for expected in ((2, 1), (1, 0)):
+    for expected in ((3, 1), (2, 0)):  # with the places of the vectors in the KV cache
         with HostCopies() as copies:
             call()
         assert (copies.to_device, copies.to_host) == expected

@@ -136,10 +136,16 @@ class Actions(ABC):
 
     @abstractmethod
     def write(self, rows: np.ndarray, actions: np.ndarray) -> np.ndarray:
-        """Performs the actions (N, ...) of `rows` (R,).
+        """Performs the actions (N, ...) of `rows` (R,); the model may still compute then.
 
         Returns:
             (R,) bool, whether each of the rows completed a line.
+        """
+
+    def collect(self) -> None:  # noqa: B027 - optional
+        """Stores the log-probabilities of what `write` wrote, if the model still computed them.
+
+        Called after `write`, before contexts are read and before a score uses them.
         """
 
     def masks(self) -> np.ndarray:

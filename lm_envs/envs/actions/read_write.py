@@ -109,6 +109,7 @@ class ReadWriteActions(TokenActions):
         if len(writing):
             is_line[~is_reading] = super().write(writing, actions)
         if len(reading):
+            self.collect()
             self.episodes.skip_step(reading)
             self.read_contexts(reading)
         for row in writing.tolist():

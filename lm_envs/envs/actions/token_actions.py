@@ -26,6 +26,8 @@ class TokenActions(Actions):
     meaning = "the candidates' ranks"
     _held: Mapping[tuple[int, bytes], int] = {}
     """Rows of the KV cache by the text that they held before a state is restored."""
+    _written: np.ndarray | None = None
+    """Rows (R,) that have written a token whose log-probability is not stored yet."""
     _is_complete = True
     """Whether the KV cache holds the texts of the episodes: not while or after a restore fails."""
 
@@ -97,13 +99,22 @@ class TokenActions(Actions):
         active = None
         if len(rows) < engine.num_rows:
             active = np.isin(np.arange(engine.num_rows), rows)
-        outputs = engine.decode(tokens, active)
-        if not np.isfinite(outputs.logprobs).all():
-            raise broken_model_error(outputs.logprobs)
-        logprobs = outputs.chosen.astype(np.float64).round(LOGPROB_DECIMALS)
-        episodes.write(rows, tokens, logprobs)
+        engine.start_decode(tokens, active)
+        # A GPU computes while texts grow and turns end here; `collect` waits for it.
+        episodes.write(rows, tokens)
+        self._written = rows
         is_turn_over = self.task.is_turn_over
         return np.array([is_turn_over(line) for line in episodes.current_lines(rows)], bool)
+
+    def collect(self) -> None:
+        """See `Actions`; waits for the step that `write` has launched."""
+        if self._written is None:
+            return
+        rows, self._written = self._written, None
+        outputs = self.engine.outputs
+        if not np.isfinite(outputs.logprobs).all():
+            raise broken_model_error(outputs.logprobs)
+        self.episodes.set_logprobs(rows, outputs.chosen.astype(np.float64).round(LOGPROB_DECIMALS))
 
     def allowed_candidates(self) -> np.ndarray:
         """Returns which of the candidates can be written now, (N, K) bool."""

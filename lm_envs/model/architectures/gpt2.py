@@ -24,7 +24,7 @@ from lm_envs.model.architectures.config_values import (
     get_activation,
     get_epsilon,
 )
-from lm_envs.model.architectures.network import Network, own_copy, scale_parts
+from lm_envs.model.architectures.network import Network, scale_parts
 from lm_envs.model.attention import Attend
 from lm_envs.model.base import ModelConfig
 from lm_envs.model.kernels.base import LayerNorm, LinearLayer
@@ -122,7 +122,7 @@ class GPT2(Network[ModelConfig]):
     def build_layers(self, config: ModelConfig, weights: Mapping[str, torch.Tensor]) -> None:
         """See `Network`."""
         self._final_norm = self._norm(weights, "ln_f")
-        self._position_embeddings = own_copy(weights["wpe.weight"], torch.float32)
+        self._position_embeddings = self.own(weights["wpe.weight"], torch.float32)
         self._blocks = [self._block(weights, layer) for layer in range(config.num_layers)]
 
     @property
@@ -158,11 +158,11 @@ class GPT2(Network[ModelConfig]):
         name = f"h.{layer}"
         return Block(
             self._norm(weights, f"{name}.ln_1"),
-            self.linear(*self._qkv(weights, layer)),
-            self.linear(*_linear(weights, f"{name}.attn.c_proj")),
+            self.layer(*self._qkv(weights, layer)),
+            self.layer(*_linear(weights, f"{name}.attn.c_proj")),
             self._norm(weights, f"{name}.ln_2"),
-            self.activated_linear(*_linear(weights, f"{name}.mlp.c_fc")),
-            self.linear(*_linear(weights, f"{name}.mlp.c_proj")),
+            self.layer(*_linear(weights, f"{name}.mlp.c_fc"), is_activated=True),
+            self.layer(*_linear(weights, f"{name}.mlp.c_proj")),
         )
 
     def _qkv(
@@ -178,7 +178,7 @@ class GPT2(Network[ModelConfig]):
 
     def _norm(self, weights: Mapping[str, torch.Tensor], name: str) -> LayerNorm:
         gain, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
-        gain, bias = (own_copy(values, torch.float32) for values in (gain, bias))
+        gain, bias = (self.own(values, torch.float32) for values in (gain, bias))
         return LayerNorm(gain, bias, self.config.norm_epsilon)
 
 

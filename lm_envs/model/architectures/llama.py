@@ -25,7 +25,7 @@ from lm_envs.model.architectures.llama_config import (
     parse_config,
     tensor_shapes,
 )
-from lm_envs.model.architectures.network import Network, own_copy, scale_parts
+from lm_envs.model.architectures.network import Network, scale_parts
 from lm_envs.model.architectures.rotary import Rotary
 from lm_envs.model.attention import Attend
 from lm_envs.model.kernels.base import HeadNorms, LinearLayer, RMSNorm
@@ -110,20 +110,20 @@ class Llama(Network[LlamaConfig]):
         head_norms = None
         if config.has_head_norms:
             gains = (weights[f"{attention}.{part}_norm.weight"] for part in "qk")
-            query, key = (own_copy(gain, torch.float32) for gain in gains)
+            query, key = (self.own(gain, torch.float32) for gain in gains)
             head_norms = HeadNorms(query, key, config.norm_epsilon)
         return Block(
             self._norm(weights, f"{name}.input_layernorm"),
-            self.linear(*_joined(weights, *(f"{attention}.{part}" for part in _QKV))),
+            self.layer(*_joined(weights, *(f"{attention}.{part}" for part in _QKV))),
             head_norms,
-            self.linear(*_joined(weights, f"{attention}.o_proj")),
+            self.layer(*_joined(weights, f"{attention}.o_proj")),
             self._norm(weights, f"{name}.post_attention_layernorm"),
-            self.linear(*_joined(weights, f"{mlp}.gate_proj", f"{mlp}.up_proj")),
-            self.linear(*_joined(weights, f"{mlp}.down_proj")),
+            self.layer(*_joined(weights, f"{mlp}.gate_proj", f"{mlp}.up_proj")),
+            self.layer(*_joined(weights, f"{mlp}.down_proj")),
         )
 
     def _norm(self, weights: Mapping[str, torch.Tensor], name: str) -> RMSNorm:
-        gain = own_copy(weights[f"{name}.weight"], torch.float32)
+        gain = self.own(weights[f"{name}.weight"], torch.float32)
         return RMSNorm(gain, self.config.norm_epsilon)
 
 

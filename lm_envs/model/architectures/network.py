@@ -13,7 +13,7 @@ from lm_envs.model.architectures.activations import ACTIVATIONS, is_gelu_tanh
 from lm_envs.model.architectures.base import HEAD
 from lm_envs.model.base import ModelConfig
 from lm_envs.model.kernels.base import LinearLayer
-from lm_envs.model.kernels.linear import Int8Linear, Linear
+from lm_envs.model.kernels.linear import ActivatedLinear, Int8Linear, Linear
 from lm_envs.model.kernels.select import kernels_for
 
 Config = TypeVar("Config", bound=ModelConfig)
@@ -33,6 +33,7 @@ class Network(Generic[Config]):
 
     Attributes:
         embeddings: Name of the token embeddings in `weights`.
+        tensors: The copies, as they are stored.
     """
 
     embeddings: ClassVar[str]
@@ -47,9 +48,10 @@ class Network(Generic[Config]):
     ) -> None:
         self.config: ModelConfig = config
         self.dtype, self._int8 = dtype, int8
-        self.token_embeddings = own_copy(weights[self.embeddings], dtype)
+        self.tensors: list[torch.Tensor] = []
+        self.token_embeddings = self.own(weights[self.embeddings], dtype)
         head = weights.get(HEAD)
-        self.head_weights = self.token_embeddings if head is None else own_copy(head, dtype)
+        self.head_weights = self.token_embeddings if head is None else self.own(head, dtype)
         self.unwritten_tokens: torch.Tensor | None = None
         self.device = self.token_embeddings.device
         sizes = (config.hidden_size, config.head_size, config.intermediate_size)
@@ -59,6 +61,20 @@ class Network(Generic[Config]):
     def build_layers(self, config: Config, weights: Mapping[str, torch.Tensor]) -> None:
         """Copies the weights other than embeddings and head; the last step of the constructor."""
         raise NotImplementedError
+
+    def own(self, values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """A copy of a weight that is a part of this network."""
+        copied = own_copy(values, dtype)
+        self.tensors.append(copied)
+        return copied
+
+    def layer(
+        self, weight: torch.Tensor, bias: torch.Tensor | None, *, is_activated: bool = False
+    ) -> LinearLayer:
+        """A linear layer that is a part of this network, with the config's activation or none."""
+        layer = self.activated_linear(weight, bias) if is_activated else self.linear(weight, bias)
+        self.tensors += layer.tensors
+        return layer
 
     def linear(
         self, weight: torch.Tensor, bias: torch.Tensor | None, *, gelu: bool = False
@@ -76,8 +92,7 @@ class Network(Generic[Config]):
         """A layer as `linear`, followed by the activation of the config."""
         if is_gelu_tanh(self.config.activation):
             return self.linear(weight, bias, gelu=True)
-        layer, activation = self.linear(weight, bias), ACTIVATIONS[self.config.activation]
-        return lambda x: activation(layer(x))
+        return ActivatedLinear(self.linear(weight, bias), ACTIVATIONS[self.config.activation])
 
 
 def scale_parts(outputs: torch.Tensor, scales: torch.Tensor) -> torch.Tensor:

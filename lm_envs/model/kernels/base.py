@@ -4,7 +4,6 @@ Owns the signatures. Knows nothing of the backends: PyTorch's operations are in 
 kernels in `native`; `select` chooses between them.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import torch
@@ -12,8 +11,18 @@ import torch
 from lm_envs.model.attention import Attend, Extension
 from lm_envs.model.kv_cache import KVCache
 
-LinearLayer = Callable[[torch.Tensor], torch.Tensor]
-"""A linear layer: (M, inputs) -> (M, outputs)."""
+
+class LinearLayer(Protocol):
+    """A linear layer."""
+
+    @property
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """Its weights and biases as they are stored; the same for all layers of one shape."""
+        ...
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """(M, inputs) -> (M, outputs)."""
+        ...
 
 
 class LayerNorm(NamedTuple):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from lm_envs.model.kernels.base import Kernels
+from lm_envs.model.kernels.base import Kernels, LinearLayer
 from lm_envs.model.kernels.quantization import ZERO_POINT, quantize_rows
 
 PANEL = 32
@@ -19,6 +19,8 @@ PANEL = 32
 
 Function = Callable[..., None]
 """A function of the compiled library; takes pointers and sizes."""
+
+Activation = Callable[[torch.Tensor], torch.Tensor]
 
 Quantize = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 """`Kernels.quantize`."""
@@ -44,6 +46,11 @@ class Linear:
         else:
             self._weight = weight.contiguous()
         self._attribute = ("gelu", [], "tanh") if gelu else ("none", [], "")
+
+    @property
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """Weights, and biases if there are any."""
+        return _given(self._weight, self._bias)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """(M, inputs) -> (M, outputs)."""
@@ -85,6 +92,11 @@ class Int8Linear:
         self._bias = None if bias is None else bias.float().contiguous()
         self._kernels, self._gelu, self._dtype = kernels, gelu, weight.dtype
 
+    @property
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """Weights, their scales, and biases if there are any."""
+        return _given(self._weight, self._scales, self._bias)
+
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """(M, inputs) -> (M, outputs)."""
         values, scales = self._kernels.quantize(x)
@@ -117,6 +129,11 @@ class PackedLinear:
         self._outputs, self._inputs = weight.shape
         self._panels = _pack(weight)
         self._bias = None if bias is None else _pad(bias.float())
+
+    @property
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """Weights, and biases if there are any."""
+        return _given(self._panels, self._bias)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """(M, inputs) -> (M, outputs)."""
@@ -161,6 +178,11 @@ class PackedInt8Linear:
         self._shifts = _pad(ZERO_POINT * values.sum(1, dtype=torch.int32))
         self._bias = None if bias is None else _pad(bias.float())
 
+    @property
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """Weights, their scales and shifts, and biases if there are any."""
+        return _given(self._panels, self._scales, self._shifts, self._bias)
+
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """(M, inputs) -> (M, outputs)."""
         values, row_scales = self._quantize(x)
@@ -178,6 +200,31 @@ class PackedInt8Linear:
             torch.get_num_threads(),
         )
         return out
+
+
+class ActivatedLinear:
+    """A linear layer followed by an activation.
+
+    Args:
+        layer: Comes first.
+        activation: Of single numbers.
+    """
+
+    def __init__(self, layer: LinearLayer, activation: Activation) -> None:
+        self._layer, self._activation = layer, activation
+
+    @property
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """Those of the linear layer."""
+        return self._layer.tensors
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """(M, inputs) -> (M, outputs)."""
+        return self._activation(self._layer(x))
+
+
+def _given(*tensors: torch.Tensor | None) -> tuple[torch.Tensor, ...]:
+    return tuple(tensor for tensor in tensors if tensor is not None)
 
 
 def _can_block(weight: torch.Tensor) -> bool:

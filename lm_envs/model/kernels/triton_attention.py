@@ -73,6 +73,45 @@ def _update(q, k, v, is_seen, best, total, attended, scale, UPCASTS: tl.constexp
 
 
 @triton.jit
+def _old_vectors(vectors, scales, first, is_key, column, SIZE: tl.constexpr, INT8: tl.constexpr):
+    """Vectors (B, COLUMNS) of the cache at places `first` (B,)."""
+    is_number = is_key[:, None] & (column < SIZE)[None, :]
+    at = first[:, None] * SIZE + column[None, :]  # a pointer plus one sum needs fewer registers
+    found = tl.load(vectors + at, mask=is_number, other=0)
+    if INT8:
+        scale = tl.load(scales + first, mask=is_key, other=0.0)
+        found = found.to(tl.float32) * scale[:, None]
+    return found
+
+
+@triton.jit
+def _own_vectors(vectors, at, is_number, INT8: tl.constexpr):
+    """New vectors (B, COLUMNS), with INT8 as they are stored."""
+    found = tl.load(vectors + at, mask=is_number, other=0.0)
+    if INT8:
+        found = found.to(tl.float32)
+        scale = _scale(found)
+        found = _round(found, scale) * scale[:, None]
+    return found
+
+
+@triton.jit
+def _store(
+    vectors, new, at, stored, scales, is_token, column, SIZE: tl.constexpr, INT8: tl.constexpr
+):
+    """Stores new vectors (T, COLUMNS) at the places `stored` (T,) of the cache."""
+    is_number = is_token[:, None] & (column < SIZE)[None, :]
+    found = tl.load(new + at, mask=is_number, other=0.0)
+    if INT8:
+        found = found.to(tl.float32)
+        scale = _scale(found)
+        found = _round(found, scale)
+        tl.store(scales + stored, scale, mask=is_token)
+    at = stored[:, None] * SIZE + column[None, :]
+    tl.store(vectors + at, found.to(vectors.dtype.element_ty), mask=is_number)
+
+
+@triton.jit
 def attend(
     q,
     k,
@@ -132,31 +171,26 @@ def attend(
         if HAS_CACHE:
             for start in range(0, past, BLOCK):
                 position = start + tl.arange(0, BLOCK)
-                is_key = position < past
-                at = (slot + position)[:, None] * SIZE + column[None, :]
-                is_number = is_key[:, None] & is_column
-                old_keys = tl.load(keys + at, mask=is_number, other=0)
-                old_values = tl.load(values + at, mask=is_number, other=0)
-                if INT8:
-                    key_scale = tl.load(key_scales + slot + position, mask=is_key, other=0.0)
-                    value_scale = tl.load(value_scales + slot + position, mask=is_key, other=0.0)
-                    old_keys = old_keys.to(tl.float32) * key_scale[:, None]
-                    old_values = old_values.to(tl.float32) * value_scale[:, None]
-                is_seen = is_key[None, :]
+                is_key, at = position < past, slot + position
+                old_keys = _old_vectors(keys, key_scales, at, is_key, column, SIZE, INT8)
+                old_values = _old_vectors(values, value_scales, at, is_key, column, SIZE, INT8)
                 best, total, attended = _update(
-                    queries, old_keys, old_values, is_seen, best, total, attended, scale, UPCASTS
+                    queries,
+                    old_keys,
+                    old_values,
+                    is_key[None, :],
+                    best,
+                    total,
+                    attended,
+                    scale,
+                    UPCASTS,
                 )
         for start in range(0, tl.minimum(offset + TILE, size), OWN_BLOCK):
             own = start + tl.arange(0, OWN_BLOCK)
             is_own = (own < size)[:, None] & is_column
             at = (first + own).to(tl.int64)[:, None] * stride + column[None, :] + kv_head * SIZE
-            own_keys = tl.load(k + at, mask=is_own, other=0.0)
-            own_values = tl.load(v + at, mask=is_own, other=0.0)
-            if INT8:  # as they are stored
-                own_keys, own_values = own_keys.to(tl.float32), own_values.to(tl.float32)
-                key_scale, value_scale = _scale(own_keys), _scale(own_values)
-                own_keys = _round(own_keys, key_scale) * key_scale[:, None]
-                own_values = _round(own_values, value_scale) * value_scale[:, None]
+            own_keys = _own_vectors(k, at, is_own, INT8)
+            own_values = _own_vectors(v, at, is_own, INT8)
             is_seen = (own[None, :] <= query[:, None]) & (own < size)[None, :]
             best, total, attended = _update(
                 queries, own_keys, own_values, is_seen, best, total, attended, scale, UPCASTS
@@ -166,18 +200,6 @@ def attend(
         tl.store(out + at, result.to(out.dtype.element_ty), mask=is_query & is_column)
         if STORES:
             if head % (HEADS // KV_HEADS) == 0:
-                at = place + kv_head * SIZE
-                new_keys = tl.load(k + at, mask=is_query & is_column, other=0.0)
-                new_values = tl.load(v + at, mask=is_query & is_column, other=0.0)
-                position = slot + past + query
-                if INT8:
-                    new_keys, new_values = new_keys.to(tl.float32), new_values.to(tl.float32)
-                    key_scale, value_scale = _scale(new_keys), _scale(new_values)
-                    new_keys = _round(new_keys, key_scale)
-                    new_values = _round(new_values, value_scale)
-                    tl.store(key_scales + position, key_scale, mask=query < size)
-                    tl.store(value_scales + position, value_scale, mask=query < size)
-                at = position[:, None] * SIZE + column[None, :]
-                kind = keys.dtype.element_ty
-                tl.store(keys + at, new_keys.to(kind), mask=is_query & is_column)
-                tl.store(values + at, new_values.to(kind), mask=is_query & is_column)
+                at, stored = place + kv_head * SIZE, slot + past + query
+                _store(keys, k, at, stored, key_scales, query < size, column, SIZE, INT8)
+                _store(values, v, at, stored, value_scales, query < size, column, SIZE, INT8)

@@ -27,8 +27,12 @@ BLOCK = 64
 """Keys that a program reads together."""
 
 DECODE_BLOCK, DECODE_WARPS = 32, 1
-"""The same and the number of warps where each row has one query; the fastest on an H100 from 64
-rows on."""
+"""The same and the number of warps where each row has one query, in bfloat16; the fastest on an
+H100 from 64 rows on."""
+
+INT8_BLOCK, WARPS = 32, 4
+"""Keys of an int8 cache that are read together; and the number of warps in other programs. Products
+of float32 need so many registers that with one warp, or twice the keys, they would not fit."""
 
 FEW_PROGRAMS = 256
 """With fewer programs than this a card is not full, and more warps a program are faster."""
@@ -64,9 +68,10 @@ class TritonAttention:
         num_tokens, num_heads, size = queries.shape
         outputs = queries.new_empty(num_tokens, num_heads * size)
         cache, decodes = self._cache, self._tiles.ndim == 1
-        is_narrow = decodes and num_tokens * num_heads >= FEW_PROGRAMS
+        is_full = decodes and num_tokens * num_heads >= FEW_PROGRAMS
         slots = (keys, values) if cache is None else cache.layers[layer]
         is_int8 = len(slots) == 4  # keys, their scales, values, their scales
+        is_narrow = is_full and not is_int8 and queries.dtype == torch.bfloat16
         stored = (*slots[::2], *slots[1::2]) if is_int8 else (*slots, *slots)
         arguments = (queries, keys, values, outputs, *stored, self._tiles, queries.stride(0))
         triton_attention.attend[(len(self._tiles), num_heads)](
@@ -78,16 +83,33 @@ class TritonAttention:
             SIZE=size,
             COLUMNS=power_of_two(size),
             TILE=TILE,
-            BLOCK=DECODE_BLOCK if is_narrow else BLOCK,
-            OWN_BLOCK=TILE if decodes else BLOCK,
+            BLOCK=INT8_BLOCK if is_int8 else DECODE_BLOCK if is_full else BLOCK,
+            OWN_BLOCK=TILE if decodes or is_int8 else BLOCK,
             HAS_CACHE=cache is not None,
             STORES=self._stores,
             DECODES=decodes,
             INT8=is_int8,
             UPCASTS=IS_INTERPRETED,
-            num_warps=DECODE_WARPS if is_narrow else 4,
+            num_warps=DECODE_WARPS if is_narrow else WARPS,
         )
         return outputs
+
+
+class FusedGELULinear:
+    """A linear layer with GELU (tanh form) in the product's kernel, on CUDA.
+
+    Args:
+        weight: (outputs, inputs).
+        bias: (outputs,), in the same type.
+    """
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
+        self.tensors = (weight, bias)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """(M, inputs) -> (M, outputs)."""
+        weight, bias = self.tensors
+        return torch.ops.aten._addmm_activation(bias, x, weight.t(), use_gelu=True)
 
 
 class TritonKernels(TorchKernels):
@@ -102,8 +124,7 @@ class TritonKernels(TorchKernels):
         """A layer with GELU in the product's kernel; None for PyTorch's."""
         if not gelu or bias is None or weight.device.type != "cuda":
             return None
-        weight, bias = weight.contiguous(), bias.to(weight.dtype).contiguous()
-        return lambda x: torch.ops.aten._addmm_activation(bias, x, weight.t(), use_gelu=True)
+        return FusedGELULinear(weight.contiguous(), bias.to(weight.dtype).contiguous())
 
     def embed(
         self,

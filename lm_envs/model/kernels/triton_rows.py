@@ -101,6 +101,18 @@ def _unsorted(bits, FLIPPED: tl.constexpr):
 
 
 @triton.jit
+def _token_keys(logit, token):
+    """Keys int64 whose largest is the largest logit and, among equals, the smallest id."""
+    return (_sortable(logit, 0x7FFFFFFF).to(tl.int64) << 32) | (2147483647 - token).to(tl.int64)
+
+
+@triton.jit
+def _logit_and_token(key):
+    """What `_token_keys` made a key of; the token as int64."""
+    return _unsorted((key >> 32).to(tl.int32), 0x7FFFFFFF), 2147483647 - (key & 2147483647)
+
+
+@triton.jit
 def top_of_block(
     logits,
     top,
@@ -174,6 +186,47 @@ def _exact_logits(
 
 
 @triton.jit
+def _log_sum(maxima, sums, row, num_blocks, BLOCKS: tl.constexpr):
+    """log Z of a row, of the maxima of its blocks and their sums of exp."""
+    block = tl.arange(0, BLOCKS)
+    is_block = block < num_blocks
+    largest = tl.load(maxima + row * num_blocks + block, mask=is_block, other=float("-inf"))
+    part = tl.load(sums + row * num_blocks + block, mask=is_block, other=0.0)
+    overall = tl.max(largest, 0)
+    return overall + tl.log(tl.sum(part * tl.exp(largest - overall), 0))
+
+
+@triton.jit
+def _merge_blocks(
+    top,
+    ids,
+    row,
+    required,
+    num_blocks,
+    num_logits,
+    COUNT: tl.constexpr,
+    PLACES: tl.constexpr,
+    ENTRIES: tl.constexpr,
+):
+    """Tokens (PLACES,) int32 and logits of the COUNT largest entries; then `required` and -inf."""
+    entry = tl.arange(0, ENTRIES)
+    is_entry = entry < num_blocks * COUNT
+    start = row * num_blocks * COUNT
+    logit = tl.load(top + start + entry, mask=is_entry, other=float("-inf"))
+    key = _token_keys(logit, tl.load(ids + start + entry, mask=is_entry, other=NO_TOKEN))
+    place = tl.arange(0, PLACES)
+    tokens = tl.full((PLACES,), required, tl.int32)
+    logits = tl.full((PLACES,), float("-inf"), tl.float32)
+    for index in range(COUNT):
+        best = tl.max(key, 0)
+        key = tl.where(key == best, -9223372036854775808, key)
+        value, found = _logit_and_token(best)
+        tokens = tl.where(place == index, tl.minimum(found.to(tl.int32), num_logits - 1), tokens)
+        logits = tl.where(place == index, value, logits)
+    return tokens, logits
+
+
+@triton.jit
 def top_of_row(
     top,
     ids,
@@ -202,43 +255,24 @@ def top_of_row(
     ENTRIES >= BLOCKS * COUNT are powers of two.
     """
     row = tl.program_id(0).to(tl.int64)
-    block = tl.arange(0, BLOCKS)
-    is_block = block < num_blocks
-    largest = tl.load(maxima + row * num_blocks + block, mask=is_block, other=float("-inf"))
-    part = tl.load(sums + row * num_blocks + block, mask=is_block, other=0.0)
-    overall = tl.max(largest, 0)
-    total = overall + tl.log(tl.sum(part * tl.exp(largest - overall), 0))
-    entry = tl.arange(0, ENTRIES)
-    is_entry = entry < num_blocks * COUNT
-    start = row * num_blocks * COUNT
-    logit = tl.load(top + start + entry, mask=is_entry, other=float("-inf"))
-    token = tl.load(ids + start + entry, mask=is_entry, other=NO_TOKEN)
-    key = (_sortable(logit, 0x7FFFFFFF).to(tl.int64) << 32) | (2147483647 - token).to(tl.int64)
-    place = tl.arange(0, PLACES)
-    tokens = tl.full((PLACES,), required, tl.int32)  # past COUNT: the required token
-    exact = tl.full((PLACES,), float("-inf"), tl.float32)
-    for index in range(COUNT):
-        best = tl.max(key, 0)
-        found = (2147483647 - (best & 2147483647)).to(tl.int32)
-        key = tl.where(key == best, -9223372036854775808, key)
-        tokens = tl.where(place == index, tl.minimum(found, num_logits - 1), tokens)
-        value = _unsorted((best >> 32).to(tl.int32), 0x7FFFFFFF)
-        exact = tl.where(place == index, value, exact)
+    total = _log_sum(maxima, sums, row, num_blocks, BLOCKS)
+    tokens, exact = _merge_blocks(
+        top, ids, row, required, num_blocks, num_logits, COUNT, PLACES, ENTRIES
+    )
     precise = _exact_logits(
         tokens, row, hidden, embeddings, center, SIZE, COLUMNS, PLACES, HAS_CENTER
     )
+    place = tl.arange(0, PLACES)
     last = tl.sum(tl.where(place == COUNT, precise, 0.0), 0)  # of the required token
     is_candidate = place < COUNT
     if HAS_CENTER:
         exact = tl.where(is_candidate, precise, float("-inf"))
     is_missing = tl.sum((is_candidate & (tokens == required)).to(tl.int32), 0) == 0
-    order = (_sortable(exact, 0x7FFFFFFF).to(tl.int64) << 32) | (2147483647 - tokens).to(tl.int64)
-    order = tl.where(is_candidate, order, -9223372036854775808)
+    order = tl.where(is_candidate, _token_keys(exact, tokens), -9223372036854775808)
     for index in range(COUNT):
         best = tl.max(order, 0)
         order = tl.where(order == best, -9223372036854775808, order)
-        value = _unsorted((best >> 32).to(tl.int32), 0x7FFFFFFF)
-        found = 2147483647 - (best & 2147483647)
+        value, found = _logit_and_token(best)
         is_end = is_missing & (index == COUNT - 1)
         tl.store(logprobs + row * COUNT + index, tl.where(is_end, last, value) - total)
         tl.store(candidates + row * COUNT + index, tl.where(is_end, required, found).to(tl.int64))

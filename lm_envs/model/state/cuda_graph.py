@@ -16,6 +16,9 @@ from lm_envs.model.state.host_arrays import HostArrays
 
 WARM_UP_STEPS = 2
 
+Wait = Callable[[], np.ndarray]
+"""Waits for the result of a call and returns it, an array that may be kept."""
+
 DeviceFunction = Callable[[torch.Tensor, Any], torch.Tensor]
 """A function of an int64 tensor and a constant; it returns float32. To be recorded, it must
 allocate on the device only and never wait for it."""
@@ -38,7 +41,12 @@ class LaunchedFunction:
 
     def __call__(self, values: np.ndarray, constant: Any) -> np.ndarray:  # noqa: ANN401
         """The function's result, an array that may be kept."""
-        return self.run(values, constant).cpu().numpy()
+        return self.start(values, constant)()
+
+    def start(self, values: np.ndarray, constant: Any) -> Wait:  # noqa: ANN401
+        """Launches the function; other work of the host can be done before its result is needed."""
+        output = self.run(values, constant)
+        return lambda: output.cpu().numpy()
 
     def run(self, values: np.ndarray, constant: Any) -> torch.Tensor:  # noqa: ANN401
         """The function's result on the device."""
@@ -67,6 +75,7 @@ class CapturedFunction:
         self._function, self._device, self._state = function, device, state
         self._arrays, self._pool = arrays, torch.cuda.graph_pool_handle()
         self._recordings: dict[Hashable, _Recording] = {}
+        self._is_done = torch.cuda.Event()
 
     @property
     def num_recordings(self) -> int:
@@ -75,11 +84,20 @@ class CapturedFunction:
 
     def __call__(self, values: np.ndarray, constant: Any) -> np.ndarray:  # noqa: ANN401
         """The function's result, an array that may be kept."""
+        return self.start(values, constant)()
+
+    def start(self, values: np.ndarray, constant: Any) -> Wait:  # noqa: ANN401
+        """Launches the function; other work of the host can be done before its result is needed."""
         output = self.run(values, constant)
         result = self._arrays.take(tuple(output.shape))
         torch.from_numpy(result).copy_(output, non_blocking=True)
-        torch.cuda.current_stream(self._device).synchronize()
-        return result
+        self._is_done.record(torch.cuda.current_stream(self._device))
+
+        def wait() -> np.ndarray:
+            self._is_done.synchronize()  # or a later call's, which ends later
+            return result
+
+        return wait
 
     def run(self, values: np.ndarray, constant: Any) -> torch.Tensor:  # noqa: ANN401
         """The function's result on the device; overwritten by the next call."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from lm_envs.model.batching import TOKENS_PER_PASS, flat_positions
 from lm_envs.model.kv_cache import round_up
-from lm_envs.model.state.cuda_graph import make_function
+from lm_envs.model.state.cuda_graph import Wait, make_function
 from lm_envs.model.state.host_arrays import HostArrays
 from lm_envs.model.state.row_tensors import RowTensors
 
@@ -43,7 +43,11 @@ class RowState:
         self._extend = make_function(tensors.extend, device, **options)
 
     def decode(self, tokens: np.ndarray, active: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Packed outputs (N, S) after one more token in each active row.
+        """Packed outputs (N, S) after one more token in each active row; see `start_decode`."""
+        return self.start_decode(tokens, active, lengths)()
+
+    def start_decode(self, tokens: np.ndarray, active: np.ndarray, lengths: np.ndarray) -> Wait:
+        """Launches a step; returns what waits for its packed outputs (N, S).
 
         Args:
             tokens: (N,) int64.
@@ -54,7 +58,8 @@ class RowState:
         positions = np.minimum(lengths, self._capacity - 1)
         inputs = np.stack([np.where(active, tokens, 0), positions, active])  # (3, N)
         longest = int(positions.max()) + 1
-        return self._decode(inputs, self._capacity if self._any_length else round_up(longest))
+        context_len = self._capacity if self._any_length else round_up(longest)
+        return self._decode.start(inputs, context_len)
 
     def extend(
         self, rows: np.ndarray, starts: np.ndarray, tokens: Sequence[np.ndarray]

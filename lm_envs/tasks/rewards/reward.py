@@ -11,7 +11,7 @@ from lm_envs.tasks.rewards.custom import CustomScore
 from lm_envs.tasks.rewards.model_scores import MODEL_SCORES
 from lm_envs.tasks.rewards.preference import PreferenceScore, is_preference
 from lm_envs.tasks.rewards.text_scores import TEXT_SCORES
-from lm_envs.tasks.rewards.token_scores import TOKEN_SCORES
+from lm_envs.tasks.rewards.token_scores import FLUENCY, TOKEN_SCORES
 from lm_envs.validation import check_number, did_you_mean
 
 TOTAL = "reward"
@@ -42,7 +42,9 @@ class Reward:
     Attributes:
         weights: By name.
         weighted: Names of the scores with a weight other than 0.
-        logged: Names of the others.
+        textual: Those of them that need what was written alone.
+        modelled: Those of them that may use log-probabilities or the model.
+        logged: Names of the scores with weight 0.
         models: Fingerprints of the models that scores were fitted to, by the name of the score.
 
     Raises:
@@ -67,6 +69,10 @@ class Reward:
             check_number(f"weight of score {name!r}", weight)
             self.weights[name], self._scores[name] = float(weight), score
         self.weighted = [name for name, weight in self.weights.items() if weight]
+        # A caller's function may have the name of one of these, and use anything.
+        own = {name for name in weights if name in {*task_scores, *TOKEN_SCORES, *TEXT_SCORES}}
+        self.textual = [name for name in self.weighted if name in own - {FLUENCY}]
+        self.modelled = [name for name in self.weighted if name not in self.textual]
         self.logged = [name for name, weight in self.weights.items() if not weight]
         fitted = {n: s for n, s in self._scores.items() if isinstance(s, PreferenceScore)}
         self.models = {name: score.model for name, score in fitted.items()}

@@ -111,3 +111,16 @@ def test_an_option_of_another_observation_is_not_left_out():
     env = CONFIG.env.model_copy(update={"kwargs": {"observation": observation}})
     with pytest.raises(ValueError, match="unknown option 'dropout' of observation 'hidden'"):
         make_evaluation_env(changed(env=env), "train", 1)
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "banana", 3])
+def test_a_device_that_is_not_there_is_refused(device):
+    """Stable-Baselines3 would train on the CPU without a word."""
+    algorithm = CONFIG.algorithm.model_copy(update={"kwargs": {"device": device}})
+    config = changed(algorithm=algorithm)
+    with pytest.raises(ValueError, match=f"device='{device}', which is not available here"):
+        make_algorithm(config, make_training_env(config), None)
+
+
+def test_networks_are_on_the_cpu_unless_a_configuration_says_otherwise():
+    assert make_algorithm(CONFIG, make_training_env(CONFIG), None).device.type == "cpu"

@@ -29,6 +29,15 @@ def test_gradient_checkpointing_changes_no_number(config, tmp_path):
     torch.testing.assert_close(*learned)
 
 
+def test_a_device_of_the_policy_that_is_not_there_is_refused(config, tmp_path):
+    kwargs = {**config.algorithm.kwargs, "device": "cuda:99"}
+    algorithm = config.algorithm.model_copy(update={"kwargs": kwargs})
+    chosen = config.model_copy(update={"algorithm": algorithm})
+    open_run(chosen, tmp_path / "run", resume=False)
+    with pytest.raises(ValueError, match="device='cuda:99', which is not available here"):
+        FinetuneRun(chosen, tmp_path / "run")
+
+
 STAGES = {
     "warm_start": {"steps": 2, "learning_rate": 1e-3, "batch_size": 4},
     "mask": {"top_k": 50, "every": 1},

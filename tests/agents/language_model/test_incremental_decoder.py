@@ -5,8 +5,18 @@ import pytest
 import torch
 from stable_baselines3.common.utils import obs_as_tensor
 
-from agents.language_model.incremental_decoder import sample_by_inversion, sample_by_maximum
+from agents.language_model import incremental_decoder
+from agents.language_model.incremental_decoder import (
+    CurrentDecoder,
+    sample_by_inversion,
+    sample_by_maximum,
+)
+from agents.language_model.network import TrainableNetwork
+from lm_envs.model.architectures import network as architecture
+from lm_envs.model.kernels.torch_ops import TorchKernels
 from tests.agents.language_model.language_agents import ROWS, STEPS, collect, make_agent
+from tests.model.engines import float_dtypes
+from tests.model.state.replay import EmulatedFunction
 
 
 def test_each_token_of_a_rollout_is_forwarded_once(checkpoint):
@@ -66,6 +76,56 @@ def test_a_value_of_other_rows_in_between_changes_nothing(checkpoint):
             obs = agent.env.step(words.numpy())[0]
         logprobs.append(logprob)
     np.testing.assert_array_equal(*logprobs)
+
+
+def test_batches_of_one_size_with_longer_texts_have_a_reader_of_their_own(checkpoint):
+    decoder = make_agent(checkpoint).policy.decoder
+    tokens, lengths = np.ones((ROWS, 20), np.int64), np.full(ROWS, 4)
+    expected = decoder.read(tokens[:, :6], lengths)
+    assert torch.equal(decoder.read(tokens, lengths), expected)
+
+
+launched = incremental_decoder.make_function
+
+
+def growing_texts(seed):
+    """Tokens and lengths of texts that grow, each by a token or not at all."""
+    rng = np.random.default_rng(seed)
+    tokens, lengths = rng.integers(1, 275, (ROWS, 13)), rng.integers(1, 6, ROWS)
+    for _ in range(6):
+        yield np.where(np.arange(13) < lengths[:, None], tokens, 0), lengths.copy()
+        lengths += rng.random(ROWS) < 0.8
+
+
+@float_dtypes
+def test_what_was_recorded_goes_on_with_new_weights_bit_for_bit(any_checkpoint, monkeypatch, dtype):
+    """A recording refers to the memory of the weights: an update has to write to it."""
+    monkeypatch.setattr(architecture, "kernels_for", lambda *_: TorchKernels())
+    network = TrainableNetwork(any_checkpoint, 275)
+    fresh = [CurrentDecoder(lambda: network.decoder(dtype)) for _ in range(3)]
+    recorded: list[EmulatedFunction] = []
+
+    def record(function, device, *, state, arrays):
+        recorded.append(EmulatedFunction(function, state))
+        return recorded[-1]
+
+    monkeypatch.setattr(incremental_decoder, "make_function", record)
+    kept = CurrentDecoder(lambda: network.decoder(dtype), keeps=True)
+    first, counts = kept.get(), []
+    for update, plain in enumerate(fresh):
+        for text in growing_texts(0):
+            with monkeypatch.context() as patch:
+                patch.setattr(incremental_decoder, "make_function", launched)
+                expected = plain.get().read(*text)
+            assert torch.equal(kept.get().read(*text), expected), update
+        assert kept.get() is first
+        counts.append(len(recorded[0].recordings))
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.add_(0.1 * torch.randn_like(parameter))
+        kept.drop()
+    assert len(recorded) == 1  # one reader, and with it one KV cache
+    assert counts == [counts[0]] * 3
 
 
 @pytest.mark.parametrize("sample", [sample_by_inversion, sample_by_maximum])

@@ -7,6 +7,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from lm_envs.envs.actions.token_actions import broken_model_error
+from lm_envs.model.state.cuda_graph import LaunchedFunction
 from tests.envs.helpers import make, make_small
 
 
@@ -42,6 +43,42 @@ def test_reported_logprobs_are_those_of_the_model(checkpoint):
     expected = env.outputs.logprobs[:, 2]
     *_, infos = env.step(np.full(3, 2))
     np.testing.assert_allclose(infos["logprob"], expected, rtol=0, atol=1e-4)
+
+
+def test_texts_grow_while_the_model_computes(checkpoint, monkeypatch):
+    """A GPU's results are waited for after what needs the written tokens alone."""
+    env, waits = make_small(checkpoint), []
+    env.reset(seed=0)
+    start = LaunchedFunction.start
+
+    def start_and_note(function, *arguments):
+        wait = start(function, *arguments)
+        return lambda: waits.append(env.episodes.texts.copy()) or wait()
+
+    monkeypatch.setattr(LaunchedFunction, "start", start_and_note)
+    expected = env.tokenizer.decode(env.outputs.candidates[:1, 2])
+    logprobs = env.outputs.logprobs[:, 2]
+    env.actions.write(np.arange(3), np.full(3, 2))
+    assert waits == []
+    assert env.episodes.texts[0] == expected
+    env.actions.collect()
+    assert waits == [env.episodes.texts]
+    np.testing.assert_allclose(env.episodes.logprobs[:, 0], logprobs, rtol=0, atol=1e-4)
+    env.actions.collect()
+    assert len(waits) == 1
+
+
+def test_a_token_that_ends_a_turn_keeps_its_log_probability():
+    """What is read after the turn replaces the row's outputs."""
+    env = make(2, env_id="lm_envs/Dialogue-v0", actions="vocabulary")
+    env.reset(options={"index": [0, 1]})
+    has_reply = np.zeros(2, bool)
+    while not has_reply.any():
+        actions = env.oracle_actions()
+        expected = env.engine.logprobs_of(actions[:, None])[:, 0]
+        *_, infos = env.step(actions)
+        has_reply = infos["reply"] != ""
+        np.testing.assert_allclose(infos["logprob"], expected, rtol=0, atol=1e-4)
 
 
 def test_the_error_of_a_broken_model_names_the_row():

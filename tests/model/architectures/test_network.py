@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -5,7 +6,8 @@ from lm_envs.model.architectures.activations import ACTIVATIONS
 from lm_envs.model.architectures.gpt2 import GPT2, tensor_shapes
 from lm_envs.model.architectures.network import own_copy, scale_parts
 from lm_envs.model.base import ModelConfig
-from tests.model.engines import draw
+from lm_envs.model.loading import read_checkpoint
+from tests.model.engines import all_dtypes, draw, make_engine
 
 
 def make_network(**changes):
@@ -46,3 +48,23 @@ def test_a_copy_shares_no_memory_and_is_contiguous():
     values.zero_()
     assert copied.is_contiguous()
     assert copied.abs().min() > 0
+
+
+@all_dtypes
+def test_a_network_with_the_tensors_of_another_computes_the_same(any_checkpoint, dtype):
+    architecture, config, weights = read_checkpoint(any_checkpoint, "cpu")
+    other = {name: weight + 0.1 * draw(*weight.shape) for name, weight in weights.items()}
+    options = {"int8": dtype == "int8"}
+    kind = torch.bfloat16 if dtype == "int8" else getattr(torch, dtype)
+    source, target = (
+        architecture.network(config, each, kind, **options) for each in (weights, other)
+    )
+    expected, before = (outputs_of(network) for network in (source, target))
+    assert not np.array_equal(before, expected)
+    for own, new in zip(target.tensors, source.tensors, strict=True):
+        own.copy_(new)
+    np.testing.assert_array_equal(outputs_of(target), expected)
+
+
+def outputs_of(network):
+    return make_engine(network, 1).prefill(np.arange(1), [np.arange(1, 20)]).hidden

@@ -64,3 +64,28 @@ class EmulatedRecording:
                     if own:
                         old.copy_(found)
         return self._output
+
+
+class EmulatedFunction:
+    """Calls recordings of a function by constant and shape, as `CapturedFunction` does.
+
+    Args:
+        function: Of a tensor and a constant.
+        state: Tensors that the function updates in place; recording leaves them unchanged.
+
+    Attributes:
+        recordings: By shape of the input and constant.
+    """
+
+    def __init__(self, function, state):
+        self._function, self._state, self.recordings = function, state, {}
+
+    def run(self, values, constant):
+        key, inputs = (values.shape, constant), torch.as_tensor(values)
+        if key not in self.recordings:
+            before = [tensor.clone() for tensor in self._state]
+            function = self._function
+            self.recordings[key] = EmulatedRecording(lambda part: function(part, constant), inputs)
+            for tensor, saved in zip(self._state, before, strict=True):
+                tensor.copy_(saved)
+        return self.recordings[key](inputs)

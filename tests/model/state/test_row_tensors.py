@@ -14,7 +14,7 @@ from lm_envs.model.lm_head import LMHead
 from lm_envs.model.state.row_state import RowState
 from lm_envs.model.state.row_tensors import RowTensors
 from tests.model.engines import float_dtypes
-from tests.model.state.replay import EmulatedRecording
+from tests.model.state.replay import EmulatedFunction, EmulatedRecording
 
 
 def test_hidden_states_and_log_z_are_those_of_the_rows_without_the_padding(model):
@@ -43,23 +43,6 @@ def test_memory_is_freed_without_a_search_for_cycles(model):
         assert found() is None
     finally:
         gc.enable()
-
-
-class Emulated:
-    """Calls recordings of a function by constant and shape, as `CapturedFunction` does."""
-
-    def __init__(self, function, state):
-        self._function, self._state, self.recordings = function, state, {}
-
-    def __call__(self, values, constant):
-        key, inputs = (values.shape, constant), torch.as_tensor(values)
-        if key not in self.recordings:
-            before = [tensor.clone() for tensor in self._state]
-            function = self._function
-            self.recordings[key] = EmulatedRecording(lambda part: function(part, constant), inputs)
-            for tensor, saved in zip(self._state, before, strict=True):
-                tensor.copy_(saved)
-        return self.recordings[key](inputs)
 
 
 class Unlimited(TorchKernels):
@@ -96,13 +79,14 @@ def test_replayed_operations_equal_new_ones_bit_for_bit(
     model = architecture.GPT2(config, weights, dtype)
     replayed, plain = (RowTensors(model, LMHead(model, 8, 0), 4, 48, cache_dtype) for _ in range(2))
     functions = {
-        name: Emulated(getattr(replayed, name), replayed.padded) for name in ("decode", "extend")
+        name: EmulatedFunction(getattr(replayed, name), replayed.padded)
+        for name in ("decode", "extend")
     }
     rng, lengths = np.random.default_rng(0), np.zeros(4, np.int64)
     with torch.inference_mode():
         for _ in range(120):
             name, inputs, constant, lengths = random_call(rng, lengths)
-            found = functions[name](inputs, constant)
+            found = functions[name].run(inputs, constant)
             expected = getattr(plain, name)(torch.as_tensor(inputs), constant)
             assert torch.equal(found, expected)
             assert torch.equal(replayed.hidden, plain.hidden)
