@@ -12,16 +12,20 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import settings
 
 if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")  # Triton's kernels are tested on the CPU
 
 from lm_envs.model import loading
 
-# Time limits of single examples fail on a machine that other programs share.
-settings.register_profile("no_deadline", deadline=None)
-settings.load_profile("no_deadline")
+try:
+    from hypothesis import settings
+except ImportError:
+    pass  # on a machine where only the tests marked `gpu` run
+else:
+    # Time limits of single examples fail on a machine that other programs share.
+    settings.register_profile("no_deadline", deadline=None)
+    settings.load_profile("no_deadline")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,15 +8,12 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
-from stable_baselines3 import PPO
-from stable_baselines3.common.vec_env import DummyVecEnv
 
 import lm_envs
 from benchmarks.harness.models import passages_file
 from benchmarks.harness.processes import GenerateFn, GenerationJob
 from lm_envs.model import loading
 from lm_envs.model.engine import Engine
-from lm_envs.sb3 import make_language_vec_env
 
 gym.register_envs(lm_envs)
 
@@ -55,6 +52,11 @@ def environment_int8_cache(job: GenerationJob) -> GenerateFn:
 
 def rollout(job: GenerationJob) -> GenerateFn:
     """PPO's rollout with Stable-Baselines3's default policy, which chooses among the candidates."""
+    # Here, because the engine alone is measured on machines without it too.
+    from stable_baselines3 import PPO
+
+    from lm_envs.sb3 import make_language_vec_env
+
     env = make_language_vec_env(ENV, job.num_rows, 0, **_env_options(job))
     steps = job.num_rows * job.new
     agent = PPO("MlpPolicy", env, n_steps=job.new, batch_size=steps, seed=0)
@@ -68,6 +70,8 @@ def rollout(job: GenerationJob) -> GenerateFn:
 
 def single_environments(job: GenerationJob) -> GenerateFn:
     """N single environments, stepped one after another by Stable-Baselines3's `DummyVecEnv`."""
+    from stable_baselines3.common.vec_env import DummyVecEnv
+
     options = _env_options(job)
     env = DummyVecEnv([lambda: gym.make(ENV, **options)] * job.num_rows)
     env.seed(0)

@@ -73,7 +73,9 @@ class Section:
 
 
 def describe(error: BaseException) -> str:
-    """Type and message of an error, and the last lines of its traceback."""
+    """Type and message of an error, and the last lines of its traceback; a line for a package."""
+    if isinstance(error, ModuleNotFoundError):
+        return f"needs the package {error.name}, which is not here; add it to the --wheels"
     lines = "".join(traceback.format_tb(error.__traceback__)).strip().splitlines()
     message = f"{type(error).__name__}: {str(error)[:400]}"
     return "\n".join([message, *lines[-TRACEBACK_LINES:]])

@@ -66,7 +66,9 @@ def run_module(
     try:
         return row, json.loads((done.stdout.strip().splitlines() or [""])[-1])
     except ValueError:
-        return row | {"note": done.stderr[-LAST_CHARACTERS:]}, {}
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        output = {"output": done.stderr[-LAST_CHARACTERS:]} if len(lines) > 1 else {}
+        return row | {"note": lines[-1] if lines else "no output"} | output, {}
 
 
 def _schedule(steps: int) -> dict[str, object]:

@@ -4,18 +4,23 @@ import numpy as np
 import pytest
 import torch
 from stable_baselines3 import PPO
+from stable_baselines3.common.utils import obs_as_tensor
 
 from agents.language_model.buffer import EpisodeRolloutBuffer
 from agents.language_model.kl_penalty import KLPenalty
 from agents.language_model.nlpo_mask import NLPOMaskSpec
 from agents.language_model.policy import LanguageModelPolicy
+from lm_envs.model.architectures import network as architecture
+from lm_envs.model.kernels.torch_ops import TorchKernels
 from lm_envs.sb3 import make_language_vec_env
 from tests.agents.language_model.language_agents import (
+    ROWS,
     checkpoint_with_special_tokens,
     collect,
     make_agent,
     make_env,
 )
+from tests.operations import Operations
 
 
 def test_the_first_ratio_after_each_rollout_is_one(checkpoint):
@@ -103,3 +108,36 @@ def test_a_saved_policy_is_loaded_as_it_was(checkpoint, tmp_path):
     observations, _ = agent.policy.obs_to_tensor(agent.get_env().reset())
     found = [each.get_distribution(observations).distribution for each in (agent.policy, loaded)]
     assert torch.equal(found[0].logits, found[1].logits)
+
+
+def waits_of(function, *arguments):
+    with Operations() as found:
+        function(*arguments)
+    return found.waits
+
+
+def test_a_gpu_would_be_waited_for_only_where_results_are_copied(checkpoint, monkeypatch):
+    """By the operations: no mask, value or shape that depends on values is read by the host."""
+    monkeypatch.setattr(architecture, "kernels_for", lambda *_: TorchKernels())
+    agent = make_agent(checkpoint, env=make_env(checkpoint, dtype="float32"))
+    policy, env = agent.policy, agent.env
+    seen = env.reset()
+    assert waits_of(env.reset) == 0
+    assert policy.decoder  # made once after each update, which compares two weights
+    for _ in range(9):  # episodes end, and others begin
+        observations = obs_as_tensor(seen, "cpu")
+        with torch.no_grad():
+            assert waits_of(policy, observations) == 0
+        assert waits_of(env.step, np.full(ROWS, 7)) == 0
+        seen = env.step(np.full(ROWS, 5))[0]
+    buffer = collect(agent)
+    batch = next(buffer.get(20))
+
+    def update():
+        actions = batch.actions.long().flatten()
+        values, logprobs, entropies = policy.evaluate_actions(batch.observations, actions)
+        (values.mean() + logprobs.mean() + entropies.mean()).backward()
+        torch.nn.utils.clip_grad_norm_(policy.parameters(), 0.5)
+        policy.optimizer.step()
+
+    assert waits_of(update) <= 1  # transformers looks whether texts are packed

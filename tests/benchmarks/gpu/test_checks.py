@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 from benchmarks.gpu import checks
 from tests.benchmarks.gpu.sections import make_section
 
@@ -40,3 +44,21 @@ def test_only_files_with_the_mark_are_run(tmp_path):
     (tmp_path / "test_a.py").write_text("@pytest.mark.gpu")
     (tmp_path / "test_b.py").write_text("import babel")
     assert checks.marked_files(tmp_path) == [str(tmp_path / "test_a.py")]
+
+
+BARE = """
+import sys, pytest
+for name in {blocked}:
+    sys.modules[name] = None  # importing it raises ImportError
+sys.exit(pytest.main(["-q", "-m", "gpu", "--collect-only", "-p", "no:cacheprovider", *{files}]))
+"""
+NOT_NEEDED = ("babel", "hypothesis", "pytest_timeout", "sentencepiece", "sklearn", "rouge_score")
+
+
+def test_the_marked_files_need_no_package_for_development():
+    """Regression: on a card's machine collecting failed, and no test ran."""
+    program = BARE.format(blocked=NOT_NEEDED, files=checks.marked_files())
+    command = [sys.executable, "-c", program]
+    env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=env)
+    assert done.returncode == 0, done.stdout

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import torch
 
-from benchmarks.gpu.section import to_plain
+from benchmarks.gpu.section import describe, to_plain
 from tests.benchmarks.gpu.sections import make_section
 
 
@@ -26,3 +26,11 @@ def test_values_of_a_row_are_those_of_json():
     plain = to_plain({**values, "e": torch.float32})
     assert plain == {"a": 0.5, "b": None, "c": 3, "d": [1], "e": "torch.float32"}
     assert json.loads(json.dumps(plain)) == plain
+
+
+def test_a_package_that_is_missing_is_one_line():
+    try:
+        import no_such_package  # type: ignore[import-not-found]  # noqa: F401
+    except ModuleNotFoundError as error:
+        found = describe(error)
+    assert found == "needs the package no_such_package, which is not here; add it to the --wheels"
