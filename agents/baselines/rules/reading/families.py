@@ -174,7 +174,7 @@ def _fitted(known: _Classifiers, texts: _Texts, kind: str) -> ShouldStop:
     task = texts.own.language_env.task
     assert isinstance(task, Classification)
     read = [task.read_shares(example) for example in texts.own.examples]
-    payoffs = [earned(task, example, texts.payoffs) for example in texts.own.examples]
+    payoffs = earned(task, texts.own.examples, texts.payoffs)
     price = price_of_reading(task.reward.weights, texts.payoffs)
     found = stopping.stacked(shares, payoffs, read, price, texts.payoffs)
     return stopping.fitted_stopping(found, kind)

@@ -49,19 +49,25 @@ def label_payoffs(task: Classification, examples: Sequence[Example]) -> LabelPay
             it is for a new text is not known before the label is written.
     """
     factor = float(np.mean([task.cost_factor(example) for example in examples]))
-    losses = _losses(task, factor)
+    losses = _losses(task.reward.weights, task.label_costs, factor)
     is_wrong = ~np.eye(len(losses), dtype=bool)
     unit = float(losses[is_wrong].mean()) if len(losses) > 1 else 0.0
     table = 1.0 - losses / abs(unit) if unit else np.eye(len(losses))
     return LabelPayoffs(task.labels, table, unit)
 
 
-def earned(task: Classification, example: Example, payoffs: LabelPayoffs) -> np.ndarray:
-    """Returns what writing each label (L,) earns on an example, in the units of `payoffs`."""
-    correct = payoffs.labels.index(example.targets[0])
+def earned(
+    task: Classification, examples: Sequence[Example], payoffs: LabelPayoffs
+) -> list[np.ndarray]:
+    """Returns what writing each label (L,) earns on each example, in the units of `payoffs`."""
+    correct = [payoffs.labels.index(example.targets[0]) for example in examples]
     if not payoffs.unit:
-        return payoffs.table[correct]
-    return 1.0 - _losses(task, task.cost_factor(example))[correct] / abs(payoffs.unit)
+        return [payoffs.table[label] for label in correct]
+    weights, costs = task.reward.weights, task.label_costs
+    factors = [task.cost_factor(example) for example in examples]
+    tables = {factor: _losses(weights, costs, factor) for factor in dict.fromkeys(factors)}
+    pairs = zip(correct, factors, strict=True)
+    return [1.0 - tables[factor][label] / abs(payoffs.unit) for label, factor in pairs]
 
 
 def price_of_reading(weights: Mapping[str, float], payoffs: LabelPayoffs) -> float:
@@ -74,9 +80,8 @@ def price_of_reading(weights: Mapping[str, float], payoffs: LabelPayoffs) -> flo
     return -weights.get(READ, 0.0) / payoffs.unit if payoffs.unit > 0.0 else 0.0
 
 
-def _losses(task: Classification, factor: float) -> np.ndarray:
+def _losses(weights: Mapping[str, float], costs: np.ndarray, factor: float) -> np.ndarray:
     """Returns the reward (L, L) that writing a label loses to writing the correct one."""
-    weights = task.reward.weights
-    right = np.eye(len(task.labels))
-    table = weights.get(ACCURACY, 0.0) * right + weights.get(COST, 0.0) * factor * task.label_costs
+    right = np.eye(len(costs))
+    table = weights.get(ACCURACY, 0.0) * right + weights.get(COST, 0.0) * factor * costs
     return np.diag(table)[:, None] - table

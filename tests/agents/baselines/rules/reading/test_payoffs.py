@@ -65,8 +65,8 @@ def test_a_text_is_paid_by_its_own_factor_and_labels_are_chosen_by_the_mean_one(
     payoffs = payoffs_of(task)
     assert payoffs.unit == pytest.approx(2.0)
     np.testing.assert_allclose(payoffs.table, np.eye(3), atol=1e-12)
-    np.testing.assert_allclose(earned(task, task.example(2), payoffs), [-1.0, -1.0, 1.0])
-    np.testing.assert_allclose(earned(task, task.example(0), payoffs), [1.0, 0.5, 0.5])
+    found = earned(task, [task.example(2), task.example(0)], payoffs)
+    np.testing.assert_allclose(found, [[-1.0, -1.0, 1.0], [1.0, 0.5, 0.5]])
 
 
 def test_the_price_of_reading_is_in_mean_mistakes(make_task):
