@@ -135,27 +135,31 @@ def rows() -> Iterator[dict[str, Any]]:
     """Yields rows text, target (several where several are right), rule, split.
 
     Solved examples of a rule, which are not asked, have `shown` "yes". The other rows of the rule
-    share no word of a list with them.
+    share no word of a list with them. No text stands in two rows.
     """
+    known: set[str] = set()
     for split, rules in RULES.items():
         for rule in rules:
             for is_shown, count in ((True, SHOWN), (False, TEXTS[split])):
-                for text, targets in _pairs(rule, count, is_shown=is_shown):
+                for text, targets in _pairs(rule, count, known, is_shown=is_shown):
                     target = targets if len(targets) > 1 else targets[0]
                     row = {"text": text, "target": target, "rule": rule.name, "split": split}
                     yield row | ({"shown": "yes"} if is_shown else {})
 
 
-def _pairs(rule: Rule, count: int, *, is_shown: bool) -> Iterator[tuple[str, list[str]]]:
-    """Yields so many different texts of a rule with their paraphrases."""
-    known: set[str] = set()
+def _pairs(
+    rule: Rule, count: int, known: set[str], *, is_shown: bool
+) -> Iterator[tuple[str, list[str]]]:
+    """Yields so many new texts of a rule with their paraphrases, and adds them to those known."""
+    made = 0
     for number in itertools.count():
         filling = _filling(f"{rule.name} {number}", is_shown=is_shown)
         text, *targets = (each.format(**filling) for each in (rule.source, *rule.targets))
         if text not in known and not _WRONG_ARTICLE.search(" ".join([text, *targets])):
             known.add(text)
+            made += 1
             yield text, targets
-        if len(known) == count:
+        if made == count:
             return
 
 
