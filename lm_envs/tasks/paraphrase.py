@@ -78,7 +78,6 @@ class Paraphrase(CompletionTask):
                 f"columns={columns!r}; allowed: the embedded pairs in English. Leave these out."
             )
         self._language, self._has_rules = language, held_out == RULES
-        self.shows_rules = self._has_rules and shots > 0
         if self._has_rules:
             self.embedded_name = "paraphrase_rules"
         super().__init__(
@@ -91,6 +90,7 @@ class Paraphrase(CompletionTask):
             shots=shots,
             rewards=rewards,
         )
+        self.shows_rules = self._has_rules and shots > 0
 
     def row_filters(self) -> Mapping[str, str]:
         """Returns the chosen language, if there is one; of rules, what is not a solved example."""

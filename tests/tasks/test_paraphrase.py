@@ -92,3 +92,11 @@ def test_several_right_paraphrases_are_all_targets():
 def test_held_out_rules_are_those_of_the_embedded_english_pairs(arguments):
     with pytest.raises(ValueError, match=r"Got held_out=.rules. with .*; allowed: the embedded"):
         rules("train", **arguments)
+
+
+def test_only_solved_examples_of_a_rule_show_it():
+    assert rules("train", shots=1).shows_rules
+    assert not rules("train").shows_rules
+    assert not Paraphrase(TOKENIZER, shots=1, prompt_tokens=80).shows_rules
+    with pytest.raises(ValueError, match="shots='2'"):
+        rules("train", shots="2")
