@@ -11,6 +11,7 @@ import numpy as np
 
 from agents.baselines.rules.analogy.shown_change import (
     KnownText,
+    Prices,
     WordPairs,
     has_shown_examples,
     known_texts,
@@ -29,8 +30,8 @@ from lm_envs.tokenizer import Tokenizer
 
 PATH = "agents.observations.shown_changes:ShownChanges"
 
-PRICE = 0.25
-"""Of a pair of unknown neighbors: the best of the rule `shown change` on validation."""
+PRICES = Prices(0.25, 0.05)
+"""Of unknown pairs of words: the best of the rule `shown change` on validation."""
 
 MOST_READINGS = 24
 """Readings of a text that are kept: the best."""
@@ -116,7 +117,7 @@ class ShownChanges:
             return EncodedReadings(np.zeros((0, 1), np.int64), np.zeros(0), np.zeros(0, np.int64))
         rule = item.columns[RULE]
         without = rule if rule in self._own_rules else None
-        found = ranked_readings(shown, self._known, PRICE, without)[:MOST_READINGS]
+        found = ranked_readings(shown, self._known, PRICES, without)[:MOST_READINGS]
         scores = np.array([each.likeness for each in found])
         weights = np.exp(scores - scores.max(initial=0.0))
         tokens = [_completion(self._tokenizer, each.text) for each in found]

@@ -3,13 +3,14 @@
 Owns the settings. Runs nothing.
 """
 
-from agents.baselines.families import Family, by_policy, grid
+from agents.baselines.families import Family, Setting, by_policy, grid
 from agents.baselines.learned_examples import LearnedExamples, by_learned_policy
 from agents.baselines.rules.analogy.shown_change import (
-    ShownChange,
+    Prices,
     WordPairs,
     known_texts,
     parse_shown,
+    shown_change,
 )
 from agents.baselines.rules.memory import translation_memory
 from agents.baselines.rules.prompts import shown_prompt
@@ -22,8 +23,11 @@ CHANGE = "shown change"
 TRIED = (1, 3)
 """Shown examples that the memory tries to edit."""
 
-PRICES = (0.0, 0.1, 0.25, 0.5, 1.0)
-"""Of a pair of neighboring words that is in no training text."""
+PRICES: list[Setting] = [
+    *([price, 0.0] for price in (0.0, 0.1, 0.25, 0.5, 1.0)),
+    *([price, near] for price in (0.1, 0.25) for near in (0.05, 0.1)),
+]
+"""Of a pair of neighboring words that is in no training text, and of a pair of near words."""
 
 
 def families() -> list[Family]:
@@ -43,6 +47,6 @@ def _memory(tried: int) -> Policy:
     return writes(text_for, shown_prompt)
 
 
-def _change(examples: LearnedExamples, price: float, seed: int) -> Policy:
-    rule = ShownChange(WordPairs(known_texts(examples.pairs())), price)
-    return writes(rule.text_for, shown_prompt)
+def _change(examples: LearnedExamples, prices: Setting, seed: int) -> Policy:
+    known = WordPairs(known_texts(examples.pairs()))
+    return writes(shown_change(known, Prices(*prices)), shown_prompt)

@@ -1,12 +1,13 @@
 """The rule that applies the change of the solved examples: the reading with the best score.
 
 Owns the score: how alike the pieces are to those of the examples, less a price for each pair of
-neighboring words that no known text has. Knows nothing of models or rewards.
+neighboring words that no known text has, and for each of near ones. Knows nothing of models or
+rewards.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -19,6 +20,11 @@ _ASKED = re.compile(r"Text: (?P<text>.*)\nParaphrase:\Z")
 
 START, END = "<", ">"
 """Stand for the beginning and the end of a text."""
+
+WordPair = tuple[str, str]
+
+REACH = 4
+"""Words that are up to so many places apart, but no neighbors, are near."""
 
 
 class Shown(NamedTuple):
@@ -45,30 +51,47 @@ class KnownText(NamedTuple):
     group: str = ""
 
 
+class Prices(NamedTuple):
+    """What a reading costs.
+
+    Attributes:
+        neighbors: Of a pair of neighbors that no known text has.
+        near: Of a pair of near words that are near in no known text.
+    """
+
+    neighbors: float
+    near: float
+
+
 class WordPairs:
-    """Which words are neighbors in known texts, in lower case.
+    """Which words are neighbors in known texts, and which are near, in lower case.
 
     Args:
         texts: The known texts.
     """
 
     def __init__(self, texts: Iterable[KnownText]) -> None:
-        self._counts: Counter[tuple[str, str]] = Counter()
-        self._groups: dict[str, Counter[tuple[str, str]]] = {}
+        self._all, self._groups = _Counts(Counter(), Counter()), dict[str, _Counts]()
         for each in texts:
-            found = _word_pairs(each.text)
-            self._counts.update(found)
-            self._groups.setdefault(each.group, Counter()).update(found)
+            own = self._groups.setdefault(each.group, _Counts(Counter(), Counter()))
+            for counts in (self._all, own):
+                counts.neighbors.update(_neighbors(each.text))
+                counts.near.update(_near(each.text))
 
-    def unknown(self, text: str, without: str | None = None) -> int:
-        """Returns the number of pairs that no known text has.
+    def cost(self, text: str, prices: Prices, without: str | None = None) -> float:
+        """Returns the price of the pairs that no known text has.
 
         Args:
             text: Any text.
+            prices: Of a pair of neighbors, and of a pair of near words.
             without: Group whose texts do not count.
         """
-        others = self._groups.get(without or "", Counter()) if without is not None else Counter()
-        return sum(self._counts[pair] <= others[pair] for pair in _word_pairs(text))
+        own = self._groups.get(without or "") if without is not None else None
+        others = own or _Counts(Counter(), Counter())
+        found = prices.neighbors * _unknown(_neighbors(text), self._all.neighbors, others.neighbors)
+        if prices.near:
+            found += prices.near * _unknown(_near(text), self._all.near, others.near)
+        return found
 
 
 def parse_shown(prompt: str) -> Shown | None:
@@ -84,33 +107,38 @@ def has_shown_examples(task: object) -> bool:
 
 
 def ranked_readings(
-    shown: Shown, known: WordPairs, price: float, without: str | None = None
+    shown: Shown, known: WordPairs, prices: Prices, without: str | None = None
 ) -> list[Reading]:
     """Returns what the change can mean, the best first, with the score as the likeness.
 
     Args:
         shown: Examples and text.
         known: Pairs of words that are known.
-        price: Of a pair that is not known.
+        prices: Of pairs that are not.
         without: Group of known texts that do not count.
     """
     found = [
-        Reading(each.text, each.likeness - price * known.unknown(each.text, without))
+        Reading(each.text, each.likeness - known.cost(each.text, prices, without))
         for each in readings(shown.text, shown.examples)
     ]
     return sorted(found, key=lambda each: -each.likeness)
 
 
-class ShownChange:
-    """Writes the best reading of a prompt; the text itself where there is none.
+def shown_change(known: WordPairs, prices: Prices) -> Callable[[str], str]:
+    """Returns the function from a prompt to its best reading; to its text where there is none.
 
     Args:
         known: Pairs of words that are known.
-        price: Of a pair that is not known.
+        prices: Of pairs that are not.
     """
 
-    def __init__(self, known: WordPairs, price: float) -> None:
-        self.text_for = lru_cache(2**14)(lambda prompt: _best(prompt, known, price))
+    @lru_cache(2**14)
+    def text_for(prompt: str) -> str:
+        shown = parse_shown(prompt)
+        found = ranked_readings(shown, known, prices) if shown else []
+        return found[0].text if found else shown.text if shown else ""
+
+    return text_for
 
 
 def known_texts(pairs: Sequence[tuple[str, Sequence[str]]]) -> list[KnownText]:
@@ -123,14 +151,25 @@ def known_texts(pairs: Sequence[tuple[str, Sequence[str]]]) -> list[KnownText]:
     return found
 
 
-def _best(prompt: str, known: WordPairs, price: float) -> str:
-    shown = parse_shown(prompt)
-    if shown is None:
-        return ""
-    found = ranked_readings(shown, known, price)
-    return found[0].text if found else shown.text
+class _Counts(NamedTuple):
+    neighbors: Counter[WordPair]
+    near: Counter[WordPair]
 
 
-def _word_pairs(text: str) -> list[tuple[str, str]]:
+def _unknown(pairs: Iterable[WordPair], every: Counter[WordPair], others: Counter[WordPair]) -> int:
+    """Returns how many pairs are in no text but the others."""
+    return sum(every[pair] <= others[pair] for pair in pairs)
+
+
+def _neighbors(text: str) -> set[WordPair]:
     words = [START, *(word.lower() for word in split_words(text)), END]
-    return [*pairwise(words)]
+    return {*pairwise(words)}
+
+
+def _near(text: str) -> set[WordPair]:
+    words = [word.lower() for word in split_words(text)]
+    return {
+        (word, other)
+        for place, word in enumerate(words)
+        for other in words[place + 2 : place + REACH + 1]
+    }
