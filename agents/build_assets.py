@@ -3,21 +3,31 @@
 Owns the list of parts; the same sources give the same bytes. Needs the extra `lm_envs[corpus]`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import typer
 
-from agents.corpus import classification, country_links, facts, paraphrase, prose, translation
+from agents.corpus import (
+    classification,
+    country_links,
+    facts,
+    paraphrase,
+    paraphrase_rules,
+    prose,
+    translation,
+)
 from agents.runs.files import write_jsonl
 
 EXAMPLES = Path(__file__).parents[1] / "lm_envs" / "assets" / "examples"
-PARTS: dict[str, Callable[[], Iterable[dict[str, str]]]] = {
+PARTS: dict[str, Callable[[], Iterable[Mapping[str, Any]]]] = {
     "prose": prose.passages,
     "facts": facts.facts,
     "country_links": country_links.links,
     "translation": translation.pairs,
     "paraphrase": paraphrase.pairs,
+    "paraphrase_rules": paraphrase_rules.rows,
     "classification": classification.rows,
 }
 

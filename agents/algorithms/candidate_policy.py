@@ -42,7 +42,8 @@ class CandidatePolicy(ActorCriticPolicy):
     token embeddings. With observation="hidden" or "embeddings" it also reads `CONTEXT` numbers, a
     learned linear map of the hidden state or the embeddings. With copied tokens it also reads the
     candidate with the largest pointer share, and starts as a mixture of model and pointer with a
-    learned weight. Observations must not be normalized: they hold log-probabilities.
+    learned weight. Further features whose columns begin with "candidate_" are read as the
+    candidate's own. Observations must not be normalized: they hold log-probabilities.
 
     Sources: policies as a learned residual, Johannink et al. 2018,
     https://arxiv.org/abs/1812.03201; a mixture with a pointer, Merity et al. 2016,
@@ -105,20 +106,25 @@ CANDIDATE_COLUMNS = (
 
 LEFT_COLUMNS = ("budget_left", "turns_left")
 
+FURTHER = "candidate_"
+"""Beginning of the names of further features with a number for each candidate; behind the rest."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where the numbers of an observation are: T + c K + 1 from left to right.
+    """Where the numbers of an observation are: T + c K + 1 + f K from left to right.
 
     Attributes:
         text: T, numbers of a hidden state or of embeddings; 0 without.
         columns: c, numbers of each candidate, one column after the other.
+        further: f, numbers of each candidate that further features show.
         candidates: K.
         has_pointer: Whether the last column holds the pointer's shares.
     """
 
     text: int
     columns: int
+    further: int
     candidates: int
     has_pointer: bool
 
@@ -136,11 +142,13 @@ class _Layout:
             own = [n for n in names if n in CANDIDATE_COLUMNS or n.startswith(AXIS)]
             text = [name for name in names if name in TEXT_COLUMNS]
             left = [name for name in names if name in LEFT_COLUMNS]
-            is_known = names == [*text, *own, *left] and len(left) == 1
+            further = [n for n in names if n.startswith(FURTHER) and n not in own]
+            is_known = names == [*text, *own, *left, *further] and len(left) == 1
             has_logprobs = bool(own) and own[0].endswith("_logprobs")
-            if is_known and has_logprobs and {sizes[name] for name in own} == {int(actions.n)}:
-                width = sum(sizes[name] for name in text)
-                return cls(width, len(own), int(actions.n), "pointer_shares" in own)
+            every = {sizes[name] for name in (*own, *further)}
+            if is_known and has_logprobs and every == {int(actions.n)}:
+                width, has_pointer = sum(sizes[name] for name in text), "pointer_shares" in own
+                return cls(width, len(own), len(further), int(actions.n), has_pointer)
         shape, found = observations.shape, getattr(observations, "columns", None)
         raise TypeError(
             f"CandidatePolicy got observations of shape {shape} with columns "
@@ -176,8 +184,9 @@ class _Judge(nn.Module):
         self._points = layout.has_pointer
         named = arch if isinstance(arch, dict) else {"pi": arch, "vf": arch}
         widths = {"pi": [], "vf": [], **named}
-        seen = (3 if self._points else 2) * layout.columns + 1 + (CONTEXT if layout.text else 0)
-        size = layout.columns * layout.candidates + 1
+        count = layout.columns + layout.further
+        seen = (3 if self._points else 2) * count + 1 + (CONTEXT if layout.text else 0)
+        size = count * layout.candidates + 1
         scored = [seen, *widths["pi"]]
         self.score = nn.Sequential(*layers(scored, activation), nn.Linear(scored[-1], 1))
         self.value = nn.Sequential(*layers([size, *widths["vf"]], activation))
@@ -198,17 +207,20 @@ class _Judge(nn.Module):
 
     def forward_actor(self, features: torch.Tensor) -> torch.Tensor:
         """Returns logits (N, K)."""
-        text, features = features.tensor_split([self._layout.text], 1)
-        columns = features[:, :-1].unflatten(1, (self._layout.columns, -1)).mT  # (N, K, c)
+        layout = self._layout
+        end = layout.text + layout.columns * layout.candidates
+        text, own, left, further = features.tensor_split([layout.text, end, end + 1], 1)
+        shown = torch.cat([own, further], 1) if layout.further else own
+        columns = shown.unflatten(1, (layout.columns + layout.further, -1)).mT  # (N, K, c + f)
         begin = self._prior(columns)
         columns = torch.cat([columns[:, :, :1] / NATS, columns[:, :, 1:]], 2)
-        seen = [columns, columns[:, :1].expand_as(columns), self._spread(features[:, -1:])]
+        seen = [columns, columns[:, :1].expand_as(columns), self._spread(left)]
         if self._points:
             most = columns[:, :, POINTER].argmax(1)
             index = most[:, None, None].expand(-1, 1, columns.shape[2])
             pointed = columns.gather(1, index)  # (N, 1, c)
             seen.append(pointed.expand_as(columns))
-        if self._layout.text:
+        if layout.text:
             normal = nn.functional.layer_norm(text, text.shape[1:])
             seen.append(self._spread(self.context(normal)))
         return begin + self.score(torch.cat(seen, 2)).squeeze(2)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import typer
 
 from agents.algorithms.factory import make_evaluation_env
 from agents.config.loading import UserError
@@ -218,6 +219,16 @@ def choice_split(environments: Environments, evaluated: str) -> str:
         f"Got split={evaluated!r} and no other split to choose baselines on "
         f"({' '.join(reasons) or 'the agent learned from it'}); allowed: data with two splits."
     )
+
+
+def has_scikit_learn(baseline: str) -> bool:
+    """Returns whether scikit-learn is installed; reports that a baseline is left out if not."""
+    try:
+        import sklearn  # noqa: F401 - of the extra "dev"
+    except ImportError:
+        typer.echo(f"The baseline {baseline!r} is left out: pip install scikit-learn.", err=True)
+        return False
+    return True
 
 
 def _with_actions(config: TrainConfig, actions: str) -> TrainConfig:

@@ -6,7 +6,6 @@ A new baseline is a `Family` and a line here. Runs nothing.
 from collections.abc import Sequence
 
 import numpy as np
-import typer
 
 from agents.baselines.cloning import cloned
 from agents.baselines.families import (
@@ -17,6 +16,7 @@ from agents.baselines.families import (
     by_policy,
     fixed,
     grid,
+    has_scikit_learn,
 )
 from agents.baselines.learned_examples import (
     LearnedExamples,
@@ -24,6 +24,8 @@ from agents.baselines.learned_examples import (
     learned_examples,
 )
 from agents.baselines.rules import images
+from agents.baselines.rules.analogy import families as analogy
+from agents.baselines.rules.analogy.shown_change import has_shown_examples
 from agents.baselines.rules.chains import families as chains
 from agents.baselines.rules.dialogue import (
     BELIEVED,
@@ -245,12 +247,14 @@ def _task_rules(environments: Environments, env: LanguageVectorEnv) -> list[Fami
         known = [None, READ] if _knows_more(environments.config) else [None]
         pairs = [[tried, also] for also in known for tried in MOST_SIMILAR]
         found.append(Family("translation memory", grid(*pairs), PolicyRun(_memory, VOCABULARY)))
+    if has_shown_examples(task) and isinstance(env.actions, TopKActions):
+        found += analogy.families()
     if is_extractive(task):
         run = by_learned_policy(_context_words, VOCABULARY)
         found.append(Family("context words", grid(*COUNTS), run))
     if (shown := as_image_task(task)) is not None:
         found += images.families(task)
-        if images.has_classes(shown) and _has_scikit_learn(images.CLASSIFIER):
+        if images.has_classes(shown) and has_scikit_learn(images.CLASSIFIER):
             found.append(images.classifier())
     return found
 
@@ -261,17 +265,17 @@ def _line_rules(env: LanguageVectorEnv) -> list[Family]:
     if isinstance(task, KnowledgeGraphQA):
         run = by_policy(lambda setting, seed: by_rule(relation_lookup))
         found.append(Family("relation lookup", fixed, run, is_cheap=True))
-        found += [] if task.is_simple else chains.families(_has_scikit_learn(chains.REGRESSION))
+        found += [] if task.is_simple else chains.families(has_scikit_learn(chains.REGRESSION))
     if isinstance(task, Dialogue):
         run = by_policy(lambda setting, seed: polite_greedy())
         found.append(Family("polite greedy", fixed, run, is_cheap=True))
-        if isinstance(task.customers[0], VariedCustomer) and _has_scikit_learn(CLASSIFIED):
+        if isinstance(task.customers[0], VariedCustomer) and has_scikit_learn(CLASSIFIED):
             run = by_learned_policy(classified_customers())
             found.append(Family(CLASSIFIED, grid(*trials()), run))
             if shows_beliefs(env.single_observation_space):
                 run = by_policy(believing_customers)
                 found.append(Family(BELIEVED, grid(*believing_trials()), run))
-    if isinstance(task, Classification) and _has_scikit_learn(reading.REGRESSION):
+    if isinstance(task, Classification) and has_scikit_learn(reading.REGRESSION):
         found += reading.families() if task.is_sequential else [reading.whole_text()]
     return found
 
@@ -310,13 +314,3 @@ def _memory(
             found = learned_examples(environments, split, judged, VOCABULARY, learned)
             known |= {prompt: targets[0] for prompt, targets in found.pairs()}
     return writes(translation_memory(known, int(tried)))
-
-
-def _has_scikit_learn(baseline: str) -> bool:
-    """Returns whether scikit-learn is installed; reports that a baseline is left out if not."""
-    try:
-        import sklearn  # noqa: F401 - of the extra "dev"
-    except ImportError:
-        typer.echo(f"The baseline {baseline!r} is left out: pip install scikit-learn.", err=True)
-        return False
-    return True

@@ -129,8 +129,9 @@ class CompletionTask:
         self._tokenizer = tokenizer
         items = [_single_line(item) for item in self.load_items(dataset, split, columns)]
         if shots:
-            pool = items if split == POOL else self.load_items(dataset, POOL, columns)
-            items = _with_solved_examples(items, pool, shots)
+            shown = self.make_solved_examples(items, shots, dataset, split, columns)
+            pairs = zip(items, shown, strict=True)
+            items = [replace(item, solved_examples=text) for item, text in pairs]
         self._items = self._short_items(items, dataset)
         # Embedded examples stay as they were in earlier versions, so that results can be compared.
         self._answer_key: AnswerKey = str if dataset == EMBEDDED else normalize_answer
@@ -183,6 +184,19 @@ class CompletionTask:
         """Returns all items of a split; override it for items that do not come from rows."""
         rows = self.read_rows(dataset, split, columns)
         return [replace(self.make_item(row), columns=row.columns) for row in rows]
+
+    def make_solved_examples(
+        self,
+        items: Sequence[CompletionItem],
+        shots: int,
+        dataset: str,
+        split: str,
+        columns: Mapping[str, str] | None,
+    ) -> list[str]:
+        """Returns the text before each prompt: the most similar examples of the split "train"."""
+        pool = items if split == POOL else self.load_items(dataset, POOL, columns)
+        targets = {item.prompt: one_line(item.targets[0]) for item in reversed(pool)}
+        return solved_examples([item.prompt for item in items], targets, shots)
 
     def make_options(self, items: Sequence[CompletionItem]) -> list[tuple[str, ...]]:
         """Returns the lines to choose from for each item, equally many for all.
@@ -239,15 +253,6 @@ def _single_line(item: CompletionItem) -> CompletionItem:
     if item.verify is not None:  # a verifier may need the line ends of its own answer
         return item
     return replace(item, targets=tuple(one_line(target) for target in item.targets))
-
-
-def _with_solved_examples(
-    items: Sequence[CompletionItem], pool: Sequence[CompletionItem], shots: int
-) -> list[CompletionItem]:
-    targets = {item.prompt: one_line(item.targets[0]) for item in reversed(pool)}
-    shown = solved_examples([item.prompt for item in items], targets, shots)
-    pairs = zip(items, shown, strict=True)
-    return [replace(item, solved_examples=text) for item, text in pairs]
 
 
 def _merge_same_prompts(items: Sequence[CompletionItem]) -> list[CompletionItem]:

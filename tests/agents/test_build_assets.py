@@ -22,6 +22,9 @@ Of classification the model read an earlier choice of topics, and of facts nine 
 before they were corrected, see PROVENANCE.md.
 """
 
+NEVER_READ = {"paraphrase_rules"}
+"""Parts whose rows of "train" are for agents: the embedded model has read none of them."""
+
 TEXT_FIELDS = {"facts": "question", "country_links": "question", "translation": "source"}
 
 
@@ -36,10 +39,21 @@ def texts_of(part):
     return texts
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", TRAINED_ON)
 def test_the_training_rows_are_those_that_the_embedded_model_was_trained_on(part):
     rows = [line for line in lines_of(part) if json.loads(line)["split"] == "train"]
     assert hashlib.sha256("\n".join(rows).encode()).hexdigest() == TRAINED_ON[part]
+
+
+def test_of_each_part_it_is_known_what_the_embedded_model_has_read():
+    assert {*TRAINED_ON, *NEVER_READ} == set(PARTS)
+    assert not NEVER_READ & set(TRAINED_ON)
+
+
+def test_no_text_that_the_embedded_model_has_read_is_made_by_a_rule_of_paraphrase():
+    made = {text.lower() for texts in texts_of("paraphrase_rules").values() for text in texts}
+    read = {text.lower() for texts in texts_of("paraphrase").values() for text in texts}
+    assert not made & read
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -35,3 +35,68 @@ def test_options_are_in_the_language_of_the_target():
 def test_an_unknown_language_is_refused():
     with pytest.raises(ValueError, match="language='fr'; allowed: None, 'en', 'zh'"):
         Paraphrase(TOKENIZER, language="fr")
+
+
+def rules(split, **arguments):
+    return Paraphrase(TOKENIZER, split=split, held_out="rules", prompt_tokens=180, **arguments)
+
+
+def test_no_rule_is_in_two_splits():
+    found = []
+    for split in SPLITS:
+        task = rules(split)
+        examples = [task.example(index) for index in range(task.num_examples)]
+        found.append({example.columns["rule"] for example in examples})
+    train, validation, test = found
+    assert min(map(len, found)) >= 12
+    assert not train & validation
+    assert not train & test
+    assert not validation & test
+
+
+def test_solved_examples_are_of_the_same_rule_and_of_other_words():
+    task = rules("validation", shots=2)
+    for index in range(task.num_examples):
+        item = task.item(task.example(index))
+        asked = item.prompt.removeprefix("Text: ").removesuffix("\nParaphrase:")
+        assert item.solved_examples.count("\n\n") == 2
+        assert asked not in item.solved_examples
+        if item.columns["rule"] == "although":
+            assert item.solved_examples.count("Paraphrase: although") == 2
+            assert ", but " in asked
+
+
+def test_a_part_of_a_split_shows_the_same_solved_examples():
+    whole, part = rules("validation", shots=2), rules("validation[:25%]", shots=2)
+    shown = {
+        (item := whole.item(whole.example(i))).prompt: item.solved_examples for i in range(288)
+    }
+    assert part.num_examples == 72
+    for index in range(part.num_examples):
+        item = part.item(part.example(index))
+        assert item.solved_examples == shown[item.prompt]
+
+
+def test_several_right_paraphrases_are_all_targets():
+    first = rules("train").example(0)
+    assert first.targets == (
+        "on Monday morning the boys in the street moved a carpet.",
+        "on Monday morning, the boys in the street moved a carpet.",
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"language": "zh"}, {"dataset": "pairs.jsonl"}, {"columns": {"text": "a"}}],
+)
+def test_held_out_rules_are_those_of_the_embedded_english_pairs(arguments):
+    with pytest.raises(ValueError, match=r"Got held_out=.rules. with .*; allowed: the embedded"):
+        rules("train", **arguments)
+
+
+def test_only_solved_examples_of_a_rule_show_it():
+    assert rules("train", shots=1).shows_rules
+    assert not rules("train").shows_rules
+    assert not Paraphrase(TOKENIZER, shots=1, prompt_tokens=80).shows_rules
+    with pytest.raises(ValueError, match="shots='2'"):
+        rules("train", shots="2")

@@ -10,3 +10,8 @@ def own_prompt(episodes: EpisodeBuffer, example: Example) -> str:
     if isinstance(episodes.task, CompletionTask) and example.index >= 0:
         return episodes.task.item(example).prompt
     return episodes.prompt_text(example)
+
+
+def shown_prompt(episodes: EpisodeBuffer, row: int) -> str:
+    """Returns the prompt of a row with the solved examples before it."""
+    return episodes.prompt_text(episodes.examples[row])

@@ -13,7 +13,9 @@ class ParaphraseEnv(LanguageEnv):
 
     ## Description
     A frozen model reads a sentence; the agent writes a paraphrase token by token, or chooses one of
-    four sentences. The embedded pairs, English and Chinese, were made for this library.
+    four sentences. The embedded pairs, English and Chinese, were made for this library by rules
+    with slots for words. In another split the words are others; with `held_out="rules"` the rules
+    are, so that a new form has to be read off the solved examples that `shots` shows.
 
     ## Action Space
     `Discrete(16)` (`actions="top_k"`): action a writes the model's a-th most likely next token.
@@ -39,7 +41,7 @@ class ParaphraseEnv(LanguageEnv):
     choices after one line. Truncates after `max_steps`.
 
     ## Arguments
-    Those of `LanguageEnv`; `dataset`, `split`, `columns`, `language`, `prompt_tokens`,
+    Those of `LanguageEnv`; `dataset`, `split`, `columns`, `language`, `held_out`, `prompt_tokens`,
     `max_new_tokens`, `shots` and `rewards` as in `lm_envs.tasks.paraphrase.Paraphrase`.
 
     Example:

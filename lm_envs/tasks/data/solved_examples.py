@@ -1,8 +1,9 @@
-"""Few-shot prompts: solved examples of the split "train" before the prompt of each example.
+"""Few-shot prompts: solved examples before the prompt of each example.
 
 Owns which examples are shown, and how. Knows nothing of models, rewards or token budgets.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 
@@ -31,7 +32,7 @@ def solved_examples(prompts: Sequence[str], pool: Mapping[str, str], shots: int)
     Source: examples similar to the prompt, Liu et al. 2021, https://arxiv.org/abs/2101.06804.
     """
     known = list(pool)[:: -(-len(pool) // MOST_POOL)]
-    solved = [f"{_without_blank_lines(prompt)} {pool[prompt]}{END}" for prompt in known]
+    solved = [_solved(prompt, pool[prompt]) for prompt in known]
     similar = SimilarTexts(known)
     texts = []
     for prompt in prompts:
@@ -40,6 +41,22 @@ def solved_examples(prompts: Sequence[str], pool: Mapping[str, str], shots: int)
         shown = [solved[place] for place in places if known[place] != prompt][:shots]
         texts.append("".join(reversed(shown)))
     return texts
+
+
+def drawn_examples(prompt: str, pool: Mapping[str, str], shots: int) -> str:
+    """Returns the text before a prompt: solved examples of a small pool, drawn by its hash.
+
+    Args:
+        prompt: Which is not in the pool.
+        pool: Targets by prompt.
+        shots: Most solved examples.
+    """
+    order = sorted(pool, key=lambda known: hashlib.sha256(f"{prompt} {known}".encode()).digest())
+    return "".join(_solved(known, pool[known]) for known in order[:shots])
+
+
+def _solved(prompt: str, target: str) -> str:
+    return f"{_without_blank_lines(prompt)} {target}{END}"
 
 
 def _without_blank_lines(text: str) -> str:

@@ -124,6 +124,37 @@ def test_with_axes_candidates_of_equal_probability_are_told_apart(algorithm):
     assert ((moved[:, 2] - moved[:, 0]).abs() > 0.01).all()
 
 
+class Marks:
+    """A further feature: a number for each candidate, behind the share left."""
+
+    def __init__(self, view):
+        count = view.actions.num_candidates
+        self.columns = {"candidate_marks": (np.zeros(count), np.ones(count))}
+
+    def encode(self, outputs, episodes):
+        return np.zeros(outputs.candidates.shape, np.float32)
+
+
+@pytest.mark.parametrize("algorithm", ["PPO", "DQN"])
+@pytest.mark.parametrize("actions", [WORDS, COPIES])
+def test_a_further_feature_of_candidates_moves_the_marked_one(actions, algorithm):
+    shown = {"kind": "hidden", "features": [f"{__name__}:Marks"]}
+    agent, env = agent_of(config_of(shown, actions, algorithm))
+    assert list(env.observation_space.columns)[-2:] == ["budget_left", "candidate_marks"]
+    observations = env.reset()
+    judge = agent.q_net.q_net.judge if algorithm == "DQN" else agent.policy.mlp_extractor
+    before = logits_of(agent, observations)
+    with torch.no_grad():
+        for parameter in judge.score.parameters():
+            parameter.normal_()
+    same = logits_of(agent, observations)
+    observations[:, -2] = 1.0  # the third of four
+    moved = logits_of(agent, observations) - same
+    assert before.shape == same.shape == (len(observations), K)
+    assert torch.allclose(moved[:, [1, 3]], moved[:, :1].expand(-1, 2), atol=1e-4)
+    assert ((moved[:, 2] - moved[:, 0]).abs() > 0.01).all()
+
+
 LEARNING = {
     "PPO": {"n_steps": 64, "batch_size": 64, "n_epochs": 8, "learning_rate": 3.0e-3},
     "DQN": {"buffer_size": 4_096, "learning_starts": 64, "learning_rate": 3.0e-3},

@@ -2,6 +2,8 @@ import sys
 
 from agents.baselines.families import Environments
 from agents.baselines.registry import families, requested_families
+from agents.baselines.rules.analogy.families import CHANGE
+from agents.baselines.rules.analogy.families import MEMORY as SHOWN_MEMORY
 from agents.baselines.rules.reading.families import CONFIDENT, EVERYTHING, FITTED, FIXED
 from agents.evaluation.baselines import RANKED
 from agents.observations.customer_beliefs import PATH
@@ -20,11 +22,14 @@ def names(**env):
 
 def test_each_kind_of_environment_has_its_rules():
     extractive = {"mode": "extractive", "actions": COPIES}
+    rules = {"held_out": "rules", "shots": 1, "prompt_tokens": 80, "actions": COPIES}
     pointers = {"greedy, with the pointer", "pointer, tuned", "pointer, later end"}
     for name, kwargs, expected in (
         ("NextWord", {}, TOKENS | {"frequent tokens"}),
         ("NextWord", {"rewards": {"sentiment": 1.0}}, TOKENS | {"guided greedy"}),
         ("QuestionAnswering", extractive, TOKENS | pointers | {"context words", MEMORY}),
+        ("Paraphrase", {"actions": COPIES}, TOKENS | pointers | {MEMORY}),
+        ("Paraphrase", rules, TOKENS | pointers | {MEMORY, SHOWN_MEMORY, CHANGE}),
         ("KnowledgeGraphQA", {}, {"relation lookup"}),
         (
             "KnowledgeGraphQA",

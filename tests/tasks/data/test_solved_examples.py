@@ -2,7 +2,7 @@
 
 import pytest
 
-from lm_envs.tasks.data.solved_examples import solved_examples
+from lm_envs.tasks.data.solved_examples import drawn_examples, solved_examples
 from lm_envs.tasks.question_answering import QuestionAnswering
 from lm_envs.tasks.translation import Translation
 from tests.tasks.helpers import embedded_tokenizer, write_rows
@@ -70,3 +70,12 @@ def test_prompts_count_with_their_solved_examples(pairs):
 def test_a_negative_number_of_shots_is_refused():
     with pytest.raises(ValueError, match="shots=-1"):
         Translation(TOKENIZER, shots=-1)
+
+
+def test_examples_of_a_small_pool_are_drawn_by_the_prompt():
+    pool = {f"Text: {word}\nParaphrase:": f"the {word}" for word in ("cat", "dog", "sea", "sun")}
+    drawn = [drawn_examples(f"Text: {number}\nParaphrase:", pool, 2) for number in range(20)]
+    assert all(text.count("\n\n") == 2 for text in drawn)
+    assert len(set(drawn)) > 4  # other prompts, other examples, in another order
+    assert drawn[0] == drawn_examples("Text: 0\nParaphrase:", dict(reversed(pool.items())), 2)
+    assert drawn_examples("any", {"Text: a\nParaphrase:": "b"}, 3) == "Text: a\nParaphrase: b\n\n"

@@ -1,6 +1,6 @@
 """The prompt that rules read."""
 
-from agents.baselines.rules.prompts import own_prompt
+from agents.baselines.rules.prompts import own_prompt, shown_prompt
 from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.tasks.dialogue import Dialogue
 from lm_envs.tasks.translation import Translation
@@ -19,6 +19,13 @@ def test_rules_read_the_same_prompt_with_and_without_solved_examples():
     none = Translation(TOKENIZER)
     assert "\n\n" in TOKENIZER.decode(few.example(0).prompt)
     assert own_prompt(buffer(few), few.example(0)) == TOKENIZER.decode(none.example(0).prompt)
+
+
+def test_a_rule_for_solved_examples_reads_them_too():
+    task = Translation(TOKENIZER, shots=2, prompt_tokens=160)
+    episodes = buffer(task)
+    episodes.begin(0, task.example(0))
+    assert shown_prompt(episodes, 0) == TOKENIZER.decode(task.example(0).prompt)
 
 
 def test_other_prompts_are_read_as_they_are():
