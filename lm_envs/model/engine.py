@@ -131,7 +131,6 @@ class Engine(Scorer):
             self.restore_outputs(rows, packed)
         return self.outputs
 
-    @inference
     def decode(self, tokens: np.ndarray, active: np.ndarray | None = None) -> Outputs:
         """Appends one token to every row, or to the rows where `active` is True.
 
