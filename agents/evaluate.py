@@ -97,8 +97,7 @@ def evaluate_with_baselines(
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
         checkpoint: Of each run: "last", or "best" by held-out reward.
         shows_progress: Print the name of each policy to stderr before it is run.
-        mbr: Also run each agent as `mbr_name(mbr)`: the most typical of so many texts that it
-            draws; 0 for not. It costs what the baseline of that name does.
+        mbr: Also run each agent as `mbr_name(mbr)`: its most typical of so many drawn texts.
         options: `search`, `clone` and `only`, as of `requested_families`.
 
     Raises:
@@ -108,7 +107,6 @@ def evaluate_with_baselines(
     SplitSpec.parse(split)  # refused before any run is read
     import_for_run(first := (configs := read_configs(folders))[0], trusted=trust_imports)
     env = (environments := Environments(first, ROWS)).get(split)
-    _check_mbr(mbr, env, first)
     found = requested_families(environments, split, **options)
     indices = evenly_spaced_indices(env.num_examples, episodes)
     agents = _agents(folders, configs, checkpoint, shows_progress=shows_progress)
@@ -144,18 +142,19 @@ def mbr_name(n: int) -> str:
     return f"agent, minimum Bayes risk of {n}"
 
 
-def _check_mbr(mbr: int, env: EpisodicVectorEnv, config: TrainConfig) -> None:
-    if mbr and (mbr < 2 or not isinstance(env, LanguageVectorEnv)):
-        raise UserError(
-            f"Got mbr={mbr} for {config.env.id}; allowed: 2 or more texts, in an environment that "
-            "writes text. Leave it out."
-        )
-
-
 def _written(
     env: EpisodicVectorEnv, agents: Iterable[BaseAlgorithm], indices: np.ndarray, mbr: int
 ) -> Rollouts:
-    """Returns the episodes of each seed's agent; also without its image, where it has one."""
+    """Returns the episodes of each seed's agent; also without its image, where it has one.
+
+    Raises:
+        UserError: If the environment cannot choose among `mbr` texts, before an agent is loaded.
+    """
+    if mbr and (mbr < 2 or not isinstance(env, LanguageVectorEnv)):
+        raise UserError(
+            f"Got mbr={mbr}; allowed: 2 or more texts, in an environment that writes text. "
+            "Leave it out."
+        )
     written: Rollouts = {AGENT: []}
     for seed, agent in enumerate(agents):
         policy = agent_policy(agent)
