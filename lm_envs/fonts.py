@@ -34,6 +34,10 @@ UNASSIGNED = "\U0010fffe"
 """A code point that no font has: what a font draws for it is its sign for a missing character."""
 
 
+class MissingGlyphWarning(RuntimeWarning):
+    """No font of this machine has some characters, so that frames show boxes in their place."""
+
+
 class Typeface:
     """Fonts of one size, tried in order for each character.
 
@@ -128,6 +132,6 @@ def warn_of_boxes() -> None:
     warnings.warn(
         "No font has some characters of this text: frames show boxes in their place. Install a "
         f"font such as fonts-noto-cjk, or set {FONT_VARIABLE} to a font file.",
-        RuntimeWarning,
+        MissingGlyphWarning,
         stacklevel=2,
     )

@@ -16,6 +16,7 @@ from gymnasium.utils.env_match import check_environments_match
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from stable_baselines3.common.env_checker import check_env as sb3_check
 
+from lm_envs.fonts import MissingGlyphWarning
 from tests.envs.helpers import IDS
 
 TUNING = [f"lm_envs/{name}-v0" for name in ("WeightTuning", "StructureSearch", "TrainingControl")]
@@ -33,6 +34,7 @@ KINDS = [
 def test_checkers_find_nothing(env_id, check):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", MissingGlyphWarning)
         check(gym.make(env_id).unwrapped)
 
 
@@ -103,6 +105,7 @@ def test_episode_statistics_of_gymnasium_wrap_the_vector_environment(env_id):
 def test_checkers_find_nothing_with_choices(env_id, check, observation):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", MissingGlyphWarning)
         check(gym.make(env_id, actions="choices", observation=observation).unwrapped)
 
 
@@ -120,6 +123,7 @@ def test_checkers_find_nothing_where_texts_are_read_in_parts(env_id, options, ch
     assert again.action_space == env.action_space
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", MissingGlyphWarning)
         check(env.unwrapped)
 
 
@@ -140,4 +144,5 @@ def test_checkers_find_nothing_in_any_combination_of_actions_and_observation(
     assert again.action_space == env.action_space
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", MissingGlyphWarning)
         check(env.unwrapped)

@@ -160,7 +160,7 @@ def test_a_restored_state_has_the_same_candidates(checkpoint):
 
 @pytest.mark.parametrize("observation", ["hidden", "candidates", "embeddings", "tokens"])
 @pytest.mark.parametrize("check", [gymnasium_check, sb3_check])
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore:No font has")
 def test_checkers_find_nothing(observation, check):
     check(gym.make("lm_envs/Paraphrase-v0", actions=ACTIONS, observation=observation).unwrapped)
 
