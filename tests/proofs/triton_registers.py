@@ -1,8 +1,9 @@
 """Compiles the Triton kernels for GPUs without one: `python -m tests.proofs.triton_registers 90`.
 
-The environment variable TRITON_INTERPRET must not be set. Prints a line of JSON: registers and bytes of stack of a thread, for each kernel. A stack means that
+Prints a line of JSON: registers and bytes of stack of a thread, for each kernel. A stack means that
 registers did not suffice. Owns the sizes, those of GPT-2 124M with 16 candidates, and the types of
-the arguments, as `triton_ops` and `triton_top_k` launch the kernels.
+the arguments, as `triton_ops` and `triton_top_k` launch the kernels. The environment variable
+TRITON_INTERPRET must not be set.
 """
 
 import json
