@@ -65,7 +65,7 @@ def rewritten(text: str, file: Path, page: str, root: Path) -> str:
         other = page_of(path)
         if other is not None:
             suffix = "rst" if other.startswith(f"{EXECUTED}/") else "md"
-            new = f"/{other}.{suffix}"  # from the root: in an included file too
+            new = f"{os.path.relpath(other, start)}.{suffix}"
         else:
             # Without the scheme a Markdown file would have to be a page of the site.
             scheme = "path:" if path.endswith(".md") else ""
