@@ -49,10 +49,11 @@ def rewrite_page(app: Sphinx, page: str, source: list[str]) -> None:
         source[0] = links.rewritten(source[0], file, page, ROOT)
 
 
-def rewrite_included(app: Sphinx, path: Path, page: str, source: list[str]) -> None:
+def rewrite_included(app: Sphinx, path: Path, parent: str, source: list[str]) -> None:
     """Rewrites the links of an included file of the repository."""
     file = (DOCS / path).resolve()
-    if file.suffix == ".md":
+    # MyST's name of the parent lacks its folder.
+    if page := links.PAGES.get(file.relative_to(ROOT).as_posix()):
         source[0] = links.rewritten(source[0], file, page, ROOT)
 
 

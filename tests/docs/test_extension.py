@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from lm_envs_docs import extension
 
 
@@ -18,3 +20,9 @@ def test_links_of_a_page_and_headings_of_a_docstring_are_rewritten():
     lines = ["## Rewards"]
     extension.rewrite_docstring(None, "class", "x.Y", None, None, lines)
     assert lines[0] == ".. rubric:: Rewards"
+
+
+def test_links_of_an_included_file_start_at_the_page_that_includes_it():
+    source = ["[a](../docs/results/speed.md)"]
+    extension.rewrite_included(None, Path("../benchmarks/RESULTS.md"), "index", source)
+    assert source == ["[a](speed.md)"]
