@@ -28,9 +28,14 @@ SLOTS: dict[str, Sequence[Any]] = {
     **{"a": rule_words.QUALITIES, "c": rule_words.LONG_QUALITIES, "x": rule_words.STATES},
     **{"d": rule_words.TIMES, "l": rule_words.PLACES, "m": rule_words.DURATIONS},
 }
-"""Words by the letter of a slot: people p and q, things t and u, what somebody does i and j, what
-is done to a thing v, what somebody has n, qualities of people a, long ones c, and of things x, a
-time d, a place l, a duration m. Two slots of a text are never filled alike."""
+"""Words by the letter of a slot. Two slots of a text never have the same words.
+
+- p, q: a person; n: what a person owns
+- t, u: a thing; v: what a person does to a thing
+- i, j: what a person does without a thing
+- a: a quality of a person, such as "tired"; c: one that is compared with "more"; x: one of a thing
+- d: a time; l: a place; m: a duration
+"""
 
 _WRONG_ARTICLE = re.compile(r"\ba [aeiou]")
 

@@ -25,8 +25,7 @@ from lm_envs.lru import LRUCache
 from lm_envs.model.engine import Outputs
 from lm_envs.tasks.completion import CompletionItem
 from lm_envs.tasks.datasets import EMBEDDED
-from lm_envs.tasks.paraphrase import RULE, Paraphrase
-from lm_envs.tokenizer import Tokenizer
+from lm_envs.tasks.paraphrase import RULE
 
 PATH = "agents.observations.shown_changes:ShownChanges"
 
@@ -82,7 +81,7 @@ class ShownChanges:
 
     def __init__(self, view: View) -> None:
         task = view.setup.task
-        if not (isinstance(task, Paraphrase) and has_shown_examples(task)):
+        if not has_shown_examples(task):
             raise ValueError(
                 f"Got ShownChanges for {type(task).__name__}; allowed: Paraphrase with "
                 'held_out="rules" and shots.'
@@ -120,12 +119,12 @@ class ShownChanges:
         found = ranked_readings(shown, self._known, PRICES, without)[:MOST_READINGS]
         scores = np.array([each.likeness for each in found])
         weights = np.exp(scores - scores.max(initial=0.0))
-        tokens = [_completion(self._tokenizer, each.text) for each in found]
+        tokens = [self._tokenizer.encode_completion(each.text) for each in found]
         width = max(map(len, tokens), default=0) + 1
         padded = np.full((len(found), width), self._tokenizer.end_token, np.int64)
         for row, ids in enumerate(tokens):
             padded[row, : len(ids)] = ids
-        own = _completion(self._tokenizer, shown.text)
+        own = self._tokenizer.encode_completion(shown.text)
         return EncodedReadings(padded, weights / max(weights.sum(), 1e-9), own)
 
 
@@ -156,10 +155,6 @@ def _word_pairs(texts: tuple[tuple[str, tuple[str, ...]], ...]) -> WordPairs:
 
 def _text(item: CompletionItem) -> tuple[str, ...]:
     return tuple(each.text for each in known_texts([(item.prompt, item.targets)]))
-
-
-def _completion(tokenizer: Tokenizer, text: str) -> np.ndarray:
-    return tokenizer.encode_completion(text)
 
 
 def _num_bytes(_: int, value: EncodedReadings) -> int:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from agents.baselines.rules.analogy.changes import Pair, Reading, readings, split_words
 from lm_envs.tasks.paraphrase import Paraphrase
@@ -71,7 +71,7 @@ class WordPairs:
     """
 
     def __init__(self, texts: Iterable[KnownText]) -> None:
-        self._all, self._groups = _Counts(Counter(), Counter()), dict[str, _Counts]()
+        self._all, self._groups = _Counts(Counter(), Counter()), dict[str | None, _Counts]()
         for each in texts:
             own = self._groups.setdefault(each.group, _Counts(Counter(), Counter()))
             for counts in (self._all, own):
@@ -86,8 +86,7 @@ class WordPairs:
             prices: Of a pair of neighbors, and of a pair of near words.
             without: Group whose texts do not count.
         """
-        own = self._groups.get(without or "") if without is not None else None
-        others = own or _Counts(Counter(), Counter())
+        others = self._groups.get(without, _Counts(Counter(), Counter()))
         found = prices.neighbors * _unknown(_neighbors(text), self._all.neighbors, others.neighbors)
         if prices.near:
             found += prices.near * _unknown(_near(text), self._all.near, others.near)
@@ -101,7 +100,7 @@ def parse_shown(prompt: str) -> Shown | None:
     return Shown(pairs, asked["text"]) if asked and pairs else None
 
 
-def has_shown_examples(task: object) -> bool:
+def has_shown_examples(task: object) -> TypeGuard[Paraphrase]:
     """Returns whether the task's prompts have solved examples of the rule of their text."""
     return isinstance(task, Paraphrase) and task.shows_rules
 
