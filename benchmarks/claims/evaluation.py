@@ -11,8 +11,8 @@ from typing import Any
 
 from agents.config.loading import UserError
 from agents.config.train import TrainConfig
-from agents.evaluate import evaluate_with_baselines
-from agents.evaluation.comparison import listed_scores, prompt_scores
+from agents.evaluate import evaluate_with_baselines, mbr_name
+from agents.evaluation.comparison import AGENT, listed_scores, prompt_scores
 from agents.runs.files import write_bytes
 from agents.runs.folder import versions
 from benchmarks.claims.settings import ClaimConfig
@@ -29,7 +29,7 @@ def evaluate_claim(
         claim: The claim.
         configs: Of its finished runs, one for each seed.
         runs: Parent folder of the runs.
-        target: Folder of the documents, `<name of the runs>.json.gz`.
+        target: Folder of the documents, `<name of the runs>.json.gz` or `…-mbr<N>.json.gz`.
 
     Returns:
         `environment`, `agent`, `policy`, `config`, `seeds`, `split`, `runs`, their hashes;
@@ -38,7 +38,7 @@ def evaluate_claim(
     """
     folders = [run_folder(config, runs) for config in configs]
     hashes = [folder.name for folder in folders]
-    path = _path(configs, target)
+    path = _path(claim, configs, target)
     options: dict[str, Any] = {"search": claim.search, "clone": claim.clone}
     options |= {"only": claim.only} if claim.only else {}
     options |= {"mbr": claim.mbr} if claim.mbr else {}
@@ -68,7 +68,7 @@ def read_claim(claim: ClaimConfig, configs: Sequence[TrainConfig], folder: Path)
     Raises:
         UserError: If the folder has no document of the claim.
     """
-    path = _path(configs, folder)
+    path = _path(claim, configs, folder)
     if not path.is_file():
         raise UserError(f"Got no {path}; allowed: a folder with the document of each claim.")
     return _read(path) | _names(claim)
@@ -76,11 +76,13 @@ def read_claim(claim: ClaimConfig, configs: Sequence[TrainConfig], folder: Path)
 
 def _names(claim: ClaimConfig) -> dict[str, str]:
     """Returns what the table calls a claim, and the policy that it is about."""
-    return {"environment": claim.environment, "agent": claim.agent, "policy": claim.policy}
+    policy = mbr_name(claim.mbr) if claim.mbr else AGENT
+    return {"environment": claim.environment, "agent": claim.agent, "policy": policy}
 
 
-def _path(configs: Sequence[TrainConfig], folder: Path) -> Path:
-    return folder / f"{configs[0].name}.json.gz"
+def _path(claim: ClaimConfig, configs: Sequence[TrainConfig], folder: Path) -> Path:
+    suffix = f"-mbr{claim.mbr}" if claim.mbr else ""
+    return folder / f"{configs[0].name}{suffix}.json.gz"
 
 
 def _read(path: Path) -> dict[str, Any]:

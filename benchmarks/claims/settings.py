@@ -7,7 +7,6 @@ from pydantic import Field
 
 from agents.config.loading import Config, UserError
 from agents.config.train import TrainConfig
-from agents.evaluation.comparison import AGENT
 from benchmarks.learning.sweep import RunsConfig, SweepConfig, make_configs
 
 
@@ -25,9 +24,7 @@ class ClaimConfig(Config):
         episodes: Largest number of its prompts.
         search: Also beams, minimum Bayes risk and best of n; constant settings by evolution.
         clone: Also behavior cloning by the agent's network.
-        mbr: Also evaluate each agent's most typical of so many texts that it draws; 0 for not.
-        policy: Which of the agent's policies is compared: "agent", or "agent, minimum Bayes risk
-            of N" with N of `mbr`. Several claims of one configuration share one evaluation.
+        mbr: Compare the most typical of so many texts that an agent draws; 0 for its one text.
         only: Names of the baselines that are run, where others are known to be far behind and
             slow; none for all.
     """
@@ -43,7 +40,6 @@ class ClaimConfig(Config):
     search: bool = True
     clone: bool = True
     mbr: int = Field(default=0, ge=0)
-    policy: str = AGENT
     only: list[str] = Field(default_factory=list)
 
 

@@ -3,10 +3,21 @@
 import gzip
 import json
 
-from benchmarks.claims.evaluation import evaluate_claim
+from benchmarks.claims.evaluation import evaluate_claim, read_claim
 from benchmarks.claims.settings import ClaimConfig, claim_configs
 from benchmarks.learning.sweep import run_folder
 from tests.benchmarks.claims.test_settings import CLAIM
+
+
+def test_the_most_typical_of_several_texts_has_a_document_of_its_own(tmp_path):
+    found = {}
+    for mbr in (0, 16):
+        claim = ClaimConfig.model_validate({**CLAIM, "mbr": mbr})
+        name = "smoke-mbr16" if mbr else "smoke"
+        known = {"agent": "old", "policy": "old"}
+        (tmp_path / f"{name}.json.gz").write_bytes(gzip.compress(json.dumps(known).encode()))
+        found[mbr] = read_claim(claim, claim_configs(claim), tmp_path)["policy"]
+    assert found == {0: "agent", 16: "agent, minimum Bayes risk of 16"}
 
 
 def test_a_known_document_takes_the_names_of_the_present_file(tmp_path):
