@@ -51,7 +51,7 @@ def training_samples(policies: Mapping[str, Sequence[Transcript]]) -> str:
     """
     lines = ["# Held-out samples", "", "The same prompts before and after training, unselected."]
     for transcripts in zip(*policies.values(), strict=True):
-        lines += _prompt(transcripts[0].prompt)
+        lines += [*_prompt(transcripts[0].prompt), *_reference(transcripts[0].reference)]
         lines += [_completion(*pair) for pair in zip(policies, transcripts, strict=True)]
     return "\n".join(lines) + "\n"
 
@@ -66,9 +66,7 @@ def evaluation_samples(rollouts: Rollouts, num_samples: int) -> str:
     agent = rollouts[AGENT][0]
     lines = ["# Samples", "", "Held-out prompts, evenly spaced, first seed of each policy."]
     for sample in transcripts_by_policy(rollouts, num_samples):
-        lines += _prompt(sample[AGENT].prompt)
-        if sample[AGENT].reference:
-            lines.append(f"- *reference*: {escape_markdown(sample[AGENT].reference)}")
+        lines += [*_prompt(sample[AGENT].prompt), *_reference(sample[AGENT].reference)]
         lines += [_completion(*pair) for pair in sample.items()]
     order = np.random.default_rng(0).permutation(len(agent))  # among equal rewards
     best = sorted((agent[n] for n in order), key=lambda t: -t.scores["reward"])[:num_samples]
@@ -84,8 +82,7 @@ def stage_samples(stages: Sequence[Stage]) -> str:
     """Returns the greedy completions of the same prompts after each stage, as Markdown."""
     lines = ["# Held-out samples", "", "Greedy completions after each stage; prompts unselected."]
     for versions in zip(*(stage.samples for stage in stages), strict=True):
-        lines += _prompt(versions[0]["prompt"])
-        lines.append(f"- *reference*: {escape_markdown(versions[0]['reference'])}")
+        lines += [*_prompt(versions[0]["prompt"]), *_reference(versions[0]["reference"])]
         for stage, sample in zip(stages, versions, strict=True):
             text = escape_markdown(sample["text"])
             lines.append(f"- {stage.stage} ({sample['reward']:+.3f}): {text}")
@@ -94,6 +91,11 @@ def stage_samples(stages: Sequence[Stage]) -> str:
 
 def _prompt(prompt: str) -> list[str]:
     return ["", f"{_bold(prompt)} …", ""]
+
+
+def _reference(reference: str) -> list[str]:
+    """Returns the line of a reference; none for a prompt without one."""
+    return [f"- *reference*: {escape_markdown(reference)}"] if reference else []
 
 
 def _bold(prompt: str) -> str:

@@ -21,9 +21,10 @@ def test_markup_is_escaped_and_lines_are_joined():
     assert escape_markdown("a *b*\n\n# c | <d>") == "a \\*b\\* # c \\| \\<d\\>"
 
 
-def test_training_samples_hold_every_policy_beside_the_prompt():
+def test_training_samples_hold_every_policy_and_the_reference_beside_the_prompt():
     text = training_samples({"before": [transcript("x")], "after": [transcript("y", 1.0)]})
-    assert text.endswith("**p\\*** …\n\n- before (+0.000): x\n- after (+1.000): y\n")
+    prompt = "**p\\*** …\n\n- *reference*: r\n"
+    assert text.endswith(f"{prompt}- before (+0.000): x\n- after (+1.000): y\n")
 
 
 def test_a_blank_prompt_is_named_and_not_shown_as_four_asterisks():
