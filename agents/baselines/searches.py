@@ -33,7 +33,8 @@ WIDTHS = (4, 8)
 NGRAMS = (0, 2)
 """Sizes of n-grams that a beam does not repeat; 0 allows repetition."""
 
-POINTER_SHARES = (0.2, 0.4)
+BEAM_SHARES = (0.2, 0.4)
+SAMPLE_SHARES = (0.2, 0.4, 0.6)
 """Shares of the pointer in what a beam or a sample follows, where the prompt can be copied."""
 
 TEMPERATURES = (0.5, 0.7, 1.0)
@@ -58,8 +59,10 @@ def searches(environments: Environments, split: str) -> list[Family]:
         return [evolved(env), *([forward_selection(env)] if is_discrete else [])]
     if not (isinstance(env, LanguageVectorEnv) and env.actions.has_model_probabilities):
         return []
-    shares = POINTER_SHARES if has_pointer(env) else (0.0,)
+    copies = has_pointer(env)
+    shares = BEAM_SHARES if copies else (0.0,)
     beams = [[width, size, share] for width in WIDTHS for size in NGRAMS for share in shares]
+    shares = SAMPLE_SHARES if copies else (0.0,)
     samples = [[temperature, share] for temperature in TEMPERATURES for share in shares]
     frequent = [[width, exponent, 2.0] for width in WIDTHS for exponent in (0.35, 0.5, 0.7)]
     return [
