@@ -11,6 +11,7 @@ import typer
 
 from agents.corpus import (
     classification,
+    country_fields,
     country_links,
     facts,
     paraphrase,
@@ -25,6 +26,7 @@ PARTS: dict[str, Callable[[], Iterable[Mapping[str, Any]]]] = {
     "prose": prose.passages,
     "facts": facts.facts,
     "country_links": country_links.links,
+    "country_fields": country_fields.rows,
     "translation": translation.pairs,
     "paraphrase": paraphrase.pairs,
     "paraphrase_rules": paraphrase_rules.rows,
