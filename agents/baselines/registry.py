@@ -43,6 +43,7 @@ from agents.baselines.rules.lines import by_rule, polite_greedy, relation_lookup
 from agents.baselines.rules.memory import translation_memory
 from agents.baselines.rules.read_write import confident
 from agents.baselines.rules.reading import families as reading
+from agents.baselines.rules.spans import families as spans
 from agents.baselines.rules.texts import (
     FIRST_EXAMPLES,
     VOCABULARY,
@@ -79,6 +80,7 @@ from lm_envs.tasks.completion import CompletionTask
 from lm_envs.tasks.datasets import EMBEDDED
 from lm_envs.tasks.dialogue import Dialogue
 from lm_envs.tasks.knowledge_graph import KnowledgeGraphQA
+from lm_envs.tasks.question_answering import QuestionAnswering
 from lm_envs.tasks.simulators.varied_customer import VariedCustomer
 from lm_envs.validation import check_choice, did_you_mean
 
@@ -252,6 +254,8 @@ def _task_rules(environments: Environments, env: LanguageVectorEnv) -> list[Fami
     if is_extractive(task):
         run = by_learned_policy(_context_words, VOCABULARY)
         found.append(Family("context words", grid(*COUNTS), run))
+    if isinstance(task, QuestionAnswering) and task.has_wordings and has_scikit_learn(spans.READER):
+        found += spans.families()
     if (shown := as_image_task(task)) is not None:
         found += images.families(task)
         if images.has_classes(shown) and has_scikit_learn(images.CLASSIFIER):

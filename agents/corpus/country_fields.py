@@ -56,7 +56,7 @@ LONGEST_ITEM, LONGEST_ANSWER = 40, 32
 """Characters."""
 
 _REMARK = re.compile(r"\s*\([^()]*\)")
-_CAPITALS = re.compile(r"\b[A-Z][A-Z']{2,}\b")
+_CAPITALS = re.compile(r"\b[A-Z][A-Z']+\b")
 _SHARES = re.compile(r"((?:0-14 years|65 years and over|Urban population): )([\d.]+%)")
 _HEIGHTS = re.compile(r"(Highest point: )(.+?)(,? [\d.,]+ m; lowest point: )(.+?)(,? -?[\d.,]+ m)")
 
@@ -82,7 +82,7 @@ def _fields(entry: dict[str, Any]) -> Iterator[str]:
         texts = {label: _plain(factbook_text(entry, path)) for label, path in parts.items()}
         if all(0 < len(text) <= LONGEST_ITEM for text in texts.values()):
             text = "; ".join(f"{label}: {text}" for label, text in texts.items())
-            text = re.sub(r"(Capital: )(.+)", r"\1[\2]", text)
+            text = re.sub(r"(Capital: )([^,;]+)$", r"\1[\2]", text)
             text = _HEIGHTS.sub(r"\1[\2]\3[\4]\5", text)
             yield _SHARES.sub(r"\1[\2]", text)
 
@@ -99,8 +99,8 @@ def _without_capitals(items: Sequence[str]) -> list[str]:
 
 
 def _first_marked(items: Sequence[str]) -> list[str]:
-    """Marks the first of the items, which are sorted by their amounts."""
-    is_short = bool(items) and len(items[0]) <= LONGEST_ANSWER
+    """Marks the first of the items, the one of the largest value or weight."""
+    is_short = bool(items) and len(items[0]) <= LONGEST_ANSWER and ";" not in items[0]
     return [f"[{items[0]}]", *items[1:]] if is_short else list(items)
 
 

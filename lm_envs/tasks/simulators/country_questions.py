@@ -18,7 +18,7 @@ from lm_envs.tasks.simulators.customer_wordings import Pool
 
 T = TypeVar("T")
 
-WORDINGS_PER_FACT = {"train": 3, "validation": 2, "test": 2}
+WORDINGS_PER_FACT = 2
 """Questions about each fact, with other wordings and another paragraph each."""
 
 TRAIN_SHARE, VALIDATION_SHARE = 0.6, 0.2
@@ -112,12 +112,13 @@ def all_wordings() -> dict[str, Pool]:
     return {relation: _pool(wordings) for relation, wordings in found.items()}
 
 
-def country_questions(split: str) -> list[CountryQuestion]:
+@lru_cache(maxsize=3)
+def country_questions(split: str) -> tuple[CountryQuestion, ...]:
     """Returns all questions of "train", "validation" or "test", country by country.
 
     A fact is asked for if the country has a further field of its kind.
     """
-    return [
+    return tuple(
         question
         for country in _countries()
         if country.split == split
@@ -125,14 +126,14 @@ def country_questions(split: str) -> list[CountryQuestion]:
         if sum(other.kind == field.kind for other in country.fields) > 1
         for relation in field.answers
         for question in _questions(country, field, relation)
-    ]
+    )
 
 
 def _questions(country: _Country, field: _Field, relation: str) -> Iterator[CountryQuestion]:
     """Yields the questions about a fact in wordings drawn by its hash."""
     key, answer = f"{country.subject} {relation}", field.answers[relation]
     wordings = _shuffled(all_wordings()[relation].get(country.split), key)
-    for wording in wordings[: WORDINGS_PER_FACT[country.split]]:
+    for wording in wordings[:WORDINGS_PER_FACT]:
         fields = _drawn_fields(country, field, f"{key} {wording}")
         context = " ".join(f"{each.text}." for each in fields)
         before = sum(len(each.text) + 2 for each in fields[: fields.index(field)])
