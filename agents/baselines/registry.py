@@ -74,7 +74,7 @@ from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.tuning.weight_tuning import WeightTuner
 from lm_envs.envs.vector_env import LanguageVectorEnv
-from lm_envs.tasks.base import as_image_task
+from lm_envs.tasks.base import Task, as_image_task
 from lm_envs.tasks.classification import Classification
 from lm_envs.tasks.completion import CompletionTask
 from lm_envs.tasks.datasets import EMBEDDED
@@ -251,15 +251,20 @@ def _task_rules(environments: Environments, env: LanguageVectorEnv) -> list[Fami
         found.append(Family("translation memory", grid(*pairs), PolicyRun(_memory, VOCABULARY)))
     if has_shown_examples(task) and isinstance(env.actions, TopKActions):
         found += analogy.families()
-    if is_extractive(task):
-        run = by_learned_policy(_context_words, VOCABULARY)
-        found.append(Family("context words", grid(*COUNTS), run))
-    if isinstance(task, QuestionAnswering) and task.has_wordings and has_scikit_learn(spans.READER):
-        found += spans.families()
+    found += _context_rules(task) if is_extractive(task) else []
     if (shown := as_image_task(task)) is not None:
         found += images.families(task)
         if images.has_classes(shown) and has_scikit_learn(images.CLASSIFIER):
             found.append(images.classifier())
+    return found
+
+
+def _context_rules(task: Task) -> list[Family]:
+    """Returns the rules for questions with a context."""
+    run = by_learned_policy(_context_words, VOCABULARY)
+    found = [Family("context words", grid(*COUNTS), run)]
+    if isinstance(task, QuestionAnswering) and task.has_wordings and has_scikit_learn(spans.READER):
+        found += spans.families()
     return found
 
 

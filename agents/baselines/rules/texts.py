@@ -29,9 +29,7 @@ VOCABULARY = "vocabulary"
 FIRST_EXAMPLES = 25
 """Examples from which the function words of contexts are learned."""
 
-EXTRACTIVE = re.compile(
-    r"Context: (?P<context>.*)\nQuestion: (?P<question>.*)\nAnswer:", re.DOTALL
-)
+EXTRACTIVE = re.compile(r"Context: (?P<context>.*)\nQuestion: (?P<question>.*)\nAnswer:", re.DOTALL)
 """Matches a prompt with a context and a question about it."""
 
 

@@ -79,13 +79,18 @@ class QuestionClassifier:
             copies = [text, *(left_out(text, setting.dropout, salt) for salt in salts)]
             texts += copies
             labels += [relation] * len(copies)
-        regression = LogisticRegression(C=setting.penalty, max_iter=500)
+        regression = LogisticRegression(C=setting.penalty, max_iter=100)
         self._model = make_pipeline(_counter(setting.features), regression).fit(texts, labels)
         self.relations: tuple[str, ...] = tuple(self._model.classes_)
+        self._known: dict[str, np.ndarray] = {}
 
     def probabilities(self, questions: Sequence[str]) -> np.ndarray:
         """Returns the probability of each relation (Q, R)."""
-        return self._model.predict_proba([wording(question) for question in questions])
+        texts = [wording(question) for question in questions]
+        new = list(dict.fromkeys(text for text in texts if text not in self._known))
+        if new:
+            self._known |= dict(zip(new, self._model.predict_proba(new), strict=True))
+        return np.stack([self._known[text] for text in texts])
 
 
 class SpanClassifier:
