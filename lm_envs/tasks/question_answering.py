@@ -83,11 +83,8 @@ class QuestionAnswering(CompletionTask):
         check_choice("mode", mode, MODES)
         check_choice("held_out", held_out, (FACTS, WORDINGS))
         self.has_wordings = held_out == WORDINGS
-        if self.has_wordings and (mode, dataset, columns or None) != (EXTRACTIVE, EMBEDDED, None):
-            raise ValueError(
-                f"Got held_out={held_out!r} with mode={mode!r}, dataset={dataset!r} and "
-                f"columns={columns!r}; allowed: embedded questions with mode='extractive'."
-            )
+        if self.has_wordings:
+            _check_embedded(mode, dataset, columns)
         if prompt_tokens is None:
             prompt_tokens = LONG_PROMPT_TOKENS if self.has_wordings else PROMPT_TOKENS
         names = resolve_columns(columns, self.column_names)
@@ -144,6 +141,14 @@ def _country_item(asked: CountryQuestion) -> CompletionItem:
     prompt, _ = prompt_templates.question(asked.question, "", asked.context)
     columns = {"subject": asked.subject, "relation": asked.relation, "place": asked.place}
     return CompletionItem(prompt, (asked.answer,), asked.relation, columns=columns)
+
+
+def _check_embedded(mode: str, dataset: str, columns: Mapping[str, str] | None) -> None:
+    if (mode, dataset, columns or None) != (EXTRACTIVE, EMBEDDED, None):
+        raise ValueError(
+            f"Got held_out={WORDINGS!r} with mode={mode!r}, dataset={dataset!r} and "
+            f"columns={columns!r}; allowed: embedded questions with mode='extractive'."
+        )
 
 
 def _check_generated(dataset: str, mode: str, columns: Mapping[str, str] | None) -> None:

@@ -1,4 +1,3 @@
-import re
 from collections import Counter, defaultdict
 from itertools import combinations
 
@@ -16,12 +15,6 @@ from lm_envs.tasks.simulators.country_questions import (
 )
 
 SPLITS = ("train", "validation", "test")
-VALUES = {
-    "share": r"\d%",
-    "country": r"[A-Z]\w+ [\d.,]+(?:%| km)",
-    "goods": "[a-z]",
-    "place": "[A-Z]",
-}
 
 
 def test_no_wording_and_no_country_is_in_two_splits():
@@ -51,17 +44,15 @@ def test_questions_are_in_the_wordings_of_their_split(split):
 @pytest.mark.parametrize("split", SPLITS)
 def test_answers_stand_in_their_contexts_among_others_of_their_kind(split):
     kind_of = {name: field.kind for field in FIELDS.values() for name in field.relations}
-    alone = 0
+    alike = []
     for asked in country_questions(split):
         assert asked.answer in asked.context
         assert len(asked.context) <= LONGEST_PARAGRAPH
         labels = [name for name in FIELDS if f"{name}: " in asked.context]
         assert len(labels) >= LEAST_FIELDS
-        kind = kind_of[asked.relation]
-        alone += sum(FIELDS[label].kind == kind for label in labels) < 2
-        others = asked.context.replace(asked.answer, "")
-        assert re.search(VALUES[kind], others)
-    assert alone < 0.05 * len(country_questions(split))
+        alike.append(sum(FIELDS[label].kind == kind_of[asked.relation] for label in labels))
+    assert sum(count >= 2 for count in alike) > 0.95 * len(alike)
+    assert sum(count >= 3 for count in alike) > 0.6 * len(alike)
 
 
 @pytest.mark.parametrize("split", SPLITS)

@@ -1,7 +1,7 @@
 import re
 
 from agents.build_assets import EXAMPLES
-from agents.corpus.country_fields import LONGEST_ANSWER, rows
+from agents.corpus.countries.fields import LONGEST_ITEM, rows
 from agents.corpus.facts import facts
 from agents.runs.files import write_jsonl
 
@@ -27,7 +27,7 @@ def test_answers_are_short_and_texts_have_no_other_brackets():
     for row in ROWS:
         for text in row["fields"]:
             answers = re.findall(r"\[(.*?)\]", text)
-            assert all(0 < len(answer) <= LONGEST_ANSWER for answer in answers)
+            assert all(0 < len(answer) <= LONGEST_ITEM for answer in answers)
             assert not set("[]()<>") & set(re.sub(r"\[(.*?)\]", "", text))
 
 

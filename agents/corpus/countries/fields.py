@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from agents.corpus.country_links import largest
+from agents.corpus.countries.links import largest
 from agents.corpus.facts import COUNTRIES, HELD_OUT_COUNTRIES, country_name, factbook_text
 from agents.corpus.sources import countries, held_out_split
 
@@ -52,8 +52,8 @@ LONGEST_LISTS = {"Border countries": 5}
 LONGEST_LIST = 3
 """Items of a list that are kept, from its beginning."""
 
-LONGEST_ITEM, LONGEST_ANSWER = 40, 32
-"""Characters."""
+LONGEST_ITEM, LONGEST_GOOD = 40, 32
+"""Characters of an item or a part, and of a good that is an answer."""
 
 _REMARK = re.compile(r"\s*\([^()]*\)")
 _CAPITALS = re.compile(r"\b[A-Z][A-Z']+\b")
@@ -100,7 +100,7 @@ def _without_capitals(items: Sequence[str]) -> list[str]:
 
 def _first_marked(items: Sequence[str]) -> list[str]:
     """Marks the first of the items, the one of the largest value or weight."""
-    is_short = bool(items) and len(items[0]) <= LONGEST_ANSWER and ";" not in items[0]
+    is_short = bool(items) and len(items[0]) <= LONGEST_GOOD and ";" not in items[0]
     return [f"[{items[0]}]", *items[1:]] if is_short else list(items)
 
 
