@@ -33,7 +33,7 @@ class QuestionAnswering(CompletionTask):
     Scores: for generated questions `verified`, the result of the program that checks the answer,
     0 to 1. `DEFAULT_REWARDS` pays token F1 and logs exact matches.
 
-    With held-out wordings a context is a paragraph of five to nine facts of a country, in a drawn
+    With held-out wordings a context is a paragraph of four to eight facts of a country, in a drawn
     order, with several values of the answer's kind; see `simulators.country_questions`.
 
     Args:
