@@ -11,20 +11,21 @@ import typer
 
 from agents.corpus import (
     classification,
-    country_links,
     facts,
     paraphrase,
     paraphrase_rules,
     prose,
     translation,
 )
+from agents.corpus.countries import fields, links
 from agents.runs.files import write_jsonl
 
 EXAMPLES = Path(__file__).parents[1] / "lm_envs" / "assets" / "examples"
 PARTS: dict[str, Callable[[], Iterable[Mapping[str, Any]]]] = {
     "prose": prose.passages,
     "facts": facts.facts,
-    "country_links": country_links.links,
+    "country_links": links.links,
+    "country_fields": fields.rows,
     "translation": translation.pairs,
     "paraphrase": paraphrase.pairs,
     "paraphrase_rules": paraphrase_rules.rows,

@@ -43,6 +43,7 @@ from agents.baselines.rules.lines import by_rule, polite_greedy, relation_lookup
 from agents.baselines.rules.memory import translation_memory
 from agents.baselines.rules.read_write import confident
 from agents.baselines.rules.reading import families as reading
+from agents.baselines.rules.spans import families as spans
 from agents.baselines.rules.texts import (
     FIRST_EXAMPLES,
     VOCABULARY,
@@ -73,12 +74,13 @@ from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.tuning.weight_tuning import WeightTuner
 from lm_envs.envs.vector_env import LanguageVectorEnv
-from lm_envs.tasks.base import as_image_task
+from lm_envs.tasks.base import Task, as_image_task
 from lm_envs.tasks.classification import Classification
 from lm_envs.tasks.completion import CompletionTask
 from lm_envs.tasks.datasets import EMBEDDED
 from lm_envs.tasks.dialogue import Dialogue
 from lm_envs.tasks.knowledge_graph import KnowledgeGraphQA
+from lm_envs.tasks.question_answering import QuestionAnswering
 from lm_envs.tasks.simulators.varied_customer import VariedCustomer
 from lm_envs.validation import check_choice, did_you_mean
 
@@ -249,13 +251,20 @@ def _task_rules(environments: Environments, env: LanguageVectorEnv) -> list[Fami
         found.append(Family("translation memory", grid(*pairs), PolicyRun(_memory, VOCABULARY)))
     if has_shown_examples(task) and isinstance(env.actions, TopKActions):
         found += analogy.families()
-    if is_extractive(task):
-        run = by_learned_policy(_context_words, VOCABULARY)
-        found.append(Family("context words", grid(*COUNTS), run))
+    found += _context_rules(task) if is_extractive(task) else []
     if (shown := as_image_task(task)) is not None:
         found += images.families(task)
         if images.has_classes(shown) and has_scikit_learn(images.CLASSIFIER):
             found.append(images.classifier())
+    return found
+
+
+def _context_rules(task: Task) -> list[Family]:
+    """Returns the rules for questions with a context."""
+    run = by_learned_policy(_context_words, VOCABULARY)
+    found = [Family("context words", grid(*COUNTS), run)]
+    if isinstance(task, QuestionAnswering) and task.has_wordings and has_scikit_learn(spans.READER):
+        found += spans.families()
     return found
 
 

@@ -18,6 +18,7 @@ from agents.baselines.rules.analogy.shown_change import (
     parse_shown,
     ranked_readings,
 )
+from agents.observations.readings import continuations, padded
 from lm_envs.envs.episode_buffer import EpisodeBuffer
 from lm_envs.envs.observations.factory import View
 from lm_envs.envs.observations.features import Bounds
@@ -120,23 +121,18 @@ class ShownChanges:
         scores = np.array([each.likeness for each in found])
         weights = np.exp(scores - scores.max(initial=0.0))
         tokens = [self._tokenizer.encode_completion(each.text) for each in found]
-        width = max(map(len, tokens), default=0) + 1
-        padded = np.full((len(found), width), self._tokenizer.end_token, np.int64)
-        for row, ids in enumerate(tokens):
-            padded[row, : len(ids)] = ids
         own = self._tokenizer.encode_completion(shown.text)
-        return EncodedReadings(padded, weights / max(weights.sum(), 1e-9), own)
+        weights /= max(weights.sum(), 1e-9)
+        return EncodedReadings(padded(tokens, self._tokenizer.end_token), weights, own)
 
 
 def _columns(readings: EncodedReadings, written: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     """Returns the columns (5, K) of candidates (K,) after what is written (S,)."""
     found = np.zeros((len(COLUMNS), len(candidates)))
     tokens, text = readings.tokens, readings.text
-    place = min(len(written), tokens.shape[1] - 1)
     if len(tokens):
-        wrong = (tokens[:, :place] != written[:place]).sum(1)
-        kept = wrong == wrong.min()
-        following, weights = tokens[kept, place], readings.weights[kept]
+        kept, following = continuations(tokens, written)
+        weights = readings.weights[kept]
         is_next = following[:, None] == candidates
         found[0] = (weights[:, None] * is_next).sum(0) / max(weights.sum(), 1e-9)
         found[1] = is_next[0]

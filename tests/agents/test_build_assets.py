@@ -22,10 +22,11 @@ Of classification the model read an earlier choice of topics, and of facts nine 
 before they were corrected, see PROVENANCE.md.
 """
 
-NEVER_READ = {"paraphrase_rules"}
+NEVER_READ = {"paraphrase_rules", "country_fields"}
 """Parts whose rows of "train" are for agents: the embedded model has read none of them."""
 
-TEXT_FIELDS = {"facts": "question", "country_links": "question", "translation": "source"}
+TEXT_FIELDS = {"facts": "question", "country_links": "question"}
+TEXT_FIELDS |= {"translation": "source", "country_fields": "subject"}
 
 
 def lines_of(part):

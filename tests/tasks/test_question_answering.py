@@ -1,3 +1,5 @@
+import warnings
+
 import pytest
 
 from lm_envs.tasks.question_answering import QuestionAnswering
@@ -61,10 +63,47 @@ def test_generated_questions_have_no_context_and_no_columns(options):
         QuestionAnswering(TOKENIZER, dataset="reasoning_gym:sums", **options)
 
 
+WORDINGS = {"mode": "extractive", "held_out": "wordings"}
+
+
+def test_with_held_out_wordings_every_prompt_fits_and_no_other_split_has_its_country():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tasks = [
+            QuestionAnswering(TOKENIZER, split=split, **WORDINGS)
+            for split in ("train", "validation", "test")
+        ]
+    subjects = []
+    for task in tasks:
+        examples = [task.example(index) for index in range(task.num_examples)]
+        assert len(examples) > 1_000
+        subjects.append({example.columns["subject"] for example in examples})
+    assert not subjects[0] & subjects[1]
+    assert not (subjects[0] | subjects[1]) & subjects[2]
+    assert max(task.context_tokens for task in tasks) <= 256  # positions of the embedded model
+
+
+def test_a_part_of_a_split_has_fewer_questions_of_it():
+    whole, part = (
+        QuestionAnswering(TOKENIZER, split=split, **WORDINGS)
+        for split in ("validation", "validation[:25%]")
+    )
+    assert part.num_examples == round(whole.num_examples / 4)
+
+
+@pytest.mark.parametrize(
+    "options", [{"mode": "closed_book"}, {"dataset": "a.jsonl"}, {"columns": {"question": "q"}}]
+)
+def test_held_out_wordings_are_of_embedded_contexts(options):
+    with pytest.raises(ValueError, match=r"Got held_out='wordings' with .*; allowed: embedded"):
+        QuestionAnswering(TOKENIZER, **{**WORDINGS, **options})
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"mode": "open"}, "mode='open'"),
+        ({"held_out": "rules"}, "held_out='rules'"),
         ({"columns": {"query": "q"}}, "name in columns='query'"),
         ({"prompt_tokens": 2}, "at most prompt_tokens=2 tokens"),
     ],

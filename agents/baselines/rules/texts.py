@@ -29,9 +29,8 @@ VOCABULARY = "vocabulary"
 FIRST_EXAMPLES = 25
 """Examples from which the function words of contexts are learned."""
 
-_EXTRACTIVE = re.compile(
-    r"Context: (?P<context>.*)\nQuestion: (?P<question>.*)\nAnswer:", re.DOTALL
-)
+EXTRACTIVE = re.compile(r"Context: (?P<context>.*)\nQuestion: (?P<question>.*)\nAnswer:", re.DOTALL)
+"""Matches a prompt with a context and a question about it."""
 
 
 def prompt_of_row(episodes: EpisodeBuffer, row: int) -> str:
@@ -67,7 +66,7 @@ def is_extractive(task: Task) -> bool:
     """Returns whether the task's prompts hold a context and a question about it."""
     if not isinstance(task, QuestionAnswering):
         return False
-    return _EXTRACTIVE.fullmatch(task.item(task.example(0)).prompt) is not None
+    return EXTRACTIVE.fullmatch(task.item(task.example(0)).prompt) is not None
 
 
 def function_words(pairs: Iterable[tuple[str, Sequence[str]]], least: int) -> frozenset[str]:
@@ -128,7 +127,7 @@ def label_classifier(
 
 def _new_words(prompt: str) -> list[str]:
     """Returns the words of the context that are not in the question, with their punctuation."""
-    found = _EXTRACTIVE.fullmatch(prompt)
+    found = EXTRACTIVE.fullmatch(prompt)
     if found is None:
         return []
     asked = {_key(word) for word in found["question"].split()}

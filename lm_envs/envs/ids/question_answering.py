@@ -14,7 +14,8 @@ class QuestionAnsweringEnv(LanguageEnv):
     ## Description
     A frozen model reads a question, and with `mode="extractive"` a context that contains the
     answer; the agent writes the answer token by token, or chooses one of four answers. The embedded
-    questions ask for facts about countries. Questions such as those of
+    questions ask for facts about countries. With `held_out="wordings"` the context is a paragraph
+    of such facts, and each split has wordings and countries of its own. Questions such as those of
     `dataset="reasoning_gym:basic_arithmetic"` are generated, and a program verifies the answers.
 
     ## Action Space
@@ -41,8 +42,8 @@ class QuestionAnsweringEnv(LanguageEnv):
     choices after one line. Truncates after `max_steps`.
 
     ## Arguments
-    Those of `LanguageEnv`; `dataset`, `split`, `mode`, `columns`, `prompt_tokens`,
-    `max_new_tokens`, `shots` and `rewards` as in
+    Those of `LanguageEnv`; `dataset`, `split`, `mode`, `held_out`, `columns`,
+    `prompt_tokens`, `max_new_tokens`, `shots` and `rewards` as in
     `lm_envs.tasks.question_answering.QuestionAnswering`.
 
     Example:

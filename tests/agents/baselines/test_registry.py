@@ -5,6 +5,7 @@ from agents.baselines.registry import families, requested_families
 from agents.baselines.rules.analogy.families import CHANGE
 from agents.baselines.rules.analogy.families import MEMORY as SHOWN_MEMORY
 from agents.baselines.rules.reading.families import CONFIDENT, EVERYTHING, FITTED, FIXED
+from agents.baselines.rules.spans.families import READER
 from agents.evaluation.baselines import RANKED
 from agents.observations.customer_beliefs import PATH
 from tests.agents.finished_run import CONFIG, changed
@@ -28,6 +29,11 @@ def test_each_kind_of_environment_has_its_rules():
         ("NextWord", {}, TOKENS | {"frequent tokens"}),
         ("NextWord", {"rewards": {"sentiment": 1.0}}, TOKENS | {"guided greedy"}),
         ("QuestionAnswering", extractive, TOKENS | pointers | {"context words", MEMORY}),
+        (
+            "QuestionAnswering",
+            extractive | {"held_out": "wordings"},
+            TOKENS | pointers | {"context words", MEMORY, READER},
+        ),
         ("Paraphrase", {"actions": COPIES}, TOKENS | pointers | {MEMORY}),
         ("Paraphrase", rules, TOKENS | pointers | {MEMORY, SHOWN_MEMORY, CHANGE}),
         ("KnowledgeGraphQA", {}, {"relation lookup"}),

@@ -23,6 +23,17 @@ def test_questions_are_divided_by_relation_and_means_by_prompt_add_up():
     np.testing.assert_allclose(total, rewards["agent"].mean())
 
 
+def test_questions_in_held_out_wordings_are_divided_by_relation_and_place_of_the_answer():
+    env = made("QuestionAnswering", mode="extractive", held_out="wordings", split="validation")
+    examples = evaluated_examples(env, np.arange(env.num_examples))
+    is_urban = np.array([[each.columns["relation"] == "urban" for each in examples]])
+    found = breakdown(examples, {"agent": is_urban.astype(float)})
+    assert set(found) == {"relation", "place"}
+    assert len(found["relation"]) == 12
+    assert found["relation"]["urban"]["rewards"] == {"agent": 1.0}
+    assert found["relation"]["crop"]["rewards"] == {"agent": 0.0}
+
+
 def test_labels_are_divided_by_the_correct_label():
     examples = evaluated_examples(made("Classification"), np.arange(40))
     is_geography = np.array([each.targets == ("geography",) for each in examples])

@@ -1,4 +1,4 @@
-from agents.corpus.country_links import FIELDS, largest, links
+from agents.corpus.countries.links import FIELDS, largest, links
 
 
 def test_the_largest_number_of_a_list_decides():
