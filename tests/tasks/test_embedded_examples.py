@@ -31,6 +31,11 @@ EXPECTED = {
         "201a42c7dd2c5a6f",
         "be48b9cca175b593",
     ],
+    (QuestionAnswering, (("mode", "extractive"), ("held_out", "wordings"))): [
+        "f72740c136f32e3c",
+        "31ee372af75a0e0a",
+        "1042b8f9267f3255",
+    ],
     (Translation, ()): ["df29b5f165128bbd", "f6056085c8e51825", "afeced95b2d48aea"],
     (Translation, (("pair", "en-zh"),)): [
         "ab69e95183bcd3f1",

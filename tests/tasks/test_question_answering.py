@@ -1,4 +1,5 @@
 import warnings
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_generated_questions_have_no_context_and_no_columns(options):
         QuestionAnswering(TOKENIZER, dataset="reasoning_gym:sums", **options)
 
 
-WORDINGS = {"mode": "extractive", "held_out": "wordings"}
+WORDINGS: dict[str, Any] = {"mode": "extractive", "held_out": "wordings"}
 
 
 def test_with_held_out_wordings_every_prompt_fits_and_no_other_split_has_its_country():
