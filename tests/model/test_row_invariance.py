@@ -1,0 +1,129 @@
+"""A row's bits depend on no other row: what `deterministic=True` promises, on every device."""
+
+import numpy as np
+import pytest
+import torch
+
+from lm_envs.model import loading
+from lm_envs.model.architectures import gpt2, network
+from lm_envs.model.base import ModelConfig
+from tests.model.engines import (
+    VOCABULARY,
+    all_dtypes,
+    both_cache_dtypes,
+    draw_weights,
+    make_engine,
+    needs_compiler,
+    needs_cuda,
+    random_tokens,
+)
+
+MOST = 70
+"""Rows for which prompts and tokens are drawn; an engine of N rows has the first N of them."""
+
+
+def read_in_every_way(model, num_rows, num_steps=3, **changes):
+    """What all methods of an engine find for row 0, while the others begin, wait and end."""
+    rng, rows = np.random.default_rng(0), np.arange(num_rows)
+    engine = make_engine(model, num_rows, capacity=64, num_candidates=8, **changes)
+
+    def draw(low, high):
+        sizes = rng.integers(low, high, MOST)
+        return [random_tokens(rng, int(size)) for size in sizes][:num_rows]
+
+    found = [engine.prefill(rows, draw(35, 45))]
+    for _ in range(num_steps):
+        active = rng.random(MOST)[:num_rows] < 0.7
+        active[0] = True
+        found.append(engine.decode(random_tokens(rng, MOST)[:num_rows], active))
+    found.append(engine.extend(rows, engine.lengths - 2, draw(1, 6)))
+    results = [getattr(each, name)[0] for each in found for name in ("hidden", "candidates")]
+    results += [getattr(each, name)[0] for each in found for name in ("logprobs", "chosen")]
+    results.append(engine.extend_scored(rows, draw(1, 4))[0])
+    options = [[part[:2], part[2:]] for part in draw(4, 8)]
+    results += engine.score_options(rows, options)[0]
+    texts = draw(5, 40)
+    results += [engine.score(texts)[0], engine.mean_hidden_states(texts, [3] * num_rows)[0]]
+    results.append(engine.top_k_top_p_mask(50, 0.9)[0])
+    tokens = rng.integers(1, VOCABULARY, (MOST, 3))[:num_rows]
+    return [*results, engine.logprobs_of(tokens)[0]]
+
+
+def num_different(one, other):
+    return sum(not np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@needs_compiler
+@all_dtypes
+@both_cache_dtypes
+def test_a_row_on_a_cpu_has_the_same_bits_among_any_number_of_rows(checkpoint, dtype, cache_dtype):
+    model = loading.load(checkpoint, "cpu", dtype, deterministic=True)
+    alone = read_in_every_way(model, 1, cache_dtype=cache_dtype)
+    for num_rows in (2, 64, MOST):
+        found = read_in_every_way(model, num_rows, cache_dtype=cache_dtype)
+        assert num_different(found, alone) == 0, num_rows
+
+
+@needs_compiler
+def test_the_deterministic_model_of_a_cpu_is_the_model_of_a_cpu(checkpoint, model):
+    assert loading.load(checkpoint, "cpu", "float32", deterministic=True) is model
+
+
+def test_a_deterministic_model_that_our_kernels_do_not_compute_is_refused(tmp_path):
+    """The numbers of PyTorch's attention on a CPU depend on the longest row."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    shape = {"n_layer": 1, "n_embd": 24, "n_head": 3, "vocab_size": 99, "n_positions": 64}
+    GPT2LMHeadModel(GPT2Config(**shape)).save_pretrained(tmp_path)
+    loading.load(tmp_path, "cpu", "float32")
+    with pytest.raises(ValueError, match=r"deterministic=True on cpu, .*multiples of 16 only"):
+        loading.load(tmp_path, "cpu", "float32", deterministic=True)
+
+
+def make_model(folder, dtype, kernels, monkeypatch):
+    """The model of a checkpoint on the CPU, with kernels that Triton's interpreter runs."""
+    monkeypatch.setattr(network, "kernels_for", lambda *_: kernels)
+    architecture, config, weights = loading.read_checkpoint(folder, "cpu")
+    return architecture.network(config, weights, dtype)
+
+
+def test_every_architecture_computes_a_row_alone(any_checkpoint, monkeypatch):
+    kernels = pytest.importorskip("lm_envs.model.kernels.triton_invariant").InvariantKernels()
+    model = make_model(any_checkpoint, torch.float32, kernels, monkeypatch)
+    alone, among_others = (read_in_every_way(model, num_rows) for num_rows in (1, 3))
+    assert num_different(among_others, alone) == 0
+
+
+def write_texts(model, num_rows):
+    """Hidden states and log-probabilities of row 0 after a prefill and two steps."""
+    rng = np.random.default_rng(0)
+    engine = make_engine(model, num_rows, capacity=64, num_candidates=8)
+    prompts = [random_tokens(rng, 40) for _ in range(64)][:num_rows]
+    found = [engine.prefill(np.arange(num_rows), prompts)]
+    found += [engine.decode(random_tokens(rng, 64)[:num_rows]) for _ in range(2)]
+    return [getattr(each, name)[0] for each in found for name in ("hidden", "logprobs")]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_same"), [("InvariantKernels", True), ("TritonKernels", False)]
+)
+def test_a_full_batch_changes_a_row_of_the_faster_kernels_only(monkeypatch, name, is_same):
+    """With many heads and rows the faster kernels read other numbers of keys at a time."""
+    found = pytest.importorskip("lm_envs.model.kernels.triton_invariant")
+    config = ModelConfig(VOCABULARY, 64, 1, 4, 4, 64, 128, 1e-5)
+    monkeypatch.setattr(network, "kernels_for", lambda *_: getattr(found, name)())
+    model = gpt2.GPT2(config, draw_weights(gpt2.tensor_shapes(config), 0.1), torch.float32)
+    alone, among_others = (write_texts(model, num_rows) for num_rows in (1, 64))
+    assert (num_different(among_others, alone) == 0) == is_same
+
+
+@pytest.mark.gpu
+@needs_cuda
+@both_cache_dtypes
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_a_row_on_cuda_has_the_same_bits_among_any_number_of_rows(checkpoint, dtype, cache_dtype):
+    model = loading.load(checkpoint, "cuda", dtype, deterministic=True)
+    alone = read_in_every_way(model, 1, cache_dtype=cache_dtype)
+    for num_rows in (2, 64, MOST):
+        found = read_in_every_way(model, num_rows, cache_dtype=cache_dtype)
+        assert num_different(found, alone) == 0, num_rows
