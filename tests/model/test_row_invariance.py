@@ -22,7 +22,7 @@ MOST = 70
 """Rows for which prompts and tokens are drawn; an engine of N rows has the first N of them."""
 
 
-def read_in_every_way(model, num_rows, num_steps=3, **changes):
+def read_in_every_way(model, num_rows, num_steps=3, longest=45, **changes):
     """What all methods of an engine find for row 0, while the others begin, wait and end."""
     rng, rows = np.random.default_rng(0), np.arange(num_rows)
     engine = make_engine(model, num_rows, capacity=64, num_candidates=8, **changes)
@@ -31,7 +31,7 @@ def read_in_every_way(model, num_rows, num_steps=3, **changes):
         sizes = rng.integers(low, high, MOST)
         return [random_tokens(rng, int(size)) for size in sizes][:num_rows]
 
-    found = [engine.prefill(rows, draw(35, 45))]
+    found = [engine.prefill(rows, draw(longest - 10, longest))]
     for _ in range(num_steps):
         active = rng.random(MOST)[:num_rows] < 0.7
         active[0] = True
@@ -42,7 +42,7 @@ def read_in_every_way(model, num_rows, num_steps=3, **changes):
     results.append(engine.extend_scored(rows, draw(1, 4))[0])
     options = [[part[:2], part[2:]] for part in draw(4, 8)]
     results += engine.score_options(rows, options)[0]
-    texts = draw(5, 40)
+    texts = draw(5, longest)
     results += [engine.score(texts)[0], engine.mean_hidden_states(texts, [3] * num_rows)[0]]
     results.append(engine.top_k_top_p_mask(50, 0.9)[0])
     tokens = rng.integers(1, VOCABULARY, (MOST, 3))[:num_rows]
@@ -80,28 +80,28 @@ def test_a_deterministic_model_that_our_kernels_do_not_compute_is_refused(tmp_pa
         loading.load(tmp_path, "cpu", "float32", deterministic=True)
 
 
-def make_model(folder, dtype, kernels, monkeypatch):
-    """The model of a checkpoint on the CPU, with kernels that Triton's interpreter runs."""
-    monkeypatch.setattr(network, "kernels_for", lambda *_: kernels)
-    architecture, config, weights = loading.read_checkpoint(folder, "cpu")
-    return architecture.network(config, weights, dtype)
+def make_model(name, monkeypatch):
+    """A small GPT-2 on the CPU, whose kernels Triton's interpreter runs."""
+    found = pytest.importorskip("lm_envs.model.kernels.triton_invariant")
+    monkeypatch.setattr(network, "kernels_for", lambda *_: getattr(found, name)())
+    config = ModelConfig(VOCABULARY, 64, 1, 4, 4, 64, 64, 1e-5)
+    return gpt2.GPT2(config, draw_weights(gpt2.tensor_shapes(config), 0.1), torch.float32)
 
 
-def test_every_architecture_computes_a_row_alone(any_checkpoint, monkeypatch):
-    kernels = pytest.importorskip("lm_envs.model.kernels.triton_invariant").InvariantKernels()
-    model = make_model(any_checkpoint, torch.float32, kernels, monkeypatch)
-    alone, among_others = (read_in_every_way(model, num_rows) for num_rows in (1, 3))
+def test_tritons_invariant_kernels_compute_a_row_alone(monkeypatch):
+    model = make_model("InvariantKernels", monkeypatch)
+    alone, among_others = (read_in_every_way(model, num_rows, 1, 12) for num_rows in (1, 3))
     assert num_different(among_others, alone) == 0
 
 
-def write_texts(model, num_rows):
-    """Hidden states and log-probabilities of row 0 after a prefill and two steps."""
-    rng = np.random.default_rng(0)
-    engine = make_engine(model, num_rows, capacity=64, num_candidates=8)
-    prompts = [random_tokens(rng, 40) for _ in range(64)][:num_rows]
-    found = [engine.prefill(np.arange(num_rows), prompts)]
-    found += [engine.decode(random_tokens(rng, 64)[:num_rows]) for _ in range(2)]
-    return [getattr(each, name)[0] for each in found for name in ("hidden", "logprobs")]
+def write_together(model, num_rows):
+    """Hidden states and log-probabilities of row 0 after one step of equal rows."""
+    engine = make_engine(model, num_rows, capacity=64, num_candidates=4)
+    others = np.arange(1, num_rows)
+    engine.prefill(np.arange(1), [np.arange(1, 41)])
+    engine.copy_rows(others, np.zeros_like(others))
+    outputs = engine.decode(np.arange(1, num_rows + 1))
+    return [outputs.hidden[0], outputs.logprobs[0]]
 
 
 @pytest.mark.parametrize(
@@ -109,11 +109,9 @@ def write_texts(model, num_rows):
 )
 def test_a_full_batch_changes_a_row_of_the_faster_kernels_only(monkeypatch, name, is_same):
     """With many heads and rows the faster kernels read other numbers of keys at a time."""
-    found = pytest.importorskip("lm_envs.model.kernels.triton_invariant")
-    config = ModelConfig(VOCABULARY, 64, 1, 4, 4, 64, 128, 1e-5)
-    monkeypatch.setattr(network, "kernels_for", lambda *_: getattr(found, name)())
-    model = gpt2.GPT2(config, draw_weights(gpt2.tensor_shapes(config), 0.1), torch.float32)
-    alone, among_others = (write_texts(model, num_rows) for num_rows in (1, 64))
+    model = make_model(name, monkeypatch)
+    monkeypatch.setattr("lm_envs.model.kernels.triton_ops.FEW_PROGRAMS", 8)  # of 4 heads
+    alone, among_others = (write_together(model, num_rows) for num_rows in (1, 2))
     assert (num_different(among_others, alone) == 0) == is_same
 
 
@@ -121,8 +119,10 @@ def test_a_full_batch_changes_a_row_of_the_faster_kernels_only(monkeypatch, name
 @needs_cuda
 @both_cache_dtypes
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
-def test_a_row_on_cuda_has_the_same_bits_among_any_number_of_rows(checkpoint, dtype, cache_dtype):
-    model = loading.load(checkpoint, "cuda", dtype, deterministic=True)
+def test_a_row_on_cuda_has_the_same_bits_among_any_number_of_rows(
+    any_checkpoint, dtype, cache_dtype
+):
+    model = loading.load(any_checkpoint, "cuda", dtype, deterministic=True)
     alone = read_in_every_way(model, 1, cache_dtype=cache_dtype)
     for num_rows in (2, 64, MOST):
         found = read_in_every_way(model, num_rows, cache_dtype=cache_dtype)
