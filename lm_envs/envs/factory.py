@@ -84,8 +84,7 @@ def build(
         ValueError: If an argument is not allowed; the message names the allowed values.
     """
     check_types(build, {"model": model, "device": device, "dtype": dtype})
-    check_count("prompt_cache", prompt_cache, least=0)
-    check_choice("cache_dtype", cache_dtype, CACHE_DTYPES)
+    _check_caches(prompt_cache, cache_dtype)
     folder = loading.locate(model)
     tokenizer = load_tokenizer(folder, chat_template, system_prompt, user_prompt)
     made, name = make_task(task, tokenizer, task_options)
@@ -101,6 +100,11 @@ def build(
     chosen.attach(setup, engine, episodes, rngs)
     seen = make_observation(observation, View(setup, chosen, model))
     return Components(tokenizer, made, engine, episodes, chosen, seen)
+
+
+def _check_caches(prompt_cache: object, cache_dtype: object) -> None:
+    check_count("prompt_cache", prompt_cache, least=0)
+    check_choice("cache_dtype", cache_dtype, CACHE_DTYPES)
 
 
 def load_model(

@@ -132,11 +132,10 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         rngs, seeds = new_generators(num_envs)
         self._groups = PromptGroups(rngs, seeds, group_size)
         named: dict[str, Any] = {"model": path_as_text(model), "device": device, "dtype": dtype}
-        named |= {"cache_dtype": cache_dtype, "prompt_cache": prompt_cache}
-        named |= {"deterministic": deterministic}
+        named |= {"cache_dtype": cache_dtype, "prompt_cache": prompt_cache, "actions": actions}
         named |= {"chat_template": chat_template, "system_prompt": system_prompt}
-        named |= {"user_prompt": user_prompt, "actions": actions, "observation": observation}
-        parts = build(rngs, task, task_options, **named)
+        named |= {"user_prompt": user_prompt, "observation": observation}
+        parts = build(rngs, task, task_options, deterministic=deterministic, **named)
         self.tokenizer, self.task, self.engine = parts.tokenizer, parts.task, parts.engine
         self.episodes, self.observation = parts.episodes, parts.observation
         self.actions, self.dense, self.gamma = parts.actions, dense, check_discount(gamma)

@@ -111,13 +111,11 @@ def load(
             size that is fast to multiply, are left out: such ids have no text, and their logits
             would take part in every probability. None for all ids.
         unwritten: Ids below it that get the probability 0, such as special tokens.
-        deterministic: A row's bits depend on no other row: not on the number of rows, on which of
-            them are active, or on how they are grouped into passes. On a CPU our compiled kernels
-            compute so in any case; on CUDA other kernels do, which are slower.
+        deterministic: A row's bits depend on no other row: not on how many there are, which are
+            active, or how they are grouped. Slower on CUDA; on a CPU compiled kernels do it anyway.
 
     Raises:
-        ValueError: If the folder holds no finite model of a known architecture, the device or dtype
-            is not available, or `deterministic` cannot be kept here.
+        ValueError: If the folder has no finite model of a known kind, or an argument is not met.
     """
     device_name = resolve_device(device)
     dtype_name = resolve_dtype(dtype, device_name)
@@ -127,16 +125,21 @@ def load(
     config = _read_config(folder / "config.json")
     is_special = deterministic and device_name.startswith("cuda")
     network = _load(folder, device_name, dtype_name, json.dumps(config), stamps, is_special)
-    if deterministic and not network.kernels.is_row_invariant:
-        raise ValueError(
-            f"Got deterministic=True on {device_name}, where a row's numbers depend on the number "
-            f"of rows: {why_rows_vary(network.device)}; or use deterministic=False."
-        )
+    _check_rows(network, deterministic)
     size = network.config.vocab_size
     num_tokens = size if num_tokens is None else min(num_tokens, size)
     if num_tokens == size and not len(unwritten):
         return network
     return _with_vocabulary(network, num_tokens, tuple(map(int, unwritten)))
+
+
+def _check_rows(network: LanguageModel, deterministic: bool) -> None:
+    """Checks that a row's bits depend on no other row, if that is asked for."""
+    if deterministic and not network.kernels.is_row_invariant:
+        raise ValueError(
+            f"Got deterministic=True on {network.device}, where a row's numbers depend on the "
+            f"number of rows: {why_rows_vary(network.device)}; or use deterministic=False."
+        )
 
 
 def resolve_device(device: str) -> str:

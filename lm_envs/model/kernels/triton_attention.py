@@ -167,7 +167,7 @@ def attend(
     if offset < size:
         kv_head = head // (HEADS // KV_HEADS)
         column = tl.arange(0, COLUMNS)
-        is_column, head_column = (column < SIZE)[None, :], column[None, :] + kv_head * SIZE
+        is_column, kv_start = (column < SIZE)[None, :], kv_head * SIZE
         query = offset + tl.arange(0, TILE)
         is_query = (query < size)[:, None]
         place = (first + query).to(tl.int64)[:, None] * stride + column[None, :]
@@ -188,7 +188,7 @@ def attend(
                 is_seen = is_old[None, :]
                 if JOINS:
                     own = position - past
-                    at = (first + own).to(tl.int64)[:, None] * stride + head_column
+                    at = (first + own).to(tl.int64)[:, None] * stride + column[None, :] + kv_start
                     is_own = ((own >= 0) & (own < size))[:, None] & is_column
                     is_seen = (own[None, :] <= query[:, None]) & (own < size)[None, :]
                     old_keys = tl.where(is_own, _own_vectors(k, at, is_own, INT8), old_keys)
@@ -200,7 +200,7 @@ def attend(
             for start in range(0, last, OWN_BLOCK):
                 own = start + tl.arange(0, OWN_BLOCK)
                 is_own = (own < size)[:, None] & is_column
-                at = (first + own).to(tl.int64)[:, None] * stride + head_column
+                at = (first + own).to(tl.int64)[:, None] * stride + column[None, :] + kv_start
                 own_keys = _own_vectors(k, at, is_own, INT8)
                 own_values = _own_vectors(v, at, is_own, INT8)
                 is_seen = (own[None, :] <= query[:, None]) & (own < size)[None, :]
