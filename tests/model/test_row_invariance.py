@@ -117,12 +117,20 @@ def test_a_full_batch_changes_a_row_of_the_faster_kernels_only(monkeypatch, name
 
 @pytest.mark.gpu
 @needs_cuda
-@both_cache_dtypes
-@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+@pytest.mark.parametrize(
+    ("name", "dtype", "cache_dtype"),
+    [
+        ("checkpoint", "bfloat16", "auto"),
+        ("checkpoint", "float32", "auto"),
+        ("checkpoint", "bfloat16", "int8"),
+        ("llama_checkpoint", "bfloat16", "auto"),
+    ],
+)
 def test_a_row_on_cuda_has_the_same_bits_among_any_number_of_rows(
-    any_checkpoint, dtype, cache_dtype
+    request, name, dtype, cache_dtype
 ):
-    model = loading.load(any_checkpoint, "cuda", dtype, deterministic=True)
+    folder = request.getfixturevalue(name)
+    model = loading.load(folder, "cuda", dtype, deterministic=True)
     alone = read_in_every_way(model, 1, cache_dtype=cache_dtype)
     for num_rows in (2, 64, MOST):
         found = read_in_every_way(model, num_rows, cache_dtype=cache_dtype)

@@ -4,7 +4,7 @@ Owns what `TritonKernels` leaves to kernels that are chosen by shape: products, 
 batches, and PyTorch's reductions. Imported only where Triton is installed.
 """
 
-# pyright: reportMissingImports=false, reportIndexIssue=false, reportCallIssue=false
+# pyright: reportMissingImports=false, reportIndexIssue=false, reportCallIssue=false, reportArgumentType=false
 # Triton is optional and untyped.
 
 from typing import NamedTuple
