@@ -15,11 +15,15 @@ from stable_baselines3.common.buffers import DictRolloutBuffer
 from stable_baselines3.common.type_aliases import DictRolloutBufferSamples
 from torch.nn.utils.rnn import pad_sequence
 
+from lm_envs.model.kv_cache import round_up
 from lm_envs.validation import check_choice
 
 Advantage = Literal["gae", "group", "rloo"]
 GROUPED: tuple[Advantage, ...] = ("group", "rloo")
 """Advantages that compare the texts of one prompt."""
+
+TEXTS_MULTIPLE, TOKENS_MULTIPLE = 4, 32
+"""On a GPU minibatches are padded to multiples of so many texts and tokens."""
 
 
 class EpisodeRolloutBuffer(DictRolloutBuffer):
@@ -44,6 +48,10 @@ class EpisodeRolloutBuffer(DictRolloutBuffer):
             would move advantages that are already relative.
         options: Of `DictRolloutBuffer`.
 
+    Attributes:
+        pads: Whether minibatches without common prompts are padded to sizes that repeat: a GPU
+            chooses kernels and memory anew for every other size. By default on a GPU.
+
     Raises:
         ValueError: If the spaces are not those of token observations and token actions.
     """
@@ -62,6 +70,7 @@ class EpisodeRolloutBuffer(DictRolloutBuffer):
         self._advantage: Advantage = advantage
         self._is_compared = np.ones((buffer_size, 1), bool)  # (T, N) steps that have an advantage
         super().__init__(buffer_size, observation_space, action_space, *arguments, **options)
+        self.pads = torch.device(self.device).type == "cuda" and advantage not in GROUPED
 
     def compute_returns_and_advantage(self, last_values: torch.Tensor, dones: np.ndarray) -> None:
         """Computes returns and advantages (T, N) of a full buffer."""
@@ -127,9 +136,14 @@ class EpisodeRolloutBuffer(DictRolloutBuffer):
         last = ([end - 1 for _, _, end in fragments], [row for row, _, _ in fragments])
         lengths = self.observations["length"]
         longest = int(lengths[last].max())  # read here, on the host: a GPU would be waited for
-        observations = {
-            "tokens": self.observations["tokens"][last][:, :longest],
-            "length": lengths[last],
+        missing = 0
+        if self.pads:
+            longest, missing = round_up(longest, TOKENS_MULTIPLE), -len(fragments) % TEXTS_MULTIPLE
+        observations = {  # no step refers to the texts that padding adds
+            "tokens": np.pad(
+                self.observations["tokens"][last][:, :longest], ((0, missing), (0, 0))
+            ),
+            "length": np.pad(lengths[last], ((0, missing), (0, 0)), constant_values=1),
             "episode": np.repeat(np.arange(len(fragments)), sizes),
             "position": lengths[steps, rows, 0],
         }

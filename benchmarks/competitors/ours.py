@@ -102,9 +102,9 @@ def greedy(bare: Engine, job: GenerationJob) -> GenerateFn:
     return generate
 
 
-def make_engine(job: GenerationJob) -> Engine:
+def make_engine(job: GenerationJob, *, deterministic: bool = False) -> Engine:
     """An engine as `environment` has it."""
-    network = loading.load(job.folder, "auto", job.dtype)
+    network = loading.load(job.folder, "auto", job.dtype, deterministic=deterministic)
     return Engine(
         network,
         job.num_rows,

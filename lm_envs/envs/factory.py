@@ -37,7 +37,7 @@ from lm_envs.validation import (
 OWN_ARGUMENTS = (
     *("model", "device", "dtype", "cache_dtype", "actions", "observation", "dense", "gamma"),
     *("max_steps", "group_size", "prompt_cache", "chat_template", "system_prompt", "user_prompt"),
-    *("autoreset_mode", "render_mode"),
+    *("deterministic", "autoreset_mode", "render_mode"),
 )
 """Arguments that every environment of a task has, for a hint at a misspelled one."""
 
@@ -68,6 +68,7 @@ def build(
     model: str,
     device: str,
     dtype: str,
+    deterministic: bool,
     actions: ActionSpec,
     observation: Any,  # noqa: ANN401 - see make_observation
     prompt_cache: int,
@@ -83,14 +84,13 @@ def build(
         ValueError: If an argument is not allowed; the message names the allowed values.
     """
     check_types(build, {"model": model, "device": device, "dtype": dtype})
-    check_count("prompt_cache", prompt_cache, least=0)
-    check_choice("cache_dtype", cache_dtype, CACHE_DTYPES)
+    _check_caches(prompt_cache, cache_dtype)
     folder = loading.locate(model)
     tokenizer = load_tokenizer(folder, chat_template, system_prompt, user_prompt)
     made, name = make_task(task, tokenizer, task_options)
     if made.reward.models:  # the digest of a large model takes seconds
         made.reward.check_model(loading.fingerprint(model))
-    network = loading.load(folder, device, dtype, len(tokenizer), tokenizer.special_tokens.tolist())
+    network = load_model(folder, tokenizer, device, dtype, deterministic)
     check_fit(network, tokenizer, made.context_tokens, model)
     setup = Setup(network, tokenizer, made, name)
     chosen = make_actions(actions, setup)
@@ -100,6 +100,24 @@ def build(
     chosen.attach(setup, engine, episodes, rngs)
     seen = make_observation(observation, View(setup, chosen, model))
     return Components(tokenizer, made, engine, episodes, chosen, seen)
+
+
+def _check_caches(prompt_cache: object, cache_dtype: object) -> None:
+    check_count("prompt_cache", prompt_cache, least=0)
+    check_choice("cache_dtype", cache_dtype, CACHE_DTYPES)
+
+
+def load_model(
+    folder: Path, tokenizer: Tokenizer, device: str, dtype: str, deterministic: bool
+) -> LanguageModel:
+    """Returns the model of a checkpoint's folder, without ids that the tokenizer does not have.
+
+    Raises:
+        ValueError: As `lm_envs.model.loading.load`, or if `deterministic` is no truth value.
+    """
+    check_choice("deterministic", deterministic, (True, False))
+    special = tokenizer.special_tokens.tolist()
+    return loading.load(folder, device, dtype, len(tokenizer), special, deterministic=deterministic)
 
 
 def load_tokenizer(

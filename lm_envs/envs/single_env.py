@@ -146,12 +146,12 @@ class LanguageEnv(RowEnv):
     `scores`: every component of the reward and their weighted sum `reward`.
 
     ## Arguments
-    All ids take `model`, `device`, `dtype`, `cache_dtype`, `actions`, `observation`, `dense`,
-    `gamma`, `max_steps`, `prompt_cache`, `chat_template`, `system_prompt`, `user_prompt`,
-    `render_mode` (see `LanguageVectorEnv`) and the arguments of their task. With `gamma=1`, the
-    default, the rewards of an episode add up to its score, and the best policy is that of the score
-    for an agent with gamma = 1 only; give the discount of any other agent (0.99 is the default of
-    Stable-Baselines3) as `gamma`.
+    All ids take `model`, `device`, `dtype`, `deterministic`, `cache_dtype`, `actions`,
+    `observation`, `dense`, `gamma`, `max_steps`, `prompt_cache`, `chat_template`, `system_prompt`,
+    `user_prompt`, `render_mode` (see `LanguageVectorEnv`) and the arguments of their task. With
+    `gamma=1`, the default, the rewards of an episode add up to its score, and the best policy is
+    that of the score for an agent with gamma = 1 only; give the discount of any other agent (0.99
+    is the default of Stable-Baselines3) as `gamma`.
 
     ## Vectorized environment
     `gymnasium.make_vec(id, num_envs=64)` advances all rows in one batch; `autoreset_mode` is

@@ -51,6 +51,8 @@ class LanguageVectorEnv(EpisodicVectorEnv):
             "cpu", "cuda", "cuda:1", …
         dtype: "auto" (bfloat16 on CUDA, float32 on CPU), "float32", "bfloat16", or "int8" (faster
             on CPUs with VNNI instructions, less precise; see `lm_envs.model.loading.load`).
+        deterministic: A row's bits do not depend on other rows on CUDA either, by slower kernels;
+            see `lm_envs.model.loading.load`.
         cache_dtype: Type of the KV cache: "auto" (that of the model), or "int8" (about half the
             memory of bfloat16, faster on CPUs where attention is bound by memory; see
             `lm_envs.model.engine.Engine`).
@@ -109,6 +111,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         model: str = EMBEDDED,
         device: str = "auto",
         dtype: str = "auto",
+        deterministic: bool = False,
         cache_dtype: str = "auto",
         actions: ActionSpec = "top_k",
         observation: Any = "hidden",  # noqa: ANN401 - see make_observation
@@ -129,10 +132,10 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         rngs, seeds = new_generators(num_envs)
         self._groups = PromptGroups(rngs, seeds, group_size)
         named: dict[str, Any] = {"model": path_as_text(model), "device": device, "dtype": dtype}
-        named |= {"cache_dtype": cache_dtype, "prompt_cache": prompt_cache}
+        named |= {"cache_dtype": cache_dtype, "prompt_cache": prompt_cache, "actions": actions}
         named |= {"chat_template": chat_template, "system_prompt": system_prompt}
-        named |= {"user_prompt": user_prompt, "actions": actions, "observation": observation}
-        parts = build(rngs, task, task_options, **named)
+        named |= {"user_prompt": user_prompt, "observation": observation}
+        parts = build(rngs, task, task_options, deterministic=deterministic, **named)
         self.tokenizer, self.task, self.engine = parts.tokenizer, parts.task, parts.engine
         self.episodes, self.observation = parts.episodes, parts.observation
         self.actions, self.dense, self.gamma = parts.actions, dense, check_discount(gamma)

@@ -151,6 +151,14 @@ class LanguageModel(Protocol):
         ...
 
 
+def for_sums(model: LanguageModel, values: torch.Tensor) -> torch.Tensor:
+    """`values` where PyTorch may sum them for a model: on the host if its rows are to be alone.
+
+    On a GPU PyTorch divides a sum among threads by the shape of all values, other rows included.
+    """
+    return values.cpu() if model.kernels.is_row_invariant else values
+
+
 def check_tensors(
     tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, tuple[int, ...]], folder: Path
 ) -> None:

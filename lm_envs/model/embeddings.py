@@ -7,7 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lm_envs.model.base import LanguageModel, inference
+from lm_envs.model.base import LanguageModel, for_sums, inference
 from lm_envs.model.kernels.linear import Linear
 from lm_envs.pca import principal_axes
 
@@ -26,7 +26,7 @@ class TokenSpace:
     """
 
     def __init__(self, model: LanguageModel, dim: int) -> None:
-        embeddings = model.token_embeddings.float()
+        embeddings = for_sums(model, model.token_embeddings.float())
         centered = embeddings - embeddings.mean(0)
         _, axes = principal_axes(centered.cpu().numpy(), dim)  # (D, d)
         points = centered @ torch.as_tensor(axes, dtype=torch.float32, device=centered.device)
@@ -69,7 +69,7 @@ class TextEmbeddings:
     """
 
     def __init__(self, model: LanguageModel) -> None:
-        embeddings = model.token_embeddings.float()
+        embeddings = for_sums(model, model.token_embeddings.float())
         self._vectors = embeddings / embeddings.std(0)  # (V, D)
 
     @property

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from lm_envs.model.base import LanguageModel, inference
+from lm_envs.model.base import LanguageModel, for_sums, inference
 from lm_envs.model.batching import (
     ExtendedRows,
     extend_rows,
@@ -155,7 +155,8 @@ class Engine(Scorer):
     def extend(self, rows: np.ndarray, starts: np.ndarray, tokens: Sequence[np.ndarray]) -> Outputs:
         """Continues some rows from an earlier position; other rows stay unchanged.
 
-        On CPU a row's numbers are the same whether its tokens come in one call or in several.
+        On CPU, and of a deterministic model, a row's numbers are the same whether its tokens come
+        in one call or in several.
 
         Args:
             rows: (R,) int64 distinct row numbers.
@@ -237,7 +238,8 @@ class Engine(Scorer):
             top_k: Keeps the k most likely; None keeps all.
             top_p: Keeps the fewest that have this probability together; None keeps all.
         """
-        keep = top_k_top_p_mask(self._head.logits(self._tensors.hidden), top_k, top_p)
+        logits = for_sums(self._model, self._head.logits(self._tensors.hidden))
+        keep = top_k_top_p_mask(logits, top_k, top_p)
         keep[:, self.end_token] = True
         return keep.cpu().numpy()
 

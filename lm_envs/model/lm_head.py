@@ -8,7 +8,6 @@ import torch.nn.functional as F
 
 from lm_envs.model.base import LanguageModel
 from lm_envs.model.kernels.base import TopTokens
-from lm_envs.model.kernels.torch_ops import log_sum_exp
 
 CHUNK = 4096
 """Tokens whose embeddings exist in float32 at once, while they are centered."""
@@ -107,7 +106,8 @@ class LMHead:
             own = self.token_logits(hidden[part], tokens[part, None])[:, 0]
             if temperatures is not None:
                 logits, own = logits / temperatures[part, None], own / temperatures[part]
-            parts.append(own - log_sum_exp(logits, self._written.expand(len(logits))))
+            finite = self._written.expand(len(logits))
+            parts.append(own - self._kernels.log_sum_exp(logits, finite))
         return torch.cat(parts)
 
     def _rounded_logits(self, hidden: torch.Tensor) -> torch.Tensor:

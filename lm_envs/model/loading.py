@@ -21,6 +21,7 @@ from lm_envs.model import weight_files
 from lm_envs.model.architectures.base import Architecture
 from lm_envs.model.architectures.registry import find_architecture
 from lm_envs.model.base import LanguageModel, ModelConfig, check_tensors
+from lm_envs.model.kernels.select import why_rows_vary
 from lm_envs.storage import cache_folder
 from lm_envs.validation import check_choice, first_line
 
@@ -96,6 +97,8 @@ def load(
     dtype: str = "auto",
     num_tokens: int | None = None,
     unwritten: Sequence[int] = (),
+    *,
+    deterministic: bool = False,
 ) -> LanguageModel:
     """The model of a checkpoint folder; calls for the same file return the same object.
 
@@ -108,10 +111,11 @@ def load(
             size that is fast to multiply, are left out: such ids have no text, and their logits
             would take part in every probability. None for all ids.
         unwritten: Ids below it that get the probability 0, such as special tokens.
+        deterministic: A row's bits depend on no other row: not on how many there are, which are
+            active, or how they are grouped. Slower on CUDA; on a CPU compiled kernels do it anyway.
 
     Raises:
-        ValueError: If the folder holds no finite model of a known architecture, or the device or
-            dtype is not available.
+        ValueError: If the folder has no finite model of a known kind, or an argument is not met.
     """
     device_name = resolve_device(device)
     dtype_name = resolve_dtype(dtype, device_name)
@@ -119,12 +123,23 @@ def load(
     # The configuration itself is a part of the key: a file that is edited twice within a tick of
     # the file system's clock can keep its time and its size.
     config = _read_config(folder / "config.json")
-    network = _load(folder, device_name, dtype_name, json.dumps(config), stamps)
+    is_special = deterministic and device_name.startswith("cuda")
+    network = _load(folder, device_name, dtype_name, json.dumps(config), stamps, is_special)
+    _check_rows(network, deterministic)
     size = network.config.vocab_size
     num_tokens = size if num_tokens is None else min(num_tokens, size)
     if num_tokens == size and not len(unwritten):
         return network
     return _with_vocabulary(network, num_tokens, tuple(map(int, unwritten)))
+
+
+def _check_rows(network: LanguageModel, deterministic: bool) -> None:
+    """Checks that a row's bits depend on no other row, if that is asked for."""
+    if deterministic and not network.kernels.is_row_invariant:
+        raise ValueError(
+            f"Got deterministic=True on {network.device}, where a row's numbers depend on the "
+            f"number of rows: {why_rows_vary(network.device)}; or use deterministic=False."
+        )
 
 
 def resolve_device(device: str) -> str:
@@ -232,11 +247,17 @@ def fingerprint(model: str) -> str:
 
 @lru_cache(maxsize=SHARED_MODELS)
 def _load(
-    folder: Path, device: str, dtype: str, config_text: str, stamps: tuple[weight_files.Stamp, ...]
+    folder: Path,
+    device: str,
+    dtype: str,
+    config_text: str,
+    stamps: tuple[weight_files.Stamp, ...],
+    deterministic: bool,
 ) -> LanguageModel:
     architecture, config, tensors = read_checkpoint(folder, device)
     dtype_of_linears = DTYPES.get(dtype, torch.bfloat16)
-    return architecture.network(config, tensors, dtype_of_linears, int8=dtype == INT8)
+    options = {"deterministic": True} if deterministic else {}
+    return architecture.network(config, tensors, dtype_of_linears, int8=dtype == INT8, **options)
 
 
 @lru_cache(maxsize=SHARED_MODELS)

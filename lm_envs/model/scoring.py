@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from lm_envs.model.base import LanguageModel, inference
+from lm_envs.model.base import LanguageModel, for_sums, inference
 from lm_envs.model.batching import TOKENS_PER_PASS, forward_padded, padded_batches, to_device
 from lm_envs.model.kv_cache import KVCache, round_up
 from lm_envs.model.lm_head import LMHead
@@ -144,9 +144,9 @@ class Scorer:
             ids, begins, ends = to_device(self._model.device, padded, first[part], lengths)
             places = torch.arange(padded.shape[1], device=ids.device)
             is_counted = (places >= begins[:, None]) & (places < ends[:, None])  # (R, T)
-            states = self._forward(ids) * is_counted[..., None]
-            total = states.sum(1) / is_counted.sum(1, keepdim=True)
-            means[part] = total.cpu().numpy()
+            states = for_sums(self._model, self._forward(ids) * is_counted[..., None])
+            total = states.sum(1).cpu().numpy()
+            means[part] = total / (lengths - first[part])[:, None]
         return means
 
     def _score_options(

@@ -14,6 +14,7 @@ from lm_envs.tasks.paraphrase import Paraphrase
 from lm_envs.testing import check_environment
 from lm_envs.tokenizer import Tokenizer
 from tests.envs.helpers import make, make_small
+from tests.model.engines import needs_compiler
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,7 @@ from tests.envs.helpers import make, make_small
         ({"prompt_cache": 0.5}, "prompt_cache=0.5; allowed: a whole number, 0 or more"),
         ({"cache_dtype": "int4"}, "cache_dtype='int4'; allowed: 'auto', 'int8'"),
         ({"cache_dtype": None}, "cache_dtype=None; allowed: 'auto', 'int8'"),
+        ({"deterministic": "yes"}, "deterministic='yes'; allowed: True, False"),
         ({"render_mode": "gif"}, "render_mode='gif'; allowed: None, 'ansi', 'rgb_array'"),
         ({"actions": None}, "actions kind=None; allowed: 'top_k', 'vocabulary'"),
         ({"observation": 3}, "observation kind=3; allowed: 'hidden', 'embeddings'"),
@@ -167,3 +169,16 @@ def test_the_hint_at_a_misspelled_argument_knows_every_argument_of_the_environme
     parameters = inspect.signature(LanguageVectorEnv).parameters.values()
     names = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
     assert set(OWN_ARGUMENTS) == names - {"task"}
+
+
+@needs_compiler
+@pytest.mark.parametrize("env_id", ["lm_envs/NextWord-v0", "lm_envs/StructureSearch-v0"])
+def test_a_deterministic_environment_on_a_cpu_is_the_default_one(env_id):
+    options = {"disable_env_checker": True, "device": "cpu"}
+    envs = [gym.make(env_id, deterministic=given, **options) for given in (True, False)]
+    envs[0].action_space.seed(0)
+    observations = [env.reset(seed=0)[0] for env in envs]
+    for _ in range(3):
+        np.testing.assert_array_equal(*observations)
+        action = envs[0].action_space.sample()
+        observations = [env.step(action)[0] for env in envs]

@@ -58,6 +58,7 @@ class SlowError(Exception):
 ARGUMENTS = {
     "model": ["embedded"],
     "dtype": ["auto", "float32", "bfloat16", "int8"],
+    "deterministic": [False, True],
     "cache_dtype": ["auto", "int8"],
     "actions": ["top_k", "vocabulary", "embedding", "choices", {"kind": "top_k", "k": 4}],
     "observation": ["hidden", "tokens", "candidates", {"kind": "embeddings", "last": 2}],

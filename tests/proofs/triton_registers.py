@@ -13,21 +13,30 @@ import sys
 import tempfile
 from pathlib import Path
 
+import torch
 from triton.backends import nvidia
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
 
-from lm_envs.model.kernels import triton_attention, triton_ops, triton_rows, triton_top_k
+from lm_envs.model.kernels import (
+    triton_attention,
+    triton_invariant,
+    triton_linear,
+    triton_ops,
+    triton_rows,
+    triton_top_k,
+)
 
 PROGRAM = Path(nvidia.__file__).parent / "bin" / "cuobjdump"
-ALIGNED = ("stride", "capacity")
+MODES = ("decode", "extend", "option", "score")
+ALIGNED = ("stride", "capacity", "num_outputs", "num_inputs")
 """Numbers among the arguments that are multiples of 16, as Triton finds when it launches."""
 
 WIDTH = {"SIZE": 768, "COLUMNS": 1024}
 NORMAL = triton_ops.WARPS
 
 
-def attend(dtype, cache, mode, *, is_narrow=False):
+def attend(dtype, cache, mode, *, is_narrow=False, joins=False):
     """The kernel of attention with a cache of a type; `mode` is decode, extend, option or score."""
     is_int8, decodes = cache == "i8", mode == "decode"
     scales = "*fp32" if is_int8 else f"*{cache}"
@@ -38,10 +47,10 @@ def attend(dtype, cache, mode, *, is_narrow=False):
     block = triton_ops.DECODE_BLOCK if is_narrow else triton_ops.BLOCK
     constants = {
         **{"HEADS": 12, "KV_HEADS": 12, "SIZE": 64, "COLUMNS": 64, "TILE": triton_ops.TILE},
-        "BLOCK": triton_ops.INT8_BLOCK if is_int8 else block,
+        "BLOCK": triton_ops.INT8_BLOCK if is_int8 or (joins and dtype == "fp32") else block,
         "OWN_BLOCK": triton_ops.TILE if decodes or is_int8 else triton_ops.BLOCK,
         **{"HAS_CACHE": mode != "score", "STORES": mode in ("decode", "extend")},
-        **{"DECODES": decodes, "INT8": is_int8, "UPCASTS": False},
+        **{"DECODES": decodes, "JOINS": joins, "INT8": is_int8, "UPCASTS": False},
     }
     is_single = is_narrow and dtype == cache == "bf16"
     warps = triton_ops.DECODE_WARPS if is_single else NORMAL
@@ -66,7 +75,7 @@ def rows_kernels(dtype):
         "add_norm": (
             triton_rows.add_norm,
             norm | {"out": f"*{dtype}", "epsilon": "fp32"},
-            WIDTH | {"HAS_UPDATE": True},
+            WIDTH | {"HAS_UPDATE": True, "CENTERS": True},
             NORMAL,
         ),
         "embed": (
@@ -84,6 +93,41 @@ def rows_kernels(dtype):
     }
 
 
+def product(dtype):
+    """The product of fixed tiles, with everything that may follow it."""
+    types = {**dict.fromkeys(("x", "weight", "bias", "out"), f"*{dtype}")}
+    types |= dict.fromkeys(("num_rows", "num_outputs", "num_inputs"), "i32")
+    tile = triton_invariant.TILES[torch.bfloat16 if dtype == "bf16" else torch.float32]
+    names = ("ROWS", "OUTPUTS", "INPUTS")
+    constants = dict(zip(names, tile, strict=True))
+    constants |= {"HAS_BIAS": True, "GELU": True, "UPCASTS": False}
+    return triton_linear.multiply, types, constants, NORMAL
+
+
+def invariant_kernels(dtype):
+    """The kernels of `triton_invariant` that `triton_ops` does not launch, by name."""
+    found = {"multiply": product(dtype)}
+    for mode in MODES:
+        found[f"joined {mode}"] = attend(dtype, dtype, mode, joins=True)
+        if mode != "score":
+            found[f"joined i8 {mode}"] = attend(dtype, "i8", mode, joins=True)
+    norm = dict.fromkeys(("x", "update", "gain", "bias", "out"), "*fp32") | {"epsilon": "fp32"}
+    found["rms_norm"] = (
+        triton_rows.add_norm,
+        norm,
+        WIDTH | {"HAS_UPDATE": False, "CENTERS": False},
+        NORMAL,
+    )
+    logits = {"logits": "*fp32", "out": "*fp32", "stride": "i32", "num_logits": "i32"}
+    found["log_sum"] = (
+        triton_rows.log_sum,
+        logits,
+        {"BLOCK": triton_top_k.LOGITS_PER_BLOCK},
+        NORMAL,
+    )
+    return found
+
+
 def kernels():
     """Kernels by name: function, types of arguments, constants and number of warps."""
     found = {}
@@ -96,6 +140,7 @@ def kernels():
                 found[f"attend {dtype} {cache} {mode}"] = attend(dtype, cache, mode)
         found[f"attend {dtype} score"] = attend(dtype, dtype, "score")
         found |= {f"{name} {dtype}": each for name, each in rows_kernels(dtype).items()}
+        found |= {f"{name} {dtype}": each for name, each in invariant_kernels(dtype).items()}
     types = {**dict.fromkeys(("rows", "starts", "sizes"), "*i64"), "tiles": "*i32"}
     types |= {"num_sequences": "i32"}
     constants = {"TILE": triton_ops.TILE, "SLOTS": 64}

@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from lm_envs.envs.base import EpisodicVectorEnv
-from lm_envs.envs.factory import check_fit, load_tokenizer, make_task
+from lm_envs.envs.factory import check_fit, load_model, load_tokenizer, make_task
 from lm_envs.envs.modes import check_modes
 from lm_envs.envs.observations.base import column_box
 from lm_envs.envs.reset_options import selected_indices
@@ -61,6 +61,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
         device: "auto" (the environment variable LM_ENVS_DEVICE if set, else CUDA where available),
             "cpu", "cuda", "cuda:1", …
         dtype: "auto", "float32", "bfloat16" or "int8".
+        deterministic: As in `LanguageVectorEnv`.
         chat_template: Put each prompt into the model's chat template, as in `LanguageVectorEnv`;
             the reference is then the assistant's message.
         system_prompt: Text of the system's message in it; None for none.
@@ -93,6 +94,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
         model: str = loading.EMBEDDED,
         device: str = "auto",
         dtype: str = "auto",
+        deterministic: bool = False,
         chat_template: bool = False,
         system_prompt: str | None = None,
         user_prompt: str | None = None,
@@ -108,7 +110,8 @@ class TuningVectorEnv(EpisodicVectorEnv):
         self._max_steps = check_limit("max_steps", max_steps)
         generators = new_generators(num_envs)  # before rows are allocated: it refuses too many
         chat = (chat_template, system_prompt, user_prompt)
-        network, self._groups = _build(task, passages, task_options, chat, model, device, dtype)
+        computing = (device, dtype, deterministic)
+        network, self._groups = _build(task, passages, task_options, chat, model, *computing)
         self.tuner = make_tuner(network, loading.locate(model))
         self.budget = adjustments
         self._allocate(num_envs)
@@ -297,6 +300,7 @@ def _build(
     model: str,
     device: str,
     dtype: str,
+    deterministic: bool,
 ) -> tuple[LanguageModel, PassageGroups]:
     """Returns the model that is adjusted and the passages that it is evaluated on.
 
@@ -317,7 +321,7 @@ def _build(
         )
     if required_actions(made):
         raise ValueError("Got mode='simultaneous'; passages are read whole: leave it out.")
-    network = loading.load(folder, device, dtype, len(tokenizer), tokenizer.special_tokens.tolist())
+    network = load_model(folder, tokenizer, device, dtype, deterministic)
     check_fit(network, tokenizer, made.context_tokens, model)
     title = f"{name.replace('_', ' ')}, {options.get('split', 'train')}"
     return network, PassageGroups(tokenizer, made, passages, title)

@@ -49,6 +49,10 @@ class TrainingTuner(Tuner):
         self, num_rows: int, folder: Path, model: LanguageModel, optimiser_steps: int, price: float
     ) -> None:
         super().__init__(num_rows)
+        if model.kernels.is_row_invariant and model.device.type != "cpu":
+            raise ValueError(
+                f"Got deterministic=True for training on {model.device}; allowed: device='cpu'."
+            )
         config = model.config
         is_bfloat16 = model.dtype == DTYPES["bfloat16"]
         self._models = [

@@ -25,8 +25,9 @@ class Architecture:
     """How the checkpoints of one kind of network are read, computed and trained.
 
     Attributes:
-        network: Called with a `ModelConfig`, tensors by name, a dtype and `int8=`; returns the
-            network. Copies the tensors.
+        network: Called with a `ModelConfig`, tensors by name, a dtype and `int8=`, and on a GPU
+            with `deterministic=True` where a user asks for it; returns the network. Copies the
+            tensors.
         parse_config: Called with the content of `config.json` and the file's name; returns the
             `ModelConfig`, or raises ValueError that names the file, the key, its value and what is
             allowed.

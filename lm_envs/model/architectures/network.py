@@ -30,6 +30,7 @@ class Network(Generic[Config]):
         weights: Tensors by the names of the architecture's `tensor_shapes`; they are copied.
         dtype: Type of the linears and the token embeddings.
         int8: Round the weights and inputs of the linears to int8 before they are multiplied.
+        deterministic: On CUDA, use kernels where a row's bits do not depend on other rows.
 
     Attributes:
         embeddings: Name of the token embeddings in `weights`.
@@ -45,6 +46,7 @@ class Network(Generic[Config]):
         dtype: torch.dtype,
         *,
         int8: bool = False,
+        deterministic: bool = False,
     ) -> None:
         self.config: ModelConfig = config
         self.dtype, self._int8 = dtype, int8
@@ -55,7 +57,7 @@ class Network(Generic[Config]):
         self.unwritten_tokens: torch.Tensor | None = None
         self.device = self.token_embeddings.device
         sizes = (config.hidden_size, config.head_size, config.intermediate_size)
-        self.kernels = kernels_for(sizes, dtype, self.device)
+        self.kernels = kernels_for(sizes, dtype, self.device, deterministic)
         self.build_layers(config, weights)
 
     def build_layers(self, config: Config, weights: Mapping[str, torch.Tensor]) -> None:

@@ -66,10 +66,13 @@ class Kernels(Protocol):
             together, than padded by PyTorch's attention.
         any_length: Upper bounds do for the lengths that these methods are given as numbers: what is
             recorded for one length of the texts serves all shorter ones.
+        is_row_invariant: A row's numbers are the same bits whatever rows are computed with it, and
+            however many.
     """
 
     longest_prompt: int
     any_length: bool
+    is_row_invariant: bool
 
     def linear(
         self, weight: torch.Tensor, bias: torch.Tensor | None, *, gelu: bool, int8: bool
@@ -182,6 +185,15 @@ class Kernels(Protocol):
         """Logits (N, K) float32 of `tokens` (N, K) int64 after `hidden` (N, D) float32.
 
         `center` (D,) float32 is subtracted from the embeddings (V, D).
+        """
+        ...
+
+    def log_sum_exp(self, logits: torch.Tensor, finite: torch.Tensor) -> torch.Tensor:
+        """Log of the sum of exponentials, (N,), of (N, V) float32.
+
+        Args:
+            logits: (N, V); some may be -inf.
+            finite: (N,) int64, a column of each row with a finite logit.
         """
         ...
 

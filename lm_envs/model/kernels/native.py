@@ -61,6 +61,8 @@ class NativeKernels(TorchKernels):
     longest_prompt = 128
     """For longer prompts PyTorch's attention is faster: its queries share what they read."""
 
+    is_row_invariant = True
+
     def __init__(self, library: ctypes.CDLL, dtype: torch.dtype) -> None:
         functions = {name: _function(library, name, dtype) for name in _PARAMETERS}
         # The library has these two only where the processor has instructions for them.

@@ -65,6 +65,7 @@ class TorchKernels:
 
     longest_prompt = 0
     any_length = False
+    is_row_invariant = False
 
     def linear(
         self, weight: torch.Tensor, bias: torch.Tensor | None, *, gelu: bool, int8: bool
@@ -98,7 +99,11 @@ class TorchKernels:
         """See `Kernels`."""
         if update is not None:
             x += update
-        return F.rms_norm(x, norm.gain.shape, norm.gain, norm.epsilon).to(dtype)
+        return self.rms_norm(x, norm.gain, norm.epsilon).to(dtype)
+
+    def rms_norm(self, x: torch.Tensor, gain: torch.Tensor, epsilon: float) -> torch.Tensor:
+        """Root-mean-square norms of vectors (…, d) float32, times `gain` (d,)."""
+        return F.rms_norm(x, gain.shape, gain, epsilon)
 
     def rotate(
         self,
@@ -114,7 +119,7 @@ class TorchKernels:
         if norms is not None:
             gains = (norms.query_gain, norms.key_gain)
             parts = zip(values.split(heads, 1), gains, strict=True)
-            values = torch.cat([F.rms_norm(x, (size,), g, norms.epsilon) for x, g in parts], 1)
+            values = torch.cat([self.rms_norm(x, gain, norms.epsilon) for x, gain in parts], 1)
         turned.copy_(turn(values, turns))
 
     def silu_product(self, x: torch.Tensor) -> torch.Tensor:
@@ -158,6 +163,14 @@ class TorchKernels:
             vectors -= center
         return (vectors * hidden[:, None]).sum(-1)
 
+    def log_sum_exp(self, logits: torch.Tensor, finite: torch.Tensor) -> torch.Tensor:
+        """See `Kernels`."""
+        return log_sum_exp(logits, finite)
+
+    def largest(self, logits: torch.Tensor, count: int) -> torch.Tensor:
+        """Ids (N, count) of the `count` largest entries of each row of (N, V), in any order."""
+        return top_tokens(logits, count)
+
     def quantize(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """See `Kernels`."""
         numbers = x.float()
@@ -191,8 +204,8 @@ class TorchKernels:
     ) -> TopTokens:
         """See `Kernels`."""
         logits = logits.float()
-        tokens = top_tokens(logits, count).sort(-1).values  # by id, which a stable sort keeps
-        log_z = log_sum_exp(logits, tokens[:, 0])
+        tokens = self.largest(logits, count).sort(-1).values  # by id, which a stable sort keeps
+        log_z = self.log_sum_exp(logits, tokens[:, 0])
         exact = (
             logits.gather(-1, tokens)
             if center is None

@@ -45,6 +45,19 @@ def make_tiles(rows, starts, sizes, tiles, num_sequences, TILE: tl.constexpr, SL
 
 
 @triton.jit
+def _read_tile(tiles, DECODES: tl.constexpr):
+    """The five numbers of this program's tile, in the order of the table."""
+    tile = tl.program_id(0)
+    if DECODES:
+        row, past, first, offset, size = tile, tl.load(tiles + tile).to(tl.int32), tile, 0, 1
+    else:
+        record = tiles + tile * TILE_FIELDS
+        row, past, first = tl.load(record), tl.load(record + 1), tl.load(record + 2)
+        offset, size = tl.load(record + 3), tl.load(record + 4)
+    return row, past, first, offset, size
+
+
+@triton.jit
 def _scale(vectors):
     """Scale of each int8 vector, as in `quantize_rows`."""
     return tl.maximum(tl.max(tl.abs(vectors), 1), 1e-30) / 127.0
@@ -135,6 +148,7 @@ def attend(
     HAS_CACHE: tl.constexpr,
     STORES: tl.constexpr,
     DECODES: tl.constexpr,
+    JOINS: tl.constexpr,
     INT8: tl.constexpr,
     UPCASTS: tl.constexpr,
 ):
@@ -144,20 +158,16 @@ def attend(
     values: (N, KV_HEADS, capacity, SIZE) of the cache, with INT8 their scales (N, KV_HEADS,
     capacity). scale: factor of the scores, times log2(e). tiles: the table of `make_tiles`; with
     DECODES the position (N,) int64 of each row's one token. COLUMNS: a power of two, >= SIZE.
-    BLOCK and OWN_BLOCK: past and new keys that are read together. UPCASTS: multiply in float32,
-    because Triton's interpreter cannot multiply bfloat16.
+    BLOCK and OWN_BLOCK: past and new keys that are read together. JOINS: blocks begin at multiples
+    of BLOCK in the text, and one may hold both: sums do not depend on which keys are new. UPCASTS:
+    multiply in float32, because Triton's interpreter cannot multiply bfloat16.
     """
-    tile, head = tl.program_id(0), tl.program_id(1)
-    if DECODES:
-        row, past, first, offset, size = tile, tl.load(tiles + tile).to(tl.int32), tile, 0, 1
-    else:
-        record = tiles + tile * TILE_FIELDS
-        row, past, first = tl.load(record), tl.load(record + 1), tl.load(record + 2)
-        offset, size = tl.load(record + 3), tl.load(record + 4)
+    head = tl.program_id(1)
+    row, past, first, offset, size = _read_tile(tiles, DECODES)
     if offset < size:
         kv_head = head // (HEADS // KV_HEADS)
         column = tl.arange(0, COLUMNS)
-        is_column = (column < SIZE)[None, :]
+        is_column, kv_start = (column < SIZE)[None, :], kv_head * SIZE
         query = offset + tl.arange(0, TILE)
         is_query = (query < size)[:, None]
         place = (first + query).to(tl.int64)[:, None] * stride + column[None, :]
@@ -168,33 +178,35 @@ def attend(
         total = tl.zeros((TILE,), tl.float32)
         attended = tl.zeros((TILE, COLUMNS), tl.float32)
         slot = (row.to(tl.int64) * KV_HEADS + kv_head) * capacity
-        if HAS_CACHE:
-            for start in range(0, past, BLOCK):
+        last = tl.minimum(offset + TILE, size)
+        if HAS_CACHE or JOINS:
+            for start in range(0, past + last if JOINS else past, BLOCK):
                 position = start + tl.arange(0, BLOCK)
-                is_key, at = position < past, slot + position
-                old_keys = _old_vectors(keys, key_scales, at, is_key, column, SIZE, INT8)
-                old_values = _old_vectors(values, value_scales, at, is_key, column, SIZE, INT8)
+                is_old, at = position < past, slot + position
+                old_keys = _old_vectors(keys, key_scales, at, is_old, column, SIZE, INT8)
+                old_values = _old_vectors(values, value_scales, at, is_old, column, SIZE, INT8)
+                is_seen = is_old[None, :]
+                if JOINS:
+                    own = position - past
+                    at = (first + own).to(tl.int64)[:, None] * stride + column[None, :] + kv_start
+                    is_own = ((own >= 0) & (own < size))[:, None] & is_column
+                    is_seen = (own[None, :] <= query[:, None]) & (own < size)[None, :]
+                    old_keys = tl.where(is_own, _own_vectors(k, at, is_own, INT8), old_keys)
+                    old_values = tl.where(is_own, _own_vectors(v, at, is_own, INT8), old_values)
                 best, total, attended = _update(
-                    queries,
-                    old_keys,
-                    old_values,
-                    is_key[None, :],
-                    best,
-                    total,
-                    attended,
-                    scale,
-                    UPCASTS,
+                    queries, old_keys, old_values, is_seen, best, total, attended, scale, UPCASTS
                 )
-        for start in range(0, tl.minimum(offset + TILE, size), OWN_BLOCK):
-            own = start + tl.arange(0, OWN_BLOCK)
-            is_own = (own < size)[:, None] & is_column
-            at = (first + own).to(tl.int64)[:, None] * stride + column[None, :] + kv_head * SIZE
-            own_keys = _own_vectors(k, at, is_own, INT8)
-            own_values = _own_vectors(v, at, is_own, INT8)
-            is_seen = (own[None, :] <= query[:, None]) & (own < size)[None, :]
-            best, total, attended = _update(
-                queries, own_keys, own_values, is_seen, best, total, attended, scale, UPCASTS
-            )
+        if not JOINS:
+            for start in range(0, last, OWN_BLOCK):
+                own = start + tl.arange(0, OWN_BLOCK)
+                is_own = (own < size)[:, None] & is_column
+                at = (first + own).to(tl.int64)[:, None] * stride + column[None, :] + kv_start
+                own_keys = _own_vectors(k, at, is_own, INT8)
+                own_values = _own_vectors(v, at, is_own, INT8)
+                is_seen = (own[None, :] <= query[:, None]) & (own < size)[None, :]
+                best, total, attended = _update(
+                    queries, own_keys, own_values, is_seen, best, total, attended, scale, UPCASTS
+                )
         at = (first + query).to(tl.int64)[:, None] * (HEADS * SIZE) + head * SIZE + column[None, :]
         result = attended / total[:, None]
         tl.store(out + at, result.to(out.dtype.element_ty), mask=is_query & is_column)

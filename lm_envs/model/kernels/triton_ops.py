@@ -31,8 +31,9 @@ DECODE_BLOCK, DECODE_WARPS = 32, 1
 H100 from 64 rows on."""
 
 INT8_BLOCK, WARPS = 32, 4
-"""Keys of an int8 cache that are read together; and the number of warps in other programs. Products
-of float32 need so many registers that with one warp, or twice the keys, they would not fit."""
+"""Keys of an int8 cache that are read together, and in float32 those of joined blocks; and the
+number of warps in other programs. Products of float32 need so many registers that with one warp, or
+twice the keys, they would not fit."""
 
 FEW_PROGRAMS = 256
 """With fewer programs than this a card is not full, and more warps a program are faster."""
@@ -52,10 +53,14 @@ class TritonAttention:
         tiles: (tiles, 5) int32 from `make_tiles`; or the positions (N,) int64 of one new token in
             each row.
         stores: Write the new keys and values to the cache.
+        joins: Divide a text into blocks in one way only, whatever is launched: a token's numbers
+            depend on its text alone.
     """
 
-    def __init__(self, cache: KVCache | None, tiles: torch.Tensor, *, stores: bool) -> None:
-        self._cache, self._tiles, self._stores = cache, tiles, stores
+    def __init__(
+        self, cache: KVCache | None, tiles: torch.Tensor, *, stores: bool, joins: bool
+    ) -> None:
+        self._cache, self._tiles, self._stores, self._joins = cache, tiles, stores, joins
 
     def __call__(
         self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
@@ -68,9 +73,10 @@ class TritonAttention:
         num_tokens, num_heads, size = queries.shape
         outputs = queries.new_empty(num_tokens, num_heads * size)
         cache, decodes = self._cache, self._tiles.ndim == 1
-        is_full = decodes and num_tokens * num_heads >= FEW_PROGRAMS
+        is_full = decodes and num_tokens * num_heads >= FEW_PROGRAMS and not self._joins
         slots = (keys, values) if cache is None else cache.layers[layer]
         is_int8 = len(slots) == 4  # keys, their scales, values, their scales
+        is_small = is_int8 or (self._joins and queries.dtype == torch.float32)
         is_narrow = is_full and not is_int8 and queries.dtype == torch.bfloat16
         stored = (*slots[::2], *slots[1::2]) if is_int8 else (*slots, *slots)
         arguments = (queries, keys, values, outputs, *stored, self._tiles, queries.stride(0))
@@ -83,11 +89,12 @@ class TritonAttention:
             SIZE=size,
             COLUMNS=power_of_two(size),
             TILE=TILE,
-            BLOCK=INT8_BLOCK if is_int8 else DECODE_BLOCK if is_full else BLOCK,
+            BLOCK=INT8_BLOCK if is_small else DECODE_BLOCK if is_full else BLOCK,
             OWN_BLOCK=TILE if decodes or is_int8 else BLOCK,
             HAS_CACHE=cache is not None,
             STORES=self._stores,
             DECODES=decodes,
+            JOINS=self._joins,
             INT8=is_int8,
             UPCASTS=IS_INTERPRETED,
             num_warps=DECODE_WARPS if is_narrow else WARPS,
@@ -117,6 +124,12 @@ class TritonKernels(TorchKernels):
 
     longest_prompt = 2**31
     any_length = True
+
+    def attention(
+        self, cache: KVCache | None, tiles: torch.Tensor, *, stores: bool
+    ) -> TritonAttention:
+        """Attention of all kinds; see `TritonAttention`."""
+        return TritonAttention(cache, tiles, stores=stores, joins=self.is_row_invariant)
 
     def linear(
         self, weight: torch.Tensor, bias: torch.Tensor | None, *, gelu: bool, int8: bool
@@ -162,6 +175,7 @@ class TritonKernels(TorchKernels):
             SIZE=x.shape[1],
             COLUMNS=power_of_two(x.shape[1]),
             HAS_UPDATE=update is not None,
+            CENTERS=True,
         )
         return outputs
 
@@ -169,12 +183,12 @@ class TritonKernels(TorchKernels):
         self, cache: KVCache, positions: torch.Tensor, context_len: int
     ) -> TritonAttention:
         """See `Kernels`; `context_len` is not needed."""
-        return TritonAttention(cache, positions, stores=True)
+        return self.attention(cache, positions, stores=True)
 
     def extend_attention(self, cache: KVCache, extension: Extension) -> TritonAttention:
         """See `Kernels`."""
         rows, starts, sizes, num_tokens, *_ = extension
-        return TritonAttention(cache, _tiles(rows, starts, sizes, num_tokens), stores=True)
+        return self.attention(cache, _tiles(rows, starts, sizes, num_tokens), stores=True)
 
     def prefill_attention(
         self, cache: KVCache | None, rows: torch.Tensor, width: int
@@ -182,7 +196,7 @@ class TritonKernels(TorchKernels):
         """See `Kernels`."""
         starts, sizes = torch.zeros_like(rows), torch.full_like(rows, width)
         tiles = _tiles(rows, starts, sizes, len(rows) * width)
-        return TritonAttention(cache, tiles, stores=cache is not None)
+        return self.attention(cache, tiles, stores=cache is not None)
 
     def option_attention(
         self,
@@ -196,7 +210,7 @@ class TritonKernels(TorchKernels):
         num_options, width = shape
         rows, starts = rows.repeat_interleave(num_options), lengths.repeat_interleave(num_options)
         tiles = _tiles(rows, starts, torch.full_like(rows, width), len(rows) * width)
-        return TritonAttention(cache, tiles, stores=False)
+        return self.attention(cache, tiles, stores=False)
 
     def token_logits(
         self,

@@ -37,8 +37,12 @@ def add_norm(
     SIZE: tl.constexpr,
     COLUMNS: tl.constexpr,
     HAS_UPDATE: tl.constexpr,
+    CENTERS: tl.constexpr,
 ):
-    """x (M, SIZE) float32 += update in place; out = layer norm of the sum in the type of out."""
+    """x (M, SIZE) float32 += update in place; out = layer norm of the sum in the type of out.
+
+    Without CENTERS the mean is not subtracted and there is no bias: the root-mean-square norm.
+    """
     row = tl.program_id(0).to(tl.int64)
     column = tl.arange(0, COLUMNS)
     is_column = column < SIZE
@@ -47,11 +51,13 @@ def add_norm(
         added = tl.load(update + row * SIZE + column, mask=is_column, other=0.0)
         values += added.to(tl.float32)
         tl.store(x + row * SIZE + column, values, mask=is_column)
-    mean = tl.sum(values, 0) / SIZE
-    centered = tl.where(is_column, values - mean, 0.0)
-    inverse = tl.rsqrt(tl.sum(centered * centered, 0) / SIZE + epsilon)
-    normed = centered * inverse * tl.load(gain + column, mask=is_column, other=0.0)
-    normed += tl.load(bias + column, mask=is_column, other=0.0)
+    if CENTERS:
+        mean = tl.sum(values, 0) / SIZE
+        values = tl.where(is_column, values - mean, 0.0)
+    inverse = tl.rsqrt(tl.sum(values * values, 0) / SIZE + epsilon)
+    normed = values * inverse * tl.load(gain + column, mask=is_column, other=0.0)
+    if CENTERS:
+        normed += tl.load(bias + column, mask=is_column, other=0.0)
     tl.store(out + row * SIZE + column, normed.to(out.dtype.element_ty), mask=is_column)
 
 
@@ -85,6 +91,27 @@ def token_logits(
     token = tl.load(tokens + row * num_tokens + place)
     logit = _logit(token, embeddings, center, state, column, SIZE, HAS_CENTER)
     tl.store(out + row * num_tokens + place, logit)
+
+
+@triton.jit(do_not_specialize=["stride"])  # a single row may have another one
+def log_sum(logits, out, stride, num_logits, BLOCK: tl.constexpr):
+    """out (N,) float32: log of the sum of exponentials of logits (N, num_logits), some -inf."""
+    row = tl.program_id(0).to(tl.int64)
+    index = tl.arange(0, BLOCK)
+    largest = tl.full((BLOCK,), float("-inf"), tl.float32)
+    for start in range(0, num_logits, BLOCK):
+        is_logit = start + index < num_logits
+        at = row * stride + start + index
+        found = tl.load(logits + at, mask=is_logit, other=float("-inf")).to(tl.float32)
+        largest = tl.maximum(largest, found)
+    overall = tl.max(largest, 0)
+    total = tl.zeros((BLOCK,), tl.float32)
+    for start in range(0, num_logits, BLOCK):
+        is_logit = start + index < num_logits
+        at = row * stride + start + index
+        found = tl.load(logits + at, mask=is_logit, other=float("-inf")).to(tl.float32)
+        total += tl.exp(found - overall)
+    tl.store(out + row, overall + tl.log(tl.sum(total, 0)))
 
 
 @triton.jit

@@ -48,6 +48,9 @@ class LaunchedFunction:
         output = self.run(values, constant)
         return lambda: output.cpu().numpy()
 
+    def record(self, example: np.ndarray, constant: Any) -> None:  # noqa: ANN401
+        """Does nothing: each call launches the function."""
+
     def run(self, values: np.ndarray, constant: Any) -> torch.Tensor:  # noqa: ANN401
         """The function's result on the device."""
         return self._function(torch.as_tensor(values, device=self._device), constant)
@@ -99,21 +102,29 @@ class CapturedFunction:
 
         return wait
 
+    def record(self, example: np.ndarray, constant: Any) -> None:  # noqa: ANN401
+        """Records the function for this constant and inputs of this shape, unless it is recorded.
+
+        Args:
+            example: An input. What the function writes for it beside its state has to be harmless.
+            constant: The constant.
+        """
+        key = (example.shape, constant)
+        if key in self._recordings:
+            return
+        with torch.cuda.device(self._device):
+            before = [tensor.clone() for tensor in self._state]
+            self._recordings[key] = _Recording(
+                lambda inputs: self._function(inputs, constant), example, self._device, self._pool
+            )
+            for tensor, saved in zip(self._state, before, strict=True):
+                tensor.copy_(saved)
+
     def run(self, values: np.ndarray, constant: Any) -> torch.Tensor:  # noqa: ANN401
         """The function's result on the device; overwritten by the next call."""
-        key = (values.shape, constant)
+        self.record(values, constant)
         with torch.cuda.device(self._device):
-            if key not in self._recordings:
-                before = [tensor.clone() for tensor in self._state]
-                self._recordings[key] = _Recording(
-                    lambda inputs: self._function(inputs, constant),
-                    values,
-                    self._device,
-                    self._pool,
-                )
-                for tensor, saved in zip(self._state, before, strict=True):
-                    tensor.copy_(saved)
-            return self._recordings[key].replay(values)
+            return self._recordings[values.shape, constant].replay(values)
 
 
 def make_function(

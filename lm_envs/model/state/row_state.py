@@ -1,13 +1,15 @@
 """N rows of context on a device, advanced from the host by two functions.
 
 Owns how the arguments of a call travel to the device: as one array of int64, padded to one of few
-shapes where the function is recorded. Knows nothing of prompts, outputs by name or text.
+shapes where the function is recorded; all of them are recorded before the first call. Knows nothing
+of prompts, outputs by name or text.
 """
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from lm_envs.model.base import inference
 from lm_envs.model.batching import TOKENS_PER_PASS, flat_positions
 from lm_envs.model.kv_cache import round_up
 from lm_envs.model.state.cuda_graph import Wait, make_function
@@ -41,6 +43,8 @@ class RowState:
         options = {"state": tensors.padded, "arrays": self.arrays, "records": records}
         self._decode = make_function(tensors.decode, device, **options)
         self._extend = make_function(tensors.extend, device, **options)
+        if self._any_length:
+            self._record()
 
     def decode(self, tokens: np.ndarray, active: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Packed outputs (N, S) after one more token in each active row; see `start_decode`."""
@@ -79,6 +83,17 @@ class RowState:
             packed.append(self._extend(inputs, shape)[: len(own[0])])
         return np.concatenate(packed)
 
+    @inference
+    def _record(self) -> None:
+        """Records both functions for every shape of their inputs, the largest one first.
+
+        Nothing is read yet: the step writes to the beginning of empty rows, an extension nowhere.
+        """
+        for total, slots in _extension_shapes(self._num_rows, self._capacity):
+            example = _empty_extension(total, slots, self._num_rows)
+            self._extend.record(example, (total, slots))
+        self._decode.record(np.zeros((3, self._num_rows), np.int64), self._capacity)
+
 
 def _split(sizes: np.ndarray) -> Iterator[slice]:
     """Slices of texts with these numbers of tokens that share a pass."""
@@ -110,12 +125,33 @@ def _pad_extension(
     while slots < len(rows):
         slots *= 8
     slots = min(slots, num_rows)
-    inputs = np.zeros(2 * total + 4 * slots, np.int64)
+    inputs = _empty_extension(total, slots, num_rows)
     ids, positions = inputs[: 2 * total].reshape(2, total)
     table = inputs[2 * total :].reshape(4, slots)
     ids[: ends[-1]] = np.concatenate(tokens)
     positions[: ends[-1]] = flat_positions(starts, sizes)
-    table[0] = num_rows
     for line, values in zip(table, (rows, starts, sizes, ends - 1), strict=True):
         line[: len(values)] = values
     return inputs, (total, slots)
+
+
+def _empty_extension(total: int, slots: int, num_rows: int) -> np.ndarray:
+    """The input of an extension of M = `total` tokens and R = `slots` rows: padding only."""
+    inputs = np.zeros(2 * total + 4 * slots, np.int64)
+    inputs[2 * total : 2 * total + slots] = num_rows
+    return inputs
+
+
+def _extension_shapes(num_rows: int, capacity: int) -> list[tuple[int, int]]:
+    """Numbers of tokens and rows of every extension that can be padded, most tokens first."""
+    shapes, fewest, slots = [], 1, FEWEST_ROWS
+    while fewest <= num_rows:
+        own = min(slots, num_rows)
+        most = max(FEWEST_TOKENS, min(own * capacity, max(TOKENS_PER_PASS, capacity)))
+        total = FEWEST_TOKENS
+        while total < 2 * most:
+            if total >= fewest:
+                shapes.append((total, own))
+            total *= 2
+        fewest, slots = slots + 1, slots * 8
+    return sorted(shapes, reverse=True)

@@ -51,6 +51,26 @@ def test_loss_and_gradient_are_those_of_single_transitions(checkpoint):
     assert max(gradient.abs().max() for gradient in gradients[0]) > 1e-3
 
 
+def test_padded_minibatches_have_sizes_that_repeat_and_the_same_gradient(checkpoint):
+    """As on a GPU; the texts of padding are read, and no step refers to them."""
+    agent = make_agent(checkpoint, batch_size=30, normalize_advantage=False, learning_rate=0.0)
+    buffer, gradients, shapes = collect(agent), [], []
+    agent.rollout_buffer, agent.max_grad_norm = buffer, 1e9
+    agent.policy.optimizer = torch.optim.SGD(agent.policy.parameters(), lr=0.0)
+    for buffer.pads in (False, True):
+        np.random.seed(0)
+        shapes.append([tuple(batch.observations["tokens"].shape) for batch in buffer.get(30)])
+        np.random.seed(0)
+        agent.train()
+        gradients.append([p.grad.clone() for p in agent.policy.parameters()])
+    width = buffer.observations["tokens"].shape[-1]
+    assert all(texts % 4 == 0 and size % 32 in (0, width % 32) for texts, size in shapes[1])
+    assert shapes[1] != shapes[0]
+    for plain, padded in zip(*gradients, strict=True):
+        torch.testing.assert_close(padded, plain, rtol=0, atol=1e-6)
+    assert max(gradient.abs().max() for gradient in gradients[0]) > 1e-3
+
+
 def test_advantages_are_those_of_stable_baselines3(checkpoint):
     agent = make_agent(checkpoint)
     ours = collect(agent)

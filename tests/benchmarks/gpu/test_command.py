@@ -39,7 +39,8 @@ def test_every_section_has_rows_with_its_figures(rehearsal):
     for row in rehearsal[1]["rows"]:
         rows.setdefault(row["section"], []).append(row)
     assert set(rows) == set(SECTIONS)
-    assert min(row["tokens_per_s"] for row in rows["engine"]) > 0
+    engines = [row for row in rows["engine"] if row["what"] == "engine"]
+    assert min(row["tokens_per_s"] for row in engines) > 0
     assert all(0 <= row["host_share"] <= 1 for row in rows["environment"])
     assert rows["environment"][0]["share_of_engine"] > 0
     assert rows["rivals"][0]["engine_speedup"] > 0

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.envs.tuning.helpers import LAYERS, make_one
+from tests.model.engines import needs_cuda
 
 
 def action(rate, stop=-1.0, frozen=()):
@@ -46,3 +47,10 @@ def test_stopping_costs_nothing_and_changes_nothing():
     env.reset(seed=0)
     _, reward, terminated, _, info = env.step(action(1.0, stop=1.0))
     assert (reward, terminated, info["text"]) == (0.0, True, "stop\n")
+
+
+@pytest.mark.gpu
+@needs_cuda
+def test_deterministic_training_on_cuda_is_refused():
+    with pytest.raises(ValueError, match="deterministic=True for training on cuda:0"):
+        make_one("TrainingControl", device="cuda", deterministic=True)

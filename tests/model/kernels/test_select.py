@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lm_envs.model.kernels.native import NativeKernels
-from lm_envs.model.kernels.select import kernels_for
+from lm_envs.model.kernels.select import kernels_for, why_rows_vary
 from lm_envs.model.kernels.torch_ops import TorchKernels
 from tests.model.engines import CPU, needs_compiler, needs_int8
 
@@ -24,6 +24,17 @@ def test_other_devices_than_the_cpu_use_pytorch():
 @needs_compiler
 def test_whole_sizes_on_a_cpu_use_the_compiled_kernels():
     assert isinstance(kernels_for((96, 16, 384), torch.float32, CPU), NativeKernels)
+
+
+@needs_compiler
+def test_a_row_is_alone_in_the_compiled_kernels_and_not_in_pytorchs():
+    assert kernels_for((96, 16, 384), torch.float32, CPU).is_row_invariant
+    assert not kernels_for((24, 8, 96), torch.float32, CPU).is_row_invariant
+
+
+@pytest.mark.parametrize(("device", "remedy"), [("cpu", "C++ compiler"), ("meta", "'cuda'")])
+def test_the_reason_why_rows_vary_names_a_remedy(device, remedy):
+    assert remedy in why_rows_vary(torch.device(device))
 
 
 @needs_int8

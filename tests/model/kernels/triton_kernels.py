@@ -6,12 +6,13 @@ import torch
 pytest.importorskip("triton")
 
 from lm_envs.model.kernels.torch_ops import TorchKernels
+from lm_envs.model.kernels.triton_invariant import InvariantKernels
 from lm_envs.model.kernels.triton_ops import TritonKernels
 from lm_envs.model.kv_cache import KVCache
 from tests.model.engines import draw
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-TRITON, TORCH = TritonKernels(), TorchKernels()
+TRITON, INVARIANT, TORCH = TritonKernels(), InvariantKernels(), TorchKernels()
 TOLERANCE = {torch.float32: 2e-6, torch.bfloat16: 2e-2}
 CAPACITY = 96
 

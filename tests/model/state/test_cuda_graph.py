@@ -36,3 +36,15 @@ def test_a_recording_replays_new_values_and_updates_state_once_a_call():
         assert state.tolist() == [total] * 3
     assert [result.tolist() for result in results] == [[2 * t] * 3 for t in (2.0, 6.0, 9.0)]
     assert function.num_recordings == 2
+
+
+@pytest.mark.gpu
+@needs_cuda
+def test_recording_ahead_changes_no_state_and_is_what_a_call_replays():
+    state = torch.full((3,), 5.0, device="cuda")
+    arrays = HostArrays(pinned=True)
+    function = CapturedFunction(make_sum(state), torch.device("cuda", 0), [state], arrays)
+    function.record(np.ones(3, np.int64), 2)
+    assert state.tolist() == [5.0] * 3
+    assert function(np.full(3, 4), 2).tolist() == [26.0] * 3
+    assert function.num_recordings == 1

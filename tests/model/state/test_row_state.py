@@ -9,6 +9,8 @@ from lm_envs.model.architectures import network
 from lm_envs.model.base import ModelConfig
 from lm_envs.model.kernels.torch_ops import TorchKernels
 from lm_envs.model.lm_head import LMHead
+from lm_envs.model.state import row_state
+from lm_envs.model.state.cuda_graph import LaunchedFunction
 from lm_envs.model.state.row_state import RowState
 from lm_envs.model.state.row_tensors import RowTensors
 from tests.model.engines import draw_weights, make_engine, needs_cuda
@@ -72,9 +74,55 @@ def test_a_recorded_extension_is_split_where_a_pass_is_full(monkeypatch, num_tex
     np.testing.assert_allclose(packed[:, : CONFIG.hidden_size], expected, rtol=0, atol=1e-4)
 
 
-def engine_state(monkeypatch, num_rows, **options):
+def engine_state(monkeypatch, num_rows, capacity=48, **options):
     model = make_model(TRITON, monkeypatch)
-    return RowState(RowTensors(model, LMHead(model, 16, 0), num_rows, 48, None), **options)
+    return RowState(RowTensors(model, LMHead(model, 16, 0), num_rows, capacity, None), **options)
+
+
+class RecordedFunction(LaunchedFunction):
+    """A launched function that allows only calls of a kind that was recorded, as a GPU would run.
+
+    Recording calls it, and leaves its state unchanged, as `CapturedFunction` does.
+    """
+
+    def __init__(self, function, device, *, state, **options):
+        super().__init__(function, device)
+        self._state, self.kinds = state, []
+
+    def record(self, example, constant):
+        before = [tensor.clone() for tensor in self._state]
+        super().run(example, constant)
+        for tensor, saved in zip(self._state, before, strict=True):
+            tensor.copy_(saved)
+        self.kinds.append((example.shape, constant))
+
+    def run(self, values, constant):
+        assert (values.shape, constant) in self.kinds
+        return super().run(values, constant)
+
+
+def test_every_kind_of_call_is_recorded_at_construction_and_changes_no_number(monkeypatch):
+    rng, lengths = np.random.default_rng(0), np.zeros(9, np.int64)
+    plain, functions = engine_state(monkeypatch, 9, capacity=10), []
+
+    def make_function(*arguments, **options):
+        functions.append(RecordedFunction(*arguments, **options))
+        return functions[-1]
+
+    monkeypatch.setattr(row_state, "make_function", make_function)
+    recorded = engine_state(monkeypatch, 9, capacity=10)
+    decode, extend = ([constant for _, constant in each.kinds] for each in functions)
+    assert decode == [10]
+    assert extend == [(128, 9), (128, 8), (64, 9), (64, 8)]  # tokens and rows
+    for count, size in ((9, 9), (1, 3)):
+        rows = rng.permutation(9)[:count]
+        prompts = [rng.integers(1, 690, size) for _ in rows]
+        arguments = (rows, np.zeros_like(rows), prompts)
+        np.testing.assert_array_equal(recorded.extend(*arguments), plain.extend(*arguments))
+        lengths[rows] = size
+        step = (rng.integers(1, 690, 9), rng.random(9) < 0.8, lengths)
+        np.testing.assert_array_equal(recorded.decode(*step), plain.decode(*step))
+        lengths += step[1]
 
 
 @pytest.mark.gpu
