@@ -14,7 +14,12 @@ from agents.baselines.constant_settings import evolved, forward_selection
 from agents.baselines.families import Environments, Family, Setting, grid
 from agents.baselines.learned_examples import learned_examples
 from agents.baselines.rules.frequent import learned_score, pays_overlap
-from agents.baselines.rules.tokens import has_pointer, mixture_logprobs, repeated_candidates
+from agents.baselines.rules.tokens import (
+    has_pointer,
+    line_ends,
+    mixture_logprobs,
+    repeated_candidates,
+)
 from agents.evaluation.baselines import sampling, sampling_from
 from agents.evaluation.rollouts import run_episodes
 from agents.evaluation.search import (
@@ -38,6 +43,9 @@ SAMPLE_SHARES = (0.2, 0.4, 0.6)
 """Shares of the pointer in what a beam or a sample follows, where the prompt can be copied."""
 
 TEMPERATURES = (0.5, 0.7, 1.0)
+LATER, DELAYS = (0.7, 0.4), (1.0, 2.0)
+"""Temperature and share where ends of the text are also tried with so many nats less."""
+
 NUM_SAMPLES = 16
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 """Values of n on the curve."""
@@ -63,12 +71,13 @@ def searches(environments: Environments, split: str) -> list[Family]:
     shares = BEAM_SHARES if copies else (0.0,)
     beams = [[width, size, share] for width in WIDTHS for size in NGRAMS for share in shares]
     shares = SAMPLE_SHARES if copies else (0.0,)
-    samples = [[temperature, share] for temperature in TEMPERATURES for share in shares]
+    samples = [[temperature, share, 0.0] for temperature in TEMPERATURES for share in shares]
+    later = [[*LATER, delay] for delay in DELAYS] if copies else []
     frequent = [[width, exponent, 2.0] for width in WIDTHS for exponent in (0.35, 0.5, 0.7)]
     return [
         Family(BEAM, grid(*beams), _run_beams),
         *([Family(FREQUENT_BEAM, grid(*frequent), _run_frequent)] if pays_overlap(env) else []),
-        Family(MINIMUM_RISK, grid(*samples), _run_typical, is_drawn=True),
+        Family(MINIMUM_RISK, grid(*samples, *later), _run_typical, is_drawn=True),
         Family(BEST, grid(*TEMPERATURES), _run_best, is_drawn=True, uses_reward=True),
     ]
 
@@ -162,8 +171,16 @@ def _run_frequent(
 def _run_typical(
     environments: Environments, split: str, indices: np.ndarray, setting: Setting, seed: int
 ) -> list[Transcript]:
-    temperature, share = setting
-    policy = sampling_from(lambda rows: _followed(rows, share) / temperature, seed)
+    temperature, share, delay = setting
+    known_ends: dict[int, bool] = {}
+
+    def logits(rows: LanguageVectorEnv) -> np.ndarray:
+        scores = _followed(rows, share)
+        if delay:
+            scores = scores - delay * line_ends(rows, known_ends)
+        return scores / temperature
+
+    policy = sampling_from(logits, seed)
     return typical_texts(_language(environments, split), policy, indices, NUM_SAMPLES)
 
 

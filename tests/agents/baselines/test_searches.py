@@ -66,6 +66,15 @@ def test_the_most_typical_of_16_samples_exceeds_one_sample():
     environments = Environments(changed(env=CONFIG.env.model_validate(env)))
     family = next(f for f in searches(environments, "test") if f.name == MINIMUM_RISK)
     indices = np.arange(16)
-    typical = mean_scores(family.run(environments, "test", indices, [0.7, 0.2], 0))["reward"]
+    typical = mean_scores(family.run(environments, "test", indices, [0.7, 0.2, 0.0], 0))["reward"]
     drawn = run_episodes(environments.get("test"), sampling(0.7, 0), indices.repeat(4))
     assert typical > mean_scores(drawn)["reward"]
+
+
+def test_typical_texts_are_longer_where_ends_are_less_likely():
+    run = {family.name: family.run for family in searches(Environments(CONFIG), "test")}
+    soon, late = (
+        run[MINIMUM_RISK](Environments(CONFIG), "test", np.arange(4), [1.0, 0.0, delay], 0)
+        for delay in (-20.0, 20.0)
+    )
+    assert max(len(each.tokens) for each in soon) < min(len(each.tokens) for each in late)
