@@ -65,7 +65,8 @@ def test_a_row_on_a_cpu_has_the_same_bits_among_any_number_of_rows(checkpoint, d
 
 
 @needs_compiler
-def test_the_deterministic_model_of_a_cpu_is_the_model_of_a_cpu(checkpoint, model):
+def test_the_deterministic_model_of_a_cpu_is_the_model_of_a_cpu(checkpoint):
+    model = loading.load(checkpoint, "cpu", "float32")
     assert loading.load(checkpoint, "cpu", "float32", deterministic=True) is model
 
 
