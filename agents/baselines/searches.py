@@ -68,10 +68,9 @@ def searches(environments: Environments, split: str) -> list[Family]:
     if not (isinstance(env, LanguageVectorEnv) and env.actions.has_model_probabilities):
         return []
     copies = has_pointer(env)
-    shares = BEAM_SHARES if copies else (0.0,)
-    beams = [[width, size, share] for width in WIDTHS for size in NGRAMS for share in shares]
-    shares = SAMPLE_SHARES if copies else (0.0,)
-    samples = [[temperature, share, 0.0] for temperature in TEMPERATURES for share in shares]
+    beam_shares, sample_shares = (BEAM_SHARES, SAMPLE_SHARES) if copies else ((0.0,), (0.0,))
+    beams = [[width, size, share] for width in WIDTHS for size in NGRAMS for share in beam_shares]
+    samples = [[temperature, share, 0.0] for temperature in TEMPERATURES for share in sample_shares]
     later = [[*LATER, delay] for delay in DELAYS] if copies else []
     frequent = [[width, exponent, 2.0] for width in WIDTHS for exponent in (0.35, 0.5, 0.7)]
     return [

@@ -3,7 +3,7 @@
 Owns the columns, and which questions the readers learn from. Knows no policy and no reward.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from zlib import crc32
@@ -18,14 +18,11 @@ from agents.baselines.rules.spans.reader import (
     Solved,
     SpanClassifier,
     answer_scores,
+    worded_relations,
     wording,
 )
-from agents.observations.readings import continuations, padded
-from lm_envs.envs.episode_buffer import EpisodeBuffer
+from agents.observations.readings import CandidateReadings, continuations, padded
 from lm_envs.envs.observations.factory import View
-from lm_envs.envs.observations.features import Bounds
-from lm_envs.lru import LRUCache
-from lm_envs.model.engine import Outputs
 from lm_envs.tasks.datasets import EMBEDDED
 from lm_envs.tasks.question_answering import QuestionAnswering
 
@@ -40,9 +37,6 @@ CLASSIFIERS = {
 
 FOLDS = 8
 """Parts of the wordings; a wording of "train" is read by classifiers that know the other parts."""
-
-CACHE_BYTES, ENTRY_BYTES = 64 * 2**20, 400
-"""Memory of the stored readings, and of an entry beside its arrays."""
 
 COLUMNS = (
     *(f"candidate_{kind}_{name}" for name in CLASSIFIERS for kind in ("read", "best")),
@@ -65,7 +59,7 @@ class EncodedReadings:
     others: np.ndarray
 
 
-class ParagraphReadings:
+class ParagraphReadings(CandidateReadings[EncodedReadings]):
     """How the possible answers in a paragraph go on, for K candidates.
 
     The readers are those of the rule `paragraph reader`: classifiers of the relation that a
@@ -88,6 +82,7 @@ class ParagraphReadings:
     """
 
     def __init__(self, view: View) -> None:
+        super().__init__(view, COLUMNS)
         task = view.setup.task
         if not (isinstance(task, QuestionAnswering) and task.has_wordings):
             raise ValueError(
@@ -99,27 +94,9 @@ class ParagraphReadings:
         self._readers = _readers(
             tuple((item.prompt, item.columns["relation"], item.targets[0]) for item in items)
         )
-        self._readings = LRUCache[int, EncodedReadings](CACHE_BYTES, _num_bytes)
-        count = view.actions.num_candidates
-        self.columns: Mapping[str, Bounds] = {
-            name: (np.zeros(count), np.ones(count)) for name in COLUMNS
-        }
 
-    def encode(self, outputs: Outputs, episodes: EpisodeBuffer) -> np.ndarray:
-        """Returns (N, 8 K)."""
-        indices = [example.index for example in episodes.examples]
-        found = self._readings.get_or_compute(
-            indices, lambda places: [self._encoded(indices[place]) for place in places]
-        )
-        columns = np.zeros((len(indices), len(COLUMNS), outputs.candidates.shape[1]), np.float32)
-        for row, readings in enumerate(found):
-            if len(readings.tokens):
-                written = episodes.tokens[row, : episodes.counts[row]]
-                columns[row] = _columns(readings, written, outputs.candidates[row])
-        return columns.reshape(len(indices), -1)
-
-    def _encoded(self, index: int) -> EncodedReadings:
-        """Returns the readings of an example; without any for a caller's own prompt."""
+    def read(self, index: int) -> EncodedReadings:
+        """See `CandidateReadings`."""
         scores = None
         if index >= 0:
             scores = self._readers.read(self._task.item(self._task.example(index)).prompt)
@@ -130,6 +107,21 @@ class ParagraphReadings:
         others = np.stack([scores.named, scores.fitting])
         return EncodedReadings(padded(tokens, self._tokenizer.end_token), shares, others)
 
+    def columns_of(
+        self, readings: EncodedReadings, written: np.ndarray, candidates: np.ndarray
+    ) -> np.ndarray:
+        """See `CandidateReadings`."""
+        if not len(readings.tokens):
+            return np.zeros((len(COLUMNS), len(candidates)))
+        kept, following = continuations(readings.tokens, written)
+        is_next = following[:, None] == candidates  # (R, K)
+        found = []
+        for beliefs in readings.beliefs[:, kept]:
+            read = (beliefs[:, None] * is_next).sum(0) / max(beliefs.sum(), 1e-9)
+            found += [read, is_next[beliefs.argmax()]]
+        largest = (readings.others[:, kept, None] * is_next).max(1)
+        return np.stack([*found, *largest])
+
 
 class _Readers:
     """Classifiers of spans, and of questions: for each part of the wordings, and for all others.
@@ -139,7 +131,7 @@ class _Readers:
     """
 
     def __init__(self, solved: Sequence[Solved]) -> None:
-        pairs = [(wording(each.paragraph.question), each.relation) for each in solved]
+        pairs = worded_relations(solved)
         self._folds = {text: _fold(text) for text, _ in pairs}
         self._classifiers = [
             [
@@ -160,18 +152,6 @@ class _Readers:
         return answer_scores(paragraph, self._spans, np.stack(found))
 
 
-def _columns(readings: EncodedReadings, written: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """Returns the columns (2 X + 2, K) of candidates (K,) after what is written (S,)."""
-    kept, following = continuations(readings.tokens, written)
-    is_next = following[:, None] == candidates  # (R, K)
-    found = []
-    for beliefs in readings.beliefs[:, kept]:
-        read = (beliefs[:, None] * is_next).sum(0) / max(beliefs.sum(), 1e-9)
-        found += [read, is_next[beliefs.argmax()]]
-    largest = (readings.others[:, kept, None] * is_next).max(1)
-    return np.stack([*found, *largest])
-
-
 @lru_cache(maxsize=1)  # environments of one process share them
 def _readers(solved: tuple[tuple[str, str, str], ...]) -> _Readers:
     return _Readers([Solved(parse(prompt), *rest) for prompt, *rest in solved])
@@ -179,7 +159,3 @@ def _readers(solved: tuple[tuple[str, str, str], ...]) -> _Readers:
 
 def _fold(text: str) -> int:
     return crc32(text.encode()) % FOLDS
-
-
-def _num_bytes(_: int, value: EncodedReadings) -> int:
-    return ENTRY_BYTES + value.tokens.nbytes + value.beliefs.nbytes + value.others.nbytes

@@ -1,11 +1,68 @@
 """Texts that a reader proposes, as tokens: how they go on after what is written.
 
-Knows no reader, no policy and no reward.
+Owns the columns of the candidates and the memory of what was read. Knows no reader, no policy and
+no reward.
 """
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any, Generic, TypeVar
 
 import numpy as np
+
+from lm_envs.envs.episode_buffer import EpisodeBuffer
+from lm_envs.envs.observations.factory import View
+from lm_envs.envs.observations.features import Bounds
+from lm_envs.lru import LRUCache
+from lm_envs.model.engine import Outputs
+
+T = TypeVar("T")
+
+CACHE_BYTES, ENTRY_BYTES = 64 * 2**20, 400
+"""Memory of the stored readings, and of an entry beside its arrays."""
+
+
+class CandidateReadings(ABC, Generic[T]):
+    """Columns of K candidates from what a reader finds in an example, which is read once.
+
+    `T` is a dataclass of arrays: what is found in an example.
+
+    Args:
+        view: What the observation is made from.
+        names: Of the C columns, K numbers from 0 to 1 each.
+
+    Attributes:
+        columns: Bounds of the columns by name.
+    """
+
+    def __init__(self, view: View, names: Sequence[str]) -> None:
+        count = view.actions.num_candidates
+        self._readings = LRUCache[int, T](CACHE_BYTES, _num_bytes)
+        self.columns: Mapping[str, Bounds] = {
+            name: (np.zeros(count), np.ones(count)) for name in names
+        }
+
+    def encode(self, outputs: Outputs, episodes: EpisodeBuffer) -> np.ndarray:
+        """Returns (N, C K)."""
+        indices = [example.index for example in episodes.examples]
+        found = self._readings.get_or_compute(
+            indices, lambda places: [self.read(indices[place]) for place in places]
+        )
+        shape = (len(indices), len(self.columns), outputs.candidates.shape[1])
+        columns = np.zeros(shape, np.float32)
+        for row, readings in enumerate(found):
+            written = episodes.tokens[row, : episodes.counts[row]]
+            columns[row] = self.columns_of(readings, written, outputs.candidates[row])
+        return columns.reshape(len(indices), -1)
+
+    @abstractmethod
+    def read(self, index: int) -> T:
+        """Returns what is found in an example; in a caller's own prompt, of index -1, nothing."""
+
+    @abstractmethod
+    def columns_of(self, readings: T, written: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+        """Returns the columns (C, K) of candidates (K,) after what is written (S,)."""
 
 
 def padded(texts: Sequence[np.ndarray], end_token: int) -> np.ndarray:
@@ -31,3 +88,7 @@ def continuations(tokens: np.ndarray, written: np.ndarray) -> tuple[np.ndarray, 
     wrong = (tokens[:, :place] != written[:place]).sum(1)
     kept = wrong == wrong.min()
     return kept, tokens[kept, place]
+
+
+def _num_bytes(_: int, readings: Any) -> int:  # noqa: ANN401 - a dataclass of arrays
+    return ENTRY_BYTES + sum(getattr(readings, each.name).nbytes for each in fields(readings))

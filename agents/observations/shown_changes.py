@@ -3,7 +3,6 @@
 Owns the columns, and which texts the rule learns from. Knows no policy and no reward.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,12 +17,8 @@ from agents.baselines.rules.analogy.shown_change import (
     parse_shown,
     ranked_readings,
 )
-from agents.observations.readings import continuations, padded
-from lm_envs.envs.episode_buffer import EpisodeBuffer
+from agents.observations.readings import CandidateReadings, continuations, padded
 from lm_envs.envs.observations.factory import View
-from lm_envs.envs.observations.features import Bounds
-from lm_envs.lru import LRUCache
-from lm_envs.model.engine import Outputs
 from lm_envs.tasks.completion import CompletionItem
 from lm_envs.tasks.datasets import EMBEDDED
 from lm_envs.tasks.paraphrase import RULE
@@ -35,9 +30,6 @@ PRICES = Prices(0.25, 0.05)
 
 MOST_READINGS = 24
 """Readings of a text that are kept: the best."""
-
-CACHE_BYTES, ENTRY_BYTES = 64 * 2**20, 400
-"""Memory of the stored readings, and of an entry beside its arrays."""
 
 COLUMNS = (
     *("candidate_read", "candidate_best", "candidate_copied", "candidate_left"),
@@ -60,7 +52,7 @@ class EncodedReadings:
     text: np.ndarray
 
 
-class ShownChanges:
+class ShownChanges(CandidateReadings[EncodedReadings]):
     """How the readings of the shown change go on, for K candidates.
 
     The readings are those of the rule `shown change`, whose word pairs are learned from the split
@@ -81,6 +73,7 @@ class ShownChanges:
     """
 
     def __init__(self, view: View) -> None:
+        super().__init__(view, COLUMNS)
         task = view.setup.task
         if not has_shown_examples(task):
             raise ValueError(
@@ -91,26 +84,9 @@ class ShownChanges:
         items = task.load_items(EMBEDDED, "train", None)
         self._known = _word_pairs(tuple((item.columns[RULE], _text(item)) for item in items))
         self._own_rules = frozenset(item.columns[RULE] for item in items)
-        self._readings = LRUCache[int, EncodedReadings](CACHE_BYTES, _num_bytes)
-        count = view.actions.num_candidates
-        self.columns: Mapping[str, Bounds] = {
-            name: (np.zeros(count), np.ones(count)) for name in COLUMNS
-        }
 
-    def encode(self, outputs: Outputs, episodes: EpisodeBuffer) -> np.ndarray:
-        """Returns (N, 5 K)."""
-        indices = [example.index for example in episodes.examples]
-        found = self._readings.get_or_compute(
-            indices, lambda places: [self._encoded(indices[place]) for place in places]
-        )
-        columns = np.zeros((len(indices), len(COLUMNS), outputs.candidates.shape[1]), np.float32)
-        for row, readings in enumerate(found):
-            written = episodes.tokens[row, : episodes.counts[row]]
-            columns[row] = _columns(readings, written, outputs.candidates[row])
-        return columns.reshape(len(indices), -1)
-
-    def _encoded(self, index: int) -> EncodedReadings:
-        """Returns the readings of an example; without any for a caller's own prompt."""
+    def read(self, index: int) -> EncodedReadings:
+        """See `CandidateReadings`."""
         item = None if index < 0 else self._task.item(self._task.example(index))
         shown = None if item is None else parse_shown(item.shown)
         if item is None or shown is None:
@@ -125,23 +101,24 @@ class ShownChanges:
         weights /= max(weights.sum(), 1e-9)
         return EncodedReadings(padded(tokens, self._tokenizer.end_token), weights, own)
 
-
-def _columns(readings: EncodedReadings, written: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """Returns the columns (5, K) of candidates (K,) after what is written (S,)."""
-    found = np.zeros((len(COLUMNS), len(candidates)))
-    tokens, text = readings.tokens, readings.text
-    if len(tokens):
-        kept, following = continuations(tokens, written)
-        weights = readings.weights[kept]
-        is_next = following[:, None] == candidates
-        found[0] = (weights[:, None] * is_next).sum(0) / max(weights.sum(), 1e-9)
-        found[1] = is_next[0]
-        found[4] = is_next.all(0)
-    if len(written):
-        found[2] = np.isin(candidates, text[1:][text[:-1] == written[-1]])
-    counts = (text[:, None] == candidates).sum(0) - (written[:, None] == candidates).sum(0)
-    found[3] = counts > 0
-    return found
+    def columns_of(
+        self, readings: EncodedReadings, written: np.ndarray, candidates: np.ndarray
+    ) -> np.ndarray:
+        """See `CandidateReadings`."""
+        found = np.zeros((len(COLUMNS), len(candidates)))
+        tokens, text = readings.tokens, readings.text
+        if len(tokens):
+            kept, following = continuations(tokens, written)
+            weights = readings.weights[kept]
+            is_next = following[:, None] == candidates
+            found[0] = (weights[:, None] * is_next).sum(0) / max(weights.sum(), 1e-9)
+            found[1] = is_next[0]
+            found[4] = is_next.all(0)
+        if len(written):
+            found[2] = np.isin(candidates, text[1:][text[:-1] == written[-1]])
+        counts = (text[:, None] == candidates).sum(0) - (written[:, None] == candidates).sum(0)
+        found[3] = counts > 0
+        return found
 
 
 @lru_cache(maxsize=2)  # environments of one process share them
@@ -151,7 +128,3 @@ def _word_pairs(texts: tuple[tuple[str, tuple[str, ...]], ...]) -> WordPairs:
 
 def _text(item: CompletionItem) -> tuple[str, ...]:
     return tuple(each.text for each in known_texts([(item.prompt, item.targets)]))
-
-
-def _num_bytes(_: int, value: EncodedReadings) -> int:
-    return ENTRY_BYTES + value.tokens.nbytes + value.weights.nbytes + value.text.nbytes

@@ -16,7 +16,7 @@ from agents.baselines.rules.spans.reader import (
     Solved,
     SpanClassifier,
     answer_scores,
-    wording,
+    worded_relations,
 )
 from agents.baselines.rules.texts import VOCABULARY, writes
 from agents.evaluation.baselines import Policy
@@ -61,7 +61,7 @@ def _learn() -> Callable[[LearnedExamples, Setting, int], Policy]:
             found = solved_examples(examples)
             known[key] = found, SpanClassifier(found, sorted({each.relation for each in found}))
         solved, spans = known[key]
-        pairs = [(wording(each.paragraph.question), each.relation) for each in solved]
+        pairs = worded_relations(solved)
         *question, weight = setting
         classifier = QuestionClassifier(pairs, QuestionSetting(*question))
         return writes(read(classifier, spans, weight))

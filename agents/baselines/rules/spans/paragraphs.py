@@ -17,7 +17,7 @@ WHOLE, NAME, AMOUNT = "whole", "name", "amount"
 """Forms of a span: an item as it stands, without its amount, or the amount alone."""
 
 MOST_PLACES = 3
-"""Places in a list that are told apart; the others count as the last of these."""
+"""An item of a list has the place 0, 1 or 2; all items after the third have the place 2."""
 
 
 class Span(NamedTuple):

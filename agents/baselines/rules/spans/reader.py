@@ -58,6 +58,11 @@ def stems(text: str, size: int = 5) -> list[str]:
     return [word[:size] for word in re.findall(r"[a-z0-9]+", text.lower())]
 
 
+def worded_relations(solved: Iterable[Solved]) -> list[tuple[str, str]]:
+    """Returns the wording and the relation of each question."""
+    return [(wording(each.paragraph.question), each.relation) for each in solved]
+
+
 class QuestionClassifier:
     """Logistic regression of the relation over TF-IDF of the words of a question.
 
