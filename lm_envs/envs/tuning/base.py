@@ -111,8 +111,9 @@ class TuningVectorEnv(EpisodicVectorEnv):
         generators = new_generators(num_envs)  # before rows are allocated: it refuses too many
         chat = (chat_template, system_prompt, user_prompt)
         computing = (device, dtype, deterministic)
-        network, self._groups = _build(task, passages, task_options, chat, model, *computing)
+        network, make_groups = _build(task, passages, task_options, chat, model, *computing)
         self.tuner = make_tuner(network, loading.locate(model))
+        self._groups = make_groups(shared=self.tuner.shares_passages)
         self.budget = adjustments
         self._allocate(num_envs)
         super().__init__(
@@ -301,8 +302,8 @@ def _build(
     device: str,
     dtype: str,
     deterministic: bool,
-) -> tuple[LanguageModel, PassageGroups]:
-    """Returns the model that is adjusted and the passages that it is evaluated on.
+) -> tuple[LanguageModel, Callable[..., PassageGroups]]:
+    """Returns the model that is adjusted, and what makes the passages that it is evaluated on.
 
     Raises:
         UnexpectedArgumentError: If the task has no such argument.
@@ -324,4 +325,4 @@ def _build(
     network = load_model(folder, tokenizer, device, dtype, deterministic)
     check_fit(network, tokenizer, made.context_tokens, model)
     title = f"{name.replace('_', ' ')}, {options.get('split', 'train')}"
-    return network, PassageGroups(tokenizer, made, passages, title)
+    return network, partial(PassageGroups, tokenizer, made, passages, title)

@@ -38,10 +38,14 @@ class Passages:
 
     def halves(self) -> tuple["Passages", "Passages"]:
         """Returns the passages of even and of odd position."""
-        return tuple(  # type: ignore[return-value]  # two
-            Passages(self.index, self.tokens[first::2], self.starts[first::2], self.title)
-            for first in (0, 1)
-        )
+        return self._part(slice(0, None, 2)), self._part(slice(1, None, 2))
+
+    def cut(self, count: int) -> tuple["Passages", "Passages"]:
+        """Returns the first `count` passages, and the others."""
+        return self._part(slice(count)), self._part(slice(count, None))
+
+    def _part(self, places: slice) -> "Passages":
+        return Passages(self.index, self.tokens[places], self.starts[places], self.title)
 
 
 class PassageGroups:
@@ -50,8 +54,10 @@ class PassageGroups:
     Args:
         tokenizer: The model's tokenizer.
         task: A task of one turn; its examples are no longer than the model's context.
-        size: Examples in a group; the remainder is in no group.
+        size: Examples in a group.
         name: Name of the task and the split, for titles.
+        shared: Whether groups share examples: each example is the first one of a group. Otherwise
+            each is in one group, and the remainder in none.
 
     Attributes:
         num_groups: Number of groups.
@@ -61,7 +67,9 @@ class PassageGroups:
         ValueError: If fewer than `size` examples have a reference.
     """
 
-    def __init__(self, tokenizer: Tokenizer, task: Task, size: int, name: str) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, task: Task, size: int, name: str, *, shared: bool = False
+    ) -> None:
         self._task, self._tokenizer, self._size, self._name = task, tokenizer, size, name
         numbers = range(task.num_examples)
         self._usable = [number for number in numbers if len(task.example(number).reference)]
@@ -70,12 +78,15 @@ class PassageGroups:
                 f"Got passages={size} of {name}; allowed: up to {len(self._usable)}, the "
                 "number of examples with a reference."
             )
-        self.num_groups = len(self._usable) // size
+        # Example k of group i is k `distance` after the first one, which is i.
+        self._distance = len(self._usable) // size
+        self.num_groups = len(self._usable) if shared else self._distance
         self.group = lru_cache(MOST_GROUPS)(self._group)
 
     def _group(self, index: int) -> Passages:
         """Returns the group of a number, 0 <= index < num_groups."""
-        numbers = self._usable[index :: self.num_groups][: self._size]
+        places = index + self._distance * np.arange(self._size)
+        numbers = [self._usable[place % len(self._usable)] for place in places.tolist()]
         examples = [self._task.example(number) for number in numbers]
         tokens = tuple(np.concatenate([each.prompt, each.reference]) for each in examples)
         first = " ".join(self._tokenizer.decode(tokens[0]).split())

@@ -1,174 +1,16 @@
 """`lm_envs/TrainingControl-v0`: control the training of a language model."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-import gymnasium as gym
-import numpy as np
-
-from lm_envs.envs.actions.checks import check_points
 from lm_envs.envs.single_env import RowEnv
 from lm_envs.envs.tuning.base import TuningVectorEnv
-from lm_envs.envs.tuning.tuner import LARGEST_FALL, LOSS_DECIMALS, Tuner
-from lm_envs.model.base import LanguageModel
-from lm_envs.model.loading import DTYPES, INT8
-from lm_envs.model.trainable_model import FinetunedModel, OptimizerStep
+from lm_envs.envs.tuning.editing import EditingTuner
+from lm_envs.envs.tuning.training import TrainingTuner
+from lm_envs.envs.tuning.tuner import Tuner
+from lm_envs.model.loading import INT8
 from lm_envs.validation import check_count, check_number
-
-STOP, RATE, DECAY = range(3)
-"""Positions in an action; after them one for each layer, which is frozen if it is over 0."""
-
-STOPPING = 0.5
-"""Training ends if the action's first number is over this: random actions seldom end it."""
-
-MIDDLE_RATE = 3.0e-4
-DECADES = 1.0
-"""The learning rate is `MIDDLE_RATE` times 10 to the power of `DECADES` times the action."""
-
-MOST_DECAY = 0.1
-BATCH = 8
-"""Passages in a step of the optimizer."""
-
-LARGEST_NORM = 100.0
-"""Bound of the gradient's norm in observations."""
-
-
-class TrainingTuner(Tuner):
-    """A `Tuner` that trains a model of its own in each row.
-
-    Args:
-        num_rows: N.
-        folder: Checkpoint that all rows start from.
-        model: The same checkpoint as a network, for its shape and its device.
-        optimiser_steps: Optimizer steps in one step of the environment.
-        price: Cost of one step with no layer frozen, nats a token.
-    """
-
-    def __init__(
-        self, num_rows: int, folder: Path, model: LanguageModel, optimiser_steps: int, price: float
-    ) -> None:
-        super().__init__(num_rows)
-        if model.kernels.is_row_invariant and model.device.type != "cpu":
-            raise ValueError(
-                f"Got deterministic=True for training on {model.device}; allowed: device='cpu'."
-            )
-        config = model.config
-        is_bfloat16 = model.dtype == DTYPES["bfloat16"]
-        self._models = [
-            FinetunedModel(folder, model.device, bfloat16=is_bfloat16, num_tokens=config.vocab_size)
-            for _ in range(num_rows)
-        ]
-        self._optimiser_steps, self._price = optimiser_steps, price
-        width, layers = config.hidden_size, config.num_layers
-        layer_size = config.attention_weights + config.mlp_weights
-        self._layer_share = layer_size / (layers * layer_size + config.vocab_size * width)
-        self._size = DECAY + 1 + layers
-        frozen = [f"freeze layer {layer}" for layer in range(layers)]
-        self.action_names = ["stop", "learning rate", "weight decay", *frozen]
-        self.space: gym.Space[Any] = gym.spaces.Box(-1.0, 1.0, (self._size,), np.float32)
-        fall, ones = np.full(1, LARGEST_FALL), np.ones(self._size)
-        self.columns = {
-            "loss_fall": (-fall, fall),
-            "training_loss_fall": (-fall, fall),
-            "gradient_norm": (np.zeros(1), np.full(1, LARGEST_NORM)),
-            "last_action": (-ones, ones),
-        }
-        self.plans: Mapping[str, Sequence[np.ndarray]] = {"as it is": [self._stop()]} | {
-            f"rate {_rate(x):.1e}, {times} times": [*[self._go(x)] * times, self._stop()]
-            for x in (-0.5, 0.0, 0.5)
-            for times in (1, 2, 4)
-        }
-        self._order = np.zeros(num_rows, np.int64)  # optimizer steps so far
-        self._first_learned, self._learned, self._norms, self._cost = np.zeros((4, num_rows))
-        self._last = np.zeros((num_rows, self._size), np.float32)
-
-    def check(self, actions: np.ndarray, active: np.ndarray) -> np.ndarray:
-        """Returns points (N, 3 + L) float32; 0 where `active` is False."""
-        return check_points(actions, active, (self._size,))
-
-    def adjust(self, rows: np.ndarray, actions: np.ndarray) -> list[str]:
-        """Trains each row with its action's settings; describes each step."""
-        self._last[rows] = actions
-        self.stopped[rows] = actions[:, STOP] > STOPPING
-        return [
-            self._train(row, action) for row, action in zip(rows.tolist(), actions, strict=True)
-        ]
-
-    def observe(self) -> np.ndarray:
-        """Returns falls of the held-out and of the training loss, gradient norm, last action.
-
-        The training loss is the mean of the batch losses of the last optimizer steps; its fall is
-        from the loss of all training passages before the first step.
-        """
-        fall, learned = self._first - self._now, self._learned
-        return np.concatenate(
-            [np.stack([fall, learned, self._norms], 1), self._last], 1, dtype=np.float32
-        )
-
-    def scores(self) -> dict[str, np.ndarray]:
-        """Returns the held-out `loss`, nats a token, `cost`, and the potential, `reward`."""
-        potentials = self._first - self._now - self._price * self._cost
-        return {"reward": potentials, "loss": self._now.copy(), "cost": self._cost.copy()}
-
-    def _go(self, rate: float) -> np.ndarray:
-        """Returns the action that trains at a rate, without weight decay or frozen layers."""
-        action = np.full(self._size, -1.0, np.float32)
-        action[RATE] = rate
-        return action
-
-    def _stop(self) -> np.ndarray:
-        return np.eye(1, self._size, STOP, dtype=np.float32)[0]
-
-    def _train(self, row: int, action: np.ndarray) -> str:
-        if self.stopped[row]:
-            return "stop\n"
-        settings = OptimizerStep(
-            _rate(float(action[RATE])),
-            MOST_DECAY * (float(action[DECAY]) + 1.0) / 2.0,
-            action[DECAY + 1 :] > 0.0,
-        )
-        self._cost[row] += 1.0 - self._layer_share * settings.frozen.sum() / 3.0
-        losses = [self._step(row, settings) for _ in range(self._optimiser_steps)]
-        self._learned[row] = self._first_learned[row] - np.mean([loss for loss, _ in losses])
-        self._norms[row] = losses[-1][1]
-        self._measure(np.array([row]))
-        frozen = np.flatnonzero(settings.frozen).tolist()
-        held = f", layers {frozen} frozen" if frozen else ""
-        return f"rate {settings.learning_rate:.1e}{held}: loss {self._now[row]:.3f}\n"
-
-    def _step(self, row: int, settings: OptimizerStep) -> tuple[float, float]:
-        """Trains on the next passages of a row, in order, then from the first again.
-
-        Returns:
-            Loss of the batch, nats a token, and norm of the gradient.
-        """
-        passages, _ = self.passages_of(row).halves()
-        size = len(passages.tokens)
-        first = int(self._order[row]) * BATCH
-        chosen = [place % size for place in range(first, first + min(BATCH, size))]
-        self._order[row] += 1
-        texts = [passages.tokens[place] for place in chosen]
-        return self._models[row].step(texts, [passages.starts[place] for place in chosen], settings)
-
-    def _restore(self, rows: Sequence[int]) -> None:
-        for values in (self._order, self._learned, self._norms, self._cost, self._last):
-            values[rows] = 0
-        for row in rows:
-            self._models[row].restore()
-            learned, _ = self.passages_of(row).halves()
-            self._first_learned[row] = self._models[row].loss(learned.tokens, learned.starts)
-
-    def _measure(self, rows: np.ndarray) -> None:
-        for row in rows.tolist():
-            _, held_out = self.passages_of(row).halves()
-            loss = self._models[row].loss(held_out.tokens, held_out.starts)
-            self._now[row] = round(loss, LOSS_DECIMALS)
-
-
-def _rate(action: float) -> float:
-    """Returns the learning rate for an action in [-1, 1]."""
-    return MIDDLE_RATE * 10.0 ** (DECADES * action)
 
 
 class TrainingControlVectorEnv(TuningVectorEnv):
@@ -177,6 +19,9 @@ class TrainingControlVectorEnv(TuningVectorEnv):
     Args:
         num_envs: N.
         passages: Number of examples of an episode; half are learned, half are held out.
+        edits: Number of examples, fewer than `passages`, that are learned and judged; the others
+            must not be harmed. None to judge by held-out examples.
+        harm: With `edits`, what it costs if the loss of the others rises by one nat a token.
         optimiser_steps: Steps of AdamW that one action sets.
         price: Cost of one adjustment, nats a token.
         dtype: "auto", "float32" or "bfloat16", that of matrix products.
@@ -189,6 +34,8 @@ class TrainingControlVectorEnv(TuningVectorEnv):
         *,
         task: str = "question_answering",
         passages: int = 64,
+        edits: int | None = None,
+        harm: float = 1.0,
         adjustments: int = 8,
         optimiser_steps: int = 4,
         price: float = 0.02,
@@ -197,17 +44,34 @@ class TrainingControlVectorEnv(TuningVectorEnv):
     ) -> None:
         check_count("optimiser_steps", optimiser_steps)
         check_number("price", price)
+        check_number("harm", harm)
         check_count("passages", passages, least=2)
+        _check_edits(edits, passages)
         if dtype == INT8:
             raise ValueError("Got dtype='int8' for training; allowed: auto, float32, bfloat16.")
+        make: Callable[..., Tuner] = TrainingTuner
+        if edits is not None:
+            make = partial(EditingTuner, edits=edits, harm=harm)
         super().__init__(
             num_envs,
-            lambda model, folder: TrainingTuner(num_envs, folder, model, optimiser_steps, price),
+            lambda model, folder: make(num_envs, folder, model, optimiser_steps, price),
             task=task,
             passages=passages,
             adjustments=adjustments,
             dtype=dtype,
             **arguments,
+        )
+
+
+def _check_edits(edits: int | None, passages: int) -> None:
+    """Raises ValueError unless some passages are learned and some are left."""
+    if edits is None:
+        return
+    check_count("edits", edits)
+    if edits >= passages:
+        raise ValueError(
+            f"Got edits={edits} with passages={passages}; allowed: fewer, because the others show "
+            "the harm. Raise passages."
         )
 
 
@@ -221,6 +85,9 @@ class TrainingControlEnv(RowEnv):
     other half, which is held out, is the measure. Each step sets the next `optimiser_steps` steps
     of AdamW, on batches of eight passages, and performs them.
 
+    With `edits=n` the model learns the first n passages by heart, as in model editing: their own
+    loss is the measure, and the loss of the others, which it is not trained on, must not rise.
+
     ## Action Space
     `Box(-1, 1, (3 + L,))`: training ends if the first number is over 0.5; the learning rate is
     3e-4 times 10 to the power of the second; the third sets the weight decay, from 0 to 0.1; layer
@@ -231,10 +98,15 @@ class TrainingControlEnv(RowEnv):
     training loss has fallen, as the last optimizer steps measured it; the gradient's norm, at most
     100; the last action (3 + L); the share of adjustments left.
 
+    With `edits` `Box(6 + (3 + L) + 1,)`: by how much the loss of the learned passages has fallen;
+    that loss; by how much the loss of the others has risen; how much of both changes the last step
+    made; the logarithm of 1 plus the gradient's norm; the last action; the share left.
+
     ## Rewards
     By how much this step raised the potential: the fall of the held-out loss, nats a token, less
     `price` for each step. A frozen layer saves the multiplications for its own gradient, a third of
-    its share of the price.
+    its share of the price. With `edits` the potential is the fall of the learned passages' loss,
+    less `harm` times the rise of the others' loss if it is over 0.
 
     ## Starting State
     The checkpoint.
@@ -244,7 +116,8 @@ class TrainingControlEnv(RowEnv):
     `max_steps`.
 
     ## Arguments
-    Those of `TuningVectorEnv`; `optimiser_steps` and `price`. `scores`: `reward`, `loss`, `cost`.
+    Those of `TuningVectorEnv`; `edits`, `harm`, `optimiser_steps` and `price`. `scores`: `reward`,
+    `loss`, `cost`, and with `edits` `other_rise`. Then each example begins one episode's passages.
     Weights are always float32; with `dtype="bfloat16"` matrix products are bfloat16. The rows are
     trained one after the other; each needs four times the memory of the weights, and one more copy
     of the first weights.

@@ -31,8 +31,12 @@ class Tuner(ABC):
         columns: Bounds of the columns of a row's observation by name, from left to right.
         action_names: Names of the discrete actions, or of the components of a continuous one.
         plans: Open-loop action sequences by name, as baselines; the last action repeats.
+        shares_passages: Whether each example begins the passages of one episode, so that episodes
+            share examples.
         stopped: (N,) bool, whether a row's last action ended its episode.
     """
+
+    shares_passages = False
 
     space: gym.Space[Any]
     columns: Mapping[str, Bounds]

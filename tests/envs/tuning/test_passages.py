@@ -63,3 +63,22 @@ def test_groups_spread_over_the_whole_split(tokenizer):
     places = [1 + made.num_groups * number for number in range(4)]
     assert found == [whole.group(place).tokens[0].tobytes() for place in places]
     assert np.diff(places).min() == made.num_groups
+
+
+def test_with_shared_groups_each_example_begins_one(tokenizer):
+    made = PassageGroups(
+        tokenizer, TASKS["question_answering"](tokenizer, split="test"), 4, "those", shared=True
+    )
+    whole = groups(tokenizer, 1, split="test")
+    assert made.num_groups == whole.num_groups
+    texts = [t.tobytes() for t in made.group(made.num_groups - 1).tokens]
+    assert texts[0] == whole.group(whole.num_groups - 1).tokens[0].tobytes()
+    assert len(set(texts)) == 4
+
+
+def test_a_cut_keeps_the_order(tokenizer):
+    passages = groups(tokenizer, 5).group(2)
+    first, rest = passages.cut(2)
+    assert [*first.tokens, *rest.tokens] == [*passages.tokens]
+    assert (*first.starts, *rest.starts) == passages.starts
+    assert len(first.tokens) == 2
