@@ -60,6 +60,7 @@ from agents.baselines.rules.tokens import (
     no_repeat,
     pointer_belief,
 )
+from agents.baselines.rules.training import scheduled, trains
 from agents.baselines.searches import searches
 from agents.baselines.supervised import supervised
 from agents.config.finetune import FinetuneConfig
@@ -299,6 +300,8 @@ def _model_rules(env: TuningVectorEnv) -> list[Family]:
         pairs = [[least, growth] for growth in GROWTHS for least in LEAST_GAINS]
         run = by_policy(lambda pair, seed: least_important_first(*pair))
         found.append(Family("least important parts first", grid(*pairs), run))
+    if trains(env):
+        found.append(scheduled(env))
     return found
 
 
