@@ -1,6 +1,7 @@
 """Small environments of each kind of tuning."""
 
 import gymnasium as gym
+import numpy as np
 
 import lm_envs  # noqa: F401 - registers the ids
 
@@ -28,3 +29,11 @@ def random_actions(env, steps=9):
     """Returns the same random actions for each environment with this action space."""
     env.action_space.seed(5)
     return [env.action_space.sample() for _ in range(steps)]
+
+
+def training_action(rate, stop=-1.0, frozen=()):
+    """Returns the action of a learning rate, without weight decay."""
+    action = np.full(3 + LAYERS, -1.0, np.float32)
+    action[:2] = (stop, rate)
+    action[[3 + layer for layer in frozen]] = 1.0
+    return action

@@ -1,51 +1,15 @@
 """Training that actions control."""
 
-import numpy as np
 import pytest
 
-from tests.envs.tuning.helpers import LAYERS, make_one
+from tests.envs.tuning.helpers import make_one, training_action
 from tests.model.engines import needs_cuda
-
-
-def action(rate, stop=-1.0, frozen=()):
-    """Returns the action of a learning rate, without weight decay."""
-    action = np.full(3 + LAYERS, -1.0, np.float32)
-    action[:2] = (stop, rate)
-    action[[3 + layer for layer in frozen]] = 1.0
-    return action
-
-
-def test_the_loss_of_the_first_batch_is_that_of_the_unchanged_model():
-    env = make_one("TrainingControl", passages=16)  # a batch of half of them
-    env.reset(seed=0)
-    observation, *_ = env.step(action(0.0))
-    assert observation[1] == pytest.approx(0.0, abs=1e-4)
-
-
-def test_training_lowers_the_held_out_loss():
-    env = make_one("TrainingControl", split="validation", passages=32, optimiser_steps=4)
-    env.reset(seed=0)
-    _, reward, *_ = env.step(action(0.25))
-    assert reward > 0.1
-
-
-def test_frozen_layers_cost_less():
-    costs = []
-    for frozen in ((), range(LAYERS)):
-        env = make_one("TrainingControl")
-        env.reset(seed=0)
-        env.step(action(-1.0, frozen=frozen))
-        *_, info = env.step(action(-1.0, stop=1.0))
-        costs.append(info["scores"]["cost"])
-    layer = 12 * 256**2
-    share = LAYERS * layer / (LAYERS * layer + 6144 * 256)
-    assert costs == pytest.approx([1.0, 1.0 - share / 3])
 
 
 def test_stopping_costs_nothing_and_changes_nothing():
     env = make_one("TrainingControl")
     env.reset(seed=0)
-    _, reward, terminated, _, info = env.step(action(1.0, stop=1.0))
+    _, reward, terminated, _, info = env.step(training_action(1.0, stop=1.0))
     assert (reward, terminated, info["text"]) == (0.0, True, "stop\n")
 
 
@@ -54,3 +18,14 @@ def test_stopping_costs_nothing_and_changes_nothing():
 def test_deterministic_training_on_cuda_is_refused():
     with pytest.raises(ValueError, match="deterministic=True for training on cuda:0"):
         make_one("TrainingControl", device="cuda", deterministic=True)
+
+
+@pytest.mark.parametrize("edits", [0, 5, 1.5])
+def test_edits_leave_some_passages(edits):
+    with pytest.raises(ValueError, match="edits"):
+        make_one("TrainingControl", passages=5, edits=edits)
+
+
+def test_harm_is_a_number():
+    with pytest.raises(ValueError, match="harm"):
+        make_one("TrainingControl", edits=1, harm="much")
