@@ -21,7 +21,8 @@ class TrainingControlVectorEnv(TuningVectorEnv):
         passages: Number of examples of an episode; half are learned, half are held out.
         edits: Number of examples, fewer than `passages`, that are learned and judged; the others
             must not be harmed. None to judge by held-out examples.
-        harm: With `edits`, what it costs if the loss of the others rises by one nat a token.
+        harm: With `edits`, what it costs if the loss of the others rises by one nat a token;
+            default 1.
         optimiser_steps: Steps of AdamW that one action sets.
         price: Cost of one adjustment, nats a token.
         dtype: "auto", "float32" or "bfloat16", that of matrix products.
@@ -35,7 +36,7 @@ class TrainingControlVectorEnv(TuningVectorEnv):
         task: str = "question_answering",
         passages: int = 64,
         edits: int | None = None,
-        harm: float = 1.0,
+        harm: float | None = None,
         adjustments: int = 8,
         optimiser_steps: int = 4,
         price: float = 0.02,
@@ -44,14 +45,13 @@ class TrainingControlVectorEnv(TuningVectorEnv):
     ) -> None:
         check_count("optimiser_steps", optimiser_steps)
         check_number("price", price)
-        check_number("harm", harm)
         check_count("passages", passages, least=2)
-        _check_edits(edits, passages)
+        _check_edits(edits, harm, passages)
         if dtype == INT8:
             raise ValueError("Got dtype='int8' for training; allowed: auto, float32, bfloat16.")
         make: Callable[..., Tuner] = TrainingTuner
         if edits is not None:
-            make = partial(EditingTuner, edits=edits, harm=harm)
+            make = partial(EditingTuner, edits=edits, harm=1.0 if harm is None else harm)
         super().__init__(
             num_envs,
             lambda model, folder: make(num_envs, folder, model, optimiser_steps, price),
@@ -63,8 +63,15 @@ class TrainingControlVectorEnv(TuningVectorEnv):
         )
 
 
-def _check_edits(edits: int | None, passages: int) -> None:
-    """Raises ValueError unless some passages are learned and some are left."""
+def _check_edits(edits: int | None, harm: float | None, passages: int) -> None:
+    """Raises ValueError unless some passages are learned and some are left to harm."""
+    if harm is not None:
+        check_number("harm", harm)
+        if edits is None:
+            raise ValueError(
+                f"Got harm={harm} without edits; allowed: both, since held-out passages are not "
+                "harmed. Set edits, or leave harm out."
+            )
     if edits is None:
         return
     check_count("edits", edits)

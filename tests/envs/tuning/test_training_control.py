@@ -29,3 +29,8 @@ def test_edits_leave_some_passages(edits):
 def test_harm_is_a_number():
     with pytest.raises(ValueError, match="harm"):
         make_one("TrainingControl", edits=1, harm="much")
+
+
+def test_harm_needs_edits():
+    with pytest.raises(ValueError, match="without edits; allowed: both"):
+        make_one("TrainingControl", harm=2.0)
