@@ -8,7 +8,7 @@ from collections.abc import Callable
 import gymnasium as gym
 import numpy as np
 
-from agents.baselines.evolution import maximize
+from agents.baselines.evolution import maximize, maximize_from
 from agents.baselines.families import Family, Trial, by_policy
 from agents.evaluation.baselines import Policy
 from lm_envs.envs.rows import Observations
@@ -104,9 +104,6 @@ def evolved(env: TuningVectorEnv) -> Family:
         if is_discrete:
             return maximize(mean_reward, size)
         firsts = [[first, *[0.0] * (size - 1)] for first in FIRST_VALUES]
-        tried = [(point, mean_reward(point)) for point in firsts]
-        start = max(tried, key=lambda trial: trial[1])[0]
-        found = maximize(mean_reward, size, evaluations=MORE_EVALUATIONS, start=start)
-        return [*tried, *found]
+        return maximize_from(mean_reward, firsts, evaluations=MORE_EVALUATIONS)
 
     return Family(NAME, search, by_policy(lambda point, seed: constant_settings(point)))

@@ -57,6 +57,21 @@ def maximize(
     return tried
 
 
+def maximize_from(
+    function: Callable[[list[float]], float], starts: Sequence[list[float]], *, evaluations: int
+) -> list[tuple[list[float], float]]:
+    """Tries some points, then maximizes from the best of them; returns as `maximize` does.
+
+    Args:
+        function: Called for each of `starts`, and `evaluations` times more.
+        starts: One point or more, each coordinate in [-1, 1].
+        evaluations: 1 or more.
+    """
+    tried = [(start, function(start)) for start in starts]
+    best = max(tried, key=lambda trial: trial[1])[0]
+    return [*tried, *maximize(function, len(best), evaluations=evaluations, start=best)]
+
+
 def _rounded(point: np.ndarray) -> list[float]:
     """Returns a point that JSON holds exactly as it was tried."""
     return [round(float(x), 4) for x in point]

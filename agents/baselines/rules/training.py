@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from agents.baselines.evolution import maximize
+from agents.baselines.evolution import maximize_from
 from agents.baselines.families import Family, Trial, by_policy
 from agents.evaluation.baselines import Policy
 from lm_envs.envs.rows import Observations
@@ -23,14 +23,17 @@ USUAL_LOSS = 3.0
 """Loss at which the rate is that of the schedule; nats a token."""
 
 LARGEST_GAIN = 0.1
+"""Largest gain of a step, in reward, below which training can be set to end."""
+
 LOWEST_LOSS, LOSS_RANGE = 0.08, 1.5
 """Loss below which training ends where the setting is 0, and the range of its logarithm."""
 
-LAYERS = 6
+START, UNFROZEN = (-0.3, 0.0, 0.15, -1.0, 0.1, -1.0), -0.5
+"""Where the search begins: a point without its layers, and the preference for freezing a layer."""
+
+LAYERS = len(START)
 """Position in a point of the first preference for freezing a layer."""
 
-START = (-0.3, 0.0, 0.15, -1.0, 0.1, -1.0)
-UNFROZEN = -0.5
 MORE_EVALUATIONS = 48
 """Of the evolution, after one trial with each layer frozen alone and one with none."""
 
@@ -81,12 +84,9 @@ def scheduled(env: TuningVectorEnv) -> Family:
     layers = len(env.tuner.action_names) - DECAY - 1
 
     def search(mean_reward: Callable[[list[float]], float]) -> list[Trial]:
-        starts = [[*START, *(layers * [UNFROZEN])] for _ in range(layers + 1)]
-        for layer in range(layers):
-            starts[layer][LAYERS + layer] = -UNFROZEN
-        tried = [(start, mean_reward(start)) for start in starts]
-        best = max(tried, key=lambda trial: trial[1])[0]
-        found = maximize(mean_reward, len(best), evaluations=MORE_EVALUATIONS, start=best)
-        return [*tried, *found]
+        is_frozen = np.eye(layers + 1, layers, dtype=bool)
+        preferences = np.where(is_frozen, -UNFROZEN, UNFROZEN).tolist()
+        starts = [[*START, *each] for each in preferences]
+        return maximize_from(mean_reward, starts, evaluations=MORE_EVALUATIONS)
 
     return Family(NAME, search, by_policy(lambda point, seed: scheduled_training(point)))

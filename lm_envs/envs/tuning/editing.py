@@ -1,14 +1,13 @@
 """Editing: teach a model a few facts by training, without harm to what else it knows."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lm_envs.envs.tuning.passages import Passages
 from lm_envs.envs.tuning.training import LARGEST_NORM, TrainingTuner
 from lm_envs.envs.tuning.tuner import LARGEST_FALL
-from lm_envs.model.base import LanguageModel
 
 
 class EditingTuner(TrainingTuner):
@@ -22,10 +21,7 @@ class EditingTuner(TrainingTuner):
 
     Args:
         num_rows: N.
-        folder: Checkpoint that all rows start from.
-        model: The same checkpoint as a network, for its shape and its device.
-        optimiser_steps: Optimizer steps in one step of the environment.
-        price: Cost of one step with no layer frozen, nats a token.
+        arguments: The others of `TrainingTuner`.
         edits: Passages that are learned, fewer than a group has.
         harm: What a rise of the other passages' loss by one nat a token costs.
     """
@@ -35,17 +31,13 @@ class EditingTuner(TrainingTuner):
     def __init__(
         self,
         num_rows: int,
-        folder: Path,
-        model: LanguageModel,
-        optimiser_steps: int,
-        price: float,
-        *,
+        *arguments: Any,  # noqa: ANN401 - of TrainingTuner
         edits: int,
         harm: float,
     ) -> None:
-        super().__init__(num_rows, folder, model, optimiser_steps, price)
+        super().__init__(num_rows, *arguments)
         self._edits, self._weight = edits, harm
-        self._first_other, self._rise, self._last_fall, self._last_rise = np.zeros((4, num_rows))
+        self._first_other, self._other, self._last_fall, self._last_rise = np.zeros((4, num_rows))
         change = np.full(1, LARGEST_FALL)
         self.columns = {
             "loss_fall": (-change, change),
@@ -57,20 +49,27 @@ class EditingTuner(TrainingTuner):
             "last_action": self.columns["last_action"],
         }
 
+    def begin(self, rows: Sequence[int], passages: Sequence[Passages]) -> None:
+        """See `Tuner`."""
+        super().begin(rows, passages)
+        self._first_other[rows] = self._other[rows]
+        self._last_fall[rows] = self._last_rise[rows] = 0.0
+
     def observe(self) -> np.ndarray:
         """Returns the columns (N, 6 + (3 + L)) of the class `TrainingControlEnv`."""
         fall, norms = self._first - self._now, np.log1p(self._norms)
-        shown = [fall, self._now, self._rise, self._last_fall, self._last_rise, norms]
+        shown = [fall, self._now, self._rise(), self._last_fall, self._last_rise, norms]
         return np.concatenate([np.stack(shown, 1), self._last], 1, dtype=np.float32)
 
     def scores(self) -> dict[str, np.ndarray]:
         """Returns `loss` of what is learned, `other_rise`, nats a token, `cost`, and `reward`."""
-        harm = self._weight * self._rise.clip(0.0)
+        rise = self._rise()
+        harm = self._weight * rise.clip(0.0)
         potentials = self._first - self._now - harm - self._price * self._cost
         return {
             "reward": potentials,
             "loss": self._now.copy(),
-            "other_rise": self._rise.copy(),
+            "other_rise": rise,
             "cost": self._cost.copy(),
         }
 
@@ -78,22 +77,15 @@ class EditingTuner(TrainingTuner):
         edited, _ = self.passages_of(row).cut(self._edits)
         return edited, edited
 
-    def _restore(self, rows: Sequence[int]) -> None:
-        super()._restore(rows)
-        for values in (self._rise, self._last_fall, self._last_rise):
-            values[rows] = 0.0
-        for row in rows:
-            self._first_other[row] = self._other_loss(row)
-
     def _measure(self, rows: np.ndarray) -> None:
-        losses, rises = self._now[rows], self._rise[rows]
+        loss, other = self._now[rows], self._other[rows]
         super()._measure(rows)
-        is_begun = self._order[rows] > 0
-        found = np.array([self._other_loss(row) for row in rows.tolist()])
-        self._rise[rows] = found - self._first_other[rows]
-        self._last_fall[rows] = np.where(is_begun, losses - self._now[rows], 0.0)
-        self._last_rise[rows] = self._rise[rows] - rises
+        for row in rows.tolist():
+            _, others = self.passages_of(row).cut(self._edits)
+            self._other[row] = self._loss(row, others)
+        self._last_fall[rows] = loss - self._now[rows]
+        self._last_rise[rows] = self._other[rows] - other
 
-    def _other_loss(self, row: int) -> float:
-        _, others = self.passages_of(row).cut(self._edits)
-        return self._loss(row, others)
+    def _rise(self) -> np.ndarray:
+        """Returns by how much the loss of the others has risen, (N,) nats a token."""
+        return self._other - self._first_other

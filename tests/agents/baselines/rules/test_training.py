@@ -45,7 +45,9 @@ def test_it_earns_more_than_a_rate_that_harms(editing):
 
 def test_it_stops_below_the_loss(editing):
     lowest = LOWEST_LOSS * np.exp(LOSS_RANGE * POINT[4])
-    for text in run_episodes(editing, scheduled_training(POINT), INDICES):
+    texts = run_episodes(editing, scheduled_training(POINT), INDICES)
+    assert any(len(text.token_texts) > 1 and text.text.endswith("stop\n") for text in texts)
+    for text in texts:
         *before, last = text.token_texts
         if last == "stop\n" and before:
             losses = [float(each.rsplit(" ", 1)[1]) for each in before]
