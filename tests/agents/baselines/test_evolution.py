@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from agents.baselines.evolution import EVALUATIONS, maximize
+from agents.baselines.evolution import EVALUATIONS, maximize, maximize_from
 
 OPTIMUM = np.array([0.6, -0.3, 0.1])
 
@@ -40,3 +40,11 @@ def test_points_stay_between_the_bounds():
     assert points.min() >= -0.5
     assert points.max() <= 2.0
     assert points.max() > 1.5
+
+
+def test_it_goes_on_from_the_best_of_the_first_points():
+    starts = [[-0.9, 0.9, -0.9], [0.5, -0.2, 0.0], [0.9, 0.9, 0.9]]
+    tried = maximize_from(quadratic, starts, evaluations=5)
+    assert [point for point, _ in tried[:4]] == [*starts, starts[1]]
+    assert len(tried) == 3 + 5
+    assert all(value == quadratic(point) for point, value in tried)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lm_envs.testing import check_environment
 from tests.envs.tuning.helpers import LAYERS, make_one, make_rows, training_action
 
 EDITING = {"passages": 5, "edits": 1, "split": "validation", "adjustments": 3}
@@ -88,3 +89,7 @@ def test_each_example_of_the_split_is_edited_in_one_episode():
 def test_an_action_has_as_many_numbers_as_without_edits():
     env = make_one("TrainingControl", **EDITING)
     assert env.action_space.shape == (3 + LAYERS,)
+
+
+def test_the_contract_holds_with_edits():
+    check_environment("lm_envs/TrainingControl-v0", steps=6, optimiser_steps=1, **EDITING)
