@@ -15,7 +15,7 @@ import typer
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.baselines.families import Environments
-from agents.baselines.registry import requested_families
+from agents.baselines.selection import requested_families
 from agents.baselines.suite import (
     CLONE_HELP,
     SEARCH_HELP,

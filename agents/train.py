@@ -24,7 +24,8 @@ from agents.algorithms.factory import (
 from agents.baselines.cloning import check_clonable, imitate
 from agents.baselines.families import Environments
 from agents.baselines.reachability import reachability_report, reachable_share
-from agents.baselines.registry import families, imitated
+from agents.baselines.registry import families
+from agents.baselines.selection import teacher_of
 from agents.baselines.suite import Suite, run_suite
 from agents.config.imports import TRUST_HELP, import_for_run
 from agents.config.loading import load_config, reported
@@ -98,11 +99,9 @@ def _start_callback(
 
 def _imitate(config: TrainConfig, model: BaseAlgorithm, held_out: EpisodicVectorEnv) -> list[float]:
     """Trains a new agent to act as the oracle or a baseline does; returns each mean loss."""
-    split, teacher = config.evaluation.split, None
+    split = config.evaluation.split
     environments = Environments(config, EVALUATION_ROWS, {split: held_out})
-    if config.clone_policy != ORACLE:
-        teacher = imitated(config, families(environments, split))
-    return imitate(environments, model, teacher)
+    return imitate(environments, model, teacher_of(environments, split))
 
 
 def _learn(

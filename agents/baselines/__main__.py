@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from agents.baselines.families import Environments
-from agents.baselines.registry import requested_families
+from agents.baselines.selection import requested_families
 from agents.baselines.suite import (
     CLONE_HELP,
     LEAST_CHOICE_PROMPTS,

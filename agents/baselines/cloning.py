@@ -6,7 +6,7 @@ be compared. Owns the loss of each algorithm's policy. Chooses no number of epoc
 Source: Pomerleau 1988, "ALVINN: an autonomous land vehicle in a neural network".
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -40,6 +40,10 @@ VALUE_SCALE = 10.0
 to be sure of an action."""
 
 
+Steps = tuple[Observations, np.ndarray, np.ndarray | None]
+"""Observations (T, ...), actions (T, ...), and action masks (T, A) of discrete actions."""
+
+
 def cloned(config: TrainConfig, teacher: Family | None = None) -> Family:
     """Returns the family of clones, whose setting is the number of epochs.
 
@@ -63,13 +67,25 @@ def cloned(config: TrainConfig, teacher: Family | None = None) -> Family:
             if teacher is not None:
                 policy = chosen_policy(teacher, environments, split, indices)
             known[key] = policy_steps(examples, policy)
-        seeded = config.model_copy(update={"seed": seed})
-        model = make_algorithm(seeded, make_training_env(seeded), None)
-        fit(model, *known[key], int(epochs), seed)
-        return agent_policy(model)
+        return clone(config, known[key], int(epochs), seed)
 
     name = NAME if teacher is None else f"{NAME} of {teacher.name}"
     return Family(name, grid(*EPOCHS), PolicyRun(make), is_drawn=True)
+
+
+def clone(config: TrainConfig, steps: Steps, epochs: int, seed: int) -> Policy:
+    """Returns the policy of a new agent that has imitated some steps.
+
+    Args:
+        config: Of the agent.
+        steps: What it imitates.
+        epochs: Passes over the steps.
+        seed: Of the agent, and of the order of the steps.
+    """
+    seeded = config.model_copy(update={"seed": seed})
+    model = make_algorithm(seeded, make_training_env(seeded), None)
+    fit(model, *steps, epochs, seed)
+    return agent_policy(model)
 
 
 def chosen_policy(
@@ -138,18 +154,17 @@ def imitate(
     """
     config = environments.config
     check_clonable(config, "clone_epochs", has_teacher=teacher is not None)
-    policy = oracle()
-    if teacher is not None:
-        other = config.evaluation.split
-        judged = np.arange(environments.get(other).num_examples)
-        policy = chosen_policy(teacher, environments, other, judged)
     env = environments.get(config.env.split)
     examples = LearnedExamples(env, evenly_spaced_indices(env.num_examples, CLONED_EXAMPLES))
-    return fit(model, *policy_steps(examples, policy), config.clone_epochs)
-
-
-Steps = tuple[Observations, np.ndarray, np.ndarray | None]
-"""Observations (T, ...), actions (T, ...), and action masks (T, A) of discrete actions."""
+    if teacher is None:
+        steps = policy_steps(examples, oracle())
+    elif isinstance(teacher.run, PolicyRun) and teacher.run.steps is not None:
+        steps = teacher.run.steps(environments, examples)
+    else:
+        other = config.evaluation.split
+        judged = np.arange(environments.get(other).num_examples)
+        steps = policy_steps(examples, chosen_policy(teacher, environments, other, judged))
+    return fit(model, *steps, config.clone_epochs)
 
 
 def policy_steps(examples: LearnedExamples, policy: Policy) -> Steps:
@@ -167,7 +182,7 @@ def policy_steps(examples: LearnedExamples, policy: Policy) -> Steps:
         return actions
 
     run_episodes(examples.env, act, examples.indices)
-    return _joined(seen), np.concatenate(done), np.concatenate(masks) if masks else None
+    return joined(seen), np.concatenate(done), np.concatenate(masks) if masks else None
 
 
 def fit(
@@ -198,7 +213,7 @@ def fit(
         for start in range(0, len(order), BATCH):
             places = order[start : start + BATCH]
             allowed = None if masks is None else masks[places]
-            value = loss(_taken(observations, places), actions[places], allowed)
+            value = loss(taken(observations, places), actions[places], allowed)
             optimizer.zero_grad()
             value.backward()
             torch.nn.utils.clip_grad_norm_(parameters, LARGEST_NORM)
@@ -238,7 +253,7 @@ def _values(model: DQN | QRDQN, seen: Observations) -> torch.Tensor:
     return model.policy.q_net(tensors)
 
 
-def _joined(parts: list[Observations]) -> Observations:
+def joined(parts: Sequence[Observations]) -> Observations:
     """Returns the observations of several steps, one after the other."""
     named = [part for part in parts if isinstance(part, dict)]
     if named:
@@ -246,7 +261,7 @@ def _joined(parts: list[Observations]) -> Observations:
     return np.concatenate([part for part in parts if isinstance(part, np.ndarray)])
 
 
-def _taken(observations: Observations, places: np.ndarray) -> Observations:
+def taken(observations: Observations, places: np.ndarray) -> Observations:
     """Returns the observations at some places (B,)."""
     if isinstance(observations, dict):
         return {name: values[places] for name, values in observations.items()}

@@ -147,10 +147,13 @@ class PolicyRun:
         make: Returns the policy for rows, a split, the examples (E,) that it is judged by, a
             setting and a seed.
         actions: The action kind that the policy acts by; None for the configuration's own.
+        steps: Returns the steps that an agent imitates for some examples, where they are not those
+            of the policy.
     """
 
     make: Callable[[Environments, str, np.ndarray, Setting, int], Policy]
     actions: str | None = None
+    steps: Callable[..., Any] | None = None
 
     def __call__(
         self,

@@ -3,11 +3,8 @@
 A new baseline is a `Family` and a line here. Runs nothing.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from agents.baselines.cloning import cloned
 from agents.baselines.families import (
     Environments,
     Family,
@@ -23,7 +20,7 @@ from agents.baselines.learned_examples import (
     by_learned_policy,
     learned_examples,
 )
-from agents.baselines.rules import images
+from agents.baselines.rules import images, read_write
 from agents.baselines.rules.analogy import families as analogy
 from agents.baselines.rules.analogy.shown_change import has_shown_examples
 from agents.baselines.rules.chains import families as chains
@@ -41,7 +38,6 @@ from agents.baselines.rules.importance import has_probes, least_important_first
 from agents.baselines.rules.line_search import line_search
 from agents.baselines.rules.lines import by_rule, polite_greedy, relation_lookup
 from agents.baselines.rules.memory import translation_memory
-from agents.baselines.rules.read_write import confident
 from agents.baselines.rules.reading import families as reading
 from agents.baselines.rules.spans import families as spans
 from agents.baselines.rules.texts import (
@@ -61,11 +57,7 @@ from agents.baselines.rules.tokens import (
     pointer_belief,
 )
 from agents.baselines.rules.training import scheduled, trains
-from agents.baselines.searches import searches
-from agents.baselines.supervised import supervised
-from agents.config.finetune import FinetuneConfig
-from agents.config.loading import UserError
-from agents.config.train import ORACLE, TrainConfig
+from agents.config.train import TrainConfig
 from agents.evaluation.baselines import DRAWN, Policy, baselines_of, sampling, top_p
 from agents.observations.customer_beliefs import shows_beliefs
 from lm_envs.envs.actions.choices import ChoiceActions
@@ -83,7 +75,6 @@ from lm_envs.tasks.dialogue import Dialogue
 from lm_envs.tasks.knowledge_graph import KnowledgeGraphQA
 from lm_envs.tasks.question_answering import QuestionAnswering
 from lm_envs.tasks.simulators.varied_customer import VariedCustomer
-from lm_envs.validation import check_choice, did_you_mean
 
 SIZES = (1, 2, 3, 4)
 TEMPERATURES = (0.3, 0.5, 0.7, 0.85, 1.0, 1.3)
@@ -109,62 +100,6 @@ LAGS = (2, 3, 4, 8)
 
 ASK_REWARD = {"each part tried"}
 """Rules of environments that compute the losses of the evaluated passages before they act."""
-
-
-def requested_families(
-    environments: Environments,
-    split: str,
-    *,
-    search: bool = False,
-    clone: bool = False,
-    only: Sequence[str] = (),
-) -> list[Family]:
-    """Returns the baselines that apply, with those that take longer if they are requested.
-
-    Args:
-        environments: Makes rows.
-        split: The evaluated split.
-        search: With beams and best of n, or constant settings by evolution.
-        clone: With the imitation of the oracle by the configuration's network, and of the baseline
-            that the agent began with, if any.
-        only: Names of the baselines that are wanted; none for all.
-
-    Raises:
-        UserError: If nothing can be cloned.
-        ValueError: If there is no baseline of a name.
-    """
-    config = environments.config
-    clones = [_imitation(config)] if clone else []  # first: it may be refused
-    found = families(environments, split)
-    if clone and (teacher := imitated(config, found)) is not None:
-        clones.append(cloned(config, teacher))
-    found += searches(environments, split) if search else []
-    found += clones
-    for name in only:
-        check_choice("baseline", name, [family.name for family in found])
-    return [family for family in found if not only or family.name in only]
-
-
-def _imitation(config: TrainConfig) -> Family:
-    """Returns the baseline that learns the references or the oracle's actions."""
-    return supervised(config) if isinstance(config, FinetuneConfig) else cloned(config)
-
-
-def imitated(config: TrainConfig, found: Sequence[Family]) -> Family | None:
-    """Returns the baseline that a new agent imitates; None for the oracle.
-
-    Raises:
-        UserError: If it is not among the baselines that apply to the environment.
-    """
-    names = {family.name: family for family in found}
-    if config.clone_policy == ORACLE:
-        return None
-    if config.clone_policy not in names:
-        raise UserError(
-            f"Got clone_policy={config.clone_policy!r}; allowed here: {ORACLE}, "
-            f"{', '.join(names)}.{did_you_mean(config.clone_policy, names)}"
-        )
-    return names[config.clone_policy]
 
 
 def families(environments: Environments, split: str) -> list[Family]:
@@ -244,8 +179,8 @@ def _task_rules(environments: Environments, env: LanguageVectorEnv) -> list[Fami
         found += _line_rules(env)
     if isinstance(env.actions, ReadWriteActions):
         pairs = [[least, lag] for lag in LAGS for least in CONFIDENCES]
-        run = by_policy(lambda pair, seed: confident(*pair))
-        found.append(Family("write when confident", grid(*pairs), run))
+        run = by_policy(lambda pair, seed: read_write.confident(*pair))
+        found.append(Family(read_write.NAME, grid(*pairs), run))
     if isinstance(task, CompletionTask) and isinstance(env.actions, TopKActions):
         known = [None, READ] if _knows_more(environments.config) else [None]
         pairs = [[tried, also] for also in known for tried in MOST_SIMILAR]

@@ -23,7 +23,7 @@ LEAST_CHOICE_PROMPTS, MOST_CHOICE_PROMPTS = 8, 128
 choose by chance, only baselines without a setting are run and none is the strongest."""
 
 
-CLONE_HELP = "also imitate the oracle's actions by the same network"
+CLONE_HELP = "also imitate the oracle, and a search over plans, by the same network"
 SEARCH_HELP = "also beams and best of n; constant settings where a model is adjusted"
 
 

@@ -3,6 +3,8 @@
 Owns the assignment of examples to rows. Knows nothing of statistics.
 """
 
+from collections.abc import Callable
+
 import gymnasium as gym
 import numpy as np
 from sb3_contrib import MaskablePPO, RecurrentPPO
@@ -12,6 +14,10 @@ from agents.evaluation.baselines import Policy
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.rows import Observations
 from lm_envs.transcript import Transcript
+
+PlacedPolicy = Callable[[EpisodicVectorEnv, Observations, np.ndarray], np.ndarray]
+"""Returns actions (N, ...) for an environment, its observations, and the place (N,) of each row's
+example among those that are run; -1 for rows without one."""
 
 
 def agent_policy(model: BaseAlgorithm, *, deterministic: bool = True) -> Policy:
@@ -77,12 +83,30 @@ def evenly_spaced_indices(num_examples: int, max_count: int) -> np.ndarray:
 def run_episodes(env: EpisodicVectorEnv, policy: Policy, indices: np.ndarray) -> list[Transcript]:
     """Runs one episode per example and returns the transcripts in the order of `indices`.
 
-    A row that finishes takes the next waiting example at once, so that no row idles.
-
     Args:
         env: In autoreset mode DISABLED.
         policy: Called with the environment and the observations of all its rows.
         indices: (E,) example indices.
+    """
+    return run_placed_episodes(
+        env, lambda env, observations, places: policy(env, observations), indices
+    )
+
+
+def run_placed_episodes(
+    env: EpisodicVectorEnv, policy: PlacedPolicy, indices: np.ndarray
+) -> list[Transcript]:
+    """Runs one episode per example by a policy that is told which example each row has.
+
+    A row that finishes takes the next waiting example at once, so that no row idles.
+
+    Args:
+        env: In autoreset mode DISABLED.
+        policy: Called with the environment, the observations and the examples of all its rows.
+        indices: (E,) example indices.
+
+    Returns:
+        The transcripts in the order of `indices`.
     """
     num_rows = env.num_envs
     waiting = list(range(len(indices)))
@@ -91,7 +115,7 @@ def run_episodes(env: EpisodicVectorEnv, policy: Policy, indices: np.ndarray) ->
     finished: dict[int, Transcript] = {}
     observations, _ = env.reset(options={"index": indices[np.maximum(assigned, 0)]})
     while len(finished) < len(indices):
-        observations, _, terminated, truncated, _ = env.step(policy(env, observations))
+        observations, _, terminated, truncated, _ = env.step(policy(env, observations, assigned))
         is_over = terminated | truncated
         if not is_over.any():
             continue

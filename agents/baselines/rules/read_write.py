@@ -11,6 +11,8 @@ from lm_envs.envs.actions.read_write import READ, WRITE, ReadWriteActions
 from lm_envs.envs.rows import Observations
 from lm_envs.envs.vector_env import LanguageVectorEnv
 
+NAME = "write when confident"
+
 
 def confident(least: float, lag: int) -> Policy:
     """Returns the policy that writes where the model is confident, or has read `lag` words ahead.

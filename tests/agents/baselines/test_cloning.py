@@ -13,7 +13,6 @@ from agents.baselines.cloning import (
 )
 from agents.baselines.families import Environments, Family, fixed
 from agents.baselines.learned_examples import learned_examples
-from agents.baselines.registry import families, imitated
 from agents.config.loading import UserError
 from agents.evaluation.baselines import oracle
 from agents.evaluation.rollouts import mean_scores, run_episodes
@@ -103,35 +102,12 @@ def test_an_environment_without_an_oracle_cannot_be_imitated(env_id, monkeypatch
         cloned(changed(env=env))
 
 
-def test_a_named_baseline_is_imitated_in_place_of_the_oracle():
-    run = config().model_copy(update={"clone_epochs": 60, "clone_policy": "greedy"})
-    environments = Environments(run)
-    teacher = imitated(run, families(environments, "validation"))
-    model = make_algorithm(run, make_training_env(run), None)
-    imitate(environments, model, teacher)
-    examples = learned_examples(environments, "validation", np.arange(2))
-    policy = chosen_policy(teacher, environments, "validation", np.arange(2))
-    agreement = {}
-    for name, each in (("greedy", policy), ("oracle", oracle())):
-        seen, actions, _ = policy_steps(examples, each)
-        agreement[name] = np.mean(model.predict(seen, deterministic=True)[0] == actions)
-    assert agreement["greedy"] > 0.9 > agreement["oracle"] + 0.2
-
-
 def test_a_baseline_that_does_not_act_by_the_agents_actions_cannot_be_imitated():
     def run(environments, split, indices, setting, seed):
         return run_episodes(environments.get(split), oracle(), indices)
 
     with pytest.raises(UserError, match="Got 'beams' to imitate, which does not act by the agent"):
         chosen_policy(Family("beams", fixed, run), Environments(config()), "test", np.arange(2))
-
-
-def test_an_unknown_baseline_to_imitate_is_refused_with_the_names_of_all():
-    run = config().model_copy(update={"clone_epochs": 1, "clone_policy": "gredy"})
-    with pytest.raises(
-        UserError, match=r"Got clone_policy='gredy'; allowed here: oracle, .*greedy"
-    ):
-        imitated(run, families(Environments(run), "test"))
 
 
 def test_a_baseline_can_be_imitated_where_there_is_no_oracle():

@@ -1,7 +1,7 @@
 import sys
 
 from agents.baselines.families import Environments
-from agents.baselines.registry import families, requested_families
+from agents.baselines.registry import families
 from agents.baselines.rules.analogy.families import CHANGE
 from agents.baselines.rules.analogy.families import MEMORY as SHOWN_MEMORY
 from agents.baselines.rules.reading.families import CONFIDENT, EVERYTHING, FITTED, FIXED
@@ -84,13 +84,6 @@ def test_a_missing_package_leaves_a_baseline_out_with_a_message(monkeypatch, cap
     found = names(id="lm_envs/Classification-v0", kwargs={"actions": "choices"})
     assert found == set(RANKED)
     assert "pip install scikit-learn" in capsys.readouterr().err
-
-
-def test_a_clone_of_the_imitated_baseline_stands_beside_the_clone_of_the_oracle():
-    env = CONFIG.env.model_validate({"id": "lm_envs/KnowledgeGraphQA-v0", "n_envs": 2})
-    run = changed(env=env, clone_policy="relation lookup")
-    found = requested_families(Environments(run), "test", search=False, clone=True)
-    assert [each.name for each in found][-2:] == ["cloning", "cloning of relation lookup"]
 
 
 def test_a_memory_knows_what_the_embedded_model_has_read_and_the_agent_has_not():

@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from agents.baselines.families import Environments
-from agents.baselines.registry import requested_families
+from agents.baselines.selection import requested_families
 from agents.baselines.supervised import NAME, supervised
 from agents.config.train import EnvConfig
 from agents.evaluation.rollouts import mean_scores
