@@ -15,7 +15,7 @@ from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.algorithms.factory import make_algorithm, make_training_env
-from agents.baselines.families import Environments, Family, PolicyRun, grid, tuned
+from agents.baselines.families import Environments, Family, PolicyRun, Steps, grid, tuned
 from agents.baselines.learned_examples import LearnedExamples, learned_examples
 from agents.baselines.suite import MOST_CHOICE_PROMPTS
 from agents.config.env_ids import has_oracle
@@ -38,10 +38,6 @@ CLONED_EXAMPLES = 4_000
 VALUE_SCALE = 10.0
 """Action values times this are the logits: rewards differ by less than 1, too little for a softmax
 to be sure of an action."""
-
-
-Steps = tuple[Observations, np.ndarray, np.ndarray | None]
-"""Observations (T, ...), actions (T, ...), and action masks (T, A) of discrete actions."""
 
 
 def cloned(config: TrainConfig, teacher: Family | None = None) -> Family:

@@ -16,6 +16,7 @@ from agents.config.train import TrainConfig
 from agents.evaluation.baselines import Policy
 from agents.evaluation.rollouts import mean_scores, run_episodes
 from lm_envs.envs.base import EpisodicVectorEnv
+from lm_envs.envs.rows import Observations
 from lm_envs.tasks.splits import SplitSpec
 from lm_envs.transcript import Transcript
 from lm_envs.validation import first_line
@@ -139,6 +140,10 @@ def grid(*settings: Setting) -> Search:
     return lambda mean_reward: [(setting, mean_reward(setting)) for setting in settings]
 
 
+Steps = tuple[Observations, np.ndarray, np.ndarray | None]
+"""Observations (T, ...), actions (T, ...), and action masks (T, A) of discrete actions."""
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyRun:
     """A `Run` of one policy, which an agent can imitate.
@@ -153,7 +158,7 @@ class PolicyRun:
 
     make: Callable[[Environments, str, np.ndarray, Setting, int], Policy]
     actions: str | None = None
-    steps: Callable[..., Any] | None = None
+    steps: Callable[..., Steps] | None = None
 
     def __call__(
         self,

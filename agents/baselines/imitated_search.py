@@ -9,6 +9,7 @@ Source: imitation of a search, Guo et al. 2014, "Deep learning for real-time Ata
 offline Monte-Carlo tree search planning".
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,8 +17,8 @@ from functools import partial
 import gymnasium as gym
 import numpy as np
 
-from agents.baselines.cloning import Steps, clone, joined, taken
-from agents.baselines.families import Environments, Family, PolicyRun, Setting, grid
+from agents.baselines.cloning import clone, joined, taken
+from agents.baselines.families import Environments, Family, PolicyRun, Setting, Steps, grid
 from agents.baselines.learned_examples import LearnedExamples, learned_examples
 from agents.config.train import TrainConfig
 from agents.evaluation.baselines import Policy
@@ -163,24 +164,23 @@ def replayed(plans: Sequence[Sequence[np.ndarray]]) -> PlacedPolicy:
     Args:
         plans: Actions of each example.
     """
-    left = [list(plan) for plan in plans]
+    own = [*plans, plans[0][:1]]  # the last one is for rows without an example
+    waiting = [deque(plan) for plan in own]
 
     def next_action(place: int, mask: np.ndarray | None) -> np.ndarray:
-        if place < 0:
-            return np.array(0 if mask is None else mask.argmax())
-        while left[place]:
-            action = left[place].pop(0)
+        while waiting[place]:
+            action = waiting[place].popleft()
             if mask is None or mask[action]:
                 return action
-        ended = [action for action in plans[place] if mask is None or mask[action]]
-        return ended[-1] if ended else np.array(mask.argmax())
+        valid = [action for action in own[place] if mask is None or mask[action]]
+        return valid[-1] if valid else np.array(np.asarray(mask).argmax())
 
     def act(env: EpisodicVectorEnv, observations: Observations, places: np.ndarray) -> np.ndarray:
         masks = _masks(env)
         actions = [
             next_action(place, mask) for place, mask in zip(places.tolist(), masks, strict=True)
         ]
-        return np.stack(np.broadcast_arrays(*actions))
+        return np.stack(actions)
 
     return act
 

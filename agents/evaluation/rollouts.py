@@ -96,7 +96,7 @@ def run_episodes(env: EpisodicVectorEnv, policy: Policy, indices: np.ndarray) ->
 def run_placed_episodes(
     env: EpisodicVectorEnv, policy: PlacedPolicy, indices: np.ndarray
 ) -> list[Transcript]:
-    """Runs one episode per example by a policy that is told which example each row has.
+    """Runs one episode per example by a policy that knows the example of each row.
 
     A row that finishes takes the next waiting example at once, so that no row idles.
 
