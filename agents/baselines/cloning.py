@@ -35,6 +35,10 @@ LARGEST_NORM = 1.0
 CLONED_EXAMPLES = 4_000
 """Examples that an agent imitates before it earns rewards; their observations stay in memory."""
 
+EXPLORATION = "log_std"
+"""Name of the spread of continuous actions, which imitation leaves as it was set: actions of a rule
+have none, and an agent without any would learn nothing from rewards."""
+
 VALUE_SCALE = 10.0
 """Action values times this are the logits: rewards differ by less than 1, too little for a softmax
 to be sure of an action."""
@@ -200,7 +204,11 @@ def fit(
         seed: Of the order of the steps.
     """
     loss = _loss(model)
-    parameters = [p for p in model.policy.parameters() if p.requires_grad]
+    parameters = [
+        each
+        for name, each in model.policy.named_parameters()
+        if each.requires_grad and name != EXPLORATION
+    ]
     optimizer = torch.optim.Adam(parameters, LEARNING_RATE)
     rng, means = np.random.default_rng(seed), []
     model.policy.set_training_mode(True)

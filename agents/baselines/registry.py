@@ -20,7 +20,7 @@ from agents.baselines.learned_examples import (
     by_learned_policy,
     learned_examples,
 )
-from agents.baselines.rules import images, read_write
+from agents.baselines.rules import images, line_search, read_write
 from agents.baselines.rules.analogy import families as analogy
 from agents.baselines.rules.analogy.shown_change import has_shown_examples
 from agents.baselines.rules.chains import families as chains
@@ -35,7 +35,6 @@ from agents.baselines.rules.dialogue import NAME as CLASSIFIED
 from agents.baselines.rules.frequent import frequent_tokens, pays_overlap
 from agents.baselines.rules.guided import guided_greedy, pays_sentiment
 from agents.baselines.rules.importance import has_probes, least_important_first
-from agents.baselines.rules.line_search import line_search
 from agents.baselines.rules.lines import by_rule, polite_greedy, relation_lookup
 from agents.baselines.rules.memory import translation_memory
 from agents.baselines.rules.reading import families as reading
@@ -229,8 +228,8 @@ def _model_rules(env: TuningVectorEnv) -> list[Family]:
     """Returns the rules that adjust a model."""
     found: list[Family] = []
     if isinstance(env.tuner, WeightTuner):
-        run = by_policy(lambda change, seed: line_search(change))
-        found.append(Family("line search of the temperature", grid(*CHANGES), run))
+        run = by_policy(lambda change, seed: line_search.line_search(change))
+        found.append(Family(line_search.NAME, grid(*CHANGES), run))
     if has_probes(env):
         pairs = [[least, growth] for growth in GROWTHS for least in LEAST_GAINS]
         run = by_policy(lambda pair, seed: least_important_first(*pair))

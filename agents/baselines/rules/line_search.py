@@ -10,6 +10,8 @@ from lm_envs.envs.rows import Observations
 from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.tuning.weight_tuning import STEP
 
+NAME = "line search of the temperature"
+
 
 class _Row:
     """The search of one episode along the first setting.

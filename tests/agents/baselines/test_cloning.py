@@ -115,3 +115,14 @@ def test_a_baseline_can_be_imitated_where_there_is_no_oracle():
     check_clonable(changed(env=env), "clone_epochs", has_teacher=True)
     with pytest.raises(UserError, match="Got clone_epochs for env"):
         check_clonable(changed(env=env), "clone_epochs")
+
+
+def test_imitation_leaves_the_spread_of_continuous_actions_as_it_was_set():
+    env = CONFIG.env.model_validate({"id": "lm_envs/WeightTuning-v0", "n_envs": 2, "kwargs": {}})
+    run = changed(env=env)
+    model = make_algorithm(run, make_training_env(run), None)
+    spread = model.policy.log_std.detach().clone()
+    seen = np.zeros((64, *model.observation_space.shape), np.float32)
+    losses = fit(model, seen, np.ones((64, len(spread)), np.float32), None, 200)
+    assert losses[-1] < 0.8 * losses[0]
+    assert model.policy.log_std.tolist() == spread.tolist()

@@ -34,6 +34,10 @@ def test_schedules_that_a_search_found_are_imitated_too():
     assert clones(INTERPRETING, clone_policy=SEARCHED) == ["cloning", SEARCHED]
 
 
+def test_settings_that_a_search_found_are_imitated_where_there_is_no_oracle():
+    assert clones({"id": "lm_envs/WeightTuning-v0", "n_envs": 2, "kwargs": {}}) == [SEARCHED]
+
+
 def test_an_algorithm_that_cannot_imitate_is_refused():
     algorithm = CONFIG.algorithm.model_validate({"name": "ARS", "kwargs": {}})
     with pytest.raises(UserError, match=r"Got --clone for algorithm.name='ARS'; allowed: PPO"):
