@@ -6,7 +6,7 @@ import pytest
 
 import lm_envs
 from agents.evaluation.baselines import greedy, oracle
-from agents.evaluation.rollouts import evenly_spaced_indices, run_episodes
+from agents.evaluation.rollouts import evenly_spaced_indices, run_episodes, run_placed_episodes
 
 gym.register_envs(lm_envs)
 
@@ -62,3 +62,18 @@ def test_transcripts_come_in_the_order_of_the_indices(count):
     assert [t.prompt for t in found] == [
         env.reset(options={"index": int(index)})[1]["prompt"][0] for index in indices
     ]
+
+
+@pytest.mark.parametrize("count", [3, 15])
+def test_a_policy_knows_which_example_each_row_has(count):
+    indices = np.arange(count)[::-1] * 2
+    env, shown = make_rows("NextWord", max_new_tokens=2), {}
+
+    def act(env, observations, places):
+        for row, place in enumerate(places.tolist()):
+            if place >= 0:
+                shown.setdefault(place, set()).add(env.episodes.examples[row].index)
+        return greedy()(env, observations)
+
+    run_placed_episodes(env, act, indices)
+    assert shown == {place: {int(index)} for place, index in enumerate(indices)}
