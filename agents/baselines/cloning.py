@@ -203,12 +203,8 @@ def fit(
         epochs: Passes over the T steps.
         seed: Of the order of the steps.
     """
-    loss = _loss(model)
-    parameters = [
-        each
-        for name, each in model.policy.named_parameters()
-        if each.requires_grad and name != EXPLORATION
-    ]
+    loss, named = _loss(model), model.policy.named_parameters()
+    parameters = [p for name, p in named if p.requires_grad and name != EXPLORATION]
     optimizer = torch.optim.Adam(parameters, LEARNING_RATE)
     rng, means = np.random.default_rng(seed), []
     model.policy.set_training_mode(True)
