@@ -187,7 +187,8 @@ class TrainConfig(Config):
             of `clone_policy` on up to 4,000 examples of `env.split`. 0 for none. The module
             `agents.baselines.cloning` lists the algorithms that support it.
         clone_policy: "oracle", or the name of a baseline that `agents.baselines` shows for the
-            environment; its setting is the best on `evaluation.split`.
+            environment; its setting is the best on `evaluation.split`. "imitated search" has none:
+            the agent learns what its longest search found.
         value_warm_up: Environment steps at the start in which only the critic learns, of PPO, A2C
             and MaskablePPO. After `clone_epochs` an untrained critic would move the clone.
         total_timesteps: Environment steps, counted over all rows.
