@@ -66,10 +66,10 @@ def _clones(config: TrainConfig, found: Sequence[Family]) -> list[Family]:
         return [supervised(config)]
     searched = _searched(config, found)
     check_clonable(config, "--clone", has_teacher=bool(searched))
-    teacher = _teacher(config, [*found, *searched])
     clones = [cloned(config)] if has_oracle(config.env.id) else []
-    if teacher is not None and teacher.name != SEARCHED:
-        clones.append(cloned(config, teacher))
+    if config.clone_policy != ORACLE:
+        teacher = _teacher(config, [*found, *searched])
+        clones += [cloned(config, teacher)] if teacher.name != SEARCHED else []
     return [*clones, *searched]
 
 
@@ -97,11 +97,9 @@ def teacher_of(environments: Environments, split: str) -> Family | None:
     return _teacher(config, [*found, *_searched(config, found)])
 
 
-def _teacher(config: TrainConfig, found: Sequence[Family]) -> Family | None:
-    """Returns the baseline that a configuration names; None for the oracle."""
+def _teacher(config: TrainConfig, found: Sequence[Family]) -> Family:
+    """Returns the baseline that a configuration names, which is not the oracle."""
     names = {family.name: family for family in found}
-    if config.clone_policy == ORACLE:
-        return None
     if config.clone_policy not in names:
         raise UserError(
             f"Got clone_policy={config.clone_policy!r}; allowed here: {ORACLE}, "

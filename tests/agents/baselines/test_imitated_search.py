@@ -66,6 +66,8 @@ def test_a_schedule_that_was_found_earns_the_same_again():
     assert rewards(found[10]).mean() > rewards(found[0]).mean()
     again = episodes(examples, replayed([episode.actions for episode in found[10]]))
     assert rewards(again).tolist() == rewards(found[10]).tolist()
+    others = [episode.actions for episode in found[10][::-1]]
+    assert rewards(episodes(examples, replayed(others))).tolist() != rewards(found[10]).tolist()
 
 
 def test_the_search_begins_with_the_best_setting_for_each_example():
