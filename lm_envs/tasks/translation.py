@@ -16,8 +16,10 @@ from lm_envs.validation import check_choice
 DEFAULT_REWARDS = {"chrf": 1.0, "bleu": 0.0, "exact_match": 0.0}
 MODES = ("whole", "simultaneous")
 LAGGING = "lagging"
-LAGGING_WEIGHT = -0.05
-"""Default weight of each source word that a simultaneous translation lags behind."""
+DIFFERENTIABLE_LAGGING = "differentiable_lagging"
+LAGGING_REWARDS = {LAGGING: 0.0, DIFFERENTIABLE_LAGGING: -0.05}
+"""Default weights of each source word that a simultaneous translation lags behind."""
+
 KINDS = (
     *("currencies", "languages", "territories", "unit", "relative time", "date", "money"),
     *("list", "sentence"),
@@ -31,8 +33,9 @@ class Translation(CompletionTask):
     Prompt: "English: …", then "French:" on the next line. In the mode "simultaneous" it grows by
     one source word at a time.
     Episode end: terminates at the first line end, the end-of-text token or the token budget.
-    Scores: in the mode "simultaneous" `lagging`, the average lagging behind the speaker, in source
-    words. `DEFAULT_REWARDS` pays chrF and logs BLEU and exact matches.
+    Scores: in the mode "simultaneous" `lagging` and `differentiable_lagging`, the average lagging
+    behind the speaker and its form that is never negative, in source words
+    (`lm_envs.tasks.rewards.lagging`). `DEFAULT_REWARDS` pays chrF and logs BLEU and exact matches.
 
     Args:
         tokenizer: Encodes and decodes texts.
@@ -50,7 +53,7 @@ class Translation(CompletionTask):
         shots: Number of solved examples before each prompt: the most similar ones of the split
             "train", never the example itself. `prompt_tokens` counts them too.
         rewards: Weight of each score; default `DEFAULT_REWARDS`, and in the mode "simultaneous"
-            also `LAGGING_WEIGHT` for lagging.
+            also `LAGGING_REWARDS`.
 
     Attributes:
         is_simultaneous: Whether the mode is "simultaneous".
@@ -85,8 +88,8 @@ class Translation(CompletionTask):
         self.is_simultaneous = mode == "simultaneous"
         self.required_actions = "read_write" if self.is_simultaneous else None
         if self.is_simultaneous:
-            self.task_scores = (LAGGING,)
-            self.default_rewards = {**DEFAULT_REWARDS, LAGGING: LAGGING_WEIGHT}
+            self.task_scores = tuple(LAGGING_REWARDS)
+            self.default_rewards = DEFAULT_REWARDS | LAGGING_REWARDS
         self._source_prefixes: dict[str, list[str]] = {}  # by prompt
         super().__init__(
             tokenizer,

@@ -51,8 +51,9 @@ def test_a_chinese_source_is_read_by_characters_and_blanks_stay(tmp_path):
 
 
 def test_only_a_simultaneous_translation_is_scored_by_lagging(simultaneous):
-    assert simultaneous.task_scores == ("lagging",)
-    assert simultaneous.reward.weights == {**DEFAULT_REWARDS, "lagging": -0.05}
+    laggings = {"lagging": 0.0, "differentiable_lagging": -0.05}
+    assert simultaneous.task_scores == tuple(laggings)
+    assert simultaneous.reward.weights == DEFAULT_REWARDS | laggings
     assert Translation(TOKENIZER).task_scores == ()
     assert Translation(TOKENIZER).reward.weights == DEFAULT_REWARDS
 

@@ -14,9 +14,9 @@ from lm_envs.envs.actions.base import Setup
 from lm_envs.envs.actions.token_actions import TokenActions
 from lm_envs.envs.observations.features import BudgetLeft, CandidateFeatures, Feature, source_left
 from lm_envs.model.engine import Outputs
-from lm_envs.tasks.rewards.lagging import average_lagging
+from lm_envs.tasks.rewards.lagging import average_lagging, differentiable_average_lagging
 from lm_envs.tasks.rewards.text_normalization import rouge_words
-from lm_envs.tasks.translation import LAGGING, Translation
+from lm_envs.tasks.translation import DIFFERENTIABLE_LAGGING, LAGGING, Translation
 
 READ, WRITE = 0, 1
 NUM_CANDIDATES = 4
@@ -113,7 +113,7 @@ class ReadWriteActions(TokenActions):
             self.episodes.skip_step(reading)
             self.read_contexts(reading)
         for row in writing.tolist():
-            self.episodes.set_task_scores(row, {LAGGING: self._lagging(row)})
+            self.episodes.set_task_scores(row, self._laggings(row))
         return is_line
 
     def masks(self) -> np.ndarray:
@@ -150,8 +150,11 @@ class ReadWriteActions(TokenActions):
         """Actions (N,) that stay k source words ahead of the target words written."""
         return np.where(self.num_read < k + self.num_written, READ, WRITE)
 
-    def _lagging(self, row: int) -> float:
+    def _laggings(self, row: int) -> dict[str, float]:
         count = self.episodes.counts[row]
         num_read = 1 + self.episodes.steps_of[row, :count] - np.arange(count)
         num_source = self._translation.num_source_words(self.episodes.examples[row])
-        return average_lagging(num_read, num_source)
+        return {
+            LAGGING: average_lagging(num_read, num_source),
+            DIFFERENTIABLE_LAGGING: differentiable_average_lagging(num_read, num_source),
+        }

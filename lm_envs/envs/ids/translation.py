@@ -33,8 +33,10 @@ class TranslationEnv(LanguageEnv):
     ## Rewards
     `rewards={"chrf": 1.0, "bleu": 0.0, "exact_match": 0.0}` by default: similarity to the
     translation; scores of weight 0 are logged only. The reward of a step is by how much it raised
-    the sum. With `mode="simultaneous"` also `"lagging": -0.05`: the average lagging behind the
-    source, in source words (`lm_envs.tasks.rewards.lagging`).
+    the sum. With `mode="simultaneous"` also `"differentiable_lagging": -0.05`: how far the
+    translation lags behind the source, in source words, 1 or more, so that running ahead is no
+    gain; and `"lagging": 0.0`, the average lagging, which can be negative
+    (`lm_envs.tasks.rewards.lagging`).
 
     ## Starting State
     A pair drawn from the dataset's split. `reset(options={"index": 3})` selects one,

@@ -17,7 +17,8 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from functools import lru_cache
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
@@ -131,16 +132,19 @@ def _processor() -> str:
 
 def _compile(compiler: Sequence[str], cache: Path, key: str) -> Path:
     """Compiles in a temporary folder and stores the library; returns its path in the cache."""
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
+    with tempfile.TemporaryDirectory(dir=cache) as folder, ThreadPoolExecutor() as threads:
         objects = [str(Path(folder) / f"{source.stem}.o") for source in _SOURCES]
-        for source, target in zip(_SOURCES, objects, strict=True):
-            _run(*compiler, *FLAGS, "-c", str(source), "-o", target)
+        list(threads.map(partial(_compile_source, compiler), _SOURCES, objects))
         linked = Path(folder) / "native.so"
         _run(*compiler, "-shared", *objects, *_openmp(), "-o", str(linked))
         linked.chmod(0o700)  # whatever the umask allows other users
         path = cache / _file_name(key, linked)
         write_atomically(path, lambda temporary: shutil.copy(linked, temporary))
     return path
+
+
+def _compile_source(compiler: Sequence[str], source: Path, target: str) -> None:
+    _run(*compiler, *FLAGS, "-c", str(source), "-o", target)
 
 
 def _openmp() -> list[str]:

@@ -40,7 +40,8 @@ def test_reading_everything_first_gives_the_translation_of_the_whole_text():
     assert [t.text for t in transcripts] == [t.text for t in expected]
     assert [t.scores["chrf"] for t in transcripts] == [t.scores["chrf"] for t in expected]
     sizes = [len(t.prompt.split("\n")[0].removeprefix("English: ").split()) for t in transcripts]
-    assert [t.scores["lagging"] for t in transcripts] == sizes
+    for name in ("lagging", "differentiable_lagging"):
+        assert [t.scores[name] for t in transcripts] == pytest.approx(sizes)
 
 
 def test_the_context_is_the_source_read_so_far_and_the_text_written_so_far():
@@ -71,6 +72,16 @@ def test_a_translation_does_not_end_before_the_whole_source_is_read():
     assert "\n" not in transcript.text
 
 
+def test_writing_everything_after_the_first_word_is_no_gain():
+    """Regression: average lagging is negative there, and paid for hopeless translations."""
+    env = make(1, max_new_tokens=12)
+    env.reset(options={"index": 0})
+    [transcript], [total] = finish(env, lambda env: np.array([WRITE]))
+    assert transcript.scores["lagging"] < 0
+    assert transcript.scores["differentiable_lagging"] == 1
+    assert total == pytest.approx(transcript.scores["chrf"] - 0.05)
+
+
 def test_rewards_add_up_and_belong_to_the_tokens_that_earned_them():
     env = make(4)
     env.reset(seed=0)
@@ -78,7 +89,7 @@ def test_rewards_add_up_and_belong_to_the_tokens_that_earned_them():
     transcripts, totals = finish(env, lambda env: rng.integers(0, 2, 4))
     for transcript, total in zip(transcripts, totals, strict=True):
         assert transcript.rewards.sum() == pytest.approx(total)
-        weighed = transcript.scores["chrf"] - 0.05 * transcript.scores["lagging"]
+        weighed = transcript.scores["chrf"] - 0.05 * transcript.scores["differentiable_lagging"]
         assert transcript.scores["reward"] == pytest.approx(weighed)
         assert total == pytest.approx(weighed)
 

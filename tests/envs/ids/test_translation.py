@@ -20,7 +20,7 @@ def test_in_simultaneous_mode_an_action_reads_or_writes():
     env = make(1, env_id=ID, mode="simultaneous")
     assert env.single_action_space == gym.spaces.Discrete(2)
     assert env.single_observation_space.shape == (env.outputs.hidden.shape[1] + 14,)
-    assert env.task.reward.weights["lagging"] == -0.05
+    assert env.task.reward.weights["differentiable_lagging"] == -0.05
 
 
 def test_other_actions_are_refused_in_simultaneous_mode():
