@@ -3,6 +3,8 @@
 A new baseline is a `Family` and a line here. Runs nothing.
 """
 
+from itertools import product
+
 import numpy as np
 
 from agents.baselines.families import (
@@ -96,6 +98,7 @@ READ = "train"
 
 CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 LAGS = (2, 3, 4, 8)
+WORDS_PER_TOKEN = (0.0, 0.5)
 
 ASK_REWARD = {"each part tried"}
 """Rules of environments that compute the losses of the evaluated passages before they act."""
@@ -177,9 +180,9 @@ def _task_rules(environments: Environments, env: LanguageVectorEnv) -> list[Fami
     if isinstance(env.actions, ChoiceActions):
         found += _line_rules(env)
     if isinstance(env.actions, ReadWriteActions):
-        pairs = [[least, lag] for lag in LAGS for least in CONFIDENCES]
-        run = by_policy(lambda pair, seed: read_write.confident(*pair))
-        found.append(Family(read_write.NAME, grid(*pairs), run))
+        settings = map(list, product(CONFIDENCES, LAGS, WORDS_PER_TOKEN))
+        run = by_policy(lambda setting, seed: read_write.confident(*setting))
+        found.append(Family(read_write.NAME, grid(*settings), run))
     if isinstance(task, CompletionTask) and isinstance(env.actions, TopKActions):
         known = [None, READ] if _knows_more(environments.config) else [None]
         pairs = [[tried, also] for also in known for tried in MOST_SIMILAR]

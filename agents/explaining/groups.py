@@ -23,6 +23,7 @@ NAMES: Mapping[str, str] = {
     "budget_left": "budget left",
     "turns_left": "turns left",
     "source_left": "source left",
+    "free_reads": "words that can be read without more lag",
     "settings": "settings",
     "first_loss": "loss of the unchanged model",
     "loss_fall": "fall of the loss",

@@ -12,7 +12,13 @@ import numpy as np
 
 from lm_envs.envs.actions.base import Setup
 from lm_envs.envs.actions.token_actions import TokenActions
-from lm_envs.envs.observations.features import BudgetLeft, CandidateFeatures, Feature, source_left
+from lm_envs.envs.observations.features import (
+    BudgetLeft,
+    CandidateFeatures,
+    Feature,
+    free_reads,
+    source_left,
+)
 from lm_envs.model.engine import Outputs
 from lm_envs.tasks.rewards.lagging import average_lagging, differentiable_average_lagging
 from lm_envs.tasks.rewards.text_normalization import rouge_words
@@ -21,6 +27,9 @@ from lm_envs.tasks.translation import DIFFERENTIABLE_LAGGING, LAGGING, Translati
 READ, WRITE = 0, 1
 NUM_CANDIDATES = 4
 """Enough for at least one candidate that is neither the end token nor the end of the line."""
+
+WORDS_PER_TOKEN = (0.5, 1.0)
+"""Source words that a target token may be worth; the columns of `free_reads`."""
 
 WAIT_K = (1, 2, 3)
 """Source words that the baselines wait for."""
@@ -83,6 +92,22 @@ class ReadWriteActions(TokenActions):
         """(N,) target words written."""
         return np.array([len(rouge_words(text)) for text in self.episodes.texts])
 
+    def free_reads(self, words_per_token: float) -> np.ndarray:
+        """Returns how many source words (N,) can be read without a larger differentiable lagging.
+
+        Lagging never falls again while a text is written, so that who lags behind less than before
+        can read on. That is computed with an assumed length of the whole translation.
+
+        Args:
+            words_per_token: Source words that each target token is worth, 0 or more.
+        """
+        episodes = self.episodes
+        places = np.arange(episodes.tokens.shape[1])
+        lags = 1 + episodes.steps_of - (1 + words_per_token) * places  # (N, B) at each token
+        largest = np.where(places < episodes.counts[:, None], lags, -np.inf).max(1)
+        now = self.num_read - words_per_token * episodes.counts
+        return np.maximum(largest - now, 0.0)
+
     def to_tokens(self, actions: np.ndarray, outputs: Outputs, rows: np.ndarray) -> np.ndarray:
         """Returns the most likely candidates (N,) that can be written now; actions are ignored."""
         candidates = outputs.candidates
@@ -122,9 +147,13 @@ class ReadWriteActions(TokenActions):
         return np.stack([is_left, np.ones(len(is_left), bool)], axis=1)
 
     def features(self) -> list[Feature]:
-        """Returns the candidates' columns, the shares of the source and of the budget left."""
+        """Returns the candidates' columns, and what is left of source, lagging and budget."""
         source = source_left(lambda: 1.0 - self.num_read / self.num_source)
-        return [CandidateFeatures(NUM_CANDIDATES), source, BudgetLeft()]
+        free = free_reads(
+            lambda: np.stack([self.free_reads(words) for words in WORDS_PER_TOKEN], axis=1),
+            np.array(WORDS_PER_TOKEN) * self._translation.max_new_tokens,
+        )
+        return [CandidateFeatures(NUM_CANDIDATES), source, free, BudgetLeft()]
 
     def candidate_logprobs(self) -> np.ndarray:
         """Returns (N, 2): equal probabilities of the valid actions, nats; -inf for the others."""

@@ -27,8 +27,10 @@ class TranslationEnv(LanguageEnv):
 
     ## Observation Space
     As in `lm_envs/NextWord-v0`, with and without choices. With `mode="simultaneous"`
-    `Box(D + 14,)`: `hidden` (D), the columns of 4 candidates (12), `source_left` and `budget_left`,
-    the shares of the source and of the token budget that are left.
+    `Box(D + 16,)`: `hidden` (D), the columns of 4 candidates (12), `source_left`, the share of the
+    source that is left, `free_reads` (2), the source words that can be read without a larger
+    `differentiable_lagging` if each target token is worth half a source word or one, and
+    `budget_left`, the share of the token budget that is left.
 
     ## Rewards
     `rewards={"chrf": 1.0, "bleu": 0.0, "exact_match": 0.0}` by default: similarity to the

@@ -166,6 +166,11 @@ def source_left(compute: Callable[[], np.ndarray]) -> Feature:
     return _Computed(lambda: compute()[:, None], "source_left", (np.zeros(1), np.ones(1)))
 
 
+def free_reads(compute: Callable[[], np.ndarray], most: np.ndarray) -> Feature:
+    """Source words that can be read without a larger lagging, (size,) at most `most`."""
+    return _Computed(compute, "free_reads", (np.zeros(len(most)), most))
+
+
 class CandidatePoints:
     """Where each candidate lies in the space of embedding actions.
 

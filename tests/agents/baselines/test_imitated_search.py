@@ -146,11 +146,11 @@ def test_a_new_agent_imitates_what_the_search_found():
         make_algorithm(run, make_training_env(run), None),
         imitated_search(run, rule, rounds=(0,)),
     )
-    assert len(losses) == 40
+    assert len(losses) == 80
     assert losses[-1] < 0.8 * losses[0]
 
 
 def test_the_search_begins_with_all_settings_of_a_rule():
     environments = Environments(run_of(INTERPRETING))
     found = {family.name: family for family in families(environments, "validation")}
-    assert len(rule_policies(found[NAME], environments)) == 40
+    assert len(rule_policies(found[NAME], environments)) == 80

@@ -19,7 +19,7 @@ def test_the_prompt_is_an_english_text_and_the_other_language():
 def test_in_simultaneous_mode_an_action_reads_or_writes():
     env = make(1, env_id=ID, mode="simultaneous")
     assert env.single_action_space == gym.spaces.Discrete(2)
-    assert env.single_observation_space.shape == (env.outputs.hidden.shape[1] + 14,)
+    assert env.single_observation_space.shape == (env.outputs.hidden.shape[1] + 16,)
     assert env.task.reward.weights["differentiable_lagging"] == -0.05
 
 

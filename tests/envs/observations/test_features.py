@@ -108,3 +108,13 @@ def test_the_source_left_falls_with_each_word_read():
     before = column(env, observations, "source_left").item()
     after = column(env, env.step(np.array([0]))[0], "source_left").item()
     assert 1.0 > before > after >= 0.0
+
+
+def test_words_that_cost_no_lag_are_counted():
+    """After one word and four tokens worth half a word, two words can be read; then none."""
+    env = make(1, env_id="lm_envs/Translation-v0", mode="simultaneous", kind="list")
+    observations, _ = env.reset(options={"index": 0})
+    found = [column(env, observations, "free_reads")[0].tolist()]
+    for action in (1, 1, 1, 1, 0, 0):
+        found.append(column(env, env.step(np.array([action]))[0], "free_reads")[0].tolist())
+    assert found == [[0, 0], [0.5, 1], [1, 2], [1.5, 3], [2, 4], [1, 3], [0, 2]]

@@ -18,8 +18,12 @@ def env():
     return made.unwrapped
 
 
+def scores(env, policy, indices=INDICES):
+    return mean_scores(run_episodes(env, policy, indices))
+
+
 def lagging(env, policy):
-    return mean_scores(run_episodes(env, policy, INDICES))["lagging"]
+    return scores(env, policy)["lagging"]
 
 
 def test_more_confidence_waits_longer(env):
@@ -29,6 +33,13 @@ def test_more_confidence_waits_longer(env):
 
 def test_a_bound_on_the_lag_ends_the_waiting(env):
     assert lagging(env, confident(1.0, 2)) < lagging(env, confident(1.0, 99)) - 0.5
+
+
+def test_words_that_cost_no_lag_are_read_and_improve_the_translation(env):
+    indices = np.arange(0, 400, 10)
+    before, after = (scores(env, confident(0.7, 8, words), indices) for words in (0.0, 0.5))
+    assert after["chrf"] > before["chrf"] + 0.01
+    assert after["differentiable_lagging"] < before["differentiable_lagging"] + 0.1
 
 
 def test_the_source_is_read_to_its_end_before_the_text_ends(env):
