@@ -146,7 +146,7 @@ def test_a_new_agent_imitates_what_the_search_found():
         make_algorithm(run, make_training_env(run), None),
         imitated_search(run, rule, rounds=(0,)),
     )
-    assert len(losses) == 80
+    assert len(losses) == 40
     assert losses[-1] < 0.8 * losses[0]
 
 
