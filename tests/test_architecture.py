@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 RANK = {
     "lm_envs.validation": 0,
-    "lm_envs.lru": 1,
+    "lm_envs.lru": 0,
     "lm_envs.pca": 1,
     "lm_envs.plugins": 1,
     "lm_envs.storage": 1,
