@@ -61,6 +61,7 @@ FOREIGN = {
     *("_asdict", "_replace", "_fields"),  # named tuples
     "_add_info",  # of Gymnasium's vector environments
     "_schema",  # of PyTorch's operators
+    "_patch_lang",  # Triton's interpreter
 }
 """Names of other libraries that begin with an underscore."""
 
