@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 RANK = {
     "lm_envs.validation": 0,
-    "lm_envs.lru": 1,
+    "lm_envs.lru": 0,
     "lm_envs.pca": 1,
     "lm_envs.plugins": 1,
     "lm_envs.storage": 1,
@@ -61,6 +61,7 @@ FOREIGN = {
     *("_asdict", "_replace", "_fields"),  # named tuples
     "_add_info",  # of Gymnasium's vector environments
     "_schema",  # of PyTorch's operators
+    "_patch_lang",  # Triton's interpreter
 }
 """Names of other libraries that begin with an underscore."""
 

@@ -43,7 +43,8 @@ def test_two_instances_of_a_spec_from_json_match(env_id):
     own = {"rewards": {"fluency": 1.0, "length": 0.5}} if env_id in WRITING else {"passages": 4}
     env = gym.make(env_id, **own)
     again = gym.make(EnvSpec.from_json(env.spec.to_json()))
-    check_environments_match(env, again, num_steps=60, seed=3)
+    num_steps = 60 if env_id in WRITING else 20  # of several episodes
+    check_environments_match(env, again, num_steps=num_steps, seed=3)
 
 
 @pytest.mark.parametrize("env_id", ["lm_envs/NextWord-v0", "lm_envs/StructureSearch-v0"])

@@ -8,7 +8,6 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from scipy.special import gammaln
 
 from agents.baselines.constant_settings import evolved, forward_selection
 from agents.baselines.families import Environments, Family, Setting, grid
@@ -136,6 +135,8 @@ def expected_best(rewards: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
 
 
 def _log_choose(total: np.ndarray | int, size: int) -> np.ndarray:
+    from scipy.special import gammaln  # here: every command loads this module
+
     return gammaln(total + 1.0) - gammaln(size + 1.0) - gammaln(total - size + 1.0)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import t as student
 
 CONFIDENCE = 0.95
 LEVEL = 0.05
@@ -44,7 +43,7 @@ def mean_interval(values: np.ndarray) -> tuple[float, float]:
     mean, spread = float(values.mean()), _spread(values)
     if spread.error == 0.0:
         return mean, mean
-    reach = float(student.ppf((1 + CONFIDENCE) / 2, spread.freedom)) * spread.error
+    reach = float(_student().ppf((1 + CONFIDENCE) / 2, spread.freedom)) * spread.error
     return mean - reach, mean + reach
 
 
@@ -65,7 +64,7 @@ def clustered_mean_and_interval(values: np.ndarray, clusters: np.ndarray) -> dic
     totals = np.bincount(numbers, values - mean)
     count = len(totals)
     error = float(np.sqrt(count / (count - 1) * (totals**2).sum())) / len(values)
-    reach = float(student.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
+    reach = float(_student().ppf((1 + CONFIDENCE) / 2, count - 1)) * error
     return {"mean": mean, "interval": (mean - reach, mean + reach)}
 
 
@@ -74,7 +73,14 @@ def p_value(values: np.ndarray) -> float:
     mean, spread = float(values.mean()), _spread(values)
     if spread.error == 0.0:
         return float(mean == 0.0)
-    return float(2 * student.sf(abs(mean) / spread.error, spread.freedom))
+    return float(2 * _student().sf(abs(mean) / spread.error, spread.freedom))
+
+
+def _student() -> Any:  # noqa: ANN401 - a distribution of scipy
+    """Returns Student's t; every command loads this module, and few need scipy, which takes 1 s."""
+    from scipy.stats import t
+
+    return t
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:

@@ -7,23 +7,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
 from torch.autograd.function import FunctionCtx
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from transformers import (
-    MODEL_FOR_CAUSAL_LM_MAPPING,
-    AutoConfig,
-    PreTrainedConfig,
-    PreTrainedModel,
-)
-from transformers.utils import logging as transformers_logging
 
 from agents.language_model.incremental_decoder import IncrementalDecoder
 from agents.language_model.lora import LoRA, merged_weights
 from lm_envs.model import loading
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 SLOW_GELU, FUSED_GELU = "gelu_new", "gelu_pytorch_tanh"
 """GPT-2's activation, and the same as one operation that saves one tensor for its gradient."""
@@ -82,6 +78,9 @@ class TrainableNetwork(nn.Module):
         lora: LoRA | None = None,
         unwritten: Sequence[int] = (),
     ) -> None:
+        # Every command loads this module: importing transformers at the top would cost each 3 s.
+        from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig
+
         super().__init__()
         # Each minibatch has another shape, and cuDNN would plan its attention anew for each; the
         # other kernels need no plan. The setting is one for the process; no other attention of
@@ -93,7 +92,7 @@ class TrainableNetwork(nn.Module):
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         self._activation = _prepare(config)
         config.tie_word_embeddings = shape.is_tied
-        kind = cast(type[PreTrainedModel], MODEL_FOR_CAUSAL_LM_MAPPING[type(config)])
+        kind = cast("type[PreTrainedModel]", MODEL_FOR_CAUSAL_LM_MAPPING[type(config)])
         with _no_progress_bar():
             named = self._architecture.with_prefix(tensors)
             options = {"state_dict": named, "dtype": torch.float32}
@@ -198,6 +197,8 @@ class TrainableNetwork(nn.Module):
 @contextmanager
 def _no_progress_bar() -> Iterator[None]:
     """Hides the bar of transformers: the tensors are in memory already."""
+    from transformers.utils import logging as transformers_logging
+
     was_shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:
@@ -207,7 +208,7 @@ def _no_progress_bar() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
 
 
-def _prepare(config: PreTrainedConfig) -> dict[str, str]:
+def _prepare(config: "PreTrainedConfig") -> dict[str, str]:
     """Sets dropout to 0 and the activation to its fused form; returns the former activation."""
     for key in config.to_dict():
         if key.endswith(("pdrop", "dropout")):

@@ -6,8 +6,6 @@ Owns pure functions of arrays. Knows nothing of files, runs or pictures.
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import t as student
-from scipy.stats import trim_mean
 
 RESAMPLES = 2_000
 """Bootstrap resamples of an interval."""
@@ -20,6 +18,8 @@ def iqm(values: np.ndarray) -> np.ndarray:
 
     Source: Agarwal et al. 2021, https://arxiv.org/abs/2108.13264.
     """
+    from scipy.stats import trim_mean  # here: every benchmark loads this module
+
     return np.asarray(trim_mean(values, 0.25, axis=0))
 
 
@@ -40,6 +40,8 @@ def stratified_interval(
     Returns:
         Low and high ends, each of the shape `...`.
     """
+    from scipy.stats import t, trim_mean  # here: every benchmark loads this module
+
     drawn = np.concatenate(_resampled(strata, seed), axis=1)  # (R, S, ...)
     center = iqm(np.concatenate(strata))
     num_seeds, freedom = drawn.shape[1], drawn.shape[1] - len(strata)
@@ -47,7 +49,7 @@ def stratified_interval(
         return center, center
     # A bootstrap of S seeds has (S - 1) / S of the variance.
     error = trim_mean(drawn, 0.25, axis=1).std(0) * np.sqrt(num_seeds / freedom)
-    reach = student.ppf((1 + confidence) / 2, freedom) * error
+    reach = t.ppf((1 + confidence) / 2, freedom) * error
     return center - reach, center + reach
 
 

@@ -27,8 +27,6 @@ from benchmarks.competitors.finetune_job import (
     FinetuneResult,
     environment_prompts,
 )
-from benchmarks.competitors.rl4lms import as_rl4lms
-from benchmarks.competitors.trl_grpo import trl_grpo
 from benchmarks.harness import timing
 from benchmarks.harness.device import default_device, peak_bytes
 from benchmarks.harness.models import model_folder
@@ -38,12 +36,27 @@ from lm_envs.tokenizer import Tokenizer
 from lm_envs.validation import check_choice
 
 OURS = "lm_envs"
+
+
+def _as_rl4lms(job: FinetuneJob) -> FinetuneResult:
+    # Here, as in the next one: every benchmark loads this module, and transformers takes seconds.
+    from benchmarks.competitors.rl4lms import as_rl4lms
+
+    return as_rl4lms(job)
+
+
+def _trl_grpo(job: FinetuneJob) -> FinetuneResult:
+    from benchmarks.competitors.trl_grpo import trl_grpo
+
+    return trl_grpo(job)
+
+
 COMPETITORS: Mapping[str, Callable[[FinetuneJob], FinetuneResult]] = {
     OURS: finetuners.per_episode,
     "lm_envs, LoRA": finetuners.per_episode_lora,
     "a forward per token": finetuners.per_token,
-    "as RL4LMs": as_rl4lms,
-    "TRL GRPO": trl_grpo,
+    "as RL4LMs": _as_rl4lms,
+    "TRL GRPO": _trl_grpo,
 }
 
 PACKAGES = {"lm_envs, LoRA": "peft", "TRL GRPO": "trl"}

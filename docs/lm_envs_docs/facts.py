@@ -17,7 +17,7 @@ from gymnasium.envs.registration import load_env_creator
 import lm_envs  # noqa: F401 - registers the ids
 from lm_envs.envs.actions import ChoiceActions
 from lm_envs.envs.base import EpisodicVectorEnv
-from lm_envs.envs.tuning.base import REFUSED
+from lm_envs.envs.tuning.base import REFUSED, TuningVectorEnv
 from lm_envs.tasks import resolve
 from lm_envs_docs.docstrings import entries
 
@@ -216,9 +216,13 @@ def infos(env: gym.Env) -> list[Info]:
 
 
 def _steps(env: gym.Env) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields the infos of the first and the last step; a tuner adjusts once, then leaves it so."""
+    batch = batch_of(env)
+    leave = batch.rule_policies()["as it is"] if isinstance(batch, TuningVectorEnv) else None
     is_over, is_first = False, True
     while not is_over:
-        *_, terminated, truncated, info = env.step(next_action(env))
+        action = next_action(env) if is_first or leave is None else leave()[0]
+        *_, terminated, truncated, info = env.step(action)
         is_over = terminated or truncated
         if is_over:
             yield "end", info

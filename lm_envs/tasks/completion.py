@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lm_envs.tasks.answer_options import AnswerKey, draw_options
+from lm_envs.tasks.answer_options import AnswerKey, DrawnOptions
 from lm_envs.tasks.base import Example, Option, Response
 from lm_envs.tasks.data.length_limits import drop_too_long
 from lm_envs.tasks.data.solved_examples import POOL, solved_examples
@@ -198,13 +198,13 @@ class CompletionTask:
         targets = {item.prompt: one_line(item.targets[0]) for item in reversed(pool)}
         return solved_examples([item.prompt for item in items], targets, shots)
 
-    def make_options(self, items: Sequence[CompletionItem]) -> list[tuple[str, ...]]:
+    def make_options(self, items: Sequence[CompletionItem]) -> Sequence[tuple[str, ...]]:
         """Returns the lines to choose from for each item, equally many for all.
 
         Default: the first target of the item among first targets of other items.
         """
         targets, groups = [item.targets for item in items], [item.group for item in items]
-        return draw_options(targets, groups, self._answer_key)
+        return DrawnOptions(targets, groups, self._answer_key)
 
     def item(self, example: Example) -> CompletionItem:
         """Returns the item that an example of this task was made from."""
@@ -252,7 +252,8 @@ class CompletionTask:
 def _single_line(item: CompletionItem) -> CompletionItem:
     if item.verify is not None:  # a verifier may need the line ends of its own answer
         return item
-    return replace(item, targets=tuple(one_line(target) for target in item.targets))
+    targets = tuple(one_line(target) for target in item.targets)
+    return item if targets == item.targets else replace(item, targets=targets)
 
 
 def _merge_same_prompts(items: Sequence[CompletionItem]) -> list[CompletionItem]:

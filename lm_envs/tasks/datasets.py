@@ -8,6 +8,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import resources
 from typing import Any
 
@@ -170,8 +171,7 @@ def _raw_rows(
     dataset: str, split: str, embedded: str, columns: Mapping[str, str]
 ) -> Iterator[RawRow]:
     if dataset == EMBEDDED:
-        file = resources.files("lm_envs") / "assets" / "examples" / f"{embedded}.jsonl"
-        return jsonl_rows(file.read_text(encoding="utf-8"), f"embedded {embedded}")
+        return iter(_embedded_rows(embedded))
     try:
         path, encoding = path_and_encoding(dataset)
         is_local = can_read(path) or path.exists() or dataset.startswith((".", "/", "~"))
@@ -185,20 +185,35 @@ def _raw_rows(
     return hub_rows(dataset, split, ", ".join(columns.values()))
 
 
+@lru_cache(maxsize=8)
+def _embedded_rows(name: str) -> tuple[RawRow, ...]:
+    """Returns the rows of an embedded file, read once: many environments are made of the same."""
+    file = resources.files("lm_envs") / "assets" / "examples" / f"{name}.jsonl"
+    return tuple(jsonl_rows(file.read_text(encoding="utf-8"), f"embedded {name}"))
+
+
 def _checked_row(raw: dict[str, Any], columns: Mapping[str, str], location: str) -> Row | str:
     """Returns the row, or the name of the column that is empty."""
     texts = {name: _texts(raw, column, location) for name, column in columns.items()}
     for name, column in columns.items():
         if not texts[name]:
             return column
-    used = {*columns.values(), *(column.split(".")[0] for column in columns.values()), "split", ""}
+    used = _used_fields(tuple(columns.values()))
     others = {name: value for name, value in raw.items() if name not in used}
     return Row(texts, others, location)
+
+
+@lru_cache
+def _used_fields(columns: tuple[str, ...]) -> frozenset[str]:
+    """Fields of a row that are no columns of its own."""
+    return frozenset((*columns, *(column.split(".")[0] for column in columns), "split", ""))
 
 
 def _texts(row: dict[str, Any], column: str, location: str) -> tuple[str, ...]:
     """Returns the texts of a field, without those that are empty."""
     value = _field(row, column, location)
+    if isinstance(value, str):
+        return (_as_text(value, column, location),) if value.strip() else ()
     texts = value.get("text") if isinstance(value, dict) else value
     found = [_as_text(each, column, location) for each in _as_list(texts)]
     return tuple(text for text in found if text.strip())
@@ -242,8 +257,12 @@ def _as_text(value: Any, column: str, location: str) -> str:  # noqa: ANN401 - a
         return json.dumps(value)
     if not isinstance(value, str):
         raise ValueError(f"Got {column}={value!r} at {location}; allowed: a text or a number.")
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError(f"Got a lone surrogate in {column!r} at {location}; write valid Unicode.")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"Got a lone surrogate in {column!r} at {location}; write valid Unicode."
+        ) from None
     return value
 
 

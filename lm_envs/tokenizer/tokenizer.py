@@ -7,19 +7,30 @@ models or tensors.
 import codecs
 import copy
 import json
+import sys
 from collections.abc import Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import tokenizers
 
+from lm_envs.lru import LRUCache
 from lm_envs.tokenizer import files, pieces
 from lm_envs.tokenizer.chat import ChatTemplate
 from lm_envs.tokenizer.files import END_OF_TEXT
 
 SHARED_TOKENIZERS = 8
-"""Number of tokenizers that a process keeps: each holds a cache of its own as long as it lives."""
+"""Number of tokenizers that a process keeps: each holds caches of its own as long as it lives."""
+
+CACHED_IDS = 2**23
+"""Bytes of texts and their ids that a tokenizer keeps, for prompts and for what continues one.
+
+Each task of a dataset measures all its texts, and an episode encodes its own again.
+"""
+
+ENTRY_BYTES = 300
+"""Memory of one entry of such a cache beside the text and the ids."""
 
 
 class Tokenizer:
@@ -75,15 +86,12 @@ class Tokenizer:
         first = _first_tokens(backend) if adds_first_tokens else []
         special = _special_tokens(backend, pad_token)
         plain = [*ends, pad_token]
-        self._given = self._full = backend
+        self._given = backend
         self._chat: ChatTemplate | None = None
         self._around, self._ends_in_space = ("", ""), False
-        backend = _with_plain_text(backend, plain)
-        backend.no_padding()
-        backend.no_truncation()
-        backend.encode_special_tokens = True
-        self._starting, self._continuing = backend, pieces.without_first_space(backend)
-        self._continuing.encode_special_tokens = True
+        backend, continuing = _backends(backend, plain)
+        self._encode_full = self._encode_start = _Encoder(backend)
+        self._encode_more = _Encoder(continuing)
         self._drops_first_space = pieces.drops_first_space(backend)
         self.end_token: int = ends[0]
         self.end_tokens = np.array(ends, np.int64)
@@ -122,7 +130,7 @@ class Tokenizer:
         Raises:
             ValueError: If the text contains a lone surrogate, which UTF-8 cannot encode.
         """
-        return _encode(self._continuing, text)
+        return self._encode_more(text)
 
     def encode_completion(self, text: str) -> np.ndarray:
         """Returns the ids of a text that is written after a prompt, (T,) int64.
@@ -138,7 +146,7 @@ class Tokenizer:
         """
         if self._chat is None:
             return self.prompt_from(self.encode_start(text))
-        return _encode(self._full, self._chat.render(text))
+        return self._encode_full(self._chat.render(text))
 
     @property
     def prompt_overhead(self) -> int:
@@ -150,7 +158,7 @@ class Tokenizer:
 
         They differ from those of `encode` where the tokenizer puts a space before a text.
         """
-        return _encode(self._starting, text)
+        return self._encode_start(text)
 
     def prompt_from(self, tokens: np.ndarray) -> np.ndarray:
         """Returns the ids that a model reads for a prompt whose text has these ids (T,)."""
@@ -176,11 +184,12 @@ class Tokenizer:
         """
         view = copy.copy(self)
         view._chat = template
-        view._full = tokenizers.Tokenizer.from_str(self._given.to_str())
-        view._full.no_padding()
-        view._full.no_truncation()
+        full = tokenizers.Tokenizer.from_str(self._given.to_str())
+        full.no_padding()
+        full.no_truncation()
+        view._encode_full = _Encoder(full)
         view._ends_in_space = template.after[-1:].isspace()
-        sides = (_encode(view._full, side) for side in (template.before, template.after))
+        sides = map(view._encode_full, (template.before, template.after))
         before, after = map(self.decode, sides)
         view._around = before.removeprefix(" ") if self._drops_first_space else before, after
         return view
@@ -233,7 +242,31 @@ def _load(folder: Path, state: tuple[object, ...]) -> Tokenizer:
         ) from None
 
 
+class _Encoder:
+    """Ids of texts by one backend; those of recent texts are kept.
+
+    A copy by pickle keeps none.
+    """
+
+    def __init__(self, backend: tokenizers.Tokenizer) -> None:
+        self._backend = backend
+        self._find = LRUCache(CACHED_IDS, _num_bytes).memoize(partial(_encode, backend))
+
+    def __call__(self, text: str) -> np.ndarray:
+        """Returns the ids of a text in a new array (T,) int64."""
+        return self._find(text).astype(np.int64)
+
+    def __reduce__(self) -> tuple[type["_Encoder"], tuple[tokenizers.Tokenizer]]:
+        return _Encoder, (self._backend,)
+
+
+def _num_bytes(text: str, ids: np.ndarray) -> int:
+    """Memory of a text and its ids in a cache."""
+    return ENTRY_BYTES + sys.getsizeof(text) + ids.nbytes
+
+
 def _encode(backend: tokenizers.Tokenizer, text: str) -> np.ndarray:
+    """Returns ids (T,) int32: half the memory of those that a task gets."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -241,7 +274,7 @@ def _encode(backend: tokenizers.Tokenizer, text: str) -> np.ndarray:
             f"Got a lone surrogate at character {error.start} of {text[:40]!r}; text must be "
             "valid Unicode. Read the file as UTF-8, or drop the character."
         ) from None
-    return np.array(backend.encode(text, add_special_tokens=False).ids, dtype=np.int64)
+    return np.array(backend.encode(text, add_special_tokens=False).ids, dtype=np.int32)
 
 
 def _first_tokens(backend: tokenizers.Tokenizer) -> list[int]:
@@ -256,6 +289,19 @@ def _special_tokens(backend: tokenizers.Tokenizer, pad_token: int | None) -> set
     added = backend.get_added_tokens_decoder()
     special = {token for token, each in added.items() if each.special}
     return special if pad_token is None else special | {pad_token}
+
+
+def _backends(
+    backend: tokenizers.Tokenizer, plain: Sequence[int | None]
+) -> tuple[tokenizers.Tokenizer, tokenizers.Tokenizer]:
+    """Returns what encodes the start of a text and what encodes a text that continues another."""
+    starting = _with_plain_text(backend, plain)
+    starting.no_padding()
+    starting.no_truncation()
+    starting.encode_special_tokens = True
+    continuing = pieces.without_first_space(starting)
+    continuing.encode_special_tokens = True
+    return starting, continuing
 
 
 def _with_plain_text(

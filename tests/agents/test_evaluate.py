@@ -55,7 +55,8 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
 
 
 def test_tuning_is_trained_and_compared_with_plans(tmp_path):
-    env = {"id": "lm_envs/StructureSearch-v0", "n_envs": 4, "kwargs": {"passages": 2}}
+    kwargs = {"passages": 2, "adjustments": 3}
+    env = {"id": "lm_envs/StructureSearch-v0", "n_envs": 4, "kwargs": kwargs}
     config = changed(env=CONFIG.env.model_validate(env), total_timesteps=64)
     train(config, tmp_path)
     assert "as it is" in (tmp_path / "test-s0" / "samples.md").read_text()

@@ -1,8 +1,6 @@
 """The command line of the benchmarks."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -17,9 +15,8 @@ def test_unknown_subject_is_refused_with_all_subjects(run_benchmarks):
     assert f"Got subject 'foo'; allowed: {allowed}." in result.output
 
 
-def test_help_names_all_subjects():
-    command = [sys.executable, "-m", "benchmarks", "--help"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+def test_help_names_all_subjects(run_benchmarks):
+    shown = run_benchmarks("--help").output
     assert all(
         subject in shown
         for subject in (*SUBJECTS, "claims", "finetuned", "gpu", "learning", "pictures", "report")

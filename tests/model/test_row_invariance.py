@@ -83,7 +83,7 @@ def test_a_deterministic_model_that_our_kernels_do_not_compute_is_refused(tmp_pa
 
 def make_model(name, monkeypatch):
     """A small GPT-2 on the CPU, whose kernels Triton's interpreter runs."""
-    found = pytest.importorskip("lm_envs.model.kernels.triton_invariant")
+    found = pytest.importorskip("tests.model.kernels.triton_kernels")
     monkeypatch.setattr(network, "kernels_for", lambda *_: getattr(found, name)())
     config = ModelConfig(VOCABULARY, 64, 1, 4, 4, 64, 64, 1e-5)
     return gpt2.GPT2(config, draw_weights(gpt2.tensor_shapes(config), 0.1), torch.float32)

@@ -1,4 +1,5 @@
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -171,6 +172,20 @@ def test_added_tokens_of_vocabulary_and_merges_are_read(tmp_path):
     added.write_text('{"<|a|>": 6200}')
     with pytest.raises(ValueError, match=r"'<\|a\|>' with id 6200 in .*; allowed: 6144"):
         Tokenizer.from_folder(tmp_path)
+
+
+def test_ids_that_are_changed_by_a_caller_are_right_in_the_next_call():
+    for encode in (TOKENIZER.encode, TOKENIZER.encode_prompt, TOKENIZER.encode_start):
+        ids = encode("the cat")
+        kept = ids.copy()
+        ids[:] = 0
+        np.testing.assert_array_equal(encode("the cat"), kept)
+
+
+def test_a_pickled_tokenizer_gives_the_same_ids():
+    TOKENIZER.encode("the cat")
+    again = pickle.loads(pickle.dumps(TOKENIZER))
+    np.testing.assert_array_equal(again.encode("the cat"), TOKENIZER.encode("the cat"))
 
 
 def test_the_same_files_are_loaded_once(tmp_path):

@@ -5,7 +5,6 @@ shape is the share of the shape's bounding box that it fills, and where.
 """
 
 import numpy as np
-from scipy.ndimage import find_objects, label
 
 from lm_envs.tasks.captioning.scenes import COLORS, COUNTS, PLURALS
 
@@ -40,6 +39,8 @@ def describe(image: np.ndarray) -> str:
 
 def _objects(image: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
     """Returns color, shape and center (2,) of each object, the largest first."""
+    from scipy.ndimage import find_objects, label  # here: every command loads this module
+
     background = np.median(image.reshape(-1, 3), 0)
     is_object = abs(image - background).max(2) > SATURATED
     parts: np.ndarray = label(is_object, np.ones((3, 3)))[0]  # type: ignore[index]  # a pair

@@ -147,7 +147,7 @@ class Captioning(CompletionTask):
             )
         return self._item(CaptionedImage(image, row.texts["caption"]))
 
-    def make_options(self, items: Sequence[CompletionItem]) -> list[tuple[str, ...]]:
+    def make_options(self, items: Sequence[CompletionItem]) -> Sequence[tuple[str, ...]]:
         """Returns all first captions for each item if they are few, else one right among others.
 
         The captions of the split "train" are among them, so that an action is the same in each

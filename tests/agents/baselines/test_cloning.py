@@ -77,7 +77,7 @@ def test_clone_epochs_of_an_algorithm_that_cannot_imitate_are_refused():
 SEARCHED = {
     "id": "lm_envs/StructureSearch-v0",
     "n_envs": 8,
-    "split": "train[:4%]",
+    "split": "train[:2%]",
     "kwargs": {"passages": 2, "adjustments": 3, "probes": True},
 }
 

@@ -16,7 +16,7 @@ from lm_envs.envs.actions.cached_reader import (
 from lm_envs.model import loading
 from lm_envs.model.engine import Engine
 
-ROWS, STEPS = 6, 40
+ROWS, STEPS = 6, 22
 SCORED = {"kind": "choices", "scores": True}
 DIALOGUE, GRAPH = "lm_envs/Dialogue-v0", "lm_envs/KnowledgeGraphQA-v0"
 LANGUAGES = {"actions": "choices", "kind": "language", "split": "test"}
