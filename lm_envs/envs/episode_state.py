@@ -30,6 +30,9 @@ _OLD_NAMES = {
 }
 """Names in states of version 0.1.0, and what they are called now."""
 
+_NEW_SCORES = ("differentiable_lagging",)
+"""Task scores that version 0.1.0 did not have; 0 in its states until the next token is written."""
+
 
 def get_state(episodes: EpisodeBuffer) -> dict[str, Any]:
     """Returns everything that `set_state` needs, as fresh arrays and lists."""
@@ -49,13 +52,16 @@ def upgraded(state: Any, episodes: EpisodeBuffer) -> Any:  # noqa: ANN401 - a ca
     """Returns a state with today's names, if it is one with the names of version 0.1.0.
 
     Version 0.1.0 kept the score "cross_entropy" among the task's own scores; it is computed anew.
+    The scores that it did not have are 0.
     """
     if not isinstance(state, Mapping) or not _OLD_NAMES.keys() <= state.keys():
         return state
     renamed = {_OLD_NAMES.get(name, name): value for name, value in state.items()}
     scores = renamed["task_scores"]
     if isinstance(scores, Mapping):
-        renamed["task_scores"] = {n: v for n, v in scores.items() if n in episodes.task_scores}
+        known = {n: v for n, v in scores.items() if n in episodes.task_scores}
+        new = {n: v * 0.0 for n, v in episodes.task_scores.items() if n in _NEW_SCORES}
+        renamed["task_scores"] = new | known
     return renamed
 
 

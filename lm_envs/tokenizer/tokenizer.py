@@ -254,7 +254,7 @@ class _Encoder:
 
     def __call__(self, text: str) -> np.ndarray:
         """Returns the ids of a text in a new array (T,) int64."""
-        return self._find(text).astype(np.int64)
+        return self._find(str(text)).astype(np.int64)  # str: no text of a caller's class is kept
 
     def __reduce__(self) -> tuple[type["_Encoder"], tuple[tokenizers.Tokenizer]]:
         return _Encoder, (self._backend,)

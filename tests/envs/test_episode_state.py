@@ -119,10 +119,16 @@ def to_arrays(value):
     return [to_arrays(part) for part in value] if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize("name", ["NextWord", "Dialogue", "Translation"])
-def test_a_state_of_version_0_1_0_continues_as_it_did_then(name):
+EARLIER = {"chrf": 1.0, "bleu": 0.0, "exact_match": 0.0, "lagging": -0.05}
+"""Default rewards of a simultaneous translation in version 0.1.0."""
+
+
+@pytest.mark.parametrize(
+    ("name", "own"), [("NextWord", {}), ("Dialogue", {}), ("Translation", {"rewards": EARLIER})]
+)
+def test_a_state_of_version_0_1_0_continues_as_it_did_then(name, own):
     saved = json.loads((DATA / "version_0_1_0" / f"{name}.json").read_text())
-    options = {"env_id": f"lm_envs/{name}-v0", **saved["kwargs"]}
+    options = {"env_id": f"lm_envs/{name}-v0", **saved["kwargs"], **own}
     env = make(2, "same_step", **options)
     env.set_state(to_arrays(saved["state"]))
     for step in saved["follow"]:

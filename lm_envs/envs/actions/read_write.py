@@ -95,8 +95,8 @@ class ReadWriteActions(TokenActions):
     def free_reads(self, words_per_token: float) -> np.ndarray:
         """Returns how many source words (N,) can be read without a larger differentiable lagging.
 
-        Lagging never falls again while a text is written, so that who lags behind less than before
-        can read on. That is computed with an assumed length of the whole translation.
+        Lagging never falls while a text is written, so that a translation which lags behind less
+        than it did before can read on. The length of the whole translation is assumed.
 
         Args:
             words_per_token: Source words that each target token is worth, 0 or more.
