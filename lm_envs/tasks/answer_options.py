@@ -50,7 +50,7 @@ class DrawnOptions(Sequence[tuple[str, ...]]):
         self._all_texts = list(everything.items())
         self._correct = [{answer_key(text) for text in each} for each in targets]
         least = min(_num_wrong(everything, keys) for keys in self._correct)
-        self._num_wrong = min(NUM_OPTIONS - 1, least)
+        self._size = min(NUM_OPTIONS - 1, least)
         self._drawn: dict[int, tuple[str, ...]] = {}
 
     def __len__(self) -> int:
@@ -68,7 +68,7 @@ class DrawnOptions(Sequence[tuple[str, ...]]):
 
     def _draw(self, index: int) -> tuple[str, ...]:
         first, group, keys = self._firsts[index], self._groups[index], self._correct[index]
-        size = self._num_wrong
+        size = self._size
         has_enough = _num_wrong(self._pools[group], keys) >= size
         pool = self._lists[group] if has_enough else self._all_texts
         rng = np.random.default_rng((0, index))
