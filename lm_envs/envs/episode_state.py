@@ -60,7 +60,8 @@ def upgraded(state: Any, episodes: EpisodeBuffer) -> Any:  # noqa: ANN401 - a ca
     scores = renamed["task_scores"]
     if isinstance(scores, Mapping):
         known = {n: v for n, v in scores.items() if n in episodes.task_scores}
-        new = {n: v * 0.0 for n, v in episodes.task_scores.items() if n in _NEW_SCORES}
+        current = episodes.task_scores.items()
+        new = {name: np.zeros_like(values) for name, values in current if name in _NEW_SCORES}
         renamed["task_scores"] = new | known
     return renamed
 

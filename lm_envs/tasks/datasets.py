@@ -6,7 +6,7 @@ Owns the check of rows and their splits. Knows nothing of prompts, tokens or sco
 import json
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
@@ -115,10 +115,11 @@ def _usable_rows(
     empty: Counter[str],
 ) -> Iterator[tuple[dict[str, Any], Row]]:
     """Yields rows as read and checked; counts those that are left out in `empty`, by column."""
+    used = {*columns.values(), *(column.split(".")[0] for column in columns.values()), "split", ""}
     for location, raw in raw_rows:
         if any(raw.get(name, value) != value for name, value in (filters or {}).items()):
             continue
-        row = _checked_row(raw, columns, location)
+        row = _checked_row(raw, columns, used, location)
         if isinstance(row, str):
             empty[row] += 1
         else:
@@ -192,21 +193,16 @@ def _embedded_rows(name: str) -> tuple[RawRow, ...]:
     return tuple(jsonl_rows(file.read_text(encoding="utf-8"), f"embedded {name}"))
 
 
-def _checked_row(raw: dict[str, Any], columns: Mapping[str, str], location: str) -> Row | str:
-    """Returns the row, or the name of the column that is empty."""
+def _checked_row(
+    raw: dict[str, Any], columns: Mapping[str, str], used: Set[str], location: str
+) -> Row | str:
+    """Returns the row, with the fields that are not `used`, or the name of the empty column."""
     texts = {name: _texts(raw, column, location) for name, column in columns.items()}
     for name, column in columns.items():
         if not texts[name]:
             return column
-    used = _used_fields(tuple(columns.values()))
     others = {name: value for name, value in raw.items() if name not in used}
     return Row(texts, others, location)
-
-
-@lru_cache
-def _used_fields(columns: tuple[str, ...]) -> frozenset[str]:
-    """Fields of a row that are no columns of its own."""
-    return frozenset((*columns, *(column.split(".")[0] for column in columns), "split", ""))
 
 
 def _texts(row: dict[str, Any], column: str, location: str) -> tuple[str, ...]:

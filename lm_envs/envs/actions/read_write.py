@@ -103,7 +103,7 @@ class ReadWriteActions(TokenActions):
         """
         episodes = self.episodes
         places = np.arange(episodes.tokens.shape[1])
-        lags = 1 + episodes.steps_of - (1 + words_per_token) * places  # (N, B) at each token
+        lags = _num_read_at(episodes.steps_of) - words_per_token * places  # (N, B) at each token
         largest = np.where(places < episodes.counts[:, None], lags, -np.inf).max(1)
         now = self.num_read - words_per_token * episodes.counts
         return np.maximum(largest - now, 0.0)
@@ -181,9 +181,14 @@ class ReadWriteActions(TokenActions):
 
     def _laggings(self, row: int) -> dict[str, float]:
         count = self.episodes.counts[row]
-        num_read = 1 + self.episodes.steps_of[row, :count] - np.arange(count)
+        num_read = _num_read_at(self.episodes.steps_of[row, :count])
         num_source = self._translation.num_source_words(self.episodes.examples[row])
         return {
             LAGGING: average_lagging(num_read, num_source),
             DIFFERENTIABLE_LAGGING: differentiable_average_lagging(num_read, num_source),
         }
+
+
+def _num_read_at(steps: np.ndarray) -> np.ndarray:
+    """Returns the source words read before each token (..., T) was written after so many steps."""
+    return 1 + steps - np.arange(steps.shape[-1])
