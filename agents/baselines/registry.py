@@ -3,8 +3,6 @@
 A new baseline is a `Family` and a line here. Runs nothing.
 """
 
-from itertools import product
-
 import numpy as np
 
 from agents.baselines.families import (
@@ -22,7 +20,7 @@ from agents.baselines.learned_examples import (
     by_learned_policy,
     learned_examples,
 )
-from agents.baselines.rules import images, line_search, read_write
+from agents.baselines.rules import images, line_search
 from agents.baselines.rules.analogy import families as analogy
 from agents.baselines.rules.analogy.shown_change import has_shown_examples
 from agents.baselines.rules.chains import families as chains
@@ -40,6 +38,7 @@ from agents.baselines.rules.importance import has_probes, least_important_first
 from agents.baselines.rules.lines import by_rule, polite_greedy, relation_lookup
 from agents.baselines.rules.memory import translation_memory
 from agents.baselines.rules.reading import families as reading
+from agents.baselines.rules.simultaneous import families as simultaneous
 from agents.baselines.rules.spans import families as spans
 from agents.baselines.rules.texts import (
     FIRST_EXAMPLES,
@@ -95,10 +94,6 @@ CHANGES = (0.5, 1.0)
 MOST_SIMILAR = (1, 4, 16)
 READ = "train"
 """Split that the embedded model has read, so that a memory may know it too."""
-
-CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-LAGS = (2, 3, 4, 8)
-WORDS_PER_TOKEN = (0.0, 0.5)
 
 ASK_REWARD = {"each part tried"}
 """Rules of environments that compute the losses of the evaluated passages before they act."""
@@ -180,9 +175,7 @@ def _task_rules(environments: Environments, env: LanguageVectorEnv) -> list[Fami
     if isinstance(env.actions, ChoiceActions):
         found += _line_rules(env)
     if isinstance(env.actions, ReadWriteActions):
-        settings = map(list, product(CONFIDENCES, LAGS, WORDS_PER_TOKEN))
-        run = by_policy(lambda setting, seed: read_write.confident(*setting))
-        found.append(Family(read_write.NAME, grid(*settings), run))
+        found += simultaneous.families()
     if isinstance(task, CompletionTask) and isinstance(env.actions, TopKActions):
         known = [None, READ] if _knows_more(environments.config) else [None]
         pairs = [[tried, also] for also in known for tried in MOST_SIMILAR]

@@ -10,9 +10,10 @@ from agents.baselines.families import Environments, Family
 from agents.baselines.imitated_search import NAME as SEARCHED
 from agents.baselines.imitated_search import imitated_search
 from agents.baselines.registry import families
-from agents.baselines.rules import line_search, read_write
+from agents.baselines.rules import line_search
 from agents.baselines.rules.dialogue import BELIEVED
 from agents.baselines.rules.dialogue import NAME as CLASSIFIED
+from agents.baselines.rules.simultaneous import confidence
 from agents.baselines.searches import searches
 from agents.baselines.supervised import supervised
 from agents.config.env_ids import has_oracle
@@ -21,7 +22,7 @@ from agents.config.loading import UserError
 from agents.config.train import ORACLE, TrainConfig
 from lm_envs.validation import check_choice, did_you_mean
 
-STARTS = (read_write.NAME, BELIEVED, CLASSIFIED, line_search.NAME)
+STARTS = (confidence.NAME, BELIEVED, CLASSIFIED, line_search.NAME)
 """Rules that a search over plans begins with; the first one that applies."""
 
 

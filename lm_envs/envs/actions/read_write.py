@@ -118,12 +118,16 @@ class ReadWriteActions(TokenActions):
 
     def read_contexts(self, rows: np.ndarray) -> None:
         """Prefills the source words read so far and the tokens written after them."""
-        episodes, num_read = self.episodes, self.num_read
+        num_read = self.num_read
         for row in rows.tolist():
-            source = self._translation.source_prefix(episodes.examples[row], int(num_read[row]))
-            written = episodes.tokens[row, : episodes.counts[row]]
-            episodes.set_context(row, np.concatenate([source, written]))
+            self.episodes.set_context(row, self.context_after(row, int(num_read[row])))
         super().read_contexts(rows)
+
+    def context_after(self, row: int, num_read: int) -> np.ndarray:
+        """Returns the tokens (T,) of a row's context, had it read so many source words."""
+        episodes = self.episodes
+        source = self._translation.source_prefix(episodes.examples[row], num_read)
+        return np.concatenate([source, episodes.tokens[row, : episodes.counts[row]]])
 
     def write(self, rows: np.ndarray, actions: np.ndarray) -> np.ndarray:
         """Reads a word or writes a token in each of `rows` (R,); which completed the line."""

@@ -17,7 +17,7 @@ from agents.baselines.imitated_search import (
 )
 from agents.baselines.learned_examples import LearnedExamples
 from agents.baselines.registry import families
-from agents.baselines.rules.read_write import NAME, confident
+from agents.baselines.rules.simultaneous.confidence import NAME, confident
 from agents.evaluation.rollouts import mean_scores, run_placed_episodes
 from lm_envs.envs.actions.read_write import READ, WRITE
 from tests.agents.finished_run import CONFIG

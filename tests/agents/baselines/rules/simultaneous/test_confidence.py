@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import lm_envs
-from agents.baselines.rules.read_write import confident
+from agents.baselines.rules.simultaneous.confidence import confident
 from agents.evaluation.rollouts import evenly_spaced_indices, mean_scores, run_episodes
 
 gym.register_envs(lm_envs)

@@ -1,0 +1,1 @@
+"""Rules for simultaneous translation: write while the model is sure, or while a token stays."""
