@@ -8,6 +8,7 @@ Source: units whose translation the rest of the source does not change, Zhang et
 https://aclanthology.org/2020.emnlp-main.178; here a unit is a token.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +34,7 @@ VISITED = (
     *((0.3, 2, 0.0), (0.5, 3, 0.0), (0.7, 3, 1.0), (0.9, 4, 0.5)),
     *((0.95, 8, 0.0), (0.7, 2, 1.0), (0.8, 3, 1.0)),
 )
-"""Settings of the rule `confident` whose episodes are learned from."""
+"""Settings of the rule `confident` in whose episodes states are visited."""
 
 OTHERWISE = 0.2
 """Probability that such an episode takes the other action at a step."""
@@ -97,11 +98,16 @@ class StayNetwork:
         self.layers.eval()
 
 
-def visited_states(examples: LearnedExamples, seed: int = 0) -> States:
+def visited_states(
+    examples: LearnedExamples,
+    settings: Sequence[tuple[float, int, float]] = VISITED,
+    seed: int = 0,
+) -> States:
     """Returns states of the examples that policies with different confidence come to.
 
     Args:
         examples: Of simultaneous translation.
+        settings: Of `confident`.
         seed: Of the other actions.
     """
     rng = np.random.default_rng(seed)
@@ -120,7 +126,7 @@ def visited_states(examples: LearnedExamples, seed: int = 0) -> States:
 
         return act
 
-    for setting in VISITED:
+    for setting in settings:
         run_episodes(examples.env, visiting(confident(*setting)), examples.indices)
     return States(np.concatenate(seen), np.concatenate(stays).astype(np.float32))
 

@@ -13,7 +13,7 @@ CONFIG = Path("configs/simultaneous_translation_ppo.yaml")
 
 @pytest.fixture(scope="module")
 def environments():
-    changed = ['env.split="validation[90%:]"', "env.n_envs=8"]
+    changed = ['env.split="validation[97%:]"', "env.n_envs=8"]
     return Environments(load_config(TrainConfig, CONFIG, changed))
 
 
