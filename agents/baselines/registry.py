@@ -40,6 +40,7 @@ from agents.baselines.rules.memory import translation_memory
 from agents.baselines.rules.reading import families as reading
 from agents.baselines.rules.simultaneous import families as simultaneous
 from agents.baselines.rules.spans import families as spans
+from agents.baselines.rules.surrogate import families as surrogate
 from agents.baselines.rules.texts import (
     FIRST_EXAMPLES,
     VOCABULARY,
@@ -226,10 +227,12 @@ def _model_rules(env: TuningVectorEnv) -> list[Family]:
     if isinstance(env.tuner, WeightTuner):
         run = by_policy(lambda change, seed: line_search.line_search(change))
         found.append(Family(line_search.NAME, grid(*CHANGES), run))
+        found.append(surrogate.settings_search())
     if has_probes(env):
         pairs = [[least, growth] for growth in GROWTHS for least in LEAST_GAINS]
         run = by_policy(lambda pair, seed: least_important_first(*pair))
         found.append(Family("least important parts first", grid(*pairs), run))
+        found.append(surrogate.structure_search())
     if trains(env):
         found.append(scheduled(env))
     return found

@@ -1,0 +1,59 @@
+"""Baselines that learn a surrogate of what adjustments of a model earn.
+
+Owns which settings of the rules are tried. Knows no environment's actions.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import product
+
+import numpy as np
+
+from agents.baselines.families import Environments, Family, PolicyRun, Setting, grid
+from agents.baselines.learned_examples import LearnedExamples, learned_examples
+from agents.baselines.rules.surrogate import parts, settings
+from agents.baselines.rules.surrogate.regression import Measured, Prior, learned_prior
+from agents.evaluation.baselines import Policy
+
+LOWEST = (-1.0, -0.3)
+"""Measurements of lower values, nats a token, are left out: a polynomial fits the rest better."""
+
+SHRINKAGES = (0.0, 0.5)
+OPTIMISMS = (0.0, 0.3)
+LEAST_GAINS = (0.0, 0.01)
+
+
+def settings_search() -> Family:
+    """Returns the search for continuous settings, by their optimism."""
+    return _family(settings.NAME, settings.tried_settings, settings.surrogate_search, OPTIMISMS)
+
+
+def structure_search() -> Family:
+    """Returns the search for parts to remove, by the least gain that is expected."""
+    return _family(parts.NAME, parts.tried_sets, parts.surrogate_removal, LEAST_GAINS)
+
+
+def _family(
+    name: str,
+    measure: Callable[[LearnedExamples], list[Measured]],
+    search: Callable[[Prior, float, int], Policy],
+    own: Sequence[float],
+) -> Family:
+    """Returns the family of searches; what is measured is measured once for all settings."""
+    measured: dict[bytes, list[Measured]] = {}
+    priors: dict[tuple[bytes, float, float], Prior] = {}
+
+    def make(
+        environments: Environments, split: str, indices: np.ndarray, setting: Setting, seed: int
+    ) -> Policy:
+        lowest, shrinkage, last = setting
+        examples = learned_examples(environments, split, indices)
+        known = examples.indices.tobytes()
+        if known not in measured:
+            measured[known] = measure(examples)
+        key = known, lowest, shrinkage
+        if key not in priors:
+            groups = [each.over(lowest) for each in measured[known]]
+            priors[key] = learned_prior(groups, shrinkage)
+        return search(priors[key], last, seed)
+
+    return Family(name, grid(*map(list, product(LOWEST, SHRINKAGES, own))), PolicyRun(make))
