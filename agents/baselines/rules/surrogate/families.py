@@ -18,13 +18,13 @@ LOWEST = (-1.0, -0.3)
 """Measurements of lower values, nats a token, are left out: a polynomial fits the rest better."""
 
 SHRINKAGES = (0.0, 0.5)
-OPTIMISMS = (0.0, 0.3)
+EXPLORATIONS = (0.0, 0.3)
 LEAST_GAINS = (0.0, 0.01)
 
 
 def settings_search() -> Family:
-    """Returns the search for continuous settings, by their optimism."""
-    return _family(settings.NAME, settings.tried_settings, settings.surrogate_search, OPTIMISMS)
+    """Returns the search for continuous settings, by their exploration."""
+    return _family(settings.NAME, settings.tried_settings, settings.surrogate_search, EXPLORATIONS)
 
 
 def structure_search() -> Family:

@@ -11,6 +11,7 @@ https://arxiv.org/abs/1811.09558; here with a polynomial in place of a kernel.
 
 from collections.abc import Callable
 
+import gymnasium as gym
 import numpy as np
 
 from agents.baselines.learned_examples import LearnedExamples
@@ -50,7 +51,8 @@ def tried_settings(examples: LearnedExamples, seed: int = 0, tried: int = TRIED)
         seed: Of the settings.
         tried: Episodes of each example.
     """
-    rng, size = np.random.default_rng(seed), examples.env.single_action_space.shape[0]
+    rng, space = np.random.default_rng(seed), examples.env.single_action_space
+    assert isinstance(space, gym.spaces.Box)
     settings: list[list[np.ndarray]] = [[] for _ in examples.indices]
     falls: list[list[float]] = [[] for _ in examples.indices]
     first_losses = np.zeros(len(examples.indices))
@@ -71,7 +73,7 @@ def tried_settings(examples: LearnedExamples, seed: int = 0, tried: int = TRIED)
         return act
 
     for _ in range(tried):
-        targets = _targets(len(examples.indices), size, rng)
+        targets = _targets(len(examples.indices), space.shape[0], rng)
         run_placed_episodes(examples.env, visiting(targets), examples.indices)
     return [
         _measured(np.stack(each), np.array(fall), first)
@@ -79,12 +81,12 @@ def tried_settings(examples: LearnedExamples, seed: int = 0, tried: int = TRIED)
     ]
 
 
-def surrogate_search(prior: Prior, optimism: float, seed: int = 0) -> Policy:
+def surrogate_search(prior: Prior, exploration: float, seed: int = 0) -> Policy:
     """Returns the policy that goes where most is expected among what it can still reach.
 
     Args:
         prior: Of the coefficients of `polynomial`.
-        optimism: Standard deviations that are added to an expectation, but not in the last step.
+        exploration: Standard deviations that are added to an expectation, but not in the last step.
         seed: Of the settings that are drawn in a search of the surrogate.
     """
     rng = np.random.default_rng(seed)
@@ -103,7 +105,7 @@ def surrogate_search(prior: Prior, optimism: float, seed: int = 0) -> Policy:
                 continue
             settings = np.array(known[row][0]).reshape(-1, shown.settings.shape[1])
             group = _measured(settings, np.array(known[row][1]), shown.first_losses[row])
-            hoped = optimism if left[row] > 1 else 0.0
+            hoped = exploration if left[row] > 1 else 0.0
             aims[row] = _best(
                 _expectation(prior.given(group), hoped), shown.settings[row], left[row], rng
             )
@@ -139,10 +141,12 @@ def _measured(settings: np.ndarray, falls: np.ndarray, first_loss: float) -> Mea
     return Measured(polynomial(settings), falls, np.array([1.0, first_loss, first_loss**2]))
 
 
-def _expectation(coefficients: Coefficients, optimism: float) -> Callable[[np.ndarray], np.ndarray]:
+def _expectation(
+    coefficients: Coefficients, exploration: float
+) -> Callable[[np.ndarray], np.ndarray]:
     def expected(settings: np.ndarray) -> np.ndarray:
         means, deviations = coefficients.predict(polynomial(settings))
-        return means + optimism * deviations
+        return means + exploration * deviations
 
     return expected
 
