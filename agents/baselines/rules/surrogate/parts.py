@@ -59,7 +59,9 @@ def tried_sets(examples: LearnedExamples, seed: int = 0, tried: int = TRIED) -> 
     def act(env: EpisodicVectorEnv, observations: Observations, places: np.ndarray) -> np.ndarray:
         tuner = _tuner(env)
         for row in np.flatnonzero(places >= 0).tolist():
-            known.setdefault(places[row], _Known(tuner, row)).add(tuner, row)
+            if places[row] not in known:
+                known[places[row]] = _Known(tuner, row)
+            known[places[row]].add(tuner, row)
         gains = tuner.expected_gains()
         return 1 + (gains + rng.normal(scale=NOISE, size=gains.shape)).argmax(1)
 

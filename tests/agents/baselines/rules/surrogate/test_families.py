@@ -17,7 +17,7 @@ JUDGED = np.arange(4)
     ],
 )
 def test_few_examples_are_enough_to_lower_the_loss_of_others(family, env_id, kwargs):
-    env = {"id": env_id, "n_envs": 4, "split": "validation[96%:]"}
+    env = {"id": env_id, "n_envs": 4, "split": "validation[98%:]"}
     made = CONFIG.env.model_validate({**env, "kwargs": {**kwargs, "passages": 2}})
     environments = Environments(changed(env=made))
     settings = [setting for setting, _ in family.search(lambda setting: 0.0)]

@@ -17,7 +17,7 @@ from agents.baselines.rules.surrogate.regression import learned_prior
 from agents.evaluation.rollouts import mean_scores, run_episodes
 
 gym.register_envs(lm_envs)
-KNOWN, OTHERS = np.arange(0, 24), np.arange(24, 36)
+KNOWN, OTHERS = np.arange(0, 16), np.arange(16, 28)
 
 
 @pytest.fixture(scope="module")
