@@ -32,12 +32,13 @@ WORDS_PER_TOKEN = (0.0, 0.5)
 
 EPOCHS = (3, 6)
 LEAST_STAYS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+STABLE_LAGS = (3, 8)
 
 
 def families() -> list[Family]:
     """Returns the baselines that write while the model is confident, or while its token stays."""
     confident_settings = map(list, product(CONFIDENCES, LAGS, WORDS_PER_TOKEN))
-    stable_settings = map(list, product(EPOCHS, LEAST_STAYS, LAGS, WORDS_PER_TOKEN))
+    stable_settings = map(list, product(EPOCHS, LEAST_STAYS, STABLE_LAGS, WORDS_PER_TOKEN))
     by_confidence = by_policy(lambda setting, seed: confident(*setting))
     return [
         Family(confidence.NAME, grid(*confident_settings), by_confidence),
