@@ -5,6 +5,7 @@ Owns which examples are left out. Knows no baseline.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.base import Example
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 MOST_EXAMPLES = 2_000
 """Examples that are learned from, so that large data sets do not take longer than the agent."""
@@ -112,3 +116,24 @@ def by_learned_policy(
         return learn(examples, setting, seed)
 
     return PolicyRun(make, actions)
+
+
+def once_for_examples(
+    compute: Callable[Concatenate[LearnedExamples, P], T],
+) -> Callable[Concatenate[LearnedExamples, P], T]:
+    """Returns a function that computes once for the same examples and further arguments.
+
+    All examples must be of one split, since they are compared by their indices.
+
+    Args:
+        compute: Gets the examples, and further arguments that can be compared.
+    """
+    known: dict[tuple[Any, ...], T] = {}
+
+    def find(examples: LearnedExamples, *arguments: P.args, **named: P.kwargs) -> T:
+        key = (examples.indices.tobytes(), *arguments, *named.items())
+        if key not in known:
+            known[key] = compute(examples, *arguments, **named)
+        return known[key]
+
+    return find

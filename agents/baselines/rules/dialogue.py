@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from agents.baselines.families import Setting
-from agents.baselines.learned_examples import LearnedExamples
+from agents.baselines.learned_examples import LearnedExamples, once_for_examples
 from agents.baselines.rules.customer_beliefs import (
     Beliefs,
     Conversation,
@@ -113,17 +113,18 @@ def classified_customers() -> Callable[[LearnedExamples, Setting, int], Policy]:
 
     Its classifiers learn from the examples' customers, once for all thresholds.
     """
-    known: dict[tuple[bytes, str], Believe] = {}
+
+    @once_for_examples
+    def believe(examples: LearnedExamples, features: str) -> Believe:
+        task = examples.language_env.task
+        assert isinstance(task, Dialogue)
+        customers = [task.customers[index] for index in examples.indices.tolist()]
+        varied = [each for each in customers if isinstance(each, VariedCustomer)]
+        return cached_beliefs(learned_classifiers(varied, features))
 
     def learn(examples: LearnedExamples, setting: Setting, seed: int) -> Policy:
-        thresholds, task = Thresholds(**setting), examples.language_env.task
-        assert isinstance(task, Dialogue)
-        key = examples.indices.tobytes(), thresholds.features
-        if key not in known:
-            customers = [task.customers[index] for index in examples.indices.tolist()]
-            varied = [each for each in customers if isinstance(each, VariedCustomer)]
-            known[key] = cached_beliefs(learned_classifiers(varied, thresholds.features))
-        return _policy(thresholds, known[key])
+        thresholds = Thresholds(**setting)
+        return _policy(thresholds, believe(examples, thresholds.features))
 
     return learn
 

@@ -1,7 +1,11 @@
 import numpy as np
 
 from agents.baselines.families import Environments
-from agents.baselines.learned_examples import learned_examples
+from agents.baselines.learned_examples import (
+    LearnedExamples,
+    learned_examples,
+    once_for_examples,
+)
 from tests.agents.finished_run import CONFIG, changed
 
 ENV = CONFIG.env.model_copy(update={"split": "validation"})
@@ -49,3 +53,20 @@ def test_a_text_that_begins_like_a_judged_one_is_learned_from():
     found = learned_examples(environments, "validation", judged)
     assert len(found.indices) == task.num_examples - 40
     assert not whole & {task.shown_texts(example)[-1] for example in found.examples}
+
+
+def test_the_same_examples_and_arguments_are_computed_once():
+    env = Environments(changed(env=ENV)).get("validation")
+    one, same, other = (
+        LearnedExamples(env, np.array(indices)) for indices in ([1, 2], [1, 2], [1, 3])
+    )
+    asked = []
+
+    @once_for_examples
+    def count(examples, more, last=0):
+        asked.append((examples.indices.tolist(), more, last))
+        return len(asked)
+
+    assert [count(one, "a"), count(same, "a"), count(one, "b"), count(other, "a")] == [1, 1, 2, 3]
+    assert [count(one, "a", last=1), count(one, "a", last=1)] == [4, 4]
+    assert len(asked) == 4

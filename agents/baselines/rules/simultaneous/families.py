@@ -5,21 +5,16 @@ Owns which settings are tried. Knows nothing of rewards.
 
 from itertools import product
 
-import numpy as np
-
-from agents.baselines.families import (
-    Environments,
-    Family,
-    PolicyRun,
-    Setting,
-    by_policy,
-    grid,
+from agents.baselines.families import Family, PolicyRun, Setting, by_policy, grid
+from agents.baselines.learned_examples import (
+    LearnedExamples,
+    by_learned_policy,
+    once_for_examples,
 )
-from agents.baselines.learned_examples import learned_examples
 from agents.baselines.rules.simultaneous import confidence, stable_tokens
 from agents.baselines.rules.simultaneous.confidence import confident
 from agents.baselines.rules.simultaneous.stable_tokens import (
-    States,
+    StayNetwork,
     learned_network,
     visited_states,
     write_stable,
@@ -48,19 +43,14 @@ def families() -> list[Family]:
 
 def _stable_run() -> PolicyRun:
     """Returns the run of `write_stable`; its states are visited once for all settings."""
-    visited: dict[bytes, States] = {}
-    networks: dict[tuple[bytes, int, int], stable_tokens.StayNetwork] = {}
+    visited = once_for_examples(visited_states)
 
-    def make(
-        environments: Environments, split: str, indices: np.ndarray, setting: Setting, seed: int
-    ) -> Policy:
+    @once_for_examples
+    def network(examples: LearnedExamples, epochs: int, seed: int) -> StayNetwork:
+        return learned_network(visited(examples), epochs, seed)
+
+    def learn(examples: LearnedExamples, setting: Setting, seed: int) -> Policy:
         epochs, *rest = setting
-        examples = learned_examples(environments, split, indices)
-        known = examples.indices.tobytes()
-        if known not in visited:
-            visited[known] = visited_states(examples)
-        if (known, epochs, seed) not in networks:
-            networks[known, epochs, seed] = learned_network(visited[known], epochs, seed)
-        return write_stable(networks[known, epochs, seed], *rest)
+        return write_stable(network(examples, epochs, seed), *rest)
 
-    return PolicyRun(make)
+    return by_learned_policy(learn)

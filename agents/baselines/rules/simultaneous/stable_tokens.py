@@ -119,7 +119,7 @@ def visited_states(
             actions, is_left = policy(env, observations), env.action_masks()[:, READ]
             rows = np.flatnonzero(is_left)
             if len(rows):
-                seen.append(as_array(observations)[rows])
+                seen.append(_as_array(observations)[rows])
                 stays.append(stay_probabilities(env, rows))
             other = (rng.random(len(actions)) < OTHERWISE) & is_left
             return np.where(other, 1 - actions, actions)
@@ -182,12 +182,12 @@ def write_stable(network: StayNetwork, least: float, lag: int, words_per_token: 
     """
 
     def is_sure(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
-        return network.probabilities(as_array(observations)) >= least
+        return network.probabilities(_as_array(observations)) >= least
 
     return write_when(is_sure, lag, words_per_token)
 
 
-def as_array(observations: Observations) -> np.ndarray:
+def _as_array(observations: Observations) -> np.ndarray:
     """Returns the observations (N, F), which are one array for these actions."""
     assert isinstance(observations, np.ndarray)
     return observations

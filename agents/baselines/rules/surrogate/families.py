@@ -6,10 +6,12 @@ Owns which settings of the rules are tried. Knows no environment's actions.
 from collections.abc import Callable, Sequence
 from itertools import product
 
-import numpy as np
-
-from agents.baselines.families import Environments, Family, PolicyRun, Setting, grid
-from agents.baselines.learned_examples import LearnedExamples, learned_examples
+from agents.baselines.families import Family, Setting, grid
+from agents.baselines.learned_examples import (
+    LearnedExamples,
+    by_learned_policy,
+    once_for_examples,
+)
 from agents.baselines.rules.surrogate import parts, settings
 from agents.baselines.rules.surrogate.regression import Measured, Prior, learned_prior
 from agents.evaluation.baselines import Policy
@@ -39,21 +41,16 @@ def _family(
     own: Sequence[float],
 ) -> Family:
     """Returns the family of searches; what is measured is measured once for all settings."""
-    measured: dict[bytes, list[Measured]] = {}
-    priors: dict[tuple[bytes, float, float], Prior] = {}
+    measured = once_for_examples(measure)
 
-    def make(
-        environments: Environments, split: str, indices: np.ndarray, setting: Setting, seed: int
-    ) -> Policy:
+    @once_for_examples
+    def prior(examples: LearnedExamples, lowest: float, shrinkage: float) -> Prior:
+        return learned_prior([each.over(lowest) for each in measured(examples)], shrinkage)
+
+    def learn(examples: LearnedExamples, setting: Setting, seed: int) -> Policy:
         lowest, shrinkage, last = setting
-        examples = learned_examples(environments, split, indices)
-        known = examples.indices.tobytes()
-        if known not in measured:
-            measured[known] = measure(examples)
-        key = known, lowest, shrinkage
-        if key not in priors:
-            groups = [each.over(lowest) for each in measured[known]]
-            priors[key] = learned_prior(groups, shrinkage)
-        return search(priors[key], last, seed)
+        return search(prior(examples, lowest, shrinkage), last, seed)
 
-    return Family(name, grid(*map(list, product(LOWEST, SHRINKAGES, own))), PolicyRun(make))
+    return Family(
+        name, grid(*map(list, product(LOWEST, SHRINKAGES, own))), by_learned_policy(learn)
+    )

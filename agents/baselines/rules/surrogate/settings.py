@@ -53,9 +53,7 @@ def tried_settings(examples: LearnedExamples, seed: int = 0, tried: int = TRIED)
     """
     rng, space = np.random.default_rng(seed), examples.env.single_action_space
     assert isinstance(space, gym.spaces.Box)
-    settings: list[list[np.ndarray]] = [[] for _ in examples.indices]
-    falls: list[list[float]] = [[] for _ in examples.indices]
-    first_losses = np.zeros(len(examples.indices))
+    known: dict[int, _Known] = {}
 
     def visiting(targets: np.ndarray) -> PlacedPolicy:
         def act(
@@ -64,10 +62,10 @@ def tried_settings(examples: LearnedExamples, seed: int = 0, tried: int = TRIED)
             assert isinstance(env, TuningVectorEnv)
             shown = _Shown(env, observations)
             for row in np.flatnonzero(places >= 0).tolist():
-                first_losses[places[row]] = shown.first_losses[row]
-                if env.steps[row]:
-                    settings[places[row]].append(shown.settings[row])
-                    falls[places[row]].append(shown.falls[row])
+                if places[row] not in known:
+                    known[places[row]] = _Known(shown, row)
+                elif env.steps[row]:
+                    known[places[row]].add(shown, row)
             return _towards(shown, targets[places], np.maximum(env.budget - 1 - env.steps, 1))
 
         return act
@@ -75,10 +73,7 @@ def tried_settings(examples: LearnedExamples, seed: int = 0, tried: int = TRIED)
     for _ in range(tried):
         targets = _targets(len(examples.indices), space.shape[0], rng)
         run_placed_episodes(examples.env, visiting(targets), examples.indices)
-    return [
-        _measured(np.stack(each), np.array(fall), first)
-        for each, fall, first in zip(settings, falls, first_losses, strict=True)
-    ]
+    return [known[place].measured() for place in range(len(examples.indices))]
 
 
 def surrogate_search(prior: Prior, exploration: float, seed: int = 0) -> Policy:
@@ -89,26 +84,21 @@ def surrogate_search(prior: Prior, exploration: float, seed: int = 0) -> Policy:
         exploration: Standard deviations that are added to an expectation, but not in the last step.
         seed: Of the settings that are drawn in a search of the surrogate.
     """
-    rng = np.random.default_rng(seed)
-    known: dict[int, tuple[list[np.ndarray], list[float]]] = {}
+    rng, known = np.random.default_rng(seed), dict[int, _Known]()
 
     def act(env: TuningVectorEnv, observations: Observations) -> np.ndarray:
         shown, left = _Shown(env, observations), env.budget - env.steps
         aims = shown.settings.copy()
         for row, steps in enumerate(env.steps.tolist()):
             if steps == 0:
-                known[row] = [], []
+                known[row] = _Known(shown, row)
             else:
-                known[row][0].append(shown.settings[row])
-                known[row][1].append(shown.falls[row])
+                known[row].add(shown, row)
             if left[row] < 1:
                 continue
-            settings = np.array(known[row][0]).reshape(-1, shown.settings.shape[1])
-            group = _measured(settings, np.array(known[row][1]), shown.first_losses[row])
-            hoped = exploration if left[row] > 1 else 0.0
-            aims[row] = _best(
-                _expectation(prior.given(group), hoped), shown.settings[row], left[row], rng
-            )
+            coefficients = prior.given(known[row].measured())
+            expected = _expectation(coefficients, exploration if left[row] > 1 else 0.0)
+            aims[row] = _best(expected, shown.settings[row], left[row], rng)
         return _towards(shown, aims, np.ones(len(aims)))
 
     return act
@@ -125,6 +115,32 @@ class _Shown:
         self.falls = observations[:, columns["loss_fall"]][:, 0].astype(np.float64)
 
 
+class _Known:
+    """What is known of an episode: its first loss, and the falls of the loss at other settings.
+
+    Args:
+        shown: Shows the unchanged model.
+        row: Of the episode.
+    """
+
+    def __init__(self, shown: _Shown, row: int) -> None:
+        self._first_loss = float(shown.first_losses[row])
+        self._size = shown.settings.shape[1]
+        self._settings: list[np.ndarray] = []
+        self._falls: list[float] = []
+
+    def add(self, shown: _Shown, row: int) -> None:
+        """Adds the present settings."""
+        self._settings.append(shown.settings[row])
+        self._falls.append(float(shown.falls[row]))
+
+    def measured(self) -> Measured:
+        """Returns all of it."""
+        settings = np.array(self._settings).reshape(-1, self._size)
+        covariates = np.array([1.0, self._first_loss, self._first_loss**2])
+        return Measured(polynomial(settings), np.array(self._falls), covariates)
+
+
 def _targets(count: int, size: int, rng: np.random.Generator) -> np.ndarray:
     targets = rng.normal(size=(count, size)) * rng.uniform(*SPREADS, (count, 1))
     targets[:, 0] += rng.uniform(0.0, WARMER, count)
@@ -135,10 +151,6 @@ def _towards(shown: _Shown, aims: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """Returns the actions (N, K) of the first of so many steps (N,) to some settings (N, K)."""
     changes = (aims - shown.settings) / (STEP * steps[:, None])
     return changes.clip(-1.0, 1.0).astype(np.float32)
-
-
-def _measured(settings: np.ndarray, falls: np.ndarray, first_loss: float) -> Measured:
-    return Measured(polynomial(settings), falls, np.array([1.0, first_loss, first_loss**2]))
 
 
 def _expectation(
