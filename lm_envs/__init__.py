@@ -26,6 +26,7 @@ _PAGES = {
     "Classification": "ids.classification",
     "Dialogue": "ids.dialogue",
     "Captioning": "ids.captioning",
+    "LiveSubtitles": "ids.live_subtitles",
     "WeightTuning": "tuning.weight_tuning",
     "TrainingControl": "tuning.training_control",
     "StructureSearch": "tuning.structure_search",

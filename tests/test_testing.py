@@ -14,6 +14,7 @@ SMALL = {
     "lm_envs/Translation-v0": {"mode": "simultaneous", "actions": "read_write"},
     "lm_envs/Classification-v0": {"observation": "tokens"},
     "lm_envs/Dialogue-v0": {},
+    "lm_envs/LiveSubtitles-v0": {"spoken_words": 6},
     "lm_envs/StructureSearch-v0": {"passages": 4, "adjustments": 3},
 }
 

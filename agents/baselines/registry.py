@@ -20,7 +20,7 @@ from agents.baselines.learned_examples import (
     by_learned_policy,
     learned_examples,
 )
-from agents.baselines.rules import images, line_search
+from agents.baselines.rules import images, line_search, subtitles
 from agents.baselines.rules.analogy import families as analogy
 from agents.baselines.rules.analogy.shown_change import has_shown_examples
 from agents.baselines.rules.chains import families as chains
@@ -63,6 +63,7 @@ from agents.evaluation.baselines import DRAWN, Policy, baselines_of, sampling, t
 from agents.observations.customer_beliefs import shows_beliefs
 from lm_envs.envs.actions.choices import ChoiceActions
 from lm_envs.envs.actions.read_write import ReadWriteActions
+from lm_envs.envs.actions.show_words import ShowWordsActions
 from lm_envs.envs.actions.top_k import TopKActions
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.tuning.base import TuningVectorEnv
@@ -177,6 +178,9 @@ def _task_rules(environments: Environments, env: LanguageVectorEnv) -> list[Fami
         found += _line_rules(env)
     if isinstance(env.actions, ReadWriteActions):
         found += simultaneous.families()
+    if isinstance(env.actions, ShowWordsActions):
+        run = by_policy(lambda weights, seed: subtitles.weighted_words(weights))
+        found.append(Family(subtitles.NAME, grid(*subtitles.trials()), run))
     if isinstance(task, CompletionTask) and isinstance(env.actions, TopKActions):
         known = [None, READ] if _knows_more(environments.config) else [None]
         pairs = [[tried, also] for also in known for tried in MOST_SIMILAR]

@@ -10,7 +10,7 @@ from agents.baselines.families import Environments, Family
 from agents.baselines.imitated_search import NAME as SEARCHED
 from agents.baselines.imitated_search import imitated_search
 from agents.baselines.registry import families
-from agents.baselines.rules import line_search
+from agents.baselines.rules import line_search, subtitles
 from agents.baselines.rules.dialogue import BELIEVED
 from agents.baselines.rules.dialogue import NAME as CLASSIFIED
 from agents.baselines.rules.simultaneous import confidence
@@ -22,7 +22,7 @@ from agents.config.loading import UserError
 from agents.config.train import ORACLE, TrainConfig
 from lm_envs.validation import check_choice, did_you_mean
 
-STARTS = (confidence.NAME, BELIEVED, CLASSIFIED, line_search.NAME)
+STARTS = (confidence.NAME, BELIEVED, CLASSIFIED, line_search.NAME, subtitles.NAME)
 """Rules that a search over plans begins with; the first one that applies."""
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from lm_envs.envs.actions.choices import ChoiceActions
 from lm_envs.envs.actions.read_write import READ, ReadWriteActions
+from lm_envs.envs.actions.show_words import ShowWordsActions
 from lm_envs.envs.actions.token_actions import TokenActions
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.tuning.base import TuningVectorEnv
@@ -57,6 +58,8 @@ def offers(env: EpisodicVectorEnv) -> list[Offer]:
         return _lines(env, env.actions)
     if isinstance(env.actions, ReadWriteActions):
         return _reads(env, env.actions)
+    if isinstance(env.actions, ShowWordsActions):
+        return _words(env.actions)
     return _tokens(env)
 
 
@@ -113,6 +116,12 @@ def _reads(env: LanguageVectorEnv, actions: ReadWriteActions) -> list[Offer]:
         read = f"read {words[row]!r}" if mask[READ] else write  # both write after the last word
         offered.append(Offer((read, write), np.arange(2), np.full(2, np.nan), mask))
     return offered
+
+
+def _words(actions: ShowWordsActions) -> list[Offer]:
+    unknown = np.full(2, np.nan)
+    texts = [(f"leave out {word!r}", f"show {word!r}") for word in actions.next_words()]
+    return [Offer(each, np.arange(2), unknown, np.ones(2, bool)) for each in texts]
 
 
 def _settings(env: TuningVectorEnv) -> list[Offer]:

@@ -56,7 +56,7 @@ class LanguageVectorEnv(EpisodicVectorEnv):
         cache_dtype: Type of the KV cache: "auto" (that of the model), or "int8" (about half the
             memory of bfloat16, faster on CPUs where attention is bound by memory; see
             `lm_envs.model.engine.Engine`).
-        actions: "top_k", "vocabulary", "embedding", "choices" or "read_write" (see
+        actions: "top_k", "vocabulary", "embedding", "choices", "read_write" or "show_words" (see
             `lm_envs.envs.actions`); with options, such as {"kind": "top_k", "k": 8, "copies": 8};
             "module:Class", a class, or an `Actions` object.
         observation: "hidden", "embeddings", "words", "candidates" or "tokens" (see

@@ -13,6 +13,7 @@ from lm_envs.tasks.knowledge_graph import KnowledgeGraphQA
 from lm_envs.tasks.next_word import NextWord
 from lm_envs.tasks.paraphrase import Paraphrase
 from lm_envs.tasks.question_answering import QuestionAnswering
+from lm_envs.tasks.subtitles.task import LiveSubtitles
 from lm_envs.tasks.translation import Translation
 from lm_envs.validation import check_choice
 
@@ -37,6 +38,7 @@ TASKS: dict[str, Callable[..., Any]] = {
     "classification": Classification,
     "dialogue": Dialogue,
     "captioning": Captioning,
+    "live_subtitles": LiveSubtitles,
 }
 """Every task by name; the only list to edit for a new one."""
 

@@ -7,6 +7,7 @@ from lm_envs.envs.actions.base import Actions, Setup
 from lm_envs.envs.actions.choices import ChoiceActions
 from lm_envs.envs.actions.embedding import EmbeddingActions
 from lm_envs.envs.actions.read_write import ReadWriteActions
+from lm_envs.envs.actions.show_words import ShowWordsActions
 from lm_envs.envs.actions.top_k import TopKActions
 from lm_envs.envs.actions.vocabulary import VocabularyActions
 from lm_envs.plugins import resolve_kind
@@ -19,6 +20,7 @@ KINDS: Mapping[str, type[Actions]] = {
     "embedding": EmbeddingActions,
     "choices": ChoiceActions,
     "read_write": ReadWriteActions,
+    "show_words": ShowWordsActions,
 }
 """Every action kind by name; its options are the keyword arguments of its class."""
 

@@ -34,7 +34,7 @@ def test_every_algorithm_is_told_which_actions_to_set(name):
 def test_continuous_kinds_are_those_with_a_box():
     boxes = [
         kind
-        for kind in KINDS.keys() - {"choices", "read_write"}  # both are discrete
+        for kind in KINDS.keys() - {"choices", "read_write", "show_words"}  # are discrete
         if isinstance(make_training_env(config_of("PPO", kind)).action_space, gym.spaces.Box)
     ]
     assert tuple(boxes) == CONTINUOUS_KINDS

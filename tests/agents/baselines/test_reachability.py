@@ -27,6 +27,7 @@ def test_the_whole_vocabulary_reaches_more_than_few_candidates():
         ("Dialogue", {}),
         ("Translation", {"mode": "simultaneous", "actions": "read_write"}),
         ("Classification", {"actions": "choices"}),
+        ("LiveSubtitles", {}),
     ],
 )
 def test_it_is_unknown_where_no_target_is_written_token_by_token(name, kwargs):

@@ -45,6 +45,13 @@ def test_reading_and_writing_are_named():
     assert offers(env)[0].texts[0] == offers(env)[0].texts[1]  # there is nothing left to read
 
 
+def test_the_spoken_word_is_named():
+    env = make("lm_envs/LiveSubtitles-v0")
+    word = env.actions.next_words()[0]
+    assert offers(env)[0].texts == (f"leave out {word!r}", f"show {word!r}")
+    assert offers(env)[0].first == -1
+
+
 def test_parts_of_the_model_are_named_and_settings_are_no_candidates():
     offer = offers(make("lm_envs/StructureSearch-v0", passages=2))[0]
     assert offer.texts[:2] == ("stop", "remove head 0 of layer 0")

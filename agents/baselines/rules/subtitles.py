@@ -1,0 +1,70 @@
+"""A rule for live subtitles: show a word if a weighted sum of what is known of it is positive.
+
+Owns what is weighted and which weights are tried. Knows nothing of rewards.
+"""
+
+import numpy as np
+
+from agents.evaluation.baselines import Policy
+from lm_envs.envs.actions.show_words import LEAVE_OUT, SHOW
+from lm_envs.envs.observations.base import ColumnBox
+from lm_envs.envs.rows import Observations
+from lm_envs.envs.vector_env import LanguageVectorEnv
+
+NAME = "weighted words"
+
+TOKENS = 2.0
+"""Subtracted from numbers of tokens, so that all that is weighted is about as large."""
+
+FOUND = (1.0, 0.29, -0.37, -0.01, 0.13, 0.0, -0.24)
+"""Weights of the information of the present word, its log-probability, the words that wait, its
+number of tokens, whether the last word was shown, the information of the next word, and of 1: the
+best of 100 trials of an evolution strategy on 256 examples of the split "train"."""
+
+NUM_DRAWN, SPREADS = 63, (0.1, 0.3)
+"""Trials that are drawn around `FOUND`, and their standard deviations, in turn."""
+
+
+def trials() -> list[list[float]]:
+    """Returns the weights that are tried: `FOUND`, and some that are drawn around it."""
+    rng = np.random.default_rng(0)
+    drawn = [
+        np.array(FOUND) + SPREADS[number % len(SPREADS)] * rng.normal(size=len(FOUND))
+        for number in range(NUM_DRAWN)
+    ]
+    return [list(FOUND), *(weights.round(3).tolist() for weights in drawn)]
+
+
+def weighted_words(weights: list[float]) -> Policy:
+    """Returns the policy that shows a word if the weighted sum is positive.
+
+    Args:
+        weights: Seven numbers; see `FOUND`.
+    """
+
+    def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
+        return np.where(known(env, observations) @ weights > 0.0, SHOW, LEAVE_OUT)
+
+    return act
+
+
+def known(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
+    """Returns what is weighted (N, 7), read from the observations; see `FOUND`."""
+    space = env.single_observation_space
+    assert isinstance(space, ColumnBox)
+    assert isinstance(observations, np.ndarray)
+
+    def column(name: str, place: int = 0) -> np.ndarray:
+        part = observations[:, space.columns[name]].astype(np.float64)
+        return part[:, place] if place < part.shape[1] else np.zeros(len(part))
+
+    columns = [
+        column("word_information"),
+        column("word_logprob"),
+        column("waiting"),
+        column("word_tokens") - TOKENS,
+        column("recently_shown"),
+        column("word_information", 1),
+        np.ones(len(observations)),
+    ]
+    return np.stack(columns, axis=1)
