@@ -197,15 +197,19 @@ class Engine(Scorer):
         return self._packed[rows]
 
     @inference
-    def restore_outputs(self, rows: np.ndarray, packed: np.ndarray) -> Outputs:
-        """Sets the outputs of some rows to `packed` (R, S).
+    def restore_outputs(
+        self, rows: np.ndarray, packed: np.ndarray, lengths: np.ndarray | None = None
+    ) -> Outputs:
+        """Sets the outputs of some rows to `packed` (R, S), and their lengths if they are given.
 
-        Their slots and lengths stay unchanged: before a row is continued, it must hold the text.
+        Their slots stay unchanged: before a row is continued, it must hold the text.
 
         Args:
             rows: (R,) int64 distinct row numbers.
             packed: Result of `packed_outputs` for the same texts in any row.
+            lengths: (R,) int64 number of tokens in each of them; None for what they have.
         """
+        self.lengths[rows] = self.lengths[rows] if lengths is None else lengths
         slots, states = to_device(self._model.device, rows, packed)
         self._tensors.hidden.index_copy_(0, slots, states[:, : self._tensors.hidden.shape[1]])
         self._tensors.log_z.index_copy_(0, slots, states[:, -2])
@@ -217,8 +221,7 @@ class Engine(Scorer):
     ) -> list[list[np.ndarray]]:
         """Log-probability of each token of alternative continuations of rows.
 
-        The rows' tokens are not computed again, and nothing is appended. A row's numbers depend on
-        its own tokens and options only: options are padded to the longest of their own row.
+        Nothing is appended. A row's numbers depend on its own tokens and options only.
 
         Args:
             rows: (R,) int64 distinct row numbers.

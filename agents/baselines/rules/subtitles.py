@@ -3,11 +3,14 @@
 Owns what is weighted and which weights are tried. Knows nothing of rewards.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from agents.evaluation.baselines import Policy
 from lm_envs.envs.actions.show_words import LEAVE_OUT, SHOW
 from lm_envs.envs.observations.base import ColumnBox
+from lm_envs.envs.observations.upcoming_words import NUM_LOGPROBS
 from lm_envs.envs.rows import Observations
 from lm_envs.envs.vector_env import LanguageVectorEnv
 
@@ -16,10 +19,11 @@ NAME = "weighted words"
 TOKENS = 2.0
 """Subtracted from numbers of tokens, so that all that is weighted is about as large."""
 
-FOUND = (1.0, 0.29, -0.37, -0.01, 0.13, 0.0, -0.24)
-"""Weights of the information of the present word, its log-probability, the words that wait, its
-number of tokens, whether the last word was shown, the information of the next word, and of 1: the
-best of 100 trials of an evolution strategy on 256 examples of the split "train"."""
+FOUND = (1.0, 0.29, 0.15, -0.15, -0.35, -0.01, 0.13, 0.0, -0.4)
+"""Weights of the information of the present word; its log-probability, and that of the next word,
+if the present one is shown and if it is left out; of the words that wait, the present word's number
+of tokens, whether the last word was shown, the information of the next word, and of 1: the best of
+200 trials of an evolution strategy on 256 examples of the split "train"."""
 
 NUM_DRAWN, SPREADS = 63, (0.1, 0.3)
 """Trials that are drawn around `FOUND`, and their standard deviations, in turn."""
@@ -35,11 +39,11 @@ def trials() -> list[list[float]]:
     return [list(FOUND), *(weights.round(3).tolist() for weights in drawn)]
 
 
-def weighted_words(weights: list[float]) -> Policy:
+def weighted_words(weights: Sequence[float]) -> Policy:
     """Returns the policy that shows a word if the weighted sum is positive.
 
     Args:
-        weights: Seven numbers; see `FOUND`.
+        weights: Nine numbers; see `FOUND`.
     """
 
     def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
@@ -49,18 +53,17 @@ def weighted_words(weights: list[float]) -> Policy:
 
 
 def known(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
-    """Returns what is weighted (N, 7), read from the observations; see `FOUND`."""
+    """Returns what is weighted (N, 9), read from the observations; see `FOUND`."""
     space = env.single_observation_space
     assert isinstance(space, ColumnBox)
     assert isinstance(observations, np.ndarray)
 
     def column(name: str, place: int = 0) -> np.ndarray:
-        part = observations[:, space.columns[name]].astype(np.float64)
-        return part[:, place] if place < part.shape[1] else np.zeros(len(part))
+        return observations[:, space.columns[name]][:, place].astype(np.float64)
 
     columns = [
         column("word_information"),
-        column("word_logprob"),
+        *(column("word_logprobs", place) for place in range(NUM_LOGPROBS)),
         column("waiting"),
         column("word_tokens") - TOKENS,
         column("recently_shown"),

@@ -12,7 +12,7 @@ import numpy as np
 from lm_envs.envs.actions.base import Actions, Setup
 from lm_envs.envs.actions.token_actions import LOGPROB_DECIMALS, broken_model_error
 from lm_envs.envs.observations.features import Feature
-from lm_envs.envs.observations.heard_words import HeardWords, is_shown
+from lm_envs.envs.observations.upcoming_words import NUM_LOGPROBS, UpcomingWords, is_shown
 from lm_envs.model.embeddings import TextEmbeddings
 from lm_envs.tasks.subtitles.task import LiveSubtitles
 from lm_envs.tasks.subtitles.waiting import waiting_words
@@ -27,15 +27,19 @@ class ShowWordsActions(Actions):
     The model reads what is shown. An episode has as many steps as words.
 
     Args:
-        ahead: Number of words beyond the present one that are heard before it is decided on, and
-            observed.
+        ahead: Number of words beyond the present one that are observed, 1 or more.
+
+    Attributes:
+        word_logprobs: (N, 3) float32 log-probabilities of the first tokens of words, nats: of the
+            present word; of the next word, if the present one is shown; and of the next word, if it
+            is left out. 0 where there is no such word.
     """
 
     num_candidates = 1
     meaning = "to leave out and to show"
 
     def __init__(self, *, ahead: int = 1) -> None:
-        check_count("ahead", ahead, least=0)
+        check_count("ahead", ahead)
         self._ahead = ahead
         self.space = gym.spaces.Discrete(2)
 
@@ -52,6 +56,10 @@ class ShowWordsActions(Actions):
         assert isinstance(setup.task, LiveSubtitles)  # `prepare` has checked it
         self._subtitles = setup.task
         self._embeddings = TextEmbeddings(setup.model)
+        num_rows = self.engine.num_rows
+        self.word_logprobs = np.zeros((num_rows, NUM_LOGPROBS), np.float32)
+        self._tried = np.zeros_like(self.engine.packed_outputs(np.arange(num_rows)))
+        self._scores = [np.zeros(0)] * num_rows
 
     @property
     def has_model_probabilities(self) -> bool:
@@ -59,8 +67,9 @@ class ShowWordsActions(Actions):
         return False
 
     def read_contexts(self, rows: np.ndarray) -> None:
-        """Prefills the words before those of `rows` (R,)."""
+        """Prefills the words before those of `rows` (R,), and reads their first words."""
         self.engine.prefill(rows, self.episodes.contexts_of(rows))
+        self._try_words(rows)
 
     def restore(self) -> None:
         """Prefills the words before, and reads what was shown after them.
@@ -73,25 +82,58 @@ class ShowWordsActions(Actions):
         if len(shown):
             texts = [episodes.tokens[row, : episodes.counts[row]] for row in shown.tolist()]
             self.engine.extend(shown, episodes.prompt_lengths[shown], texts)
+        self._try_words(rows)
 
     def write(self, rows: np.ndarray, actions: np.ndarray) -> np.ndarray:
         """Shows a word, or leaves it out, in each of `rows` (R,); for which it was the last."""
-        episodes, steps = self.episodes, self.episodes.steps
+        episodes = self.episodes
         shows = actions[rows] == SHOW
         showing = rows[shows]
         if len(showing):
-            spoken = [self._subtitles.spoken(episodes.examples[row]) for row in showing.tolist()]
-            words = [each.tokens[steps[row]] for each, row in zip(spoken, showing, strict=True)]
-            scores = self.engine.extend_scored(showing, words)
-            if not all(np.isfinite(own).all() for own in scores):
-                raise broken_model_error(self.outputs.logprobs)
-            for row, word, logprobs in zip(showing.tolist(), words, scores, strict=True):
-                episodes.write_line(row, word, logprobs.round(LOGPROB_DECIMALS))
+            words = [self._upcoming(row)[0] for row in showing.tolist()]
+            lengths = self.engine.lengths[showing] + [len(word) for word in words]
+            self.engine.restore_outputs(showing, self._tried[showing], lengths)
+            for row, word in zip(showing.tolist(), words, strict=True):
+                episodes.write_line(row, word, self._scores[row])
         episodes.skip_step(rows[~shows])
         for row in rows.tolist():
             known = is_shown(episodes, row)
             episodes.set_task_scores(row, self._subtitles.scores_of(episodes.examples[row], known))
-        return steps[rows] == self._subtitles.spoken_words
+        self._try_words(rows)
+        return episodes.steps[rows] == self._subtitles.spoken_words
+
+    def _upcoming(self, row: int) -> tuple[np.ndarray, ...]:
+        """Returns the ids (T,) of the word that is spoken now, and of the next one, if any."""
+        step = int(self.episodes.steps[row])
+        return self._subtitles.spoken(self.episodes.examples[row]).tokens[step : step + 2]
+
+    def _try_words(self, rows: np.ndarray) -> None:
+        """Reads the present word of `rows` (R,), and goes back to before it.
+
+        A word that is shown is not read again. What the model expects of the next word is known for
+        both decisions.
+        """
+        engine = self.engine
+        self.word_logprobs[rows] = 0.0
+        reading = rows[self.episodes.steps[rows] < self._subtitles.spoken_words]
+        if not len(reading):
+            return
+        upcoming = [self._upcoming(row) for row in reading.tolist()]
+        firsts = np.zeros((engine.num_rows, 2), np.int64)
+        for row, words in zip(reading, upcoming, strict=True):
+            firsts[row, : len(words)] = [word[0] for word in words]
+        before, lengths = engine.packed_outputs(reading), engine.lengths[reading]
+        self.word_logprobs[reading, ::2] = engine.logprobs_of(firsts)[reading]
+        scores = engine.extend_scored(reading, [words[0] for words in upcoming])
+        if not np.isfinite(self.outputs.logprobs).all():
+            raise broken_model_error(self.outputs.logprobs)
+        self.word_logprobs[reading, 1] = engine.logprobs_of(firsts)[reading, 1]
+        is_last = np.array([len(words) == 1 for words in upcoming])
+        self.word_logprobs[reading[is_last], 1:] = 0.0
+        self._tried[reading] = engine.packed_outputs(reading)
+        for row, logprobs in zip(reading.tolist(), scores, strict=True):
+            self._scores[row] = logprobs.round(LOGPROB_DECIMALS)
+        engine.restore_outputs(reading, before, lengths)
 
     @property
     def waiting(self) -> np.ndarray:
@@ -107,9 +149,9 @@ class ShowWordsActions(Actions):
         return [words[step] if step < len(words) else "" for words, step in texts]
 
     def features(self) -> list[Feature]:
-        """Returns the columns of `HeardWords`."""
-        logprobs_of = self.engine.logprobs_of
-        return [HeardWords(self._subtitles, self._embeddings, logprobs_of, self._ahead)]
+        """Returns the columns of `UpcomingWords`."""
+        columns = (self._subtitles, self._embeddings, lambda: self.word_logprobs, self._ahead)
+        return [UpcomingWords(*columns)]
 
     def candidate_logprobs(self) -> np.ndarray:
         """Returns (N, 2): equal probabilities of both actions, nats."""

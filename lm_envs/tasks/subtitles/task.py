@@ -1,6 +1,6 @@
 """Live subtitles: decide for each spoken word whether it is shown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,11 +97,7 @@ class LiveSubtitles:
     ) -> None:
         counts = {"context_words": context_words, "spoken_words": spoken_words}
         counts |= {"prompt_tokens": prompt_tokens, "max_new_tokens": max_new_tokens}
-        for name, value in counts.items():
-            check_count(name, value)
-        check_number("reading_speed", reading_speed)
-        if reading_speed <= 0:
-            raise ValueError(f"Got reading_speed={reading_speed!r}; allowed: more than 0.")
+        _check(counts, reading_speed)
         self.spoken_words, self.reading_speed = spoken_words, float(reading_speed)
         self.prompt_tokens = prompt_tokens + tokenizer.prompt_overhead
         self.max_new_tokens = max_new_tokens
@@ -191,3 +187,12 @@ class LiveSubtitles:
 
     def _tokens(self, speech: Speech) -> tuple[np.ndarray, ...]:
         return tuple(self._tokenizer.encode(word) for word in speech.words)
+
+
+def _check(counts: Mapping[str, int], reading_speed: float) -> None:
+    """Raises ValueError if a count is below 1 or the speed is not positive."""
+    for name, value in counts.items():
+        check_count(name, value)
+    check_number("reading_speed", reading_speed)
+    if reading_speed <= 0:
+        raise ValueError(f"Got reading_speed={reading_speed!r}; allowed: more than 0.")

@@ -57,6 +57,43 @@ def test_words_that_are_left_out_are_not_read_by_the_model():
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+def test_the_model_tells_what_it_expects_of_both_decisions():
+    env = made(3)
+    env.reset(options={"index": [0, 1, 2]})
+    for actions in ([SHOW, LEAVE_OUT, SHOW], [LEAVE_OUT, SHOW, SHOW]):
+        env.step(np.array(actions))
+        for row in range(3):
+            words = env.task.spoken(env.episodes.examples[row]).tokens
+            present, following = words[env.episodes.steps[row] :][:2]
+            context = env.episodes.contexts_of(np.array([row]))[0]
+            both = env.engine.score([np.concatenate([context, present, following])])[0]
+            without = env.engine.score([np.concatenate([context, following])])[0]
+            place = len(context)
+            expected = both[place], both[place + len(present)], without[place]
+            np.testing.assert_allclose(env.actions.word_logprobs[row], expected, atol=1e-4)
+
+
+def test_nothing_is_expected_after_the_last_word():
+    env = made(2, spoken_words=2)
+    env.reset(seed=0)
+    env.step(np.array([SHOW, LEAVE_OUT]))
+    assert (env.actions.word_logprobs[:, 0] < 0).all()
+    assert not env.actions.word_logprobs[:, 1:].any()
+    env.step(np.array([SHOW, LEAVE_OUT]))
+    assert not env.actions.word_logprobs.any()
+
+
+def test_a_word_that_was_tried_and_left_out_leaves_no_trace():
+    first, second = made(2), made(2)
+    for env in (first, second):
+        env.reset(options={"index": 0})
+    first.step(np.array([SHOW, LEAVE_OUT]))
+    second.step(np.array([LEAVE_OUT, SHOW]))  # the other way round: the rows swap
+    np.testing.assert_array_equal(first.observe(), second.observe()[::-1])
+    np.testing.assert_array_equal(first.outputs.hidden, second.outputs.hidden[::-1])
+    assert (first.outputs.hidden[0] != first.outputs.hidden[1]).any()
+
+
 def test_the_rule_shows_words_as_fast_as_readers_read():
     env = made(2, reading_speed=0.5)
     env.reset(seed=0)
@@ -100,7 +137,7 @@ def test_a_restored_state_goes_on_with_the_same_numbers():
     ("options", "message"),
     [
         ({"actions": "top_k"}, "works with actions='show_words' only"),
-        ({"actions": {"kind": "show_words", "ahead": -1}}, "ahead"),
+        ({"actions": {"kind": "show_words", "ahead": 0}}, "ahead"),
     ],
 )
 def test_bad_arguments_are_named(options, message):

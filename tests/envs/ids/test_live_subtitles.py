@@ -13,9 +13,9 @@ def test_the_spaces_are_those_of_the_page():
     env = make(2, env_id=ID)
     assert env.single_action_space == gym.spaces.Discrete(2)
     hidden = env.outputs.hidden.shape[1]
-    assert env.single_observation_space.shape == (3 * hidden + 11,)
+    assert env.single_observation_space.shape == (3 * hidden + 13,)
     assert make(2, env_id=ID, observation="candidates").single_observation_space.shape == (
-        2 * hidden + 11,
+        2 * hidden + 13,
     )
 
 

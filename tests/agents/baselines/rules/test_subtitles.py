@@ -20,11 +20,12 @@ def test_each_weight_has_the_effect_of_its_column():
     columns = known(env, observations)
     information = [env.task.spoken(each).information[1:3] * 32 for each in env.episodes.examples]
     np.testing.assert_allclose(columns[:, 0], [each[0] for each in information], rtol=1e-5)
-    np.testing.assert_allclose(columns[:, 5], [each[1] for each in information], rtol=1e-5)
-    np.testing.assert_allclose(columns[:, 2], [0.3, 0.3, 0.0, 0.0], rtol=1e-5)
-    assert columns[:, 4].tolist() == [1, 1, 0, 0]
-    for place in range(7):
-        weights = np.zeros(7)
+    np.testing.assert_allclose(columns[:, 7], [each[1] for each in information], rtol=1e-5)
+    np.testing.assert_allclose(columns[:, 1:4], env.actions.word_logprobs / 5.0, rtol=1e-5)
+    np.testing.assert_allclose(columns[:, 4], [0.3, 0.3, 0.0, 0.0], rtol=1e-5)
+    assert columns[:, 6].tolist() == [1, 1, 0, 0]
+    for place in range(9):
+        weights = np.zeros(9)
         weights[place] = 1.0
         actions = weighted_words(weights.tolist())(env, observations)
         np.testing.assert_array_equal(actions, columns[:, place] > 0)

@@ -1,7 +1,6 @@
 """What an agent hears and sees of live subtitles."""
 
 import numpy as np
-import pytest
 
 from tests.envs.helpers import make
 
@@ -28,9 +27,8 @@ def test_the_present_word_and_those_ahead_are_shown():
         assert sizes.tolist() == [len(each) for each in tokens]
         shares = column(env, observations, "word_information")[row]
         np.testing.assert_allclose(shares, information * 32, rtol=1e-5)
-        first = env.engine.logprobs_of(np.array([[each[0]] for each in [tokens[0]] * 2]))
-        logprob = column(env, observations, "word_logprob")[row, 0]
-        assert logprob == pytest.approx(max(float(first[row, 0]), -30.0) / 5.0, rel=1e-5)
+        logprobs = column(env, observations, "word_logprobs")[row]
+        np.testing.assert_allclose(logprobs, env.actions.word_logprobs[row] / 5.0, rtol=1e-5)
 
 
 def test_a_word_has_the_same_embedding_as_the_present_and_as_the_next_one():
@@ -60,6 +58,6 @@ def test_after_the_last_word_nothing_is_heard():
     observations = env.step(np.ones(2, int))[0]
     assert (column(env, observations, "word_tokens")[:, 1] == 0).all()  # none ahead
     observations = env.step(np.ones(2, int))[0]
-    for name in ("word_embeddings", "word_information", "word_tokens", "word_logprob"):
+    for name in ("word_embeddings", "word_information", "word_tokens", "word_logprobs"):
         assert not column(env, observations, name).any()
     assert (column(env, observations, "words_left") == 0).all()

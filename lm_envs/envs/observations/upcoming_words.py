@@ -1,4 +1,4 @@
-"""What is heard and what was shown in live subtitles, as columns of an observation.
+"""Spoken words and what was shown of them in live subtitles, as columns of an observation.
 
 Knows nothing of rewards or action kinds.
 """
@@ -21,8 +21,8 @@ RECENT = 3
 NATS = 5.0
 """Log-probabilities are divided by this, so that they are about as large as the other columns."""
 
-LogprobsOf = Callable[[np.ndarray], np.ndarray]
-"""Returns log-probabilities (N, M) of tokens (N, M) as the next ones of N rows, nats."""
+NUM_LOGPROBS = 3
+"""Log-probabilities of words that are observed."""
 
 
 def is_shown(episodes: EpisodeBuffer, row: int) -> np.ndarray:
@@ -33,8 +33,8 @@ def is_shown(episodes: EpisodeBuffer, row: int) -> np.ndarray:
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
-    """The words that are heard in N rows, H each: the present one and those ahead.
+class _Upcoming:
+    """The next words of N rows, H each: the present one and those ahead.
 
     Attributes:
         tokens: (N H, T) int64 ids, from the left.
@@ -47,14 +47,15 @@ class _Heard:
     information: np.ndarray
 
 
-class HeardWords:
+class UpcomingWords:
     """The present word, some words ahead, and what was shown.
 
-    `word_embeddings` (H D): mean token embedding of each of the H words that are heard, times the
+    `word_embeddings` (H D): mean token embedding of each of these H words, times the
     square root of its number of tokens, about 1 long. `word_information` (H): see the score
-    `content`; 1 is the average word. `word_tokens` (H): number of tokens. `word_logprob` (1):
-    log-probability of the present word's first token after what was shown, clipped to [-30, 0]
-    nats, divided by 5. `recently_shown` (3): 1 if the last word was shown, the one before it, and
+    `content`; 1 is the average word. `word_tokens` (H): number of tokens. `word_logprobs` (3):
+    log-probabilities of first tokens after what was shown, clipped to [-30, 0] nats, divided by 5:
+    of the present word; of the next word, if the present one is shown; and of the next word, if it
+    is left out. `recently_shown` (3): 1 if the last word was shown, the one before it, and
     the one before that. `waiting` (1): shown words that wait to be read. `shown_share` (1): share
     of the words so far that was shown. `words_left` (1): share of the words that are still to come.
 
@@ -64,18 +65,18 @@ class HeardWords:
     Args:
         task: The task.
         embeddings: Of the model's tokens.
-        logprobs_of: See `LogprobsOf`.
-        ahead: Words beyond the present one that are heard.
+        logprobs: Returns the log-probabilities (N, 3) of words, nats.
+        ahead: Words beyond the present one, 1 or more.
     """
 
     def __init__(
         self,
         task: LiveSubtitles,
         embeddings: TextEmbeddings,
-        logprobs_of: LogprobsOf,
+        logprobs: Callable[[], np.ndarray],
         ahead: int,
     ) -> None:
-        self._task, self._embeddings, self._logprobs_of = task, embeddings, logprobs_of
+        self._task, self._embeddings, self._logprobs = task, embeddings, logprobs
         self._count, words = 1 + ahead, task.spoken_words
         most = float(task.max_new_tokens)
         longest = np.float32(most / len(embeddings.bound))
@@ -85,7 +86,7 @@ class HeardWords:
             "word_embeddings": (-bound, bound),
             "word_information": (zeros, np.full(self._count, float(words))),
             "word_tokens": (zeros, np.full(self._count, most)),
-            "word_logprob": (np.full(1, LOWEST_LOGPROB / NATS), zero),
+            "word_logprobs": (np.full(NUM_LOGPROBS, LOWEST_LOGPROB / NATS), np.zeros(NUM_LOGPROBS)),
             "recently_shown": (np.zeros(RECENT), np.ones(RECENT)),
             "waiting": (zero, np.full(1, float(words))),
             "shown_share": (zero, one),
@@ -94,19 +95,17 @@ class HeardWords:
 
     def encode(self, outputs: Outputs, episodes: EpisodeBuffer) -> np.ndarray:
         """Returns (N, size)."""
-        heard = self._heard(episodes)
+        upcoming = self._upcoming(episodes)
         num_rows = len(episodes.steps)
-        pooled = self._embeddings.pooled(heard.tokens, heard.sizes)
+        pooled = self._embeddings.pooled(upcoming.tokens, upcoming.sizes)
         pooled = pooled.reshape(num_rows, -1) / np.sqrt(np.float32(pooled.shape[1]))
-        firsts = heard.tokens[:: self._count, :1]
-        logprobs = self._logprobs_of(firsts).clip(LOWEST_LOGPROB, 0.0) / NATS
-        logprobs[heard.sizes[:: self._count] == 0] = 0.0
-        sizes = heard.sizes.reshape(num_rows, -1)
+        logprobs = self._logprobs().clip(LOWEST_LOGPROB, 0.0) / NATS
+        sizes = upcoming.sizes.reshape(num_rows, -1)
         done = [self._shown_columns(is_shown(episodes, row)) for row in range(num_rows)]
-        parts = [pooled, heard.information, sizes, logprobs, np.array(done)]
+        parts = [pooled, upcoming.information, sizes, logprobs, np.array(done)]
         return np.concatenate(parts, axis=1).astype(np.float32)
 
-    def _heard(self, episodes: EpisodeBuffer) -> _Heard:
+    def _upcoming(self, episodes: EpisodeBuffer) -> _Upcoming:
         found, information = [], np.zeros((len(episodes.steps), self._count))
         nothing = np.zeros(0, np.int64)
         for row, step in enumerate(episodes.steps.tolist()):
@@ -119,7 +118,7 @@ class HeardWords:
         tokens = np.zeros((len(found), max(int(sizes.max()), 1)), np.int64)
         for place, word in enumerate(found):
             tokens[place, : len(word)] = word
-        return _Heard(tokens, sizes, information)
+        return _Upcoming(tokens, sizes, information)
 
     def _shown_columns(self, shown: np.ndarray) -> np.ndarray:
         """Returns the columns from `recently_shown` on."""
