@@ -14,7 +14,7 @@ from agents.baselines.learned_examples import (
     by_learned_policy,
     once_for_examples,
 )
-from agents.baselines.rules.customer_beliefs import MOST_CONVERSATIONS, Conversation
+from agents.baselines.rules.customer_beliefs import Conversation
 from agents.baselines.rules.customers.filter import (
     FilteredBeliefs,
     Posterior,
@@ -31,20 +31,25 @@ from lm_envs.tasks.simulators.varied_customer import VariedCustomer
 
 FILTERED = "filtered customer"
 
-USUAL: dict[str, Any] = {"talkative": 1.0, "polite": 0.0, "named": 0.9, "again": 1.0}
-FOUND: dict[str, Any] = {"talkative": 1.6, "polite": 0.2, "named": 0.5, "again": 0.2}
-"""Thresholds that were chosen by hand, and those of a search on 1,500 customers of the wordings of
-"validation"."""
+MOST_POSTERIORS = 2_000
+"""Conversations whose posteriors are kept: at most 8 kB each."""
+
+FOUND: Sequence[dict[str, Any]] = (
+    {"request": 0.7, "talkative": 1.6, "polite": 0.2, "named": 0.5},
+    {"request": 0.6, "talkative": 1.0, "polite": 0.0, "named": 0.9},
+)
+"""Thresholds of a search on 1,500 customers of the wordings of "validation", and some that were not
+searched for."""
+
+SHARED: dict[str, Any] = {"hurried": 1.0, "asks_again": True}
+AGAIN, MISTAKEN, TEMPERATURES = (0.2, 1.0), (0.08, 0.12, 0.2), (0.6, 1.0)
 
 
 def settings() -> list[dict[str, Any]]:
     """Returns the tried thresholds by names."""
-    tried = product((USUAL, FOUND), (0.6, 0.7), (0.05, 0.08, 0.12), (0.6, 1.0))
     return [
-        base
-        | {"request": request, "mistaken": mistaken, "temperature": temperature}
-        | {"hurried": 1.0, "asks_again": True}
-        for base, request, mistaken, temperature in tried
+        SHARED | found | {"again": again, "mistaken": mistaken, "temperature": temperature}
+        for found, again, mistaken, temperature in product(FOUND, AGAIN, MISTAKEN, TEMPERATURES)
     ]
 
 
@@ -59,7 +64,7 @@ def filtered(
     """Returns the function from N conversations to what the filter believes of each customer."""
     reader = Reader(classifier)
 
-    @lru_cache(MOST_CONVERSATIONS)
+    @lru_cache(MOST_POSTERIORS)
     def posterior(talk: Conversation) -> Posterior:
         if not talk.turns:
             return first_posterior(reader.opening(talk.replies[0]))
