@@ -35,21 +35,26 @@ MOST_POSTERIORS = 2_000
 """Conversations whose posteriors are kept: at most 8 kB each."""
 
 FOUND: Sequence[dict[str, Any]] = (
-    {"request": 0.7, "talkative": 1.6, "polite": 0.2, "named": 0.5},
-    {"request": 0.6, "talkative": 1.0, "polite": 0.0, "named": 0.9},
+    {"talkative": 1.6, "polite": 0.2, "named": 0.5},
+    {"talkative": 1.0, "polite": 0.0, "named": 0.9},
 )
 """Thresholds of a search on 1,500 customers of the wordings of "validation", and some that were not
 searched for."""
 
-SHARED: dict[str, Any] = {"hurried": 1.0, "asks_again": True}
-AGAIN, MISTAKEN, TEMPERATURES = (0.2, 1.0), (0.08, 0.12, 0.2), (0.6, 1.0)
+SHARED: dict[str, Any] = {"again": 0.2, "hurried": 1.0, "asks_again": True}
+"""Without a second clarification the rule earned 0.004 less on 3,000 other customers of these
+wordings."""
+
+REQUESTS, MISTAKEN, TEMPERATURES = (0.7, 0.6), (0.08, 0.12), (0.6, 1.0)
 
 
 def settings() -> list[dict[str, Any]]:
     """Returns the tried thresholds by names."""
     return [
-        SHARED | found | {"again": again, "mistaken": mistaken, "temperature": temperature}
-        for found, again, mistaken, temperature in product(FOUND, AGAIN, MISTAKEN, TEMPERATURES)
+        SHARED | found | {"request": request, "mistaken": mistaken, "temperature": temperature}
+        for found, request, mistaken, temperature in product(
+            FOUND, REQUESTS, MISTAKEN, TEMPERATURES
+        )
     ]
 
 
