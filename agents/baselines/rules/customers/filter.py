@@ -125,7 +125,7 @@ def updated(posterior: Posterior, line: Line, readings: list[Reading]) -> Poster
     Args:
         posterior: Before the line.
         line: Of the agent.
-        readings: Of the reply, which excludes no other; without any, nothing changes.
+        readings: The ways to read the reply, one of which is right; without any, nothing changes.
     """
     if not readings:
         return posterior
