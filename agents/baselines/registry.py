@@ -24,6 +24,7 @@ from agents.baselines.rules import images, line_search, subtitles
 from agents.baselines.rules.analogy import families as analogy
 from agents.baselines.rules.analogy.shown_change import has_shown_examples
 from agents.baselines.rules.chains import families as chains
+from agents.baselines.rules.customers.families import filtered_customer
 from agents.baselines.rules.dialogue import (
     BELIEVED,
     believing_customers,
@@ -216,7 +217,7 @@ def _line_rules(env: LanguageVectorEnv) -> list[Family]:
         found.append(Family("polite greedy", fixed, run, is_cheap=True))
         if isinstance(task.customers[0], VariedCustomer) and has_scikit_learn(CLASSIFIED):
             run = by_learned_policy(classified_customers())
-            found.append(Family(CLASSIFIED, grid(*trials()), run))
+            found += [Family(CLASSIFIED, grid(*trials()), run), filtered_customer()]
             if shows_beliefs(env.single_observation_space):
                 run = by_policy(believing_customers)
                 found.append(Family(BELIEVED, grid(*believing_trials()), run))

@@ -60,11 +60,14 @@ MOST_CONVERSATIONS = 10_000
 LONGEST_REFUSAL = 6
 """Words; a longer reply without a value names a request."""
 
-_VALUES = re.compile("|".join(re.escape(value) for values in VALUES.values() for value in values))
-_GRANTS = {
+VALUE = re.compile("|".join(re.escape(value) for values in VALUES.values() for value in values))
+"""Matches a value of a slot."""
+
+GRANTS = {
     name: re.compile(re.sub(r"\\\{\w+\\\}", ".+", re.escape(request.grant)))
     for name, request in REQUESTS.items()
 }
+"""Matches the agent's line that grants a request, by the request's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ class Conversation:
     @staticmethod
     def has_value(reply: str) -> bool:
         """Returns whether a reply has a value of a slot."""
-        return _VALUES.search(reply) is not None
+        return VALUE.search(reply) is not None
 
 
 def conversation(episodes: EpisodeBuffer, row: int) -> Conversation:
@@ -264,7 +267,7 @@ def _without_refused(shares: dict[str, float], talk: Conversation) -> dict[str, 
     shares = dict(shares)
     for turn, reply in zip(talk.turns, talk.replies[1:], strict=True):
         for name, request in REQUESTS.items():
-            is_granted = reply == WRONG_GRANT and _GRANTS[name].search(turn) is not None
+            is_granted = reply == WRONG_GRANT and GRANTS[name].search(turn) is not None
             is_foreign = reply == NOT_NEEDED and asked_slot(turn) in request.slots
             shares[name] *= LEAST_SHARE if is_granted or is_foreign else 1.0
     total = sum(shares.values())

@@ -6,6 +6,8 @@ agent sees: request, mood and mistakes of simulated customers. Knows nothing of 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
@@ -31,6 +33,10 @@ NAME = "classified customer"
 BELIEVED = "classified customer, shown beliefs"
 Believe = Callable[[Sequence[Conversation]], list[Beliefs]]
 """Computes the beliefs of N conversations."""
+
+B = TypeVar("B")
+Choose = Callable[[Conversation, B, Sequence[Option]], str]
+"""Returns one of the offered lines for a conversation and what is believed of it."""
 
 NUM_DRAWN = 47
 """Trials of thresholds that are drawn at random."""
@@ -124,7 +130,7 @@ def classified_customers() -> Callable[[LearnedExamples, Setting, int], Policy]:
 
     def learn(examples: LearnedExamples, setting: Setting, seed: int) -> Policy:
         thresholds = Thresholds(**setting)
-        return _policy(thresholds, believe(examples, thresholds.features))
+        return policy_of(partial(chosen_line, thresholds), believe(examples, thresholds.features))
 
     return learn
 
@@ -136,20 +142,27 @@ def believing_customers(setting: Setting, seed: int) -> Policy:
         setting: Thresholds by names.
         seed: Not used.
     """
-    thresholds = Thresholds(**setting)
+    choose = partial(chosen_line, Thresholds(**setting))
 
     def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
         assert isinstance(observations, np.ndarray)
         believed = shown_beliefs(env.single_observation_space, observations)
-        return _chosen_lines(thresholds, env, _conversations(env), believed)
+        return _chosen_lines(choose, env, _conversations(env), believed)
 
     return act
 
 
-def _policy(thresholds: Thresholds, believe: Believe) -> Policy:
+def policy_of(choose: Choose[B], believe: Callable[[Sequence[Conversation]], list[B]]) -> Policy:
+    """Returns the policy that chooses a line for what it believes of each conversation.
+
+    Args:
+        choose: Returns one of the offered lines.
+        believe: Computes the beliefs of N conversations.
+    """
+
     def act(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
         talks = _conversations(env)
-        return _chosen_lines(thresholds, env, talks, believe(talks))
+        return _chosen_lines(choose, env, talks, believe(talks))
 
     return act
 
@@ -159,16 +172,13 @@ def _conversations(env: LanguageVectorEnv) -> list[Conversation]:
 
 
 def _chosen_lines(
-    thresholds: Thresholds,
-    env: LanguageVectorEnv,
-    talks: Sequence[Conversation],
-    believed: Sequence[Beliefs],
+    choose: Choose[B], env: LanguageVectorEnv, talks: Sequence[Conversation], believed: Sequence[B]
 ) -> np.ndarray:
     """Returns the lines (N,) that the rule chooses in N conversations."""
     actions = np.zeros(env.num_envs, np.int64)
     for row, belief in enumerate(believed):
         options = env.task.options(env.episodes.examples[row], talks[row].turns)
-        line = chosen_line(thresholds, talks[row], belief, options)
+        line = choose(talks[row], belief, options)
         actions[row] = [option.text for option in options].index(line)
     return actions
 
@@ -177,12 +187,26 @@ def chosen_line(
     thresholds: Thresholds, talk: Conversation, belief: Beliefs, options: Sequence[Option]
 ) -> str:
     """Returns one of the offered lines: clarify, ask, confirm, or grant, in this order."""
+    is_unsure = max(belief.requests.values()) < thresholds.request
+    clarifies = is_unsure and not set(CLARIFY) & set(talk.turns)
+    return line_for(thresholds, talk, belief, options, clarifies=clarifies)
+
+
+def line_for(
+    thresholds: Thresholds,
+    talk: Conversation,
+    belief: Beliefs,
+    options: Sequence[Option],
+    *,
+    clarifies: bool,
+) -> str:
+    """Returns one of the offered lines, where another rule decides whether it clarifies."""
     enabled = {option.text for option in options if option.is_enabled}
     request = max(belief.requests, key=lambda name: belief.requests[name])
     slots = REQUESTS[request].slots
     missing = [slot for slot in slots if QUESTIONS[slot][0] in enabled]
     tone = int(_is_polite_better(thresholds, talk, belief, len(missing)))
-    if belief.requests[request] < thresholds.request and not set(CLARIFY) & set(talk.turns):
+    if clarifies:
         return CLARIFY[tone]
     if missing:
         return QUESTIONS[missing[0]][tone]

@@ -48,14 +48,23 @@ def test_each_kind_of_environment_has_its_rules():
             },
         ),
         ("Dialogue", {}, {"polite greedy"}),
-        ("Dialogue", {"customers": "varied"}, {"polite greedy", "classified customer"}),
+        (
+            "Dialogue",
+            {"customers": "varied"},
+            {"polite greedy", "classified customer", "filtered customer"},
+        ),
         (
             "Dialogue",
             {
                 "customers": {"kind": "varied", "size": 300},
                 "observation": {"kind": "candidates", "features": [PATH]},
             },
-            {"polite greedy", "classified customer", "classified customer, shown beliefs"},
+            {
+                "polite greedy",
+                "classified customer",
+                "classified customer, shown beliefs",
+                "filtered customer",
+            },
         ),
         ("Classification", {"actions": "choices"}, {"logistic regression"}),
         ("Classification", {"actions": "choices", "mode": "sequential"}, READING),
