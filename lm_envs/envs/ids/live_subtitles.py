@@ -16,9 +16,9 @@ class LiveSubtitlesEnv(LanguageEnv):
     ## Description
     A passage of prose is spoken word by word, faster than it can be read as subtitles: by default
     readers need the time of 10 spoken words for 7 shown ones. The agent observes each word, and one
-    more ahead of it, and decides at once whether the word is shown. What is shown stays:
-    the model reads it, and the words that were shown before decide how well the next one goes on.
-    Rare words carry more information than frequent ones; shown words that cannot be read yet wait.
+    more ahead of it, and decides at once whether the word is shown. What is shown stays: the model
+    reads it, and the words that were shown before decide how well the next one goes on. Rare words
+    carry more information than frequent ones; shown words that cannot be read yet wait.
 
     ## Action Space
     `Discrete(2)` (`actions="show_words"`, the only kind): 0 leaves the present word out, 1 shows
@@ -26,10 +26,10 @@ class LiveSubtitlesEnv(LanguageEnv):
 
     ## Observation Space
     `Box(3 D + 13,)` float32: `hidden` (D), the model's state after what was shown; then, of the
-    present and the next word (H = 2), `word_embeddings` (H D), `word_information` (H), `word_tokens` (H),
-    `word_logprobs` (3), `recently_shown` (3), `waiting` (1), `shown_share` (1), `words_left` (1),
-    as in `lm_envs.envs.observations.upcoming_words.UpcomingWords`. With `observation="candidates"` the
-    hidden state is left out.
+    present and the next word (H = 2), `word_embeddings` (H D), `word_information` (H) and
+    `word_tokens` (H); `word_logprobs` (3), `recently_shown` (3), `waiting` (1), `shown_share` (1),
+    `words_left` (1), as in `lm_envs.envs.observations.upcoming_words.UpcomingWords`. With
+    `observation="candidates"` the hidden state is left out.
 
     ## Rewards
     `rewards={"content": 1.0, "fluency": 1.5, "waiting": -0.15}` by default: the share of the words'
