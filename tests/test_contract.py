@@ -21,7 +21,8 @@ from tests.envs.helpers import IDS
 
 TUNING = [f"lm_envs/{name}-v0" for name in ("WeightTuning", "StructureSearch", "TrainingControl")]
 WRITING = [name for name in IDS if name not in TUNING]
-CHOICES = [name for name in WRITING if "NextWord" not in name]
+TOKENS = [name for name in WRITING if "LiveSubtitles" not in name]  # has one action kind only
+CHOICES = [name for name in TOKENS if "NextWord" not in name]
 KINDS = [
     *itertools.product(("top_k", "vocabulary", "embedding"), ("hidden", "embeddings", "tokens")),
     ("top_k", "candidates"),

@@ -42,6 +42,14 @@ COLUMNS = {
     "training_loss_fall": "by how much the training loss has fallen, nats a token",
     "gradient_norm": "norm of the last gradient",
     "last_action": "the last action",
+    "word_embeddings": "mean token embedding of the present and of the next word",
+    "word_information": "information of both words; 1 is the average word",
+    "word_tokens": "number of tokens of both words",
+    "word_logprobs": "what the model expects: the present word; the next, shown or left out",
+    "recently_shown": "1 if the last word was shown, the one before it, and the one before that",
+    "waiting": "shown words that wait to be read",
+    "shown_share": "share of the words so far that was shown",
+    "words_left": "share of the words that are still to come",
 }
 """Meaning of the named columns of default observations."""
 

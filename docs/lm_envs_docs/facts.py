@@ -15,7 +15,7 @@ import numpy as np
 from gymnasium.envs.registration import load_env_creator
 
 import lm_envs  # noqa: F401 - registers the ids
-from lm_envs.envs.actions import ChoiceActions
+from lm_envs.envs.actions import ChoiceActions, ShowWordsActions
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.tuning.base import REFUSED, TuningVectorEnv
 from lm_envs.tasks import resolve
@@ -123,6 +123,9 @@ def actions(env: gym.Env) -> list[Action]:
     if isinstance(batch.actions, ChoiceActions):
         lines = task.options(example, [])
         return [Action(str(number), line.text) for number, line in enumerate(lines)]
+    if isinstance(batch.actions, ShowWordsActions):
+        (word,) = batch.actions.next_words()
+        return [Action("0", f"leave out {word!r}"), Action("1", f"show {word!r}")]
     outputs = batch.outputs
     if outputs.candidates.shape[1] != getattr(env.action_space, "n", 0):
         return []
