@@ -127,8 +127,7 @@ class Engine(Scorer):
         if len(rows):
             packed, lengths = self.packed_outputs(sources), self.lengths[sources]
             copy_between_rows(self._tensors.cache, rows, sources, lengths)
-            self.lengths[rows] = lengths
-            self.restore_outputs(rows, packed)
+            self.restore_outputs(rows, packed, lengths)
         return self.outputs
 
     def decode(self, tokens: np.ndarray, active: np.ndarray | None = None) -> Outputs:
@@ -209,7 +208,8 @@ class Engine(Scorer):
             packed: Result of `packed_outputs` for the same texts in any row.
             lengths: (R,) int64 number of tokens in each of them; None for what they have.
         """
-        self.lengths[rows] = self.lengths[rows] if lengths is None else lengths
+        if lengths is not None:
+            self.lengths[rows] = lengths
         slots, states = to_device(self._model.device, rows, packed)
         self._tensors.hidden.index_copy_(0, slots, states[:, : self._tensors.hidden.shape[1]])
         self._tensors.log_z.index_copy_(0, slots, states[:, -2])
@@ -297,8 +297,8 @@ class Engine(Scorer):
     def _set_rows(self, rows: np.ndarray, texts: Sequence[CachedText]) -> None:
         """Sets the keys, values and outputs of rows to those of texts."""
         restore_prefixes(self._tensors.cache, rows, [text.prefix for text in texts])
-        self.lengths[rows] = [text.num_tokens for text in texts]
-        self.restore_outputs(rows, np.stack([text.array for text in texts]))
+        lengths = np.array([text.num_tokens for text in texts])
+        self.restore_outputs(rows, np.stack([text.array for text in texts]), lengths)
 
     def _compute_outputs(self, rows: np.ndarray) -> Outputs:
         """Outputs after the last hidden states of `rows`; those of other rows stay."""

@@ -20,7 +20,7 @@ DEFAULT_REWARDS = {CONTENT: 1.0, "fluency": 1.5, WAITING: -0.15}
 COUNTED = "train"
 """Split whose texts tell how rare a word is."""
 
-CACHE_BYTES, WORD_BYTES = 16 * 2**20, 120
+CACHE_BYTES, WORD_BYTES = 16 * 2**20, 145
 """Most memory of the words' token ids that are kept, and of those of one word, as measured."""
 
 
