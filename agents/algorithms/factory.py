@@ -15,6 +15,7 @@ from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
 from agents.algorithms.candidate_policy import CandidatePolicy, CandidateQPolicy
+from agents.algorithms.group_baseline import group_buffer
 from agents.algorithms.part_policy import PartPolicy
 from agents.config.loading import UserError
 from agents.config.parameters import LINEAR
@@ -32,7 +33,7 @@ POLICIES = {
 }
 """Policies of this library by name, and the algorithms that can use them."""
 
-_TRAINING_ONLY = ("gamma", "group_size")
+_TRAINING_ONLY = ("gamma", "group_size", "stride")
 """Arguments that change what is learned from, but not how a text is judged."""
 
 _DROPOUT = "dropout"
@@ -76,6 +77,8 @@ def make_training_env(config: TrainConfig) -> LanguageVecEnv:
     """Returns N rows on the training split, seeded by `environment_seed`."""
     env = config.env
     kwargs = {**_checked(env.kwargs), "split": env.split}
+    if config.group_size > 1:
+        kwargs["group_size"] = config.group_size
     return make_language_vec_env(env.id, env.n_envs, environment_seed(config), **kwargs)
 
 
@@ -165,6 +168,10 @@ def make_algorithm(config: TrainConfig, env: LanguageVecEnv, log: str | None) ->
     algorithm = ALGORITHMS[config.algorithm.name]
     policy = _policy(config)
     settings: dict[str, Any] = {"seed": config.seed, "tensorboard_log": log, "device": "cpu"}
+    if config.group_size > 1:
+        is_masked = config.algorithm.name == "MaskablePPO"
+        settings["rollout_buffer_class"] = group_buffer(env.observation_space, is_masked=is_masked)
+        settings["rollout_buffer_kwargs"] = {"group_size": config.group_size}
     try:
         made = algorithm.kind(policy, env, **(settings | kwargs))
     except torch.OutOfMemoryError:

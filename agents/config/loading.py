@@ -29,7 +29,7 @@ class UserError(ValueError):
 
 
 COMMAND_OF_KEY = {
-    **dict.fromkeys(("warm_start", "kl", "advantage", "group_size", "lora", "mask"), "finetune"),
+    **dict.fromkeys(("warm_start", "kl", "advantage", "lora", "mask"), "finetune"),
     **dict.fromkeys(("agent", "imitation", "rounds"), "loop"),
     **dict.fromkeys(("run", "vocab_size", "mix"), "pretrain"),
 }

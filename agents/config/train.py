@@ -18,6 +18,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 import lm_envs
 from agents.algorithms.ars import RandomSearch
+from agents.algorithms.group_baseline import GROUPED
 from agents.algorithms.tabular_q import TabularQ
 from agents.config.env_ids import check_env_id, check_form
 from agents.config.loading import Config, KeyedValueError, refuse_quoted_numbers
@@ -191,6 +192,9 @@ class TrainConfig(Config):
             the agent learns what its longest search found.
         value_warm_up: Environment steps at the start in which only the critic learns, of PPO, A2C
             and MaskablePPO. After `clone_epochs` an untrained critic would move the clone.
+        group_size: G, rows that have one prompt, of PPO, A2C, TRPO and MaskablePPO; a divisor of
+            `env.n_envs`. The mean advantage of the others at the same step is subtracted from each
+            row's, see `agents.algorithms.group_baseline`. 1 for none.
         total_timesteps: Environment steps, counted over all rows.
         checkpoint_every: Environment steps between checkpoints.
         max_replay_mb: Largest replay buffer that a checkpoint stores, MiB; a larger one restarts
@@ -220,6 +224,7 @@ class TrainConfig(Config):
     clone_epochs: NonNegativeInt = 0
     clone_policy: str = ORACLE
     value_warm_up: NonNegativeInt = 0
+    group_size: PositiveInt = 1
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint_every: PositiveInt = 100_000
     keep_best: bool = True
@@ -252,6 +257,24 @@ class TrainConfig(Config):
                 f"allowed with algorithm.name={self.algorithm.name!r}: 0; others are for "
                 f"{', '.join(WARMED_UP)}",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _grouped(self) -> Self:
+        if self.group_size == 1:
+            return self
+        allowed = ""
+        if self.algorithm.name not in GROUPED:
+            allowed = f"with algorithm.name={self.algorithm.name!r}: 1; others are for "
+            allowed += ", ".join(GROUPED)
+        elif self.env.id in TUNING:
+            allowed = f"with env.id={self.env.id!r}: 1; it has no prompts"
+        elif self.env.n_envs % self.group_size:
+            allowed = f"a divisor of env.n_envs={self.env.n_envs}"
+        elif "group_size" in self.env.kwargs:
+            allowed = "without env.kwargs.group_size, which the run then sets itself"
+        if allowed:
+            raise KeyedValueError("group_size", self.group_size, f"allowed {allowed}")
         return self
 
     @model_validator(mode="after")

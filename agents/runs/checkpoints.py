@@ -23,6 +23,7 @@ import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
+from agents.algorithms.group_baseline import GroupBaseline
 from agents.config.loading import UserError
 from agents.runs import manifest, replay
 from agents.runs.exploration_noise import exploration_noise
@@ -77,7 +78,7 @@ def save(
         facts: JSON values for the manifest, beside the step.
         max_replay_bytes: Largest replay buffer that is stored, in a file of its own.
     """
-    env = model.get_env()
+    env, buffer = model.get_env(), getattr(model, "rollout_buffer", None)
     assert isinstance(env, HasState)
     values = {
         "parameters": {**model.get_parameters(), **loose_tensors(model)},
@@ -85,6 +86,7 @@ def save(
         **{name: getattr(model, name) for name in _OPTIONAL if hasattr(model, name)},
         **{name: list(getattr(model, name) or ()) for name in _WINDOWS},
         "memory": list(getattr(model, "_last_lstm_states", None) or ()),  # of RecurrentPPO
+        "group_counts": buffer.counts if isinstance(buffer, GroupBaseline) else None,
         # Off-policy algorithms draw their first actions from it; as text, for its large numbers.
         "action_space": json.dumps(model.action_space.np_random.bit_generator.state),
         "noise": exploration_noise(model),
@@ -148,6 +150,7 @@ def restore(model: BaseAlgorithm, path: Path) -> dict[str, Any]:
     if "action_space" in state:  # checkpoints of version 0.1 have none
         model.action_space.np_random.bit_generator.state = json.loads(state["action_space"])
     _restore_memory(model, state.get("memory"))
+    _restore_group_counts(model, state.get("group_counts"))
     if name := state.get("replay"):
         if Path(name).name != name:
             raise _unreadable(path, f"its replay buffer {name!r} lies in another folder")
@@ -228,6 +231,12 @@ def _restore_memory(model: BaseAlgorithm, memory: list[list[np.ndarray]] | None)
         former = model._last_lstm_states  # type: ignore[attr-defined]  # RecurrentPPO has it
         tensors = [tuple(map(torch.from_numpy, each)) for each in memory]
         model._last_lstm_states = type(former)(*tensors)  # type: ignore[attr-defined]
+
+
+def _restore_group_counts(model: BaseAlgorithm, counts: np.ndarray | None) -> None:
+    """Sets which step of which episode each row of a group has come to."""
+    if counts is not None:
+        model.rollout_buffer.counts = counts  # type: ignore[attr-defined]  # on-policy algorithms have it
 
 
 def loose_tensors(model: BaseAlgorithm) -> dict[str, torch.Tensor]:

@@ -38,6 +38,11 @@ def test_a_killed_and_resumed_run_has_every_number_of_an_uninterrupted_one(tmp_p
     check_resume(tmp_path, configured(name, reducer, use_sde=bool(sde)), step)
 
 
+def test_a_run_that_compares_groups_is_resumed_exactly(tmp_path):
+    """Regression: which episode a row had come to was not known any more."""
+    check_resume(tmp_path, configured("PPO", group_size=2), 148)
+
+
 def test_a_run_that_sees_images_and_began_as_a_clone_is_resumed_exactly(tmp_path):
     """It is cut off while its critic warms up; the actor has no optimizer state by then."""
     kwargs = {"kind": "object", "max_new_tokens": 7}

@@ -45,7 +45,7 @@ class LiveSubtitlesEnv(LanguageEnv):
 
     ## Arguments
     Those of `LanguageEnv`; `dataset`, `split`, `column`, `context_words`, `spoken_words`,
-    `reading_speed`, `prompt_tokens`, `max_new_tokens` and `rewards` as in
+    `stride`, `reading_speed`, `prompt_tokens`, `max_new_tokens` and `rewards` as in
     `lm_envs.tasks.subtitles.task.LiveSubtitles`.
 
     Example:

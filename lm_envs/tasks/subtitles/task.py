@@ -59,6 +59,8 @@ class LiveSubtitles:
         context_words: Number of words before the spoken ones.
         spoken_words: W, number of spoken words in an episode. A passage is divided into as many
             examples as it has parts of this length.
+        stride: Words between the beginnings of two examples of a passage; fewer than W make more
+            examples, which have words in common. Default: W, none in common.
         reading_speed: Words that a reader reads while one is spoken.
         prompt_tokens: Largest number of tokens in the words before; examples with more are left
             out. First tokens or a chat template come on top.
@@ -90,12 +92,14 @@ class LiveSubtitles:
         column: str = "text",
         context_words: int = 12,
         spoken_words: int = 32,
+        stride: int | None = None,
         reading_speed: float = 0.7,
         prompt_tokens: int = 48,
         max_new_tokens: int = 96,
         rewards: Weights | None = None,
     ) -> None:
         counts = {"context_words": context_words, "spoken_words": spoken_words}
+        counts["stride"] = spoken_words if stride is None else stride
         counts |= {"prompt_tokens": prompt_tokens, "max_new_tokens": max_new_tokens}
         _check(counts, reading_speed)
         self.spoken_words, self.reading_speed = spoken_words, float(reading_speed)
@@ -105,7 +109,8 @@ class LiveSubtitles:
         self.reward = Reward(DEFAULT_REWARDS if rewards is None else rewards, self.task_scores)
         self._tokenizer = tokenizer
         texts = read_texts(dataset, split, column)
-        found = [each for text in texts for each in speeches(text, context_words, spoken_words)]
+        parts = (context_words, spoken_words, counts["stride"])
+        found = [each for text in texts for each in speeches(text, *parts)]
         self._speeches = self._short(found, prompt_tokens, dataset)
         self.num_examples = len(self._speeches)
         if not self._speeches:

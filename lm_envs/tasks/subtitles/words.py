@@ -34,8 +34,8 @@ class Speech:
         return "".join(self.words).strip()
 
 
-def speeches(text: str, context_words: int, spoken_words: int) -> Iterator[Speech]:
-    """Yields the parts of a passage that have as many words as asked, one behind the other.
+def speeches(text: str, context_words: int, spoken_words: int, stride: int) -> Iterator[Speech]:
+    """Yields the parts of a passage that have as many words as asked.
 
     Words that are left over at the end, and shorter passages, make no part.
 
@@ -43,11 +43,12 @@ def speeches(text: str, context_words: int, spoken_words: int) -> Iterator[Speec
         text: The passage; its line ends count as blanks.
         context_words: Words before each part, 1 or more.
         spoken_words: Words in each part, 1 or more.
+        stride: Words between the beginnings of two parts, 1 or more.
     """
     prefixes = word_prefixes(" ".join(text.split()))
     words = [after.removeprefix(before) for before, after in pairwise(prefixes)]
     last = len(words) - spoken_words
-    for start in range(context_words, last + 1, spoken_words):
+    for start in range(context_words, last + 1, stride):
         context = "".join(words[start - context_words : start]).strip()
         yield Speech(context, tuple(words[start : start + spoken_words]))
 

@@ -55,3 +55,21 @@ def test_a_critic_warms_up_only_where_it_can_learn_alone():
     dqn = values | {"algorithm": {"name": "DQN"}}
     with pytest.raises(ValueError, match=r"allowed with algorithm.name='DQN': 0; others .*PPO"):
         TrainConfig.model_validate(dqn)
+
+
+@pytest.mark.parametrize(
+    ("update", "allowed"),
+    [
+        ({"algorithm": {"name": "DQN"}}, r"with algorithm.name='DQN': 1; others are for PPO"),
+        ({"env": {"id": "lm_envs/StructureSearch-v0"}}, r"with env.id=.*: 1; it has no prompts"),
+        ({"env": {**PLAIN["env"], "n_envs": 6}}, r"allowed a divisor of env.n_envs=6"),
+        (
+            {"env": {**PLAIN["env"], "n_envs": 4, "kwargs": {"group_size": 2}}},
+            r"without env.kwargs.group_size",
+        ),
+    ],
+)
+def test_rows_are_compared_where_an_algorithm_can_and_groups_are_whole(update, allowed):
+    assert TrainConfig.model_validate(PLAIN | {"group_size": 4}).group_size == 4
+    with pytest.raises(ValueError, match=allowed):
+        TrainConfig.model_validate(PLAIN | update | {"group_size": 4})

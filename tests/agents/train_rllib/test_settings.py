@@ -48,6 +48,7 @@ def test_a_falling_learning_rate_goes_on_where_the_run_stopped():
         (with_ppo(n_steps=16, batch_size=16), 0, "Got --runners 0; allowed: 1 to"),
         (changed(algorithm=AlgorithmConfig(name="DQN")), 2, r"name='DQN'; allowed here: 'PPO'"),
         (changed(value_warm_up=64), 2, r"Got value_warm_up=64; allowed here: 0"),
+        (changed(group_size=2), 2, r"Got group_size=2; allowed here: 1"),
         (with_ppo(target_kl=0.1), 2, r"kwargs\.target_kl, which RLlib's PPO has not"),
         (with_ppo(n_steps=2, batch_size=64), 2, r"batch_size=64; allowed: up to the 16 steps"),
     ],

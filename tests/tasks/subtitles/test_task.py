@@ -39,6 +39,16 @@ def test_an_example_is_the_words_before_and_the_spoken_words(tokenizer, file):
     assert [tokenizer.decode(each) for each in tokens] == [" word7", " word8", " word9"]
 
 
+def test_a_stride_makes_more_examples_with_words_in_common(tokenizer, file):
+    made = task(tokenizer, dataset=file, stride=1)
+    assert [made.example(index).targets[0] for index in range(made.num_examples)] == [
+        "word4 word5 word6",
+        "word5 word6 word7",
+        "word6 word7 word8",
+        "word7 word8 word9",
+    ]
+
+
 def test_embedded_splits_share_no_part(tokenizer):
     texts = [
         {made.example(index).targets for index in range(made.num_examples)}

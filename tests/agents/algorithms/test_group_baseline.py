@@ -1,0 +1,142 @@
+"""Advantages that are compared within a group: exact small cases, rollouts, and whole algorithms."""
+
+from itertools import product
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from stable_baselines3.common.buffers import RolloutBuffer
+
+from agents.algorithms.factory import make_algorithm, make_training_env
+from agents.algorithms.group_baseline import (
+    GROUPED,
+    GroupBaseline,
+    GroupRolloutBuffer,
+    MaskableGroupRolloutBuffer,
+    less_others,
+)
+from agents.config.train import AlgorithmConfig
+from tests.agents.finished_run import changed
+
+OBSERVATIONS, ACTIONS = gym.spaces.Box(0.0, 1.0, (1,)), gym.spaces.Discrete(2)
+
+
+def test_the_mean_of_the_others_at_the_same_step_is_subtracted():
+    advantages = np.array([[1.0, 3.0, 8.0, 4.0], [2.0, 5.0, 6.0, 7.0]], np.float32)
+    episodes = np.ones((2, 4), np.int64)
+    steps = np.array([[0, 0, 0, 0], [1, 1, 1, 0]])  # the last row is one step behind
+    got = less_others(advantages, episodes, steps, 2)
+    first_pair, last_pair = [[-2.0, 2.0], [-3.0, 3.0]], [[8.0 - 5.5, 4.0 - 7.5], [6.0, 7.0 - 6.0]]
+    np.testing.assert_allclose(got[:, :2], first_pair)
+    np.testing.assert_allclose(got[:, 2:], last_pair)  # nobody else was at the second step
+
+
+def test_other_episodes_and_other_groups_are_not_compared():
+    advantages = np.array([[1.0, 3.0, 5.0, 9.0]], np.float32)
+    steps, together = np.zeros((1, 4), np.int64), np.ones((1, 4), np.int64)
+    apart = np.array([[1, 2, 1, 2]])
+    np.testing.assert_array_equal(less_others(advantages, apart, steps, 2), advantages)
+    np.testing.assert_array_equal(less_others(advantages, together, steps, 1), advantages)
+    assert not np.array_equal(less_others(advantages, apart, steps, 4), advantages)
+
+
+def test_the_expected_gradient_stays_and_its_variance_falls():
+    """One step, two actions; half of the examples earn 10 more, which no critic can know."""
+    chance, own = 0.3, np.array([0.0, 1.0])  # of action 1; what the actions earn
+    plain, grouped, chances = [], [], []
+    for offset, *taken in product((0.0, 10.0), (0, 1), (0, 1)):
+        actions = np.array(taken)
+        advantages = (own[actions] + offset - 5.3)[None].astype(np.float32)
+        compared = less_others(advantages, np.ones((1, 2)), np.zeros((1, 2)), 2)
+        slopes = actions - chance  # of the log-probability by the logit
+        plain.append((slopes * advantages[0]).mean())
+        grouped.append((slopes * compared[0]).mean())
+        chances.append(0.5 * np.where(actions == 1, chance, 1.0 - chance).prod())
+    weights = np.array(chances)
+    exact = chance * (1.0 - chance)
+    for each in (plain, grouped):
+        assert weights @ each == pytest.approx(exact, abs=1e-6)
+    variances = [weights @ (np.array(each) - exact) ** 2 for each in (plain, grouped)]
+    np.testing.assert_allclose(variances, [2.6418, 0.0609], rtol=1.0e-4)
+
+
+def filled(kind, starts, rewards, **options):
+    """A full buffer in which an advantage is the reward alone."""
+    num_steps, num_rows = starts.shape
+    space = (OBSERVATIONS, ACTIONS)
+    buffer = kind(num_steps, *space, "cpu", gae_lambda=0.0, gamma=0.0, n_envs=num_rows, **options)
+    refill(buffer, starts, rewards)
+    return buffer
+
+
+def refill(buffer, starts, rewards):
+    num_rows, nothing = starts.shape[1], torch.zeros(starts.shape[1])
+    buffer.reset()
+    for row_starts, row_rewards in zip(starts, rewards, strict=True):
+        step = (np.zeros((num_rows, 1)), np.zeros((num_rows, 1)), row_rewards)
+        buffer.add(*step, row_starts, nothing, nothing)
+    buffer.compute_returns_and_advantage(nothing, np.zeros(num_rows))
+
+
+def test_episodes_that_go_on_in_the_next_rollout_are_counted_on():
+    rng = np.random.default_rng(0)
+    starts = (rng.random((12, 6)) < 0.3).astype(np.float32)
+    starts[0] = 1.0
+    rewards = rng.normal(size=(12, 6)).astype(np.float32)
+    whole = filled(GroupRolloutBuffer, starts, rewards, group_size=3)
+    parts = filled(GroupRolloutBuffer, starts[:6], rewards[:6], group_size=3)
+    first = parts.advantages
+    refill(parts, starts[6:], rewards[6:])
+    np.testing.assert_array_equal(parts.counts, whole.counts)
+    assert not np.array_equal(whole.advantages, rewards)
+    episodes, steps = np.cumsum(starts, axis=0), np.zeros((12, 6), np.int64)
+    for time in range(1, 12):
+        steps[time] = np.where(starts[time] > 0, 0, steps[time - 1] + 1)
+    for rows, got in ((slice(6), first), (slice(6, None), parts.advantages)):
+        wanted = less_others(rewards[rows], episodes[rows], steps[rows], 3)
+        np.testing.assert_array_equal(got, wanted)
+
+
+def test_returns_are_those_of_the_plain_buffer():
+    """The critic learns what it can foresee, not what the others had."""
+    starts, rewards = np.ones((2, 4), np.float32), np.arange(8, dtype=np.float32).reshape(2, 4)
+    grouped = filled(GroupRolloutBuffer, starts, rewards, group_size=2)
+    plain = filled(RolloutBuffer, starts, rewards)
+    np.testing.assert_array_equal(grouped.returns, plain.returns)
+
+
+def test_rows_that_cannot_be_divided_are_refused():
+    with pytest.raises(ValueError, match=r"Got group_size=3; allowed: a divisor of 4"):
+        GroupRolloutBuffer(2, OBSERVATIONS, ACTIONS, n_envs=4, group_size=3)
+
+
+@pytest.mark.parametrize("name", GROUPED)
+def test_an_algorithm_compares_rows_of_one_prompt(name):
+    kwargs = {"n_steps": 8} | ({"batch_size": 16} if name != "A2C" else {})
+    algorithm = AlgorithmConfig(name=name, kwargs=kwargs)
+    config = changed(algorithm=algorithm, group_size=2)
+    env = make_training_env(config)
+    model = make_algorithm(config, env, None)
+    env.reset()
+    examples = [each.index for each in env.vector_env.episodes.examples]
+    assert examples[0] == examples[1]
+    assert examples[2] == examples[3]
+    assert examples[1] != examples[2]
+    model.learn(64)
+    buffer = model.rollout_buffer
+    assert isinstance(buffer, GroupBaseline)
+    assert isinstance(buffer, MaskableGroupRolloutBuffer) == (name == "MaskablePPO")
+    assert buffer.counts[0].min() > 1
+
+
+def test_observations_of_several_parts_are_stored_too():
+    values = {"id": "lm_envs/Captioning-v0", "n_envs": 4, "split": "train[:2%]"}
+    env = changed().env.model_validate({**values, "kwargs": {"max_new_tokens": 7}})
+    algorithm = AlgorithmConfig(
+        name="PPO", policy="MultiInputPolicy", kwargs={"n_steps": 8, "batch_size": 16}
+    )
+    config = changed(env=env, algorithm=algorithm, group_size=2)
+    model = make_algorithm(config, make_training_env(config), None)
+    model.learn(32)
+    assert isinstance(model.rollout_buffer, GroupBaseline)
