@@ -5,10 +5,15 @@ only the rest of the example tells. The other rows of a group have the same exam
 their advantages after as many steps is what the critic did not foresee, and is subtracted. It does
 not depend on the row's own action, so that the expected gradient stays that of the return.
 
+Steps of one rollout are compared. Where all episodes have the same length, as in live subtitles,
+those are all steps; where they have not, rows drift apart, and ever fewer meet the same example in
+one rollout.
+
 Source: leave-one-out baselines, Kool et al. 2019, "Buy 4 REINFORCE samples, get a baseline for
 free!", for each step beside a critic. Owns which steps are compared.
 """
 
+import warnings
 from typing import Any
 
 import gymnasium as gym
@@ -21,10 +26,14 @@ GROUPED = ("PPO", "A2C", "TRPO", "MaskablePPO")
 """Algorithms that can compare the rows of a group."""
 
 
+FEW = 0.5
+"""Share of compared steps below which a buffer warns."""
+
+
 def less_others(
     advantages: np.ndarray, episodes: np.ndarray, steps: np.ndarray, group_size: int
-) -> np.ndarray:
-    """Returns advantages (T, N) less the mean of the others at the same step of the same episode.
+) -> tuple[np.ndarray, float]:
+    """Subtracts from advantages the mean of the others at the same step of the same episode.
 
     Where no other row of the group has this step, the advantage stays as it is.
 
@@ -33,6 +42,9 @@ def less_others(
         episodes: (T, N) number of each step's episode in its row, from the start of the training.
         steps: (T, N) number of each step in its episode.
         group_size: G; rows 0 to G - 1 are a group, and so on.
+
+    Returns:
+        The advantages (T, N), and the share of steps that were compared.
     """
     groups = np.broadcast_to(np.arange(advantages.shape[1]) // group_size, advantages.shape)
     keys = np.stack([groups.ravel(), episodes.ravel(), steps.ravel()])
@@ -42,7 +54,8 @@ def less_others(
     others = np.bincount(places)[places] - 1
     sums = np.bincount(places, flat)[places] - flat
     means = np.divide(sums, others, out=np.zeros_like(flat), where=others > 0)
-    return (flat - means).reshape(advantages.shape).astype(advantages.dtype)
+    compared = (flat - means).reshape(advantages.shape).astype(advantages.dtype)
+    return compared, float((others > 0).mean())
 
 
 class GroupBaseline:
@@ -56,6 +69,10 @@ class GroupBaseline:
     Attributes:
         counts: (2, N) int64: the episode of each row's last step in the buffer, and the step's
             number in it.
+        compared: Share of the last rollout's steps that were compared.
+
+    Warns:
+        UserWarning: Once, if fewer than `FEW` of the steps were.
 
     Raises:
         ValueError: If the rows cannot be divided into groups.
@@ -71,13 +88,24 @@ class GroupBaseline:
             raise ValueError(f"Got group_size={group_size}; allowed: a divisor of {self.n_envs}.")
         self._group_size = group_size
         self.counts = np.zeros((2, self.n_envs), np.int64)
+        self.compared = 1.0
 
     def compute_returns_and_advantage(self, last_values: torch.Tensor, dones: np.ndarray) -> None:
         """Computes returns, and advantages that are compared, (T, N) of a full buffer."""
         super().compute_returns_and_advantage(last_values, dones)  # type: ignore[misc]  # of the buffer
         episodes, steps = self._counted()
         self.counts = np.stack([episodes[-1], steps[-1]])
-        self.advantages = less_others(self.advantages, episodes, steps, self._group_size)
+        before = self.compared
+        self.advantages, self.compared = less_others(
+            self.advantages, episodes, steps, self._group_size
+        )
+        if self.compared < FEW <= before:
+            warnings.warn(
+                f"Got a rollout in which {self.compared:.0%} of the steps have another row of the "
+                "group to be compared with: episodes have different lengths, and rows drift apart. "
+                "Use episodes of one length, or leave group_size out.",
+                stacklevel=2,
+            )
 
     def _counted(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns the number of each step's episode, and its own number in it, both (T, N)."""

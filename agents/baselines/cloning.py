@@ -16,7 +16,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.algorithms.factory import make_algorithm, make_training_env
 from agents.baselines.families import Environments, Family, PolicyRun, Steps, grid, tuned
-from agents.baselines.learned_examples import LearnedExamples, learned_examples
+from agents.baselines.learned_examples import MOST_EXAMPLES, LearnedExamples, learned_examples
 from agents.baselines.suite import MOST_CHOICE_PROMPTS
 from agents.config.env_ids import has_oracle
 from agents.config.loading import UserError
@@ -33,7 +33,8 @@ LEARNING_RATE = 1.0e-3
 LARGEST_NORM = 1.0
 
 CLONED_EXAMPLES = 4_000
-"""Examples that an agent imitates before it earns rewards; their observations stay in memory."""
+"""Examples on which an agent imitates a policy before it earns rewards; their observations stay in
+memory. A search, which plays each example often, has `MOST_EXAMPLES`."""
 
 EXPLORATION = "log_std"
 """Name of the spread of continuous actions, which imitation leaves as it was set: actions of a rule
@@ -155,15 +156,19 @@ def imitate(
     config = environments.config
     check_clonable(config, "clone_epochs", has_teacher=teacher is not None)
     env = environments.get(config.env.split)
-    examples = LearnedExamples(env, evenly_spaced_indices(env.num_examples, CLONED_EXAMPLES))
+
+    def learned(most: int) -> LearnedExamples:
+        return LearnedExamples(env, evenly_spaced_indices(env.num_examples, most))
+
     if teacher is None:
-        steps = policy_steps(examples, oracle())
+        steps = policy_steps(learned(CLONED_EXAMPLES), oracle())
     elif isinstance(teacher.run, PolicyRun) and teacher.run.steps is not None:
-        steps = teacher.run.steps(environments, examples)
+        steps = teacher.run.steps(environments, learned(MOST_EXAMPLES))  # as the baseline does
     else:
         other = config.evaluation.split
         judged = np.arange(environments.get(other).num_examples)
-        steps = policy_steps(examples, chosen_policy(teacher, environments, other, judged))
+        policy = chosen_policy(teacher, environments, other, judged)
+        steps = policy_steps(learned(CLONED_EXAMPLES), policy)
     return fit(model, *steps, config.clone_epochs)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from agents.baselines.cloning import clone, joined, taken
 from agents.baselines.families import Environments, Family, PolicyRun, Setting, Steps, grid
-from agents.baselines.learned_examples import MOST_EXAMPLES, LearnedExamples, learned_examples
+from agents.baselines.learned_examples import LearnedExamples, learned_examples
 from agents.config.train import TrainConfig
 from agents.evaluation.baselines import Policy
 from agents.evaluation.rollouts import PlacedPolicy, run_placed_episodes
@@ -58,16 +58,13 @@ class Episode:
     reward: float = -np.inf
 
 
-def imitated_search(
-    config: TrainConfig, rule: Family, rounds: Sequence[int] = ROUNDS, most: int = MOST_EXAMPLES
-) -> Family:
+def imitated_search(config: TrainConfig, rule: Family, rounds: Sequence[int] = ROUNDS) -> Family:
     """Returns the family of clones of the search; its settings are the rounds and the epochs.
 
     Args:
         config: Of the run.
         rule: A family of policies; the search begins with each of its settings.
         rounds: Numbers of changed plans for each example, of which one is chosen.
-        most: Largest number of examples that are searched.
     """
     found: dict[tuple[bytes, int], Steps] = {}
 
@@ -83,7 +80,7 @@ def imitated_search(
         environments: Environments, split: str, indices: np.ndarray, setting: Setting, seed: int
     ) -> Policy:
         tried, epochs = setting
-        examples = learned_examples(environments, split, indices, most=most)
+        examples = learned_examples(environments, split, indices)
         return clone(config, steps_after(tried, environments, examples), epochs, seed)
 
     settings = [[tried, epochs] for tried in rounds for epochs in EPOCHS]

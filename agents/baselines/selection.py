@@ -9,7 +9,6 @@ from agents.baselines.cloning import check_clonable, cloned
 from agents.baselines.families import Environments, Family
 from agents.baselines.imitated_search import NAME as SEARCHED
 from agents.baselines.imitated_search import imitated_search
-from agents.baselines.learned_examples import MOST_EXAMPLES
 from agents.baselines.registry import families
 from agents.baselines.rules import line_search, subtitles
 from agents.baselines.rules.dialogue import BELIEVED
@@ -23,12 +22,8 @@ from agents.config.loading import UserError
 from agents.config.train import ORACLE, TrainConfig
 from lm_envs.validation import check_choice, did_you_mean
 
-STARTS = {
-    **dict.fromkeys((confidence.NAME, BELIEVED, CLASSIFIED, line_search.NAME), MOST_EXAMPLES),
-    subtitles.NAME: 400,
-}
-"""Rules that a search over plans begins with, the first one that applies; and how many examples it
-searches. Those of live subtitles have 32 decisions each, and the rule has 64 settings."""
+STARTS = (confidence.NAME, BELIEVED, CLASSIFIED, line_search.NAME, subtitles.NAME)
+"""Rules that a search over plans begins with, the first one that applies."""
 
 
 def requested_families(
@@ -83,7 +78,7 @@ def _searched(config: TrainConfig, found: Sequence[Family]) -> list[Family]:
     """Returns the imitated search, if a rule applies that it can begin with."""
     names = {family.name: family for family in found}
     rules = [names[name] for name in STARTS if name in names]
-    return [imitated_search(config, rules[0], most=STARTS[rules[0].name])] if rules else []
+    return [imitated_search(config, rules[0])] if rules else []
 
 
 def teacher_of(environments: Environments, split: str) -> Family | None:

@@ -1,5 +1,6 @@
-"""Advantages that are compared within a group: exact small cases, rollouts, and whole algorithms."""
+"""Advantages that are compared within a group: exact small cases, rollouts, algorithms."""
 
+import warnings
 from itertools import product
 
 import gymnasium as gym
@@ -24,21 +25,25 @@ OBSERVATIONS, ACTIONS = gym.spaces.Box(0.0, 1.0, (1,)), gym.spaces.Discrete(2)
 
 def test_the_mean_of_the_others_at_the_same_step_is_subtracted():
     advantages = np.array([[1.0, 3.0, 8.0, 4.0], [2.0, 5.0, 6.0, 7.0]], np.float32)
-    episodes = np.ones((2, 4), np.int64)
-    steps = np.array([[0, 0, 0, 0], [1, 1, 1, 0]])  # the last row is one step behind
-    got = less_others(advantages, episodes, steps, 2)
-    first_pair, last_pair = [[-2.0, 2.0], [-3.0, 3.0]], [[8.0 - 5.5, 4.0 - 7.5], [6.0, 7.0 - 6.0]]
-    np.testing.assert_allclose(got[:, :2], first_pair)
-    np.testing.assert_allclose(got[:, 2:], last_pair)  # nobody else was at the second step
+    episodes = np.array([[1, 1, 1, 0], [1, 1, 1, 1]])  # the last row is one step behind
+    steps = np.array([[0, 0, 0, 5], [1, 1, 1, 0]])
+    got, share = less_others(advantages, episodes, steps, 2)
+    assert share == 6 / 8
+    np.testing.assert_allclose(got[:, :2], [[-2.0, 2.0], [-3.0, 3.0]])
+    np.testing.assert_allclose(got[:, 2:], [[8.0 - 7.0, 4.0], [6.0, 7.0 - 8.0]])
 
 
 def test_other_episodes_and_other_groups_are_not_compared():
     advantages = np.array([[1.0, 3.0, 5.0, 9.0]], np.float32)
     steps, together = np.zeros((1, 4), np.int64), np.ones((1, 4), np.int64)
     apart = np.array([[1, 2, 1, 2]])
-    np.testing.assert_array_equal(less_others(advantages, apart, steps, 2), advantages)
-    np.testing.assert_array_equal(less_others(advantages, together, steps, 1), advantages)
-    assert not np.array_equal(less_others(advantages, apart, steps, 4), advantages)
+    for episodes, size in ((apart, 2), (together, 1)):
+        same, share = less_others(advantages, episodes, steps, size)
+        np.testing.assert_array_equal(same, advantages)
+        assert share == 0.0
+    got, share = less_others(advantages, apart, steps, 4)
+    np.testing.assert_array_equal(got, [[-4.0, -6.0, 4.0, 6.0]])
+    assert share == 1.0
 
 
 def test_the_expected_gradient_stays_and_its_variance_falls():
@@ -48,7 +53,7 @@ def test_the_expected_gradient_stays_and_its_variance_falls():
     for offset, *taken in product((0.0, 10.0), (0, 1), (0, 1)):
         actions = np.array(taken)
         advantages = (own[actions] + offset - 5.3)[None].astype(np.float32)
-        compared = less_others(advantages, np.ones((1, 2)), np.zeros((1, 2)), 2)
+        compared, _ = less_others(advantages, np.ones((1, 2)), np.zeros((1, 2)), 2)
         slopes = actions - chance  # of the log-probability by the logit
         plain.append((slopes * advantages[0]).mean())
         grouped.append((slopes * compared[0]).mean())
@@ -94,7 +99,7 @@ def test_episodes_that_go_on_in_the_next_rollout_are_counted_on():
     for time in range(1, 12):
         steps[time] = np.where(starts[time] > 0, 0, steps[time - 1] + 1)
     for rows, got in ((slice(6), first), (slice(6, None), parts.advantages)):
-        wanted = less_others(rewards[rows], episodes[rows], steps[rows], 3)
+        wanted, _ = less_others(rewards[rows], episodes[rows], steps[rows], 3)
         np.testing.assert_array_equal(got, wanted)
 
 
@@ -104,6 +109,19 @@ def test_returns_are_those_of_the_plain_buffer():
     grouped = filled(GroupRolloutBuffer, starts, rewards, group_size=2)
     plain = filled(RolloutBuffer, starts, rewards)
     np.testing.assert_array_equal(grouped.returns, plain.returns)
+
+
+def test_rows_that_drift_apart_are_reported_once():
+    starts = np.ones((2, 2), np.float32)
+    rewards = np.ones((2, 2), np.float32)
+    buffer = filled(GroupRolloutBuffer, starts, rewards, group_size=2)
+    assert buffer.compared == 1.0
+    starts[:, 1] = 0.0  # the second row stays in its second episode
+    with pytest.warns(UserWarning, match="Got a rollout in which 0% of the steps"):
+        refill(buffer, starts, rewards)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        refill(buffer, starts, rewards)
 
 
 def test_rows_that_cannot_be_divided_are_refused():
