@@ -38,6 +38,11 @@ class Scorer:
         self.num_forward_tokens: int = 0
 
     @property
+    def model(self) -> LanguageModel:
+        """The network, for another engine of it."""
+        return self._model
+
+    @property
     def longest(self) -> int:
         """Most tokens that the model reads at once."""
         return self._model.config.max_positions

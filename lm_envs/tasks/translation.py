@@ -133,8 +133,27 @@ class Translation(CompletionTask):
     def source_prefix(self, example: Example, count: int) -> np.ndarray:
         """Returns the prompt (P,) int64 with the first `count` words of the source only."""
         prefixes = self._prefixes(example)
-        prompt = self._prompt(prefixes[min(count, len(prefixes) - 1)])
-        return self._tokenizer.encode_prompt(self.item(example).solved_examples + prompt)
+        return self.prompt_of(example, prefixes[min(count, len(prefixes) - 1)])
+
+    def unfinished_source(self, example: Example, count: int) -> tuple[np.ndarray, str]:
+        """Returns the text that ends with the first words of a source, as ids and the words alone.
+
+        Args:
+            example: The example.
+            count: Number of its first words, 1 or more.
+
+        Returns:
+            Ids (T,) int64 of the solved examples and the beginning of the prompt, and the words.
+        """
+        words = self._prefixes(example)[count]
+        name = self._prompt("").partition(":")[0]
+        solved = self.item(example).solved_examples
+        return self._tokenizer.encode_prompt(f"{solved}{name}: {words}"), words
+
+    def prompt_of(self, example: Example, source: str) -> np.ndarray:
+        """Returns the prompt (P,) int64 of another source, after the example's solved examples."""
+        solved = self.item(example).solved_examples
+        return self._tokenizer.encode_prompt(solved + self._prompt(source))
 
     def source_word(self, example: Example, place: int) -> str:
         """Returns a word of the source with its punctuation; "" after the last one."""

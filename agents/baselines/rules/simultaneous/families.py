@@ -11,7 +11,8 @@ from agents.baselines.learned_examples import (
     by_learned_policy,
     once_for_examples,
 )
-from agents.baselines.rules.simultaneous import confidence, stable_tokens
+from agents.baselines.rules.simultaneous import agreement, confidence, stable_tokens
+from agents.baselines.rules.simultaneous.agreement import guessed_agreement, write_agreed
 from agents.baselines.rules.simultaneous.confidence import confident
 from agents.baselines.rules.simultaneous.stable_tokens import (
     StayNetwork,
@@ -25,18 +26,24 @@ CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 LAGS = (2, 3, 4, 8)
 WORDS_PER_TOKEN = (0.0, 0.5)
 
+LEAST_AGREED = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+
 EPOCHS = (3, 6)
 LEAST_STAYS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 STABLE_LAGS = (3, 8)
 
 
 def families() -> list[Family]:
-    """Returns the baselines that write while the model is confident, or while its token stays."""
+    """Returns the baselines that write while the model is confident, or its token likely stays."""
     confident_settings = map(list, product(CONFIDENCES, LAGS, WORDS_PER_TOKEN))
     stable_settings = map(list, product(EPOCHS, LEAST_STAYS, STABLE_LAGS, WORDS_PER_TOKEN))
     by_confidence = by_policy(lambda setting, seed: confident(*setting))
+    agreed_settings = map(list, product(LEAST_AGREED, STABLE_LAGS, WORDS_PER_TOKEN))
+    shares = guessed_agreement()
+    by_agreement = by_policy(lambda setting, seed: write_agreed(shares, *setting))
     return [
         Family(confidence.NAME, grid(*confident_settings), by_confidence),
+        Family(agreement.NAME, grid(*agreed_settings), by_agreement),
         Family(stable_tokens.NAME, grid(*stable_settings), _stable_run(), is_drawn=True),
     ]
 

@@ -1,0 +1,99 @@
+"""A rule for simultaneous translation: write a token that guesses of the whole source agree on.
+
+The language model guesses how the source goes on, and would then write some token next. The rule
+writes the token that it has where a large share of the guesses has it too. It learns nothing.
+Knows nothing of rewards.
+
+Source: agreement of a prefix's translations, Liu et al. 2020, https://arxiv.org/abs/2005.11185,
+here over guessed sources.
+"""
+
+from collections.abc import Callable
+from itertools import repeat
+
+import numpy as np
+
+from agents.baselines.rules.simultaneous.confidence import read_write_actions, write_when
+from agents.baselines.rules.simultaneous.source_guesses import Beginning, SourceGuesses
+from agents.evaluation.baselines import Policy
+from lm_envs.envs.rows import Observations
+from lm_envs.envs.vector_env import LanguageVectorEnv
+from lm_envs.tasks.translation import Translation
+
+NAME = "write what guesses agree on"
+
+Agreement = Callable[[LanguageVectorEnv, np.ndarray], np.ndarray]
+"""Returns the share of guesses (R,) that agree, for some rows (R,)."""
+
+
+def write_agreed(agreement: Agreement, least: float, lag: int, words_per_token: float) -> Policy:
+    """Returns the policy that writes where enough of the guesses have the same token.
+
+    Args:
+        agreement: As `guessed_agreement` returns it.
+        least: Smallest share of the guesses, in [0, 1].
+        lag: As of `write_when`.
+        words_per_token: As of `write_when`.
+    """
+
+    def is_sure(env: LanguageVectorEnv, observations: Observations) -> np.ndarray:
+        actions = read_write_actions(env)
+        rows = np.flatnonzero(actions.num_read < actions.num_source)
+        shares = np.ones(env.num_envs)
+        if len(rows):
+            shares[rows] = agreement(env, rows)
+        return shares >= least
+
+    return write_when(is_sure, lag, words_per_token)
+
+
+def guessed_agreement() -> Agreement:
+    """Returns a function that keeps its guesses, for many settings and splits of one model."""
+    known: list[SourceGuesses] = []
+
+    def agreement(env: LanguageVectorEnv, rows: np.ndarray) -> np.ndarray:
+        if not known or known[0].model is not env.engine.model:
+            known[:] = [SourceGuesses(env)]
+        return agreeing_share(known[0], env, rows)
+
+    return agreement
+
+
+def agreeing_share(guesses: SourceGuesses, env: LanguageVectorEnv, rows: np.ndarray) -> np.ndarray:
+    """Returns the share of guesses (R,) after which the model would write the same token.
+
+    Args:
+        guesses: Of the environment's model.
+        env: Rows of a simultaneous translation.
+        rows: (R,) rows in which source words are left.
+    """
+    task, episodes, actions = env.task, env.episodes, read_write_actions(env)
+    assert isinstance(task, Translation)
+    examples = [episodes.examples[row] for row in rows.tolist()]
+    num_read, num_source = actions.num_read[rows], actions.num_source[rows]
+    texts = [
+        task.unfinished_source(example, count)
+        for example, count in zip(examples, num_read.tolist(), strict=True)
+    ]
+    beginnings = [
+        Beginning(tokens, words, count)
+        for (tokens, words), count in zip(texts, num_source.tolist(), strict=True)
+    ]
+    written = actions.to_tokens(np.zeros(env.num_envs), env.outputs, np.arange(env.num_envs))[rows]
+    contexts: list[np.ndarray] = []
+    owners: list[int] = []
+    weights: list[float] = []
+    for place, found in enumerate(guesses.of(beginnings)):
+        row = int(rows[place])
+        after = episodes.tokens[row, : episodes.counts[row]]
+        made = [np.append(task.prompt_of(examples[place], text), after) for text, _ in found]
+        fitting = [len(each) <= env.engine.capacity for each in made]
+        contexts += [each for each, fits in zip(made, fitting, strict=True) if fits]
+        weights += [share for (_, share), fits in zip(found, fitting, strict=True) if fits]
+        owners += repeat(place, sum(fitting))
+    if not contexts:
+        return np.zeros(len(rows))
+    owner, weight = np.array(owners), np.array(weights)
+    is_same = guesses.best_tokens(contexts) == written[owner]
+    agreed = np.bincount(owner, weight * is_same, len(rows))
+    return agreed / np.maximum(np.bincount(owner, weight, len(rows)), np.finfo(float).tiny)
