@@ -23,7 +23,6 @@ import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
-from agents.algorithms.group_baseline import GroupBaseline
 from agents.config.loading import UserError
 from agents.runs import manifest, replay
 from agents.runs.exploration_noise import exploration_noise
@@ -78,7 +77,7 @@ def save(
         facts: JSON values for the manifest, beside the step.
         max_replay_bytes: Largest replay buffer that is stored, in a file of its own.
     """
-    env, buffer = model.get_env(), getattr(model, "rollout_buffer", None)
+    env = model.get_env()
     assert isinstance(env, HasState)
     values = {
         "parameters": {**model.get_parameters(), **loose_tensors(model)},
@@ -86,7 +85,7 @@ def save(
         **{name: getattr(model, name) for name in _OPTIONAL if hasattr(model, name)},
         **{name: list(getattr(model, name) or ()) for name in _WINDOWS},
         "memory": list(getattr(model, "_last_lstm_states", None) or ()),  # of RecurrentPPO
-        "group_counts": buffer.counts if isinstance(buffer, GroupBaseline) else None,
+        "group_counts": getattr(getattr(model, "rollout_buffer", None), "counts", None),
         # Off-policy algorithms draw their first actions from it; as text, for its large numbers.
         "action_space": json.dumps(model.action_space.np_random.bit_generator.state),
         "noise": exploration_noise(model),

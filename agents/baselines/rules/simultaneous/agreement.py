@@ -9,7 +9,6 @@ here over guessed sources.
 """
 
 from collections.abc import Callable
-from itertools import repeat
 
 import numpy as np
 
@@ -67,33 +66,39 @@ def agreeing_share(guesses: SourceGuesses, env: LanguageVectorEnv, rows: np.ndar
         env: Rows of a simultaneous translation.
         rows: (R,) rows in which source words are left.
     """
-    task, episodes, actions = env.task, env.episodes, read_write_actions(env)
-    assert isinstance(task, Translation)
-    examples = [episodes.examples[row] for row in rows.tolist()]
-    num_read, num_source = actions.num_read[rows], actions.num_source[rows]
-    texts = [
-        task.unfinished_source(example, count)
-        for example, count in zip(examples, num_read.tolist(), strict=True)
-    ]
-    beginnings = [
-        Beginning(tokens, words, count)
-        for (tokens, words), count in zip(texts, num_source.tolist(), strict=True)
-    ]
+    actions, episodes = read_write_actions(env), env.episodes
     written = actions.to_tokens(np.zeros(env.num_envs), env.outputs, np.arange(env.num_envs))[rows]
     contexts: list[np.ndarray] = []
     owners: list[int] = []
     weights: list[float] = []
-    for place, found in enumerate(guesses.of(beginnings)):
+    for place, found in enumerate(guesses.of(_beginnings(env, rows))):
         row = int(rows[place])
         after = episodes.tokens[row, : episodes.counts[row]]
-        made = [np.append(task.prompt_of(examples[place], text), after) for text, _ in found]
-        fitting = [len(each) <= env.engine.capacity for each in made]
-        contexts += [each for each, fits in zip(made, fitting, strict=True) if fits]
-        weights += [share for (_, share), fits in zip(found, fitting, strict=True) if fits]
-        owners += repeat(place, sum(fitting))
+        for text, share in found:
+            prompt = _translation(env).prompt_of(episodes.examples[row], text)
+            if len(prompt) + len(after) <= env.engine.capacity:
+                contexts.append(np.append(prompt, after))
+                owners.append(place)
+                weights.append(share)
     if not contexts:
         return np.zeros(len(rows))
     owner, weight = np.array(owners), np.array(weights)
     is_same = guesses.best_tokens(contexts) == written[owner]
     agreed = np.bincount(owner, weight * is_same, len(rows))
     return agreed / np.maximum(np.bincount(owner, weight, len(rows)), np.finfo(float).tiny)
+
+
+def _beginnings(env: LanguageVectorEnv, rows: np.ndarray) -> list[Beginning]:
+    """Returns what was read of the source in some rows (R,)."""
+    actions, task = read_write_actions(env), _translation(env)
+    num_read, num_source = actions.num_read, actions.num_source
+    found = []
+    for row in rows.tolist():
+        tokens, words = task.unfinished_source(env.episodes.examples[row], int(num_read[row]))
+        found.append(Beginning(tokens, words, int(num_source[row])))
+    return found
+
+
+def _translation(env: LanguageVectorEnv) -> Translation:
+    assert isinstance(env.task, Translation)
+    return env.task

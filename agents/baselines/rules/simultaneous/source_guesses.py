@@ -13,7 +13,7 @@ from zlib import crc32
 import numpy as np
 
 from lm_envs.envs.vector_env import LanguageVectorEnv
-from lm_envs.model.engine import Engine
+from lm_envs.model.engine import Engine, Outputs
 from lm_envs.tasks.data.word_prefixes import word_prefixes
 from lm_envs.tasks.translation import Translation
 
@@ -117,17 +117,9 @@ class SourceGuesses:
         outputs = self._engine.prefill(places, [each.tokens for each in rows])
         is_going_on = np.ones(len(rows), bool)
         for step in range(MOST_TOKENS):
-            candidates = outputs.candidates[places]
-            begins, ends = self._begins_word[candidates], self._ends_source[candidates]
-            is_allowed = ~(ends & (words < wanted)[:, None]) & ~(
-                begins & (words >= wanted)[:, None]
-            )
-            is_allowed &= (begins | ends) if step == 0 else True
-            weights = np.exp(outputs.logprobs[places].astype(np.float64)) * is_allowed
-            is_going_on &= weights.sum(1) > 0
-            sums = weights.cumsum(1)
-            ranks = (sums <= chances[:, step, None] * sums[:, -1:]).sum(1)
-            drawn = candidates[places, np.minimum(ranks, CANDIDATES - 1)]
+            is_open = (words < wanted) if step else None
+            drawn, is_possible = self._draw_tokens(outputs, is_open, chances[:, step])
+            is_going_on &= is_possible
             for row in np.flatnonzero(is_going_on).tolist():
                 if self._ends_source[drawn[row]]:
                     found[row] = rows[row].words + self._tokenizer.decode(np.array(tokens[row]))
@@ -138,12 +130,33 @@ class SourceGuesses:
             is_going_on &= self._engine.lengths[places] < self._engine.capacity
             if not is_going_on.any():
                 break
-            active = np.zeros(ROWS, bool)
-            active[places] = is_going_on
-            appended = np.zeros(ROWS, np.int64)
-            appended[places] = drawn
-            outputs = self._engine.decode(appended, active)
+            outputs = self._engine.decode(_padded(drawn), _padded(is_going_on))
         return found
+
+    def _draw_tokens(
+        self, outputs: Outputs, is_open: np.ndarray | None, chances: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns a token of each of R rows, and whether there was one that is allowed, (R,) each.
+
+        Args:
+            outputs: Of the engine.
+            is_open: (R,) bool, which rows need more words, so that the text may not end; in the
+                others no word may begin. None for the first token, which begins a word.
+            chances: (R,) numbers from [0, 1) that decide.
+        """
+        places = np.arange(len(chances))
+        candidates = outputs.candidates[places]
+        begins, ends = self._begins_word[candidates], self._ends_source[candidates]
+        is_allowed = begins if is_open is None else np.where(is_open[:, None], ~ends, ~begins)
+        weights = np.exp(outputs.logprobs[places].astype(np.float64)) * is_allowed
+        sums = weights.cumsum(1)
+        ranks = (sums <= chances[:, None] * sums[:, -1:]).sum(1)
+        return candidates[places, np.minimum(ranks, CANDIDATES - 1)], sums[:, -1] > 0
+
+
+def _padded(values: np.ndarray) -> np.ndarray:
+    """Returns the values of all rows of the engine: zeros behind those of R rows."""
+    return np.concatenate([values, np.zeros(ROWS - len(values), values.dtype)])
 
 
 def _chances(beginning: Beginning) -> np.ndarray:
