@@ -88,9 +88,8 @@ def save(
         "group_counts": getattr(getattr(model, "rollout_buffer", None), "counts", None),
         # Off-policy algorithms draw their first actions from it; as text, for its large numbers.
         "action_space": json.dumps(model.action_space.np_random.bit_generator.state),
-        "noise": exploration_noise(model),
+        **{"noise": exploration_noise(model), "env": env.get_state()},
         "replay": _store_replay(model, path, max_replay_bytes),
-        "env": env.get_state(),
         "gamma": env.get_attr("gamma")[0] if env.has_attr("gamma") else 1.0,
         **{"random": random.getstate(), "numpy": np.random.get_state()},
         "torch": torch.get_rng_state(),

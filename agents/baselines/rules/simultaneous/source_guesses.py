@@ -63,8 +63,13 @@ class SourceGuesses:
         assert isinstance(env.task, Translation)
         engine, self._tokenizer = env.engine, env.tokenizer
         self.model = engine.model
-        options = {"capacity": engine.capacity, "end_token": engine.end_token}
-        self._engine = Engine(self.model, ROWS, num_candidates=CANDIDATES, **options)
+        self._engine = Engine(
+            self.model,
+            ROWS,
+            capacity=engine.capacity,
+            num_candidates=CANDIDATES,
+            end_token=engine.end_token,
+        )
         pieces = self._tokenizer.token_bytes
         self._begins_word = np.array([piece[:1] == b" " and len(piece) > 1 for piece in pieces])
         self._ends_source = np.array([b"\n" in piece for piece in pieces])
