@@ -77,8 +77,8 @@ def make_training_env(config: TrainConfig) -> LanguageVecEnv:
     """Returns N rows on the training split, seeded by `environment_seed`."""
     env = config.env
     kwargs = {**_checked(env.kwargs), "split": env.split}
-    if config.group_size > 1:
-        kwargs["group_size"] = config.group_size
+    if config.compared_rows > 1:
+        kwargs["group_size"] = config.compared_rows
     return make_language_vec_env(env.id, env.n_envs, environment_seed(config), **kwargs)
 
 
@@ -168,10 +168,10 @@ def make_algorithm(config: TrainConfig, env: LanguageVecEnv, log: str | None) ->
     algorithm = ALGORITHMS[config.algorithm.name]
     policy = _policy(config)
     settings: dict[str, Any] = {"seed": config.seed, "tensorboard_log": log, "device": "cpu"}
-    if config.group_size > 1:
+    if config.compared_rows > 1:
         is_masked = config.algorithm.name == "MaskablePPO"
         settings["rollout_buffer_class"] = group_buffer(env.observation_space, is_masked=is_masked)
-        settings["rollout_buffer_kwargs"] = {"group_size": config.group_size}
+        settings["rollout_buffer_kwargs"] = {"group_size": config.compared_rows}
     try:
         made = algorithm.kind(policy, env, **(settings | kwargs))
     except torch.OutOfMemoryError:

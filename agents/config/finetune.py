@@ -133,6 +133,11 @@ class FinetuneConfig(TrainConfig):
     distillation: DistillationConfig | None = None
     kl: KLConfig = KLConfig()
 
+    @property
+    def compared_rows(self) -> int:
+        """1: `EpisodeRolloutBuffer` compares whole texts."""
+        return 1
+
     @model_validator(mode="after")
     def _comparable(self) -> Self:
         if self.temperature != 1.0 and self.kl.coefficient > 0.0:

@@ -234,6 +234,11 @@ class TrainConfig(Config):
     imports: Annotated[tuple[str, ...], Field(strict=False)] = ()  # YAML has lists only
 
     @property
+    def compared_rows(self) -> int:
+        """Rows whose advantages a rollout buffer of `group_baseline` compares; 1 for none."""
+        return self.group_size
+
+    @property
     def folder_name(self) -> str:
         """Name of the run folder, `<name>-s<seed>`."""
         return f"{self.name}-s{self.seed}"

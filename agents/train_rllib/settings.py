@@ -66,7 +66,7 @@ def check_settings(config: TrainConfig, runners: int) -> None:
             f"Got value_warm_up={config.value_warm_up}; allowed here: 0, since RLlib's PPO trains "
             "actor and critic together. Leave it out, or train by agents.train."
         )
-    if config.group_size > 1:
+    if config.compared_rows > 1:
         raise UserError(
             f"Got group_size={config.group_size}; allowed here: 1, since RLlib's PPO compares no "
             "rows. Leave it out, or train by agents.train."
