@@ -25,7 +25,6 @@ from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
 GROUPED = ("PPO", "A2C", "TRPO", "MaskablePPO")
 """Algorithms that can compare the rows of a group."""
 
-
 FEW = 0.5
 """Share of compared steps below which a buffer warns."""
 
@@ -72,7 +71,7 @@ class GroupBaseline:
         compared: Share of the last rollout's steps that were compared.
 
     Warns:
-        UserWarning: Once, if fewer than `FEW` of the steps were.
+        UserWarning: If fewer than `FEW` of the steps were, unlike in the rollout before.
 
     Raises:
         ValueError: If the rows cannot be divided into groups.

@@ -12,7 +12,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from agents.baselines.rules.simultaneous.confidence import read_write_actions, write_when
+from agents.baselines.rules.simultaneous.confidence import (
+    read_write_actions,
+    tokens_to_write,
+    write_when,
+)
 from agents.baselines.rules.simultaneous.source_guesses import Beginning, SourceGuesses
 from agents.evaluation.baselines import Policy
 from lm_envs.envs.rows import Observations
@@ -66,8 +70,7 @@ def agreeing_share(guesses: SourceGuesses, env: LanguageVectorEnv, rows: np.ndar
         env: Rows of a simultaneous translation.
         rows: (R,) rows in which source words are left.
     """
-    actions, episodes = read_write_actions(env), env.episodes
-    written = actions.to_tokens(np.zeros(env.num_envs), env.outputs, np.arange(env.num_envs))[rows]
+    episodes, written = env.episodes, tokens_to_write(env, rows)
     contexts: list[np.ndarray] = []
     owners: list[int] = []
     weights: list[float] = []

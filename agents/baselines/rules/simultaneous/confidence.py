@@ -64,3 +64,9 @@ def read_write_actions(env: LanguageVectorEnv) -> ReadWriteActions:
     """Returns the actions of an environment, which read and write."""
     assert isinstance(env.actions, ReadWriteActions)
     return env.actions
+
+
+def tokens_to_write(env: LanguageVectorEnv, rows: np.ndarray) -> np.ndarray:
+    """Returns the token that each of some rows (R,) would write now, (R,) int64."""
+    actions = read_write_actions(env)
+    return actions.to_tokens(np.zeros(env.num_envs), env.outputs, rows)[rows]

@@ -20,6 +20,7 @@ from agents.baselines.learned_examples import LearnedExamples
 from agents.baselines.rules.simultaneous.confidence import (
     confident,
     read_write_actions,
+    tokens_to_write,
     write_when,
 )
 from agents.evaluation.baselines import Policy
@@ -142,7 +143,7 @@ def stay_probabilities(env: LanguageVectorEnv, rows: np.ndarray) -> np.ndarray:
         (R,) float64, by the language model after the whole source and what is written.
     """
     actions = read_write_actions(env)
-    tokens = actions.to_tokens(np.zeros(env.num_envs), env.outputs, rows)[rows]
+    tokens = tokens_to_write(env, rows)
     num_source = actions.num_source
     texts = [actions.context_after(row, int(num_source[row])) for row in rows.tolist()]
     after = [np.append(text[1:], token) for text, token in zip(texts, tokens, strict=True)]

@@ -26,7 +26,7 @@ def env():
 
 
 class KnownSources(SourceGuesses):
-    """Guesses nothing: it is told the sources."""
+    """Returns the true source in place of guesses."""
 
     def __init__(self, env, sources):
         super().__init__(env)
