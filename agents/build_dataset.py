@@ -17,8 +17,10 @@ from lm_envs.validation import check_choice
 DATASETS: dict[str, Callable[[], Iterable[dict[str, str]]]] = {
     "passages": passages.questions,
     "messages": interface_messages.messages,
+    "program_messages": interface_messages.program_messages,
 }
-"""Questions about histories of countries; interface messages in English and French."""
+"""Questions about histories of countries; interface messages in English and French, of JupyterLab
+and of eleven programs."""
 
 FOLDER = Path("runs/data")
 
@@ -28,6 +30,7 @@ def build(name: str, folder: Path = FOLDER) -> Path:
 
     Raises:
         ModuleNotFoundError: If the package with the sources is not installed.
+        OSError: If sources that are downloaded cannot be had.
         ValueError: If the name is unknown.
     """
     check_choice("NAME", name, DATASETS)

