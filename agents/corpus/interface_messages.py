@@ -47,7 +47,7 @@ WHEELS = (
         "weblate==5.14.3", "0bc2c5a49ebc496758e89f08d5ec9d1b226e8aba2cff7744a18ab9f235dca816"
     ),
 )
-"""Programs with a thousand messages or so each, some 120 MB; each wheel has a license of its own."""
+"""Programs with some thousand messages each, together 190 MB; each has a license of its own."""
 
 WORDS = range(3, 15)
 """Allowed numbers of words in an English message."""

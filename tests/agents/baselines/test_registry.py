@@ -1,4 +1,7 @@
+import json
 import sys
+
+import numpy as np
 
 from agents.baselines.families import Environments
 from agents.baselines.registry import families
@@ -95,14 +98,37 @@ def test_a_missing_package_leaves_a_baseline_out_with_a_message(monkeypatch, cap
     assert "pip install scikit-learn" in capsys.readouterr().err
 
 
+def memory_of(**env):
+    """The environments of a translation and the family of its memory."""
+    made = {"id": "lm_envs/Translation-v0", "n_envs": 2, **env}
+    environments = Environments(changed(env=CONFIG.env.model_validate(made)))
+    found = families(environments, "test")
+    return environments, next(family for family in found if family.name == MEMORY)
+
+
 def test_a_memory_knows_what_the_embedded_model_has_read_and_the_agent_has_not():
     def pools(split):
-        env = CONFIG.env.model_validate(
-            {"id": "lm_envs/Translation-v0", "split": split, "n_envs": 2}
-        )
-        found = families(Environments(changed(env=env)), "test")
-        memory = next(family for family in found if family.name == MEMORY)
+        _, memory = memory_of(split=split)
         return {pool for (_, pool), _ in memory.search(lambda setting: 0.0)}
 
     assert pools("train") == {None}
     assert pools("validation[25%:]") == {None, "train"}
+
+
+def test_a_memory_knows_the_examples_that_prompts_show(tmp_path):
+    def row(source, target, split):
+        return {"source": source, "target": target, "pair": "en-fr", "split": split}
+
+    rows = [row(f"close file {i}", f"ferme {i}", "train") for i in range(3_999)]
+    rows.insert(1, row("open the door", "ouvre", "train"))  # not among 2,000 evenly spaced ones
+    rows += [row("open the door!", "ouvre", split) for split in ("validation", "test")]
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("".join(json.dumps(each) + "\n" for each in rows))
+    environments, memory = memory_of(
+        split="train[:1%]",
+        kwargs={"dataset": str(path), "shots": 1, "prompt_tokens": 60, "actions": COPIES},
+    )
+    settings = [setting for setting, _ in memory.search(lambda setting: 0.0)]
+    assert {pool for _, pool in settings} == {None, "train"}
+    transcripts = memory.run(environments, "test", np.array([0]), [1, "train"], 0)
+    assert transcripts[0].text.strip() == "ouvre"

@@ -1,6 +1,6 @@
 import pytest
 
-from agents.baselines.rules.memory import translation_memory
+from agents.baselines.rules.memory import COMPARED, translation_memory
 
 KNOWN = {
     "Text: The weather is nice today.": "Today the weather is nice.",
@@ -29,3 +29,9 @@ def test_a_similar_prompt_whose_words_are_in_its_target_comes_before_a_more_simi
     assert translation_memory({**known, "8 kilometres now": "8 kilometres"}, 2)(
         "4 kilometres now"
     ) == ("4 kilometres")
+
+
+def test_the_most_similar_of_more_prompts_than_are_compared_is_found():
+    others = {f"close file {i}": f"ferme le fichier {i}" for i in range(COMPARED)}
+    text_for = translation_memory({**others, "open a door": "ouvre une porte", "a": "b"}, 1)
+    assert text_for("open a doors") == "ouvre une porte"
