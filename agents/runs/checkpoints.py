@@ -23,6 +23,7 @@ import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
+from agents.algorithms.group_baseline import GroupBaseline
 from agents.config.loading import UserError
 from agents.runs import manifest, replay
 from agents.runs.exploration_noise import exploration_noise
@@ -85,7 +86,7 @@ def save(
         **{name: getattr(model, name) for name in _OPTIONAL if hasattr(model, name)},
         **{name: list(getattr(model, name) or ()) for name in _WINDOWS},
         "memory": list(getattr(model, "_last_lstm_states", None) or ()),  # of RecurrentPPO
-        "group_counts": getattr(getattr(model, "rollout_buffer", None), "counts", None),
+        "group_baseline": _group_state(model),
         # Off-policy algorithms draw their first actions from it; as text, for its large numbers.
         "action_space": json.dumps(model.action_space.np_random.bit_generator.state),
         **{"noise": exploration_noise(model), "env": env.get_state()},
@@ -148,7 +149,7 @@ def restore(model: BaseAlgorithm, path: Path) -> dict[str, Any]:
     if "action_space" in state:  # checkpoints of version 0.1 have none
         model.action_space.np_random.bit_generator.state = json.loads(state["action_space"])
     _restore_memory(model, state.get("memory"))
-    _restore_group_counts(model, state.get("group_counts"))
+    _restore_group_state(model, state.get("group_baseline"))
     if name := state.get("replay"):
         if Path(name).name != name:
             raise _unreadable(path, f"its replay buffer {name!r} lies in another folder")
@@ -231,10 +232,16 @@ def _restore_memory(model: BaseAlgorithm, memory: list[list[np.ndarray]] | None)
         model._last_lstm_states = type(former)(*tensors)  # type: ignore[attr-defined]
 
 
-def _restore_group_counts(model: BaseAlgorithm, counts: np.ndarray | None) -> None:
-    """Sets which step of which episode each row of a group has come to."""
-    if counts is not None:
-        model.rollout_buffer.counts = counts  # type: ignore[attr-defined]  # on-policy algorithms have it
+def _group_state(model: BaseAlgorithm) -> dict[str, Any] | None:
+    buffer = getattr(model, "rollout_buffer", None)
+    return buffer.get_state() if isinstance(buffer, GroupBaseline) else None
+
+
+def _restore_group_state(model: BaseAlgorithm, state: dict[str, Any] | None) -> None:
+    """Sets how far the rows of each group have come, and what they are compared with."""
+    buffer = getattr(model, "rollout_buffer", None)
+    if state is not None and isinstance(buffer, GroupBaseline):
+        buffer.set_state(state)
 
 
 def loose_tensors(model: BaseAlgorithm) -> dict[str, torch.Tensor]:

@@ -15,6 +15,7 @@ from agents.algorithms.group_baseline import (
     GroupBaseline,
     GroupRolloutBuffer,
     MaskableGroupRolloutBuffer,
+    Steps,
     less_others,
 )
 from agents.config.train import AlgorithmConfig
@@ -23,27 +24,31 @@ from tests.agents.finished_run import changed
 OBSERVATIONS, ACTIONS = gym.spaces.Box(0.0, 1.0, (1,)), gym.spaces.Discrete(2)
 
 
+def steps(*rows):
+    """Steps given as (group, episode, step, advantage)."""
+    table = np.array(rows, np.float64)
+    return Steps(table[:, :3].T.astype(np.int64), table[:, 3])
+
+
 def test_the_mean_of_the_others_at_the_same_step_is_subtracted():
-    advantages = np.array([[1.0, 3.0, 8.0, 4.0], [2.0, 5.0, 6.0, 7.0]], np.float32)
-    episodes = np.array([[1, 1, 1, 0], [1, 1, 1, 1]])  # the last row is one step behind
-    steps = np.array([[0, 0, 0, 5], [1, 1, 1, 0]])
-    got, share = less_others(advantages, episodes, steps, 2)
-    assert share == 6 / 8
-    np.testing.assert_allclose(got[:, :2], [[-2.0, 2.0], [-3.0, 3.0]])
-    np.testing.assert_allclose(got[:, 2:], [[8.0 - 7.0, 4.0], [6.0, 7.0 - 8.0]])
+    rows = [(0, 1, 0, 1.0), (0, 1, 0, 3.0), (0, 1, 0, 5.0), (0, 1, 1, 7.0)]
+    got, share = less_others(steps(*rows))
+    np.testing.assert_array_equal(got, [1.0 - 4.0, 3.0 - 3.0, 5.0 - 2.0, 7.0])
+    assert share == 3 / 4
 
 
 def test_other_episodes_and_other_groups_are_not_compared():
-    advantages = np.array([[1.0, 3.0, 5.0, 9.0]], np.float32)
-    steps, together = np.zeros((1, 4), np.int64), np.ones((1, 4), np.int64)
-    apart = np.array([[1, 2, 1, 2]])
-    for episodes, size in ((apart, 2), (together, 1)):
-        same, share = less_others(advantages, episodes, steps, size)
-        np.testing.assert_array_equal(same, advantages)
-        assert share == 0.0
-    got, share = less_others(advantages, apart, steps, 4)
-    np.testing.assert_array_equal(got, [[-4.0, -6.0, 4.0, 6.0]])
-    assert share == 1.0
+    new = steps((0, 1, 0, 1.0), (0, 2, 0, 3.0), (1, 1, 0, 5.0))
+    got, share = less_others(new)
+    np.testing.assert_array_equal(got, new.advantages)
+    assert share == 0.0
+
+
+def test_steps_of_earlier_rollouts_are_compared_with_and_do_not_change():
+    earlier = steps((0, 1, 0, 10.0), (0, 1, 0, 20.0), (1, 1, 0, 90.0))
+    got, share = less_others(steps((0, 1, 0, 1.0), (0, 1, 1, 2.0)), earlier)
+    np.testing.assert_array_equal(got, [1.0 - 15.0, 2.0])
+    assert share == 1 / 2
 
 
 def test_the_expected_gradient_stays_and_its_variance_falls():
@@ -52,11 +57,11 @@ def test_the_expected_gradient_stays_and_its_variance_falls():
     plain, grouped, chances = [], [], []
     for offset, *taken in product((0.0, 10.0), (0, 1), (0, 1)):
         actions = np.array(taken)
-        advantages = (own[actions] + offset - 5.3)[None].astype(np.float32)
-        compared, _ = less_others(advantages, np.ones((1, 2)), np.zeros((1, 2)), 2)
+        advantages = own[actions] + offset - 5.3
+        compared, _ = less_others(steps(*((0, 1, 0, each) for each in advantages)))
         slopes = actions - chance  # of the log-probability by the logit
-        plain.append((slopes * advantages[0]).mean())
-        grouped.append((slopes * compared[0]).mean())
+        plain.append((slopes * advantages).mean())
+        grouped.append((slopes * compared).mean())
         chances.append(0.5 * np.where(actions == 1, chance, 1.0 - chance).prod())
     weights = np.array(chances)
     exact = chance * (1.0 - chance)
@@ -84,23 +89,42 @@ def refill(buffer, starts, rewards):
     buffer.compute_returns_and_advantage(nothing, np.zeros(num_rows))
 
 
-def test_episodes_that_go_on_in_the_next_rollout_are_counted_on():
+def numbered(starts):
+    """Returns the number of each step's episode and of the step in it, both (T, N)."""
+    episodes, numbers = np.cumsum(starts, axis=0), np.zeros(starts.shape, np.int64)
+    for time in range(1, len(starts)):
+        numbers[time] = np.where(starts[time] > 0, 0, numbers[time - 1] + 1)
+    return episodes, numbers
+
+
+def test_each_step_is_compared_with_all_that_others_did_before_the_rollout_ends():
+    """Rows drift apart over four rollouts; an exact comparison of each pair of steps, slowly."""
     rng = np.random.default_rng(0)
-    starts = (rng.random((12, 6)) < 0.3).astype(np.float32)
+    starts = (rng.random((24, 6)) < 0.3).astype(np.float32)
     starts[0] = 1.0
-    rewards = rng.normal(size=(12, 6)).astype(np.float32)
-    whole = filled(GroupRolloutBuffer, starts, rewards, group_size=3)
-    parts = filled(GroupRolloutBuffer, starts[:6], rewards[:6], group_size=3)
-    first = parts.advantages
-    refill(parts, starts[6:], rewards[6:])
-    np.testing.assert_array_equal(parts.counts, whole.counts)
-    assert not np.array_equal(whole.advantages, rewards)
-    episodes, steps = np.cumsum(starts, axis=0), np.zeros((12, 6), np.int64)
-    for time in range(1, 12):
-        steps[time] = np.where(starts[time] > 0, 0, steps[time - 1] + 1)
-    for rows, got in ((slice(6), first), (slice(6, None), parts.advantages)):
-        wanted, _ = less_others(rewards[rows], episodes[rows], steps[rows], 3)
-        np.testing.assert_array_equal(got, wanted)
+    rewards = rng.normal(size=(24, 6)).astype(np.float32)
+    episodes, numbers = numbered(starts)
+    buffer = filled(GroupRolloutBuffer, starts[:6], rewards[:6], group_size=3)
+    for begin in range(0, 24, 6):
+        if begin:
+            refill(buffer, starts[begin : begin + 6], rewards[begin : begin + 6])
+        for time, row in product(range(begin, begin + 6), range(6)):
+            is_other = np.arange(6) // 3 == row // 3
+            is_other[row] = False
+            same = (episodes == episodes[time, row]) & (numbers == numbers[time, row])
+            known = (same & is_other)[: begin + 6]
+            others = rewards[: begin + 6][known]
+            wanted = rewards[time, row] - (others.mean() if others.size else 0.0)
+            assert buffer.advantages[time - begin, row] == pytest.approx(wanted, abs=1e-6)
+
+
+def test_steps_are_forgotten_when_all_rows_of_the_group_have_ended_the_episode():
+    starts, rewards = np.ones((3, 4), np.float32), np.ones((3, 4), np.float32)
+    starts[1:, 1] = 0.0  # the second row stays in its first episode
+    buffer = filled(GroupRolloutBuffer, starts, rewards, group_size=2)
+    groups, kept, _ = buffer.open_steps.keys
+    assert sorted(kept[groups == 0]) == [1, 1, 1, 1, 2, 3]
+    assert list(kept[groups == 1]) == [3, 3]
 
 
 def test_returns_are_those_of_the_plain_buffer():
@@ -111,7 +135,7 @@ def test_returns_are_those_of_the_plain_buffer():
     np.testing.assert_array_equal(grouped.returns, plain.returns)
 
 
-def test_rows_that_drift_apart_are_reported_once():
+def test_groups_that_are_hardly_compared_are_reported_once():
     starts = np.ones((2, 2), np.float32)
     rewards = np.ones((2, 2), np.float32)
     buffer = filled(GroupRolloutBuffer, starts, rewards, group_size=2)
