@@ -95,6 +95,7 @@ class CompletionTask:
             task has no embedded examples.
         default_rewards: Weights of the default reward.
         task_scores: Names of the scores that `respond` computes.
+        known_answers: First targets by prompt, of the examples that solved ones are taken from.
 
     Raises:
         ValueError: If an argument is out of range, or no example is short enough.
@@ -127,6 +128,7 @@ class CompletionTask:
         self.context_tokens = self.prompt_tokens + max_new_tokens
         self.reward = Reward(self.default_rewards if rewards is None else rewards, self.task_scores)
         self._tokenizer = tokenizer
+        self.known_answers: Mapping[str, str] = {}
         items = [_single_line(item) for item in self.load_items(dataset, split, columns)]
         if shots:
             shown = self.make_solved_examples(items, shots, dataset, split, columns)
@@ -195,8 +197,8 @@ class CompletionTask:
     ) -> list[str]:
         """Returns the text before each prompt: the most similar examples of the split "train"."""
         pool = items if split == POOL else self.load_items(dataset, POOL, columns)
-        targets = {item.prompt: one_line(item.targets[0]) for item in reversed(pool)}
-        return solved_examples([item.prompt for item in items], targets, shots)
+        self.known_answers = {item.prompt: one_line(item.targets[0]) for item in reversed(pool)}
+        return solved_examples([item.prompt for item in items], self.known_answers, shots)
 
     def make_options(self, items: Sequence[CompletionItem]) -> Sequence[tuple[str, ...]]:
         """Returns the lines to choose from for each item, equally many for all.
