@@ -10,6 +10,7 @@ import gymnasium as gym
 import numpy as np
 
 from agents.baselines.constant_settings import evolved, forward_selection
+from agents.baselines.drafts_and_memory import drafts_and_memory, shows_known_answers
 from agents.baselines.families import Environments, Family, Setting, grid
 from agents.baselines.learned_examples import learned_examples
 from agents.baselines.rules.frequent import learned_score, pays_overlap
@@ -19,7 +20,7 @@ from agents.baselines.rules.tokens import (
     mixture_logprobs,
     repeated_candidates,
 )
-from agents.evaluation.baselines import sampling, sampling_from
+from agents.evaluation.baselines import Policy, sampling, sampling_from
 from agents.evaluation.rollouts import run_episodes
 from agents.evaluation.search import (
     beam_search,
@@ -76,6 +77,7 @@ def searches(environments: Environments, split: str) -> list[Family]:
         Family(BEAM, grid(*beams), _run_beams),
         *([Family(FREQUENT_BEAM, grid(*frequent), _run_frequent)] if pays_overlap(env) else []),
         Family(MINIMUM_RISK, grid(*samples, *later), _run_typical, is_drawn=True),
+        *([drafts_and_memory(drafting)] if copies and shows_known_answers(env) else []),
         Family(BEST, grid(*TEMPERATURES), _run_best, is_drawn=True, uses_reward=True),
     ]
 
@@ -171,6 +173,18 @@ def _run_frequent(
 def _run_typical(
     environments: Environments, split: str, indices: np.ndarray, setting: Setting, seed: int
 ) -> list[Transcript]:
+    return typical_texts(
+        _language(environments, split), drafting(setting, seed), indices, NUM_SAMPLES
+    )
+
+
+def drafting(setting: Sequence[float], seed: int) -> Policy:
+    """Returns the policy that draws texts of the model, or of its mixture with the pointer.
+
+    Args:
+        setting: Temperature, share of the pointer, and by how many nats ends are less likely.
+        seed: Of the draws.
+    """
     temperature, share, delay = setting
     known_ends: dict[int, bool] = {}
 
@@ -180,8 +194,7 @@ def _run_typical(
             scores = scores - delay * line_ends(rows, known_ends)
         return scores / temperature
 
-    policy = sampling_from(logits, seed)
-    return typical_texts(_language(environments, split), policy, indices, NUM_SAMPLES)
+    return sampling_from(logits, seed)
 
 
 def _followed(env: LanguageVectorEnv, share: float) -> np.ndarray:

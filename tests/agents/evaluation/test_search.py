@@ -144,3 +144,4 @@ def test_the_most_typical_text_is_the_one_closest_to_the_others(texts):
         replace(some, text=text) for text in ("a red house", "a red horse", "blue", "a red house")
     ]
     assert most_typical(group).text == "a red house"
+    assert most_typical(group, [1.0, 1.0, 9.0, 1.0]).text == "blue"
