@@ -5,6 +5,7 @@ nothing and reads no reward.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -14,7 +15,7 @@ from agents.baselines.rules.memory import memory_proposals
 from agents.baselines.rules.texts import VOCABULARY, writes
 from agents.evaluation.baselines import Policy
 from agents.evaluation.rollouts import run_episodes
-from agents.evaluation.search import grouped, most_typical
+from agents.evaluation.search import grouped, likeness
 from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.tasks.completion import CompletionTask
@@ -46,6 +47,21 @@ def drafts_and_memory(drafting: Drafting) -> Family:
     return Family(NAME, grid(*map(list, product(LEAST, WEIGHTS))), _Search(drafting), is_drawn=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The texts for one example.
+
+    Attributes:
+        texts: The drafts, then the memory's text.
+        likeness: (n, n) as `likeness` returns it.
+        similarity: Of the memory's example to the prompt, from 0 to 1.
+    """
+
+    texts: list[Transcript]
+    likeness: np.ndarray
+    similarity: float
+
+
 class _Search:
     """A run that keeps the drafts of examples and the memory's texts for further settings.
 
@@ -69,14 +85,16 @@ class _Search:
         key = split, indices.tobytes(), seed
         if key not in self._known:
             self._known[key] = self._find(environments, split, indices, seed)
-        return [
-            most_typical(texts, [1.0] * NUM_DRAFTS + [weight if similarity >= least else 0.0])
-            for texts, similarity in self._known[key]
-        ]
+        chosen = []
+        for found in self._known[key]:
+            weights = np.ones(NUM_DRAFTS + 1)
+            weights[-1] = weight if found.similarity >= least else 0.0
+            chosen.append(found.texts[int((found.likeness @ weights).argmax())])
+        return chosen
 
     def _find(
         self, environments: Environments, split: str, indices: np.ndarray, seed: int
-    ) -> "list[_Found]":
+    ) -> list[_Found]:
         env = environments.get(split)
         assert isinstance(env, LanguageVectorEnv)
         assert isinstance(env.task, CompletionTask)
@@ -88,13 +106,11 @@ class _Search:
             indices,
         )
         prompts = [env.task.item(env.task.example(int(index))).prompt for index in indices]
-        return [
-            ([*drafts, text], proposals(prompt)[0].similarity)
-            for drafts, text, prompt in zip(
-                grouped(drawn, NUM_DRAFTS), remembered, prompts, strict=True
-            )
-        ]
-
-
-_Found = tuple[list[Transcript], float]
-"""The drafts and the memory's text for an example, and the similarity of the memory's example."""
+        found = []
+        for drafts, text, prompt in zip(
+            grouped(drawn, NUM_DRAFTS), remembered, prompts, strict=True
+        ):
+            texts = [*drafts, text]
+            similarity = proposals(prompt)[0].similarity
+            found.append(_Found(texts, likeness(texts), similarity))
+        return found

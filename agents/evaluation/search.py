@@ -56,23 +56,21 @@ def best_of(group: Sequence[Transcript], rng: np.random.Generator) -> Transcript
     return group[int(rng.choice(np.flatnonzero(rewards >= rewards.max() - TIE)))]
 
 
-def most_typical(group: Sequence[Transcript], weights: Sequence[float] | None = None) -> Transcript:
+def most_typical(group: Sequence[Transcript]) -> Transcript:
     """Returns the transcript whose mean chrF against all texts of its group is the highest.
 
     Reads no reference and no reward: the expected score of each text, if the samples were the
     references. The first of equal ones.
 
-    Args:
-        group: Texts for one example.
-        weights: How likely each of them is the reference; all the same by default.
-
     Source: minimum Bayes risk decoding, Kumar and Byrne 2004, https://aclanthology.org/N04-1022.
     """
+    return group[int(likeness(group).mean(1).argmax())]
+
+
+def likeness(group: Sequence[Transcript]) -> np.ndarray:
+    """Returns the chrF of each of n texts, if each of them were the reference, (n, n)."""
     texts = [transcript.text for transcript in group]
-    means = [
-        np.average([chrf(text, (other,)) for other in texts], weights=weights) for text in texts
-    ]
-    return group[int(np.argmax(means))]
+    return np.array([[chrf(text, (other,)) for other in texts] for text in texts])
 
 
 def typical_texts(
