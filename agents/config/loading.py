@@ -32,8 +32,9 @@ COMMAND_OF_KEY = {
     **dict.fromkeys(("warm_start", "kl", "advantage", "lora", "mask"), "finetune"),
     **dict.fromkeys(("agent", "imitation", "rounds"), "loop"),
     **dict.fromkeys(("run", "vocab_size", "mix"), "pretrain"),
+    "algorithm": "train",
 }
-"""The command whose configurations have a key that others lack, for a hint."""
+"""The command whose configurations have a key that others lack, for a hint; the first one holds."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -246,26 +247,38 @@ def _assign(values: dict[str, Any], assignment: str) -> None:
 
 
 def _describe(error: pydantic.ValidationError, kind: type[Config], source: str) -> str:
+    unknown = [each for each in error.errors() if each["type"] == "extra_forbidden"]
     first = error.errors()[0]
+    if first["type"] == "missing" and unknown:  # a misspelled key is also missing
+        first = unknown[0]
     key, got = ".".join(str(part) for part in first["loc"]), first.get("input")
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, KeyedValueError):
         key, got = ".".join([key, cause.key] if key else [cause.key]), cause.value
+    if first["type"] == "missing":
+        return f"Got no key {key!r} in {source}; add it, as in the files in configs/."
     if first["type"] == "extra_forbidden":
         # Without indices of lists.
         names = [part for part in first["loc"][:-1] if isinstance(part, str)]
         allowed = _keys_beside(kind, names)
-        hint = did_you_mean(first["loc"][-1], allowed)
-        if command := COMMAND_OF_KEY.get(key):
-            hint = f" A configuration with this key is for `python -m agents.{command}`."
+        hint = _command_hint(unknown) or did_you_mean(first["loc"][-1], allowed)
         return f"Got unknown key {key!r} in {source}; allowed: {', '.join(allowed)}.{hint}"
     hint = ""
     if isinstance(got, str) and is_number(got):
         hint = f" YAML reads it as text: {_as_number(got)}."
     message = first["msg"].removeprefix("Value error, ")
     stop = "" if message.endswith(("?", ".")) else "."
-    start = f"Got {key}={got!r} in {source};" if key else f"Got {source}, where"
+    value = f" in {source}:" if isinstance(got, Mapping) else f"={got!r} in {source};"
+    start = f"Got {key}{value}" if key else f"Got {source}, where"
     return f"{start} {message}{stop}{hint}"
+
+
+def _command_hint(unknown: Sequence[Any]) -> str:
+    """Returns which command a configuration with these unknown keys is for; "" if none has them."""
+    for key, command in COMMAND_OF_KEY.items():
+        if any(each["loc"] == (key,) for each in unknown):
+            return f" A configuration with the key {key!r} is for `python -m agents.{command}`."
+    return ""
 
 
 def _keys_beside(kind: type[Config], parents: list[str]) -> list[str]:

@@ -159,7 +159,8 @@ class AlgorithmConfig(Config):
         algorithm = ALGORITHMS.get(info.data.get("name", ""))
         allowed = set(kwargs)
         if algorithm:
-            allowed = init_parameters(algorithm.kind) - _OWN_ARGUMENTS
+            named = init_parameters(algorithm.kind) - _OWN_ARGUMENTS
+            allowed = {name for name in named if not name.startswith("_")}
         if unknown := sorted(set(kwargs) - allowed):
             raise ValueError(
                 f"unknown argument {unknown[0]!r}; allowed: {', '.join(sorted(allowed))}."

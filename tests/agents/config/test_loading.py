@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from agents.config.distill import LoopConfig
 from agents.config.loading import UserError, flattened, load_config, reported
+from agents.config.pretrain import PretrainConfig
 from agents.config.train import TrainConfig
 from tests.agents.finished_run import CONFIG
 
@@ -31,6 +33,16 @@ def test_assignments_change_nested_keys(tmp_path):
     [
         (GOOD + "sed: 1\n", r"unknown key 'sed' in .*Did you mean 'seed'"),
         (GOOD + "warm_start: null\n", r"'warm_start' in .*is for `python -m agents\.finetune`"),
+        (GOOD + "bfloat16: true\nlora: null\n", r"'bfloat16' in .*is for `python -m agents\.fine"),
+        (
+            GOOD.replace("total_timesteps", "total_steps"),
+            r"'total_steps'.*Did you mean 'total_time",
+        ),
+        (GOOD.replace("total_timesteps: 100", ""), r"Got no key 'total_timesteps' in .*; add it, "),
+        (
+            GOOD.replace("id: lm_envs/NextWord-v0, ", ""),
+            r"Got no key 'env\.id' in .*\.yaml; add it",
+        ),
         (GOOD + "evaluation: {evry: 5}\n", r"'evaluation\.evry'.*Did you mean 'every'"),
         (GOOD.replace("100", "1e-2"), r"total_timesteps='1e-2'.*write it as 3\.0e-4"),
         (GOOD.replace("100", "1.5"), r"total_timesteps=1\.5"),
@@ -43,7 +55,8 @@ def test_assignments_change_nested_keys(tmp_path):
         (GOOD.replace("3.0e-4", "3e-4"), r"learning_rate='3e-4' is text in YAML"),
         (
             GOOD.replace("learning_rate", "leaning_rate"),
-            r"unknown argument 'leaning_rate'.*Did you mean 'learning_rate'\?",
+            r"algorithm\.kwargs in .*\.yaml: unknown argument 'leaning_rate'; allowed: batch_size, "
+            r".*Did you mean 'learning_rate'\?",
         ),
         (
             GOOD.replace("3.0e-4", "3.0e-4, policy_kwargs: {optimizer_kwargs: {eps: 1e-5}}"),
@@ -85,6 +98,17 @@ def test_assignments_change_nested_keys(tmp_path):
 def test_bad_files_are_refused_by_key(tmp_path, text, message):
     with pytest.raises(UserError, match=message):
         load(tmp_path, text)
+
+
+@pytest.mark.parametrize("kind", [PretrainConfig, LoopConfig])
+def test_a_configuration_of_another_command_is_named_and_not_printed(tmp_path, kind):
+    """Regression: the whole file was printed, with the words "Field required"."""
+    path = tmp_path / "config.yaml"
+    path.write_text(GOOD)
+    with pytest.raises(UserError, match=r"is for `python -m agents\.train`\.$") as refused:
+        load_config(kind, path)
+    assert "3.0e-4" not in str(refused.value)
+    assert "0.0003" not in str(refused.value)
 
 
 def test_training_and_evaluation_may_use_parts_of_two_splits(tmp_path):
