@@ -16,7 +16,7 @@ from agents.rating.queue import RatingQueue, check_rater
 from agents.rating.server import RatingServer
 from agents.rating.serving_lock import serving
 from agents.rating.texts import TextSource, load_source, make_writers, pairs
-from lm_envs.model.loading import fingerprint
+from lm_envs.model.loading import fingerprint, locate
 from lm_envs.tasks.ratings import RatingStore
 
 SOURCE = "source "
@@ -94,6 +94,13 @@ def serve(store: RatingStore, raters: list[str], port: int, *, is_scale: bool) -
             print(f"\n{len(store.ratings)} ratings in {store.path}")
 
 
+def _found_source(name: str, checkpoint: str, *, trust_imports: bool) -> TextSource:
+    """Returns a source whose model is there, so that no store is made for one that is not."""
+    source = load_source(name, checkpoint, trust_imports=trust_imports)
+    locate(source.model)
+    return source
+
+
 def main(
     source: Annotated[str, typer.Argument(help="run folder, or model")] = "embedded",
     store: Annotated[Path, typer.Option(help="file of the ratings")] = Path("ratings.sqlite"),
@@ -112,17 +119,19 @@ def main(
     with reported():
         if export_to is not None and not store.is_file():
             raise UserError(f"Got no file {store}; allowed: a store of agents.rate.")
-        ratings = RatingStore(store)
         if import_from is not None:
-            bind_model(ratings, load_source(source, checkpoint, trust_imports=trust_imports).model)
+            texts = _found_source(source, checkpoint, trust_imports=trust_imports)
+            ratings = RatingStore(store)
+            bind_model(ratings, texts.model)
             print(f"{import_ratings(ratings, import_from)} new ratings in {store}")
         if export_to is not None:
-            print(f"{export_ratings(ratings, export_to)} ratings in {export_to}")
+            print(f"{export_ratings(RatingStore(store), export_to)} ratings in {export_to}")
         if import_from is None and export_to is None:
             for name in rater or []:
                 check_rater(name)
+            texts = _found_source(source, checkpoint, trust_imports=trust_imports)
+            ratings = RatingStore(store)
             with serving(store):
-                texts = load_source(source, checkpoint, trust_imports=trust_imports)
                 fill_store(ratings, texts, prompts, num_pairs, seed=seed)
                 serve(ratings, rater or [], port, is_scale=scale)
 

@@ -18,6 +18,7 @@ from lm_envs.envs.base import EpisodicVectorEnv
 from lm_envs.envs.rows import Observations, values_of_rows
 from lm_envs.envs.single_env import RowEnv
 from lm_envs.envs.snapshots import check_arrays, check_parts
+from lm_envs.validation import check_count
 
 _CHECKS = (gym.wrappers.OrderEnforcing, gym.wrappers.PassiveEnvChecker)
 
@@ -193,8 +194,9 @@ def make_language_vec_env(
     Raises:
         TypeError: If the number of rows or the arguments are given as Gymnasium's or
             Stable-Baselines3's own functions take them.
-        ValueError: If the id is none of a language environment.
+        ValueError: If the id is none of a language environment, or `n_envs` is no positive number.
     """
+    check_count("n_envs", n_envs)
     if wrong := {"num_envs", "env_kwargs"} & set(env_kwargs):
         raise TypeError(
             f"Got {' and '.join(sorted(wrong))}; allowed: n_envs for the number of rows, and the "

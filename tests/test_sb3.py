@@ -206,6 +206,8 @@ def test_the_file_of_a_monitor_names_the_id(tmp_path):
 def test_arguments_of_the_functions_that_users_know_are_refused_with_ours():
     with pytest.raises(TypeError, match="Got num_envs; allowed: n_envs for the number of rows"):
         make_language_vec_env(ID, num_envs=4)
+    with pytest.raises(ValueError, match=r"Got n_envs=0; allowed: a whole number, 1 or more"):
+        make_language_vec_env(ID, n_envs=0)
     with pytest.raises(TypeError, match=r"Got env_kwargs; .*environment's arguments themselves"):
         make_language_vec_env(ID, env_kwargs={"dense": False})
     with pytest.raises(ValueError, match="'CartPole-v1', whose rows are no language episodes"):

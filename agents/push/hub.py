@@ -90,8 +90,8 @@ def receive(repo: str, names: Sequence[str], revision: str | None = None) -> Pat
         found = snapshot_download(repo, revision=revision, allow_patterns=list(names))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise UserError(
-            f"Got {repo}, which the hub does not give: {first_line(error)} Check name and network; "
-            "a folder of this machine begins with ./ or /."
+            f"Got {repo}, which the hub does not give ({first_line(error)}). Check name and "
+            "network; a folder of this machine begins with ./ or /."
         ) from None
     return Path(found)
 

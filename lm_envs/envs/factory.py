@@ -32,6 +32,7 @@ from lm_envs.validation import (
     check_types,
     did_you_mean,
     path_as_text,
+    shown,
 )
 
 OWN_ARGUMENTS = (
@@ -239,6 +240,12 @@ def check_task_options(
                 f"Got an unexpected keyword argument {name!r}; allowed: the environment's own and "
                 f"{', '.join(allowed)}.{did_you_mean(name, [*allowed, *OWN_ARGUMENTS])}"
             )
+    rewards = options.get("rewards")
+    if not (rewards is None or isinstance(rewards, Mapping)):
+        raise ValueError(
+            f"Got rewards={shown(rewards)}; allowed: a dict of weights by score, such as "
+            "{'fluency': 1.0}, a function of yours as its key, or None for the task's own."
+        )
     check_types(getattr(task_class, "__init__", task_class), options)
 
 

@@ -66,6 +66,7 @@ def locate(model: str) -> Path:
         return _fetched(model)
     folder = Path(model).expanduser()
     if folder.is_dir():
+        _check_is_model(folder, model)
         return folder.resolve()
     if folder.is_file():
         is_gguf = folder.suffix == ".gguf"
@@ -75,6 +76,18 @@ def locate(model: str) -> Path:
             f"model.safetensors; {remedy}."
         )
     return _download(model)
+
+
+def _check_is_model(folder: Path, model: str) -> None:
+    """Refuses a folder without `config.json`, before a part of a model is missed by its name."""
+    if not (folder / "config.json").is_file():
+        inner = folder / "model"
+        hint = f" Use {str(inner)!r}." if (inner / "config.json").is_file() else ""
+        raise ValueError(
+            f"Got model={model!r}, a folder without config.json; allowed: a folder with "
+            f"config.json, model.safetensors and a tokenizer, as `save_pretrained` writes them."
+            f"{hint}"
+        )
 
 
 def fetched_folder(name: str) -> Path:
@@ -297,10 +310,11 @@ def _download(model: str) -> Path:
 
     try:
         return Path(snapshot_download(model, allow_patterns=list(_FILES)))
-    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        reason = first_line(error)
-        raise ValueError(
-            f"Got model={model!r}, which is no folder here and not available from the hub "
-            f"({reason}). Allowed: 'embedded', a folder with config.json and model.safetensors, "
-            "or a hub name such as 'gpt2' while online."
-        ) from None
+    except HFValidationError:  # a path, such as ./model
+        reason = "and no name of the hub"
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        reason = f"and not available from the hub ({first_line(error)})"
+    raise ValueError(
+        f"Got model={model!r}, which is no folder here {reason}. Allowed: 'embedded', a folder "
+        "with config.json and model.safetensors, or a hub name such as 'gpt2' while online."
+    )

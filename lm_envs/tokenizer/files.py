@@ -64,8 +64,7 @@ def load(folder: Path) -> TokenizerFiles:
     """Loads the tokenizer of a folder.
 
     Raises:
-        FileNotFoundError: If the folder holds none.
-        ValueError: If a file is malformed.
+        ValueError: If the folder holds none, or a file is malformed.
     """
     names = _token_names(folder)
     model = _read_json(folder / "config.json")
@@ -150,7 +149,7 @@ def _backend(folder: Path, names: Mapping[str, Any]) -> tokenizers.Tokenizer:
         return _with_added_tokens(_byte_level(folder), folder)
     if (folder / "vocab.txt").is_file():
         return _with_added_tokens(_word_piece(folder / "vocab.txt", names), folder)
-    raise FileNotFoundError(
+    raise ValueError(
         f"Got {folder} without a tokenizer; allowed: a folder with tokenizer.json, or vocab.json "
         "and merges.txt, or vocab.txt. Save one there with `tokenizer.save_pretrained(folder)`"
         + (

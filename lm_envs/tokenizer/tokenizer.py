@@ -113,8 +113,8 @@ class Tokenizer:
         same files return the same object.
 
         Raises:
-            FileNotFoundError: If the folder holds none of them.
-            ValueError: If a file is malformed, or the tokenizer is of another kind.
+            ValueError: If the folder holds none of them, a file is malformed, or the tokenizer is
+                of another kind.
         """
         return _load(folder, files.state(folder))
 
@@ -233,7 +233,7 @@ def _load(folder: Path, state: tuple[object, ...]) -> Tokenizer:
             found.pad,
             adds_first_tokens=found.adds_first_tokens,
         )
-    except (FileNotFoundError, ValueError):
+    except ValueError:
         raise
     except Exception as error:  # the Rust parser raises plain Exception
         raise ValueError(

@@ -178,6 +178,18 @@ def test_a_store_of_another_model_is_refused(tmp_path):
         bind_model(store, "embedded")
 
 
+@pytest.mark.parametrize("option", [[], ["--import-from", "r.jsonl"]])
+def test_a_model_that_is_not_there_leaves_no_store(tmp_path, monkeypatch, capsys, option):
+    """Regression: an empty store stayed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["rate", "./no-model", *option])
+    with pytest.raises(SystemExit) as end:
+        typer.run(rate.main)
+    assert end.value.code == 2
+    assert "Got model='./no-model'" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_store_that_has_its_pairs_is_left_as_it_is(tmp_path):
     store = RatingStore(tmp_path / "r.sqlite")
     store.add_pairs([(RatedText("p", "a"), RatedText("p", "b"))])

@@ -52,8 +52,9 @@ from tests.model.engines import needs_compiler
         ({"dataset": 3}, "dataset=3; allowed: str"),
         (
             {"rewards": "fluency"},
-            r"rewards='fluency'; allowed: a dict \(Mapping\[Any, float\]\) or None",
+            r"rewards='fluency'; allowed: a dict of weights by score, such as \{'fluency': 1\.0\}",
         ),
+        ({"rewards": [len]}, r"rewards=\[<built-in function len>\]; allowed: a dict of weights"),
         ({"action": "top_k"}, "Did you mean 'actions'"),
         ({"actions": {"kind": "vocabulary", "top_p": "x"}}, "top_p='x'; allowed: a finite number"),
     ],

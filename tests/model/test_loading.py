@@ -65,6 +65,22 @@ def test_an_unknown_name_is_refused_with_the_allowed_ones():
         loading.locate("no/such-model")
 
 
+@pytest.mark.parametrize("name", ["./no-model", "/no/model", "~/no-model", "a/b/c"])
+def test_a_path_that_is_no_folder_is_refused_without_the_hubs_rules_for_names(name):
+    with pytest.raises(ValueError, match=r"no folder here and no name of the hub\. Allowed") as got:
+        loading.locate(name)
+    assert "Repo id" not in str(got.value)
+
+
+def test_a_folder_that_is_no_model_is_refused_with_the_model_in_it(tmp_path):
+    with pytest.raises(ValueError, match=r"a folder without config\.json; .* writes them\.$"):
+        loading.locate(str(tmp_path))
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").touch()
+    with pytest.raises(ValueError, match=rf"Use '{tmp_path}/model'\.$"):
+        loading.locate(str(tmp_path))
+
+
 def test_pickled_weights_are_never_loaded(folder):
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(ValueError, match=r"pickled \.bin weights are never loaded"):

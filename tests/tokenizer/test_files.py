@@ -56,5 +56,5 @@ def test_an_edit_of_a_small_file_within_a_tick_of_the_clock_is_seen(tmp_path):
 
 def test_a_folder_with_a_sentencepiece_model_alone_names_the_conversion(tmp_path):
     (tmp_path / "tokenizer.model").touch()
-    with pytest.raises(FileNotFoundError, match=r"writes tokenizer\.json for a SentencePiece"):
+    with pytest.raises(ValueError, match=r"writes tokenizer\.json for a SentencePiece"):
         files.load(tmp_path)

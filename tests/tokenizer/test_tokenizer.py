@@ -62,7 +62,7 @@ def test_a_lone_surrogate_is_refused():
 
 
 def test_a_folder_without_vocabulary_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"tokenizer\.json, or vocab\.json and merges\.txt"):
+    with pytest.raises(ValueError, match=r"tokenizer\.json, or vocab\.json and merges\.txt"):
         Tokenizer.from_folder(tmp_path)
 
 
