@@ -5,6 +5,10 @@ import re
 
 import pytest
 
+from lm_envs.tasks import TASKS
+from lm_envs.tasks.rewards.model_scores import MODEL_SCORES
+from lm_envs.tasks.rewards.text_scores import TEXT_SCORES
+from lm_envs.tasks.rewards.token_scores import TOKEN_SCORES
 from tests.pages import PAGES, ROOT, blocks, text_of
 
 README = text_of("README.md")
@@ -49,6 +53,13 @@ def test_names_that_a_page_mentions_exist(page):
             if not hasattr(found, part):
                 importlib.import_module(".".join(parts[:number]))
             found = getattr(found, part)
+
+
+def test_the_page_of_rewards_has_every_score():
+    own = [name for task in TASKS.values() for name in task.task_scores]
+    page = text_of("docs/rewards.md")
+    missing = {*own, *TOKEN_SCORES, *TEXT_SCORES, *MODEL_SCORES} - set(re.findall(r"`(\w+)`", page))
+    assert not missing
 
 
 @pytest.mark.parametrize("page", PAGES)
