@@ -20,14 +20,18 @@ from agents.runs.files import write_bytes, write_text
 from agents.runs.folder import read_config, versions
 from benchmarks.finetuned.policies import Options, run_all
 from benchmarks.harness import timing
+from benchmarks.harness.results_folder import machine_folder
 
+RESULTS = Path("benchmarks/results")
 SOLVED = 0.999
 """A verified score of at least this counts as solved: verifiers pay a part for other answers."""
 
 
 def main(
     runs: Annotated[list[Path], typer.Argument(help="folders of agents.finetune, one per seed")],
-    output: Annotated[Path, typer.Option(help="folder of the results")],
+    output: Annotated[
+        Path | None, typer.Option(help="folder; default results/DATE-MACHINE/NAME of the runs")
+    ] = None,
     beside: Annotated[
         list[str] | None, typer.Option(help="NAME=RUN,RUN,…: other runs, one per seed")
     ] = None,
@@ -57,12 +61,18 @@ def main(
             "machine": timing.machine(),
             "versions": versions(),
         }
-        # Without the time in its head, the same document always gives the same bytes.
-        packed = gzip.compress(json.dumps(document).encode(), mtime=0)
-        write_bytes(output / "evaluation.json.gz", packed)
-        write_text(output / "table.md", table(document["summary"], rollouts))
-        write_text(output / "samples.md", evaluation_samples(rollouts, samples))
+        folder = output or machine_folder(document["machine"], RESULTS) / config.name
+        _write(folder, document, rollouts, samples)
         typer.echo(table(document["summary"], rollouts))
+        typer.echo(f"files in {folder}", err=True)
+
+
+def _write(folder: Path, document: Mapping[str, Any], rollouts: Rollouts, samples: int) -> None:
+    # Without the time in its head, the same document always gives the same bytes.
+    packed = gzip.compress(json.dumps(document).encode(), mtime=0)
+    write_bytes(folder / "evaluation.json.gz", packed)
+    write_text(folder / "table.md", table(document["summary"], rollouts))
+    write_text(folder / "samples.md", evaluation_samples(rollouts, samples))
 
 
 def table(summary: Mapping[str, Any], rollouts: Rollouts) -> str:

@@ -21,14 +21,14 @@ def run(*arguments):
     return CliRunner().invoke(app, [str(each) for each in arguments])
 
 
-def test_one_command_writes_scores_a_table_and_texts(checkpoint, tmp_path):
+def test_one_command_writes_scores_a_table_and_texts(checkpoint, tmp_path, monkeypatch):
     config = small_config(checkpoint, stop_at_reward=-10.0, warm_start=None)
     finetune(config, tmp_path)
-    folder, output = tmp_path / config.folder_name, tmp_path / "results"
-    result = run(
-        folder, "--output", output, "--beside", f"again={folder}", "--episodes", 3, "--samples", 2
-    )
+    folder = tmp_path / config.folder_name
+    monkeypatch.chdir(tmp_path)
+    result = run(folder, "--beside", f"again={folder}", "--episodes", 3, "--samples", 2)
     assert result.exit_code == 0, result.output
+    (output,) = (tmp_path / "benchmarks" / "results").glob(f"*/{config.name}")
     document = json.loads(gzip.decompress((output / "evaluation.json.gz").read_bytes()))
     assert document["seeds"] == {"agent": [config.seed], "again": [config.seed]}
     assert len(document["prompt_scores"]["again"]["reward"][0]) == 3
