@@ -124,8 +124,10 @@ def parse(main, arguments):
 def check_benchmark(arguments):
     from benchmarks import command
 
-    if arguments and arguments[0] not in command.COMMANDS and arguments[0] != "resets":
-        parse(command.main, arguments)
+    if arguments and arguments[0] in command.COMMANDS:
+        parse(command.COMMANDS[arguments[0]], arguments[1:])
+    elif arguments and arguments[0] != "resets":
+        parse(command.main, command.repeated_options(arguments))
 
 
 @pytest.mark.parametrize(("page", "code"), codes("yaml"))
