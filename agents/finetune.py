@@ -13,7 +13,7 @@ from rich.console import Console
 
 from agents.algorithms.factory import check_writes
 from agents.config.finetune import FinetuneConfig
-from agents.config.imports import TRUST_HELP, import_for_run
+from agents.config.imports import TRUST_HELP, import_for_run, shown_flag
 from agents.config.loading import load_config, reported
 from agents.evaluation.samples import stage_samples
 from agents.evaluation.stages import read_stages
@@ -80,12 +80,13 @@ def _run(run: FinetuneRun, *, is_continued: bool) -> dict[str, Any]:
     }
 
 
-def _print(folder: Path, split: str) -> None:
+def _print(folder: Path, config: FinetuneConfig) -> None:
     """Prints the stages, the first texts before and after, and where the files are."""
-    console = Console(highlight=False)
+    console, split = Console(highlight=False), config.evaluation.split
     print_stages(read_stages(folder), f"{folder.name}: greedy on {split} prompts", console)
     files = {"model": folder / MODEL, "texts": folder / "samples.md", "JSON": folder / RESULT}
-    print_files({**files, "enjoy": f"python -m agents.enjoy {folder}"}, console)
+    command = f"python -m agents.enjoy {folder}{shown_flag(config)}"
+    print_files({**files, "enjoy": command}, console)
 
 
 def main(
@@ -117,7 +118,7 @@ def main(
         if as_json:
             typer.echo(json.dumps(document))
         else:
-            _print(Path(result["run"]), settings.evaluation.split)
+            _print(Path(result["run"]), settings)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from agents.baselines.reachability import reachability_report, reachable_share
 from agents.baselines.registry import families
 from agents.baselines.selection import teacher_of
 from agents.baselines.suite import Suite, run_suite
-from agents.config.imports import TRUST_HELP, import_for_run
+from agents.config.imports import TRUST_HELP, import_for_run, shown_flag
 from agents.config.loading import load_config, reported
 from agents.config.train import ORACLE, TrainConfig
 from agents.evaluation import plots
@@ -286,7 +286,8 @@ def print_result(config: TrainConfig, result: dict[str, Any], rollouts: Rollouts
     texts = before_and_after(rollouts, NUM_TEXTS)
     files = {"picture": folder / "reward.png", "texts": folder / "samples.md"}
     commands = {
-        name: f"python -m agents.{name} {folder}" for name in ("evaluate", "enjoy", "explain")
+        name: f"python -m agents.{name} {folder}{shown_flag(config)}"
+        for name in ("evaluate", "enjoy", "explain")
     }
     title = f"{config.name}: {summary['prompts']} {config.evaluation.split} prompts"
     steps = f"{title}, after {result['steps']:,} steps"

@@ -61,6 +61,11 @@ def check_trusted(config_values: Mapping[str, Any], *, trusted: bool) -> None:
         )
 
 
+def shown_flag(config: TrainConfig) -> str:
+    """Returns the flag, after a blank, that commands on a run of a configuration need; or ""."""
+    return f" {FLAG}" if list(imported_names(config.model_dump())) else ""
+
+
 def imported_names(config_values: Mapping[str, Any]) -> Iterator[str]:
     """Yields every name in a configuration that makes the process import foreign code.
 

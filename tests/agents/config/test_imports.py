@@ -5,7 +5,13 @@ import sys
 import pydantic
 import pytest
 
-from agents.config.imports import check_trusted, import_for_run, import_modules, imported_names
+from agents.config.imports import (
+    check_trusted,
+    import_for_run,
+    import_modules,
+    imported_names,
+    shown_flag,
+)
 from agents.config.loading import UserError
 from agents.config.train import TrainConfig
 from agents.evaluate import evaluate
@@ -138,3 +144,12 @@ def test_our_own_observations_need_no_trust():
     for kind, names in ((path, []), ("agents.train:main", ["agents.train:main"])):
         kwargs = {"observation": {"kind": "candidates", "features": [{"kind": kind}]}}
         assert [*imported_names({"env": {"kwargs": kwargs}})] == names
+
+
+def test_a_command_on_a_run_that_imports_shows_the_flag():
+    """Regression: the commands that a training run printed at its end were refused."""
+    assert not shown_flag(CONFIG)
+    kwargs = {"rewards": {"rhymes:many_commas": 1.0}}
+    assert shown_flag(changed(env=CONFIG.env.model_copy(update={"kwargs": kwargs}))) == (
+        " --trust-imports"
+    )
