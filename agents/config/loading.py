@@ -263,10 +263,10 @@ def _describe(error: pydantic.ValidationError, kind: type[Config], source: str) 
         allowed = _keys_beside(kind, names)
         hint = _command_hint(unknown) or did_you_mean(first["loc"][-1], allowed)
         return f"Got unknown key {key!r} in {source}; allowed: {', '.join(allowed)}.{hint}"
-    hint = ""
-    if isinstance(got, str) and is_number(got):
-        hint = f" YAML reads it as text: {_as_number(got)}."
-    message = first["msg"].removeprefix("Value error, ")
+    is_text = isinstance(got, str) and is_number(got)
+    hint = f" YAML reads it as text: {_as_number(str(got))}." if is_text else ""
+    message = first["msg"].removeprefix("Value error, ").replace("Input should be", "allowed:")
+    message = re.sub(r"valid dictionary or instance of \w+", "dict of keys", message)
     stop = "" if message.endswith(("?", ".")) else "."
     value = f" in {source}:" if isinstance(got, Mapping) else f"={got!r} in {source};"
     start = f"Got {key}{value}" if key else f"Got {source}, where"

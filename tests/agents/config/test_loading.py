@@ -50,7 +50,8 @@ def test_assignments_change_nested_keys(tmp_path):
         (GOOD + "seed: 1\nseed: 2\n", r"no plain YAML: the key 'seed' stands twice"),
         (GOOD + "env: " + "[" * 9000, r"no plain YAML: it is nested more than 20 levels deep"),
         (GOOD.replace("3.0e-4", "-1.0"), r"algorithm\.kwargs\.learning_rate=-1\.0 in .*above 0"),
-        (GOOD.replace("100", "-1"), "total_timesteps=-1"),
+        (GOOD.replace("100", "-1"), "total_timesteps=-1 in .*; allowed: greater than 0"),
+        (GOOD.replace("{name: PPO", "PPO #"), r"algorithm='PPO' in .*; allowed: a dict of keys\."),
         (GOOD.replace("PPO", "PPQ"), r"algorithm\.name='PPQ'.*'PPO', 'A2C'"),
         (GOOD.replace("3.0e-4", "3e-4"), r"learning_rate='3e-4' is text in YAML"),
         (
