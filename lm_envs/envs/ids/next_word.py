@@ -47,8 +47,8 @@ class NextWordEnv(LanguageEnv):
     (C), whether the line has an effect now; `turns_left` (1).
 
     `observation="embeddings"` shows the mean token embedding of the text and the embeddings of its
-    last tokens in place of the hidden state, `"candidates"` leaves the hidden state out, `"tokens"`
-    shows the token ids of the text.
+    last tokens in place of the hidden state, `"words"` which words it has, `"candidates"` leaves
+    the hidden state out, `"tokens"` shows the token ids of the text.
 
     ## Rewards
     A weighted sum of scores of the completion, `rewards={"fluency": 1.0, "repetition": -1.0,
