@@ -63,7 +63,11 @@ def is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
-def check_types(function: Callable[..., Any], arguments: Mapping[str, object]) -> None:
+def check_types(
+    function: Callable[..., Any],
+    arguments: Mapping[str, object],
+    remedies: Mapping[str, str] | None = None,
+) -> None:
     """Checks that arguments are texts, mappings or sequences where the annotations require it.
 
     Numbers and booleans pass: the checks that know their range are stricter.
@@ -71,6 +75,7 @@ def check_types(function: Callable[..., Any], arguments: Mapping[str, object]) -
     Args:
         function: Function with or without annotations; an argument without one passes.
         arguments: Values by the name of the argument.
+        remedies: Sentences for the message, by the name of the argument.
 
     Raises:
         ValueError: If one is not; the message names the argument and its annotation.
@@ -81,7 +86,9 @@ def check_types(function: Callable[..., Any], arguments: Mapping[str, object]) -
         return
     for name, value in arguments.items():
         if name in hints and not _matches(value, hints[name]):
-            raise ValueError(f"Got {name}={shown(value)}; allowed: {_described(hints[name])}.")
+            remedy = f" {remedies[name]}" if remedies and name in remedies else ""
+            allowed = _described(hints[name])
+            raise ValueError(f"Got {name}={shown(value)}; allowed: {allowed}.{remedy}")
 
 
 def path_as_text(value: Any) -> Any:  # noqa: ANN401 - any argument

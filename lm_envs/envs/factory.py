@@ -32,7 +32,6 @@ from lm_envs.validation import (
     check_types,
     did_you_mean,
     path_as_text,
-    shown,
 )
 
 OWN_ARGUMENTS = (
@@ -41,6 +40,12 @@ OWN_ARGUMENTS = (
     *("deterministic", "autoreset_mode", "render_mode"),
 )
 """Arguments that every environment of a task has, for a hint at a misspelled one."""
+
+REMEDIES = {
+    "dataset": "Name a file: rows that are in memory go to a .jsonl file, one JSON object a line.",
+    "rewards": "Give each score a weight, {'fluency': 1.0}; a function of yours is a key too.",
+}
+"""What to do, by the argument of a task that is of another type."""
 
 USED_OF_TASKS = (
     *("num_examples", "max_new_tokens", "context_tokens", "max_turns", "task_scores", "reward"),
@@ -240,13 +245,7 @@ def check_task_options(
                 f"Got an unexpected keyword argument {name!r}; allowed: the environment's own and "
                 f"{', '.join(allowed)}.{did_you_mean(name, [*allowed, *OWN_ARGUMENTS])}"
             )
-    rewards = options.get("rewards")
-    if not (rewards is None or isinstance(rewards, Mapping)):
-        raise ValueError(
-            f"Got rewards={shown(rewards)}; allowed: a dict of weights by score, such as "
-            "{'fluency': 1.0}, a function of yours as its key, or None for the task's own."
-        )
-    check_types(getattr(task_class, "__init__", task_class), options)
+    check_types(getattr(task_class, "__init__", task_class), options, REMEDIES)
 
 
 def check_fit(network: LanguageModel, tokenizer: Tokenizer, capacity: int, model: str) -> None:

@@ -52,9 +52,12 @@ from tests.model.engines import needs_compiler
         ({"dataset": 3}, "dataset=3; allowed: str"),
         (
             {"rewards": "fluency"},
-            r"rewards='fluency'; allowed: a dict of weights by score, such as \{'fluency': 1\.0\}",
+            r"rewards='fluency'; allowed: a dict \(Mapping\[Any, float\]\) or None\. Give each s",
         ),
-        ({"rewards": [len]}, r"rewards=\[<built-in function len>\]; allowed: a dict of weights"),
+        (
+            {"dataset": [{"text": "a"}]},
+            r"dataset=\[.*\]; allowed: str\. Name a file: rows .*\.jsonl",
+        ),
         ({"action": "top_k"}, "Did you mean 'actions'"),
         ({"actions": {"kind": "vocabulary", "top_p": "x"}}, "top_p='x'; allowed: a finite number"),
     ],
