@@ -227,12 +227,14 @@ def _score_table(policies: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Tab
     shown = [AGENT, untrained, *best][:MOST_COMPARED]
     table = Table(title="scores ± 95 %", title_justify="left")
     table.add_column("score", overflow="fold")
-    for name in shown:
-        table.add_column(Text(name), justify="right", overflow="fold")
-    for score in policies[AGENT]:
-        if score != "reward":
-            cells = [mean_and_half_width(policies[name][score]) for name in shown]
-            table.add_row(Text(score), *cells)
+    scores = [score for score in policies[AGENT] if score != "reward"]
+    columns = [[mean_and_half_width(policies[name][score]) for score in scores] for name in shown]
+    for name, cells in zip(shown, columns, strict=True):
+        # A long name takes several lines, so that the names of scores keep theirs.
+        width = max(map(len, [*cells, *name.split()]))
+        table.add_column(Text(name), justify="right", overflow="fold", max_width=width)
+    for score, *cells in zip(scores, *columns, strict=True):
+        table.add_row(Text(score), *cells)
     return table
 
 

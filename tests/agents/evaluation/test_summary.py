@@ -39,6 +39,21 @@ def test_the_tables_fit_the_terminal_and_no_number_is_cut(width):
     assert "{" not in "".join(lines)
 
 
+def test_names_of_scores_are_on_one_line_beside_a_policy_of_a_long_name():
+    """Regression: "differentiable_laggi" and "ng" stood on two lines."""
+    score = {"mean": 0.5, "interval": (0.4, 0.6)}
+    scores = {"reward": score, "differentiable_lagging": score}
+    difference = {"mean": 0.1, "interval": (0.0, 0.2), "p_holm": 0.5}
+    names = ("agent", "greedy", "write what guesses agree on")
+    summary = {
+        "policies": dict.fromkeys(names, scores),
+        "agent_ahead": dict.fromkeys(names[1:], difference),
+    }
+    console = Console(width=80, record=True, file=StringIO())
+    print_summary(summary, [], {}, "Run", console)
+    assert "│ differentiable_lagging │ 0.500 ± 0.100 │" in console.export_text()
+
+
 def test_the_table_holds_half_widths_and_explains_the_oracle():
     text = shown()
     assert "0.500 ± 0.00" in text
