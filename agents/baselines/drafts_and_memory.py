@@ -38,8 +38,9 @@ Drafting = Callable[[Sequence[float], int], Policy]
 
 def shows_known_answers(env: EpisodicVectorEnv) -> bool:
     """Returns whether prompts show solved examples that a memory can know."""
-    is_language = isinstance(env, LanguageVectorEnv) and isinstance(env.task, CompletionTask)
-    return is_language and bool(env.task.known_answers)
+    if not (isinstance(env, LanguageVectorEnv) and isinstance(env.task, CompletionTask)):
+        return False
+    return bool(env.task.known_answers)
 
 
 def drafts_and_memory(drafting: Drafting) -> Family:
