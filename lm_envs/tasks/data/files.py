@@ -28,6 +28,9 @@ FORMATS = (
 )
 """Description of the files that can be read, for error messages."""
 
+BUILT = ("runs", "data")
+"""Last folders of files of `python -m agents.build_dataset NAME`, to name it for a missing one."""
+
 RawRow = tuple[str, dict[str, Any]]
 """File and line of a row, for error messages, and its fields as read."""
 
@@ -77,7 +80,9 @@ def raw_rows(
         return _folder(path, encoding)
     suffix = _suffix(path)
     if not path.is_file():
-        raise ValueError(f"Got no file {path}; allowed: 'embedded' or a file in {FORMATS}.")
+        is_built = path.parent.parts[-2:] == BUILT
+        hint = f" `python -m agents.build_dataset {path.stem}` writes it." if is_built else ""
+        raise ValueError(f"Got no file {path}; allowed: 'embedded' or a file in {FORMATS}.{hint}")
     if suffix == ".parquet":
         return _parquet(path)
     if suffix in _TABLES:

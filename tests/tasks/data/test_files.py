@@ -139,3 +139,12 @@ def test_parquet_without_its_package_names_the_extra(tmp_path, monkeypatch):
 def test_a_folder_without_texts_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"without a \.txt file"):
         rows(tmp_path)
+
+
+def test_a_missing_file_of_texts_that_a_command_writes_names_the_command(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"Got no file .*agents\.build_dataset messages` writes it"
+    ):
+        raw_rows(tmp_path / "runs" / "data" / "messages.jsonl")
+    with pytest.raises(ValueError, match=r"Got no file .*folder of \.txt files\.$"):
+        raw_rows(tmp_path / "messages.jsonl")
