@@ -17,6 +17,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from agents.algorithms.candidate_policy import CandidatePolicy, CandidateQPolicy
 from agents.algorithms.group_baseline import group_buffer
 from agents.algorithms.part_policy import PartPolicy
+from agents.config.env_ids import training_arguments
 from agents.config.loading import UserError
 from agents.config.parameters import LINEAR
 from agents.config.train import ALGORITHMS, TUNING, TrainConfig
@@ -32,9 +33,6 @@ POLICIES = {
     "PartPolicy": (PartPolicy, ("MaskablePPO",)),
 }
 """Policies of this library by name, and the algorithms that can use them."""
-
-_TRAINING_ONLY = ("gamma", "group_size", "stride")
-"""Arguments that change what is learned from, but not how a text is judged."""
 
 _DROPOUT = "dropout"
 _DROPPING = ("words", "agents.observations.customer_beliefs:CustomerBeliefs")
@@ -85,7 +83,8 @@ def make_training_env(config: TrainConfig) -> LanguageVecEnv:
 def make_evaluation_env(config: TrainConfig, split: str, num_rows: int) -> EpisodicVectorEnv:
     """Returns rows on a held-out split, in the autoreset mode DISABLED."""
     given = _checked(config.env.kwargs)
-    kwargs = {name: value for name, value in given.items() if name not in _TRAINING_ONLY}
+    left_out = training_arguments(config.env.id)
+    kwargs = {name: value for name, value in given.items() if name not in left_out}
     if "observation" in kwargs:
         kwargs["observation"] = _without_dropout(kwargs["observation"])
     kwargs["split"] = split

@@ -55,6 +55,13 @@ def has_oracle(env_id: str) -> bool:
     return hasattr(_class(gym.registry[env_id].vector_entry_point), "oracle_actions")
 
 
+def training_arguments(env_id: str) -> frozenset[str]:
+    """Returns the arguments of a registered id that evaluations leave out."""
+    made = _class(gym.registry[env_id].vector_entry_point)
+    kind = made if issubclass(made, EpisodicVectorEnv) else EpisodicVectorEnv
+    return kind.training_arguments
+
+
 def _is_ours(spec: EnvSpec) -> bool:
     """Returns whether an id makes one of our environments, batched or single."""
     vector, single = _class(spec.vector_entry_point), _class(spec.entry_point)

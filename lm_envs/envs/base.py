@@ -46,6 +46,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         ValueError: If a mode is not allowed; the message names the allowed ones.
     """
 
+    training_arguments = frozenset({"gamma", "group_size"})  # which evaluations leave out
     metadata = {  # noqa: RUF012 - Gymnasium's name and type; instances hold their own copy
         **{"render_modes": list(RENDER_MODES), "render_fps": 4},
         "autoreset_mode": AutoresetMode.NEXT_STEP,
@@ -69,8 +70,7 @@ class EpisodicVectorEnv(VectorEnv, ABC):
         self._rngs, self._seeds = rngs, seeds  # changed in place: action kinds hold the same list
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = render_mode
-        self.single_observation_space = observation_space
-        self.single_action_space = action_space
+        self.single_observation_space, self.single_action_space = observation_space, action_space
         self.observation_space = batch_space(observation_space, self.num_envs)
         self.action_space = batch_space(action_space, self.num_envs)
 

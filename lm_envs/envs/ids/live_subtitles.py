@@ -67,5 +67,7 @@ class LiveSubtitlesEnv(LanguageEnv):
 class LiveSubtitlesVectorEnv(LanguageVectorEnv):
     """`LiveSubtitlesEnv` with N rows."""
 
+    training_arguments = LanguageVectorEnv.training_arguments | {"stride"}
+
     def __init__(self, num_envs: int = 1, **arguments: Any) -> None:  # noqa: ANN401
         super().__init__(num_envs, task="live_subtitles", **{**DEFAULTS, **arguments})

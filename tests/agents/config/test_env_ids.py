@@ -1,7 +1,8 @@
 import gymnasium as gym
 import pytest
 
-from agents.config.env_ids import check_env_id, check_form, has_oracle
+import lm_envs
+from agents.config.env_ids import check_env_id, check_form, has_oracle, training_arguments
 from lm_envs.envs.ids.next_word import NextWordVectorEnv
 
 
@@ -28,6 +29,23 @@ def test_environments_that_write_text_or_search_structures_have_an_oracle():
     names = ("NextWord", "Dialogue", "StructureSearch", "WeightTuning", "TrainingControl")
     found = {name: has_oracle(f"lm_envs/{name}-v0") for name in names}
     assert [name for name in names if not found[name]] == ["WeightTuning", "TrainingControl"]
+
+
+def test_a_stride_is_for_training_alone_in_live_subtitles_only():
+    """Regression: a foreign task with an argument of this name lost it in evaluations."""
+    lm_envs.register("here/Strides-v0", task="next_word")
+    try:
+        found = {
+            env_id: sorted(training_arguments(env_id))
+            for env_id in ("lm_envs/LiveSubtitles-v0", "lm_envs/WeightTuning-v0", "here/Strides-v0")
+        }
+    finally:
+        del gym.registry["here/Strides-v0"]
+    assert found == {
+        "lm_envs/LiveSubtitles-v0": ["gamma", "group_size", "stride"],
+        "lm_envs/WeightTuning-v0": ["gamma", "group_size"],
+        "here/Strides-v0": ["gamma", "group_size"],
+    }
 
 
 @pytest.mark.parametrize("env_id", ["os:Thing-v0", "a/b/c-v0", "", "a b-v0"])
