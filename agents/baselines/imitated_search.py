@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -20,6 +21,8 @@ import numpy as np
 from agents.baselines.cloning import clone, joined, taken
 from agents.baselines.families import Environments, Family, PolicyRun, Setting, Steps, grid
 from agents.baselines.learned_examples import LearnedExamples, learned_examples
+from agents.baselines.stored_plans import StoredPlans, read_plans, write_plans
+from agents.config.loading import UserError
 from agents.config.train import TrainConfig
 from agents.evaluation.baselines import Policy
 from agents.evaluation.rollouts import PlacedPolicy, run_placed_episodes
@@ -36,6 +39,9 @@ MOST_CHANGES = 2
 
 INSERTED = 0.5
 """Probability that a change of a discrete plan adds an action; otherwise it replaces one."""
+
+REPLAYED = 1.0e-4
+"""Largest difference of a reward that the same plan may have on another machine."""
 
 NOISE = 0.25
 """Standard deviation of a change of a continuous action, as a share of its range."""
@@ -71,8 +77,7 @@ def imitated_search(config: TrainConfig, rule: Family, rounds: Sequence[int] = R
     def steps_after(tried: int, environments: Environments, examples: LearnedExamples) -> Steps:
         key = examples.indices.tobytes()
         if (key, tried) not in found:
-            starts = rule_policies(rule, environments)
-            for after, best in search(examples, starts, rounds).items():
+            for after, best in searched(config, rule, environments, examples, rounds).items():
                 found[key, after] = choices(best)
         return found[key, tried]
 
@@ -86,6 +91,53 @@ def imitated_search(config: TrainConfig, rule: Family, rounds: Sequence[int] = R
     settings = [[tried, epochs] for tried in rounds for epochs in EPOCHS]
     run = PolicyRun(make, steps=partial(steps_after, max(rounds)))
     return Family(NAME, grid(*settings), run, is_drawn=True)
+
+
+def searched(
+    config: TrainConfig,
+    rule: Family,
+    environments: Environments,
+    examples: LearnedExamples,
+    rounds: Sequence[int],
+) -> dict[int, list[Episode]]:
+    """Returns the best episodes by the number of rounds, from `clone_plans` if it has them.
+
+    Plans of a file are played once more. A search is written to `clone_plans` unless it is there.
+
+    Raises:
+        UserError: If the file has no plans, those of other examples or rounds, or plans that do
+            not earn what they earned.
+    """
+    path = Path(config.clone_plans)
+    if config.clone_plans and path.exists():
+        return _played(path, examples, rounds)
+    best = search(examples, rule_policies(rule, environments), rounds)
+    if config.clone_plans:
+        plans = {after: [episode.actions for episode in found] for after, found in best.items()}
+        rewards = {
+            after: np.array([episode.reward for episode in found]) for after, found in best.items()
+        }
+        write_plans(path, StoredPlans(examples.indices, plans, rewards))
+    return best
+
+
+def _played(
+    path: Path, examples: LearnedExamples, rounds: Sequence[int]
+) -> dict[int, list[Episode]]:
+    stored = read_plans(path)
+    fits = np.array_equal(stored.indices, examples.indices) and set(rounds) <= set(stored.plans)
+    best = {}
+    for after in rounds if fits else ():
+        best[after] = episodes(examples, replayed(stored.plans[after]))
+        earned = np.array([episode.reward for episode in best[after]])
+        fits = fits and np.allclose(earned, stored.rewards[after], atol=REPLAYED, rtol=0.0)
+    if not fits:
+        raise UserError(
+            f"Got clone_plans={str(path)!r}, whose plans are for other examples or do not earn "
+            "what they earned; allowed: plans of this environment. Delete it to search again, or "
+            "name another file."
+        )
+    return best
 
 
 def rule_policies(rule: Family, environments: Environments) -> list[Policy]:

@@ -191,6 +191,8 @@ class TrainConfig(Config):
         clone_policy: "oracle", or the name of a baseline that `agents.baselines` shows for the
             environment; its setting is the best on `evaluation.split`. "imitated search" has none:
             the agent learns what its longest search found.
+        clone_plans: File of what the imitated search found, which may take an hour: written by the
+            first run and read by others; "" for none.
         value_warm_up: Environment steps at the start in which only the critic learns, of PPO, A2C
             and MaskablePPO. After `clone_epochs` an untrained critic would move the clone.
         group_size: G, rows that have one prompt, of PPO, A2C, TRPO and MaskablePPO; a divisor of
@@ -224,6 +226,7 @@ class TrainConfig(Config):
     total_timesteps: PositiveInt
     clone_epochs: NonNegativeInt = 0
     clone_policy: str = ORACLE
+    clone_plans: str = ""
     value_warm_up: NonNegativeInt = 0
     group_size: PositiveInt = 1
     evaluation: EvaluationConfig = EvaluationConfig()

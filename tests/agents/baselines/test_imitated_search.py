@@ -14,10 +14,12 @@ from agents.baselines.imitated_search import (
     replayed,
     rule_policies,
     search,
+    searched,
 )
 from agents.baselines.learned_examples import LearnedExamples
 from agents.baselines.registry import families
 from agents.baselines.rules.simultaneous.confidence import NAME, confident
+from agents.config.loading import UserError
 from agents.evaluation.rollouts import mean_scores, run_placed_episodes
 from lm_envs.envs.actions.read_write import READ, WRITE
 from tests.agents.finished_run import CONFIG
@@ -68,6 +70,43 @@ def test_a_schedule_that_was_found_earns_the_same_again():
     assert rewards(again).tolist() == rewards(found[10]).tolist()
     others = [episode.actions for episode in found[10][::-1]]
     assert rewards(episodes(examples, replayed(others))).tolist() != rewards(found[10]).tolist()
+
+
+def test_plans_of_a_file_are_played_in_place_of_a_search(tmp_path):
+    """Regression: each run searched again, for an hour where examples are many."""
+    path = tmp_path / "new" / "plans.npz"
+    environments = Environments(run_of(INTERPRETING))
+    examples = examples_of(INTERPRETING, 12)
+    config = environments.config.model_copy(update={"clone_plans": str(path)})
+    calls = []
+
+    def rule(setting, seed):
+        calls.append(setting)
+        return confident(setting, 3)
+
+    family = Family("rule", grid(0.5, 0.9), by_policy(rule))
+    first = searched(config, family, environments, examples, (0, 4))
+    assert calls == [0.5, 0.9]
+    again = searched(config, family, environments, examples, (0, 4))
+    assert len(calls) == 2
+    for after in (0, 4):
+        assert rewards(again[after]).tolist() == rewards(first[after]).tolist()
+        for one, other in zip(choices(first[after])[:2], choices(again[after])[:2], strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("env", "count"), [({"rewards": {"chrf": 1.0}}, 12), ({"rewards": {"chrf": 0.9}}, 11)]
+)
+def test_plans_of_another_environment_or_of_other_examples_are_refused(tmp_path, env, count):
+    path = tmp_path / "plans.npz"
+    config = run_of(INTERPRETING).model_copy(update={"clone_plans": str(path)})
+    family = Family("rule", grid(0.5), by_policy(lambda setting, seed: confident(setting, 3)))
+    searched(config, family, Environments(config), examples_of(INTERPRETING, 12), (0,))
+    kwargs = {"mode": "simultaneous", **env}
+    other = examples_of({**INTERPRETING, "kwargs": kwargs}, count)
+    with pytest.raises(UserError, match=r"Got clone_plans=.* do not earn what they earned"):
+        searched(config, family, Environments(config), other, (0,))
 
 
 def test_the_search_begins_with_the_best_setting_for_each_example():
