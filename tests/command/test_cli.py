@@ -16,7 +16,7 @@ def test_unknown_model_is_a_fault_and_ends_with_status_1(capsys, tmp_path):
     with pytest.raises(SystemExit) as end:
         main(["doctor", "--model", str(tmp_path)])
     assert end.value.code == 1
-    assert re.search(r"FAULT .*vocab\.json", capsys.readouterr().out)
+    assert re.search(r"FAULT .*without config\.json", capsys.readouterr().out)
 
 
 def test_negative_steps_are_one_line():
