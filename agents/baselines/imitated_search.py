@@ -114,9 +114,7 @@ def searched(
     best = search(examples, rule_policies(rule, environments), rounds)
     if config.clone_plans:
         plans = {after: [episode.actions for episode in found] for after, found in best.items()}
-        rewards = {
-            after: np.array([episode.reward for episode in found]) for after, found in best.items()
-        }
+        rewards = {after: _rewards(found) for after, found in best.items()}
         write_plans(path, StoredPlans(examples.indices, plans, rewards))
     return best
 
@@ -129,7 +127,7 @@ def _played(
     best = {}
     for after in rounds if fits else ():
         best[after] = episodes(examples, replayed(stored.plans[after]))
-        earned = np.array([episode.reward for episode in best[after]])
+        earned = _rewards(best[after])
         fits = fits and np.allclose(earned, stored.rewards[after], atol=REPLAYED, rtol=0.0)
     if not fits:
         raise UserError(
@@ -179,6 +177,10 @@ def search(
         if done in rounds:
             kept[done] = best
     return kept
+
+
+def _rewards(found: Sequence[Episode]) -> np.ndarray:
+    return np.array([episode.reward for episode in found])
 
 
 def _better(known: list[Episode], tried: list[Episode]) -> list[Episode]:

@@ -10,24 +10,23 @@ import gymnasium as gym
 import numpy as np
 
 from agents.baselines.constant_settings import evolved, forward_selection
-from agents.baselines.drafts_and_memory import drafts_and_memory, shows_known_answers
+from agents.baselines.drafts_and_memory import (
+    NUM_SAMPLES,
+    drafts_and_memory,
+    shows_known_answers,
+)
 from agents.baselines.families import Environments, Family, Setting, grid
 from agents.baselines.learned_examples import learned_examples
 from agents.baselines.rules.frequent import learned_score, pays_overlap
 from agents.baselines.rules.tokens import (
+    drafting,
+    followed_logprobs,
     has_pointer,
-    line_ends,
-    mixture_logprobs,
     repeated_candidates,
 )
-from agents.evaluation.baselines import Policy, sampling, sampling_from
+from agents.evaluation.baselines import sampling
 from agents.evaluation.rollouts import run_episodes
-from agents.evaluation.search import (
-    beam_search,
-    best_of_n,
-    candidate_logprobs,
-    typical_texts,
-)
+from agents.evaluation.search import beam_search, best_of_n, typical_texts
 from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.transcript import Transcript
@@ -46,7 +45,6 @@ TEMPERATURES = (0.5, 0.7, 1.0)
 LATER, DELAYS = (0.7, 0.4), (1.0, 2.0)
 """Temperature and share where ends of the text are also tried with so many nats less."""
 
-NUM_SAMPLES = 16
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 """Values of n on the curve."""
 
@@ -77,7 +75,7 @@ def searches(environments: Environments, split: str) -> list[Family]:
         Family(BEAM, grid(*beams), _run_beams),
         *([Family(FREQUENT_BEAM, grid(*frequent), _run_frequent)] if pays_overlap(env) else []),
         Family(MINIMUM_RISK, grid(*samples, *later), _run_typical, is_drawn=True),
-        *([drafts_and_memory(drafting)] if copies and shows_known_answers(env) else []),
+        *([drafts_and_memory()] if copies and shows_known_answers(env) else []),
         Family(BEST, grid(*TEMPERATURES), _run_best, is_drawn=True, uses_reward=True),
     ]
 
@@ -155,7 +153,7 @@ def _run_beams(
     env = _language(environments, split, least_rows=width)
 
     def score(rows: LanguageVectorEnv) -> np.ndarray:
-        logprobs = _followed(rows, share)
+        logprobs = followed_logprobs(rows, share)
         return np.where(repeated_candidates(rows, size), -np.inf, logprobs) if size else logprobs
 
     return beam_search(env, indices, width, score)
@@ -176,30 +174,6 @@ def _run_typical(
     return typical_texts(
         _language(environments, split), drafting(setting, seed), indices, NUM_SAMPLES
     )
-
-
-def drafting(setting: Sequence[float], seed: int) -> Policy:
-    """Returns the policy that draws texts of the model, or of its mixture with the pointer.
-
-    Args:
-        setting: Temperature, share of the pointer, and by how many nats ends are less likely.
-        seed: Of the draws.
-    """
-    temperature, share, delay = setting
-    known_ends: dict[int, bool] = {}
-
-    def logits(rows: LanguageVectorEnv) -> np.ndarray:
-        scores = _followed(rows, share)
-        if delay:
-            scores = scores - delay * line_ends(rows, known_ends)
-        return scores / temperature
-
-    return sampling_from(logits, seed)
-
-
-def _followed(env: LanguageVectorEnv, share: float) -> np.ndarray:
-    """Returns log-probabilities (N, K) of the model, or of its mixture with the pointer, nats."""
-    return mixture_logprobs(env, share) if share else candidate_logprobs(env)
 
 
 def _run_best(

@@ -43,7 +43,6 @@ def write_plans(path: Path, found: StoredPlans) -> None:
         arrays[f"rewards_{rounds}"] = found.rewards[rounds]
     content = io.BytesIO()
     np.savez_compressed(content, **arrays)
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, content.getvalue())
 
 

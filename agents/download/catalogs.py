@@ -1,7 +1,7 @@
 """Message catalogs in gettext's format, read from wheels on the Python package index.
 
-Owns which wheels there are, and how catalogs are read. Knows nothing of what messages are for. None
-of the code in a wheel is executed.
+Owns how catalogs are found and read. Knows nothing of what messages are for. None of the code in a
+wheel is executed.
 """
 
 import io
@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from agents.download.wheel import download_wheel
-from agents.runs.manifest import file_hash
+from agents.download.wheel import check_digest, download_wheel
 
 if TYPE_CHECKING:
     from babel.messages.catalog import Catalog
@@ -49,11 +48,8 @@ class CatalogWheel:
         _reader(".mo")  # before a download that would be in vain
         with tempfile.TemporaryDirectory() as folder:
             path = download_wheel(self.requirement, Path(folder))
-            if (digest := file_hash(path)) != self.sha256:
-                raise ValueError(
-                    f"Got {path.name} with the SHA-256 {digest}; allowed: {self.sha256}. Another "
-                    "file has taken the place of this version; do not use it."
-                )
+            remedy = ". Another file has taken the place of this version; do not use it."
+            check_digest(path, path.name, self.sha256, remedy)
             return list(wheel_messages(path, language))
 
 

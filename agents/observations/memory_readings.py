@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from agents.baselines.rules.memory import Proposal, memory_proposals
+from agents.baselines.rules.memory import Proposal, memory_proposals, written_place
 from agents.observations.readings import CandidateReadings, continuations, padded
 from lm_envs.envs.observations.factory import View
 from lm_envs.tasks.completion import CompletionTask
@@ -73,7 +73,7 @@ class MemoryReadings(CandidateReadings[EncodedProposals]):
         if index < 0:
             return EncodedProposals(np.zeros((0, 1), np.int64), np.zeros(0))
         found = self._proposals(self._task.item(self._task.example(index)).prompt)
-        own = next((place for place, each in enumerate(found) if each.is_whole), 0)
+        own = written_place(found)
         found = [*found[own : own + 1], *found[:own], *found[own + 1 :]]
         tokens = [self._tokenizer.encode_completion(each.text) for each in found]
         similarities = np.array([each.similarity for each in found])

@@ -5,7 +5,7 @@ Learns nothing; keeps the examples. Knows nothing of rewards.
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,7 +15,7 @@ _PIECES = re.compile(r"[^\W\d_\u3400-\u9fff]+|\d+|\s+|.", re.DOTALL)
 """Words, numbers, spaces, and any other character alone, Chinese ones included."""
 
 COMPARED = 2_000
-"""Default of `memory_proposals`."""
+"""Known prompts that are compared letter by letter, if a caller says nothing else."""
 
 Replacement = tuple[str, str]
 """Words of a known example, and those of the new one that stand in their place."""
@@ -86,9 +86,14 @@ def translation_memory(known: Mapping[str, str], tried: int) -> Callable[[str], 
 
     def text_for(prompt: str) -> str:
         found = proposals(prompt)
-        return next((each for each in found if each.is_whole), found[0]).text
+        return found[written_place(found)].text
 
     return text_for
+
+
+def written_place(found: Sequence[Proposal]) -> int:
+    """Returns the place of the proposal that a memory writes: the first whole one, or else 0."""
+    return next((place for place, each in enumerate(found) if each.is_whole), 0)
 
 
 def _replacements(old: str, new: str) -> list[Replacement]:

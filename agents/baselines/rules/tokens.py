@@ -1,13 +1,15 @@
 """Decoding rules for token actions: greedy decoding without repeated n-grams, or with copying.
 
-Each returns the most likely candidate after a correction. Knows nothing of rewards.
+Each returns the most likely candidate after a correction; `drafting` draws one. Knows nothing of
+rewards.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from agents.evaluation.baselines import Policy
+from agents.evaluation.baselines import Policy, sampling_from
+from agents.evaluation.search import candidate_logprobs
 from lm_envs.envs.actions.top_k import TopKActions
 from lm_envs.envs.observations.features import is_in_prompt
 from lm_envs.envs.rows import Observations
@@ -129,6 +131,30 @@ def mixture_logprobs(env: LanguageVectorEnv, weight: float) -> np.ndarray:
     model = np.exp(env.candidate_logprobs.astype(np.float64))
     mixed = (1.0 - weight) * model + weight * env.actions.copied.shares
     return np.log(np.maximum(mixed, LEAST))
+
+
+def drafting(setting: Sequence[float], seed: int) -> Policy:
+    """Returns the policy that draws texts of the model, or of its mixture with the pointer.
+
+    Args:
+        setting: Temperature, share of the pointer, and by how many nats ends are less likely.
+        seed: Of the draws.
+    """
+    temperature, share, delay = setting
+    known_ends: dict[int, bool] = {}
+
+    def logits(rows: LanguageVectorEnv) -> np.ndarray:
+        scores = followed_logprobs(rows, share)
+        if delay:
+            scores = scores - delay * line_ends(rows, known_ends)
+        return scores / temperature
+
+    return sampling_from(logits, seed)
+
+
+def followed_logprobs(env: LanguageVectorEnv, share: float) -> np.ndarray:
+    """Returns log-probabilities (N, K) of the model, or of its mixture with the pointer, nats."""
+    return mixture_logprobs(env, share) if share else candidate_logprobs(env)
 
 
 def _repeating(text: Sequence[int], size: int) -> list[int]:

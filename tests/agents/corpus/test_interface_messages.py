@@ -1,9 +1,8 @@
-import zipfile
-
 from agents.corpus import interface_messages
 from agents.corpus.interface_messages import WORDS, messages
 from agents.download.catalogs import CatalogWheel
 from agents.runs.manifest import file_hash
+from tests.agents.download.wheels import write_wheel
 
 
 def test_messages_are_translated_prose_without_placeholders():
@@ -25,13 +24,8 @@ def test_messages_of_further_programs_follow_those_of_the_first(tmp_path, monkey
     text = (
         f'msgid "{known.upper()}"\nmsgstr "encore"\n\nmsgid "Feed the old cat"\nmsgstr "Nourris"\n'
     )
-    path = tmp_path / "program-1-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as wheel:
-        wheel.writestr("program/locale/fr/LC_MESSAGES/program.po", text)
-        wheel.writestr(
-            "program-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: program\nVersion: 1\n"
-        )
-        wheel.writestr("program-1.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+    files = {"program/locale/fr/LC_MESSAGES/program.po": text}
+    path = write_wheel(tmp_path, "program", files)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     wheels = (CatalogWheel("program==1", file_hash(path)),)

@@ -1,6 +1,5 @@
 import hashlib
 import io
-import zipfile
 
 import pytest
 from babel.messages.catalog import Catalog
@@ -8,6 +7,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import write_po
 
 from agents.download.catalogs import CatalogWheel, wheel_messages
+from tests.agents.download.wheels import write_wheel
 
 FOLDER = "program/locale/{}/LC_MESSAGES/{}"
 
@@ -28,15 +28,7 @@ def written(made, write):
 @pytest.fixture
 def wheel(tmp_path):
     """Writes a wheel with these files, and returns its path."""
-
-    def write(files):
-        path = tmp_path / "program-1-py3-none-any.whl"
-        with zipfile.ZipFile(path, "w") as archive:
-            for name, content in files.items():
-                archive.writestr(name, content)
-        return path
-
-    return write
+    return lambda files: write_wheel(tmp_path, "program", files)
 
 
 def test_texts_and_compiled_catalogs_have_the_same_messages(wheel):
@@ -71,12 +63,7 @@ def test_only_catalogs_of_the_language_are_read_in_the_order_of_their_names(whee
 
 
 def test_a_wheel_of_another_digest_is_refused(wheel, tmp_path, monkeypatch):
-    path = wheel(
-        {
-            "program-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: program\nVersion: 1\n",
-            "program-1.dist-info/WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
-        }
-    )
+    path = wheel({})
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     with pytest.raises(ValueError, match=r"Got program-1.* with the SHA-256 .*; allowed: 0{64}"):

