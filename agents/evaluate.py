@@ -104,9 +104,8 @@ def evaluate_with_baselines(
         UserError: If the folders are not seeds of one configuration, or an option does not fit.
         ValueError: If there is no such split.
     """
-    SplitSpec.parse(split)  # refused before any run is read
-    import_for_run(first := (configs := read_configs(folders))[0], trusted=trust_imports)
-    env = (environments := Environments(first, ROWS)).get(split)
+    configs, environments = _opened(folders, split, trust_imports)
+    env = environments.get(split)
     found = requested_families(environments, split, **options)
     indices = evenly_spaced_indices(env.num_examples, episodes)
     agents = _agents(folders, configs, checkpoint, shows_progress=shows_progress)
@@ -115,6 +114,27 @@ def evaluate_with_baselines(
     rollouts = written | suite.rollouts | _oracle(env, indices)
     best = best_of_record(environments, split, indices, suite)
     return rollouts, suite.record() | best | _breakdown(env, indices, rollouts)
+
+
+def evaluate_agents(folders: Sequence[Path], split: str, episodes: int, mbr: int) -> Rollouts:
+    """Runs every agent, also as its most typical of `mbr` texts, and no baseline.
+
+    Args and errors: see `evaluate_with_baselines`.
+    """
+    configs, environments = _opened(folders, split, trust_imports=False)
+    env = environments.get(split)
+    indices = evenly_spaced_indices(env.num_examples, episodes)
+    return _written(env, _agents(folders, configs, "last", shows_progress=False), indices, mbr)
+
+
+def _opened(
+    folders: Sequence[Path], split: str, trust_imports: bool
+) -> tuple[list[TrainConfig], Environments]:
+    """Returns the configurations of runs, and the held-out rows of the first."""
+    SplitSpec.parse(split)  # refused before any run is read
+    configs = read_configs(folders)
+    import_for_run(configs[0], trusted=trust_imports)
+    return configs, Environments(configs[0], ROWS)
 
 
 def _agents(

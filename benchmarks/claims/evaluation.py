@@ -1,6 +1,7 @@
 """Evaluates one claim on its split, once: the agents of all seeds and every baseline.
 
-Owns the file of an evaluated claim, which is not computed a second time.
+Owns the file of an evaluated claim, which is not computed a second time. A claim about the most
+typical of several texts takes the baselines from the claim about one text, where that has them.
 """
 
 import gzip
@@ -11,7 +12,7 @@ from typing import Any
 
 from agents.config.loading import UserError
 from agents.config.train import TrainConfig
-from agents.evaluate import evaluate_with_baselines, mbr_name
+from agents.evaluate import evaluate_agents, evaluate_with_baselines, mbr_name
 from agents.evaluation.comparison import AGENT, listed_scores, prompt_scores
 from agents.runs.files import write_bytes
 from agents.runs.folder import versions
@@ -39,27 +40,42 @@ def evaluate_claim(
     folders = [run_folder(config, runs) for config in configs]
     hashes = [folder.name for folder in folders]
     path = _path(claim, configs, target)
-    options: dict[str, Any] = {"search": claim.search, "clone": claim.clone}
-    options |= {"only": claim.only} if claim.only else {}
-    options |= {"mbr": claim.mbr} if claim.mbr else {}
-    own = {"split": claim.split, "episodes": claim.episodes, **options}
-    names = _names(claim)
+    names, own = _names(claim), _options(claim)
     if path.is_file():
         known = _read(path)
         if (known["runs"], known["options"]) == (hashes, own):
             return known | names
     trained = [each / config.folder_name for each, config in zip(folders, configs, strict=True)]
-    rollouts, found = evaluate_with_baselines(trained, claim.split, claim.episodes, **options)
-    document = {
-        **names,
-        **{"config": configs[0].model_dump(), "seeds": [config.seed for config in configs]},
-        **{"runs": hashes, "options": own, **found},
-        **{"versions": versions(), "machine": timing.machine()},
-        "prompt_scores": listed_scores(prompt_scores(rollouts)),
-    }
+    one_text = _one_text(claim, configs, hashes, target)
+    if one_text is not None:
+        agents = evaluate_agents(trained, claim.split, claim.episodes, claim.mbr)
+        document = one_text | {"config": configs[0].model_dump()}
+        document["prompt_scores"] |= listed_scores(prompt_scores(agents))
+    else:
+        rollouts, found = evaluate_with_baselines(trained, **own)
+        document = {"config": configs[0].model_dump(), **found}
+        document["prompt_scores"] = listed_scores(prompt_scores(rollouts))
+    document |= {**names, "seeds": [config.seed for config in configs], "runs": hashes}
+    document |= {"options": own, "versions": versions(), "machine": timing.machine()}
     # Without the time in its head, the same document always gives the same bytes.
     write_bytes(path, gzip.compress(json.dumps(document).encode(), mtime=0))
     return document
+
+
+def _one_text(
+    claim: ClaimConfig, configs: Sequence[TrainConfig], hashes: Sequence[str], folder: Path
+) -> dict[str, Any] | None:
+    """Returns the document of the same claim about one text, if it has the same baselines.
+
+    None for a claim that is about one text itself.
+    """
+    single = claim.model_copy(update={"mbr": 0})
+    path = _path(single, configs, folder)
+    if not claim.mbr or not path.is_file():
+        return None
+    known = _read(path)
+    is_same = known["options"] == _options(single) and set(hashes) <= set(known["runs"])
+    return known if is_same else None
 
 
 def read_claim(claim: ClaimConfig, configs: Sequence[TrainConfig], folder: Path) -> dict[str, Any]:
@@ -72,6 +88,14 @@ def read_claim(claim: ClaimConfig, configs: Sequence[TrainConfig], folder: Path)
     if not path.is_file():
         raise UserError(f"Got no {path}; allowed: a folder with the document of each claim.")
     return _read(path) | _names(claim)
+
+
+def _options(claim: ClaimConfig) -> dict[str, Any]:
+    """Returns what is evaluated, as `evaluate_with_baselines` takes it."""
+    options: dict[str, Any] = {"split": claim.split, "episodes": claim.episodes}
+    options |= {"search": claim.search, "clone": claim.clone}
+    options |= {"only": claim.only} if claim.only else {}
+    return options | ({"mbr": claim.mbr} if claim.mbr else {})
 
 
 def _names(claim: ClaimConfig) -> dict[str, str]:

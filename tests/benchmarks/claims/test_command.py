@@ -62,6 +62,37 @@ def test_the_evaluated_split_is_not_read_again(finished, monkeypatch):
     assert run(arguments).stdout == first.stdout
 
 
+def test_the_most_typical_texts_are_compared_with_the_baselines_of_the_claim_about_one_text(
+    finished, tmp_path, monkeypatch
+):
+    (_, *options, _), _, target = finished
+    target = shutil.copytree(target, tmp_path / "claims")
+    options.append(str(tmp_path))
+    typical = {**CLAIM, "mbr": 2}
+    both = tmp_path / "both.yaml"
+    both.write_text(yaml.safe_dump({"claims": [CLAIM, typical]}))
+
+    def refuse(*_, **__):
+        raise AssertionError("baselines evaluated again")
+
+    monkeypatch.setattr(evaluation, "evaluate_with_baselines", refuse)
+    result = run([str(both), *options])
+    assert result.exit_code == 0, result.output
+    one, two = (
+        json.loads(gzip.decompress((target / f"{name}.json.gz").read_bytes()))
+        for name in ("smoke", "smoke-mbr2")
+    )
+    assert two["policy"] == "agent, minimum Bayes risk of 2"
+    assert two["baselines"] == one["baselines"]
+    added = two["prompt_scores"].pop("agent, minimum Bayes risk of 2")
+    assert two["prompt_scores"] == one["prompt_scores"]
+    assert [len(row) for row in added["reward"]] == [8, 8]
+    (target / "smoke-mbr2.json.gz").unlink()
+    both.write_text(yaml.safe_dump({"claims": [{**typical, "clone": True}]}))
+    with pytest.raises(AssertionError, match="baselines evaluated again"):  # with other baselines
+        run([str(both), *options])
+
+
 def test_an_unknown_name_is_refused(finished):
     arguments, _, _ = finished
     result = run([*arguments, "--only", "smok"])
