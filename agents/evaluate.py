@@ -19,6 +19,7 @@ from agents.baselines.selection import requested_families
 from agents.baselines.suite import (
     CLONE_HELP,
     SEARCH_HELP,
+    SEEDS,
     best_of_record,
     run_suite,
 )
@@ -84,6 +85,7 @@ def evaluate_with_baselines(
     checkpoint: str = "last",
     shows_progress: bool = False,
     mbr: int = 0,
+    draws: int = len(SEEDS),
     **options: Any,  # noqa: ANN401 - of `requested_families`
 ) -> tuple[Rollouts, dict[str, Any]]:
     """Runs every agent and every baseline, with settings chosen on other examples.
@@ -98,6 +100,7 @@ def evaluate_with_baselines(
         checkpoint: Of each run: "last", or "best" by held-out reward.
         shows_progress: Print the name of each policy to stderr before it is run.
         mbr: Also run each agent as `mbr_name(mbr)`: its most typical of so many drawn texts.
+        draws: Seeds of baselines that draw, at most `len(SEEDS)`.
         options: `search`, `clone` and `only`, as of `requested_families`.
 
     Raises:
@@ -110,7 +113,10 @@ def evaluate_with_baselines(
     indices = evenly_spaced_indices(env.num_examples, episodes)
     agents = _agents(folders, configs, checkpoint, shows_progress=shows_progress)
     written = _written(env, agents, indices, mbr)
-    suite = run_suite(environments, split, indices, found, shows_progress=shows_progress)
+    seeds = SEEDS[:draws]
+    suite = run_suite(
+        environments, split, indices, found, seeds=seeds, shows_progress=shows_progress
+    )
     rollouts = written | suite.rollouts | _oracle(env, indices)
     best = best_of_record(environments, split, indices, suite)
     return rollouts, suite.record() | best | _breakdown(env, indices, rollouts)

@@ -10,23 +10,20 @@ import gymnasium as gym
 import numpy as np
 
 from agents.baselines.constant_settings import evolved, forward_selection
-from agents.baselines.drafts_and_memory import (
-    NUM_SAMPLES,
-    drafts_and_memory,
-    shows_known_answers,
-)
-from agents.baselines.families import Environments, Family, Setting, grid
+from agents.baselines.drafts import ranking
+from agents.baselines.drafts.drawing import NUM_SAMPLES, Drafts
+from agents.baselines.drafts.memory import Offers, drafts_and_memory, shows_known_answers
+from agents.baselines.families import Environments, Family, Search, Setting, grid, has_scikit_learn
 from agents.baselines.learned_examples import learned_examples
 from agents.baselines.rules.frequent import learned_score, pays_overlap
 from agents.baselines.rules.tokens import (
-    drafting,
     followed_logprobs,
     has_pointer,
     repeated_candidates,
 )
 from agents.evaluation.baselines import sampling
 from agents.evaluation.rollouts import run_episodes
-from agents.evaluation.search import beam_search, best_of_n, typical_texts
+from agents.evaluation.search import beam_search, best_of_n, most_typical
 from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.vector_env import LanguageVectorEnv
 from lm_envs.transcript import Transcript
@@ -52,7 +49,7 @@ SIZES = (1, 2, 4, 8, 16, 32, 64)
 def searches(environments: Environments, split: str) -> list[Family]:
     """Returns the baselines that take longer.
 
-    Beam search, minimum Bayes risk and best of 16 where text is written; where the model is
+    Beam search, choices among 16 drafts and best of 16 where text is written; where the model is
     adjusted, constant settings by an evolution strategy, and for discrete actions one plan.
 
     Args:
@@ -74,10 +71,27 @@ def searches(environments: Environments, split: str) -> list[Family]:
     return [
         Family(BEAM, grid(*beams), _run_beams),
         *([Family(FREQUENT_BEAM, grid(*frequent), _run_frequent)] if pays_overlap(env) else []),
-        Family(MINIMUM_RISK, grid(*samples, *later), _run_typical, is_drawn=True),
-        *([drafts_and_memory()] if copies and shows_known_answers(env) else []),
+        *_drafted(grid(*samples, *later), remembers=copies and shows_known_answers(env)),
         Family(BEST, grid(*TEMPERATURES), _run_best, is_drawn=True, uses_reward=True),
     ]
+
+
+def _drafted(settings: Search, *, remembers: bool) -> list[Family]:
+    """Returns the choices among drafts; also with a memory's text where there is a memory."""
+    drafts = Drafts()
+
+    def run(
+        environments: Environments, split: str, indices: np.ndarray, setting: Setting, seed: int
+    ) -> list[Transcript]:
+        drawn = drafts.draw(environments, split, indices, setting, seed)
+        return [most_typical(group) for group in drawn]
+
+    found = [Family(MINIMUM_RISK, settings, run, is_drawn=True)]
+    if not remembers:
+        return found
+    offers = Offers(drafts)
+    found.append(drafts_and_memory(offers))
+    return [*found, ranking.ranked_drafts(offers)] if has_scikit_learn(ranking.NAME) else found
 
 
 def best_of_curve(
@@ -166,14 +180,6 @@ def _run_frequent(
     score = learned_score(learned_examples(environments, split, indices), exponent, penalty)
     env = _language(environments, split, least_rows=width)
     return beam_search(env, indices, width, score)
-
-
-def _run_typical(
-    environments: Environments, split: str, indices: np.ndarray, setting: Setting, seed: int
-) -> list[Transcript]:
-    return typical_texts(
-        _language(environments, split), drafting(setting, seed), indices, NUM_SAMPLES
-    )
 
 
 def _run_best(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from agents.baselines.suite import SEEDS
 from agents.config.loading import UserError
 from agents.config.train import TrainConfig
 from agents.evaluate import evaluate_agents, evaluate_with_baselines, mbr_name
@@ -95,6 +96,7 @@ def _options(claim: ClaimConfig) -> dict[str, Any]:
     options: dict[str, Any] = {"split": claim.split, "episodes": claim.episodes}
     options |= {"search": claim.search, "clone": claim.clone}
     options |= {"only": claim.only} if claim.only else {}
+    options |= {"draws": claim.draws} if claim.draws < len(SEEDS) else {}
     return options | ({"mbr": claim.mbr} if claim.mbr else {})
 
 

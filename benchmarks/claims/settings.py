@@ -5,6 +5,7 @@ Owns the format of the file. Trains nothing.
 
 from pydantic import Field
 
+from agents.baselines.suite import SEEDS
 from agents.config.loading import Config, UserError
 from agents.config.train import TrainConfig
 from benchmarks.learning.sweep import RunsConfig, SweepConfig, make_configs
@@ -25,6 +26,7 @@ class ClaimConfig(Config):
         search: Also beams, minimum Bayes risk and best of n; constant settings by evolution.
         clone: Also behavior cloning by the agent's network.
         mbr: Compare the most typical of so many texts that an agent draws; 0 for its one text.
+        draws: Seeds of baselines that draw their texts: one suffices where prompts are many.
         only: Names of the baselines that are run, where others are known to be far behind and
             slow; none for all.
     """
@@ -40,6 +42,7 @@ class ClaimConfig(Config):
     search: bool = True
     clone: bool = True
     mbr: int = Field(default=0, ge=0)
+    draws: int = Field(default=len(SEEDS), ge=1, le=len(SEEDS))
     only: list[str] = Field(default_factory=list)
 
 

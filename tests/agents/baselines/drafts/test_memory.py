@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from agents.baselines.drafts_and_memory import DRAFTS, NAME, WEIGHTS
+from agents.baselines.drafts.memory import DRAFTS, NAME, WEIGHTS
 from agents.baselines.families import Environments
 from agents.baselines.searches import MINIMUM_RISK, searches
 from tests.agents.finished_run import CONFIG, changed
