@@ -13,7 +13,7 @@ from agents.config.loading import UserError, load_config, reported
 from agents.runs.files import write_json, write_text
 from benchmarks.claims.evaluation import evaluate_claim, read_claim
 from benchmarks.claims.settings import ClaimsConfig, claim_configs
-from benchmarks.claims.table import claim_rows, to_markdown
+from benchmarks.claims.table import claim_rows, equal_cost_rows, to_markdown
 from benchmarks.harness import timing
 from benchmarks.harness.results_folder import machine_folder
 from benchmarks.learning.sweep import run_all
@@ -59,8 +59,15 @@ def main(
 
 
 def _write_table(folder: Path, documents: list[dict[str, Any]]) -> None:
-    """Writes claims.json and claims.md, and prints the table."""
-    rows = claim_rows(documents)
-    write_json(folder / "claims.json", {"rows": [row.record() for row in rows]})
-    write_text(folder / "claims.md", to_markdown(rows))
-    typer.echo(to_markdown(rows))
+    """Writes claims.json and claims.md, and prints the tables."""
+    rows, equal = claim_rows(documents), equal_cost_rows(documents)
+    records = {"rows": rows, "equal_cost": equal}
+    write_json(
+        folder / "claims.json",
+        {name: [row.record() for row in found] for name, found in records.items()},
+    )
+    text = to_markdown(rows)
+    if equal:
+        text += f"\nAmong policies that write one text for each prompt:\n\n{to_markdown(equal)}"
+    write_text(folder / "claims.md", text)
+    typer.echo(text)

@@ -5,6 +5,9 @@ claims, and if the 95 % interval of its gain over every other baseline is above 
 condition guards against a rule that was made by hand on the split of the choice, is strongest
 there, and is weaker than others on the evaluated one.
 
+Searches that write several texts for each prompt cost as many times what an agent costs. Agents are
+also compared with the strongest baseline that writes one, as a family of its own.
+
 Source of the adjustment: Holm 1979, "A simple sequentially rejective multiple test procedure".
 """
 
@@ -14,12 +17,19 @@ from typing import Any
 
 import numpy as np
 
+from agents.baselines.drafts import memory, ranking
+from agents.baselines.rules.simultaneous import agreement
+from agents.baselines.searches import BEAM, FREQUENT_BEAM, MINIMUM_RISK
+from agents.evaluation.comparison import AGENT
 from agents.evaluation.intervals import LEVEL, holm, mean_and_interval, p_value
 from agents.evaluation.report import p_text
 
 AHEAD, BEHIND, OPEN = "ahead", "behind", "not apart"
 PARTLY = "ahead, but not of all"
 """Ahead of the strongest baseline on the split of the choice, and not of every other."""
+
+SEARCHES = (BEAM, FREQUENT_BEAM, MINIMUM_RISK, memory.NAME, ranking.NAME, agreement.NAME)
+"""Baselines that draw or keep several texts for each prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +85,35 @@ def claim_rows(documents: Sequence[dict[str, Any]]) -> list[Row]:
     adjusted = holm({str(place): row.p for place, row in enumerate(rows)})
     rows = [replace(row, p_holm=adjusted[str(place)]) for place, row in enumerate(rows)]
     return [replace(row, verdict=_verdict(row)) for row in rows]
+
+
+def equal_cost_rows(documents: Sequence[dict[str, Any]]) -> list[Row]:
+    """Returns a row for each agent that writes one text and whose best baseline is a search.
+
+    Its baselines are those that write one text too. p is adjusted for all claims: the others count
+    as they stand in the table of all baselines.
+
+    Args:
+        documents: As of `claim_rows`.
+    """
+    rows = claim_rows([_without_searches(each) for each in documents])
+    before = claim_rows(documents)
+    return [
+        row
+        for row, known, document in zip(rows, before, documents, strict=True)
+        if document["policy"] == AGENT and not {known.baseline, known.hardest}.isdisjoint(SEARCHES)
+    ]
+
+
+def _without_searches(document: dict[str, Any]) -> dict[str, Any]:
+    """Returns a document whose baselines cost no more than its agent."""
+    baselines = document["baselines"]
+    if document["policy"] != AGENT or set(SEARCHES).isdisjoint(baselines["settings"]):
+        return document
+    settings = {n: each for n, each in baselines["settings"].items() if n not in SEARCHES}
+    policies = [name for name, each in settings.items() if not each["uses_reward"]]
+    strongest = max(policies, key=lambda name: settings[name]["reward"])
+    return document | {"baselines": baselines | {"strongest": strongest, "settings": settings}}
 
 
 def _row(document: dict[str, Any]) -> Row:

@@ -3,8 +3,17 @@
 import numpy as np
 import pytest
 
+from agents.baselines.searches import BEAM
 from agents.evaluation.comparison import AGENT
-from benchmarks.claims.table import AHEAD, BEHIND, OPEN, PARTLY, claim_rows, to_markdown
+from benchmarks.claims.table import (
+    AHEAD,
+    BEHIND,
+    OPEN,
+    PARTLY,
+    claim_rows,
+    equal_cost_rows,
+    to_markdown,
+)
 
 SEEDS, PROMPTS = 5, 400
 
@@ -59,6 +68,38 @@ def test_weaker_baselines_and_searches_that_use_the_reward_leave_an_agent_ahead(
     for name, gain, uses_reward in (("weak", -0.2, False), ("search", 1.0, True)):
         (row,) = claim_rows([with_another(document(0.05), name, gain, uses_reward)])
         assert (row.hardest, row.verdict) == ("rule", AHEAD)
+
+
+def searched(gain, policy=AGENT):
+    """A document with a beam that earns 0.05 more than the rule, on the split of the choice too."""
+    found = with_another(document(gain), BEAM, 0.05) | {"policy": policy}
+    found["prompt_scores"][policy] = found["prompt_scores"][AGENT]
+    settings = found["baselines"]["settings"]
+    settings["rule"]["reward"], settings[BEAM]["reward"] = 0.5, 0.55
+    found["baselines"]["strongest"] = BEAM
+    return found
+
+
+def test_an_agent_behind_a_search_can_be_ahead_of_all_that_write_one_text():
+    documents = [searched(0.03), document(0.0, seed=1)]
+    assert [row.verdict for row in claim_rows(documents)] == [BEHIND, OPEN]
+    (row,) = equal_cost_rows(documents)
+    assert (row.baseline, row.hardest, row.verdict) == ("rule", "rule", AHEAD)
+    assert documents[0]["baselines"]["strongest"] == BEAM
+
+
+def test_agents_that_write_several_texts_have_no_cheaper_comparison():
+    assert equal_cost_rows([searched(0.03, policy="agent, minimum Bayes risk of 16")]) == []
+    assert equal_cost_rows([document(0.05)]) == []
+
+
+def test_a_comparison_at_equal_cost_is_adjusted_for_all_claims():
+    weak = searched(0.006)
+    (alone,) = equal_cost_rows([weak])
+    others = [document(0.0, seed=seed) for seed in range(4, 60)]
+    (among,) = equal_cost_rows([weak, *others])
+    assert (among.p, among.interval) == (alone.p, alone.interval)
+    assert among.p_holm > alone.p_holm
 
 
 def test_markdown_has_a_line_for_each_claim_the_largest_gain_first():

@@ -19,7 +19,8 @@ def test_each_example_has_its_drafts_and_each_setting_and_seed_its_own():
     typical = typical_texts(environments.get("validation"), policy, indices, NUM_SAMPLES)
     assert [most_typical(group).text for group in first] == [each.text for each in typical]
     again = drafts.draw(environments, "validation", indices, SETTING, 0)
-    assert all(one is other for a, b in zip(first, again, strict=True) for one, other in zip(a, b))
+    for group, other in zip(first, again, strict=True):
+        assert all(a is b for a, b in zip(group, other, strict=True))
     for setting, seed in ((SETTING, 1), ([0.5, 0.0, 0.0], 0)):
         other = drafts.draw(environments, "validation", indices, setting, seed)
         assert [each.text for each in other[0]] != [each.text for each in first[0]]
