@@ -22,6 +22,9 @@ T = TypeVar("T")
 CACHE_BYTES, ENTRY_BYTES = 64 * 2**20, 400
 """Memory of the stored readings, and of an entry beside its arrays."""
 
+COMPARED = 3
+"""Last tokens that `aligned` compares."""
+
 
 class CandidateReadings(ABC, Generic[T]):
     """Columns of K candidates from what a reader finds in an example, which is read once.
@@ -88,6 +91,33 @@ def continuations(tokens: np.ndarray, written: np.ndarray) -> tuple[np.ndarray, 
     wrong = (tokens[:, :place] != written[:place]).sum(1)
     kept = wrong == wrong.min()
     return kept, tokens[kept, place]
+
+
+def aligned(tokens: np.ndarray, written: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns how each text goes on after the place that ends as the written text does.
+
+    The place with the most tokens before it that are the last ones written, up to `COMPARED`, and
+    of such places the one nearest to the number of tokens written. A token too many or too few does
+    not lose the place.
+
+    Args:
+        tokens: (R, T) of one text or more, as `padded` returns them.
+        written: (S,).
+
+    Returns:
+        How many of the last tokens agree (R,), and the next token of each text (R,).
+    """
+    count, width = len(written), tokens.shape[1]
+    agreed = np.zeros(tokens.shape, np.int64)
+    agrees = np.ones(tokens.shape, bool)
+    for back in range(1, min(COMPARED, count, width - 1) + 1):
+        agrees[:, :back] = False
+        agrees[:, back:] &= tokens[:, : width - back] == written[count - back]
+        agreed += agrees
+    nearness = -np.abs(np.arange(width) - count)
+    places = (agreed * 2 * width + nearness).argmax(1)
+    rows = np.arange(len(tokens))
+    return agreed[rows, places], tokens[rows, places]
 
 
 def _num_bytes(_: int, readings: Any) -> int:  # noqa: ANN401 - a dataclass of arrays

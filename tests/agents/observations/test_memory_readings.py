@@ -10,6 +10,9 @@ from agents.observations.memory_readings import COLUMNS, PATH
 gym.register_envs(lm_envs)
 
 ACTIONS = {"kind": "top_k", "k": 8, "copies": 40}
+MEMORY = "ouvre la porte rouge"
+"""The text of the memory for the validation prompt."""
+
 PAIRS = {
     "open the red door": "ouvre la porte rouge",
     "open the green door": "ouvre la porte verte",
@@ -64,6 +67,26 @@ def test_a_prompt_of_the_split_train_is_not_among_what_the_memory_knows(make):
         for index in range(2)
     }
     assert texts["ouvre la porte rouge"] != "ouvre la porte rouge"
+
+
+def test_a_token_too_few_does_not_lose_the_place_in_the_memory(make):
+    env = make("validation")
+    columns = env.single_observation_space.columns
+    texts = MEMORY, env.task.item(env.task.example(0)).prompt
+    own, prompt = map(env.tokenizer.encode_completion, texts)
+    env.reset(options={"index": 0})
+    for token in own[[0, 2]]:
+        (place,) = np.flatnonzero(env.outputs.candidates[0] == token)
+        observations, *_ = env.step(np.array([place]))
+    candidates = env.outputs.candidates[0]
+    seen = {name: observations[0, columns[name]] for name in COLUMNS}
+    assert candidates[seen["candidate_memory"].argmax()] == own[3]
+    assert seen["candidate_memory"].max() == pytest.approx((1 + 1) / (1 + 2))
+    left = dict(zip(candidates.tolist(), seen["candidate_left"], strict=True))
+    assert left[own[3]] == 1.0
+    assert left[own[2]] == np.count_nonzero(own == own[2]) - 1
+    np.testing.assert_allclose(seen["candidate_memory_done"], 2 / len(own) / 2, rtol=1e-6)
+    np.testing.assert_allclose(seen["candidate_prompt_done"], 2 / len(prompt) / 4, rtol=1e-6)
 
 
 def test_weights_are_shares_of_the_proposals_that_agree_with_what_is_written(make):
