@@ -11,7 +11,7 @@ import typer
 
 from agents.config.loading import UserError, load_config, reported
 from agents.runs.files import write_json, write_text
-from benchmarks.claims.evaluation import evaluate_claim, read_claim
+from benchmarks.claims.evaluation import evaluate_claim, read_claims
 from benchmarks.claims.settings import ClaimsConfig, claim_configs
 from benchmarks.claims.table import claim_rows, equal_cost_rows, to_markdown
 from benchmarks.harness import timing
@@ -45,7 +45,10 @@ def main(
         if not chosen:
             raise UserError(f"Got only={only}; allowed: names of configurations in {claims}.")
         if documents is not None:
-            _write_table(documents, [read_claim(each, made, documents) for each, made in chosen])
+            known, missing = read_claims(chosen, documents)
+            if missing:
+                print(f"not evaluated, left out: {', '.join(missing)}", file=sys.stderr)
+            _write_table(documents, known)
             return
         run_all([config for _, configs in chosen for config in configs], runs, jobs)
         if train_only:

@@ -79,16 +79,29 @@ def _one_text(
     return known if is_same else None
 
 
-def read_claim(claim: ClaimConfig, configs: Sequence[TrainConfig], folder: Path) -> dict[str, Any]:
-    """Returns the document of a claim that was evaluated before, whatever its runs were.
+def read_claims(
+    claims: Sequence[tuple[ClaimConfig, Sequence[TrainConfig]]], folder: Path
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Returns the documents of claims that were evaluated before, whatever their runs were.
+
+    Args:
+        claims: Each with the configurations of its runs.
+        folder: Of the documents.
+
+    Returns:
+        The documents, and the names of the claims without one.
 
     Raises:
-        UserError: If the folder has no document of the claim.
+        UserError: If the folder has no document at all.
     """
-    path = _path(claim, configs, folder)
-    if not path.is_file():
-        raise UserError(f"Got no {path}; allowed: a folder with the document of each claim.")
-    return _read(path) | _names(claim)
+    paths = [_path(claim, configs, folder) for claim, configs in claims]
+    missing = [path.name.removesuffix(".json.gz") for path in paths if not path.is_file()]
+    if len(missing) == len(paths):
+        raise UserError(
+            f"Got {folder} without {paths[0].name}; allowed: a folder with documents of claims."
+        )
+    found = zip(claims, paths, strict=True)
+    return [_read(path) | _names(claim) for (claim, _), path in found if path.is_file()], missing
 
 
 def _options(claim: ClaimConfig) -> dict[str, Any]:

@@ -3,12 +3,17 @@
 import gzip
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
+from agents.config.loading import load_config
 from benchmarks.claims import command, evaluation
+from benchmarks.claims.evaluation import read_claims
+from benchmarks.claims.settings import ClaimsConfig, claim_configs
+from benchmarks.claims.table import claim_rows, equal_cost_rows, to_markdown
 from tests.benchmarks.finished_runs import SMOKE
 
 CLAIM = {
@@ -110,4 +115,23 @@ def test_the_documents_alone_give_the_same_table(finished, tmp_path):
     (copied / "smoke.json.gz").unlink()
     refused = run([arguments[0], "--documents", str(copied)])
     assert refused.exit_code != 0
-    assert "Got no" in refused.output
+    assert "without smoke.json.gz" in refused.output
+
+
+def test_a_claim_without_a_document_is_left_out_of_the_table_and_named(finished, tmp_path):
+    _, first, target = finished
+    copied = shutil.copytree(target, tmp_path / "documents")
+    more = tmp_path / "more.yaml"
+    more.write_text(yaml.safe_dump({"claims": [CLAIM, {**CLAIM, "label": "later"}]}))
+    result = run([str(more), "--documents", str(copied)])
+    assert result.stdout == first.stdout
+    assert result.stderr == "not evaluated, left out: smoke-later\n"
+
+
+def test_the_committed_documents_give_the_published_table():
+    folder = Path("benchmarks/results/2026-11-27-amd-epyc/claims")
+    claims = load_config(ClaimsConfig, Path("benchmarks/sweeps/claims.yaml")).claims
+    known, _ = read_claims([(claim, claim_configs(claim)) for claim in claims], folder)
+    published = Path("benchmarks/RESULTS.md").read_text()
+    for rows in (claim_rows(known), equal_cost_rows(known)):
+        assert to_markdown(rows) in published

@@ -3,7 +3,7 @@
 import gzip
 import json
 
-from benchmarks.claims.evaluation import evaluate_claim, read_claim
+from benchmarks.claims.evaluation import evaluate_claim, read_claims
 from benchmarks.claims.settings import ClaimConfig, claim_configs
 from benchmarks.learning.sweep import run_folder
 from tests.benchmarks.claims.test_settings import CLAIM
@@ -16,7 +16,9 @@ def test_the_most_typical_of_several_texts_has_a_document_of_its_own(tmp_path):
         name = "smoke-mbr16" if mbr else "smoke"
         known = {"agent": "old", "policy": "old"}
         (tmp_path / f"{name}.json.gz").write_bytes(gzip.compress(json.dumps(known).encode()))
-        found[mbr] = read_claim(claim, claim_configs(claim), tmp_path)["policy"]
+        ((document,), missing) = read_claims([(claim, claim_configs(claim))], tmp_path)
+        found[mbr] = document["policy"]
+        assert missing == []
     assert found == {0: "agent", 16: "agent, minimum Bayes risk of 16"}
 
 
