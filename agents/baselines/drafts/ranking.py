@@ -65,7 +65,11 @@ def learn(offers: Sequence[Offer], trees: int) -> Rank:
     rewards = np.array([[text.scores["reward"] for text in each.texts] for each in offers])
     gains = rewards - rewards.mean(1, keepdims=True)
     model = HistGradientBoostingRegressor(
-        max_iter=trees, max_depth=3, learning_rate=0.05, min_samples_leaf=50, early_stopping=False
+        max_iter=trees,
+        max_depth=3,
+        learning_rate=0.05,
+        min_samples_leaf=50,
+        early_stopping=False,  # type: ignore[arg-type]  # its annotation lacks bool
     )
     model.fit(_columns(offers), gains.ravel())
     return lambda found: model.predict(_columns(found)).reshape(len(found), -1)
