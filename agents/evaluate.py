@@ -107,16 +107,12 @@ def evaluate_with_baselines(
         UserError: If the folders are not seeds of one configuration, or an option does not fit.
         ValueError: If there is no such split.
     """
-    configs, environments = _opened(folders, split, trust_imports)
-    env = environments.get(split)
+    configs, environments, env = _opened(folders, split, trust_imports)
+    progress = {"shows_progress": shows_progress}
     found = requested_families(environments, split, **options)
     indices = evenly_spaced_indices(env.num_examples, episodes)
-    agents = _agents(folders, configs, checkpoint, shows_progress=shows_progress)
-    written = _written(env, agents, indices, mbr)
-    seeds = SEEDS[:draws]
-    suite = run_suite(
-        environments, split, indices, found, seeds=seeds, shows_progress=shows_progress
-    )
+    written = _written(env, _agents(folders, configs, checkpoint, **progress), indices, mbr)
+    suite = run_suite(environments, split, indices, found, seeds=SEEDS[:draws], **progress)
     rollouts = written | suite.rollouts | _oracle(env, indices)
     best = best_of_record(environments, split, indices, suite)
     return rollouts, suite.record() | best | _breakdown(env, indices, rollouts)
@@ -127,20 +123,20 @@ def evaluate_agents(folders: Sequence[Path], split: str, episodes: int, mbr: int
 
     Args and errors: see `evaluate_with_baselines`.
     """
-    configs, environments = _opened(folders, split, trust_imports=False)
-    env = environments.get(split)
+    configs, _, env = _opened(folders, split, trust_imports=False)
     indices = evenly_spaced_indices(env.num_examples, episodes)
     return _written(env, _agents(folders, configs, "last", shows_progress=False), indices, mbr)
 
 
 def _opened(
     folders: Sequence[Path], split: str, trust_imports: bool
-) -> tuple[list[TrainConfig], Environments]:
-    """Returns the configurations of runs, and the held-out rows of the first."""
+) -> tuple[list[TrainConfig], Environments, EpisodicVectorEnv]:
+    """Returns the configurations of runs, and of the first what makes rows and those of a split."""
     SplitSpec.parse(split)  # refused before any run is read
     configs = read_configs(folders)
     import_for_run(configs[0], trusted=trust_imports)
-    return configs, Environments(configs[0], ROWS)
+    environments = Environments(configs[0], ROWS)
+    return configs, environments, environments.get(split)
 
 
 def _agents(
