@@ -10,7 +10,11 @@ import numpy as np
 from agents.baselines.drafts.drawing import NUM_SAMPLES
 from agents.baselines.drafts.memory import Offer, Offers
 from agents.baselines.families import Environments, Family, Setting, grid
-from agents.baselines.learned_examples import learned_examples
+from agents.baselines.learned_examples import (
+    LearnedExamples,
+    learned_examples,
+    once_for_examples,
+)
 from lm_envs.transcript import Transcript
 
 NAME = f"learned choice of {NUM_SAMPLES} drafts and a memory"
@@ -31,20 +35,21 @@ def ranked_drafts(offers: Offers) -> Family:
     Boosted trees learn how much more than the mean of its example a text earns. They see what
     minimum Bayes risk sees, how similar the memory's example is, lengths and log-probabilities.
 
-    Sources: a reranker of drafts, Shen et al. 2004, https://aclanthology.org/N04-1023.
+    Source: a reranker of drafts, Shen et al. 2004, https://aclanthology.org/N04-1023.
     """
-    known: dict[tuple[bytes, int], Rank] = {}
+
+    @once_for_examples
+    def ranking(examples: LearnedExamples, environments: Environments, trees: int) -> Rank:
+        own = environments.config.env.split
+        return learn(offers.find(environments, own, examples.indices, 0), trees)
 
     def run(
         environments: Environments, split: str, indices: np.ndarray, setting: Setting, seed: int
     ) -> list[Transcript]:
-        learned = learned_examples(environments, split, indices, most=NUM_LEARNED).indices
-        key = learned.tobytes(), int(setting)
-        if key not in known:
-            own = environments.config.env.split
-            known[key] = learn(offers.find(environments, own, learned, 0), int(setting))
+        examples = learned_examples(environments, split, indices, most=NUM_LEARNED)
+        rank = ranking(examples, environments, int(setting))
         found = offers.find(environments, split, indices, seed)
-        places = known[key](found).argmax(1)
+        places = rank(found).argmax(1)
         return [each.texts[place] for each, place in zip(found, places, strict=True)]
 
     return Family(NAME, grid(*TREES), run, is_drawn=True)

@@ -8,7 +8,7 @@ import pytest
 from agents.baselines.drafts.memory import Offer
 from agents.baselines.drafts.ranking import NAME, learn
 from agents.baselines.searches import searches
-from tests.agents.baselines.drafts.test_memory import environments, family  # noqa: F401
+from tests.agents.baselines.drafts.test_memory import family
 
 
 def offers(count, rng, rewards_of):
@@ -52,7 +52,7 @@ def test_the_choice_does_not_see_the_rewards_of_the_texts_it_chooses_from():
     assert chosen_reward(learn(learned, 100), judged) == pytest.approx(mean, abs=0.06)
 
 
-def test_it_learns_from_the_agents_examples_and_chooses_among_the_drafts(environments):  # noqa: F811
+def test_it_learns_from_the_agents_examples_and_chooses_among_the_drafts(environments):
     made = environments(shots=1)
     offered = family(made, "most typical of 16 drafts and a memory")
     names = {each.name: each for each in searches(made, "validation")}
@@ -63,5 +63,5 @@ def test_it_learns_from_the_agents_examples_and_chooses_among_the_drafts(environ
     assert names[NAME].is_drawn
 
 
-def test_prompts_without_solved_examples_have_no_such_choice(environments):  # noqa: F811
+def test_prompts_without_solved_examples_have_no_such_choice(environments):
     assert NAME not in {each.name for each in searches(environments(), "validation")}
