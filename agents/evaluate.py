@@ -18,6 +18,7 @@ from agents.baselines.families import Environments
 from agents.baselines.selection import requested_families
 from agents.baselines.suite import (
     CLONE_HELP,
+    FINE_TUNED_HELP,
     SEARCH_HELP,
     SEEDS,
     best_of_record,
@@ -101,7 +102,7 @@ def evaluate_with_baselines(
         shows_progress: Print the name of each policy to stderr before it is run.
         mbr: Also run each agent as `mbr_name(mbr)`: its most typical of so many drawn texts.
         draws: Seeds of baselines that draw, at most `len(SEEDS)`.
-        options: `search`, `clone` and `only`, as of `requested_families`.
+        options: `search`, `clone`, `only` and `fine_tuned`, as of `requested_families`.
 
     Raises:
         UserError: If the folders are not seeds of one configuration, or an option does not fit.
@@ -234,6 +235,7 @@ def main(
     output: Annotated[Path | None, typer.Option(help="folder; default RUN/evaluation")] = None,
     search: Annotated[bool, typer.Option(help=SEARCH_HELP)] = False,
     clone: Annotated[bool, typer.Option(help=CLONE_HELP)] = False,
+    fine_tuned: Annotated[Path | None, typer.Option(help=FINE_TUNED_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, not the summary")] = False,
     trust_imports: Annotated[bool, typer.Option("--trust-imports", help=TRUST_HELP)] = False,
     checkpoint: Annotated[str, typer.Option(help=CHECKPOINT_HELP)] = "last",
@@ -246,6 +248,7 @@ def main(
         check_writable(target)
         options: dict[str, Any] = {"search": search, "clone": clone, "checkpoint": checkpoint}
         options |= {"trust_imports": trust_imports, "shows_progress": True, "mbr": mbr}
+        options["fine_tuned"] = fine_tuned
         rollouts, baselines = evaluate_with_baselines(folders, split, episodes, **options)
         scores = prompt_scores(rollouts)
         summary = summarize(rollouts, scores)

@@ -14,6 +14,7 @@ from agents.baselines.families import Environments
 from agents.baselines.selection import requested_families
 from agents.baselines.suite import (
     CLONE_HELP,
+    FINE_TUNED_HELP,
     LEAST_CHOICE_PROMPTS,
     SEARCH_HELP,
     best_of_record,
@@ -46,7 +47,7 @@ def measure(
         split: The evaluated split.
         episodes: Largest number of prompts.
         trust_imports: Whether the configuration may import modules; see `check_trusted`.
-        options: `search`, `clone` and `only`, as of `requested_families`.
+        options: `search`, `clone`, `only` and `fine_tuned`, as of `requested_families`.
 
     Raises:
         UserError: If imports are not trusted, or an option does not fit the configuration.
@@ -97,6 +98,7 @@ def main(
     clone: Annotated[bool, typer.Option(help=CLONE_HELP)] = False,
     search: Annotated[bool, typer.Option(help=SEARCH_HELP)] = False,
     only: Annotated[list[str] | None, typer.Option(help="name of a baseline; repeat")] = None,
+    fine_tuned: Annotated[Path | None, typer.Option(help=FINE_TUNED_HELP)] = None,
     output: Annotated[Path | None, typer.Option(help="JSON file with each prompt's score")] = None,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="key.key=value")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, not the table")] = False,
@@ -106,6 +108,7 @@ def main(
     with reported():
         settings = load_run_config(config, assignments or [])
         options = {"clone": clone, "search": search, "only": only or ()}
+        options |= {"fine_tuned": fine_tuned}
         result = measure(settings, split, episodes, trust_imports=trust_imports, **options)
         if "baselines" not in result:
             raise UserError(

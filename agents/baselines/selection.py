@@ -4,9 +4,11 @@ Owns what each option of the command line adds. Runs nothing.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from agents.baselines.cloning import check_clonable, cloned
 from agents.baselines.families import Environments, Family
+from agents.baselines.fine_tuned import fine_tuned as by_fine_tuned
 from agents.baselines.imitated_search import NAME as SEARCHED
 from agents.baselines.imitated_search import imitated_search
 from agents.baselines.registry import families
@@ -33,6 +35,7 @@ def requested_families(
     search: bool = False,
     clone: bool = False,
     only: Sequence[str] = (),
+    fine_tuned: Path | None = None,
 ) -> list[Family]:
     """Returns the baselines that apply, with those that take longer if they are requested.
 
@@ -43,15 +46,19 @@ def requested_families(
         clone: With the imitation of the oracle by the configuration's network, of the baseline
             that the agent began with, if any, and of a search over plans.
         only: Names of the baselines that are wanted; none for all.
+        fine_tuned: Folder of a fine-tuned copy of the model: with what it writes greedily, and
+            with `search` its minimum Bayes risk too.
 
     Raises:
-        UserError: If nothing can be cloned.
+        UserError: If nothing can be cloned, or there is no such folder.
         ValueError: If there is no baseline of a name.
     """
     found = families(environments, split)
     clones = _clones(environments.config, found) if clone else []  # may be refused
     found += searches(environments, split) if search else []
     found += clones
+    if fine_tuned is not None:
+        found += by_fine_tuned(environments, split, fine_tuned, search=search)
     for name in only:
         check_choice("baseline", name, [family.name for family in found])
     return [family for family in found if not only or family.name in only]

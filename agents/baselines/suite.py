@@ -24,6 +24,7 @@ choose by chance, only baselines without a setting are run and none is the stron
 
 
 CLONE_HELP = "also imitate the oracle, and a search over plans, by the same network"
+FINE_TUNED_HELP = "also what this fine-tuned copy of the model writes: its folder"
 SEARCH_HELP = "also beams and best of n; constant settings where a model is adjusted"
 
 

@@ -12,7 +12,7 @@ import typer
 from agents.config.loading import UserError, load_config, reported
 from agents.runs.files import write_json, write_text
 from benchmarks.claims.evaluation import evaluate_claim, read_claims
-from benchmarks.claims.settings import ClaimsConfig, claim_configs
+from benchmarks.claims.settings import ClaimsConfig, claim_configs, fine_tuning
 from benchmarks.claims.table import claim_rows, equal_cost_rows, to_markdown
 from benchmarks.harness import timing
 from benchmarks.harness.results_folder import machine_folder
@@ -50,7 +50,8 @@ def main(
                 print(f"not evaluated, left out: {', '.join(missing)}", file=sys.stderr)
             _write_table(documents, known)
             return
-        run_all([config for _, configs in chosen for config in configs], runs, jobs)
+        models = [model for claim, _ in chosen if (model := fine_tuning(claim)) is not None]
+        run_all([*(config for _, configs in chosen for config in configs), *models], runs, jobs)
         if train_only:
             return
         target = (output or machine_folder(timing.machine(), RESULTS)) / "claims"

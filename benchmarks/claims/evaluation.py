@@ -15,9 +15,10 @@ from agents.config.loading import UserError
 from agents.config.train import TrainConfig
 from agents.evaluate import evaluate_agents, evaluate_with_baselines, mbr_name
 from agents.evaluation.comparison import AGENT, listed_scores, prompt_scores
+from agents.language_model.finetuning import MODEL
 from agents.runs.files import write_bytes
 from agents.runs.folder import versions
-from benchmarks.claims.settings import ClaimConfig
+from benchmarks.claims.settings import ClaimConfig, fine_tuning
 from benchmarks.harness import timing
 from benchmarks.learning.sweep import run_folder
 
@@ -53,7 +54,7 @@ def evaluate_claim(
         document = one_text | {"config": configs[0].model_dump()}
         document["prompt_scores"] |= listed_scores(prompt_scores(agents))
     else:
-        rollouts, found = evaluate_with_baselines(trained, **own)
+        rollouts, found = evaluate_with_baselines(trained, **own | _fine_tuned(claim, runs))
         document = {"config": configs[0].model_dump(), **found}
         document["prompt_scores"] = listed_scores(prompt_scores(rollouts))
     document |= {**names, "seeds": [config.seed for config in configs], "runs": hashes}
@@ -109,8 +110,17 @@ def _options(claim: ClaimConfig) -> dict[str, Any]:
     options: dict[str, Any] = {"split": claim.split, "episodes": claim.episodes}
     options |= {"search": claim.search, "clone": claim.clone}
     options |= {"only": claim.only} if claim.only else {}
+    options |= {"fine_tuned": claim.fine_tuned} if claim.fine_tuned else {}
     options |= {"draws": claim.draws} if claim.draws < len(SEEDS) else {}
     return options | ({"mbr": claim.mbr} if claim.mbr else {})
+
+
+def _fine_tuned(claim: ClaimConfig, runs: Path) -> dict[str, Any]:
+    """Returns the option of `evaluate_with_baselines` that names the fine-tuned model, if any."""
+    config = fine_tuning(claim)
+    if config is None:
+        return {}
+    return {"fine_tuned": run_folder(config, runs) / config.folder_name / MODEL}
 
 
 def _names(claim: ClaimConfig) -> dict[str, str]:

@@ -26,6 +26,8 @@ class ClaimConfig(Config):
         search: Also beams, minimum Bayes risk and best of n; constant settings by evolution.
         clone: Also behavior cloning by the agent's network.
         mbr: Compare the most typical of so many texts that an agent draws; 0 for its one text.
+        fine_tuned: YAML file of `agents.finetune`: its model, of seed 0, writes baselines; empty
+            for none.
         draws: Seeds of baselines that draw their texts: one suffices where prompts are many.
         only: Names of the baselines that are run, where others are known to be far behind and
             slow; none for all.
@@ -42,6 +44,7 @@ class ClaimConfig(Config):
     search: bool = True
     clone: bool = True
     mbr: int = Field(default=0, ge=0)
+    fine_tuned: str = ""
     draws: int = Field(default=len(SEEDS), ge=1, le=len(SEEDS))
     only: list[str] = Field(default_factory=list)
 
@@ -60,11 +63,28 @@ def claim_configs(claim: ClaimConfig) -> list[TrainConfig]:
     """
     runs = RunsConfig(config=claim.config, seeds=claim.seeds, set=claim.set, label=claim.label)
     configs = make_configs(SweepConfig(runs=[runs]))
-    used = {"env.split": configs[0].env.split, "evaluation.split": configs[0].evaluation.split}
+    _check_splits(claim, claim.config, configs[0])
+    return configs
+
+
+def fine_tuning(claim: ClaimConfig) -> TrainConfig | None:
+    """Returns the configuration of the fine-tuned model of a claim; None if it has none.
+
+    Raises:
+        UserError: If the file is not valid, or trains or chooses on the evaluated split.
+    """
+    if not claim.fine_tuned:
+        return None
+    config = make_configs(SweepConfig(runs=[RunsConfig(config=claim.fine_tuned, seeds=[0])]))[0]
+    _check_splits(claim, claim.fine_tuned, config)
+    return config
+
+
+def _check_splits(claim: ClaimConfig, file: str, config: TrainConfig) -> None:
+    used = {"env.split": config.env.split, "evaluation.split": config.evaluation.split}
     for key, split in used.items():
         if split.partition("[")[0] == claim.split.partition("[")[0]:
             raise UserError(
-                f"Got {key}={split!r} in {claim.config} for a claim on {claim.split!r}; allowed: "
+                f"Got {key}={split!r} in {file} for a claim on {claim.split!r}; allowed: "
                 "other splits, because the evaluated one is read once, at the end."
             )
-    return configs

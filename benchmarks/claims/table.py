@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from agents.baselines.drafts import memory, ranking
+from agents.baselines.fine_tuned import named
 from agents.baselines.rules.simultaneous import agreement
 from agents.baselines.searches import BEAM, FREQUENT_BEAM, MINIMUM_RISK
 from agents.evaluation.comparison import AGENT
@@ -28,7 +29,10 @@ AHEAD, BEHIND, OPEN = "ahead", "behind", "not apart"
 PARTLY = "ahead, but not of all"
 """Ahead of the strongest baseline on the split of the choice, and not of every other."""
 
-SEARCHES = (BEAM, FREQUENT_BEAM, MINIMUM_RISK, memory.NAME, ranking.NAME, agreement.NAME)
+SEARCHES = (
+    *(BEAM, FREQUENT_BEAM, MINIMUM_RISK, named(MINIMUM_RISK)),
+    *(memory.NAME, ranking.NAME, agreement.NAME),
+)
 """Baselines that draw or keep several texts for each prompt."""
 
 
