@@ -8,20 +8,23 @@ words is known, as it is to agents.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
 
-from lm_envs.envs.vector_env import LanguageVectorEnv
+from lm_envs.envs.actions.read_write import ReadWriteActions
 from lm_envs.model.engine import Engine, Outputs
 from lm_envs.tasks.data.word_prefixes import word_prefixes
-from lm_envs.tasks.translation import Translation
 
 DRAWS, KEPT = 24, 8
 """Texts that are drawn for each beginning, and the most frequent ones that are kept."""
 
 CANDIDATES = 48
 """Most likely tokens of which one is drawn."""
+
+BEST = 8
+"""Most likely tokens that are kept after a guess."""
 
 ROWS = 256
 MOST_TOKENS = 20
@@ -52,16 +55,27 @@ Guesses = Sequence[tuple[str, float]]
 """Sources and their shares among those that were kept."""
 
 
+class NextTokens(NamedTuple):
+    """The model's most likely tokens after each of C contexts, the likeliest first.
+
+    Attributes:
+        tokens: (C, BEST) int64.
+        probabilities: (C, BEST) float64.
+    """
+
+    tokens: np.ndarray
+    probabilities: np.ndarray
+
+
 class SourceGuesses:
     """Guesses of sources, each drawn once; they depend on nothing but what was read.
 
     Args:
-        env: Rows of a simultaneous translation.
+        actions: Those of a simultaneous translation.
     """
 
-    def __init__(self, env: LanguageVectorEnv) -> None:
-        assert isinstance(env.task, Translation)
-        engine, self._tokenizer = env.engine, env.tokenizer
+    def __init__(self, actions: ReadWriteActions) -> None:
+        engine, self._tokenizer = actions.engine, actions.tokenizer
         self.model = engine.model
         self._engine = Engine(
             self.model,
@@ -75,7 +89,6 @@ class SourceGuesses:
         self._ends_source = np.array([b"\n" in piece for piece in pieces])
         self._ends_source[self._tokenizer.end_tokens] = True
         self._known: dict[tuple[bytes, int], Guesses] = {}
-        self._best: dict[bytes, int] = {}
 
     def of(self, beginnings: Sequence[Beginning]) -> list[Guesses]:
         """Returns the guesses of each beginning; the beginning itself if nothing fits."""
@@ -86,17 +99,16 @@ class SourceGuesses:
             self._draw(waiting[start : start + per_pass])
         return [self._known[each.key] for each in beginnings]
 
-    def best_tokens(self, contexts: Sequence[np.ndarray]) -> np.ndarray:
-        """Returns the model's most likely token after each of C contexts, (C,) int64."""
-        keys = [context.tobytes() for context in contexts]
-        new = {key: c for key, c in zip(keys, contexts, strict=True) if key not in self._best}
-        waiting = list(new.items())
-        for start in range(0, len(waiting), ROWS):
-            part = waiting[start : start + ROWS]
-            outputs = self._engine.prefill(np.arange(len(part)), [each for _, each in part])
-            best = outputs.candidates[: len(part), 0].tolist()
-            self._best |= dict(zip((key for key, _ in part), best, strict=True))
-        return np.array([self._best[key] for key in keys], np.int64)
+    def next_tokens(self, contexts: Sequence[np.ndarray]) -> NextTokens:
+        """Returns the model's most likely tokens after each of C contexts."""
+        tokens = np.empty((len(contexts), BEST), np.int64)
+        logprobs = np.empty((len(contexts), BEST))
+        for start in range(0, len(contexts), ROWS):
+            part = contexts[start : start + ROWS]
+            outputs = self._engine.prefill(np.arange(len(part)), part)
+            tokens[start : start + ROWS] = outputs.candidates[: len(part), :BEST]
+            logprobs[start : start + ROWS] = outputs.logprobs[: len(part), :BEST]
+        return NextTokens(tokens, np.exp(logprobs))
 
     def _draw(self, beginnings: Sequence[Beginning]) -> None:
         """Draws the texts of a few beginnings, and keeps those of the right number of words."""

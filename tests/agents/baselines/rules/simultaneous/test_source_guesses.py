@@ -21,7 +21,7 @@ def env():
 
 @pytest.fixture(scope="module")
 def guesses(env):
-    return SourceGuesses(env)
+    return SourceGuesses(env.actions)
 
 
 def beginnings(env, indices, count=2):
@@ -68,11 +68,13 @@ def test_the_next_word_is_guessed_better_than_from_another_source(env, guesses):
 def test_guesses_do_not_depend_on_others(env, guesses):
     cases = [beginning for beginning, _ in beginnings(env, range(0, 600, 30))]
     together = guesses.of(cases)
-    assert SourceGuesses(env).of(cases[-1:]) == [together[-1]]
+    assert SourceGuesses(env.actions).of(cases[-1:]) == [together[-1]]
     assert len(guesses.of(cases[:0])) == 0
 
 
-def test_the_best_token_is_the_one_that_the_environment_would_write(env, guesses):
+def test_next_tokens_are_those_of_the_environment(env, guesses):
     examples = [env.episodes.example(index) for index in range(100, 116)]
     contexts = [env.task.source_prefix(example, 1) for example in examples]
-    np.testing.assert_array_equal(guesses.best_tokens(contexts), env.outputs.candidates[:, 0])
+    found, known = guesses.next_tokens(contexts), env.outputs
+    np.testing.assert_array_equal(found.tokens[:, :3], known.candidates[:, :3])
+    np.testing.assert_allclose(found.probabilities[:, :3], np.exp(known.logprobs[:, :3]), rtol=1e-3)
