@@ -8,7 +8,7 @@ import lm_envs
 from agents.baselines.rules.simultaneous.guess_readings import NAMES, GuessReadings
 from agents.baselines.rules.simultaneous.source_guesses import SourceGuesses
 from agents.baselines.rules.simultaneous.stable_tokens import stay_probabilities
-from lm_envs.envs.actions.read_write import READ, WRITE
+from lm_envs.envs.actions.read_write import READ
 
 gym.register_envs(lm_envs)
 
@@ -100,4 +100,3 @@ def test_numbers_are_bounded_found_once_and_constant_after_the_last_word(env):
     np.testing.assert_array_equal(
         readings.of(env.actions)[is_read], np.tile([1, 1, 1, 0, 0, 1, 1], (is_read.sum(), 1))
     )
-    assert WRITE == 1
