@@ -131,7 +131,7 @@ class GuessReadings:
         numbers[:3] = weights @ is_same, weights @ chances, chances.min()
         numbers[3] = max(rivals.values(), default=0.0)
         numbers[4] = weights @ np.isin(best, self._actions.line_ends)
-        return numbers
+        return numbers.clip(0.0, 1.0)  # sums may be rounded to more than 1
 
 
 def _states(actions: ReadWriteActions, rows: np.ndarray, num_source: np.ndarray) -> list[_Row]:

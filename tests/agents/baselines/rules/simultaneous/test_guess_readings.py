@@ -90,7 +90,7 @@ def test_numbers_are_bounded_found_once_and_constant_after_the_last_word(env):
     readings = GuessReadings(env.actions)
     first = readings.of(env.actions)
     assert first.min() >= 0.0
-    assert first.max() <= 1.0 + 1e-6
+    assert first.max() <= 1.0
     again = GuessReadings(env.actions, GivenSources(env.actions, {})).of(env.actions)
     assert not np.array_equal(first, again)
     np.testing.assert_array_equal(readings.of(env.actions), first)
