@@ -128,9 +128,8 @@ def _is_good_enough(config: LoopConfig, rounds: list[dict[str, Any]]) -> bool:
 
 def _round_config(config: LoopConfig, number: int, model: str) -> TrainConfig:
     """Returns the configuration of a round's agent, over the current model."""
-    agent = config.agent
-    env = agent.env.model_copy(update={"kwargs": {**agent.env.kwargs, "model": model}})
-    return agent.model_copy(update={"name": f"round{number}", "env": env})
+    agent = config.agent.with_env_kwargs(model=model)
+    return agent.model_copy(update={"name": f"round{number}"})
 
 
 def main(

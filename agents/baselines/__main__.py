@@ -107,8 +107,8 @@ def main(
     """Measures the baselines that an agent of this configuration has to exceed."""
     with reported():
         settings = load_run_config(config, assignments or [])
-        options = {"clone": clone, "search": search, "only": only or ()}
-        options |= {"fine_tuned": fine_tuned}
+        options: dict[str, Any] = {"clone": clone, "search": search, "only": only or ()}
+        options["fine_tuned"] = fine_tuned
         result = measure(settings, split, episodes, trust_imports=trust_imports, **options)
         if "baselines" not in result:
             raise UserError(

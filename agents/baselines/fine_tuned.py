@@ -13,7 +13,6 @@ from agents.baselines.families import Environments, Family, Setting
 from agents.baselines.registry import families
 from agents.baselines.searches import MINIMUM_RISK, searches
 from agents.config.loading import UserError
-from agents.config.train import TrainConfig
 from agents.evaluation.baselines import GREEDY
 from lm_envs.transcript import Transcript
 
@@ -42,7 +41,7 @@ def fine_tuned(
             f"Got fine_tuned={str(model)!r}, which is no folder; allowed: the folder of a model, "
             "such as runs/<name>-s<seed>/model of python -m agents.finetune."
         )
-    others = Environments(_with_model(environments, model))
+    others = Environments(environments.config.with_env_kwargs(model=str(model)))
     found = [*families(others, split), *(searches(others, split) if search else [])]
     kept = [each for each in found if each.name in (GREEDY, MINIMUM_RISK)]
     if not kept:
@@ -62,9 +61,3 @@ def _by(others: Environments, family: Family) -> Family:
         return family.run(others, split, indices, setting, seed)
 
     return Family(named(family.name), family.search, run, family.is_drawn)
-
-
-def _with_model(environments: Environments, model: Path) -> TrainConfig:
-    config = environments.config
-    kwargs = {**config.env.kwargs, "model": str(model)}
-    return config.model_copy(update={"env": config.env.model_copy(update={"kwargs": kwargs})})

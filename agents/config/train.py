@@ -247,6 +247,11 @@ class TrainConfig(Config):
         """Name of the run folder, `<name>-s<seed>`."""
         return f"{self.name}-s{self.seed}"
 
+    def with_env_kwargs(self, **changes: Any) -> Self:  # noqa: ANN401 - of an environment
+        """Returns the configuration with other values of some arguments of the environment."""
+        env = self.env.model_copy(update={"kwargs": {**self.env.kwargs, **changes}})
+        return self.model_copy(update={"env": env})
+
     @model_validator(mode="after")
     def _registered(self) -> Self:
         if self.imports and self.env.id not in gym.registry:

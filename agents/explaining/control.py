@@ -147,9 +147,8 @@ def _points(
 
 
 def _with_rewards(config: TrainConfig, name: str, rewards: Mapping[str, float]) -> TrainConfig:
-    kwargs = {**config.env.kwargs, "rewards": dict(rewards)}
-    env = config.env.model_copy(update={"kwargs": kwargs})
-    return config.model_copy(update={"name": name, "env": env})
+    changed = config.with_env_kwargs(rewards=dict(rewards))
+    return changed.model_copy(update={"name": name})
 
 
 def _train(config: TrainConfig, runs: Path, *, trust_imports: bool) -> None:

@@ -119,11 +119,8 @@ def _lessons(config: TrainConfig, agent: BaseAlgorithm, settings: ImitationConfi
 
 def _judging_env(config: TrainConfig, judge: str | None) -> LanguageVectorEnv:
     """Returns held-out rows in which a language model is the policy."""
-    kwargs = {**config.env.kwargs, **SPACES}
-    if judge is not None:
-        kwargs["model"] = judge
-    env = config.env.model_copy(update={"kwargs": kwargs})
-    rows = config.model_copy(update={"env": env})
+    model = {} if judge is None else {"model": judge}
+    rows = config.with_env_kwargs(**SPACES, **model)
     return as_language(make_evaluation_env(rows, config.evaluation.split, ROWS))
 
 

@@ -189,19 +189,16 @@ def with_one_precision(config: FinetuneConfig) -> FinetuneConfig:
     would not be 1. So the environment runs in float32 unless `bfloat16` is set; rollouts of the
     policy always run in the environment's dtype.
     """
-    kwargs = config.env.kwargs
-    if config.bfloat16 or kwargs.get("dtype", "auto") != "auto":
+    if config.bfloat16 or config.env.kwargs.get("dtype", "auto") != "auto":
         return config
-    env = config.env.model_copy(update={"kwargs": {**kwargs, "dtype": "float32"}})
-    return config.model_copy(update={"env": env})
+    return config.with_env_kwargs(dtype="float32")
 
 
 def with_groups(config: FinetuneConfig) -> FinetuneConfig:
     """Returns the configuration with one prompt for each group of rows, where they are compared."""
     if config.advantage not in GROUPED:
         return config
-    kwargs = {**config.env.kwargs, "group_size": config.group_size}
-    return config.model_copy(update={"env": config.env.model_copy(update={"kwargs": kwargs})})
+    return config.with_env_kwargs(group_size=config.group_size)
 
 
 def make_agent(config: FinetuneConfig, env: KLPenalty) -> OnPolicyAlgorithm:

@@ -177,8 +177,7 @@ def few_shot(
     chosen = np.random.default_rng(seed).choice(task.num_examples, n, replace=False)
     items = [task.item(task.example(index)) for index in chosen.tolist()]
     solved = "".join(f"{item.prompt} {item.targets[0].strip()}\n\n" for item in items)
-    kwargs = {**config.env.kwargs, "chat_template": True, "user_prompt": f"{solved}{PROMPT}"}
-    given = config.model_copy(update={"env": config.env.model_copy(update={"kwargs": kwargs})})
+    given = config.with_env_kwargs(chat_template=True, user_prompt=f"{solved}{PROMPT}")
     env = _held_out(given, split)
     return write(load_policy(given, env), env, indices, is_greedy=True)
 

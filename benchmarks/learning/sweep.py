@@ -112,7 +112,7 @@ def share_suffix(config: TrainConfig) -> str:
 
 
 def run_all(configs: Sequence[TrainConfig], runs: Path, jobs: int) -> list[Run]:
-    """Trains the runs that have no result yet; returns all runs in the order of `configs`.
+    """Trains the runs that have no result yet, each once; returns all in the order of `configs`.
 
     Args:
         configs: See `make_configs`.
@@ -125,7 +125,8 @@ def run_all(configs: Sequence[TrainConfig], runs: Path, jobs: int) -> list[Run]:
     """
     threads = max(1, (os.cpu_count() or 1) // jobs)
     with ThreadPoolExecutor(jobs) as pool:
-        errors = pool.map(partial(_train, runs=runs, threads=threads), configs)
+        distinct = {run_folder(config, runs): config for config in configs}.values()
+        errors = pool.map(partial(_train, runs=runs, threads=threads), distinct)
         failed = [error for error in errors if error]
     if failed:
         raise UserError("; ".join(failed))

@@ -116,6 +116,20 @@ def test_jobs_share_the_cores_unless_the_environment_sets_the_threads(
     assert taken == [threads]
 
 
+def test_a_run_that_is_named_twice_is_trained_once(tmp_path, monkeypatch):
+    commands = []
+
+    def fail(command, **options):
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 2, "", "error: no luck\n")
+
+    monkeypatch.setattr(sweep.subprocess, "run", fail)
+    other = config().model_copy(update={"seed": 1})
+    with pytest.raises(UserError, match=r"smoke-s0 .*smoke-s1 "):
+        sweep.run_all([config(), other, config()], tmp_path, jobs=1)
+    assert len(commands) == 2
+
+
 def test_a_run_that_finetunes_is_trained_by_its_own_program(checkpoint, tmp_path):
     path = tmp_path / "small.yaml"
     values = small_config(checkpoint, total_timesteps=32, warm_start=None).model_dump()

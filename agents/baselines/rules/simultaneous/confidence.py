@@ -66,7 +66,7 @@ def read_write_actions(env: LanguageVectorEnv) -> ReadWriteActions:
     return env.actions
 
 
-def tokens_to_write(env: LanguageVectorEnv, rows: np.ndarray) -> np.ndarray:
+def tokens_to_write(actions: ReadWriteActions, rows: np.ndarray) -> np.ndarray:
     """Returns the token that each of some rows (R,) would write now, (R,) int64."""
-    actions = read_write_actions(env)
-    return actions.to_tokens(np.zeros(env.num_envs), env.outputs, rows)[rows]
+    unused = np.zeros(len(actions.episodes.counts))
+    return actions.to_tokens(unused, actions.outputs, rows)[rows]

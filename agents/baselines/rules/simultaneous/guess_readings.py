@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from agents.baselines.rules.simultaneous.confidence import tokens_to_write
 from agents.baselines.rules.simultaneous.source_guesses import (
     Beginning,
     Guesses,
@@ -136,14 +137,13 @@ class GuessReadings:
 
 def _states(actions: ReadWriteActions, rows: np.ndarray, num_source: np.ndarray) -> list[_Row]:
     episodes, num_read = actions.episodes, actions.num_read
-    tokens = actions.to_tokens(np.zeros(len(num_read)), actions.engine.outputs, rows)
     found = []
-    for row in rows.tolist():
+    for row, token in zip(rows.tolist(), tokens_to_write(actions, rows).tolist(), strict=True):
         read = int(num_read[row])
         begun, words = _translation(actions).unfinished_source(episodes.examples[row], read)
         beginning = Beginning(begun, words, int(num_source[row]))
         written = episodes.tokens[row, : episodes.counts[row]].copy()
-        found.append(_Row(beginning, read, written, int(tokens[row])))
+        found.append(_Row(beginning, read, written, token))
     return found
 
 

@@ -143,7 +143,7 @@ def stay_probabilities(env: LanguageVectorEnv, rows: np.ndarray) -> np.ndarray:
         (R,) float64, by the language model after the whole source and what is written.
     """
     actions = read_write_actions(env)
-    tokens = tokens_to_write(env, rows)
+    tokens = tokens_to_write(actions, rows)
     num_source = actions.num_source
     texts = [actions.context_after(row, int(num_source[row])) for row in rows.tolist()]
     after = [np.append(text[1:], token) for text, token in zip(texts, tokens, strict=True)]

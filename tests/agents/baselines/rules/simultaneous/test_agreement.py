@@ -1,23 +1,12 @@
 """A token is written where the model would write it after guesses of the whole source, too."""
 
-import gymnasium as gym
 import numpy as np
-import pytest
 
-import lm_envs
 from agents.baselines.rules.simultaneous.agreement import guessed_agreement, write_agreed
 from agents.baselines.rules.simultaneous.confidence import confident
 from agents.baselines.rules.simultaneous.stable_tokens import stay_probabilities
 from agents.evaluation.rollouts import mean_scores, run_episodes
 from lm_envs.envs.actions.read_write import READ
-
-gym.register_envs(lm_envs)
-
-
-@pytest.fixture(scope="module")
-def env():
-    options = {"mode": "simultaneous", "split": "validation", "autoreset_mode": "disabled"}
-    return gym.make_vec("lm_envs/Translation-v0", num_envs=16, **options).unwrapped
 
 
 def test_guesses_tell_which_tokens_stay(env):

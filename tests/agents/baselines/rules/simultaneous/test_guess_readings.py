@@ -1,22 +1,12 @@
 """What guesses of the source tell about the next token."""
 
-import gymnasium as gym
 import numpy as np
 import pytest
 
-import lm_envs
 from agents.baselines.rules.simultaneous.guess_readings import NAMES, GuessReadings
 from agents.baselines.rules.simultaneous.source_guesses import SourceGuesses
 from agents.baselines.rules.simultaneous.stable_tokens import stay_probabilities
 from lm_envs.envs.actions.read_write import READ
-
-gym.register_envs(lm_envs)
-
-
-@pytest.fixture(scope="module")
-def env():
-    options = {"mode": "simultaneous", "split": "validation", "autoreset_mode": "disabled"}
-    return gym.make_vec("lm_envs/Translation-v0", num_envs=16, **options).unwrapped
 
 
 class GivenSources(SourceGuesses):

@@ -1,26 +1,15 @@
 """Sources that the language model guesses from their first words."""
 
-import gymnasium as gym
 import numpy as np
 import pytest
 
-import lm_envs
 from agents.baselines.rules.simultaneous.source_guesses import KEPT, Beginning, SourceGuesses
 from lm_envs.tasks.data.word_prefixes import word_prefixes
-
-gym.register_envs(lm_envs)
-
-
-@pytest.fixture(scope="module")
-def env():
-    options = {"mode": "simultaneous", "split": "validation", "autoreset_mode": "disabled"}
-    made = gym.make_vec("lm_envs/Translation-v0", num_envs=16, **options).unwrapped
-    made.reset(options={"index": np.arange(100, 116)})
-    return made
 
 
 @pytest.fixture(scope="module")
 def guesses(env):
+    env.reset(options={"index": np.arange(100, 116)})
     return SourceGuesses(env.actions)
 
 
