@@ -30,6 +30,7 @@ _PAGES = {
     "WeightTuning": "tuning.weight_tuning",
     "TrainingControl": "tuning.training_control",
     "StructureSearch": "tuning.structure_search",
+    "CacheEviction": "tuning.cache_eviction",
 }
 
 

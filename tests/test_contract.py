@@ -19,7 +19,8 @@ from stable_baselines3.common.env_checker import check_env as sb3_check
 from lm_envs.fonts import MissingGlyphWarning
 from tests.envs.helpers import IDS
 
-TUNING = [f"lm_envs/{name}-v0" for name in ("WeightTuning", "StructureSearch", "TrainingControl")]
+ADJUSTING = ("WeightTuning", "StructureSearch", "TrainingControl", "CacheEviction")
+TUNING = [f"lm_envs/{name}-v0" for name in ADJUSTING]
 WRITING = [name for name in IDS if name not in TUNING]
 TOKENS = [name for name in WRITING if "LiveSubtitles" not in name]  # has one action kind only
 CHOICES = [name for name in TOKENS if "NextWord" not in name]
@@ -41,7 +42,7 @@ def test_checkers_find_nothing(env_id, check):
 
 @pytest.mark.parametrize("env_id", IDS)
 def test_two_instances_of_a_spec_from_json_match(env_id):
-    own = {"rewards": {"fluency": 1.0, "length": 0.5}} if env_id in WRITING else {"passages": 4}
+    own = {"rewards": {"fluency": 1.0, "length": 0.5}} if env_id in WRITING else {"adjustments": 9}
     env = gym.make(env_id, **own)
     again = gym.make(EnvSpec.from_json(env.spec.to_json()))
     num_steps = 60 if env_id in WRITING else 20  # of several episodes

@@ -26,7 +26,7 @@ print("stepped")
 TUNING = ("WeightTuning", "TrainingControl", "StructureSearch")
 IDS = (
     *("NextWord", "Paraphrase", "QuestionAnswering", "KnowledgeGraphQA", "Translation"),
-    *("Classification", "Dialogue", *TUNING),
+    *("Classification", "Dialogue", "CacheEviction", *TUNING),
 )
 
 

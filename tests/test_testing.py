@@ -16,6 +16,7 @@ SMALL = {
     "lm_envs/Dialogue-v0": {},
     "lm_envs/LiveSubtitles-v0": {"spoken_words": 6},
     "lm_envs/StructureSearch-v0": {"passages": 4, "adjustments": 3},
+    "lm_envs/CacheEviction-v0": {"cache_size": 12, "adjustments": 3},
 }
 
 

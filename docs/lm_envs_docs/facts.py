@@ -17,7 +17,8 @@ from gymnasium.envs.registration import load_env_creator
 import lm_envs  # noqa: F401 - registers the ids
 from lm_envs.envs.actions import ChoiceActions, ShowWordsActions
 from lm_envs.envs.base import EpisodicVectorEnv
-from lm_envs.envs.tuning.base import REFUSED, TuningVectorEnv
+from lm_envs.envs.tuning.base import TuningVectorEnv
+from lm_envs.envs.tuning.building import REFUSED
 from lm_envs.tasks import resolve
 from lm_envs_docs.docstrings import entries
 
@@ -219,9 +220,13 @@ def infos(env: gym.Env) -> list[Info]:
 
 
 def _steps(env: gym.Env) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields the infos of the first and the last step; a tuner adjusts once, then leaves it so."""
+    """Yields the infos of the first and the last step; a tuner then follows its first plan.
+
+    That leaves the model as it is, where an adjustment changes it.
+    """
     batch = batch_of(env)
-    leave = batch.rule_policies()["as it is"] if isinstance(batch, TuningVectorEnv) else None
+    rules = batch.rule_policies() if isinstance(batch, TuningVectorEnv) else {}
+    leave = next(iter(rules.values()), None)
     is_over, is_first = False, True
     while not is_over:
         action = next_action(env) if is_first or leave is None else leave()[0]

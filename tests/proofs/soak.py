@@ -29,7 +29,7 @@ import numpy as np
 from lm_envs.lru import LRUCache
 from tests.envs.helpers import IDS, MODES
 
-TUNING = ("WeightTuning", "TrainingControl", "StructureSearch")
+TUNING = ("WeightTuning", "TrainingControl", "StructureSearch", "CacheEviction")
 TUNING_ROWS = 2
 """Rows of ids in which each row holds an adjusted model of its own: 64 would need 5 GiB."""
 PROMPT_CACHE = 16

@@ -12,24 +12,21 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from lm_envs.envs.base import EpisodicVectorEnv
-from lm_envs.envs.factory import check_fit, load_model, load_tokenizer, make_task
 from lm_envs.envs.modes import check_modes
 from lm_envs.envs.observations.base import column_box
+from lm_envs.envs.prompt_groups import PromptGroups
 from lm_envs.envs.reset_options import selected_indices
 from lm_envs.envs.rows import new_generators
 from lm_envs.envs.shaping import check_discount, shaped_rewards
 from lm_envs.envs.snapshots import check_parts, is_in_space
-from lm_envs.envs.tuning.passages import PassageGroups, Passages
+from lm_envs.envs.tuning.building import build
+from lm_envs.envs.tuning.passages import Passages
 from lm_envs.envs.tuning.tuner import Tuner
 from lm_envs.model import loading
 from lm_envs.model.base import LanguageModel
 from lm_envs.tasks import TaskSpec
-from lm_envs.tasks.base import required_actions
 from lm_envs.transcript import TRUNCATIONS, Ending, Transcript
-from lm_envs.validation import check_count, check_limit, check_types, is_whole, path_as_text
-
-REFUSED = ("rewards", "costs")
-"""Arguments of tasks that set a reward: here the reward is the loss."""
+from lm_envs.validation import check_count, check_limit, is_whole
 
 NOTHING = np.zeros(0, np.int64)
 
@@ -69,6 +66,8 @@ class TuningVectorEnv(EpisodicVectorEnv):
             the prompt alone.
         gamma: Discount of the agent; a step before the end pays gamma times the new potential less
             the old one (see `LanguageVectorEnv`).
+        group_size: G, a divisor of N: the n-th episodes of rows 0 to G - 1 have one group of
+            passages, those of rows G to 2 G - 1 another, and so on; 1 draws for each row alone.
         max_steps: Truncate after this many steps; None for no limit.
         autoreset_mode: "next_step", "same_step" or "disabled", or Gymnasium's enum.
         render_mode: None, "ansi" or "rgb_array".
@@ -99,6 +98,7 @@ class TuningVectorEnv(EpisodicVectorEnv):
         system_prompt: str | None = None,
         user_prompt: str | None = None,
         gamma: float = 1.0,
+        group_size: int = 1,
         max_steps: int | None = None,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
@@ -106,27 +106,26 @@ class TuningVectorEnv(EpisodicVectorEnv):
     ) -> None:
         check_modes(autoreset_mode, render_mode)
         check_count("adjustments", adjustments)
-        self.gamma = check_discount(gamma)
-        self._max_steps = check_limit("max_steps", max_steps)
+        self.gamma, self._max_steps = check_discount(gamma), check_limit("max_steps", max_steps)
         generators = new_generators(num_envs)  # before rows are allocated: it refuses too many
+        self._draws = PromptGroups(*generators, group_size)
         chat = (chat_template, system_prompt, user_prompt)
         computing = (device, dtype, deterministic)
-        network, make_groups = _build(task, passages, task_options, chat, model, *computing)
-        self.tuner = make_tuner(network, loading.locate(model))
-        self._groups = make_groups(shared=self.tuner.shares_passages)
-        self.budget = adjustments
-        self._allocate(num_envs)
+        network, make_groups = build(task, passages, task_options, chat, model, *computing)
+        tuner = self.tuner = make_tuner(network, loading.locate(model))
+        self._groups = make_groups(shared=tuner.shares_passages, least_tokens=tuner.least_tokens)
+        self._allocate(num_envs, adjustments)
         super().__init__(
             *generators,
-            column_box({**self.tuner.columns, "budget_left": (np.zeros(1), np.ones(1))}),
-            self.tuner.space,
+            column_box({**tuner.columns, "budget_left": (np.zeros(1), np.ones(1))}),
+            tuner.space,
             autoreset_mode=autoreset_mode,
             render_mode=render_mode,
         )
 
-    def _allocate(self, num_rows: int) -> None:
+    def _allocate(self, num_rows: int, budget: int) -> None:
         """Makes the record of each row's episode, empty."""
-        self._rows = range(num_rows)
+        self._rows, self.budget = range(num_rows), budget
         self._actions: list[list[np.ndarray]] = [[] for _ in self._rows]
         self._descriptions: list[list[str]] = [[] for _ in self._rows]
         self._rewards: list[list[float]] = [[] for _ in self._rows]
@@ -167,11 +166,15 @@ class TuningVectorEnv(EpisodicVectorEnv):
     def _selected_examples(self, options: dict[str, Any]) -> tuple[list[int], Sequence[int | None]]:
         return selected_indices(options, self.num_envs, self.num_examples)
 
+    def _seed_rows(self, rows: Sequence[int], seeds: np.ndarray) -> None:
+        super()._seed_rows(rows, seeds)
+        self._draws.seed(rows, seeds)
+
     def _begin_rows(self, rows: list[int], examples: Sequence[int | None]) -> None:
         groups = []
         for row, selected in zip(rows, examples, strict=True):
-            index = self._rngs[row].integers(self.num_examples) if selected is None else selected
-            groups.append(self._groups.group(int(index)))
+            index = self._draws.draw(row, self.num_examples) if selected is None else selected
+            groups.append(self._groups.group(index))
             self._actions[row], self._descriptions[row], self._rewards[row] = [], [], []
             self._endings[row] = None
         self.tuner.begin(rows, groups)
@@ -250,23 +253,29 @@ class TuningVectorEnv(EpisodicVectorEnv):
         low, high = self.single_observation_space.low, self.single_observation_space.high  # type: ignore[attr-defined]  # a Box
         return np.concatenate([self.tuner.observe(), left], 1).clip(low, high).astype(np.float32)
 
-    def _get_episodes(self) -> list[dict[str, Any]]:
+    def _get_episodes(self) -> dict[str, Any]:
         passages = map(self.tuner.passages_of, self._rows)
-        return [
+        rows = [
             {"title": own.title, "index": own.index, "actions": [a.tolist() for a in actions]}
             for own, actions in zip(passages, self._actions, strict=True)
         ]
+        return {"rows": rows} | self._draws.get_state()
 
-    def _checked_episodes(self, episodes: Any, over: np.ndarray) -> list[dict[str, Any]]:  # noqa: ANN401
-        if not (isinstance(episodes, list) and len(episodes) == self.num_envs):
+    def _checked_episodes(self, episodes: Any, over: np.ndarray) -> Any:  # noqa: ANN401
+        if isinstance(episodes, list):  # as states were before rows could have groups
+            episodes = {"rows": episodes}
+        parts, generators = self._draws.split_state(episodes)
+        check_parts("of tuned rows", parts, ("rows",))
+        rows = parts["rows"]
+        if not (isinstance(rows, list) and len(rows) == self.num_envs):
             raise ValueError(f"Got a state that is not of {self.num_envs} tuned rows.")
-        for row, each in enumerate(episodes):
+        for row, each in enumerate(rows):
             if not self._fits(each, bool(over[row])):
                 raise ValueError(
                     f"Got a state whose row {row} is of an environment with other arguments; make "
                     "this one as that one was made."
                 )
-        return episodes
+        return rows, generators
 
     def _fits(self, episode: Any, is_over: bool) -> bool:  # noqa: ANN401 - a caller's value
         """Returns whether an episode of `_get_episodes` is possible here."""
@@ -281,48 +290,17 @@ class TuningVectorEnv(EpisodicVectorEnv):
             and all(is_in_space(self.single_action_space, action) for action in actions)
         )
 
-    def _set_episodes(self, episodes: list[dict[str, Any]]) -> None:
+    def _set_episodes(
+        self, episodes: tuple[list[dict[str, Any]], list[np.random.Generator]]
+    ) -> None:
         """Starts each row again and repeats its adjustments."""
-        self._begin_rows(list(self._rows), [each["index"] for each in episodes])
+        own, generators = episodes
+        self._draws.set_state(generators)
+        self._begin_rows(list(self._rows), [each["index"] for each in own])
         nothing = np.zeros_like(self.action_space.sample())
-        for step in range(max(len(each["actions"]) for each in episodes)):
-            rows = np.flatnonzero([len(each["actions"]) > step for each in episodes])
+        for step in range(max(len(each["actions"]) for each in own)):
+            rows = np.flatnonzero([len(each["actions"]) > step for each in own])
             actions = nothing.copy()
             for row in rows.tolist():
-                actions[row] = episodes[row]["actions"][step]
+                actions[row] = own[row]["actions"][step]
             self._act(rows, actions)
-
-
-def _build(
-    task: TaskSpec,
-    passages: int,
-    options: Mapping[str, Any],
-    chat: tuple[bool, str | None, str | None],
-    model: str,
-    device: str,
-    dtype: str,
-    deterministic: bool,
-) -> tuple[LanguageModel, Callable[..., PassageGroups]]:
-    """Returns the model that is adjusted, and what makes the passages that it is evaluated on.
-
-    Raises:
-        UnexpectedArgumentError: If the task has no such argument.
-        ValueError: If an argument is not allowed; the message names the allowed values.
-    """
-    model = path_as_text(model)
-    check_types(_build, {"model": model, "device": device, "dtype": dtype})
-    check_count("passages", passages)
-    folder = loading.locate(model)
-    tokenizer = load_tokenizer(folder, *chat)
-    made, name = make_task(task, tokenizer, options, REFUSED)
-    if made.max_turns != 1:
-        raise ValueError(
-            f"Got task={name!r}, which has several turns; allowed: tasks whose prompt and reference"
-            " are one text, such as 'question_answering' or 'next_word'."
-        )
-    if required_actions(made):
-        raise ValueError("Got mode='simultaneous'; passages are read whole: leave it out.")
-    network = load_model(folder, tokenizer, device, dtype, deterministic)
-    check_fit(network, tokenizer, made.context_tokens, model)
-    title = f"{name.replace('_', ' ')}, {options.get('split', 'train')}"
-    return network, partial(PassageGroups, tokenizer, made, passages, title)

@@ -3,6 +3,7 @@
 Owns which examples are in which group. Knows nothing of models or rewards.
 """
 
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -58,25 +59,35 @@ class PassageGroups:
         name: Name of the task and the split, for titles.
         shared: Whether groups share examples: each example is the first one of a group. Otherwise
             each is in one group, and the remainder in none.
+        least_tokens: Examples whose prompt and reference have fewer tokens together are left out.
 
     Attributes:
         num_groups: Number of groups.
         group: Returns the `Passages` of a number, 0 <= number < num_groups.
 
+    Warns:
+        UserWarning: If examples are too short.
+
     Raises:
-        ValueError: If fewer than `size` examples have a reference.
+        ValueError: If fewer than `size` examples have a reference and enough tokens.
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, task: Task, size: int, name: str, *, shared: bool = False
+        self,
+        tokenizer: Tokenizer,
+        task: Task,
+        size: int,
+        name: str,
+        *,
+        shared: bool = False,
+        least_tokens: int = 2,
     ) -> None:
         self._task, self._tokenizer, self._size, self._name = task, tokenizer, size, name
-        numbers = range(task.num_examples)
-        self._usable = [number for number in numbers if len(task.example(number).reference)]
+        self._usable = _usable(task, least_tokens, name)
         if len(self._usable) < size:
             raise ValueError(
                 f"Got passages={size} of {name}; allowed: up to {len(self._usable)}, the "
-                "number of examples with a reference."
+                f"number of examples with a reference and {least_tokens} tokens or more."
             )
         # Example k of group i is k `distance` after the first one, which is i.
         self._distance = len(self._usable) // size
@@ -90,5 +101,28 @@ class PassageGroups:
         examples = [self._task.example(number) for number in numbers]
         tokens = tuple(np.concatenate([each.prompt, each.reference]) for each in examples)
         first = " ".join(self._tokenizer.decode(tokens[0]).split())
-        title = f"{self._size} passages of {self._name}: {first}\n"
+        count = "a passage" if self._size == 1 else f"{self._size} passages"
+        title = f"{count} of {self._name}: {first}\n"
         return Passages(index, tokens, tuple(len(each.prompt) for each in examples), title)
+
+
+def _usable(task: Task, least_tokens: int, name: str) -> list[int]:
+    """Returns the numbers of the examples that have a reference and enough tokens.
+
+    Warns:
+        UserWarning: If some have a reference, but too few tokens.
+    """
+    examples = [task.example(number) for number in range(task.num_examples)]
+    lengths = [len(each.prompt) + len(each.reference) for each in examples]
+    has_reference = [len(each.reference) > 0 for each in examples]
+    pairs = list(zip(lengths, has_reference, strict=True))
+    usable = [n for n, (length, has) in enumerate(pairs) if has and length >= least_tokens]
+    if len(usable) < sum(has_reference):
+        warnings.warn(
+            f"Left out {sum(has_reference) - len(usable)} of {sum(has_reference)} examples of "
+            f"{name}, which have fewer than {least_tokens} tokens; the longest has "
+            f"{max(lengths)}.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return usable

@@ -33,10 +33,12 @@ class Tuner(ABC):
         plans: Open-loop action sequences by name, as baselines; the last action repeats.
         shares_passages: Whether each example begins the passages of one episode, so that episodes
             share examples.
+        least_tokens: Fewest tokens of a passage.
         stopped: (N,) bool, whether a row's last action ended its episode.
     """
 
     shares_passages = False
+    least_tokens = 2
 
     space: gym.Space[Any]
     columns: Mapping[str, Bounds]

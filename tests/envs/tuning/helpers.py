@@ -9,6 +9,7 @@ SMALL = {
     "WeightTuning": {"passages": 3, "adjustments": 4},
     "StructureSearch": {"passages": 3, "adjustments": 4},
     "TrainingControl": {"passages": 6, "adjustments": 2, "optimiser_steps": 1},
+    "CacheEviction": {"cache_size": 8, "adjustments": 4},
 }
 HEADS, LAYERS = 4, 4
 """Of the embedded model."""

@@ -1,5 +1,7 @@
 """What all environments share whose actions adjust the model."""
 
+import re
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -78,18 +80,19 @@ def test_a_state_of_other_arguments_is_refused_and_nothing_changes(name):
     env = make_rows(name)
     before, _ = env.reset(seed=3)
     state = env.unwrapped.get_state()
-    state["episodes"][1]["index"] = 10**6
+    state["episodes"]["rows"][1]["index"] = 10**6
     with pytest.raises(ValueError, match="row 1 is of an environment with other arguments"):
         env.unwrapped.set_state(state)
-    foreign = make_rows(name, passages=4)
+    foreign = make_rows(name, split="validation")
     foreign.reset(seed=3)
     wrong = {
-        "not of 3 tuned rows": {"episodes": {}},
+        r"not of tuned rows: without \['rows'\]": {"episodes": {}},
+        "not of 3 tuned rows": {"episodes": {"rows": [{}]}},
         "row 0 is of an env": {"episodes": foreign.unwrapped.get_state()["episodes"]},
         r"over has shape \(2,\)": {"over": state["over"][:2]},
         "allowed: 3 rows": {"generators": state["generators"][:2]},
-        "not of tuned rows: without": {"episodes": [{}, {}, {}]},
-        "not of tuned rows, but int": {"episodes": [1, 2, 3]},
+        r"not of tuned rows: without \['actions'": {"episodes": {"rows": [{}, {}, {}]}},
+        "not of tuned rows, but int": {"episodes": {"rows": [1, 2, 3]}},
         "generator of row 0": {"generators": [{}, {}, {}]},
     }
     for message, part in wrong.items():
@@ -108,11 +111,11 @@ def test_a_state_of_another_environment_is_refused_and_nothing_changes(name):
     other.reset(seed=3)
     state = other.get_state()
     actions = [["x"], [None], [{}], [[0.0] * 99], 3]
-    own = state["episodes"][0]
+    (own,) = state["episodes"]["rows"]
+    changes = [*({"actions": each} for each in actions), {"index": "x"}]
     states = [
         *({}, None, writing.get_state()),
-        *(state | {"episodes": [own | {"actions": each}]} for each in actions),
-        state | {"episodes": [own | {"index": "x"}]},
+        *(state | {"episodes": {"rows": [own | change]}} for change in changes),
     ]
     for wrong in states:
         with pytest.raises(ValueError, match="Got a state"):
@@ -128,7 +131,7 @@ def test_a_state_of_another_environment_is_refused_and_nothing_changes(name):
 def test_stable_baselines3_gets_losses_and_episode_ends(name):
     venv = make_language_vec_env(f"lm_envs/{name}-v0", NUM_ROWS, 0, **SMALL[name])
     venv.reset()
-    assert all("passages of" in info["prompt"] for info in venv.reset_infos)
+    assert all(re.match(r"(a passage|\d passages) of", info["prompt"]) for info in venv.reset_infos)
     for actions in random_actions(venv.vector_env):
         _, rewards, dones, infos = venv.step(actions)
         assert all(np.isfinite(info["loss"]) for info in infos)
@@ -183,21 +186,8 @@ def test_a_step_limit_truncates():
     [
         ("WeightTuning", {"adjustments": 0}, "adjustments=0"),
         ("WeightTuning", {"parts": "neurons"}, "parts='neurons'"),
-        ("WeightTuning", {"task": "chess"}, "task='chess'"),
-        (
-            "WeightTuning",
-            {"task": "dialogue"},
-            "task='dialogue', which has several turns; allowed: tasks",
-        ),
-        ("WeightTuning", {"task": "translation", "mode": "simultaneous"}, "leave it out"),
-        ("WeightTuning", {"passages": 0}, "passages=0"),
         ("WeightTuning", {"passages": 5000}, "allowed: up to"),
-        ("WeightTuning", {"modus": "extractive"}, "Did you mean 'mode'"),
-        ("WeightTuning", {"dataset": 3}, "dataset=3"),
-        ("WeightTuning", {"model": 3}, "model=3"),
-        ("WeightTuning", {"prompt_tokens": 1200}, "reads at most 256"),
         ("StructureSearch", {"ruin": 0.0}, "ruin=0.0"),
-        ("WeightTuning", {"rewards": {"fluency": 1.0}}, "'rewards'"),
         ("StructureSearch", {"price": float("nan")}, "price=nan"),
         ("StructureSearch", {"max_steps": 0}, "max_steps=0"),
         ("TrainingControl", {"passages": 1}, "passages=1"),
@@ -220,3 +210,39 @@ def test_an_action_outside_the_space_is_refused_and_changes_nothing(name):
     with pytest.raises(ValueError, match="in row 1; allowed"):
         env.step(wrong)
     np.testing.assert_array_equal(env.unwrapped.observe(), before)
+
+
+@pytest.mark.parametrize("name", ["WeightTuning", "CacheEviction"])
+def test_rows_of_a_group_have_the_same_passages(name):
+    env = make_rows(name, 4, group_size=2, adjustments=2)
+    env.reset(seed=0)
+    for _ in range(3):
+        found = [env.unwrapped.tuner.passages_of(row).index for row in range(4)]
+        assert found[0] == found[1]
+        assert found[2] == found[3]
+        assert found[0] != found[2]
+        for _ in range(2):
+            env.step(env.action_space.sample())
+
+
+def test_a_restored_group_draws_what_it_would_have_drawn():
+    envs = [make_rows("CacheEviction", 4, group_size=2, adjustments=2) for _ in range(2)]
+    envs[0].reset(seed=0)
+    actions = np.zeros(4, np.int64)
+    envs[0].step(actions)
+    envs[1].unwrapped.set_state(envs[0].unwrapped.get_state())
+    for _ in range(4):
+        np.testing.assert_array_equal(envs[0].step(actions)[0], envs[1].step(actions)[0])
+
+
+def test_states_from_before_there_were_groups_are_read():
+    env = make_rows("StructureSearch")
+    observations, _ = env.reset(seed=3)
+    state = env.unwrapped.get_state()
+    state["episodes"] = state["episodes"]["rows"]
+    np.testing.assert_array_equal(env.unwrapped.set_state(state), observations)
+
+
+def test_a_group_size_that_divides_no_rows_is_refused():
+    with pytest.raises(ValueError, match="Got group_size=2 for 3 rows; allowed: a divisor, 1, 3"):
+        make_rows("WeightTuning", 3, group_size=2)
