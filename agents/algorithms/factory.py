@@ -15,6 +15,7 @@ from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
 from agents.algorithms.candidate_policy import CandidatePolicy, CandidateQPolicy
+from agents.algorithms.entry_policy import EntryPolicy
 from agents.algorithms.group_baseline import group_buffer
 from agents.algorithms.part_policy import PartPolicy
 from agents.config.env_ids import training_arguments
@@ -31,6 +32,7 @@ POLICIES = {
     "CandidatePolicy": (CandidatePolicy, ("PPO", "A2C", "TRPO")),
     "CandidateQPolicy": (CandidateQPolicy, ("DQN",)),
     "PartPolicy": (PartPolicy, ("MaskablePPO",)),
+    "EntryPolicy": (EntryPolicy, ("PPO", "A2C", "TRPO")),
 }
 """Policies of this library by name, and the algorithms that can use them."""
 

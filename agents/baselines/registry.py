@@ -21,7 +21,7 @@ from agents.baselines.learned_examples import (
     by_learned_policy,
     learned_examples,
 )
-from agents.baselines.rules import images, line_search, subtitles
+from agents.baselines.rules import images, subtitles
 from agents.baselines.rules.analogy import families as analogy
 from agents.baselines.rules.analogy.shown_change import has_shown_examples
 from agents.baselines.rules.chains import families as chains
@@ -36,7 +36,6 @@ from agents.baselines.rules.dialogue import (
 from agents.baselines.rules.dialogue import NAME as CLASSIFIED
 from agents.baselines.rules.frequent import frequent_tokens, pays_overlap
 from agents.baselines.rules.guided import guided_greedy, pays_sentiment
-from agents.baselines.rules.importance import has_probes, least_important_first
 from agents.baselines.rules.lines import by_rule, polite_greedy, relation_lookup
 from agents.baselines.rules.memory import translation_memory
 from agents.baselines.rules.reading import families as reading
@@ -59,7 +58,9 @@ from agents.baselines.rules.tokens import (
     no_repeat,
     pointer_belief,
 )
-from agents.baselines.rules.training import scheduled, trains
+from agents.baselines.rules.tuning import eviction, line_search
+from agents.baselines.rules.tuning.importance import has_probes, least_important_first
+from agents.baselines.rules.tuning.training import scheduled, trains
 from agents.config.train import TrainConfig
 from agents.evaluation.baselines import DRAWN, Policy, baselines_of, sampling, top_p
 from agents.observations.customer_beliefs import shows_beliefs
@@ -243,6 +244,9 @@ def _model_rules(env: TuningVectorEnv) -> list[Family]:
         found.append(surrogate.structure_search())
     if trains(env):
         found.append(scheduled(env))
+    if eviction.evicts(env):
+        run = by_policy(lambda weights, seed: eviction.weighted_entries(weights))
+        found.append(Family(eviction.NAME, grid(*eviction.trials()), run))
     return found
 
 

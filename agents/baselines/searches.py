@@ -21,6 +21,7 @@ from agents.baselines.rules.tokens import (
     has_pointer,
     repeated_candidates,
 )
+from agents.baselines.rules.tuning.eviction import evicts
 from agents.evaluation.baselines import sampling
 from agents.evaluation.rollouts import run_episodes
 from agents.evaluation.search import beam_search, best_of_n, most_typical
@@ -58,6 +59,8 @@ def searches(environments: Environments, split: str) -> list[Family]:
     """
     env = environments.get(split)
     if isinstance(env, TuningVectorEnv):
+        if evicts(env):  # no action ends an episode, and every text needs other evictions
+            return []
         is_discrete = isinstance(env.single_action_space, gym.spaces.Discrete)
         return [evolved(env), *([forward_selection(env)] if is_discrete else [])]
     if not (isinstance(env, LanguageVectorEnv) and env.actions.has_model_probabilities):

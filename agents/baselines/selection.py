@@ -12,10 +12,11 @@ from agents.baselines.fine_tuned import fine_tuned as by_fine_tuned
 from agents.baselines.imitated_search import NAME as SEARCHED
 from agents.baselines.imitated_search import imitated_search
 from agents.baselines.registry import families
-from agents.baselines.rules import line_search, subtitles
+from agents.baselines.rules import subtitles
 from agents.baselines.rules.dialogue import BELIEVED
 from agents.baselines.rules.dialogue import NAME as CLASSIFIED
 from agents.baselines.rules.simultaneous import confidence
+from agents.baselines.rules.tuning import eviction, line_search
 from agents.baselines.searches import searches
 from agents.baselines.supervised import supervised
 from agents.config.env_ids import has_oracle
@@ -24,7 +25,10 @@ from agents.config.loading import UserError
 from agents.config.train import ORACLE, TrainConfig
 from lm_envs.validation import check_choice, did_you_mean
 
-STARTS = (confidence.NAME, BELIEVED, CLASSIFIED, line_search.NAME, subtitles.NAME)
+STARTS = (
+    *(confidence.NAME, BELIEVED, CLASSIFIED, line_search.NAME, subtitles.NAME),
+    eviction.NAME,
+)
 """Rules that a search over plans begins with, the first one that applies."""
 
 

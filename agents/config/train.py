@@ -89,6 +89,7 @@ TUNING: dict[str, ActsOn] = {
     "lm_envs/WeightTuning-v0": "continuous",
     "lm_envs/TrainingControl-v0": "continuous",
     "lm_envs/StructureSearch-v0": "discrete",
+    "lm_envs/CacheEviction-v0": "discrete",
 }
 """Environments that adjust the model instead of writing text, and their kind of actions."""
 
@@ -281,8 +282,6 @@ class TrainConfig(Config):
         if self.algorithm.name not in GROUPED:
             allowed = f"with algorithm.name={self.algorithm.name!r}: 1; others are for "
             allowed += ", ".join(GROUPED)
-        elif self.env.id in TUNING:
-            allowed = f"with env.id={self.env.id!r}: 1; it has no prompts"
         elif self.env.n_envs % self.group_size:
             allowed = f"a divisor of env.n_envs={self.env.n_envs}"
         elif "group_size" in self.env.kwargs:

@@ -61,7 +61,6 @@ def test_a_critic_warms_up_only_where_it_can_learn_alone():
     ("update", "allowed"),
     [
         ({"algorithm": {"name": "DQN"}}, r"with algorithm.name='DQN': 1; others are for PPO"),
-        ({"env": {"id": "lm_envs/StructureSearch-v0"}}, r"with env.id=.*: 1; it has no prompts"),
         ({"env": {**PLAIN["env"], "n_envs": 6}}, r"allowed a divisor of env.n_envs=6"),
         (
             {"env": {**PLAIN["env"], "n_envs": 4, "kwargs": {"group_size": 2}}},

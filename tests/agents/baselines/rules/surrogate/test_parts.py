@@ -6,7 +6,6 @@ import pytest
 
 import lm_envs
 from agents.baselines.learned_examples import LearnedExamples
-from agents.baselines.rules.importance import least_important_first
 from agents.baselines.rules.surrogate.parts import (
     Worth,
     pairs_of,
@@ -14,6 +13,7 @@ from agents.baselines.rules.surrogate.parts import (
     tried_sets,
 )
 from agents.baselines.rules.surrogate.regression import learned_prior
+from agents.baselines.rules.tuning.importance import least_important_first
 from agents.evaluation.rollouts import mean_scores, run_episodes
 
 gym.register_envs(lm_envs)

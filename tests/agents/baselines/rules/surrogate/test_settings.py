@@ -6,13 +6,13 @@ import pytest
 
 import lm_envs
 from agents.baselines.learned_examples import LearnedExamples
-from agents.baselines.rules.line_search import line_search
 from agents.baselines.rules.surrogate.regression import learned_prior
 from agents.baselines.rules.surrogate.settings import (
     polynomial,
     surrogate_search,
     tried_settings,
 )
+from agents.baselines.rules.tuning.line_search import line_search
 from agents.evaluation.rollouts import mean_scores, run_episodes
 
 gym.register_envs(lm_envs)

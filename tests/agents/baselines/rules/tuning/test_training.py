@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import lm_envs
-from agents.baselines.rules.training import (
+from agents.baselines.rules.tuning.training import (
     LAYERS,
     LOSS_RANGE,
     LOWEST_LOSS,

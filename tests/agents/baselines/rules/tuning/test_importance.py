@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import lm_envs
-from agents.baselines.rules.importance import has_probes, least_important_first
+from agents.baselines.rules.tuning.importance import has_probes, least_important_first
 from agents.evaluation.rollouts import run_episodes
 
 gym.register_envs(lm_envs)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import lm_envs
-from agents.baselines.rules.line_search import line_search
+from agents.baselines.rules.tuning.line_search import line_search
 from agents.evaluation.rollouts import mean_scores, run_episodes
 
 gym.register_envs(lm_envs)
