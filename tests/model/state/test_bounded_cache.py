@@ -104,6 +104,8 @@ def test_a_row_has_the_same_bits_alone_and_among_others(checkpoint, dtype):
     for row in (0, 7):
         alone, own = read(model, texts[[row]], entries[:, [row]])
         np.testing.assert_array_equal(alone[:, 0], logprobs[:, row])
+        other, _ = read(model, texts[[row]], (entries[:, [row]] + 1) % SIZE)
+        assert not np.array_equal(other[:, 0], logprobs[:, row])  # the control
         for one, other in zip(own, attention, strict=True):
             np.testing.assert_array_equal(one.mean[0], other.mean[row])
             np.testing.assert_array_equal(one.peak[0], other.peak[row])
