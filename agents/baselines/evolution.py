@@ -14,6 +14,24 @@ FIRST_STEP = 0.3
 GROWTH, SHRINKAGE = 1.5, 1.5**-0.25
 """Factors of the step after a success and after a failure: it stays as long as a fifth succeed."""
 
+SPREADS = (0.05, 0.15)
+"""Standard deviations of what is drawn around a point, in turn."""
+
+
+def drawn_around(point: Sequence[float], count: int) -> list[list[float]]:
+    """Returns points near one that an evolution found, the same ones at every call.
+
+    Args:
+        point: Its coordinates.
+        count: Number of points that are drawn.
+    """
+    rng = np.random.default_rng(0)
+    drawn = [
+        np.array(point) + SPREADS[number % len(SPREADS)] * rng.normal(size=len(point))
+        for number in range(count)
+    ]
+    return [each.round(3).tolist() for each in drawn]
+
 
 def maximize(
     function: Callable[[list[float]], float],

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from agents.baselines.evolution import drawn_around
 from agents.evaluation.baselines import Policy
 from lm_envs.envs.actions.show_words import LEAVE_OUT, SHOW
 from lm_envs.envs.observations.base import ColumnBox
@@ -25,18 +26,13 @@ if the present one is shown and if it is left out; of the words that wait, the p
 of tokens, whether the last word was shown, the information of the next word, and of 1: the best of
 200 trials of an evolution strategy on 256 examples of the split "train"."""
 
-NUM_DRAWN, SPREADS = 63, (0.05, 0.15)
-"""Trials that are drawn around `FOUND`, and their standard deviations, in turn."""
+NUM_DRAWN = 63
+"""Trials that are drawn around `FOUND`."""
 
 
 def trials() -> list[list[float]]:
     """Returns the weights that are tried: `FOUND`, and some that are drawn around it."""
-    rng = np.random.default_rng(0)
-    drawn = [
-        np.array(FOUND) + SPREADS[number % len(SPREADS)] * rng.normal(size=len(FOUND))
-        for number in range(NUM_DRAWN)
-    ]
-    return [list(FOUND), *(weights.round(3).tolist() for weights in drawn)]
+    return [list(FOUND), *drawn_around(FOUND, NUM_DRAWN)]
 
 
 def weighted_words(weights: Sequence[float]) -> Policy:

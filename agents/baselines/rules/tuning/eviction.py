@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from agents.baselines.evolution import drawn_around
 from agents.evaluation.baselines import Policy
 from lm_envs.envs.observations.base import ColumnBox
 from lm_envs.envs.rows import Observations
@@ -20,18 +21,13 @@ FOUND = (-0.233, -0.049, 0.155, 0.0, 0.108, 0.13, 1.0, 0.13)
 """Weights of the columns of an entry in the order of `NAMES`: the best of 40 trials of an evolution
 strategy with SmolLM2-135M and 24 entries, on 128 examples of the split "train"."""
 
-NUM_DRAWN, SPREADS = 15, (0.05, 0.15)
-"""Trials that are drawn around `FOUND`, and their standard deviations, in turn."""
+NUM_DRAWN = 15
+"""Trials that are drawn around `FOUND`."""
 
 
 def trials() -> list[list[float]]:
     """Returns the weights that are tried: `FOUND`, and some that are drawn around it."""
-    rng = np.random.default_rng(0)
-    drawn = [
-        np.array(FOUND) + SPREADS[number % len(SPREADS)] * rng.normal(size=len(FOUND))
-        for number in range(NUM_DRAWN)
-    ]
-    return [list(FOUND), *(weights.round(3).tolist() for weights in drawn)]
+    return [list(FOUND), *drawn_around(FOUND, NUM_DRAWN)]
 
 
 def weighted_entries(weights: Sequence[float]) -> Policy:
