@@ -8,6 +8,9 @@ from lm_envs.envs.tuning.base import TuningVectorEnv
 from lm_envs.envs.tuning.eviction import EvictionTuner
 from lm_envs.validation import check_count
 
+NEXT_WORD = {"prompt_tokens": 16, "max_new_tokens": 112}
+"""Arguments of next words; other tasks keep their own defaults, which fit their examples."""
+
 
 class CacheEvictionVectorEnv(TuningVectorEnv):
     """`CacheEvictionEnv` with N rows.
@@ -16,8 +19,9 @@ class CacheEvictionVectorEnv(TuningVectorEnv):
         num_envs: N.
         cache_size: C, entries of each row's cache.
         task: A task of one turn; an example's prompt and reference are a text.
-        prompt_tokens: As in the task: the tokens after the prompt count.
-        max_new_tokens: As in the task.
+        prompt_tokens: As in the task: the tokens after the prompt count. None for 16 of next words,
+            and for the default of any other task.
+        max_new_tokens: As in the task; None for 112 of next words, as above.
         adjustments: Most tokens that are read after the first C.
         arguments: Of `TuningVectorEnv`, such as `model`, `split` and `group_size`; `passages` is 1.
     """
@@ -28,8 +32,8 @@ class CacheEvictionVectorEnv(TuningVectorEnv):
         *,
         cache_size: int = 24,
         task: str = "next_word",
-        prompt_tokens: int = 16,
-        max_new_tokens: int = 112,
+        prompt_tokens: int | None = None,
+        max_new_tokens: int | None = None,
         adjustments: int = 128,
         **arguments: Any,  # noqa: ANN401 - of TuningVectorEnv
     ) -> None:
@@ -39,16 +43,18 @@ class CacheEvictionVectorEnv(TuningVectorEnv):
                 f"Got passages={arguments['passages']!r} for evictions, where an episode reads one "
                 "text; leave it out."
             )
+        given = {"prompt_tokens": prompt_tokens, "max_new_tokens": max_new_tokens}
+        limits = dict(NEXT_WORD) if task == "next_word" else {}
+        limits |= {name: limit for name, limit in given.items() if limit is not None}
         super().__init__(
             num_envs,
             lambda model, folder: EvictionTuner(
                 num_envs, model, load_tokenizer(folder, False, None, None), cache_size
             ),
             task=task,
-            prompt_tokens=prompt_tokens,
-            max_new_tokens=max_new_tokens,
             passages=1,
             adjustments=adjustments,
+            **limits,
             **arguments,
         )
 
@@ -89,8 +95,8 @@ class CacheEvictionEnv(RowEnv):
     `max_steps`.
 
     ## Arguments
-    Those of `TuningVectorEnv`, but `passages`; `cache_size`, and those of the task, by default
-    `prompt_tokens` and `max_new_tokens` of next words. `scores`: `reward`, `loss` and `loss_rise`,
+    Those of `TuningVectorEnv`, but `passages`; `cache_size`; those of the task, of next words by
+    default `prompt_tokens=16` and `max_new_tokens=112`. `scores`: `reward`, `loss` and `loss_rise`,
     nats a token. Texts of fewer than C + 2 tokens are left out, with a warning.
 
     Sources: a window with the first tokens, Xiao et al. 2023, https://arxiv.org/abs/2309.17453;

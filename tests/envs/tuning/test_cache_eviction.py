@@ -54,3 +54,10 @@ def test_other_tasks_are_read_too():
     num_counted = int(tokens.sizes[0])
     assert rewards[:-num_counted] == [0.0] * (steps - num_counted)
     assert np.count_nonzero(rewards) > 0
+
+
+def test_defaults_of_next_words_leave_out_no_example_of_another_task():
+    """Regression: prompts of 16 tokens left 15 of 750 labels, without a word."""
+    options = {"task": "classification", "split": "validation"}
+    whole = make_rows("WeightTuning", 1, passages=1, **options).unwrapped.num_examples
+    assert make_rows("CacheEviction", 1, **options).unwrapped.num_examples == whole > 700
