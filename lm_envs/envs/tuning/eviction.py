@@ -92,7 +92,7 @@ class EvictionTuner(Tuner):
         self.stopped[rows] = places + 2 >= [len(text) for text in texts]
         self._count(rows)
         self._measure(rows)
-        rises = self._lost / np.maximum(self._counted, 1.0)
+        rises = self.scores()["loss_rise"]
         words = [self._tokenizer.decode(np.array([token])) for token in evicted]
         pairs = zip(words, rises[rows].tolist(), strict=True)
         return [f"without {word!r}: {rise:.3f}\n" for word, rise in pairs]
