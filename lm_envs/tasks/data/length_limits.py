@@ -11,6 +11,9 @@ from lm_envs.tasks.datasets import EMBEDDED
 
 T = TypeVar("T")
 
+KNOWN_SHARE = 0.1
+"""Largest share of the embedded examples that may be left out without a warning."""
+
 
 def drop_too_long(
     examples: Sequence[T],
@@ -20,8 +23,9 @@ def drop_too_long(
 ) -> list[T]:
     """Returns the examples that are within every limit, in the same order.
 
-    Warns if it leaves some examples out. It does not warn for the embedded dataset, a few of whose
-    examples are known to be too long, nor if no example is left, because callers raise then.
+    Warns if it leaves some examples out. It does not warn for up to a tenth of the embedded
+    dataset, a few of whose examples are known to be too long, nor if no example is left, because
+    callers raise then.
 
     Args:
         examples: Examples of one split.
@@ -34,8 +38,10 @@ def drop_too_long(
         for place, example in enumerate(examples)
         if all(lengths[name][place] <= limit for name, limit in limits.items())
     ]
-    if kept and len(kept) < len(examples) and dataset != EMBEDDED:
-        _warn(len(examples) - len(kept), len(examples), dataset, lengths, limits)
+    num_dropped = len(examples) - len(kept)
+    num_known = KNOWN_SHARE * len(examples) if dataset == EMBEDDED else 0
+    if kept and num_dropped > num_known:
+        _warn(num_dropped, len(examples), dataset, lengths, limits)
     return kept
 
 

@@ -19,15 +19,24 @@ def test_the_warning_names_only_limits_that_are_too_low():
         drop_too_long("abcd", LENGTHS, limits, "mine")
 
 
+def test_the_embedded_dataset_warns_if_more_than_a_tenth_is_left_out():
+    lengths = {"prompt_tokens": [3] * 18 + [8, 9]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(drop_too_long(range(20), lengths, {"prompt_tokens": 7}, "embedded")) == 18
+    lengths["prompt_tokens"][0] = 10
+    with pytest.warns(UserWarning, match="Left out 3 of 20 examples of embedded"):
+        assert len(drop_too_long(range(20), lengths, {"prompt_tokens": 7}, "embedded")) == 17
+
+
 @pytest.mark.parametrize(
     ("limits", "dataset", "kept"),
     [
-        ({"prompt_tokens": 3, "max_new_tokens": 2}, "embedded", ["a", "d"]),
         ({"prompt_tokens": 9, "max_new_tokens": 8}, "mine", ["a", "b", "c", "d"]),
         ({"prompt_tokens": 1, "max_new_tokens": 8}, "mine", []),
     ],
 )
-def test_embedded_all_kept_or_none_kept_does_not_warn(limits, dataset, kept):
+def test_all_kept_or_none_kept_does_not_warn(limits, dataset, kept):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert drop_too_long("abcd", LENGTHS, limits, dataset) == kept
