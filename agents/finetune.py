@@ -69,7 +69,8 @@ def _run(run: FinetuneRun, *, is_continued: bool) -> dict[str, Any]:
         run.resume()
     else:
         run.start()
-    run.reinforce()
+    if run.config.total_timesteps:
+        run.reinforce()
     run.export()
     write_text(run.folder / "samples.md", stage_samples(run.stages))
     return {

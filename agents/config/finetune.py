@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 from pydantic import (
     Field,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     model_validator,
@@ -111,6 +112,8 @@ class FinetuneConfig(TrainConfig):
         mask: Of `LanguageModelPolicy`; the arguments of `NLPOMaskSpec`.
         warm_start: Supervised stage; None skips it.
         distillation: Best-of-n stage before reinforcement learning; None skips it.
+        total_timesteps: Environment steps of reinforcement learning, counted over all rows; 0 for
+            the stages before it alone.
         checkpoint_every: Environment steps between exports of the model, with checkpoints.
     """
 
@@ -122,6 +125,7 @@ class FinetuneConfig(TrainConfig):
         "total_timesteps",
     )
 
+    total_timesteps: NonNegativeInt
     advantage: Advantage = "gae"
     group_size: int = Field(default=8, ge=2)
     temperature: PositiveFloat = 1.0
@@ -137,6 +141,17 @@ class FinetuneConfig(TrainConfig):
     def compared_rows(self) -> int:
         """1: `EpisodeRolloutBuffer` compares whole texts."""
         return 1
+
+    @model_validator(mode="after")
+    def _trains(self) -> Self:
+        if not (self.total_timesteps or self.warm_start or self.distillation):
+            raise KeyedValueError(
+                "total_timesteps",
+                0,
+                "allowed without warm_start and distillation: 1 or more, since nothing else would "
+                "train the model",
+            )
+        return self
 
     @model_validator(mode="after")
     def _comparable(self) -> Self:

@@ -39,6 +39,18 @@ def test_a_run_leaves_a_model_its_measures_and_samples(config, tmp_path):
         finetune(config, tmp_path)
 
 
+def test_without_steps_only_the_stages_before_reinforcement_learning_run(config, tmp_path):
+    result = finetune(config.model_copy(update={"total_timesteps": 0}), tmp_path)
+    assert result["steps"] == 0
+    assert set(result["stages"]) == {"base", "warm start"}
+    rewards = {name: each["reward"]["mean"] for name, each in result["stages"].items()}
+    assert rewards["base"] != rewards["warm start"]
+    whole = finetune(config.model_copy(update={"name": "whole"}), tmp_path)
+    assert whole["stages"]["warm start"] == result["stages"]["warm start"]
+    supervised, reinforced = (weights(tmp_path / name) for name in ("test-s0", "whole-s0"))
+    assert any(not torch.equal(each, reinforced[name]) for name, each in supervised.items())
+
+
 def weights(folder):
     return load_file(folder / "model" / "model.safetensors")
 

@@ -17,6 +17,7 @@ from agents.config.train import TrainConfig
         ("mask={every: 3}", "a mask without top_k and top_p"),
         ("lora={layers: []}", "no layers to adapt"),
         ("kl.coefficient=-1.0", "kl.coefficient=-1.0"),
+        ("total_timesteps=-1", "total_timesteps=-1"),
         ("kl.weight=1.0", "unknown key 'kl.weight' .* allowed: coefficient, target, estimator"),
     ],
 )
@@ -24,6 +25,14 @@ def test_invalid_values_are_refused_by_key(assignment, message):
     path = Path(__file__).parents[3] / "configs" / "next_word_lm_ppo.yaml"
     with pytest.raises(UserError, match=message):
         load_config(FinetuneConfig, path, [assignment])
+
+
+def test_a_run_that_trains_nothing_is_refused():
+    path = Path(__file__).parents[3] / "configs" / "next_word_lm_ppo.yaml"
+    nothing = ["total_timesteps=0", "warm_start=null"]
+    with pytest.raises(UserError, match=r"total_timesteps=0 in .*; allowed without warm_start and"):
+        load_config(FinetuneConfig, path, nothing)
+    assert load_config(FinetuneConfig, path, nothing[:1]).total_timesteps == 0
 
 
 @pytest.mark.parametrize(
