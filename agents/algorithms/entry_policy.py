@@ -12,7 +12,7 @@ from torch import nn
 from agents.algorithms.layers import layers, silence, take_logits_from_extractor
 from agents.baselines.rules.tuning.eviction import FOUND
 from lm_envs.envs.observations.base import ColumnBox
-from lm_envs.envs.tuning.cache_entries import NAMES
+from lm_envs.envs.tuning.cache_entries import HEADS, NAMES
 
 SHARPNESS = 4.0
 """Factor of the weights of the rule, whose negative is an entry's first logit."""
@@ -47,7 +47,8 @@ class _EntryJudge(nn.Module):
     """Maps observations to logits (N, C), and to the value's latent (N, width).
 
     Args:
-        observations: Have the columns `NAMES`, of C numbers each, before all others.
+        observations: Have the columns `NAMES`, of C numbers each, before all others, then perhaps
+            `HEADS`.
         widths: Of the layers that encode an entry; the last is that of all other layers.
         activation: After each of them.
 
@@ -70,12 +71,13 @@ class _EntryJudge(nn.Module):
             )
         assert isinstance(observations, ColumnBox)
         self._entries, width = columns[NAMES[0]].stop, widths[-1]
+        own = columns[HEADS].stop if HEADS in columns else len(NAMES) * self._entries
+        self._own, count = own, own // self._entries
         low, high = torch.from_numpy(observations.low), torch.from_numpy(observations.high)
         self.register_buffer("low", low)
         self.register_buffer("range", high - low)
         self.weights = nn.Parameter(-SHARPNESS * torch.tensor(FOUND))
-        shared = len(low) - len(NAMES) * self._entries
-        sizes = [len(NAMES), *widths]
+        shared, sizes = len(low) - own, [count, *widths]
         self.encode_policy = nn.Sequential(*layers(sizes, activation))
         self.encode_value = nn.Sequential(*layers(sizes, activation))
         self.score = nn.Sequential(
@@ -95,20 +97,19 @@ class _EntryJudge(nn.Module):
         encoded, seen = self._read(features, self.encode_policy)
         seen = seen[:, None].expand(-1, self._entries, -1)
         added = self.score(torch.cat([encoded, seen], 2)).squeeze(2)
-        return self._columns(features) @ self.weights + added
+        named = self._columns(features)[:, :, : len(NAMES)]
+        return named @ self.weights + added
 
     def forward_critic(self, features: torch.Tensor) -> torch.Tensor:
         """Returns the value's latent (N, width)."""
         return self.value(self._read(features, self.encode_value)[1])
 
     def _columns(self, features: torch.Tensor) -> torch.Tensor:
-        """Returns the columns of each entry, (N, C, 8)."""
-        own = features[:, : len(NAMES) * self._entries]
-        return own.unflatten(1, (len(NAMES), self._entries)).transpose(1, 2)
+        """Returns the columns of each entry, (N, C, 8) or with those of H heads (N, C, 8 + H)."""
+        return features[:, : self._own].unflatten(1, (-1, self._entries)).transpose(1, 2)
 
     def _read(self, features: torch.Tensor, encode: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
         """Returns the encoded entries (N, C, width), and what all entries share (N, shared)."""
         scaled = 2.0 * (features - self.low) / self.range - 1.0
         encoded = encode(self._columns(scaled))
-        rest = scaled[:, len(NAMES) * self._entries :]
-        return encoded, torch.cat([encoded.mean(1), rest], 1)
+        return encoded, torch.cat([encoded.mean(1), scaled[:, self._own :]], 1)

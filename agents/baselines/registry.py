@@ -58,7 +58,7 @@ from agents.baselines.rules.tokens import (
     no_repeat,
     pointer_belief,
 )
-from agents.baselines.rules.tuning import eviction, line_search
+from agents.baselines.rules.tuning import eviction, expected_attention, line_search
 from agents.baselines.rules.tuning.importance import has_probes, least_important_first
 from agents.baselines.rules.tuning.training import scheduled, trains
 from agents.config.train import TrainConfig
@@ -247,6 +247,8 @@ def _model_rules(env: TuningVectorEnv) -> list[Family]:
     if eviction.evicts(env):
         run = by_policy(lambda weights, seed: eviction.weighted_entries(weights))
         found.append(Family(eviction.NAME, grid(*eviction.trials()), run))
+        if has_scikit_learn(expected_attention.NAME):
+            found.append(expected_attention.least_expected_attention())
     return found
 
 

@@ -22,6 +22,7 @@ Baselines = dict[str, Callable[[int], Policy]]
 
 RANDOM, GREEDY = "random", "greedy"
 UNCHANGED = "as it is"
+WINDOW = "window and first 1"
 """Name of the plan that leaves a model unchanged."""
 
 
@@ -122,7 +123,7 @@ def untrained(env: EpisodicVectorEnv) -> tuple[str, Policy]:
 
 def untrained_name(names: Collection[str]) -> str:
     """Returns which of the baselines is the model without an agent."""
-    return next(name for name in (GREEDY, UNCHANGED, RANDOM) if name in names)
+    return next(name for name in (GREEDY, UNCHANGED, WINDOW, RANDOM) if name in names)
 
 
 def _by_rule(name: str) -> Callable[[int], Policy]:

@@ -31,6 +31,9 @@ NAMES = (
 )
 """Names of the columns, which have one number for each entry, from the oldest to the newest."""
 
+HEADS = "log_head_attention"
+"""Name of the columns with one number for each head and entry, head by head."""
+
 
 class CacheEntries:
     """Statistics of the C entries of each of N rows.
@@ -39,19 +42,21 @@ class CacheEntries:
         num_rows: N.
         size: C.
         longest: Most tokens of a text.
+        num_heads: H, heads whose attention is shown each; 0 for none.
 
     Attributes:
         positions: (N, C) int64 position of each entry's token in its text.
         tokens: (N, C) int64.
-        bounds: Bounds of the columns by name, (C,) each.
+        bounds: Bounds of the columns by name, (C,) each, and of `HEADS`, (H C,), if H is not 0.
     """
 
-    def __init__(self, num_rows: int, size: int, longest: int) -> None:
+    def __init__(self, num_rows: int, size: int, longest: int, num_heads: int = 0) -> None:
         shape = (num_rows, size)
         self.positions, self.tokens = np.zeros((2, *shape), np.int64)
         self._surprise = np.zeros(shape)
         # Of the last token, recently, and altogether: mean over heads and layers, and largest.
         self._now, self._peak, self._recent, self._recent_peak, self._total = np.zeros((5, *shape))
+        self._heads = np.zeros((num_rows, num_heads, size), np.float32)  # recently
         ones = np.ones(size)
         share = (np.log(LEAST_SHARE) * ones, 0.0 * ones)
         place = (0.0 * ones, np.log1p(longest) * ones)
@@ -59,6 +64,9 @@ class CacheEntries:
         self.bounds: Mapping[str, Bounds] = dict(
             zip(NAMES, (place, place, surprise, *[share] * 5), strict=True)
         )
+        if num_heads:
+            low, high = share
+            self.bounds = {**self.bounds, HEADS: (low.repeat(num_heads), high.repeat(num_heads))}
 
     @property
     def order(self) -> np.ndarray:
@@ -84,6 +92,7 @@ class CacheEntries:
         self._recent[rows] = (1.0 - DECAY) * (weights * attention.mean).sum(1)
         self._recent_peak[rows] = (weights * attention.peak).max(1)
         self._total[rows] = attention.mean.sum(1)
+        self._heads[rows] = (1.0 - DECAY) * attention.heads
 
     def replace(
         self,
@@ -106,6 +115,7 @@ class CacheEntries:
         """
         for values in (self._recent, self._recent_peak, self._total):
             values[rows, entries] = 0.0
+        self._heads[rows, :, entries] = 0.0
         self.positions[rows, entries], self.tokens[rows, entries] = positions, tokens
         self._surprise[rows, entries] = surprise
         now, peak = attention.mean[:, 0], attention.peak[:, 0]
@@ -113,14 +123,20 @@ class CacheEntries:
         self._recent[rows] = DECAY * self._recent[rows] + (1.0 - DECAY) * now
         self._recent_peak[rows] = np.maximum(DECAY * self._recent_peak[rows], peak)
         self._total[rows] += now
+        self._heads[rows] = DECAY * self._heads[rows] + (1.0 - DECAY) * attention.heads
 
     def columns(self) -> np.ndarray:
-        """Returns the columns (N, 8, C) in the order of `NAMES`, not clipped to their bounds."""
-        order = self.order
+        """Returns (N, 8 + H, C): `NAMES`, then the heads; not clipped to their bounds."""
+        named, order = self._named(), self.order[:, None]
+        heads = np.log(np.maximum(self._heads, LEAST_SHARE))
+        return np.take_along_axis(np.concatenate([named, heads], 1), order, 2)
+
+    def _named(self) -> np.ndarray:
+        """Returns the columns of `NAMES`, (N, 8, C), in the order of the entries."""
         ages = self.positions.max(1, keepdims=True) - self.positions
         shares = np.stack(
             [self._now, self._peak, self._recent, self._recent_peak, self._total / (ages + 1)], 1
         )
         places = np.stack([np.log1p(ages), np.log1p(self.positions), self._surprise], 1)
         logs = np.log(np.maximum(shares, LEAST_SHARE))
-        return np.take_along_axis(np.concatenate([places, logs], 1), order[:, None], 2)
+        return np.concatenate([places, logs], 1).astype(np.float32)

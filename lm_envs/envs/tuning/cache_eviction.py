@@ -18,6 +18,7 @@ class CacheEvictionVectorEnv(TuningVectorEnv):
     Args:
         num_envs: N.
         cache_size: C, entries of each row's cache.
+        by_head: Whether observations show the attention of each head, too.
         task: A task of one turn; an example's prompt and reference are a text.
         prompt_tokens: As in the task: the tokens after the prompt count. None for 16 of next words,
             and for the default of any other task.
@@ -31,6 +32,7 @@ class CacheEvictionVectorEnv(TuningVectorEnv):
         num_envs: int = 1,
         *,
         cache_size: int = 24,
+        by_head: bool = False,
         task: str = "next_word",
         prompt_tokens: int | None = None,
         max_new_tokens: int | None = None,
@@ -49,7 +51,7 @@ class CacheEvictionVectorEnv(TuningVectorEnv):
         super().__init__(
             num_envs,
             lambda model, folder: EvictionTuner(
-                num_envs, model, load_tokenizer(folder, False, None, None), cache_size
+                num_envs, model, load_tokenizer(folder, False, None, None), cache_size, by_head
             ),
             task=task,
             passages=1,
@@ -83,6 +85,9 @@ class CacheEvictionEnv(RowEnv):
     much with each one after it; `log_mean_attention`, on average since it was read. Then
     `next_surprise`, of the token that is read next, and `budget_left`.
 
+    With `by_head=True`, `log_head_attention` before `next_surprise`: `log_recent_attention` of each
+    of the H heads of all layers apart, C numbers a head; `Box((8 + H) C + 2,)`.
+
     ## Rewards
     The log-probability of the token after the one that was read, less the same with the whole
     context, nats: 0 if nothing is lost. Tokens of the prompt do not count.
@@ -95,9 +100,9 @@ class CacheEvictionEnv(RowEnv):
     `max_steps`.
 
     ## Arguments
-    Those of `TuningVectorEnv`, but `passages`; `cache_size`; those of the task, of next words by
-    default `prompt_tokens=16` and `max_new_tokens=112`. `scores`: `reward`, `loss` and `loss_rise`,
-    nats a token. Texts of fewer than C + 2 tokens are left out, with a warning.
+    Those of `TuningVectorEnv`, but `passages`; `cache_size` and `by_head`; those of the task, of
+    next words by default `prompt_tokens=16` and `max_new_tokens=112`. `scores`: `reward`, `loss`
+    and `loss_rise`, nats a token. Texts of fewer than C + 2 tokens are left out, with a warning.
 
     Sources: a window with the first tokens, Xiao et al. 2023, https://arxiv.org/abs/2309.17453;
     eviction as reinforcement learning, Moschella et al. 2026, https://arxiv.org/abs/2602.10238.

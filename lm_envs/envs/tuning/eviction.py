@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 
 from lm_envs.envs.actions.checks import check_discrete
-from lm_envs.envs.tuning.cache_entries import LARGEST_SURPRISE, NAMES, CacheEntries
+from lm_envs.envs.tuning.cache_entries import DECAY, LARGEST_SURPRISE, NAMES, CacheEntries
 from lm_envs.envs.tuning.tuner import LOSS_DECIMALS, Tuner
 from lm_envs.lru import LRUCache
 from lm_envs.model.base import LanguageModel
@@ -36,10 +36,16 @@ class EvictionTuner(Tuner):
         model: The network, shared by all rows.
         tokenizer: Decodes evicted tokens for descriptions.
         size: C, entries of a row's cache.
+        by_head: Whether the attention of each head is observed.
     """
 
     def __init__(
-        self, num_rows: int, model: LanguageModel, tokenizer: Tokenizer, size: int
+        self,
+        num_rows: int,
+        model: LanguageModel,
+        tokenizer: Tokenizer,
+        size: int,
+        by_head: bool = False,
     ) -> None:
         super().__init__(num_rows)
         if model.kernels.is_row_invariant and model.device.type != "cpu":
@@ -47,8 +53,11 @@ class EvictionTuner(Tuner):
                 f"Got deterministic=True for evictions on {model.device}; allowed: device='cpu'."
             )
         head = LMHead(model, 1, required=0)
-        self._cache = BoundedCache(model, head, num_rows, size)
-        self._entries = CacheEntries(num_rows, size, model.config.max_positions)
+        config, decay = model.config, DECAY if by_head else None
+        num_heads = config.num_layers * config.num_heads if by_head else 0
+        self._cache = BoundedCache(model, head, num_rows, size, decay)
+        self._entries = CacheEntries(num_rows, size, config.max_positions, num_heads)
+        self._model, self._head = model, head
         self._scorer = Scorer(model, head, None)
         self._known = LRUCache[int, np.ndarray](
             CACHE_BYTES, lambda _, logprobs: TEXT_BYTES + logprobs.nbytes
@@ -93,12 +102,14 @@ class EvictionTuner(Tuner):
         self._count(rows)
         self._measure(rows)
         rises = self.scores()["loss_rise"]
-        words = [self._tokenizer.decode(np.array([token])) for token in evicted]
-        pairs = zip(words, rises[rows].tolist(), strict=True)
-        return [f"without {word!r}: {rise:.3f}\n" for word, rise in pairs]
+        steps = zip(rows.tolist(), evicted.tolist(), rises[rows].tolist(), strict=True)
+        return [
+            f"without {self._decoded(token)!r}: {rise:.3f}\n{self._kept(row)}"
+            for row, token, rise in steps
+        ]
 
     def observe(self) -> np.ndarray:
-        """Returns (N, 8 C + 1): the columns of `CacheEntries`, and the next token's surprise."""
+        """Returns (N, (8 + H) C + 1): the columns of `CacheEntries`, the next token's surprise."""
         columns = self._entries.columns().reshape(len(self._lost), -1)
         return np.concatenate([columns, self._next_surprise[:, None]], 1).astype(np.float32)
 
@@ -132,6 +143,24 @@ class EvictionTuner(Tuner):
             for when, name in columns.items()
         }
 
+    def whole_attention(self, rows: Sequence[int]) -> list[np.ndarray]:
+        """Returns how much attention the tokens of each row's text pay with the whole context.
+
+        Args:
+            rows: R row numbers.
+
+        Returns:
+            `Attention.layer_peak` of each text, (T, T) float32: by the token that pays it, and by
+            the one that gets it.
+        """
+        texts = [self._texts[row] for row in rows]
+        padded = np.zeros((len(texts), max(map(len, texts))), np.int64)  # no token sees later ones
+        for row, text in enumerate(texts):
+            padded[row, : len(text)] = text
+        cache = BoundedCache(self._model, self._head, *padded.shape)
+        found = cache.fill(np.arange(len(texts)), padded).layer_peak
+        return [each[: len(text), : len(text)] for each, text in zip(found, texts, strict=True)]
+
     def _least(self, column: int) -> np.ndarray:
         return self._entries.columns()[:, column].argmin(1)
 
@@ -152,6 +181,16 @@ class EvictionTuner(Tuner):
         self._next_surprise[own] = [-logprobs[self._size] for logprobs in whole]
         for values in (self._counted, self._sum, self._lost):
             values[own] = 0.0
+
+    def _decoded(self, token: int) -> str:
+        return self._tokenizer.decode(np.array([token]))
+
+    def _kept(self, row: int) -> str:
+        """Returns the tokens in the cache of a row that has stopped; "" before."""
+        if not self.stopped[row]:
+            return ""
+        tokens = self._entries.tokens[row, self._entries.order[row]].tolist()
+        return f"in the cache: {'|'.join(map(self._decoded, tokens))!r}\n"
 
     def _count(self, rows: np.ndarray) -> None:
         """Adds the loss of each row's next token, if it belongs to the reference."""

@@ -21,10 +21,15 @@ class Attention(NamedTuple):
     Attributes:
         mean: (R, Q, C) float32 mean weight over all heads of all layers; sums to 1 over entries.
         peak: (R, Q, C) float32 largest weight of a head.
+        layer_peak: (R, Q, C) float32 largest weight of a head of a layer, mean over the layers.
+        heads: (R, H, C) float32 weight of each head, layer by layer, summed over the Q tokens; a
+            token counts `decay` times as much with each one after it. H is 0 without a `decay`.
     """
 
     mean: np.ndarray
     peak: np.ndarray
+    layer_peak: np.ndarray
+    heads: np.ndarray
 
 
 class BoundedCache:
@@ -38,14 +43,23 @@ class BoundedCache:
         head: Its output head.
         num_rows: N.
         size: C, entries of a row.
+        decay: Measures the attention of each head, in which a token counts this many times as much
+            with each one after it; None to leave it out, which saves memory.
 
     Attributes:
         size: C.
     """
 
-    def __init__(self, model: LanguageModel, head: LMHead, num_rows: int, size: int) -> None:
+    def __init__(
+        self,
+        model: LanguageModel,
+        head: LMHead,
+        num_rows: int,
+        size: int,
+        decay: float | None = None,
+    ) -> None:
         self.size = size
-        self._model, self._head = model, head
+        self._model, self._head, self._decay = model, head, decay
         self._cache = make_cache(model, num_rows, size)
         future = torch.ones(size, size, dtype=torch.bool, device=model.device).triu(1)
         self._causal = torch.zeros(size, size, device=model.device).masked_fill(future, -torch.inf)
@@ -63,9 +77,9 @@ class BoundedCache:
         """
         places = np.tile(np.arange(self.size), len(rows))
         ids, entries, members = to_device(self._model.device, tokens.ravel(), places, rows)
-        attend = _MeasuredAttention(self._cache, members, entries, self.size, self._causal)
+        attend = self._attention(members, entries, self._causal)
         self._model.forward(ids, entries, attend)
-        return _on_host(attend.measured())[1]
+        return _on_host(attend, torch.zeros(0, device=ids.device))[1]
 
     @inference
     def replace(
@@ -93,9 +107,14 @@ class BoundedCache:
         """
         arrays = (rows, entries, tokens, positions, targets)
         members, places, ids, at, following = to_device(self._model.device, *arrays)
-        attend = _MeasuredAttention(self._cache, members, places, self.size, self._causal[-1:])
+        attend = self._attention(members, places, self._causal[-1:])
         states = self._model.forward(ids, at, attend)
-        return _on_host(attend.measured(), self._head.token_logprobs(states, following))
+        return _on_host(attend, self._head.token_logprobs(states, following))
+
+    def _attention(
+        self, rows: torch.Tensor, entries: torch.Tensor, bias: torch.Tensor
+    ) -> "_MeasuredAttention":
+        return _MeasuredAttention(self._cache, rows, entries, self.size, bias, self._decay)
 
 
 class _MeasuredAttention:
@@ -107,6 +126,7 @@ class _MeasuredAttention:
         entries: (R Q,) int64 entry that each token takes.
         size: C, entries of a row.
         bias: (Q, C) float32, added to the scores; -inf hides an entry.
+        decay: As in `BoundedCache`.
     """
 
     def __init__(
@@ -116,10 +136,15 @@ class _MeasuredAttention:
         entries: torch.Tensor,
         size: int,
         bias: torch.Tensor,
+        decay: float | None,
     ) -> None:
         self._cache, self._rows, self._size, self._bias = cache, rows, size, bias
         self._slot_mapping = cache.slot_mapping(rows.repeat_interleave(len(bias)), entries)
         self._mean = self._peak = torch.zeros(len(rows), *bias.shape, device=rows.device)
+        self._layer_peak = self._mean
+        self._heads = [self._mean[:, :0]]  # (R, H, C) of each layer
+        later = torch.arange(len(bias) - 1, -1, -1, device=rows.device)
+        self._counts = None if decay is None else decay**later
         self._num_layers = 0
 
     def __call__(
@@ -138,22 +163,29 @@ class _MeasuredAttention:
         attended = attended.unflatten(2, (-1, len(self._bias))).permute(0, 3, 1, 2, 4)
         return attended.reshape(len(queries), -1)
 
-    def measured(self) -> torch.Tensor:
-        """Returns the mean and the largest weights over all layers so far, (2, R, Q, C)."""
-        return torch.stack([self._mean / self._num_layers, self._peak])
+    def measured(self) -> list[torch.Tensor]:
+        """Returns the fields of `Attention` over all layers so far."""
+        count, heads = self._num_layers, torch.cat(self._heads, 1)
+        return [self._mean / count, self._peak, self._layer_peak / count, heads]
 
     def _measure(self, weights: torch.Tensor) -> None:
         """Adds the weights (R, H, Q, C) of one layer."""
+        largest = weights.amax(1)
         self._mean = self._mean + weights.mean(1)
-        self._peak = torch.maximum(self._peak, weights.amax(1))
+        self._peak = torch.maximum(self._peak, largest)
+        self._layer_peak = self._layer_peak + largest
+        if self._counts is not None:
+            self._heads.append((weights * self._counts[:, None]).sum(2))
         self._num_layers += 1
 
 
-def _on_host(
-    weights: torch.Tensor, logprobs: torch.Tensor | None = None
-) -> tuple[np.ndarray, Attention]:
-    """Log-probabilities (R,) and weights (2, R, Q, C), by one copy from the device."""
-    parts = [weights.flatten()] if logprobs is None else [logprobs, weights.flatten()]
-    packed = torch.cat(parts).cpu().numpy()
-    first, rest = np.split(packed, [packed.size - weights.numel()])
-    return first, Attention(*rest.reshape(weights.shape))
+def _on_host(attend: _MeasuredAttention, logprobs: torch.Tensor) -> tuple[np.ndarray, Attention]:
+    """Log-probabilities (L,) and the measured attention, by one copy from the device."""
+    parts = [logprobs, *attend.measured()]
+    packed = torch.cat([part.flatten() for part in parts]).cpu().numpy()
+    ends = np.cumsum([part.numel() for part in parts])
+    first, *fields = [
+        values.reshape(part.shape)
+        for values, part in zip(np.split(packed, ends[:-1]), parts, strict=True)
+    ]
+    return first, Attention(*fields)

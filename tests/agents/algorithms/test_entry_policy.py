@@ -20,9 +20,10 @@ def agent_of(env_id="lm_envs/CacheEviction-v0", **arguments):
     return make_algorithm(config, env, None), env
 
 
-@pytest.fixture(scope="module")
-def made():
-    agent, env = agent_of(cache_size=SIZE, adjustments=6)
+@pytest.fixture(scope="module", params=[False, True])
+def made(request):
+    """An agent and observations, without and with the attention of each head."""
+    agent, env = agent_of(cache_size=SIZE, adjustments=6, by_head=request.param)
     return agent, torch.from_numpy(env.reset())
 
 
@@ -47,8 +48,9 @@ def test_entries_that_change_places_take_their_logits_along(made):
         for parameter in judge.score.parameters():
             parameter.normal_()
     order = torch.tensor([3, 1, 0, 2, 7, 6, 5, 4])
-    columns = observations[:, : 8 * SIZE].unflatten(1, (8, SIZE))[:, :, order].flatten(1)
-    moved = torch.cat([columns, observations[:, 8 * SIZE :]], 1)
+    own = observations.shape[1] - 2  # all but next_surprise and budget_left
+    columns = observations[:, :own].unflatten(1, (-1, SIZE))[:, :, order].flatten(1)
+    moved = torch.cat([columns, observations[:, own:]], 1)
     expected = logits_of(agent, observations)
     torch.testing.assert_close(logits_of(agent, moved), expected[:, order])
     assert expected.std() > 0.1

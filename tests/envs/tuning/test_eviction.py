@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lm_envs.envs.tuning.cache_entries import NAMES
+from lm_envs.envs.tuning.cache_entries import HEADS, NAMES
 from tests.envs.tuning.helpers import make_one, make_rows
 
 SIZE = 8
@@ -127,6 +127,48 @@ def test_windows_keep_the_first_tokens():
 def test_columns_stand_in_the_order_of_their_names():
     columns = make_one("CacheEviction").observation_space.columns
     assert tuple(columns) == (*NAMES, "next_surprise", "budget_left")
+
+
+def test_the_heads_columns_have_the_recent_attention_as_their_mean():
+    env = make_one("CacheEviction", by_head=True, adjustments=4)
+    assert tuple(env.observation_space.columns) == (*NAMES, HEADS, "next_surprise", "budget_left")
+    observations, _, _ = play(env, 2)
+    heads = np.exp(entry_column(env, observations, HEADS)).reshape(len(observations), -1, SIZE)
+    recent = np.exp(entry_column(env, observations, "log_recent_attention"))
+    np.testing.assert_allclose(heads.mean(1), recent, atol=1e-4)
+    assert heads.std(1).max() > 0.01
+
+
+def test_by_head_changes_no_reward():
+    options = {"adjustments": 6, "prompt_tokens": 4}
+    _, without, _ = play(make_one("CacheEviction", **options), 2)
+    _, shown, _ = play(make_one("CacheEviction", by_head=True, **options), 2)
+    assert shown == without
+
+
+def test_whole_attention_is_causal_and_does_not_depend_on_longer_texts():
+    env = make_rows("CacheEviction", 3)
+    env.reset(options={"index": [0, 1, 2]})
+    tuner = env.unwrapped.tuner
+    found = tuner.whole_attention([0, 1, 2])
+    for row, attention in enumerate(found):
+        assert len(attention) == len(env.unwrapped.passages(row).tokens[0])
+        assert not np.triu(attention, 1).any()
+        assert attention[0, 0] == 1.0
+        np.testing.assert_allclose(tuner.whole_attention([row])[0], attention, atol=1e-6)
+    assert len({len(attention) for attention in found}) > 1
+
+
+def test_once_the_text_has_been_read_a_line_names_what_is_in_the_cache(text):
+    env = make_one("CacheEviction", **text("The sun was over the hills, and the sea was calm."))
+    tokens = env.unwrapped.batch.passages(0).tokens[0]
+    *_, info = play(env, 0)
+    *evicted, kept = info["text"].strip().split("\n")
+    assert {line.split(" ")[0] for line in evicted} == {"without"}
+    words = kept.removeprefix("in the cache: '").removesuffix("'").split("|")
+    assert len(words) == SIZE
+    assert "The sun was over the hills, and the sea was calm.".endswith("".join(words) + ".")
+    assert len(evicted) == len(tokens) - SIZE - 1
 
 
 def test_all_actions_are_valid():

@@ -7,12 +7,27 @@ import pytest
 import torch
 
 from lm_envs.model import loading
+from lm_envs.model.architectures import gpt2, network
+from lm_envs.model.base import ModelConfig
+from lm_envs.model.kernels.torch_ops import TorchKernels
 from lm_envs.model.lm_head import LMHead
 from lm_envs.model.state.bounded_cache import BoundedCache
 from tests.model.architectures.checkpoints import make_reference
-from tests.model.engines import VOCABULARY, all_dtypes
+from tests.model.engines import VOCABULARY, all_dtypes, draw_weights
+from tests.operations import HostCopies, Operations
 
 SIZE, LENGTH = 6, 15
+
+SHAPE = ModelConfig(
+    vocab_size=VOCABULARY,
+    hidden_size=48,
+    num_layers=2,
+    num_heads=3,
+    num_kv_heads=3,
+    max_positions=160,
+    intermediate_size=80,
+    norm_epsilon=1e-5,
+)
 
 
 @pytest.fixture(scope="module", params=["gpt2, scaled by layer", "llama", "qwen3"])
@@ -31,10 +46,10 @@ def draw_texts(num_rows, seed=0):
     return texts, rng.integers(SIZE, size=(LENGTH, num_rows))
 
 
-def read(model, texts, entries):
+def read(model, texts, entries, decay=None):
     """Log-probabilities (T - C, N) and attention after each token that is read."""
     rows = np.arange(len(texts))
-    cache = BoundedCache(model, LMHead(model, 1, required=0), len(texts), SIZE)
+    cache = BoundedCache(model, LMHead(model, 1, required=0), len(texts), SIZE, decay)
     attention = [cache.fill(rows, texts[:, :SIZE])]
     logprobs = []
     for place in range(SIZE, LENGTH - 1):
@@ -60,7 +75,7 @@ def visible(entries):
 def test_it_reads_as_transformers_does_with_a_mask_of_what_was_evicted(pair):
     model, reference = pair
     texts, entries = draw_texts(1)
-    logprobs, attention = read(model, texts, entries)
+    logprobs, attention = read(model, texts, entries, decay=0.5)
     sees = torch.from_numpy(visible(entries[:, 0]))
     mask = torch.zeros(1, 1, LENGTH, LENGTH).masked_fill(~sees, torch.finfo(torch.float32).min)
     with torch.no_grad():
@@ -76,6 +91,21 @@ def test_it_reads_as_transformers_does_with_a_mask_of_what_was_evicted(pair):
     np.testing.assert_allclose(
         np.sort(attention[-1].peak[0, 0]), np.sort(last.max(0)[held]), atol=1e-5
     )
+    by_layer = np.stack([each[0, :, LENGTH - 2].numpy().max(0) for each in out.attentions])
+    np.testing.assert_allclose(
+        np.sort(attention[-1].layer_peak[0, 0]), np.sort(by_layer.mean(0)[held]), atol=1e-5
+    )
+    np.testing.assert_allclose(
+        np.sort(attention[-1].heads[0], 1), np.sort(last[:, held], 1), atol=1e-5
+    )
+    first = torch.cat(out.attentions, 1)[0, :, :SIZE, :SIZE].numpy()  # (all heads, C, C)
+    counts = 0.5 ** np.arange(SIZE)[::-1, None]
+    np.testing.assert_allclose(attention[0].heads[0], (counts * first).sum(1), atol=1e-5)
+
+
+def test_heads_are_measured_only_with_a_decay(pair):
+    _, attention = read(pair[0], *draw_texts(2))
+    assert {each.heads.shape for each in attention} == {(2, 0, SIZE)}
 
 
 def test_what_is_evicted_matters(pair):
@@ -87,11 +117,12 @@ def test_what_is_evicted_matters(pair):
     assert np.abs(one - other).max() > 1e-2
 
 
-def test_attention_to_all_entries_is_one_and_no_head_pays_less_than_the_mean(pair):
+def test_attention_to_all_entries_is_one_and_the_largest_is_not_below_the_mean(pair):
     _, attention = read(pair[0], *draw_texts(3))
     for each in attention:
         np.testing.assert_allclose(each.mean.sum(-1), 1.0, atol=1e-5)
-        assert (each.peak >= each.mean - 1e-6).all()
+        assert (each.layer_peak >= each.mean - 1e-6).all()
+        assert (each.peak >= each.layer_peak - 1e-6).all()
     causal = np.triu(np.ones((SIZE, SIZE), bool), 1)
     assert (attention[0].mean[:, causal] == 0.0).all()
 
@@ -100,15 +131,15 @@ def test_attention_to_all_entries_is_one_and_no_head_pays_less_than_the_mean(pai
 def test_a_row_has_the_same_bits_alone_and_among_others(checkpoint, dtype):
     model = loading.load(checkpoint, "cpu", dtype)
     texts, entries = draw_texts(33)
-    logprobs, attention = read(model, texts, entries)
+    logprobs, attention = read(model, texts, entries, decay=0.9)
     for row in (0, 7):
-        alone, own = read(model, texts[[row]], entries[:, [row]])
+        alone, own = read(model, texts[[row]], entries[:, [row]], decay=0.9)
         np.testing.assert_array_equal(alone[:, 0], logprobs[:, row])
         other, _ = read(model, texts[[row]], (entries[:, [row]] + 1) % SIZE)
         assert not np.array_equal(other[:, 0], logprobs[:, row])  # the control
         for one, other in zip(own, attention, strict=True):
-            np.testing.assert_array_equal(one.mean[0], other.mean[row])
-            np.testing.assert_array_equal(one.peak[0], other.peak[row])
+            for field, all_rows in zip(one, other, strict=True):
+                np.testing.assert_array_equal(field[0], all_rows[row])
 
 
 def test_rows_that_are_not_named_stay(pair):
@@ -122,3 +153,23 @@ def test_rows_that_are_not_named_stay(pair):
         own = (entries[SIZE, [row]], texts[[row], SIZE], place, texts[[row], SIZE + 1])
         found, _ = cache.replace(np.array([row]), *own)
         np.testing.assert_allclose(found, expected[0, [row]], atol=1e-5)
+
+
+@pytest.mark.parametrize("decay", [None, 0.9])
+def test_a_step_copies_once_each_way_and_the_host_waits_for_nothing_else(monkeypatch, decay):
+    """On PyTorch's device "meta", whose tensors have no numbers."""
+    monkeypatch.setattr(network, "kernels_for", lambda *_: TorchKernels())
+    texts, entries = draw_texts(4)
+    rows = np.arange(4)
+    step = (entries[SIZE], texts[:, SIZE], np.full(4, SIZE), texts[:, SIZE + 1])
+    for device in ("meta", "cpu"):
+        weights = draw_weights(gpt2.tensor_shapes(SHAPE), device=device)
+        model = gpt2.GPT2(SHAPE, weights, torch.float32)
+        cache = BoundedCache(model, LMHead(model, 1, required=0), 4, SIZE, decay)
+        for size in (4, 2):
+            with HostCopies() as copies, Operations() as found:
+                cache.fill(rows[:size], texts[:size, :SIZE])
+                cache.replace(rows[:size], *(each[:size] for each in step))
+            assert found.waits == 0
+            if device == "meta":
+                assert (copies.to_device, copies.to_host) == (2, 2)
