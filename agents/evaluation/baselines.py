@@ -22,8 +22,10 @@ Baselines = dict[str, Callable[[int], Policy]]
 
 RANDOM, GREEDY = "random", "greedy"
 UNCHANGED = "as it is"
-WINDOW = "window and first 1"
 """Name of the plan that leaves a model unchanged."""
+
+WINDOW = "window and first 1"
+"""Name of the plan that bounds a KV cache as models can bear it."""
 
 
 def greedy() -> Policy:

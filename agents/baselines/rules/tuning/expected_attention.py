@@ -2,6 +2,8 @@
 
 A network learns from texts of the training split how much attention each entry will get, by the
 columns that the agent observes. Owns what it learns from. Knows no reward.
+
+Source of the idea, there in closed form: Devoto et al. 2025, https://arxiv.org/abs/2510.00636.
 """
 
 import warnings
@@ -18,7 +20,7 @@ from agents.baselines.learned_examples import (
 )
 from agents.baselines.rules.tuning.eviction import FOUND, weighted_entries
 from agents.evaluation.baselines import Policy
-from agents.evaluation.rollouts import run_episodes
+from agents.evaluation.rollouts import evenly_spaced_indices, run_episodes
 from lm_envs.envs.observations.base import ColumnBox
 from lm_envs.envs.rows import Observations
 from lm_envs.envs.tuning.base import TuningVectorEnv
@@ -29,6 +31,9 @@ NAME = "least expected attention"
 
 EVERY = 4
 """Every how many steps of a text are learned from."""
+
+MOST_BYTES = 2 * 2**30
+"""Most memory of the texts that are learned from; fewer of them are if they need more."""
 
 DISCOUNTS = (0.8, 0.9, 0.95)
 """Factors by which attention counts less with each further token."""
@@ -79,7 +84,11 @@ def least_expected_attention() -> Family:
 
 
 def see_entries(examples: LearnedExamples) -> Seen:
-    """Reads texts with the rule "weighted entries" and records what the caches hold."""
+    """Reads texts with the rule "weighted entries" and records what the caches hold.
+
+    Args:
+        examples: The texts; evenly spaced ones of them, if all take more than `MOST_BYTES`.
+    """
     env = examples.env
     assert isinstance(env, TuningVectorEnv)
     assert isinstance(env.tuner, EvictionTuner)
@@ -96,10 +105,19 @@ def see_entries(examples: LearnedExamples) -> Seen:
         steps.append((columns, texts[rows], env.steps[rows] + columns.shape[1]))
         return rule(env, observations)
 
-    run_episodes(env, act, examples.indices)
+    most = min(len(examples.indices), MOST_BYTES // _text_bytes(env) or 1)
+    run_episodes(env, act, examples.indices[evenly_spaced_indices(len(examples.indices), most)])
     columns, texts, places = (np.concatenate(parts) for parts in zip(*steps, strict=True))
     positions = np.expm1(columns[:, :, NAMES.index("log_position")]).round().astype(np.int64)
     return Seen(columns, positions, texts, places, attention)
+
+
+def _text_bytes(env: TuningVectorEnv) -> int:
+    """Returns how much memory a text takes that is as long as an episode."""
+    space = env.single_observation_space
+    assert isinstance(space, ColumnBox)
+    length = space.columns[NAMES[0]].stop + env.budget + 1
+    return 4 * (length**2 + env.budget // EVERY * space.shape[0])
 
 
 def entry_columns(env: TuningVectorEnv, observations: Observations) -> np.ndarray:

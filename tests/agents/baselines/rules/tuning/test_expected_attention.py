@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from agents.baselines.learned_examples import LearnedExamples
+from agents.baselines.rules.tuning import expected_attention
 from agents.baselines.rules.tuning.expected_attention import (
     Seen,
     entry_columns,
@@ -55,6 +56,15 @@ def test_the_places_in_a_text_are_those_that_its_attention_is_looked_up_by(examp
         assert place < len(seen.attention[text])
         assert len(set(positions.tolist())) == len(positions)
         assert positions.max() == place - 1  # the token that was read last
+
+
+def test_fewer_texts_are_read_where_all_take_too_much_memory(examples, monkeypatch):
+    length = examples.env.single_action_space.n + 9 + 1
+    text = 4 * (
+        length**2 + 9 // expected_attention.EVERY * examples.env.single_observation_space.shape[0]
+    )
+    monkeypatch.setattr(expected_attention, "MOST_BYTES", 3 * text)
+    assert sorted(see_entries(examples).attention) == [0, 6, 11]
 
 
 def test_it_learns_a_function_of_the_columns():
