@@ -144,7 +144,8 @@ def test_verified_items_with_the_same_prompt_stay_apart(tmp_path):
 
 def test_options_never_contain_a_target_that_is_too_long():
     long = "one two three four five six seven"
-    task, options = task_with([CompletionItem("?", (text,)) for text in ("a", "b", long)])
+    with pytest.warns(UserWarning, match="Left out 1 of 3 examples of embedded"):
+        task, options = task_with([CompletionItem("?", (text,)) for text in ("a", "b", long)])
     assert task.num_examples == 2
     assert all(set(row) == {"a", "b"} for row in options)
 

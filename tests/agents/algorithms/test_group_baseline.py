@@ -172,6 +172,7 @@ def test_an_algorithm_compares_rows_of_one_prompt(name):
     assert buffer.counts[0].min() > 1
 
 
+@pytest.mark.filterwarnings("ignore:Left out")
 def test_observations_of_several_parts_are_stored_too():
     values = {"id": "lm_envs/Captioning-v0", "n_envs": 4, "split": "train[:2%]"}
     env = changed().env.model_validate({**values, "kwargs": {"max_new_tokens": 7}})

@@ -71,6 +71,7 @@ def test_each_temperature_has_a_reward_on_the_validation_split(finished):
 TEMPLATE = "{{ messages[0].content }}{% if add_generation_prompt %} {% endif %}"
 
 
+@pytest.mark.filterwarnings("ignore:Left out")
 def test_solved_examples_stand_before_the_prompt(tmp_path):
     folder = shutil.copytree(loading.locate(loading.EMBEDDED), tmp_path / "chat")
     (folder / "chat_template.jinja").write_text(TEMPLATE)
