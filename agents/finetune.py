@@ -71,6 +71,7 @@ def _run(run: FinetuneRun, *, is_continued: bool) -> dict[str, Any]:
         run.start()
     if run.config.total_timesteps:
         run.reinforce()
+    run.keep_start()
     run.export()
     write_text(run.folder / "samples.md", stage_samples(run.stages))
     return {

@@ -141,6 +141,12 @@ class FinetuneRun:
             return logs.has_reached(self.folder, target)
         return float(np.mean(self.stages[-1].values["reward"])) >= target
 
+    def keep_start(self) -> None:
+        """Writes the checkpoint of an agent that took no step, which later commands load."""
+        if not (self.folder / CHECKPOINT).is_file():
+            self.agent._last_obs = self.agent.get_env().reset()  # type: ignore[union-attr]  # it has rows
+            checkpoints.save(self.agent, self.folder / CHECKPOINT)
+
     def export(self) -> None:
         """Writes the model with its current weights to the run folder."""
         story = stage_table(self.stages, self.config.evaluation.split)

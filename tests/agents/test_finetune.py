@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
+import agents
 from agents.config.finetune import LoRAConfig, MaskConfig
 from agents.config.loading import UserError
 from agents.finetune import finetune
@@ -49,6 +50,17 @@ def test_without_steps_only_the_stages_before_reinforcement_learning_run(config,
     assert whole["stages"]["warm start"] == result["stages"]["warm start"]
     supervised, reinforced = (weights(tmp_path / name) for name in ("test-s0", "whole-s0"))
     assert any(not torch.equal(each, reinforced[name]) for name, each in supervised.items())
+
+
+@pytest.mark.parametrize("options", [{"total_timesteps": 0}, {"stop_at_reward": -10.0}])
+def test_a_run_without_a_step_can_be_loaded_and_go_on(config, tmp_path, options):
+    """Regression: it left no checkpoint, so that the command it printed was refused."""
+    finetune(config.model_copy(update=options), tmp_path)
+    loaded = agents.load(tmp_path / "test-s0", num_envs=2)
+    observations, _ = loaded.env.reset(seed=0)
+    assert loaded.policy(observations).shape == (2,)
+    finetune(config, tmp_path, resume=True)
+    assert [row["step"] for row in metrics(tmp_path / "test-s0") if "warm_start" in row] == [0]
 
 
 def weights(folder):
