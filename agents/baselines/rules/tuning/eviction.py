@@ -12,7 +12,7 @@ from agents.evaluation.baselines import Policy
 from lm_envs.envs.observations.base import ColumnBox
 from lm_envs.envs.rows import Observations
 from lm_envs.envs.tuning.base import TuningVectorEnv
-from lm_envs.envs.tuning.cache_entries import NAMES
+from lm_envs.envs.tuning.cache_entries import HEADS, NAMES
 from lm_envs.envs.tuning.eviction import EvictionTuner
 
 NAME = "weighted entries"
@@ -38,13 +38,20 @@ def weighted_entries(weights: Sequence[float]) -> Policy:
     """
 
     def act(env: TuningVectorEnv, observations: Observations) -> np.ndarray:
-        space = env.single_observation_space
-        assert isinstance(space, ColumnBox)
-        assert isinstance(observations, np.ndarray)
-        columns = [observations[:, space.columns[name]] for name in NAMES]
-        return np.einsum("k,knc->nc", np.array(weights), np.array(columns, np.float64)).argmin(1)
+        columns = entry_columns(env, observations)[:, :, : len(NAMES)]
+        return np.einsum("k,nck->nc", np.array(weights), columns.astype(np.float64)).argmin(1)
 
     return act
+
+
+def entry_columns(env: TuningVectorEnv, observations: Observations) -> np.ndarray:
+    """Returns all columns that have a number for each entry, (N, C, F) float32."""
+    space = env.single_observation_space
+    assert isinstance(space, ColumnBox)
+    assert isinstance(observations, np.ndarray)
+    size, last = space.columns[NAMES[0]].stop, HEADS if HEADS in space.columns else NAMES[-1]
+    own = observations[:, : space.columns[last].stop]
+    return own.reshape(len(own), -1, size).transpose(0, 2, 1)
 
 
 def evicts(env: TuningVectorEnv) -> bool:

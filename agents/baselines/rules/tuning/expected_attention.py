@@ -18,13 +18,13 @@ from agents.baselines.learned_examples import (
     by_learned_policy,
     once_for_examples,
 )
-from agents.baselines.rules.tuning.eviction import FOUND, weighted_entries
+from agents.baselines.rules.tuning.eviction import FOUND, entry_columns, weighted_entries
 from agents.evaluation.baselines import Policy
 from agents.evaluation.rollouts import evenly_spaced_indices, run_episodes
 from lm_envs.envs.observations.base import ColumnBox
 from lm_envs.envs.rows import Observations
 from lm_envs.envs.tuning.base import TuningVectorEnv
-from lm_envs.envs.tuning.cache_entries import HEADS, NAMES
+from lm_envs.envs.tuning.cache_entries import NAMES
 from lm_envs.envs.tuning.eviction import EvictionTuner
 
 NAME = "least expected attention"
@@ -118,16 +118,6 @@ def _text_bytes(env: TuningVectorEnv) -> int:
     assert isinstance(space, ColumnBox)
     length = space.columns[NAMES[0]].stop + env.budget + 1
     return 4 * (length**2 + env.budget // EVERY * space.shape[0])
-
-
-def entry_columns(env: TuningVectorEnv, observations: Observations) -> np.ndarray:
-    """Returns all columns that have a number for each entry, (N, C, F) float32."""
-    space = env.single_observation_space
-    assert isinstance(space, ColumnBox)
-    assert isinstance(observations, np.ndarray)
-    size, last = space.columns[NAMES[0]].stop, HEADS if HEADS in space.columns else NAMES[-1]
-    own = observations[:, : space.columns[last].stop]
-    return own.reshape(len(own), -1, size).transpose(0, 2, 1)
 
 
 def fitted(columns: np.ndarray, values: np.ndarray) -> Any:  # noqa: ANN401 - of scikit-learn

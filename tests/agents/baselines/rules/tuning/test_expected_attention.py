@@ -5,9 +5,9 @@ import pytest
 
 from agents.baselines.learned_examples import LearnedExamples
 from agents.baselines.rules.tuning import expected_attention
+from agents.baselines.rules.tuning.eviction import entry_columns
 from agents.baselines.rules.tuning.expected_attention import (
     Seen,
-    entry_columns,
     evict_least,
     fitted,
     see_entries,
