@@ -113,6 +113,13 @@ def test_tuning_adds_plans_and_search():
     assert (name, policy(env, None).tolist()) == ("as it is", [0, 0])
 
 
+def test_a_bounded_cache_without_an_agent_keeps_the_first_token():
+    env = gym.make_vec("lm_envs/CacheEviction-v0", num_envs=2).unwrapped
+    env.reset(seed=0)
+    name, policy = untrained(env)
+    assert (name, policy(env, None).tolist()) == ("window and first 1", [1, 1])
+
+
 class Unranked(TokenActions):
     """Writes the first candidate; without `actions_for_ranks`."""
 
