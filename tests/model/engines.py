@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from lm_envs.model.architectures import gpt2, network
+from lm_envs.model.base import ModelConfig
 from lm_envs.model.engine import Engine
 from lm_envs.model.kernels import build, native
+from lm_envs.model.kernels.torch_ops import TorchKernels
 
 VOCABULARY = 700
 CAPACITY = 128
@@ -44,6 +47,25 @@ def draw_weights(shapes, scale=1.0, device=CPU):
     """Random weights by the names of `tensor_shapes`; each tensor has a seed of its own."""
     named = enumerate(shapes.items())
     return {name: (scale * draw(*shape, seed=i)).to(device) for i, (name, shape) in named}
+
+
+SHAPE = ModelConfig(
+    vocab_size=VOCABULARY,
+    hidden_size=48,
+    num_layers=2,
+    num_heads=3,
+    num_kv_heads=3,
+    max_positions=160,
+    intermediate_size=80,
+    norm_epsilon=1e-5,
+)
+
+
+def make_torch_model(monkeypatch, device):
+    """A model whose kernels are PyTorch's operations, with random weights."""
+    monkeypatch.setattr(network, "kernels_for", lambda *_: TorchKernels())
+    weights = draw_weights(gpt2.tensor_shapes(SHAPE), device=device)
+    return gpt2.GPT2(SHAPE, weights, torch.float32)
 
 
 def count_tokens(engine, method, *arguments):

@@ -5,9 +5,6 @@ import pytest
 import torch
 
 from lm_envs.model import loading
-from lm_envs.model.architectures import gpt2, network
-from lm_envs.model.base import ModelConfig
-from lm_envs.model.kernels.torch_ops import TorchKernels
 from lm_envs.model.prompt_cache import PromptCache, shared
 from tests.model.engines import (
     CAPACITY,
@@ -16,8 +13,8 @@ from tests.model.engines import (
     all_dtypes,
     both_cache_dtypes,
     count_tokens,
-    draw_weights,
     make_engine,
+    make_torch_model,
     needs_cuda,
     needs_int8,
     random_tokens,
@@ -469,23 +466,9 @@ def test_an_int8_cache_changes_the_embedded_model_little(dtype, bound):
     assert np.mean(agreed) > 0.97
 
 
-SHAPE = ModelConfig(
-    vocab_size=VOCABULARY,
-    hidden_size=48,
-    num_layers=2,
-    num_heads=3,
-    num_kv_heads=3,
-    max_positions=160,
-    intermediate_size=80,
-    norm_epsilon=1e-5,
-)
-
-
 def make_torch_engine(monkeypatch, device, **changes):
     """An engine of 8 rows whose kernels are PyTorch's operations, with random weights."""
-    monkeypatch.setattr(network, "kernels_for", lambda *_: TorchKernels())
-    weights = draw_weights(gpt2.tensor_shapes(SHAPE), device=device)
-    return make_engine(gpt2.GPT2(SHAPE, weights, torch.float32), 8, **changes)
+    return make_engine(make_torch_model(monkeypatch, device), 8, **changes)
 
 
 def calls(engine):

@@ -7,27 +7,13 @@ import pytest
 import torch
 
 from lm_envs.model import loading
-from lm_envs.model.architectures import gpt2, network
-from lm_envs.model.base import ModelConfig
-from lm_envs.model.kernels.torch_ops import TorchKernels
 from lm_envs.model.lm_head import LMHead
 from lm_envs.model.state.bounded_cache import BoundedCache
 from tests.model.architectures.checkpoints import make_reference
-from tests.model.engines import VOCABULARY, all_dtypes, draw_weights
+from tests.model.engines import VOCABULARY, all_dtypes, make_torch_model
 from tests.operations import HostCopies, Operations
 
 SIZE, LENGTH = 6, 15
-
-SHAPE = ModelConfig(
-    vocab_size=VOCABULARY,
-    hidden_size=48,
-    num_layers=2,
-    num_heads=3,
-    num_kv_heads=3,
-    max_positions=160,
-    intermediate_size=80,
-    norm_epsilon=1e-5,
-)
 
 
 @pytest.fixture(scope="module", params=["gpt2, scaled by layer", "llama", "qwen3"])
@@ -158,13 +144,11 @@ def test_rows_that_are_not_named_stay(pair):
 @pytest.mark.parametrize("decay", [None, 0.9])
 def test_a_step_copies_once_each_way_and_the_host_waits_for_nothing_else(monkeypatch, decay):
     """On PyTorch's device "meta", whose tensors have no numbers."""
-    monkeypatch.setattr(network, "kernels_for", lambda *_: TorchKernels())
     texts, entries = draw_texts(4)
     rows = np.arange(4)
     step = (entries[SIZE], texts[:, SIZE], np.full(4, SIZE), texts[:, SIZE + 1])
     for device in ("meta", "cpu"):
-        weights = draw_weights(gpt2.tensor_shapes(SHAPE), device=device)
-        model = gpt2.GPT2(SHAPE, weights, torch.float32)
+        model = make_torch_model(monkeypatch, device)
         cache = BoundedCache(model, LMHead(model, 1, required=0), 4, SIZE, decay)
         for size in (4, 2):
             with HostCopies() as copies, Operations() as found:
